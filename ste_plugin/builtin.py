@@ -1,0 +1,87 @@
+"""What the package itself contributes, through the same hooks as any plugin."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ste_plugin.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from ste_plugin.session import Iteration, IterationReport
+
+
+@hookimpl
+def ste_sources() -> dict[str, Any]:
+    from ste_plugin import sources
+
+    return dict(sources.READERS)
+
+
+@hookimpl
+def ste_engines() -> dict[str, str]:
+    return {
+        "local": "ste_plugin.engines.local:create",
+        "http": "ste_plugin.engines.http:create",
+    }
+
+
+@hookimpl
+def ste_selectors() -> dict[str, Any]:
+    from ste_plugin import selection
+
+    return dict(selection.SELECTORS)
+
+
+@hookimpl
+def ste_pair_strategies() -> dict[str, Any]:
+    from ste_plugin import pairs
+
+    return dict(pairs.STRATEGIES)
+
+
+@hookimpl
+def ste_judge_formats() -> dict[str, Any]:
+    from ste_plugin.judging.builtin import FORMATS
+
+    return dict(FORMATS)
+
+
+@hookimpl
+def ste_drop_judgment(judgment: Any, pair: Any) -> str | None:
+    from ste_plugin import dataset
+
+    return dataset.drop_reason(judgment, pair)
+
+
+@hookimpl
+def ste_dataset_formats() -> dict[str, Any]:
+    from ste_plugin import dataset
+
+    return dict(dataset.FORMATS)
+
+
+@hookimpl(trylast=True)
+def ste_generate_dataset(iteration: "Iteration") -> Path:
+    from ste_plugin import generate
+
+    return generate.generate_dataset(iteration)
+
+
+@hookimpl
+def ste_recipe_dirs() -> Path:
+    from ste_plugin import resources
+
+    return resources.shipped("recipes")
+
+
+@hookimpl
+def ste_task_dirs() -> Path:
+    from ste_plugin import resources
+
+    return resources.shipped("tasks")
+
+
+@hookimpl
+def ste_iteration_finished(report: "IterationReport") -> None:
+    from ste_plugin import report as tables
+
+    tables.write_page(report)

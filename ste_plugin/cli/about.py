@@ -1,0 +1,169 @@
+"""Commands that tell what there is: recipes, tasks, plugins, doctor; and `judge`, to try a judge."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ste_plugin.cli.app import app, show
+from ste_plugin.errors import ConfigError, HostError
+
+recipes_app = typer.Typer(help="Axolotl configs that train judges.", no_args_is_help=True)
+tasks_app = typer.Typer(help="lm-eval tasks that measure judges.", no_args_is_help=True)
+app.add_typer(recipes_app, name="recipes")
+app.add_typer(tasks_app, name="tasks")
+
+Plugin = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="A hooks.py that is not installed.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+Name = Annotated[str, typer.Argument(help="A recipe's name, or the path of an axolotl YAML.")]
+
+
+def _recipe_dirs(files: list[Path] | None) -> list[Path]:
+    from ste_plugin.plugins import plugin_manager
+
+    return list(plugin_manager(files or []).hook.ste_recipe_dirs())
+
+
+@recipes_app.command("list")
+def recipes_list(plugin: Plugin = None, as_json: Json = False) -> None:
+    """List every recipe with its purpose."""
+    from ste_plugin.recipe_book import list_recipes
+
+    found = list_recipes(_recipe_dirs(plugin))
+    if as_json:
+        show([{"name": n, "purpose": purpose, "path": str(path)} for n, purpose, path in found])
+        return
+    width = max(len(name) for name, _, _ in found)
+    for name, purpose, _ in found:
+        typer.echo(f"{name:<{width}}  {purpose}")
+
+
+@recipes_app.command("show")
+def recipes_show(name: Name, plugin: Plugin = None) -> None:
+    """Print a recipe."""
+    from ste_plugin.recipe_book import find_recipe
+
+    typer.echo(find_recipe(name, _recipe_dirs(plugin)).read_text(encoding="utf-8"), nl=False)
+
+
+@recipes_app.command("copy")
+def recipes_copy(name: Name, to: Path, plugin: Plugin = None) -> None:
+    """Copy a recipe, to make it your own."""
+    from ste_plugin.recipe_book import find_recipe
+
+    if to.exists() and not to.is_dir():
+        raise ConfigError(f"{to}: exists already; give another name.")
+    typer.echo(shutil.copy(find_recipe(name, _recipe_dirs(plugin)), to))
+
+
+@recipes_app.command("validate")
+def recipes_validate(
+    names: Annotated[list[str] | None, typer.Argument(help="By default all.")] = None,
+    python: Annotated[str | None, typer.Option(help="Interpreter that has axolotl.")] = None,
+    plugin: Plugin = None,
+) -> None:
+    """Check recipes against axolotl's own schema."""
+    import sys
+
+    from ste_plugin.recipe_book import find_recipe, list_recipes, validate_recipe
+
+    dirs = _recipe_dirs(plugin)
+    failed = 0
+    for name in names or [n for n, _, _ in list_recipes(dirs)]:
+        try:
+            validate_recipe(find_recipe(name, dirs), python or sys.executable)
+            typer.echo(f"{name}: valid")
+        except HostError as error:
+            failed += 1
+            typer.echo(f"{name}: {error}", err=True)
+    if failed:
+        raise typer.Exit(HostError.exit_code)
+
+
+@tasks_app.command("list")
+def tasks_list(plugin: Plugin = None, as_json: Json = False) -> None:
+    """List the lm-eval tasks by name."""
+    from ste_plugin.plugins import plugin_manager
+    from ste_plugin.resources import task_names
+
+    names = task_names(plugin_manager(plugin or []).hook.ste_task_dirs())
+    show(names) if as_json else typer.echo("\n".join(names))
+
+
+@tasks_app.command("path")
+def tasks_path() -> None:
+    """Print the folder for `lm_eval --include_path`."""
+    from ste_plugin.resources import shipped
+
+    typer.echo(shipped("tasks"))
+
+
+@app.command()
+def plugins(
+    plugin: Plugin = None,
+    hooks: Annotated[bool, typer.Option("--hooks", help="List the hooks instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what each plugin contributes, or the hooks that there are."""
+    from ste_plugin.plugins import contributed, described_hooks, plugin_manager
+
+    described = described_hooks()
+    if hooks:
+        show(described) if as_json else typer.echo("\n".join(f"{h}: {d}" for h, d in described.items()))
+        return
+    found = contributed(plugin_manager(plugin or []))
+    if as_json:
+        show(found)
+        return
+    for name, told in found.items():
+        typer.echo(name)
+        for hook, names in told.items():
+            typer.echo(f"  {hook}: {', '.join(names) or 'implemented'}")
+
+
+@app.command()
+def doctor(
+    config: Annotated[Path | None, typer.Argument(help="Check this run's hosts, too.")] = None,
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Check Python, PATH, plugins, model libraries, GPU and hosts; say the cure of each problem."""
+    from ste_plugin.doctor import examine
+
+    findings = examine(config, plugin or [])
+    if as_json:
+        show([f.to_dict() for f in findings])
+    else:
+        for f in findings:
+            typer.echo(f"{'ok' if f.ok else 'PROBLEM':>7}  {f.what}: {f.found}")
+            if f.cure:
+                typer.echo(f"{'':>9}→ {f.cure}")
+    if not all(f.ok for f in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def judge(
+    model: Annotated[str, typer.Argument(help="Folder or hub id of a judge.")],
+    instruction: Annotated[str, typer.Option(help="What was asked.")],
+    a: Annotated[str, typer.Option("--a", help="One answer.")],
+    b: Annotated[str, typer.Option("--b", help="The other answer.")],
+    form: Annotated[
+        str, typer.Option("--format", help="The format it was trained in.")
+    ] = "criteria",
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a judge which of two answers is better, in both presentation orders."""
+    from ste_plugin.judge_once import judge_once
+
+    found = judge_once(model, form, instruction, a, b, plugin or [])
+    if as_json:
+        show(found)
+        return
+    for reply in found["replies"]:
+        typer.echo(f"--- {reply['order']} ---\n{reply['text']}")
+    typer.echo(f"better: {found['better']}")

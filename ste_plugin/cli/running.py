@@ -1,0 +1,153 @@
+"""Commands that work on a run: init, run, generate, train, eval, status, demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ste_plugin.cli.app import app, show
+from ste_plugin.errors import ConfigError
+
+Config = Annotated[Path, typer.Argument(help="The run's YAML; `ste init` writes one.")]
+Plugin = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="A hooks.py that is not installed.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON; no progress.")]
+Number = Annotated[
+    int | None, typer.Option("--iteration", min=0, help="Which one; by default the next to do.")
+]
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("ste.yaml"),
+) -> None:
+    """Write a commented starter config."""
+    from ste_plugin.starter import STARTER
+
+    if path.exists():
+        raise ConfigError(f"{path}: exists already; give another name: `ste init other.yaml`.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(STARTER, encoding="utf-8")
+    typer.echo(f"Wrote {path}. Edit it, then: ste run {path}")
+
+
+@app.command()
+def run(config: Config, plugin: Plugin = None, as_json: Json = False) -> None:
+    """Do the whole loop, or what is left of it: generate, train, evaluate, decide."""
+    from ste_plugin import loop
+    from ste_plugin.opening import opened
+
+    with opened(config, plugin or [], quiet=as_json) as session:
+        reports = loop.run(session)
+        tell(session.folder.root, reports, as_json)
+
+
+def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type-arg]
+    """Print a finished run's tables, or its report as JSON."""
+    from rich.console import Console
+
+    from ste_plugin import report as tables
+    from ste_plugin.config_file import read_yaml
+    from ste_plugin.store import read_json
+
+    report = read_json(root / "report.json")
+    if as_json:
+        show(report)
+        return
+    console = Console(highlight=False, width=None if Console().is_terminal else 132)
+    names = list(reports[0].evaluations)
+    for name in [n for n in names if n != "dev"] or names:
+        console.print(tables.iterations_table(reports, name))
+        if len(reports[0].evaluations[name]["subsets"]) > 1:
+            console.print(tables.strategies_table(reports, name))
+        if share := tables.easy_share(reports[0], name):
+            console.print(share, soft_wrap=True)
+        console.print()
+    console.print(tables.verdict_on(reports, report["best"], report["keep"]), soft_wrap=True)
+    console.print(f"Judge: {report['model']}", soft_wrap=True)
+    form = read_yaml(root / "run.yaml")["config"]["judging"]["format"]
+    console.print(
+        f"Use it:  ste judge {report['model']} --format {form} --instruction '…' --a '…' --b '…'",
+        soft_wrap=True,
+    )
+    console.print(f"Every metric: {root}/iter-*/report.md", soft_wrap=True)
+
+
+@app.command()
+def generate(
+    config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
+) -> None:
+    """Make the next iteration's data set: pool, judgments, rows, manifest."""
+    from ste_plugin import loop
+    from ste_plugin.opening import next_iteration, opened
+
+    with opened(config, plugin or [], quiet=as_json) as session:
+        number = next_iteration(session) if iteration is None else iteration
+        manifest = loop.generate(session, number)
+    show({"iteration": number, "manifest": str(manifest)}) if as_json else typer.echo(manifest)
+
+
+@app.command()
+def train(
+    config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
+) -> None:
+    """Train the next iteration's judge with axolotl, merged and checked."""
+    from ste_plugin import loop
+    from ste_plugin.opening import next_iteration, opened
+
+    with opened(config, plugin or [], quiet=as_json) as session:
+        number = next_iteration(session) if iteration is None else iteration
+        model = loop.train(session, number)
+    show({"iteration": number, "model": str(model)}) if as_json else typer.echo(model)
+
+
+@app.command("eval")
+def evaluate(
+    config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
+) -> None:
+    """Measure an iteration's judge (0 is the seed) with lm-eval on dev, test and given pairs."""
+    from ste_plugin import loop
+    from ste_plugin.opening import next_iteration, opened
+    from ste_plugin.report import COLUMNS, number_text
+
+    with opened(config, plugin or [], quiet=as_json) as session:
+        number = next_iteration(session) if iteration is None else iteration
+        results = loop.evaluate(session, number)
+    if as_json:
+        show(results)
+        return
+    for name, found in results.items():
+        told = ", ".join(f"{h} {number_text(found['overall'].get(k))}" for h, k in COLUMNS.items())
+        typer.echo(f"{name} ({found['n']} pairs): {told}")
+
+
+@app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(help="The run's folder.")], as_json: Json = False
+) -> None:
+    """Show what of a run is done, and what comes next."""
+    from ste_plugin.status import read_status
+
+    found = read_status(folder)
+    if as_json:
+        show(found)
+        return
+    for stage in found["stages"]:
+        typer.echo(f"{'done' if stage['done'] else 'open':>5}  {stage['stage']}  {stage['told']}")
+    typer.echo(f"next: {found['next']}")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where to put model and run.")] = Path("runs/demo"),
+    as_json: Json = False,
+) -> None:
+    """Make a judge from a 135M model on this machine: two iterations, no GPU, about 20 minutes."""
+    from ste_plugin import loop
+    from ste_plugin.demo import prepare_demo
+    from ste_plugin.opening import opened
+
+    config = prepare_demo(folder)
+    with opened(config, [], quiet=as_json) as session:
+        tell(session.folder.root, loop.run(session), as_json)

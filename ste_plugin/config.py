@@ -1,0 +1,189 @@
+"""One strict model of a run's YAML. Every key here is read somewhere; unknown keys fail."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """Unknown keys fail; a config does not change once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelConfig(Strict):
+    """A model and the engine that runs it."""
+
+    model: str
+    """A folder or a hub id; over HTTP, the name that the server knows."""
+    engine: str = "local"
+    """`local`, `http`, or a plugin's; `ste plugins` lists them."""
+    options: dict[str, Any] = {}
+    """Settings of that engine, checked by the engine."""
+
+
+class SourceConfig(Strict):
+    """Where instructions come from and how they are read."""
+
+    reader: str = "jsonl"
+    """`jsonl`, `csv`, `parquet`, `hub`, or a plugin's."""
+    path: str
+    """A file, relative to the config; for `hub` a data set's name."""
+    form: Literal["plain", "wildchat", "sharegpt", "openai", "alpaca"] = "plain"
+    columns: dict[str, str] = {}
+    """The form's column name → the file's, where they differ: `{instruction: prompt}`."""
+    where: dict[str, str | bool | int | float] = {}
+    """Keep only rows with these values: `{language: English, toxic: false}`."""
+    split: str = "train"
+    """Split of a hub data set."""
+    subset: str | None = None
+    """Subset (configuration) of a hub data set that has several, as `main` of gsm8k."""
+    limit: Positive | None = None
+    """Read no more than this many instructions."""
+    on_bad_line: Literal["error", "skip"] = "error"
+
+
+class SelectionConfig(Strict):
+    """Which instructions are kept."""
+
+    label: bool = False
+    """Let the generator label category, complexity and expected length."""
+    selectors: tuple[str, ...] = (
+        "exact-duplicates",
+        "near-duplicates",
+        "complexity",
+        "category-quotas",
+        "limit",
+    )
+    """What to apply, in this order; each does nothing until its setting below asks for something."""
+    near_duplicate_threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
+    """Jaccard similarity of word 3-grams from which two instructions count as one."""
+    categories: dict[str, Positive] = {}
+    """Category → how many at most. If given, other categories are dropped."""
+    min_complexity: Annotated[int, Field(ge=1, le=10)] = 1
+    max_complexity: Annotated[int, Field(ge=1, le=10)] = 10
+    limit: Positive | None = None
+    """Keep at most this many in all."""
+
+    @model_validator(mode="after")
+    def _needs_labels(self) -> "SelectionConfig":
+        if self.min_complexity > self.max_complexity:
+            raise ValueError(
+                f"min_complexity {self.min_complexity} is above max_complexity {self.max_complexity}"
+            )
+        if (self.min_complexity, self.max_complexity) != (1, 10) and not self.label:
+            raise ValueError("a complexity range needs labels: set label: true")
+        return self
+
+
+class PairsConfig(Strict):
+    """How response pairs are made."""
+
+    strategies: Annotated[tuple[str, ...], Field(min_length=1)] = ("modified-instruction",)
+    """Every instruction goes through each of these."""
+    temperature: Annotated[float, Field(ge=0.0)] = 0.7
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+    max_new_tokens: Positive = 2048
+    system: str = ""
+    """A system turn for every answer, as in `Answer in one or two sentences.`"""
+
+
+class JudgingConfig(Strict):
+    """How judgments are sampled."""
+
+    format: str = "criteria"
+    samples: Positive = 15
+    """Judgments a pair and presentation order."""
+    temperature: Annotated[float, Field(ge=0.0)] = 0.7
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+    max_new_tokens: Positive | None = None
+    """By default what the format says."""
+    force_verdict: bool = False
+    """Where the judge states no verdict, put the format's closing words in its mouth and draw A or B."""
+
+
+class DatasetConfig(Strict):
+    """How judgments become training rows."""
+
+    sequence_len: Positive = 4096
+    """Longest row in tokens of the judge's own tokenizer and chat template."""
+    dev_fraction: Fraction = 0.05
+    test_fraction: Fraction = 0.05
+    """Shares of the instructions held out; decided by instruction, the same in every iteration."""
+    formats: Annotated[tuple[str, ...], Field(min_length=1)] = ("sft", "dpo")
+    """Row formats to write, by name."""
+    both_orders_only: bool = False
+    """Keep a pair only when it was judged rightly in both presentation orders."""
+
+    @model_validator(mode="after")
+    def _leaves_training_data(self) -> "DatasetConfig":
+        if self.dev_fraction + self.test_fraction >= 0.9:
+            raise ValueError("dev_fraction + test_fraction leave under a tenth for training")
+        return self
+
+
+class TrainingConfig(Strict):
+    """What axolotl is given."""
+
+    recipe: str
+    """A recipe's name (`ste recipes list`) or the path of an axolotl YAML."""
+    start_from: Literal["seed", "previous"] = "seed"
+
+
+class EvaluationConfig(Strict):
+    """What lm-eval is given."""
+
+    backend: str = "hf"
+    """The `--model` of lm-eval: `hf` or `vllm`."""
+    model_args: dict[str, str | int | float | bool] = {}
+    batch_size: Positive = 8
+    max_new_tokens: Positive | None = None
+    """By default what the judge format says."""
+    pairs: dict[str, str] = {}
+    """Further labelled pairs: name → JSONL of `id, subset, prompt, chosen, rejected`."""
+    limit: Positive | None = None
+    """Pairs of each such file."""
+
+
+class HostConfig(Strict):
+    """The environment of one host."""
+
+    python: str | None = None
+    """The interpreter in whose environment it is installed; by default the one that runs `ste`."""
+    timeout_minutes: Positive | None = None
+
+
+class HostsConfig(Strict):
+    """axolotl and lm-eval run as subprocesses, each where it is installed."""
+
+    train: HostConfig = HostConfig()
+    eval: HostConfig = HostConfig()
+
+
+class RunConfig(Strict):
+    """A whole run."""
+
+    run: Path
+    """Folder of the run, relative to the config."""
+    seed: int = 0
+    iterations: Positive = 1
+    keep: Literal["best", "last"] = "best"
+    """End with the best iteration by right-in-both-orders on dev, or with the last."""
+    judge: ModelConfig
+    """The seed judge."""
+    generator: ModelConfig | None = None
+    """Writes the responses; by default the seed judge itself."""
+    instructions: Annotated[tuple[SourceConfig, ...], Field(min_length=1)]
+    selection: SelectionConfig = SelectionConfig()
+    pairs: PairsConfig = PairsConfig()
+    judging: JudgingConfig = JudgingConfig()
+    dataset: DatasetConfig = DatasetConfig()
+    training: TrainingConfig
+    evaluation: EvaluationConfig = EvaluationConfig()
+    hosts: HostsConfig = HostsConfig()
+    plugins: tuple[str, ...] = ()
+    """Unpublished `hooks.py` files, relative to the config."""

@@ -1,0 +1,82 @@
+"""Reading a run's YAML, with errors that name the key, the nearest right one, and the place."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from ste_plugin.config import RunConfig
+from ste_plugin.errors import ConfigError
+
+
+def read_config(path: Path) -> RunConfig:
+    """Return the config that a YAML file holds.
+
+    Raises: ConfigError naming file and key for anything unknown, missing or out of range.
+    """
+    raw = read_yaml(path)
+    try:
+        return RunConfig.model_validate(raw)
+    except ValidationError as error:
+        told = "\n".join(f"  {_told(e['loc'], e['type'], e['msg'])}" for e in error.errors())
+        raise ConfigError(f"{path}: {error.error_count()} setting(s) to mend:\n{told}") from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file.
+
+    Raises: ConfigError where the file is missing, no YAML, or no mapping.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file. `ste init` writes a starter config.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(
+            f"{path}: expected settings (`key: value`), found {type(raw).__name__}. "
+            "`ste init` writes a starter config."
+        )
+    return raw
+
+
+def _told(where: tuple[str | int, ...], kind: str, message: str) -> str:
+    place = ".".join(str(part) for part in where)
+    if kind == "extra_forbidden":
+        keys = _keys_at(where[:-1])
+        near = get_close_matches(str(where[-1]), keys, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(keys)}"
+        return f"{place}: unknown key; {hint}"
+    if kind == "missing":
+        return f"{place}: missing, and it has no default"
+    return f"{place}: {message.removeprefix('Value error, ')}"
+
+
+def _keys_at(where: tuple[str | int, ...]) -> list[str]:
+    """Return the keys that the config model knows at a place."""
+    model: Any = RunConfig
+    for part in where:
+        if isinstance(part, str):
+            model = _model_in(model.model_fields[part].annotation)
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> Any:
+    """Return the settings model inside `X`, `X | None`, `tuple[X, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for part in get_args(annotation) if (m := _model_in(part))), None)
+
+
+def changed_fields(old: Any, new: Any, place: str = "") -> list[str]:
+    """Return one line a setting that differs: `judging.samples: 15 → 8`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            line
+            for key in sorted({*old, *new})
+            for line in changed_fields(old.get(key), new.get(key), f"{place}.{key}".strip("."))
+        ]
+    return [] if old == new else [f"{place}: {old!r} → {new!r}"]

@@ -1,0 +1,18 @@
+"""Laying out the demo's folder: model, instructions, config."""
+
+import shutil
+from pathlib import Path
+
+from ste_plugin.demo.fetch import fetch_model
+
+HERE = Path(__file__).parent
+
+
+def prepare_demo(folder: Path) -> Path:
+    """Return the demo's config in `folder`, with model and instructions beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fetch_model(folder / "model")
+    for name in ("instructions.jsonl", "demo.yaml"):
+        if not (folder / name).exists():
+            shutil.copyfile(HERE / name, folder / name)
+    return folder / "demo.yaml"

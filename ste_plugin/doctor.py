@@ -1,0 +1,93 @@
+"""Looking over an installation: what is there, what is wrong, and the cure of each problem."""
+
+import importlib.metadata
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ste_plugin.config import HostsConfig
+from ste_plugin.config_file import read_config
+from ste_plugin.errors import HostError, PluginError
+from ste_plugin.hosts.run_host import require
+from ste_plugin.plugins import plugin_manager
+from ste_plugin.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Finding(Record):
+    """One thing that was looked at."""
+
+    what: str
+    found: str
+    ok: bool
+    cure: str = ""
+
+
+def examine(config: Path | None, files: Sequence[Path]) -> list[Finding]:
+    """Return findings on Python, PATH, plugins, model libraries, GPU, axolotl and lm-eval."""
+    hosts = read_config(config).hosts if config else HostsConfig()
+    version = ".".join(map(str, sys.version_info[:3]))
+    return [
+        Finding("Python", version, sys.version_info >= (3, 11), "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer"),
+        _on_path(),
+        _plugins(files),
+        *_libraries(),
+        _gpu(),
+        _host("axolotl", "axolotl", hosts.train.python, "pip install 'ste-plugin[train]'"),
+        _host("lm-eval", "lm_eval", hosts.eval.python, "pip install 'ste-plugin[eval]'"),
+    ]  # fmt: skip
+
+
+def _on_path() -> Finding:
+    found = shutil.which("ste")
+    if found:
+        return Finding("ste on PATH", found, True)
+    cure = f"add {Path(sys.executable).parent} to PATH, or activate its environment"
+    return Finding("ste on PATH", "not found", False, cure)
+
+
+def _plugins(files: Sequence[Path]) -> Finding:
+    try:
+        manager = plugin_manager(files)
+    except PluginError as error:
+        return Finding("plugins", str(error), False, "mend or uninstall the plugin named above")
+    return Finding("plugins", ", ".join(str(n) for n, _ in manager.list_name_plugin()), True)
+
+
+def _libraries() -> Iterator[Finding]:
+    for name, extra, purpose in (
+        ("torch", "local", "engine: local"),
+        ("transformers", "local", "engine: local, and counting tokens"),
+        ("datasets", "data", "reader: hub"),
+        ("pyarrow", "data", "reader: parquet"),
+    ):
+        if importlib.util.find_spec(name):
+            yield Finding(name, importlib.metadata.version(name), True)
+        else:
+            cure = f"for {purpose}: pip install 'ste-plugin[{extra}]'"
+            yield Finding(name, "not installed", False, cure)
+
+
+def _gpu() -> Finding:
+    """Say what nvidia-smi sees; a machine without a GPU is no problem, only slow."""
+    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    if shutil.which(command[0]) is None:
+        return Finding("GPU", "none (no nvidia-smi): small models only", True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    if done.returncode:
+        return Finding(
+            "GPU", f"nvidia-smi failed: {done.stdout.strip()[:200]}", False, "mend the driver"
+        )
+    return Finding("GPU", "; ".join(done.stdout.strip().splitlines()), True)
+
+
+def _host(name: str, module: str, python: str | None, install: str) -> Finding:
+    where = python or sys.executable
+    try:
+        return Finding(name, f"{require(where, module, install)} in {where}", True)
+    except HostError as error:
+        return Finding(name, str(error).splitlines()[0], False, install)

@@ -1,0 +1,48 @@
+"""Turning chat turns into the text a model reads, with its own template."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ste_plugin.engines.base import Message
+from ste_plugin.errors import EngineError
+
+
+def render_chat(tokenizer: Any, messages: Sequence[Message], *, prefix: str = "") -> str:
+    """Return the prompt up to where the assistant goes on, after `prefix`.
+
+    A template that refuses or drops a system turn gets it at the head of the first user turn.
+    Raises: EngineError where the tokenizer has no chat template.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        raise EngineError(
+            f"{tokenizer.name_or_path}: its tokenizer has no chat template, so chat turns cannot be "
+            "shown to it. Use an instruction-tuned model, or put chat_template.jinja in its folder."
+        )
+    text = _templated(tokenizer, messages)
+    if text is None or any(m.content.strip() not in text for m in messages if m.role == "system"):
+        text = _templated(tokenizer, merge_system(messages))
+    if text is None:
+        raise EngineError(
+            f"{tokenizer.name_or_path}: its chat template refuses the turns "
+            f"{', '.join(m.role for m in messages)}."
+        )
+    return text + prefix
+
+
+def _templated(tokenizer: Any, messages: Sequence[Message]) -> str | None:
+    from jinja2 import TemplateError
+
+    turns = [{"role": m.role, "content": m.content} for m in messages]
+    try:
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    except TemplateError:
+        return None
+
+
+def merge_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Return the turns with every system turn put at the head of the first user turn."""
+    system = "\n\n".join(m.content for m in messages if m.role == "system")
+    others = [m for m in messages if m.role != "system"]
+    if system and others:
+        others[0] = Message(others[0].role, f"{system}\n\n{others[0].content}")
+    return tuple(others)

@@ -1,0 +1,43 @@
+"""Drawing next tokens, reproducibly per request and without sorting the whole vocabulary."""
+
+import torch
+from torch import Tensor
+
+_NUCLEUS_GUESS = 256
+
+
+def draw(logits: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> Tensor:
+    """Return one token id a row.
+
+    logits: (rows, vocabulary); uniforms: (rows,) in [0, 1), which alone decide the draw.
+    Temperature 0 is greedy. top_p keeps the smallest set of tokens that holds that probability.
+    """
+    if temperature == 0:
+        return logits.argmax(-1)
+    logits = logits.float() / temperature
+    if top_p >= 1:
+        return _invert(torch.softmax(logits, -1), uniforms)
+    probabilities, ids = _nucleus(logits, top_p)
+    return ids.gather(-1, _invert(probabilities, uniforms)[:, None])[:, 0]
+
+
+def _nucleus(logits: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
+    """Return the nucleus' probabilities (0 outside) and ids, most probable first."""
+    total = logits.logsumexp(-1, keepdim=True)
+    size = min(_NUCLEUS_GUESS, logits.shape[-1])
+    while True:
+        values, ids = logits.topk(size, -1)
+        probabilities = (values - total).exp()
+        cumulative = probabilities.cumsum(-1)
+        # A guess that does not hold top_p in every row is widened: the result stays exact.
+        if size == logits.shape[-1] or bool((cumulative[:, -1] >= top_p).all()):
+            inside = cumulative - probabilities < top_p
+            return probabilities * inside, ids
+        size = min(size * 8, logits.shape[-1])
+
+
+def _invert(weights: Tensor, uniforms: Tensor) -> Tensor:
+    """Return per row the first index whose cumulative weight exceeds that share of the total."""
+    cumulative = weights.cumsum(-1)
+    target = (uniforms.to(weights) * cumulative[:, -1])[:, None]
+    return torch.searchsorted(cumulative, target, right=True)[:, 0].clamp(max=weights.shape[-1] - 1)

@@ -1,0 +1,54 @@
+"""Every error a user can cause, and the exit code that the command gives for it.
+
+SteError (1)
+├── ConfigError (2)      a run's YAML or a command's arguments
+├── DataError (3)        a file the user gave, or one a run wrote
+├── EngineError (4)      a model or server that cannot answer
+├── HostError (5)        axolotl or lm-eval is missing, or failed
+├── PluginError (6)      a plugin that does not fit
+└── JudgeError (7)       a judge that yields nothing to train on
+
+A message says where, what was found, what was expected, and what to do next.
+"""
+
+
+class SteError(Exception):
+    """The root: `ste` prints the message without a traceback and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class ConfigError(SteError):
+    """A setting is unknown, missing, out of range, or in conflict with another."""
+
+    exit_code = 2
+
+
+class DataError(SteError):
+    """A file is missing, malformed, or not what its place in a run says it is."""
+
+    exit_code = 3
+
+
+class EngineError(SteError):
+    """A model could not be loaded, or a server did not answer as its protocol says."""
+
+    exit_code = 4
+
+
+class HostError(SteError):
+    """axolotl or lm-eval is not installed, refused its input, or ended without its result."""
+
+    exit_code = 5
+
+
+class PluginError(SteError):
+    """A plugin cannot be imported, names an unknown hook, or collides with another."""
+
+    exit_code = 6
+
+
+class JudgeError(SteError):
+    """The judge gave no usable judgment, so that there is nothing to train on."""
+
+    exit_code = 7

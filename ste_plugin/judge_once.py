@@ -1,0 +1,39 @@
+"""Trying a judge on one pair, as `ste judge` does."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.config import ModelConfig
+from ste_plugin.engines.base import ChatRequest, Sampling
+from ste_plugin.plugins import named, plugin_manager
+from ste_plugin.session import open_engine
+
+
+def judge_once(
+    model: str, form_name: str, instruction: str, a: str, b: str, files: Sequence[Path]
+) -> dict[str, Any]:
+    """Return `{"better": "a" | "b" | "inconsistent" | "no verdict", "replies": [...]}`, judged greedily.
+
+    The pair is shown in both orders; only an answer that wins in both is better.
+    """
+    plugins = plugin_manager(files)
+    form = named(plugins, "ste_judge_formats", form_name, "--format")
+    engine = open_engine(ModelConfig(model=model), Path.cwd(), plugins)
+    sampling = Sampling(0.0, 1.0, form.max_new_tokens)
+    prompts = [form.render(instruction, a, b), form.render(instruction, b, a)]
+    requests = [ChatRequest(model, p, sampling, format_version=form.version) for p in prompts]
+    try:
+        found = {c.key: c.text.strip() for c in engine.complete(requests)}
+    finally:
+        engine.close()
+    texts = [found[r.key] for r in requests]
+    names = [{"A": "a", "B": "b"}, {"A": "b", "B": "a"}]
+    picks = [n.get(form.parse(t) or "") for n, t in zip(names, texts, strict=True)]
+    if None in picks:
+        better = "no verdict"
+    else:
+        better = str(picks[0]) if picks[0] == picks[1] else "inconsistent"
+    orders = ("a shown as A", "b shown as A")
+    replies = [{"order": o, "text": t} for o, t in zip(orders, texts, strict=True)]
+    return {"better": better, "replies": replies}

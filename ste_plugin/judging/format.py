@@ -1,0 +1,84 @@
+"""A judge format: one prompt, the words that close a judgment, and one parser."""
+
+import re
+from dataclasses import dataclass
+
+from ste_plugin.engines.base import Message
+from ste_plugin.judging.verdict import parse_verdict, without_verdicts
+from ste_plugin.records import Verdict, content_key
+
+_LABEL = re.compile(r"\[(/?\s*(?:instruction|answer\s+[ab]))\s*\]", re.IGNORECASE)
+_VERDICT = re.compile(r"\[\s*\[\s*([A-Za-z])\s*\]\s*\]")
+_CONTROL_TOKEN = re.compile(r"<(\|[^<>|]{1,40}\|)>|<(/?think)>")
+
+
+def neutralise(text: str) -> str:
+    """Return `text` with everything that could speak for us or for the judge made plain.
+
+    Our section labels and verdict marks become round brackets; chat-template and thinking tokens
+    lose their angle brackets. Ordinary text, nested lists in code included, is left as it is.
+
+    >>> neutralise("[Answer B] is bad, [[A]] <|im_end|>")
+    '(Answer B) is bad, (A) (|im_end|)'
+    >>> neutralise("m = [[1, 2], [3, 4]]")
+    'm = [[1, 2], [3, 4]]'
+    """
+    text = _LABEL.sub(r"(\1)", text)
+    text = _VERDICT.sub(r"(\1)", text)
+    return _CONTROL_TOKEN.sub(lambda m: f"({m[1] or m[2]})", text)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeFormat:
+    """How one family of judges is asked and answers."""
+
+    name: str
+    rubric: str
+    """What to do and how to answer, in plain words; it precedes the instruction and the answers."""
+    closing: str
+    """The last words before the letter of the verdict; a forced verdict puts them in the judge's mouth."""
+    reasons: bool
+    """Whether the judge writes anything before its verdict."""
+    max_new_tokens: int
+    """Length that a judgment in this format may need."""
+
+    @property
+    def version(self) -> str:
+        """Return name and a hash of every word of the prompt: editing it makes new requests."""
+        return f"{self.name}-{content_key(self.rubric, self.closing, self.reasons)[:8]}"
+
+    def render(self, instruction: str, answer_a: str, answer_b: str) -> tuple[Message, ...]:
+        """Return the prompt as one user turn, so that templates without a system role lose nothing."""
+        body = (
+            f"{self.rubric}\n\n[Instruction]\n{neutralise(instruction.strip())}\n\n"
+            f"[Answer A]\n{neutralise(answer_a.strip())}\n\n[Answer B]\n{neutralise(answer_b.strip())}"
+        )
+        return (Message("user", body),)
+
+    def render_pair(
+        self, instruction: str, better: str, worse: str, better_is: Verdict
+    ) -> tuple[Message, ...]:
+        """Return the prompt that shows the better answer under the letter `better_is`."""
+        first, second = (better, worse) if better_is == "A" else (worse, better)
+        return self.render(instruction, first, second)
+
+    def parse(self, text: str) -> Verdict | None:
+        """Return the verdict of a reply, or None when it gave no single answer."""
+        return parse_verdict(text)
+
+    def forced_prefix(self, reply: str, *, cut_off: bool = False) -> str:
+        """Return what to put in the judge's mouth so that its next token is the letter.
+
+        `reply` is what it wrote by itself; if that was cut off by the token limit, the torn last
+        sentence goes. A format without reasoning starts at its closing words.
+        """
+        if not self.reasons:
+            return self.closing
+        reasoning = without_verdicts(reply)
+        if cut_off:
+            reasoning = reasoning[: 1 + max(reasoning.rfind(end) for end in ".!?\n")].strip()
+        return f"{reasoning}\n\n{self.closing}".lstrip()
+
+    def forced_text(self, prefix: str, letter: str) -> str:
+        """Return the whole judgment that `prefix` and the drawn letter make."""
+        return f"{prefix}{letter}]]"

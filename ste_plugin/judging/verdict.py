@@ -1,0 +1,43 @@
+"""Reading the verdict out of a judge's reply."""
+
+import re
+
+from ste_plugin.records import Verdict
+
+_MARK = re.compile(r"\[\[([AB])\]\]")
+_THINK_OPEN, _THINK_CLOSE = "<think>", "</think>"
+
+
+def spoken(text: str) -> str | None:
+    """Return what a reply says after its thinking, or None when the thinking never ends.
+
+    >>> spoken("<think>A? [[A]]</think>It is [[B]]")
+    'It is [[B]]'
+    """
+    before, closed, after = text.rpartition(_THINK_CLOSE)
+    said = after if closed else before + after
+    return None if _THINK_OPEN in said else said
+
+
+def parse_verdict(text: str) -> Verdict | None:
+    """Return the letter the judge preferred, or None when it gave no single answer.
+
+    Thinking does not count, and thinking that never ends leaves no answer. Both letters named
+    counts as no answer: a judge that names two winners named none. The same letter twice is one.
+
+    >>> parse_verdict("B is vague. [[A]]")
+    'A'
+    >>> parse_verdict("[[A]], or rather [[B]]") is None
+    True
+    """
+    said = spoken(text)
+    letters = set(_MARK.findall(said)) if said is not None else set()
+    if len(letters) != 1:
+        return None
+    return "A" if "A" in letters else "B"
+
+
+def without_verdicts(text: str) -> str:
+    """Return the reasoning of a reply with its verdict marks, and any unfinished thinking, removed."""
+    said = spoken(text)
+    return "" if said is None else _MARK.sub("", said).strip()

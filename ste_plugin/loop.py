@@ -1,0 +1,186 @@
+"""The loop: generate → train → evaluate → decide, iteration after iteration, resumable anywhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.config import ModelConfig
+from ste_plugin.engines.identity import model_path
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.hosts import axolotl, lm_eval
+from ste_plugin.pool import prepare_pool
+from ste_plugin.recipe_book import find_recipe
+from ste_plugin.session import Iteration, IterationReport, Session
+from ste_plugin.store import read_json, read_rows, replace_json
+
+
+@contextmanager
+def timed(session: Session, stage: str, iteration: int) -> Iterator[None]:
+    """Log what a stage took, whether it ended well or not: resumed work adds up."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds = round(time.monotonic() - began, 1)
+        session.watch.event(stage, iteration=iteration, seconds=seconds)
+
+
+def judge_of(session: Session, number: int) -> ModelConfig:
+    """Return the judge that iteration `number` produced; 0 is the seed.
+
+    Raises: DataError where that iteration has not been trained.
+    """
+    seed = session.config.judge
+    if number == 0:
+        return seed.model_copy(update={"model": model_path(seed, session.base)})
+    final = axolotl.trained_model(session.folder.iteration(number) / "model")
+    if final is None:
+        raise DataError(
+            f"{session.folder.iteration(number)}: no trained model there. Run `ste train` first."
+        )
+    options = {k: v for k, v in seed.options.items() if k != "revision"}
+    return seed.model_copy(update={"model": str(final), "options": options})
+
+
+def generate(session: Session, number: int) -> Path:
+    """Return the manifest of an iteration's data set; its judge is the one trained before."""
+    _check_servable(session)
+    iteration = Iteration(number, session, judge_of(session, number - 1))
+    with timed(session, "generate", number):
+        manifest: Path = session.plugins.hook.ste_generate_dataset(iteration=iteration)
+    session.generator.close()
+    return manifest
+
+
+def _check_servable(session: Session) -> None:
+    config = session.config
+    if config.iterations > 1 and config.judge.engine == "http":
+        raise ConfigError(
+            "judge.engine: http cannot judge with the model trained in iteration 1, as your server "
+            "goes on serving the seed. Set judge.engine: local (the generator may stay http), or "
+            "iterations: 1."
+        )
+
+
+def train(session: Session, number: int) -> Path:
+    """Return the folder of the judge trained on an iteration's data set, merged."""
+    config = session.config
+    folder = session.folder.iteration(number)
+    manifest = folder / "dataset" / "manifest.json"
+    if not manifest.exists():
+        raise DataError(f"{manifest}: no data set there. Run `ste generate` first.")
+    previous = number - 1 if config.training.start_from == "previous" else 0
+    recipe = _recipe(session)
+    session.watch.say(f"iteration {number}: axolotl trains (log: {folder / 'model'})")
+    with timed(session, "train", number):
+        return axolotl.train(
+            recipe, model=judge_of(session, previous).model, manifest=manifest,
+            output=folder / "model", seed=config.seed, host=config.hosts.train,
+        )  # fmt: skip
+
+
+def _recipe(session: Session) -> Path:
+    beside = session.base / session.config.training.recipe
+    if beside.is_file():
+        return beside
+    return find_recipe(session.config.training.recipe, session.plugins.hook.ste_recipe_dirs())
+
+
+def evaluate(session: Session, number: int) -> dict[str, Any]:
+    """Return name of the pairs → lm-eval's results for an iteration's judge."""
+    config, pool = session.config, prepare_pool(session)
+    given = {name: session.base / path for name, path in config.evaluation.pairs.items()}
+    model = judge_of(session, number).model
+    results = {}
+    for name, pairs in (pool.files | given).items():
+        who = f"iteration {number}" if number else "seed"
+        session.watch.say(f"{who}: lm-eval measures the judge on {name}")
+        with timed(session, f"eval {name}", number):
+            results[name] = lm_eval.evaluate(
+                model, pairs, session.folder.iteration(number) / "eval" / name,
+                config=config.evaluation, judge_format=config.judging.format,
+                force=config.judging.force_verdict, host=config.hosts.eval,
+                plugins=[session.base / p for p in config.plugins],
+                limit=config.evaluation.limit if name in given else None,
+            )  # fmt: skip
+    return results
+
+
+def run(session: Session) -> list[IterationReport]:
+    """Return the reports of the seed and of every iteration, having done what was not done yet."""
+    prepare_pool(session)
+    session.generator.close()
+    reports = [finished(session, number) for number in range(session.config.iterations + 1)]
+    best = decide(reports, session.config.keep)
+    kept = judge_of(session, best).model
+    replace_json(
+        session.folder.report,
+        {"best": best, "model": kept, "keep": session.config.keep,
+         "iterations": [report.to_dict() for report in reports]},
+    )  # fmt: skip
+    return reports
+
+
+def finished(session: Session, number: int) -> IterationReport:
+    """Return an iteration's report, read back where the iteration is done."""
+    done = session.folder.iteration(number) / "done.json"
+    if done.exists():
+        return IterationReport.from_dict(read_json(done))
+    if number:
+        generate(session, number)
+        train(session, number)
+    results = evaluate(session, number)
+    report = _report(session, number, results)
+    replace_json(done, report.to_dict())
+    _tell_observers(session, report)
+    return report
+
+
+def _report(session: Session, number: int, results: dict[str, Any]) -> IterationReport:
+    folder = session.folder.iteration(number)
+    manifest = folder / "dataset" / "manifest.json"
+    counts = read_json(manifest).get("counts", {}) if manifest.exists() else {}
+    seconds = sum(
+        row.get("seconds", 0.0)
+        for _, row in read_rows(session.folder.events)
+        if row.get("iteration") == number
+    )
+    return IterationReport(
+        number=number,
+        folder=str(folder),
+        model=judge_of(session, number).model,
+        evaluations={n: {"overall": r["overall"], "subsets": r["subsets"], "n": r["n"]}
+                     for n, r in results.items()},
+        sampled=counts.get("judgments", 0),
+        kept=counts.get("kept", {}).get("train", 0),
+        tokens=counts.get("generated_tokens", 0),
+        minutes=round(seconds / 60, 2),
+    )  # fmt: skip
+
+
+def _tell_observers(session: Session, report: IterationReport) -> None:
+    for observer in session.plugins.hook.ste_iteration_finished.get_hookimpls():
+        try:
+            observer.function(report)
+        except Exception as error:  # an observer must not cost a finished iteration
+            name = observer.plugin_name
+            session.watch.event("observer failed", plugin=name, error=repr(error))
+            session.watch.say(f"warning: plugin {name}: ste_iteration_finished failed: {error!r}")
+
+
+def decide(reports: list[IterationReport], keep: str) -> int:
+    """Return the number of the iteration to ship; 0 says that the seed was not beaten.
+
+    `best` goes by right-in-both-orders on dev, then accuracy on dev, then the earlier one; without
+    dev pairs, and with `last`, it is the last.
+    """
+    if keep == "last" or any("dev" not in r.evaluations for r in reports):
+        return reports[-1].number
+
+    def merit(report: IterationReport) -> tuple[float, float, int]:
+        overall = report.evaluations["dev"]["overall"]
+        return overall["acc_pc"], overall["acc"], -report.number
+
+    return max(reports, key=merit).number

@@ -1,0 +1,96 @@
+"""Opening a run: config read and compared, folder locked, plugins loaded."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+
+from ste_plugin import __version__
+from ste_plugin.config import RunConfig
+from ste_plugin.config_file import changed_fields, read_config, read_yaml
+from ste_plugin.errors import ConfigError
+from ste_plugin.plugins import named, plugin_manager
+from ste_plugin.run_folder import RunFolder
+from ste_plugin.session import Session, open_engine
+from ste_plugin.store import replace_bytes
+from ste_plugin.watch import Watch
+
+FREE_TO_CHANGE = ("iterations", "keep", "hosts")
+"""Settings that a resumed run may change, as nothing already made depends on them."""
+
+
+@contextmanager
+def opened(path: Path, files: Sequence[Path], *, quiet: bool = False) -> Iterator[Session]:
+    """Open the run that a config describes, as its only writer.
+
+    Raises: ConfigError where the config is wrong, or has changed since the run began, or another
+    process works on the run; PluginError where a plugin does not fit.
+    """
+    config = read_config(path)
+    base = path.resolve().parent
+    plugins = plugin_manager([*(base / p for p in config.plugins), *files])
+    folder = RunFolder(base / config.run)
+    session = Session(
+        config, base, folder, plugins, Watch(folder.events, quiet),
+        open_engine(config.generator or config.judge, base, plugins),
+    )  # fmt: skip
+    _check_names(session)
+    folder.root.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder.lock, timeout=0):
+            _remember(config, folder)
+            try:
+                yield session
+            finally:
+                session.generator.close()
+    except Timeout as error:
+        raise ConfigError(
+            f"{folder.root}: another ste process works on this run. Wait for it, or stop it first."
+        ) from error
+
+
+def _check_names(session: Session) -> None:
+    """Raise ConfigError for any name that no plugin contributes, before anything is written."""
+    config = session.config
+    _ = session.judge_format
+    asked = {
+        "ste_sources": [("instructions.reader", s.reader) for s in config.instructions],
+        "ste_selectors": [("selection.selectors", s) for s in config.selection.selectors],
+        "ste_pair_strategies": [("pairs.strategies", s) for s in config.pairs.strategies],
+        "ste_dataset_formats": [("dataset.formats", f) for f in config.dataset.formats],
+        "ste_engines": [("judge.engine", config.judge.engine)],
+    }
+    for hook, names in asked.items():
+        for setting, name in names:
+            named(session.plugins, hook, name, setting)
+
+
+def _remember(config: RunConfig, folder: RunFolder) -> None:
+    """Write run.yaml at the start; later, refuse settings that would mix two runs in one folder."""
+    now: dict[str, Any] = config.model_dump(mode="json")
+    if folder.config.exists():
+        before = read_yaml(folder.config)["config"]
+        changed = changed_fields(
+            {k: v for k, v in before.items() if k not in FREE_TO_CHANGE},
+            {k: v for k, v in now.items() if k not in FREE_TO_CHANGE},
+        )
+        if changed:
+            told = "\n".join(f"  {line}" for line in changed)
+            raise ConfigError(
+                f"{folder.root} was made with other settings:\n{told}\n"
+                "Set them back, or give this run another folder (run: ...)."
+            )
+    text = yaml.safe_dump(
+        {"ste_version": __version__, "config": now}, sort_keys=False, allow_unicode=True
+    )
+    replace_bytes(folder.config, text.encode())
+
+
+def next_iteration(session: Session) -> int:
+    """Return the first iteration that is not done, or the last of all."""
+    numbers = range(1, session.config.iterations + 1)
+    open_ones = [n for n in numbers if not (session.folder.iteration(n) / "done.json").exists()]
+    return open_ones[0] if open_ones else session.config.iterations

@@ -1,0 +1,156 @@
+"""Ways to make a worse response without any label, and the pairs that come out of them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ste_plugin.engines.base import Completion, Message
+from ste_plugin.hookspecs import PairStrategy
+from ste_plugin.records import Drop, Instruction, ResponsePair, content_key
+
+_REWRITE = (
+    "Here is an instruction that somebody gave to an assistant:\n\n{instruction}\n\n"
+    "Write another instruction that resembles it closely, with the same subject, kind and length, "
+    "but that asks for something else, so that a perfect answer to yours would be a wrong answer to "
+    "the one above."
+)
+_ONE_CALL = (
+    _REWRITE + " Then answer your own instruction as well as you can. Use exactly this form:\n\n"
+    "Modified instruction:\n(your instruction)\n\nAnswer:\n(your answer to it)"
+)
+_TWO_CALLS = _REWRITE + " Reply with the new instruction alone."
+_ASK_FOR_WORSE = (
+    "{instruction}\n\n---\nAnswer the instruction above, but worse than you could: convincing at "
+    "first sight and in good style, yet with a serious mistake, or missing what matters most. Do "
+    "not mention that it is worse. Reply with the answer alone."
+)
+_FORM = re.compile(
+    r"modified instruction:\s*(?P<new>.+?)\s*\n\s*answer:\s*(?P<answer>.+)", re.S | re.I
+)
+
+
+def user(text: str) -> tuple[Message, ...]:
+    """Return a conversation of one user turn."""
+    return (Message("user", text),)
+
+
+@dataclass(frozen=True, slots=True)
+class ModifiedInstruction:
+    """The authors' way: one call writes a similar instruction and a good answer to that one."""
+
+    version: str = content_key(_ONE_CALL)
+
+    def next_prompt(
+        self, instruction: Instruction, replies: Sequence[str]
+    ) -> tuple[Message, ...] | None:
+        return None if replies else user(_ONE_CALL.format(instruction=instruction.text))
+
+    def worse(
+        self, instruction: Instruction, replies: Sequence[str], better: Mapping[str, str],
+        pool: Sequence[Instruction],
+    ) -> str | Drop:  # fmt: skip
+        found = _FORM.search(replies[0])
+        if found is None:
+            return Drop("pairs", instruction.key, "modified instruction not in the asked form")
+        return found["answer"].strip()
+
+
+@dataclass(frozen=True, slots=True)
+class ModifiedInstructionTwoCalls:
+    """For small generators: one call rewrites, the next answers the new instruction as a normal chat."""
+
+    version: str = content_key(_TWO_CALLS)
+
+    def next_prompt(
+        self, instruction: Instruction, replies: Sequence[str]
+    ) -> tuple[Message, ...] | None:
+        if not replies:
+            return user(_TWO_CALLS.format(instruction=instruction.text))
+        return user(replies[0].strip()) if len(replies) == 1 else None
+
+    def worse(
+        self, instruction: Instruction, replies: Sequence[str], better: Mapping[str, str],
+        pool: Sequence[Instruction],
+    ) -> str | Drop:  # fmt: skip
+        if " ".join(replies[0].lower().split()) == " ".join(instruction.text.lower().split()):
+            return Drop("pairs", instruction.key, "modified instruction equals the original")
+        return replies[1].strip()
+
+
+@dataclass(frozen=True, slots=True)
+class OtherInstruction:
+    """Easy negatives, for nothing: the good answer to another instruction of the same category."""
+
+    version: str = "1"
+
+    def next_prompt(
+        self, instruction: Instruction, replies: Sequence[str]
+    ) -> tuple[Message, ...] | None:
+        return None
+
+    def worse(
+        self, instruction: Instruction, replies: Sequence[str], better: Mapping[str, str],
+        pool: Sequence[Instruction],
+    ) -> str | Drop:  # fmt: skip
+        others = sorted(
+            o.key
+            for o in pool
+            if o.category == instruction.category and o.key != instruction.key and o.key in better
+        )
+        if not others:
+            return Drop("pairs", instruction.key, "no other instruction of its category")
+        return better[others[int(content_key("other", instruction.key), 16) % len(others)]]
+
+
+@dataclass(frozen=True, slots=True)
+class AskForWorse:
+    """The generator is asked to answer worse than it could."""
+
+    version: str = content_key(_ASK_FOR_WORSE)
+
+    def next_prompt(
+        self, instruction: Instruction, replies: Sequence[str]
+    ) -> tuple[Message, ...] | None:
+        return None if replies else user(_ASK_FOR_WORSE.format(instruction=instruction.text))
+
+    def worse(
+        self, instruction: Instruction, replies: Sequence[str], better: Mapping[str, str],
+        pool: Sequence[Instruction],
+    ) -> str | Drop:  # fmt: skip
+        return replies[0].strip()
+
+
+STRATEGIES: dict[str, PairStrategy] = {
+    "modified-instruction": ModifiedInstruction(),
+    "modified-instruction-two-calls": ModifiedInstructionTwoCalls(),
+    "other-instruction": OtherInstruction(),
+    "ask-for-worse": AskForWorse(),
+}
+
+
+def read_answer(instruction: Instruction, completion: Completion) -> str | Drop:
+    """Return a good answer, stripped, or why it cannot be one."""
+    if completion.finish_reason == "length":
+        return Drop("pairs", instruction.key, "better answer cut off by the token limit")
+    if not completion.text.strip():
+        return Drop("pairs", instruction.key, "better answer empty")
+    return completion.text.strip()
+
+
+def read_pair(
+    instruction: Instruction, name: str, strategy: PairStrategy, replies: Sequence[Completion],
+    better: Mapping[str, str], pool: Sequence[Instruction],
+) -> ResponsePair | Drop:  # fmt: skip
+    """Return the pair that a strategy's replies make, or why there is none."""
+    if any(reply.finish_reason == "length" for reply in replies):
+        return Drop("pairs", instruction.key, f"{name}: worse answer cut off by the token limit")
+    if any(not reply.text.strip() for reply in replies):
+        return Drop("pairs", instruction.key, f"{name}: worse answer empty")
+    worse = strategy.worse(instruction, [r.text for r in replies], better, pool)
+    if isinstance(worse, Drop):
+        return Drop(worse.stage, worse.key, f"{name}: {worse.reason}")
+    if " ".join(worse.split()) == " ".join(better[instruction.key].split()):
+        return Drop("pairs", instruction.key, f"{name}: both answers are equal")
+    good = better[instruction.key]
+    key = content_key("pair", instruction.key, name, good, worse)
+    return ResponsePair(key, instruction.key, instruction.text, good, worse, name)

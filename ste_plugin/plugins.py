@@ -1,0 +1,135 @@
+"""Building the plugin manager, and asking it for what plugins contribute."""
+
+import importlib
+import importlib.util
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from ste_plugin import builtin, hookspecs
+from ste_plugin.errors import ConfigError, PluginError
+
+NAMED_HOOKS = (
+    "ste_sources",
+    "ste_engines",
+    "ste_selectors",
+    "ste_pair_strategies",
+    "ste_judge_formats",
+    "ste_dataset_formats",
+)
+"""Hooks that return a dictionary by name."""
+
+
+def plugin_manager(files: Iterable[Path] = ()) -> pluggy.PluginManager:
+    """Return a manager with the built-ins, every installed plugin, and these `hooks.py` files.
+
+    Raises: PluginError where one cannot be imported, misspells a hook, or takes another's name.
+    """
+    manager = pluggy.PluginManager("ste")
+    manager.add_hookspecs(hookspecs)
+    manager.register(builtin, "builtin")
+    try:
+        manager.load_setuptools_entrypoints("ste")
+    except Exception as error:  # whatever the import of a stranger's module raises
+        raise PluginError(
+            f"An installed plugin (entry-point group 'ste') cannot be imported: {error!r}.\n"
+            "Mend or uninstall it; `pip list` shows what is installed."
+        ) from error
+    for file in files:
+        manager.register(load_file(file), str(file))
+    check(manager)
+    return manager
+
+
+def load_file(path: Path) -> Any:
+    """Return the module of a `hooks.py` that is not installed.
+
+    Raises: PluginError where the file is missing or does not import.
+    """
+    spec = importlib.util.spec_from_file_location(f"ste_hooks_{path.stem}", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise PluginError(f"{path}: no such plugin file; expected a Python file with hooks.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a stranger's module raises
+        raise PluginError(f"{path}: cannot be imported: {error!r}.") from error
+    return module
+
+
+def check(manager: pluggy.PluginManager) -> None:
+    """Raise PluginError for a hook nobody specified, or a name that two plugins contribute."""
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(
+            f"{error}. A plugin implements a hook that does not exist; see `ste plugins --hooks`."
+        ) from error
+    for hook in NAMED_HOOKS:
+        contributions(manager, hook)
+
+
+def contributions(manager: pluggy.PluginManager, hook: str) -> dict[str, tuple[str, Any]]:
+    """Return name → (plugin, thing) for one of `NAMED_HOOKS`.
+
+    Raises: PluginError naming both plugins where two contribute one name.
+    """
+    found: dict[str, tuple[str, Any]] = {}
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        for name, thing in implementation.function().items():
+            if name in found:
+                raise PluginError(
+                    f"{hook}: both {found[name][0]!r} and {implementation.plugin_name!r} contribute "
+                    f"{name!r}. Rename one of them."
+                )
+            found[name] = (implementation.plugin_name, thing)
+    return found
+
+
+def named(manager: pluggy.PluginManager, hook: str, name: str, setting: str) -> Any:
+    """Return the thing that plugins contribute under `name`.
+
+    Raises: ConfigError naming the setting, the nearest name and all that there are.
+    """
+    found = contributions(manager, hook)
+    if name not in found:
+        near = get_close_matches(name, found, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"{setting}: no {name!r}.{hint} There are: {', '.join(sorted(found))}; "
+            "a plugin can add more (see `ste plugins`)."
+        )
+    return found[name][1]
+
+
+def import_object(target: str) -> Any:
+    """Return what `module:name` points to.
+
+    Raises: PluginError where it cannot be imported, with what is missing.
+    """
+    module, _, name = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(
+            f"{target}: cannot be imported ({error}). `ste doctor` says what to install."
+        ) from error
+
+
+def contributed(manager: pluggy.PluginManager) -> dict[str, dict[str, list[str]]]:
+    """Return plugin → hook → names contributed (none for hooks that return no dictionary)."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for hook in described_hooks():
+        for implementation in getattr(manager.hook, hook).get_hookimpls():
+            names = sorted(implementation.function()) if hook in NAMED_HOOKS else []
+            found.setdefault(implementation.plugin_name, {})[hook] = names
+    return found
+
+
+def described_hooks() -> dict[str, str]:
+    """Return hook → the first line of its docstring."""
+    names = sorted(n for n in vars(hookspecs) if n.startswith("ste_"))
+    return {n: (getattr(hookspecs, n).__doc__ or "").strip().splitlines()[0] for n in names}

@@ -1,0 +1,103 @@
+"""The figures of a run, as tables for people."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from ste_plugin.session import IterationReport
+from ste_plugin.store import replace_bytes
+
+EASY = "other-instruction"
+"""The strategy whose negatives answer another question altogether."""
+
+COLUMNS: dict[str, str] = {
+    "accuracy": "acc",
+    "right in both orders": "acc_pc",
+    "position bias": "pos_bias",
+    "invalid rate": "invalid_rate",
+}
+"""Heading → metric of `ste_local`."""
+
+
+def name_of(number: int) -> str:
+    """Return how tables call an iteration."""
+    return f"iteration {number}" if number else "seed"
+
+
+def number_text(value: float | None) -> str:
+    """Return a metric with three decimals, or a dash where it is undefined."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def iterations_table(reports: Sequence[IterationReport], pairs: str) -> Table:
+    """Return seed and iterations × metrics on one set of pairs, judgments, tokens and minutes."""
+    n = reports[0].evaluations[pairs]["n"]
+    table = Table(title=f"{n} {pairs} pairs, each in both orders", title_justify="left")
+    headings = [*COLUMNS, "judgments sampled", "kept", "tokens", "minutes"]
+    for heading in ("", *headings):
+        table.add_column(heading, justify="right" if heading else "left")
+    for report in reports:
+        overall = report.evaluations[pairs]["overall"]
+        counts = [f"{report.sampled:,}", f"{report.kept:,}", f"{report.tokens:,}"]
+        metrics = [number_text(overall.get(key)) for key in COLUMNS.values()]
+        table.add_row(name_of(report.number), *metrics, *counts, f"{report.minutes:.1f}")
+    return table
+
+
+def strategies_table(reports: Sequence[IterationReport], pairs: str) -> Table:
+    """Return right-in-both-orders apart for every pair strategy (or subset)."""
+    subsets: Mapping[str, Any] = reports[0].evaluations[pairs]["subsets"]
+    table = Table(title="right in both orders, by kind of pair", title_justify="left")
+    table.add_column("")
+    for name, found in subsets.items():
+        table.add_column(f"{name} ({found['n']})", justify="right")
+    for report in reports:
+        mine = report.evaluations[pairs]["subsets"]
+        table.add_row(
+            name_of(report.number), *(number_text(mine[s].get("acc_pc")) for s in subsets)
+        )
+    return table
+
+
+def easy_share(report: IterationReport, pairs: str) -> str:
+    """Return a sentence on how many of the pairs have an easy negative, or nothing if none has."""
+    subsets = report.evaluations[pairs]["subsets"]
+    easy, total = subsets.get(EASY, {}).get("n", 0), report.evaluations[pairs]["n"]
+    if not easy:
+        return ""
+    return (
+        f"{easy} of the {total} {pairs} pairs ({easy / total:.0%}) are easy negatives ({EASY}: the "
+        "worse answer belongs to another question)."
+    )
+
+
+def verdict_on(reports: Sequence[IterationReport], best: int, keep: str) -> str:
+    """Return which iteration is shipped, and why, in one or two sentences."""
+    if keep == "last":
+        return f"keep: last ships {name_of(best)}."
+    if best == 0:
+        return "No iteration beat the seed on the dev pairs: nothing better than the seed to ship."
+    last = reports[-1].number
+    why = "by right-in-both-orders on the dev pairs"
+    worse = (
+        "" if best == last else f" {name_of(last).capitalize()} was worse there and is not shipped."
+    )
+    return f"Best is {name_of(best)}, {why}.{worse}"
+
+
+def write_page(report: IterationReport) -> None:
+    """Write report.md into the iteration's folder: every metric on every set of pairs."""
+    lines = [f"# {name_of(report.number).capitalize()}", "", f"Judge: `{report.model}`", ""]
+    for name, found in report.evaluations.items():
+        lines += [f"## {name} ({found['n']} pairs, both orders)", "", "| | all |", "|---|---|"]
+        subsets = found["subsets"]
+        lines[-2] = "| | all | " + " | ".join(subsets) + " |"
+        lines[-1] = "|---|" + "---|" * (1 + len(subsets))
+        for metric, value in found["overall"].items():
+            if isinstance(value, float | int) or value is None:
+                cells = [number_text(s.get(metric)) for s in subsets.values()]
+                lines.append(f"| {metric} | {number_text(value)} | " + " | ".join(cells) + " |")
+        lines.append("")
+    replace_bytes(Path(report.folder) / "report.md", "\n".join(lines).encode())

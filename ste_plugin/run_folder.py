@@ -1,0 +1,40 @@
+"""The places of a run on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's folder; nothing is created by naming a place."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config that the run was started with."""
+        return self.root / "run.yaml"
+
+    @property
+    def events(self) -> Path:
+        """Append-only log of stages, counts and seconds."""
+        return self.root / "events.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that writes."""
+        return self.root / "run.lock"
+
+    @property
+    def pool(self) -> Path:
+        """Instructions and pairs, the same for all iterations."""
+        return self.root / "pool"
+
+    @property
+    def report(self) -> Path:
+        """The table of all iterations; written last."""
+        return self.root / "report.json"
+
+    def iteration(self, number: int) -> Path:
+        """Folder of an iteration from 1; number 0 holds the seed judge's evaluation."""
+        return self.root / f"iter-{number:02d}"

@@ -1,0 +1,180 @@
+"""Selectors: instructions in, those kept and a counted reason for each of the others out."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.records import Drop, Instruction
+
+if TYPE_CHECKING:
+    from ste_plugin.config import SelectionConfig
+    from ste_plugin.hookspecs import Selector
+
+Selected = tuple[list[Instruction], list[Drop]]
+
+_PERMUTATIONS = 128
+_PUNCTUATION = ".,;:!?\"'()"
+
+
+def select(
+    instructions: Sequence[Instruction],
+    config: "SelectionConfig",
+    selector_of: Callable[[str], "Selector"],
+) -> Selected:
+    """Return what all of the config's selectors keep, in order, and every Drop on the way.
+
+    Raises: DataError where nothing is left, with the counts by reason.
+    """
+    kept, drops = list(instructions), list[Drop]()
+    for name in config.selectors:
+        if kept:
+            kept, more = selector_of(name)(kept, config)
+            drops += more
+    if not kept:
+        counts = Counter(drop.reason for drop in drops).most_common()
+        told = ", ".join(f"{reason} {n}" for reason, n in counts) or "none came in"
+        raise DataError(
+            f"selection: no instruction is left of {len(instructions)} ({told}); expected at least "
+            "one. Loosen the settings under `selection`, or give more instructions."
+        )
+    return kept, drops
+
+
+def _parted(pairs: Iterable[tuple[Instruction, str | None]]) -> Selected:
+    """Return the instructions that have no reason against them, and Drops for the rest."""
+    kept: list[Instruction] = []
+    drops: list[Drop] = []
+    for instruction, reason in pairs:
+        if reason is None:
+            kept.append(instruction)
+        else:
+            drops.append(Drop("selection", instruction.key, reason))
+    return kept, drops
+
+
+def drop_exact_duplicates(instructions: Sequence[Instruction], _: "SelectionConfig") -> Selected:
+    """Keep the first of the instructions that differ in letter case and white space only."""
+    seen: set[str] = set()
+
+    def reason(instruction: Instruction) -> str | None:
+        text = " ".join(instruction.text.casefold().split())
+        if text in seen:
+            return "exact duplicate"
+        seen.add(text)
+        return None
+
+    return _parted((i, reason(i)) for i in instructions)
+
+
+def shingles(text: str) -> frozenset[str]:
+    """Return the word 3-grams of a text, or its words where there are fewer than three.
+
+    Letter case and the punctuation around a word do not count; signs that stand alone do.
+
+    >>> sorted(shingles("What is 2 + 2?"))
+    ['2 + 2', 'is 2 +', 'what is 2']
+    """
+    words = [word.strip(_PUNCTUATION) or word for word in text.casefold().split()]
+    size = 3 if len(words) >= 3 else 1
+    return frozenset(" ".join(words[i : i + size]) for i in range(len(words) - size + 1))
+
+
+def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+    """Return the share of common elements, 0 to 1; two empty sets are equal."""
+    return len(one & other) / len(one | other) if one or other else 1.0
+
+
+def drop_near_duplicates(
+    instructions: Sequence[Instruction], config: "SelectionConfig"
+) -> Selected:
+    """Keep the first of the instructions whose word 3-grams overlap by the threshold or more."""
+    from datasketch import MinHash, MinHashLSH  # imports numpy and scipy
+
+    threshold = config.near_duplicate_threshold
+    # The index looks below the threshold, so that next to no pair at it goes unseen; the exact
+    # comparison afterwards keeps what the lower one lets in by mistake.
+    index = MinHashLSH(threshold=0.7 * threshold, num_perm=_PERMUTATIONS)
+
+    def reason(place: int, instruction: Instruction) -> str | None:
+        own = shingles(instruction.text)
+        sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)
+        sketch.update_batch([s.encode("utf-8", "surrogatepass") for s in own])
+        candidates = (instructions[other].text for other in index.query(sketch))
+        if any(jaccard(own, shingles(text)) >= threshold for text in candidates):
+            return "near duplicate"
+        index.insert(place, sketch)
+        return None
+
+    return _parted((i, reason(place, i)) for place, i in enumerate(instructions))
+
+
+def keep_complexity(instructions: Sequence[Instruction], config: "SelectionConfig") -> Selected:
+    """Keep the instructions from `min_complexity` to `max_complexity`, both included."""
+    low, high = config.min_complexity, config.max_complexity
+    if (low, high) == (1, 10):
+        return list(instructions), []
+
+    def reason(instruction: Instruction) -> str | None:
+        if not instruction.complexity:
+            return "complexity unknown"
+        if instruction.complexity < low:
+            return f"complexity below {low}"
+        return f"complexity above {high}" if instruction.complexity > high else None
+
+    return _parted((i, reason(i)) for i in instructions)
+
+
+def keep_quotas(instructions: Sequence[Instruction], config: "SelectionConfig") -> Selected:
+    """Keep the first of each category, as many as its quota says, and none of other categories.
+
+    Raises: ConfigError where a category has fewer instructions than its quota.
+    """
+    quotas = config.categories
+    if not quotas:
+        return list(instructions), []
+    _check_quotas(Counter(i.category for i in instructions), config)
+    taken: Counter[str] = Counter()
+
+    def reason(instruction: Instruction) -> str | None:
+        if instruction.category not in quotas:
+            return f"category without a quota: {instruction.category or '(none)'}"
+        taken[instruction.category] += 1
+        full = taken[instruction.category] > quotas[instruction.category]
+        return f"quota full: {instruction.category}" if full else None
+
+    return _parted((i, reason(i)) for i in instructions)
+
+
+def _check_quotas(found: Counter[str], config: "SelectionConfig") -> None:
+    short = [
+        f"{name!r}: found {found[name]}, wanted {wanted}"
+        for name, wanted in config.categories.items()
+        if found[name] < wanted
+    ]
+    if short:
+        there = ", ".join(f"{name or '(none)'} {n}" for name, n in found.most_common())
+        cure = "" if config.label else " or let the generator label categories (label: true)"
+        raise ConfigError(
+            f"selection.categories: the pool is too small for its quotas ({'; '.join(short)}). "
+            f"Categories at this point: {there or 'no instruction'}. Lower the quota, add "
+            f"instructions, loosen the selectors before it{',' if cure else ''}{cure}."
+        )
+
+
+def keep_first(instructions: Sequence[Instruction], config: "SelectionConfig") -> Selected:
+    """Keep the first `limit` instructions, or all where there is no limit."""
+    limit = len(instructions) if config.limit is None else config.limit
+    return _parted(
+        (instruction, None if place < limit else "over the limit")
+        for place, instruction in enumerate(instructions)
+    )
+
+
+SELECTORS: "dict[str, Selector]" = {
+    "exact-duplicates": drop_exact_duplicates,
+    "near-duplicates": drop_near_duplicates,
+    "complexity": keep_complexity,
+    "category-quotas": keep_quotas,
+    "limit": keep_first,
+}

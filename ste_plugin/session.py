@@ -1,0 +1,94 @@
+"""What one run works with: its config, its folder, its plugins, and the models it has open."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from ste_plugin.config import ModelConfig, RunConfig
+from ste_plugin.engines.base import Engine
+from ste_plugin.engines.identity import model_identity
+from ste_plugin.engines.lazy import LazyEngine
+from ste_plugin.judging import JudgeFormat
+from ste_plugin.plugins import import_object, named
+from ste_plugin.records import Record
+from ste_plugin.run_folder import RunFolder
+from ste_plugin.watch import Watch
+
+
+def open_engine(model: ModelConfig, base: Path, plugins: pluggy.PluginManager) -> Engine:
+    """Return the engine that a model's config names; its model loads at the first request."""
+    target = named(plugins, "ste_engines", model.engine, "engine")
+
+    def create() -> Engine:
+        engine: Engine = import_object(target)(model, base)
+        return engine
+
+    return LazyEngine(create)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A run while it is being worked on."""
+
+    config: RunConfig
+    base: Path
+    """Folder that relative paths in the config start from."""
+    folder: RunFolder
+    plugins: pluggy.PluginManager
+    watch: Watch
+    generator: Engine
+
+    @property
+    def generator_model(self) -> ModelConfig:
+        """The model that writes responses: its own, or the seed judge."""
+        return self.config.generator or self.config.judge
+
+    @property
+    def generator_identity(self) -> str:
+        """Name and fingerprint of the generator's weights."""
+        return model_identity(self.generator_model, self.base)
+
+    @property
+    def judge_format(self) -> JudgeFormat:
+        """The judge format, for training and evaluation alike."""
+        found: JudgeFormat = named(
+            self.plugins, "ste_judge_formats", self.config.judging.format, "judging.format"
+        )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One round: who judges, and where what it makes goes."""
+
+    number: int
+    """From 1."""
+    session: Session
+    judge: ModelConfig
+    """The seed judge in the first round, then the judge trained in the round before."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of this round."""
+        return self.session.folder.iteration(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class IterationReport(Record):
+    """What came of one round; number 0 is the seed judge, only measured."""
+
+    number: int
+    folder: str
+    model: str
+    """Folder or hub id of the judge that this round ended with."""
+    evaluations: dict[str, Any]
+    """Name of the pairs → `{"overall": metrics, "subsets": {name: metrics}, "n": pairs}`."""
+    sampled: int
+    """Judgments sampled in this round."""
+    kept: int
+    """Judgments kept as training rows."""
+    tokens: int
+    """Tokens that the judge generated for them."""
+    minutes: float

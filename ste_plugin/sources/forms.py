@@ -1,0 +1,194 @@
+"""Forms: where in a raw row the instruction is."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.records import Instruction, content_key
+
+if TYPE_CHECKING:
+    from ste_plugin.config import SourceConfig
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_USUAL = ("prompt", "question", "text", "query", "input")
+"""Names that other people give to a column of instructions."""
+
+
+class BadRow(DataError):
+    """A row that yields no instruction, with a reason short enough to count by."""
+
+    def __init__(self, message: str, reason: str = "malformed line") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to keep an instruction in a row."""
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    text: Callable[[Mapping[str, Any]], str]
+    """Row under the form's own column names → the instruction. Raises BadRow without the place."""
+
+
+def _shown(value: Any) -> str:
+    return f"{type(value).__name__} {str(value)[:40]!r}"
+
+
+def _as_text(value: Any, where: str) -> str:
+    """Return text, empty for None."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise BadRow(f"{where}: expected text, found {_shown(value)}")
+
+
+def _content(value: Any, where: str) -> str:
+    """Return a turn's text: a string, or the text parts of a list of parts."""
+    if not isinstance(value, list):
+        return _as_text(value, where)
+    for part in value:
+        if not isinstance(part, dict) or part.get("type") != "text":
+            raise BadRow(f"{where}: expected parts of type 'text' only, found {_shown(part)}")
+    return "\n".join(_as_text(part.get("text"), where) for part in value)
+
+
+def _first_user_turn(
+    column: str, role: str, content: str, users: tuple[str, ...]
+) -> Callable[[Mapping[str, Any]], str]:
+    """Return a function that finds what the user said first."""
+
+    def text(row: Mapping[str, Any]) -> str:
+        turns = row[column]
+        if not isinstance(turns, list) or not all(isinstance(t, dict) for t in turns):
+            raise BadRow(f"{column}: expected a list of turns, found {_shown(turns)}")
+        for turn in turns:
+            if missing := {role, content} - turn.keys():
+                raise BadRow(
+                    f"{column}: expected turns with {role!r} and {content!r}, "
+                    f"found one without {min(missing)!r}"
+                )
+            if turn[role] in users:
+                return _content(turn[content], f"{column}: {content}")
+        raise BadRow(f"{column}: no turn of the user among {len(turns)}", "no user turn")
+
+    return text
+
+
+def _plain(row: Mapping[str, Any]) -> str:
+    return _as_text(row["instruction"], "instruction")
+
+
+def _alpaca(row: Mapping[str, Any]) -> str:
+    """Return the instruction and, after a blank line, its input where there is one."""
+    given = _as_text(row.get("input"), "input").strip()
+    return f"{_plain(row).strip()}\n\n{given}" if given else _plain(row)
+
+
+_LABELS = ("category", "id")
+FORMS = {
+    "plain": Form(("instruction",), _LABELS, _plain),
+    "wildchat": Form(
+        ("conversation",), _LABELS, _first_user_turn("conversation", "role", "content", ("user",))
+    ),
+    "sharegpt": Form(
+        ("conversations",),
+        _LABELS,
+        _first_user_turn("conversations", "from", "value", ("human", "user")),
+    ),
+    "openai": Form(
+        ("messages",), _LABELS, _first_user_turn("messages", "role", "content", ("user",))
+    ),
+    "alpaca": Form(("instruction",), ("input", *_LABELS), _alpaca),
+}
+
+
+def check_columns(source: "SourceConfig") -> None:
+    """Raise ConfigError where `columns` maps a column that the form does not have."""
+    form = FORMS[source.form]
+    names = (*form.required, *form.optional)
+    for name in source.columns:
+        if name not in names:
+            near = get_close_matches(name, names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(
+                f"instructions.columns: the form {source.form!r} has no column {name!r}.{hint} "
+                f"It has: {', '.join(names)}. Write {{form's column: file's column}}."
+            )
+
+
+def read_row(place: str, row: Mapping[str, Any], source: "SourceConfig") -> Instruction:
+    """Return the instruction of one row.
+
+    Raises: BadRow naming the place, what was found and what was expected.
+    """
+    form = FORMS[source.form]
+    needed = [c for c in (*form.required, *form.optional)
+              if c in form.required or c in source.columns]  # fmt: skip
+    for name in needed:
+        if source.columns.get(name, name) not in row:
+            raise missing_column(place, row, source, name)
+    named = {
+        name: row.get(source.columns.get(name, name)) for name in (*form.required, *form.optional)
+    }
+    try:
+        text = _LONE_SURROGATE.sub("\ufffd", form.text(named)).strip()
+        category = _as_text(named["category"], "category").strip()
+    except BadRow as error:
+        raise BadRow(f"{place}: {error}.", error.reason) from error
+    if not text:
+        raise BadRow(f"{place}: expected an instruction, found an empty one.", "empty instruction")
+    origin = place if named["id"] in (None, "") else f"{place} ({named['id']})"
+    return Instruction(content_key("instruction", text), text, origin, category)
+
+
+def missing_column(place: str, row: Mapping[str, Any], source: "SourceConfig", name: str) -> BadRow:
+    """Return the error that names the columns there are, the nearest one, and the cure."""
+    wanted = source.columns.get(name, name)
+    near = get_close_matches(wanted, row, n=1, cutoff=0.5) or [c for c in _USUAL if c in row]
+    others = [n for n, f in FORMS.items() if n != source.form and set(f.required) <= row.keys()]
+    message = f"{place}: no column {wanted!r}; found {', '.join(map(repr, row)) or 'none'}."
+    if near:
+        message += f" Did you mean {near[0]!r}? Then set columns: {{{name}: {near[0]}}}."
+    else:
+        message += f" Name the right one: columns: {{{name}: ...}}."
+    if others:
+        message += f" The columns fit form: {others[0]}."
+    return BadRow(message, f"no column {wanted!r}")
+
+
+def filtered_by(place: str, row: Mapping[str, Any], source: "SourceConfig") -> str | None:
+    """Return the first column of `where` whose value is another, or None.
+
+    Raises: BadRow where the row has no such column.
+    """
+    for column, wanted in source.where.items():
+        if column not in row:
+            near = get_close_matches(column, row, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise BadRow(
+                f"{place}: where: no column {column!r}; found {', '.join(map(repr, row)) or 'none'}."
+                f"{hint} `where` takes the file's own column names.",
+                f"no column {column!r}",
+            )
+        if not _equal(row[column], wanted):
+            return column
+    return None
+
+
+def _equal(found: Any, wanted: str | bool | int | float) -> bool:
+    """Return whether a value is the one wanted; text is read as the type of the wanted value.
+
+    A truth value is no number: `toxic: 1` does not match `true`.
+    """
+    if isinstance(found, str) and not isinstance(wanted, str):
+        if isinstance(wanted, bool):
+            return found.strip().lower() == str(wanted).lower()
+        try:
+            return float(found) == wanted
+        except ValueError:
+            return False
+    return isinstance(found, bool) == isinstance(wanted, bool) and bool(found == wanted)

@@ -1,0 +1,184 @@
+"""Readers: a place and a raw row for everything a file or data set holds, one at a time."""
+
+import csv
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.store import parse_line
+
+if TYPE_CHECKING:
+    from ste_plugin.config import SourceConfig
+    from ste_plugin.hookspecs import Reader
+
+Row = dict[str, Any]
+
+_BOM = b"\xef\xbb\xbf"
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a wrong byte
+_NEEDS_EXTRA = "Install it: pip install 'ste-plugin[data]'"
+
+
+class Malformed(dict[str, Any]):
+    """Stands in a reader's output for a line that cannot be a row, so that reading can go on.
+
+    Whether it ends the run or is counted is decided by `on_bad_line`, in one place for all readers.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__()
+        self.problem = problem
+        """The whole message: place, what was found, what was expected."""
+
+
+def located(source: "SourceConfig", base: Path) -> Path:
+    """Return the file that `path` names, relative to the config's folder.
+
+    Raises: DataError with the resolved path, where there is no such file.
+    """
+    path = (base / Path(source.path).expanduser()).resolve()
+    if not path.is_file():
+        found = "is a folder, not a file" if path.is_dir() else "no such file"
+        raise DataError(
+            f"{path}: {found}. `path: {source.path}` of an instruction source is taken relative to "
+            "the config's folder; correct it there."
+        )
+    return path
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into a DataError."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def read_jsonl(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:
+    """Yield a row for each non-empty line; a byte-order mark and CRLF are no matter."""
+    path = located(source, base)
+    with readable(path), path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            text = line.removeprefix(_BOM) if number == 1 else line
+            if text.strip():
+                yield f"{source.path}:{number}", _parsed(Path(source.path), number, text)
+
+
+def _parsed(path: Path, number: int, line: bytes) -> Row:
+    try:
+        return parse_line(path, number, line)
+    except DataError as error:
+        return Malformed(str(error))
+
+
+def read_csv(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:
+    """Yield a row of strings for each record below the header; empty lines are no records.
+
+    The place is the line where a record starts, for quoted fields may hold line breaks.
+    """
+    path = located(source, base)
+    # A wrong byte becomes a lone surrogate, so that it spoils its own record and not the file.
+    with (
+        readable(path),
+        path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
+    ):
+        lines = csv.reader(file, strict=True)
+        header = _header(source.path, lines)
+        start = lines.line_num + 1
+        while (fields := _next_fields(lines)) is not None:
+            place, start = f"{source.path}:{start}", lines.line_num + 1
+            if fields:
+                yield place, _csv_row(place, header, fields)
+
+
+def _header(name: str, lines: Any) -> list[str]:
+    header = _next_fields(lines)
+    if header is None:
+        return []
+    if isinstance(header, str) or not header or _NOT_UTF8.search("".join(header)):
+        found = (
+            header
+            if isinstance(header, str)
+            else "bytes that are not UTF-8"
+            if header
+            else "an empty line"
+        )
+        raise DataError(f"{name}:1: expected a CSV header in UTF-8, found {found}. Mend the file.")
+    twice = sorted({column for column in header if header.count(column) > 1})
+    if twice:
+        raise DataError(
+            f"{name}:1: the header names {', '.join(map(repr, twice))} more than once; "
+            "expected each column once. Rename one of them."
+        )
+    return header
+
+
+def _next_fields(lines: Any) -> list[str] | str | None:
+    """Return the next record, what is wrong with it, or None at the end."""
+    try:
+        return next(lines, None)
+    except csv.Error as error:
+        return f"broken quoting ({error})"
+
+
+def _csv_row(place: str, header: list[str], fields: list[str] | str) -> Row:
+    if isinstance(fields, str):
+        return Malformed(f"{place}: not a CSV record: {fields}. Mend or remove it.")
+    if _NOT_UTF8.search("".join(fields)):
+        return Malformed(f"{place}: expected UTF-8, found other bytes. Save the file as UTF-8.")
+    if len(fields) != len(header):
+        return Malformed(
+            f"{place}: expected {len(header)} fields as in the header, found {len(fields)}: "
+            f"{','.join(fields)[:60]!r}. Mend or remove the record; a comma inside a field needs quotes."
+        )
+    return dict(zip(header, fields, strict=True))
+
+
+def read_parquet(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:
+    """Yield the rows batch by batch; places count from 0, as pyarrow does."""
+    path = located(source, base)
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise ConfigError(f"reader: parquet needs pyarrow ({error}). {_NEEDS_EXTRA}") from error
+    index = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=256):
+                for row in batch.to_pylist():
+                    yield f"{source.path}#{index}", row
+                    index += 1
+    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        raise DataError(
+            f"{path}: not a readable Parquet file ({error}), at row {index}."
+        ) from error
+
+
+def read_hub(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:  # noqa: ARG001
+    """Yield the rows of a data set as they stream in; places count from 0, as `datasets` does."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise ConfigError(f"reader: hub needs datasets ({error}). {_NEEDS_EXTRA}") from error
+    index = 0
+    try:
+        rows = datasets.load_dataset(source.path, source.subset, split=source.split, streaming=True)
+        for row in rows:
+            yield f"hub:{source.path}#{index}", dict(row)
+            index += 1
+    except (OSError, ValueError) as error:  # not found, offline, wrong split or subset, bad file
+        raise DataError(
+            f"hub:{source.path} (split {source.split!r}): cannot be read, at row {index} "
+            f"({type(error).__name__}: {error}). Check the name, `split`, `subset` and the network."
+        ) from error
+
+
+READERS: "dict[str, Reader]" = {
+    "jsonl": read_jsonl,
+    "csv": read_csv,
+    "parquet": read_parquet,
+    "hub": read_hub,
+}

@@ -1,0 +1,59 @@
+"""Where a run stands, read from its folder alone."""
+
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.config_file import read_yaml
+from ste_plugin.errors import DataError
+from ste_plugin.run_folder import RunFolder
+from ste_plugin.store import read_json
+
+
+def read_status(root: Path) -> dict[str, Any]:
+    """Return `{"run", "stages": [{"stage", "done", "told"}], "next"}`.
+
+    Raises: DataError where the folder holds no run.
+    """
+    folder = RunFolder(root)
+    if not folder.config.exists():
+        raise DataError(
+            f"{root}: not a run's folder (no run.yaml). `ste run CONFIG.yaml` makes one."
+        )
+    iterations = read_yaml(folder.config)["config"]["iterations"]
+    stages = [_stage("pool", folder.pool / "done.json", _pool_told)]
+    stages.append(_stage("seed evaluated", folder.iteration(0) / "done.json", _measured_told))
+    for number in range(1, iterations + 1):
+        place = folder.iteration(number)
+        stages += [
+            _stage(f"iteration {number} data set", place / "dataset" / "manifest.json", _rows_told),
+            _stage(f"iteration {number} trained", place / "model" / "trained.json", _model_told),
+            _stage(f"iteration {number} evaluated", place / "done.json", _measured_told),
+        ]
+    waiting = [s["stage"] for s in stages if not s["done"]]
+    coming = f"{waiting[0]} (run `ste run` again)" if waiting else "nothing: the run is complete"
+    return {"run": str(root), "stages": stages, "next": coming}
+
+
+def _stage(name: str, marker: Path, told: Any) -> dict[str, Any]:
+    done = marker.exists()
+    return {"stage": name, "done": done, "told": told(read_json(marker)) if done else ""}
+
+
+def _pool_told(done: dict[str, Any]) -> str:
+    pairs = ", ".join(f"{n} {name}" for name, n in done["pairs"].items())
+    return f"{done['instructions']} instructions; pairs: {pairs}"
+
+
+def _rows_told(manifest: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {f['rows']}" for name, f in manifest["files"].items())
+
+
+def _model_told(trained: dict[str, Any]) -> str:
+    return str(trained["final"])
+
+
+def _measured_told(done: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name}: both orders {found['overall']['acc_pc']:.3f}, accuracy {found['overall']['acc']:.3f}"
+        for name, found in done["evaluations"].items()
+    )

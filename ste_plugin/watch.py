@@ -1,0 +1,75 @@
+"""What a person and a log see of long work: progress bars on a terminal, one line an event on disk."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ste_plugin.store import appending, to_line
+
+
+class Bar:
+    """One piece of long work; `step` says that some of it is done."""
+
+    def __init__(self, progress: Progress, title: str, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task(title, total=total, rate="")
+        self._began, self._tokens = time.monotonic(), 0
+
+    def step(self, tokens: int = 0) -> None:
+        """Count one item done, and the tokens that it generated."""
+        self._tokens += tokens
+        seconds = max(time.monotonic() - self._began, 0.1)
+        rate = f"{self._tokens / seconds:,.0f} tok/s" if self._tokens else ""
+        self._progress.update(self._task, advance=1, rate=rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Where a run reports to."""
+
+    events: Path
+    """events.jsonl of the run."""
+    quiet: bool = False
+    """True for `--json` and for tests."""
+
+    @property
+    def console(self) -> Console:
+        """Return the console for people: standard error, so that pipes stay clean."""
+        return Console(stderr=True, quiet=self.quiet, highlight=False)
+
+    def say(self, text: str) -> None:
+        """Tell the person at the terminal one line."""
+        self.console.print(text, markup=False)
+
+    def event(self, stage: str, **facts: Any) -> None:
+        """Append one line to the run's events."""
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        with appending(self.events) as file:
+            file.write(to_line({"at": at, "stage": stage, **facts}))
+
+    @contextmanager
+    def bar(self, title: str, total: int) -> Iterator[Bar]:
+        """Show progress with rate and time left; nothing is drawn in a pipe."""
+        hidden = self.quiet or not sys.stderr.isatty()
+        columns = (
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=self.console, disable=hidden, transient=True) as progress:
+            yield Bar(progress, title, total)

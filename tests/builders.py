@@ -1,0 +1,52 @@
+"""Records with defaults, so that a test names only what it is about."""
+
+from pathlib import Path
+
+from ste_plugin.config import RunConfig
+from ste_plugin.records import Instruction, Judgment, ResponsePair, Verdict
+
+
+def instruction(key: str = "i0", text: str = "Name a fruit.", category: str = "") -> Instruction:
+    return Instruction(key, text, "tests", category)
+
+
+def pair(
+    key: str = "p0",
+    instruction_key: str = "i0",
+    better: str = "An apple.",
+    worse: str = "A spade.",
+    strategy: str = "other-instruction",
+) -> ResponsePair:
+    return ResponsePair(key, instruction_key, "Name a fruit.", better, worse, strategy)
+
+
+def judgment(
+    pair_key: str = "p0",
+    better_is: Verdict = "A",
+    verdict: Verdict | None = "A",
+    sample_index: int = 0,
+    text: str = "",
+) -> Judgment:
+    key = f"{pair_key}:{better_is}:{sample_index}"
+    return Judgment(
+        key, pair_key, better_is, sample_index, text or f"[[{verdict}]]", verdict, forced=False
+    )
+
+
+def config_text(**more: str) -> str:
+    """A minimal valid config as YAML, with further top-level lines."""
+    settings = {
+        "run": "run",
+        "judge": "{model: some/judge}",
+        "instructions": "[{path: instructions.jsonl}]",
+        "training": "{recipe: sft-lora-8b}",
+    } | more
+    return "".join(f"{key}: {value}\n" for key, value in settings.items())
+
+
+def config(folder: Path, **more: str) -> RunConfig:
+    from ste_plugin.config_file import read_config
+
+    path = folder / "ste.yaml"
+    path.write_text(config_text(**more))
+    return read_config(path)

@@ -1,0 +1,121 @@
+"""The shape of the package: who may import whom, and what stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "ste_plugin"
+
+RECORDS = {"errors", "records"}
+SEAM = RECORDS | {"config", "engines"}
+RUN = SEAM | {"session", "store", "plugins"}
+MAY_IMPORT = {
+    "errors": set(),
+    "records": {"errors"},
+    "config": {"errors"},
+    "config_file": {"config", "errors"},
+    "store": RECORDS,
+    "run_folder": set(),
+    "watch": {"store"},
+    "engines": RECORDS | {"config"},
+    "judging": RECORDS | {"engines"},
+    "sources": RECORDS | {"config", "hookspecs", "store"},
+    "selection": SEAM | {"hookspecs", "judging"},
+    "pairs": RECORDS | {"engines", "hookspecs"},
+    "dataset": RECORDS | {"engines", "hookspecs", "judging"},
+    "tokens": {"dataset", "engines", "errors"},
+    "hookspecs": RECORDS | {"config", "dataset", "engines", "judging", "session"},
+    "plugins": {"builtin", "errors", "hookspecs"},
+    "builtin": {"hookspecs", "sources", "selection", "pairs", "judging", "dataset", "generate", "resources", "report", "session"},
+    "resources": set(),
+    "session": SEAM | {"judging", "plugins", "run_folder", "watch"},
+    "asking": RECORDS | {"engines", "store", "watch"},
+    "pool": RUN | {"asking", "hookspecs", "pairs", "selection", "sources"},
+    "judgments": SEAM | {"asking", "judging", "session"},
+    "generate": RUN | {"asking", "dataset", "judgments", "pool", "tokens"},
+    "hosts": SEAM | {"lm_eval_tasks", "resources", "store", "judging", "plugins"},
+    "recipe_book": {"errors", "hosts", "resources"},
+    "lm_eval_tasks": RECORDS | {"engines", "judging", "plugins", "store"},
+    "loop": RUN | {"hosts", "pool", "recipe_book"},
+    "report": {"session", "store"},
+    "status": {"config_file", "errors", "run_folder", "store"},
+    "opening": RUN | {"config_file", "run_folder", "watch"},
+    "doctor": {"config", "config_file", "errors", "hosts", "plugins", "records"},
+    "judge_once": {"config", "engines", "plugins", "session"},
+    "starter": set(),
+    "demo": {"errors"},
+    "testing": RECORDS | {"engines", "plugins"},
+}  # fmt: skip
+"""Module → what it may import of this package; `cli` may import everything, nothing imports it."""
+
+HEAVY = (
+    "torch",
+    "transformers",
+    "datasets",
+    "vllm",
+    "axolotl",
+    "lm_eval",
+    "pyarrow",
+    "numpy",
+    "scipy",
+)
+
+
+def modules() -> set[str]:
+    found = {p.stem for p in PACKAGE.glob("*.py")} | {
+        p.parent.name for p in PACKAGE.glob("*/__init__.py")
+    }
+    return found - {"__init__", "cli"}
+
+
+def imports_of(module: str) -> set[str]:
+    single = PACKAGE / f"{module}.py"
+    files = [single] if single.exists() else sorted((PACKAGE / module).rglob("*.py"))
+    found = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "ste_plugin":
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ste_plugin."):
+                found.add(node.module.split(".")[1])
+    return found - {module, "__version__"}
+
+
+def test_the_import_table_knows_every_module_and_no_other():
+    assert modules() == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("module", sorted(MAY_IMPORT))
+def test_a_module_imports_only_what_the_table_allows(module):
+    assert imports_of(module) <= MAY_IMPORT[module]
+
+
+@pytest.mark.parametrize(
+    "statement", ["import ste_plugin", "import ste_plugin.plugins as p; p.plugin_manager()"]
+)
+def test_importing_and_loading_plugins_stays_light(statement):
+    code = f"{statement}; import sys; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_help_of_the_command_stays_light():
+    code = (
+        "import sys; sys.argv = ['ste', '--help']\n"
+        "from ste_plugin.cli import main\n"
+        "try: main()\n"
+        f"finally: print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip().endswith("[]")
+    assert "recipes" in done.stdout
+
+
+def test_no_module_is_longer_than_300_lines():
+    long = {
+        p.name: n for p in PACKAGE.rglob("*.py") if (n := len(p.read_text().splitlines())) > 300
+    }
+    assert long == {}
