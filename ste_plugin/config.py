@@ -63,7 +63,7 @@ class SelectionConfig(Strict):
     near_duplicate_threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
     """Jaccard similarity of word 3-grams from which two instructions count as one."""
     categories: dict[str, Positive] = {}
-    """Category → how many at most. If given, other categories are dropped."""
+    """Category → how many to keep; fewer in the pool is an error. Other categories are dropped."""
     min_complexity: Annotated[int, Field(ge=1, le=10)] = 1
     max_complexity: Annotated[int, Field(ge=1, le=10)] = 10
     limit: Positive | None = None
@@ -89,7 +89,7 @@ class PairsConfig(Strict):
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
     max_new_tokens: Positive = 2048
     system: str = ""
-    """A system turn for every answer, as in `Answer in one or two sentences.`"""
+    """A system turn for every answer, worse ones included: `Answer in one or two sentences.`"""
 
 
 class JudgingConfig(Strict):

@@ -11,7 +11,7 @@ from ste_plugin.config import RunConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
 from ste_plugin.errors import DataError
 from ste_plugin.hookspecs import PairStrategy
-from ste_plugin.pairs import read_answer, read_pair
+from ste_plugin.pairs import read_answer, read_pair, user
 from ste_plugin.plugins import named
 from ste_plugin.records import Drop, Instruction, ResponsePair, Split, content_key
 from ste_plugin.selection import LABEL_VERSION, label, select
@@ -95,6 +95,12 @@ def _select(session: "Session") -> tuple[list[Instruction], list[Drop]]:
     if config.selection.label:
         found, more = label(found, lambda prompts: _ask_labels(session, prompts))
         drops += more
+        if not found:
+            raise DataError(
+                f"selection.label: the generator's labels were not understood for any of {len(more)} "
+                "instructions; expected one JSON object a reply. Use a stronger generator, or set "
+                "selection.label: false."
+            )
     kept, more = select(
         found,
         config.selection,
@@ -104,7 +110,7 @@ def _select(session: "Session") -> tuple[list[Instruction], list[Drop]]:
 
 
 def _ask_labels(session: "Session", prompts: Sequence[tuple[Message, ...]]) -> list[Completion]:
-    sampling = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=128)
+    sampling = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=2048)
     requests = [
         ChatRequest(session.generator_identity, m, sampling, format_version=LABEL_VERSION)
         for m in prompts
@@ -116,7 +122,7 @@ def _ask_labels(session: "Session", prompts: Sequence[tuple[Message, ...]]) -> l
 def _make_pairs(
     session: "Session", instructions: Sequence[Instruction]
 ) -> tuple[list[ResponsePair], list[Drop]]:
-    answers = _ask(session, [(i.text,) for i in instructions], "answer", "writing answers")
+    answers = _ask(session, [user(i.text) for i in instructions], "answer", "writing answers")
     better: dict[str, str] = {}
     drops: list[Drop] = []
     for instruction, completion in zip(instructions, answers, strict=True):
@@ -154,8 +160,9 @@ def _ask_worse(
         asked = [(i, strategy.next_prompt(i, [r.text for r in replies[i.key]])) for i in going]
         prompts = [(i, prompt) for i, prompt in asked if prompt is not None]
         version = f"{name}-{strategy.version}"
-        texts = [tuple(m.content for m in prompt) for _, prompt in prompts]
-        found = _ask(session, texts, version, f"writing worse answers ({name})")
+        found = _ask(
+            session, [prompt for _, prompt in prompts], version, f"writing worse answers ({name})"
+        )
         for (instruction, _), completion in zip(prompts, found, strict=True):
             replies[instruction.key].append(completion)
         going = [instruction for instruction, _ in prompts]
@@ -163,17 +170,21 @@ def _ask_worse(
 
 
 def _ask(
-    session: "Session", prompts: Sequence[tuple[str, ...]], version: str, title: str
+    session: "Session", prompts: Sequence[tuple[Message, ...]], version: str, title: str
 ) -> list[Completion]:
-    """Return the generator's answers to user turns, under the run's system turn if it has one."""
+    """Return the generator's replies; the run's system turn goes before prompts without their own."""
     config = session.config.pairs
     sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
     system = (Message("system", config.system),) if config.system else ()
     requests = [
-        ChatRequest(session.generator_identity, system + tuple(Message("user", t) for t in texts),
-                    sampling, format_version=version)
-        for texts in prompts
-    ]  # fmt: skip
+        ChatRequest(
+            session.generator_identity,
+            prompt if prompt[0].role == "system" else system + prompt,
+            sampling,
+            format_version=version,
+        )
+        for prompt in prompts
+    ]
     path = session.folder.pool / "pairs.completions.jsonl"
     return ask(session.generator, requests, path, session.watch, title)
 

@@ -32,7 +32,7 @@ instructions:
 
 pairs:
   strategies: [modified-instruction]
-  # also: modified-instruction-two-calls, other-instruction, ask-for-worse
+  # or modified-instruction-two-calls, other-instruction, ask-for-worse
 
 judging:
   format: criteria               # criteria, plan, brief, verdict

@@ -82,7 +82,7 @@ def parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
     """
     try:
         row = json.loads(line.decode("utf-8"))
-    except ValueError as error:  # UnicodeDecodeError is one
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         found = line[:60].decode("utf-8", "replace").strip()
         raise DataError(
             f"{path}:{number}: not a JSON object ({error}); found {found!r}. Mend or remove the line."

@@ -68,7 +68,7 @@ def modules() -> set[str]:
     found = {p.stem for p in PACKAGE.glob("*.py")} | {
         p.parent.name for p in PACKAGE.glob("*/__init__.py")
     }
-    return found - {"__init__", "cli"}
+    return found - {"__init__", "__main__", "cli"}
 
 
 def imports_of(module: str) -> set[str]:

@@ -75,7 +75,7 @@ def test_every_default_shown_in_the_starter_config_is_a_key_that_exists(tmp_path
 
     path = tmp_path / "ste.yaml"
     text = re.sub(r"(?m)^(\s*)# ?(?=\s*[a-z_]+:)", r"\1", STARTER)
-    text = text.replace("  # also:", "  #").replace("# ste run ste.yaml", "#")
+    text = text.replace("ste run ste.yaml:", "#")
     path.write_text(text)
     assert read_config(path).generator.options["api_key_env"] == "MY_API_KEY"
 

@@ -207,6 +207,7 @@ def test_a_filter_on_a_column_that_is_not_there_names_those_that_are(tmp_path: P
     ("line", "said"),
     [
         (b'{"instruction": "tor', "not a JSON object"),
+        (b"[" * 100_000, "not a JSON object"),
         (b"[1, 2]", "expected a JSON object, found list"),
         (b'{"instruction": "\xff"}', "not a JSON object"),
         (b'{"instruction": "  "}', "found an empty one"),

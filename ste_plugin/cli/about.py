@@ -112,7 +112,9 @@ def plugins(
 
     described = described_hooks()
     if hooks:
-        show(described) if as_json else typer.echo("\n".join(f"{h}: {d}" for h, d in described.items()))
+        show(described) if as_json else typer.echo(
+            "\n".join(f"{h}: {d}" for h, d in described.items())
+        )
         return
     found = contributed(plugin_manager(plugin or []))
     if as_json:

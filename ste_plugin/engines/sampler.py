@@ -39,5 +39,8 @@ def _nucleus(logits: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
 def _invert(weights: Tensor, uniforms: Tensor) -> Tensor:
     """Return per row the first index whose cumulative weight exceeds that share of the total."""
     cumulative = weights.cumsum(-1)
-    target = (uniforms.to(weights) * cumulative[:, -1])[:, None]
-    return torch.searchsorted(cumulative, target, right=True)[:, 0].clamp(max=weights.shape[-1] - 1)
+    total = cumulative[:, -1]
+    # Rounding could lift a uniform to 1, and the draw onto a token of no weight at the end.
+    below = torch.nextafter(total, torch.zeros_like(total))
+    target = torch.minimum(uniforms.to(weights) * total, below)
+    return torch.searchsorted(cumulative, target[:, None], right=True)[:, 0]

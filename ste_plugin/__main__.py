@@ -1,0 +1,5 @@
+"""`python -m ste_plugin` is `ste`."""
+
+from ste_plugin.cli import main
+
+main()
