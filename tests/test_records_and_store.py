@@ -103,7 +103,7 @@ def test_completions_are_kept_as_they_come_and_not_paid_for_twice(tmp_path):
     second = FakeEngine(lambda r: r.messages[0].content)
     found = ask(second, wanted, path, watch, "t")
     assert [c.text for c in found] == ["0", "1", "2", "3", "4"]
-    assert second.asked == 2
+    assert second.count == 2
 
 
 def test_an_engine_that_leaves_requests_unanswered_is_an_error(tmp_path):

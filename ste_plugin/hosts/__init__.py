@@ -1,0 +1,1 @@
+"""Running axolotl and lm-eval as subprocesses, each in the environment where it is installed."""

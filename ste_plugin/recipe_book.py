@@ -1,0 +1,93 @@
+"""The recipes that there are: finding one by name, listing them, and checking them with axolotl."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from ste_plugin.errors import ConfigError, HostError
+from ste_plugin.hosts import check_recipes
+from ste_plugin.hosts.axolotl import INSTALL
+from ste_plugin.hosts.axolotl_config import read_recipe
+from ste_plugin.hosts.run_host import require, run_host
+
+Listed = tuple[str, str, Path]
+"""(name, purpose, path) of one recipe."""
+
+
+def list_recipes(dirs: Sequence[Path]) -> list[Listed]:
+    """Return every `*.yaml` of these folders, by name; the purpose is its `# purpose:` line.
+
+    Raises: ConfigError naming both files where two folders have a recipe of one name.
+    """
+    found: dict[str, Path] = {}
+    for path in (path for folder in dirs for path in sorted(folder.glob("*.yaml"))):
+        other = found.setdefault(path.stem, path)
+        if other.resolve() != path.resolve():
+            raise ConfigError(
+                f"Two recipes are called {path.stem!r}: {other} and {path}. Rename one of them, or "
+                "give the path of the one you mean."
+            )
+    return [(name, purpose_of(path), path) for name, path in sorted(found.items())]
+
+
+def purpose_of(path: Path) -> str:
+    """Return what follows `# purpose:` in a recipe's head, or an empty string."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# purpose:"):
+            return line.removeprefix("# purpose:").strip()
+    return ""
+
+
+def find_recipe(name_or_path: str, dirs: Sequence[Path]) -> Path:
+    """Return the recipe's file: the path as given, or the recipe of that name.
+
+    Raises: ConfigError with the nearest name where there is neither.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path
+    recipes = {name: file for name, _, file in list_recipes(dirs)}
+    name = name_or_path.removesuffix(".yaml")
+    if name in recipes:
+        return recipes[name]
+    near = get_close_matches(name, recipes, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ConfigError(
+        f"training.recipe: no file and no recipe {name_or_path!r}.{hint} There are: "
+        f"{', '.join(recipes)} (`ste recipes list`)."
+    )
+
+
+def validate_recipe(path: Path, python: str = sys.executable) -> None:
+    """Return if axolotl, in the environment of `python`, takes the recipe as it is.
+
+    No model, data or GPU is needed. Keys that axolotl would drop silently count as refused.
+    Raises: HostError with axolotl's reasons; ConfigError where the file is no YAML.
+    """
+    problems = recipe_problems([path], python)[path]
+    if problems:
+        told = "\n".join(f"  {problem}" for problem in problems)
+        raise HostError(f"{path}: axolotl would not train this recipe as written:\n{told}")
+
+
+def recipe_problems(paths: Sequence[Path], python: str = sys.executable) -> dict[Path, list[str]]:
+    """Return what is wrong with each recipe, in one start of axolotl.
+
+    Raises: HostError where axolotl is missing or cannot start, ConfigError for a file that is no YAML.
+    """
+    for path in paths:
+        read_recipe(path)
+    require(python, "axolotl", INSTALL)
+    with tempfile.TemporaryDirectory(prefix="ste-recipes-") as folder:
+        log = Path(folder) / "axolotl.log"
+        run_host(
+            [python, "-P", check_recipes.__file__, *map(str, paths)],
+            env={"AXOLOTL_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"},
+            log=log, timeout_minutes=10, what="checking recipes with axolotl",
+        )  # fmt: skip
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    answer = next(line for line in reversed(lines) if line.startswith("STE "))
+    return {Path(path): problems for path, problems in json.loads(answer[4:]).items()}

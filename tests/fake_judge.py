@@ -1,0 +1,38 @@
+"""An engine without a model, for runs in tests: what it says depends on the model's options."""
+
+from pathlib import Path
+
+from ste_plugin.config import ModelConfig
+from ste_plugin.engines import ChatRequest
+from ste_plugin.testing import FakeEngine
+
+
+def create(model: ModelConfig, _: Path) -> FakeEngine:
+    """Return an engine that writes answers, and judges as `options: {judges: …}` says."""
+    return FakeEngine(lambda request: reply(request, model.options.get("judges", "well")))
+
+
+def reply(request: ChatRequest, judges: str) -> str:
+    prompt = request.messages[-1].content
+    if "[Answer A]" in prompt:
+        return judgment(prompt, judges, request)
+    if request.messages[0].role == "system" and "different one" in request.messages[0].content:
+        return f"Something other than {prompt}"
+    return "" if "silence" in prompt else f"Reply to <{prompt}>"
+
+
+def judgment(prompt: str, judges: str, request: ChatRequest) -> str:
+    asked = prompt.split("[Instruction]\n")[1].split("\n\n[Answer A]")[0]
+    first = prompt.split("[Answer A]\n")[1].split("\n\n[Answer B]")[0]
+    right = "A" if first == f"Reply to <{asked}>" else "B"
+    if request.choices:
+        return right
+    match judges:
+        case "never":
+            return "Hard to say."
+        case "always A":
+            return "Final verdict: [[A]]"
+        case "half":
+            letter = right if request.sample_index % 2 else {"A": "B", "B": "A"}[right]
+            return f"It is better. Final verdict: [[{letter}]]"
+    return f"  It answers what was asked. Final verdict: [[{right}]]\n"
