@@ -77,7 +77,8 @@ class ChatServer:
                 self._gathered.set()
             self.arrived.set()
             number = len(self.bodies) - 1
-        self._gathered.wait(30)
+        if not self._gathered.wait(30):
+            self._gathered.set()
         return number
 
     def leave(self) -> None:

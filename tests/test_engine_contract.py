@@ -126,10 +126,6 @@ def test_unicode_survives_in_prompts_prefixes_and_replies(opened):
     assert [s.encode().decode() for s in said] == said
 
 
-def test_a_prompt_that_utf8_cannot_hold_is_still_answered(opened):
-    assert len(texts(opened, wanted("a lone \ud83d surrogate"))) == 1
-
-
 def test_a_reply_cut_by_the_token_limit_says_so(opened):
     assert {c.finish_reason for c in answers(opened, wanted(samples=3, most=1)).values()} == {
         "length"

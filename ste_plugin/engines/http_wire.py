@@ -164,8 +164,15 @@ def read_reply(content: bytes, n: int) -> Reply:
     if not all(isinstance(text, str) for text in texts):
         raise UnreadableReply("the reply's content is not text")
     return Reply(
-        tuple(texts), tuple("length" if r == "length" else "stop" for r in reasons), *counts
+        tuple(_sound(text) for text in texts),
+        tuple("length" if r == "length" else "stop" for r in reasons),
+        *counts,
     )
+
+
+def _sound(text: str) -> str:
+    """Return the text with '?' for what UTF-8 cannot hold: half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def completions(call: Call, reply: Reply) -> list[Completion]:

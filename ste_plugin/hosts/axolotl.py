@@ -147,5 +147,3 @@ def _measurements(output: Path) -> dict[str, Any]:
     if states:
         found["steps"] = max(state["global_step"] for state in states)
     return found
-
-

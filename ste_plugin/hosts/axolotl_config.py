@@ -145,7 +145,7 @@ def files_of(manifest: Path, rows: Literal["sft", "dpo"]) -> TrainingFiles:
 
 def _verified(manifest: Path, entry: dict[str, Any]) -> Path:
     # absolute: axolotl takes a relative path that it does not find for a name on the hub
-    path = (manifest.parent / entry["path"]).resolve()
+    path = Path(manifest.parent / entry["path"]).resolve()
     if not path.is_file():
         raise DataError(f"{path}: no such file, though {manifest} names it. {_AGAIN}")
     found = hashlib.sha256(path.read_bytes()).hexdigest()

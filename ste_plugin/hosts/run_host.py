@@ -1,5 +1,6 @@
 """Running another program's command: its own process group, a log, a time limit, honest errors."""
 
+import contextlib
 import json
 import os
 import re
@@ -33,7 +34,7 @@ print(json.dumps(found))
 
 def interpreter(host: HostConfig) -> str:
     """Return the Python of a host's environment: the configured one, or the one running now."""
-    return os.path.expanduser(host.python) if host.python else sys.executable
+    return str(Path(host.python).expanduser()) if host.python else sys.executable
 
 
 def require(python: str, module: str, install: str) -> str:
@@ -109,14 +110,11 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     """End a process and all its children; those that ignore SIGTERM are killed."""
     os.killpg(process.pid, signal.SIGTERM)
     try:
-        process.wait(_GRACE_S)
-    except subprocess.TimeoutExpired:
-        pass
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
     finally:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
 
 

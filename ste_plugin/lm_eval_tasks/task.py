@@ -11,7 +11,13 @@ import datasets
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 
-from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.errors import ConfigError
+from ste_plugin.lm_eval_tasks.backend_checks import (
+    context_tokens_of,
+    refuse_merging,
+    refuse_too_long,
+    tokenizer_of,
+)
 from ste_plugin.lm_eval_tasks.metrics import (
     BY_SUBSET,
     HIGHER_IS_BETTER,
@@ -92,13 +98,21 @@ class PairJudge(ConfigurableTask):  # type: ignore[misc]
                 "judges are trained on. Pass --apply_chat_template."
             )
         super().build_all_requests(**settings | {"cache_requests": False})
-        # The backend itself is not handed to tasks; its method is.
-        refuse_too_long(
-            getattr(settings.get("chat_template"), "__self__", None),
-            [i for i in self.instances if i.request_type == "generate_until"],
-            self.max_new_tokens,
-            str(self.settings.data),
-        )
+        self.check_backend(settings.get("chat_template"))
+
+    def check_backend(self, chat_template: Any) -> None:
+        """Raise where the backend would cut a prompt, or cannot compare the two letters."""
+        encode, context_tokens = tokenizer_of(chat_template), context_tokens_of(chat_template)
+        if encode is None:
+            return
+        lengths: dict[str, int] = {}
+        for request in (i for i in self.instances if i.request_type == "generate_until"):
+            tokens = len(encode(request.args[0]))
+            lengths[request.doc["id"]] = max(tokens, lengths.get(request.doc["id"], 0))
+        if context_tokens is not None:
+            refuse_too_long(lengths, self.max_new_tokens, context_tokens, str(self.settings.data))
+        if self.settings.force:
+            refuse_merging(encode, self.instances[0].args[0] + self.format.forced_prefix(""))
 
     def fewshot_context(
         self, doc: Mapping[str, str], num_fewshot: int = 0, *,
@@ -133,13 +147,7 @@ class PairJudge(ConfigurableTask):  # type: ignore[misc]
                 for letter in ORDERS
             ]
         return [
-            Instance(
-                request_type=kind,
-                doc=doc,
-                arguments=arguments,
-                idx=i,
-                metadata=settings["metadata"],
-            )  # fmt: skip
+            Instance(kind, dict(doc), arguments, i, metadata=settings["metadata"])
             for i, (kind, arguments) in enumerate(asked)
         ]
 
@@ -161,7 +169,7 @@ class PairJudge(ConfigurableTask):  # type: ignore[misc]
         found = {name: term(m, judged, subset) for name, (m, subset) in self.columns().items()}
         return found | {f"{name}_se": value for name, value in found.items()}
 
-    def aggregation(self) -> dict[str, Callable[[Sequence[Any]], float | None]]:
+    def aggregation(self) -> Mapping[str, Callable[[Sequence[Any]], float | None]]:
         """Return how the terms of all pairs become each metric and its standard error."""
         names = self.columns()
         return dict.fromkeys(names, ratio) | {f"{n}_se": partial(ratio_se, seed=0) for n in names}
@@ -169,29 +177,3 @@ class PairJudge(ConfigurableTask):  # type: ignore[misc]
     def higher_is_better(self) -> dict[str, bool]:
         """Return the direction of the metrics that have one."""
         return {name: True for name, (m, _) in self.columns().items() if m in HIGHER_IS_BETTER}
-
-
-def refuse_too_long(
-    model: Any, requests: Sequence[Instance], max_new_tokens: int, where: str
-) -> None:
-    """Raise DataError where prompt and reply together exceed the model's context.
-
-    Backends cut such prompts from the left, and the rubric goes first.
-    """
-    encode, context_tokens = getattr(model, "tok_encode", None), getattr(model, "max_length", None)
-    if not callable(encode) or not isinstance(context_tokens, int):
-        return
-    lengths = {r.doc["id"]: 0 for r in requests}
-    for request in requests:
-        mine = len(encode(request.args[0]))
-        lengths[request.doc["id"]] = max(mine, lengths[request.doc["id"]])
-    too_long = {key: n for key, n in lengths.items() if n + max_new_tokens > context_tokens}
-    if too_long:
-        longest = max(too_long, key=lambda key: too_long[key])
-        raise DataError(
-            f"{where}: {len(too_long)} of {len(lengths)} pairs do not fit the model's context of "
-            f"{context_tokens} tokens; the longest, {longest!r}, has a prompt of "
-            f"{too_long[longest]} and {max_new_tokens} are kept for the reply.\nLower "
-            "STE_JUDGE_MAX_NEW_TOKENS, raise max_length in --model_args, or remove these pairs: "
-            f"{', '.join(list(too_long)[:10])}{', …' if len(too_long) > 10 else ''}"
-        )

@@ -1,0 +1,37 @@
+"""An axolotl plugin that computes logits only where there is something to learn.
+
+A judge's prompt is long and its judgment short. The last layer and the loss over the prompt's tokens
+cost a third of a step on a small model with a large vocabulary, and nothing is learnt from them. The
+loss is the same. In a recipe: `plugins: [ste_plugin.hosts.target_logits.TargetLogits]`.
+"""
+
+import inspect
+from typing import Any
+
+from axolotl.integrations.base import BasePlugin
+
+IGNORED = -100
+"""Label of a token that is not learnt."""
+
+
+class TargetLogits(BasePlugin):  # type: ignore[misc]
+    """Leaves out the logits of positions whose next token is not a target in any row of the batch."""
+
+    def post_model_load(self, cfg: Any, model: Any) -> None:
+        """Make the model skip them, if its forward can."""
+        inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+        if "logits_to_keep" in inspect.signature(inner.forward).parameters and not cfg.rl:
+            model.register_forward_pre_hook(_only_targets, with_kwargs=True)
+
+
+def _only_targets(
+    module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Return the call with `logits_to_keep` and the labels that fit it, or None to leave it."""
+    labels = kwargs.get("labels")
+    if not module.training or labels is None or "logits_to_keep" in kwargs:
+        return None
+    following = labels.new_full(labels.shape, IGNORED)
+    following[:, :-1] = labels[:, 1:]
+    kept = (following != IGNORED).any(dim=0).nonzero().squeeze(1)
+    return args, {**kwargs, "logits_to_keep": kept, "shift_labels": following[:, kept]}

@@ -1,0 +1,349 @@
+"""Training with real axolotl on a tiny model: what counts as trained, and what does not."""
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ste_plugin.config import HostConfig
+from ste_plugin.errors import ConfigError, DataError, HostError
+from ste_plugin.hosts import axolotl
+from ste_plugin.hosts.axolotl_config import files_of, overlay
+from ste_plugin.hosts.model_folder import check_model
+from ste_plugin.hosts.run_host import require, run_host
+
+HERE = HostConfig()
+RECIPE = {
+    "base_model": "set/by-the-run",
+    "datasets": [{"path": "STE_TRAIN", "ds_type": "json", "type": "chat_template"}],
+    "chat_template": "tokenizer_default",
+    "adapter": "lora",
+    "lora_r": 4,
+    "lora_alpha": 8,
+    "lora_target_linear": True,
+    "lora_mlp_kernel": False,
+    "lora_qkv_kernel": False,
+    "lora_o_kernel": False,
+    "sequence_len": 512,
+    "micro_batch_size": 2,
+    "gradient_accumulation_steps": 1,
+    "num_epochs": 1,
+    "optimizer": "adamw_torch",
+    "learning_rate": 0.01,
+    "curriculum_sampling": True,
+    "shuffle_merged_datasets": False,
+    "bf16": False,
+    "fp16": False,
+    "tf32": False,
+    "dataset_num_proc": 1,
+    "logging_steps": 1,
+    "plugins": ["ste_plugin.hosts.target_logits.TargetLogits"],
+}
+DPO = {
+    "rl": "dpo",
+    "rl_beta": 0.1,
+    "dpo_loss_type": ["sigmoid", "sft"],
+    "dpo_loss_weights": [1.0, 1.5],
+    "datasets": [{"path": "STE_TRAIN", "type": "chat_template.default", "split": "train"}],
+    "curriculum_sampling": None,
+    "plugins": None,
+}
+
+
+def sft_rows(count: int) -> list[dict]:
+    return [
+        {
+            "messages": [
+                {"role": "user", "content": f"Which answer fits {n // 2}?"},
+                {"role": "assistant", "content": f"[[{'AB'[n % 2]}]]"},
+            ]
+        }
+        for n in range(count)
+    ]
+
+
+def dpo_rows(count: int) -> list[dict]:
+    said = [{"role": "assistant", "content": f"[[{letter}]]"} for letter in "AB"]
+    return [
+        {"messages": row["messages"][:1], "chosen": said[n % 2], "rejected": said[1 - n % 2]}
+        for n, row in enumerate(sft_rows(count))
+    ]
+
+
+def manifest(folder: Path, **files: list[dict]) -> Path:
+    """A data set manifest with these row files; `sft_train=rows` becomes `sft-train`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = {}
+    for name, rows in files.items():
+        content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        digest = hashlib.sha256(content).hexdigest()
+        path = folder / f"{name.replace('_', '-')}-{digest[:12]}.jsonl"
+        path.write_bytes(content)
+        entries[name.replace("_", "-")] = {"path": path.name, "sha256": digest, "rows": len(rows)}
+    (folder / "manifest.json").write_text(json.dumps({"files": entries}))
+    return folder / "manifest.json"
+
+
+def recipe(folder: Path, **changes) -> Path:
+    settings = {k: v for k, v in (RECIPE | changes).items() if v is not None}
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def trained(folder: Path, model: Path, rows: Path, **changes) -> Path:
+    return axolotl.train(
+        recipe(folder, **changes), model=str(model), manifest=rows,
+        output=folder / "model", seed=0, host=HERE,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lora(tiny_model, tmp_path_factory):
+    """Folder in which a LoRA training on 6 rows has finished."""
+    folder = tmp_path_factory.mktemp("lora")
+    trained(folder, tiny_model, manifest(folder / "dataset", sft_train=sft_rows(6), sft_dev=[]))
+    return folder
+
+
+@pytest.mark.slow
+def test_training_ends_with_a_merged_model_that_differs_from_its_base(lora, tiny_model):
+    from safetensors.torch import load_file
+    from transformers import AutoTokenizer
+
+    final = axolotl.trained_model(lora / "model")
+    before = load_file(tiny_model / "model.safetensors")
+    after = load_file(final / "model.safetensors")
+    assert before.keys() == after.keys()
+    assert any(not before[name].equal(after[name]) for name in before)
+    assert AutoTokenizer.from_pretrained(final).chat_template
+
+
+@pytest.mark.slow
+def test_what_was_trained_on_what_is_written_down(lora):
+    done = json.loads((lora / "model" / "trained.json").read_text())
+    given = json.loads((lora / "dataset" / "manifest.json").read_text())["files"]["sft-train"]
+    assert done["final"] == "merged"
+    assert done["data_sha256"] == {"sft-train": given["sha256"]}
+    assert done["steps"] == 3
+    assert done["train_loss"] > 0
+    assert done["axolotl"][0].isdigit()
+
+
+@pytest.mark.slow
+def test_a_finished_training_is_not_repeated(lora, tiny_model):
+    before = (lora / "axolotl.log").stat()
+    again = trained(lora, tiny_model, lora / "dataset" / "manifest.json")
+    assert again == axolotl.trained_model(lora / "model")
+    assert (lora / "axolotl.log").stat().st_mtime_ns == before.st_mtime_ns
+
+
+@pytest.mark.slow
+def test_training_leaves_nothing_in_the_working_directory(lora):
+    assert sorted(p.name for p in lora.iterdir()) == [
+        "axolotl.log", "axolotl.yaml", "dataset", "model", "recipe.yaml",
+    ]  # fmt: skip
+    assert not Path("last_run_prepared").exists()
+
+
+@pytest.mark.slow
+def test_logits_of_prompts_can_be_left_out_without_changing_the_loss(lora, tiny_model, tmp_path):
+    rows = lora / "dataset" / "manifest.json"
+    trained(tmp_path, tiny_model, rows, plugins=None)
+    with_plugin, without = (
+        json.loads((folder / "model" / "trained.json").read_text())["train_loss"]
+        for folder in (lora, tmp_path)
+    )
+    assert with_plugin == pytest.approx(without, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_preferences_train_a_merged_model_too(tiny_model, tmp_path):
+    rows = manifest(tmp_path / "dataset", dpo_train=dpo_rows(4), sft_train=sft_rows(4))
+    final = trained(tmp_path, tiny_model, rows, **DPO)
+    assert final == tmp_path / "model" / "merged"
+    given = yaml.safe_load((tmp_path / "axolotl.yaml").read_text())
+    assert "dpo-train" in given["datasets"][0]["path"]
+
+
+@pytest.mark.slow
+def test_full_training_with_dev_rows_ends_in_the_output_folder(tiny_model, tmp_path):
+    rows = manifest(tmp_path / "dataset", sft_train=sft_rows(4), sft_dev=sft_rows(2))
+    tests = [{"path": "STE_DEV", "ds_type": "json", "type": "chat_template", "split": "train"}]
+    full = {key: None for key in RECIPE if key.startswith("lora") or key == "adapter"}
+    final = trained(tmp_path, tiny_model, rows, **full, test_datasets=tests, evals_per_epoch=1)
+    assert final == tmp_path / "model"
+    assert "eval_loss" in (tmp_path / "axolotl.log").read_text()
+
+
+def interrupt_when_training(log: Path, folder: Path) -> None:
+    """Send SIGINT to the axolotl that writes into `folder`, once it has taken a step."""
+    while not log.exists() or "'loss'" not in log.read_text(errors="replace"):
+        time.sleep(0.2)
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = process.read_text().split("\0")
+        except OSError:
+            continue
+        if "axolotl.cli.train" in command and str(folder / "axolotl.yaml") in command:
+            os.kill(int(process.parent.name), signal.SIGINT)
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_is_no_model_and_starts_over(tiny_model, tmp_path):
+    if sys.platform != "linux":
+        pytest.skip("finds axolotl's process through /proc")
+    rows = manifest(tmp_path / "dataset", sft_train=sft_rows(2000))
+    log = tmp_path / "axolotl.log"
+    threading.Thread(target=interrupt_when_training, args=(log, tmp_path), daemon=True).start()
+    with pytest.raises(HostError, match="ended before the last step though with exit code 0"):
+        trained(tmp_path, tiny_model, rows)
+    assert (tmp_path / "model" / "adapter_model.safetensors").exists()
+    assert axolotl.trained_model(tmp_path / "model") is None
+    few = manifest(tmp_path / "dataset", sft_train=sft_rows(4))
+    assert trained(tmp_path, tiny_model, few) == axolotl.trained_model(tmp_path / "model")
+
+
+@pytest.mark.slow
+def test_a_recipe_that_axolotl_refuses_is_answered_with_its_reason(tiny_model, tmp_path):
+    rows = manifest(tmp_path / "dataset", sft_train=sft_rows(2))
+    with pytest.raises(HostError, match=r"learning_rate(.|\n)*axolotl\.log"):
+        trained(tmp_path, tiny_model, rows, learning_rate=None)
+    assert axolotl.trained_model(tmp_path / "model") is None
+
+
+def test_a_training_file_that_changed_is_refused(tiny_model, tmp_path):
+    rows = manifest(tmp_path / "dataset", sft_train=sft_rows(2))
+    next(tmp_path.glob("dataset/sft-train-*")).write_text("{}\n")
+    with pytest.raises(DataError, match=r"sft-train-\w+\.jsonl: changed since"):
+        trained(tmp_path, tiny_model, rows)
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [({"sft_train": []}, "has no row"), ({"dpo_train": [{}]}, "no 'sft' rows")],
+)
+def test_a_data_set_without_the_rows_of_the_recipe_is_refused(tmp_path, files, told):
+    with pytest.raises(DataError, match=told):
+        files_of(manifest(tmp_path, **files), "sft")
+
+
+def test_a_folder_that_holds_something_else_is_not_cleared(tiny_model, tmp_path):
+    rows = manifest(tmp_path / "dataset", sft_train=sft_rows(2))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "thesis.tex").write_text("mine")
+    with pytest.raises(DataError, match="not a training"):
+        trained(tmp_path, tiny_model, rows)
+    assert (tmp_path / "model" / "thesis.tex").read_text() == "mine"
+
+
+def laid_over(settings: dict, dev: Path | None = None) -> dict:
+    return overlay(
+        settings, model="m", train=Path("/d/t.jsonl"), dev=dev, output=Path("/o/model"), seed=7
+    )
+
+
+def test_only_model_files_folders_and_seed_of_a_recipe_change():
+    own = {"path": "my/own", "type": "alpaca"}
+    settings = RECIPE | {"datasets": [own, *RECIPE["datasets"]], "seed": 1}
+    given = laid_over(settings)
+    changed = {key for key in given if given[key] != settings.get(key)}
+    assert changed == {
+        "base_model", "datasets", "output_dir", "dataset_prepared_path", "val_set_size", "seed",
+    }  # fmt: skip
+    assert given["datasets"] == [own, RECIPE["datasets"][0] | {"path": "/d/t.jsonl"}]
+    assert settings["datasets"][1]["path"] == "STE_TRAIN"
+
+
+def test_without_dev_rows_nothing_is_evaluated_during_training():
+    tests = {"test_datasets": [{"path": "STE_DEV"}], "evals_per_epoch": 4}
+    assert not laid_over(RECIPE | tests).keys() & tests.keys()
+    kept = laid_over(RECIPE | tests, dev=Path("/d/v.jsonl"))
+    assert kept["test_datasets"] == [{"path": "/d/v.jsonl", "ds_type": "json"}]
+    assert kept["evals_per_epoch"] == 4
+
+
+def test_a_recipe_without_the_placeholder_is_told_what_to_write():
+    with pytest.raises(ConfigError, match="path: STE_TRAIN"):
+        laid_over(RECIPE | {"datasets": [{"path": "my/own"}]})
+
+
+def test_torn_or_unmerged_weights_are_no_model(tiny_model, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    weights = folder / "model.safetensors"
+    check_model(folder)
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-100])
+    with pytest.raises(HostError, match="torn"):
+        check_model(folder)
+    weights.write_bytes(content.replace(b"model.layers.0.mlp", b"base_layer.0.mlp00"))
+    with pytest.raises(HostError, match="not merged"):
+        check_model(folder)
+
+
+def run(code: str, log: Path, timeout_minutes: int | None = None) -> None:
+    command = [sys.executable, "-u", "-c", code]
+    run_host(command, env={"GIVEN": "1"}, log=log, timeout_minutes=timeout_minutes, what="a test")
+
+
+def test_a_failed_command_tells_its_exception_and_where_the_log_is(tmp_path):
+    with pytest.raises(HostError) as failed:
+        run(
+            "import os; print('noise'); raise ValueError('GIVEN ' + os.environ['GIVEN'])",
+            tmp_path / "l",
+        )
+    assert "a test: failed, exit code 1.\nValueError: GIVEN 1\n" in str(failed.value)
+    assert str(tmp_path / "l") in str(failed.value)
+
+
+def test_progress_bars_do_not_hide_the_last_words(tmp_path):
+    code = "print(' 10%|#   | 1/9\\rdone for\\n' + 40 * '\\r 50%|##  | 2/9', end=''); exit(3)"
+    with pytest.raises(HostError, match=r"exit code 3.\ndone for\nLog"):
+        run(code, tmp_path / "l")
+
+
+def running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # dead, only not yet reaped by whoever inherited it
+
+
+def test_an_interrupt_ends_the_command_and_its_children(tmp_path):
+    pids = tmp_path / "pids"
+    code = (
+        "import os, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}\\n'); time.sleep(60)"
+    )
+
+    def interrupt() -> None:
+        while not pids.exists() or not pids.read_text().endswith("\n"):
+            time.sleep(0.05)
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        run(code, tmp_path / "l")
+    alive = [int(pid) for pid in pids.read_text().split()]
+    while_dying = time.monotonic() + 10
+    while any(map(running, alive)) and time.monotonic() < while_dying:
+        time.sleep(0.05)
+    assert [pid for pid in alive if running(pid)] == []
+
+
+def test_a_missing_host_is_answered_with_the_command_that_installs_it():
+    with pytest.raises(HostError, match="no_such_host is not installed(.|\n)*pip install it"):
+        require(sys.executable, "no_such_host", "pip install it")
+    assert require(sys.executable, "pytest", "")[0].isdigit()

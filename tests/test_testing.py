@@ -1,0 +1,59 @@
+"""What plugin authors get for their own tests."""
+
+from pathlib import Path
+
+import pytest
+
+from ste_plugin import builtin
+from ste_plugin.engines import ChatRequest, Message, Sampling
+from ste_plugin.testing import FakeEngine, check_plugin
+
+HOOK = "from ste_plugin.hookspecs import hookimpl\n\n@hookimpl\n"
+
+
+def hooks(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "hooks.py"
+    path.write_text(text)
+    return path
+
+
+def request(**more: object) -> ChatRequest:
+    return ChatRequest("fake", (Message("user", "Name a fruit."),), Sampling(), **more)  # type: ignore[arg-type]
+
+
+def test_a_plugin_that_fits_has_no_problems(tmp_path):
+    factory = '    return {"fake": "ste_plugin.testing:FakeEngine"}\n'
+    assert check_plugin(hooks(tmp_path, f"{HOOK}def ste_engines():\n{factory}")) == []
+    assert check_plugin(builtin) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("def ste_engines():\n    return {}\n", "implements no hook"),
+        (f"{HOOK}def ste_engine():\n    return {{}}\n", "ste_engine"),
+        (f"{HOOK}def ste_engines():\n    return {{'http': 'x:y'}}\n", "both 'builtin' and"),
+        (f"{HOOK}def ste_engines():\n    return {{'mine': 'nowhere:create'}}\n", "nowhere:create"),
+        (f"{HOOK}def ste_task_dirs():\n    return 'no/such/folder'\n", "no/such/folder is no folder"),
+        ("import nowhere\n", "cannot be imported"),
+    ],
+)  # fmt: skip
+def test_a_plugin_that_does_not_fit_is_told_why(tmp_path, text, told):
+    problems = check_plugin(hooks(tmp_path, text))
+    assert len(problems) == 1
+    assert told in problems[0]
+
+
+def test_the_fake_engine_remembers_what_it_was_asked():
+    engine = FakeEngine(lambda asked: asked.messages[0].content)
+    got = list(engine.complete([request(), request(sample_index=1)]))
+    assert [c.text for c in got] == ["Name a fruit."] * 2
+    assert engine.count == 2
+    assert [r.sample_index for r in engine.requests] == [0, 1]
+
+
+@pytest.mark.parametrize(("reply", "texts"), [("B", {"B"}), ("Neither.", {"A", "B"})])
+def test_the_fake_engine_says_a_choice_whatever_its_function_replies(reply, texts):
+    engine = FakeEngine(lambda _asked: reply)
+    requests = [request(sample_index=i, choices=("A", "B")) for i in range(16)]
+    assert {c.text for c in engine.complete(requests)} == texts
