@@ -73,7 +73,9 @@ def train(session: Session, number: int) -> Path:
         raise DataError(f"{manifest}: no data set there. Run `ste generate` first.")
     previous = number - 1 if config.training.start_from == "previous" else 0
     recipe = _recipe(session)
-    session.watch.say(f"iteration {number}: axolotl trains (log: {axolotl.log_of(folder / 'model')})")
+    session.watch.say(
+        f"iteration {number}: axolotl trains (log: {axolotl.log_of(folder / 'model')})"
+    )
     with timed(session, "train", number):
         return axolotl.train(
             recipe, model=judge_of(session, previous).model, manifest=manifest,

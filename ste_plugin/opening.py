@@ -53,15 +53,15 @@ def opened(path: Path, files: Sequence[Path], *, quiet: bool = False) -> Iterato
 
 
 def _check_names(session: Session) -> None:
-    """Raise ConfigError for any name that no plugin contributes, before anything is written."""
+    """Raise ConfigError for a name nobody contributes or a wrong engine option, before any writing."""
     config = session.config
     _ = session.judge_format
+    open_engine(config.judge, session.base, session.plugins).close()
     asked = {
         "ste_sources": [("instructions.reader", s.reader) for s in config.instructions],
         "ste_selectors": [("selection.selectors", s) for s in config.selection.selectors],
         "ste_pair_strategies": [("pairs.strategies", s) for s in config.pairs.strategies],
         "ste_dataset_formats": [("dataset.formats", f) for f in config.dataset.formats],
-        "ste_engines": [("judge.engine", config.judge.engine)],
     }
     for hook, names in asked.items():
         for setting, name in names:

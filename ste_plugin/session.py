@@ -9,7 +9,6 @@ import pluggy
 from ste_plugin.config import ModelConfig, RunConfig
 from ste_plugin.engines.base import Engine
 from ste_plugin.engines.identity import model_identity
-from ste_plugin.engines.lazy import LazyEngine
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.plugins import import_object, named
 from ste_plugin.records import Record
@@ -18,14 +17,14 @@ from ste_plugin.watch import Watch
 
 
 def open_engine(model: ModelConfig, base: Path, plugins: pluggy.PluginManager) -> Engine:
-    """Return the engine that a model's config names; its model loads at the first request."""
-    target = named(plugins, "ste_engines", model.engine, "engine")
+    """Return the engine that a model's config names; nothing is loaded or connected yet.
 
-    def create() -> Engine:
-        engine: Engine = import_object(target)(model, base)
-        return engine
-
-    return LazyEngine(create)
+    Raises: ConfigError for an engine nobody contributes, or a wrong option of it.
+    """
+    engine: Engine = import_object(named(plugins, "ste_engines", model.engine, "engine"))(
+        model, base
+    )
+    return engine
 
 
 @dataclass(frozen=True, slots=True)
