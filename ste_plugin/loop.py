@@ -10,6 +10,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.hosts import axolotl, lm_eval
+from ste_plugin.hosts.run_host import interpreter, require
 from ste_plugin.pool import prepare_pool
 from ste_plugin.recipe_book import find_recipe
 from ste_plugin.session import Iteration, IterationReport, Session
@@ -52,6 +53,19 @@ def generate(session: Session, number: int) -> Path:
         manifest: Path = session.plugins.hook.ste_generate_dataset(iteration=iteration)
     session.generator.close()
     return manifest
+
+
+def check_ahead(session: Session) -> None:
+    """Find, before a token is paid for, what would stop a later stage.
+
+    Raises: ConfigError for a missing recipe or a judge that cannot be replaced, HostError for a host
+    that is not installed.
+    """
+    hosts = session.config.hosts
+    _check_servable(session)
+    _recipe(session)
+    require(interpreter(hosts.train), "axolotl", axolotl.INSTALL)
+    lm_eval.require_host(interpreter(hosts.eval), session.config.evaluation.backend)
 
 
 def _check_servable(session: Session) -> None:
@@ -112,6 +126,7 @@ def evaluate(session: Session, number: int) -> dict[str, Any]:
 
 def run(session: Session) -> list[IterationReport]:
     """Return the reports of the seed and of every iteration, having done what was not done yet."""
+    check_ahead(session)
     prepare_pool(session)
     session.generator.close()
     reports = [finished(session, number) for number in range(session.config.iterations + 1)]

@@ -1,5 +1,6 @@
 """Opening a run: config read and compared, folder locked, plugins loaded."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,10 @@ from ste_plugin.session import Session, open_engine
 from ste_plugin.store import replace_bytes
 from ste_plugin.watch import Watch
 
-FREE_TO_CHANGE = ("iterations", "keep", "hosts")
-"""Settings that a resumed run may change, as nothing already made depends on them."""
+FREE_TO_CHANGE = re.compile(
+    r"iterations|keep|hosts\..*|(judge|generator)\.options\.(?!revision|dtype).*"
+)
+"""Settings that a resumed run may change: nothing already made depends on them."""
 
 
 @contextmanager
@@ -73,10 +76,8 @@ def _remember(config: RunConfig, folder: RunFolder) -> None:
     now: dict[str, Any] = config.model_dump(mode="json")
     if folder.config.exists():
         before = read_yaml(folder.config)["config"]
-        changed = changed_fields(
-            {k: v for k, v in before.items() if k not in FREE_TO_CHANGE},
-            {k: v for k, v in now.items() if k not in FREE_TO_CHANGE},
-        )
+        differing = changed_fields(before, now)
+        changed = [line for line in differing if not FREE_TO_CHANGE.match(line.split(": ")[0])]
         if changed:
             told = "\n".join(f"  {line}" for line in changed)
             raise ConfigError(

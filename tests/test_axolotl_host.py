@@ -44,7 +44,10 @@ RECIPE = {
     "tf32": False,
     "dataset_num_proc": 1,
     "logging_steps": 1,
-    "plugins": ["ste_plugin.hosts.target_logits.TargetLogits"],
+    "plugins": [
+        "ste_plugin.hosts.training_plugins.TargetLogits",
+        "ste_plugin.hosts.training_plugins.SeededAdapter",
+    ],
 }
 DPO = {
     "rl": "dpo",
@@ -162,7 +165,7 @@ def test_leaving_out_the_logits_of_prompts_changes_neither_loss_nor_gradient(tin
     import torch
     from transformers import AutoModelForCausalLM
 
-    from ste_plugin.hosts.target_logits import TargetLogits
+    from ste_plugin.hosts.training_plugins import TargetLogits
 
     ids = torch.arange(24).reshape(2, 12)
     labels = ids.where(torch.tensor([9 * [False] + 3 * [True], 5 * [True] + 7 * [False]]), -100)
@@ -177,6 +180,15 @@ def test_leaving_out_the_logits_of_prompts_changes_neither_loss_nor_gradient(tin
     assert torch.allclose(seen[0][0], seen[1][0])
     assert torch.allclose(seen[0][1], seen[1][1], atol=1e-6)
     assert [positions for _, _, positions in seen] == [12, 7]
+
+
+@pytest.mark.slow
+def test_the_same_seed_makes_the_same_adapter(lora, tiny_model, tmp_path):
+    final = trained(tmp_path, tiny_model, lora / "dataset" / "manifest.json")
+    again, before = (
+        folder / "model.safetensors" for folder in (final, axolotl.trained_model(lora / "model"))
+    )
+    assert again.read_bytes() == before.read_bytes()
 
 
 @pytest.mark.slow

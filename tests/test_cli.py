@@ -104,6 +104,29 @@ def test_two_processes_cannot_work_on_one_run(tmp_path):
     assert "another ste process" in done.stderr
 
 
+def test_what_nothing_depends_on_may_change_on_resume_and_the_rest_may_not(tmp_path):
+    silent = (
+        "{model: m, engine: http, options: {base_url: 'http://127.0.0.1:9/v1', max_attempts: 1}}"
+    )
+    path = write_run(tmp_path, judge=silent)
+    assert ste("generate", str(path), cwd=tmp_path).returncode == 4
+    write_run(tmp_path, judge=silent.replace(":9/", ":8/"))
+    moved = ste("generate", str(path), cwd=tmp_path)
+    assert (moved.returncode, "127.0.0.1:8" in moved.stderr) == (4, True)
+    write_run(tmp_path, judge=silent.replace("model: m", "model: n"))
+    changed = ste("generate", str(path), cwd=tmp_path)
+    assert (changed.returncode, "judge.model: 'm' → 'n'" in changed.stderr) == (2, True)
+
+
+def test_a_key_written_into_the_config_by_mistake_reaches_no_file_of_the_run(tmp_path):
+    options = "{base_url: 'http://127.0.0.1:9/v1', api_key: sk-canary}"
+    path = write_run(tmp_path, judge=f"{{model: m, engine: http, options: {options}}}")
+    done = ste("run", str(path), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "sk-canary" not in done.stderr + done.stdout
+    assert not (tmp_path / "run").exists()
+
+
 def test_recipes_and_tasks_are_listed_for_people_and_scripts(tmp_path):
     recipes = json.loads(ste("recipes", "list", "--json", cwd=tmp_path).stdout)
     assert {"demo-smollm2-cpu-lora", "sft-lora-8b", "sft-full-8b"} <= {r["name"] for r in recipes}

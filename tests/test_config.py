@@ -88,3 +88,23 @@ def test_defaults_are_the_papers(tmp_path):
 def test_changed_settings_are_told_by_their_place():
     found = changed_fields({"a": {"b": 1, "c": 2}, "d": 1}, {"a": {"b": 1, "c": 3}, "d": 1})
     assert found == ["a.c: 2 → 3"]
+
+
+def settings_models() -> list[type]:
+    from pydantic import BaseModel
+
+    from ste_plugin import config as module
+
+    return [m for m in vars(module).values() if isinstance(m, type) and issubclass(m, BaseModel)]
+
+
+def test_every_key_that_is_accepted_is_read_somewhere():
+    import re
+    from pathlib import Path
+
+    from ste_plugin import config as module
+
+    package = Path(module.__file__).parent
+    code = "".join(p.read_text() for p in package.rglob("*.py") if p.name != "config.py")
+    keys = {name for model in settings_models() for name in getattr(model, "model_fields", {})}
+    assert {key for key in keys if not re.search(rf"\.{key}\b", code)} == set()

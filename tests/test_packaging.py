@@ -46,6 +46,7 @@ def test_a_wheel_carries_demo_data_types_and_licence(unpacked_wheel):
     assert (package / "demo/demo.yaml").exists()
     assert (package / "py.typed").exists()
     assert list(unpacked_wheel.glob("*.dist-info/licenses/LICENSE"))
+    assert not list(unpacked_wheel.rglob("*.pyc"))
 
 
 def test_an_editable_install_reads_the_checkouts_folders(tmp_path):
@@ -89,7 +90,9 @@ def test_the_readme_names_every_recipe_extra_and_exit_code():
     asked = set(re.search(r"ste-plugin\[(.*?)\]", README)[1].split(","))
     assert asked <= set(project["optional-dependencies"])
     codes = {
-        e.exit_code for e in vars(errors).values() if isinstance(e, type) and e.__module__ == errors.__name__
+        e.exit_code
+        for e in vars(errors).values()
+        if isinstance(e, type) and e.__module__ == errors.__name__
     } - {1}
     sentence = re.search(r"Exit codes: (.*)\n", README)[1]
     assert {int(n) for n in re.findall(r"\b\d\b", sentence)} == codes

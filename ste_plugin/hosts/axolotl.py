@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import time
@@ -109,6 +110,8 @@ def _axolotl(
     command: str, arguments: list[str], config: dict[str, Any], output: Path, host: HostConfig
 ) -> None:
     env = {"AXOLOTL_DO_NOT_TRACK": "1", "AXOLOTL_LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1"}
+    # on a CPU that other work shares, spinning OpenMP threads make a step several times slower
+    env["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
     if Path(config["base_model"]).is_dir():
         env["HF_HUB_OFFLINE"] = "1"
     run_host(

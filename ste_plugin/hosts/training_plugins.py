@@ -1,8 +1,6 @@
-"""An axolotl plugin that computes logits only where there is something to learn.
+"""Small axolotl plugins that a recipe can name, where this package is installed beside axolotl.
 
-A judge's prompt is long and its judgment short. The last layer and the loss over the prompt's tokens
-cost a third of a step on a small model with a large vocabulary, and nothing is learnt from them. The
-loss is the same. In a recipe: `plugins: [ste_plugin.hosts.target_logits.TargetLogits]`.
+In a recipe: `plugins: [ste_plugin.hosts.training_plugins.TargetLogits]`.
 """
 
 import inspect
@@ -14,8 +12,24 @@ IGNORED = -100
 """Label of a token that is not learnt."""
 
 
+class SeededAdapter(BasePlugin):  # type: ignore[misc]
+    """Draws a new adapter's weights by the recipe's `seed`; axolotl 0.19 draws them anew each time."""
+
+    def pre_lora_load(self, cfg: Any, model: Any) -> None:
+        """Seed every generator just before the adapter is made."""
+        if cfg.seed is not None:
+            from transformers import set_seed
+
+            set_seed(cfg.seed)
+
+
 class TargetLogits(BasePlugin):  # type: ignore[misc]
-    """Leaves out the logits of positions whose next token is not a target in any row of the batch."""
+    """Leaves out the logits of positions whose next token is not a target in any row of the batch.
+
+    A judge's prompt is long and its judgment short. The last layer and the loss over the prompt's
+    tokens cost a third of a step on a small model with a large vocabulary, and nothing is learnt
+    from them. The loss stays the same.
+    """
 
     def post_model_load(self, cfg: Any, model: Any) -> None:
         """Make the model skip them, if its forward can."""
