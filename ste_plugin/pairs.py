@@ -18,20 +18,7 @@ _ONE_CALL = (
     _REWRITE + " Then answer your own instruction as well as you can. Use exactly this form:\n\n"
     "Modified instruction:\n(your instruction)\n\nAnswer:\n(your answer to it)"
 )
-_REWRITER = (
-    Message(
-        "system",
-        "You turn an instruction into a different one on the same subject. Reply with the new "
-        "instruction alone.",
-    ),
-    Message("user", "How long should I boil an egg so that the yolk stays soft?"),
-    Message("assistant", "How can I tell whether an egg is still fresh?"),
-    Message("user", "Write a polite email that asks my landlord to mend the heating."),
-    Message("assistant", "Write a polite email that tells my landlord I am moving out in May."),
-    Message("user", "A train covers 180 km in 2 hours. How fast does it go?"),
-    Message("assistant", "A train covers 180 km at 60 km/h. How long does it take?"),
-)
-"""Examples, as small models follow a pattern better than a description of it."""
+_TWO_CALLS = _REWRITE + " Reply with the new instruction alone."
 _ASK_FOR_WORSE = (
     "{instruction}\n\n---\nAnswer the instruction above, but worse than you could: convincing at "
     "first sight and in good style, yet with a serious mistake, or missing what matters most. Do "
@@ -40,6 +27,16 @@ _ASK_FOR_WORSE = (
 _FORM = re.compile(
     r"modified instruction:\s*(?P<new>.+?)\s*\n\s*answer:\s*(?P<answer>.+)", re.S | re.I
 )
+
+
+_TOO_CLOSE = 0.7
+"""Word overlap from which a rewritten instruction counts as the same: its answer would not be worse."""
+
+
+def word_overlap(one: str, other: str) -> float:
+    """Return the Jaccard similarity of two texts' words, 0 to 1."""
+    a, b = (set(re.findall(r"\w+", text.lower())) for text in (one, other))
+    return len(a & b) / max(1, len(a | b))
 
 
 def user(text: str) -> tuple[Message, ...]:
@@ -72,21 +69,21 @@ class ModifiedInstruction:
 class ModifiedInstructionTwoCalls:
     """For small generators: one call rewrites, the next answers the new instruction as a normal chat."""
 
-    version: str = content_key([m.content for m in _REWRITER])
+    version: str = content_key(_TWO_CALLS)
 
     def next_prompt(
         self, instruction: Instruction, replies: Sequence[str]
     ) -> tuple[Message, ...] | None:
         if not replies:
-            return (*_REWRITER, Message("user", instruction.text))
+            return user(_TWO_CALLS.format(instruction=instruction.text))
         return user(replies[0].strip()) if len(replies) == 1 else None
 
     def worse(
         self, instruction: Instruction, replies: Sequence[str], better: Mapping[str, str],
         pool: Sequence[Instruction],
     ) -> str | Drop:  # fmt: skip
-        if " ".join(replies[0].lower().split()) == " ".join(instruction.text.lower().split()):
-            return Drop("pairs", instruction.key, "modified instruction equals the original")
+        if word_overlap(replies[0], instruction.text) > _TOO_CLOSE:
+            return Drop("pairs", instruction.key, "modified instruction too close to the original")
         return replies[1].strip()
 
 

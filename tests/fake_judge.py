@@ -16,8 +16,8 @@ def reply(request: ChatRequest, judges: str) -> str:
     prompt = request.messages[-1].content
     if "[Answer A]" in prompt:
         return judgment(prompt, judges, request)
-    if request.messages[0].role == "system" and "different one" in request.messages[0].content:
-        return f"Something other than {prompt}"
+    if "Reply with the new instruction alone" in prompt:
+        return f"Tell me about topic {len(prompt)} at once, please"
     return "" if "silence" in prompt else f"Reply to <{prompt}>"
 
 

@@ -35,9 +35,10 @@ def test_two_calls_answer_the_rewritten_instruction_as_a_normal_chat():
     assert strategy.next_prompt(instruction(), ["Name a tool.", "A spade."]) is None
 
 
-def test_a_rewrite_that_changes_nothing_makes_no_pair():
-    found = made("modified-instruction-two-calls", reply("name a  FRUIT."), reply("A pear."))
-    assert found.reason.endswith("modified instruction equals the original")
+@pytest.mark.parametrize("rewrite", ["name a  FRUIT.", "Name: a fruit", "Please name a fruit!"])
+def test_a_rewrite_that_changes_next_to_nothing_makes_no_pair(rewrite):
+    found = made("modified-instruction-two-calls", reply(rewrite), reply("A pear."))
+    assert found.reason.endswith("modified instruction too close to the original")
 
 
 def test_an_easy_negative_is_a_good_answer_to_another_instruction_of_the_category():
