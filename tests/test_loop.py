@@ -1,12 +1,14 @@
 """One complete loop: real engine, real axolotl, real lm-eval, on a tiny random Llama."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from test_generate import HOOKS
 
 from ste_plugin.loop import decide
 from ste_plugin.session import IterationReport
@@ -41,7 +43,8 @@ output_dir: STE_OUTPUT
 
 def ste(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ste_plugin", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +52,21 @@ def finished(tiny_model, tmp_path_factory):
     """A run of two iterations, finished."""
     folder = tmp_path_factory.mktemp("loop")
     (folder / "recipe.yaml").write_text(RECIPE)
+    (folder / "hooks.py").write_text(HOOKS)
     rows = [{"instruction": f"Say the number {n} in words.", "id": n} for n in range(24)]
     (folder / "instructions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     config = {
         "run": "run",
         "iterations": 2,
         "judge": {"model": str(tiny_model)},
+        # Random weights never end an answer, so the answers come from a function; judgments do not.
+        "generator": {"model": "none", "engine": "fake"},
+        "plugins": ["hooks.py"],
         "instructions": [{"path": "instructions.jsonl"}],
-        "pairs": {"strategies": ["other-instruction", "ask-for-worse"], "max_new_tokens": 24},
+        "pairs": {
+            "strategies": ["other-instruction", "modified-instruction-two-calls"],
+            "max_new_tokens": 24,
+        },
         "judging": {"format": "brief", "samples": 3, "max_new_tokens": 12, "force_verdict": True},
         "dataset": {"sequence_len": 1024, "dev_fraction": 0.2, "test_fraction": 0.2},
         "training": {"recipe": "recipe.yaml"},
