@@ -111,10 +111,8 @@ def _select(session: "Session") -> tuple[list[Instruction], list[Drop]]:
 
 def _ask_labels(session: "Session", prompts: Sequence[tuple[Message, ...]]) -> list[Completion]:
     sampling = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=2048)
-    requests = [
-        ChatRequest(session.generator_identity, m, sampling, format_version=LABEL_VERSION)
-        for m in prompts
-    ]
+    model = session.generator_identity
+    requests = [ChatRequest(model, m, sampling, format_version=LABEL_VERSION) for m in prompts]
     path = session.folder.pool / "labels.completions.jsonl"
     return ask(session.generator, requests, path, session.watch, "labelling instructions")
 
@@ -176,9 +174,10 @@ def _ask(
     config = session.config.pairs
     sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
     system = (Message("system", config.system),) if config.system else ()
+    model = session.generator_identity  # reads the model's folder: once, not for every request
     requests = [
         ChatRequest(
-            session.generator_identity,
+            model,
             prompt if prompt[0].role == "system" else system + prompt,
             sampling,
             format_version=version,
