@@ -103,9 +103,10 @@ def _rows(
     for name in session.config.dataset.formats:
         rows_of = named(session.plugins, "ste_dataset_formats", name, "dataset.formats")
         for split, examples in splits.items():
-            used, surplus = balance([e for e in examples if rows_of(e)])
+            made = {example.key: rows_of(example) for example in examples}
+            used, surplus = balance([example for example in examples if made[example.key]])
             drops += [Drop("dataset", d.key, f"{d.reason} among {name} rows") for d in surplus]
-            found[f"{name}-{split}"] = [row for example in used for row in rows_of(example)]
+            found[f"{name}-{split}"] = [row for example in used for row in made[example.key]]
     return found
 
 

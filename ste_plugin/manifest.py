@@ -37,6 +37,11 @@ class Manifest:
         """Return how many rows a file has; 0 where there is no such file."""
         return int(self.content["files"].get(name, {}).get("rows", 0))
 
+    def training_files(self, rows: str) -> list[str]:
+        """Return the names of the files of one row format: for training, and held out if there are any."""
+        dev = f"{rows}-dev"
+        return [f"{rows}-train", *([dev] if self.count(dev) else [])]
+
     def sha256(self, *names: str) -> dict[str, str]:
         """Return name → hash of those files that have rows."""
         return {n: self.content["files"][n]["sha256"] for n in names if self.count(n)}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ste_plugin.engines.base import Message
-from ste_plugin.engines.chat import render_chat
+from ste_plugin.engines.chat import added_token, render_chat
 from ste_plugin.errors import ConfigError
 from ste_plugin.lm_eval_tasks.bootstrap import value_of
 from ste_plugin.lm_eval_tasks.figures import Figure
@@ -158,10 +158,10 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
 
 def _letter(tokenizer: Any, text: str, ids: list[int], letter: Verdict) -> int:
     """Return the token of a letter right behind the text. Raises: ConfigError if it is not one token."""
-    longer = _ids(tokenizer, text + letter)
-    if longer[:-1] != ids:
+    token = added_token(ids, _ids(tokenizer, text + letter))
+    if token is None:
         raise ConfigError(
             f"{tokenizer.name_or_path}: its tokenizer does not write {letter!r} after {text[-12:]!r} as "
             "one token of its own, so the two letters cannot be compared. Set ste.judge_by: generation."
         )
-    return longer[-1]
+    return token

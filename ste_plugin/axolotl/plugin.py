@@ -60,21 +60,20 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         """Check the rows, in one process, before a model is loaded; axolotl loads them itself."""
         if not is_main():
             return
+        self.manifest.verify(*self.read_files(cfg))
         if self.settings.datasets == "off":
-            self.manifest.verify(*self.read_files(cfg))
             return
         from axolotl.loaders import load_tokenizer
 
         rows = rows_of_rl(cfg.rl)
-        self.manifest.verify(*self.read_files(cfg))
         check_rows(self.manifest, rows)
         check_tokens(self.manifest, rows, load_tokenizer(cfg), cfg.sequence_len)
 
     def read_files(self, cfg: Any) -> list[str]:
         """Return the names of the manifest's files that this training reads."""
-        rows = rows_of_rl(cfg.rl)
-        trained_on = [f"{rows}-train", f"{rows}-dev"] if self.settings.datasets != "off" else []
-        return [n for n in [*trained_on, "judge-dev", "judge-test"] if self.manifest.count(n)]
+        ours = self.settings.datasets != "off"
+        trained_on = self.manifest.training_files(rows_of_rl(cfg.rl)) if ours else []
+        return trained_on + [n for n in ("judge-dev", "judge-test") if self.manifest.count(n)]
 
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
         """Return the arguments that choose the best checkpoint, and that keep pairs together."""

@@ -21,7 +21,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Name = Annotated[str, typer.Argument(help="A recipe's name, or the path of an axolotl YAML.")]
 
 
-def _recipe_dirs(files: list[Path] | None) -> list[Path]:
+def recipe_dirs(files: list[Path] | None) -> list[Path]:
+    """Return every folder of recipes, those of given plugin files included."""
     from ste_plugin.plugins import plugin_manager
 
     return list(plugin_manager(files or []).hook.ste_recipe_dirs())
@@ -32,7 +33,7 @@ def recipes_list(plugin: Plugin = None, as_json: Json = False) -> None:
     """List every recipe with its purpose."""
     from ste_plugin.recipe_book import list_recipes
 
-    found = list_recipes(_recipe_dirs(plugin))
+    found = list_recipes(recipe_dirs(plugin))
     if as_json:
         show([{"name": n, "purpose": purpose, "path": str(path)} for n, purpose, path in found])
         return
@@ -46,7 +47,7 @@ def recipes_show(name: Name, plugin: Plugin = None) -> None:
     """Print a recipe."""
     from ste_plugin.recipe_book import find_recipe
 
-    typer.echo(find_recipe(name, _recipe_dirs(plugin)).read_text(encoding="utf-8"), nl=False)
+    typer.echo(find_recipe(name, recipe_dirs(plugin)).read_text(encoding="utf-8"), nl=False)
 
 
 @recipes_app.command("copy")
@@ -56,7 +57,7 @@ def recipes_copy(name: Name, to: Path, plugin: Plugin = None) -> None:
 
     if to.exists() and not to.is_dir():
         raise ConfigError(f"{to}: exists already; give another name.")
-    typer.echo(shutil.copy(find_recipe(name, _recipe_dirs(plugin)), to))
+    typer.echo(shutil.copy(find_recipe(name, recipe_dirs(plugin)), to))
 
 
 @recipes_app.command("validate")
@@ -70,7 +71,7 @@ def recipes_validate(
 
     from ste_plugin.recipe_book import find_recipe, list_recipes, validate_recipe
 
-    dirs = _recipe_dirs(plugin)
+    dirs = recipe_dirs(plugin)
     failed = 0
     for name in names or [n for n, _, _ in list_recipes(dirs)]:
         try:

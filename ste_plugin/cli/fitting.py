@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ste_plugin.cli.about import Json, Plugin, _recipe_dirs, recipes_app
+from ste_plugin.cli.about import Json, Plugin, recipe_dirs, recipes_app
 from ste_plugin.cli.app import show
 
 
@@ -25,7 +25,7 @@ def recipes_fit(
 
     cluster = read_cluster(gpus)
     shape, source = read_shape(model)
-    dirs = _recipe_dirs(plugin)
+    dirs = recipe_dirs(plugin)
     paths = [find_recipe(n, dirs) for n in names or [n for n, _, _ in list_recipes(dirs)]]
     found = [fit_recipe(path, shape, cluster) for path in paths]
     if as_json:

@@ -29,6 +29,17 @@ def render_chat(tokenizer: Any, messages: Sequence[Message], *, prefix: str = ""
     return text + prefix
 
 
+def added_token(text: Sequence[int], longer: Sequence[int]) -> int | None:
+    """Return the one token that `longer` has behind those of `text`, or None where it merges with them.
+
+    >>> added_token([5, 6], [5, 6, 7])
+    7
+    >>> added_token([5, 6], [5, 8]) is None
+    True
+    """
+    return longer[-1] if longer and list(longer[:-1]) == list(text) else None
+
+
 def _templated(tokenizer: Any, messages: Sequence[Message]) -> str | None:
     from jinja2 import TemplateError
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ste_plugin.engines.base import ChatRequest, Completion
-from ste_plugin.engines.chat import render_chat
+from ste_plugin.engines.chat import added_token, render_chat
 from ste_plugin.engines.local import LocalOptions
 from ste_plugin.engines.sampler import draw
 from ste_plugin.errors import EngineError
@@ -73,14 +73,14 @@ class LocalEngine:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _choice(self, text: str, ids: list[int], choice: str) -> int:
-        longer = self._ids(text + choice)
-        if len(longer) != len(ids) + 1 or longer[:-1] != ids:
+        token = added_token(ids, self._ids(text + choice))
+        if token is None:
             raise EngineError(
                 f"{self._path}: its tokenizer does not write {choice!r} after {text[-12:]!r} as one "
                 "token of its own, so a verdict cannot be forced there. Set force_verdict: false, or "
                 "use a judge format with other closing words."
             )
-        return longer[-1]
+        return token
 
     def _read(self, batch: Sequence[_Prompt]) -> tuple[Tensor, Any, Tensor]:
         """Return last logits (prompts, vocabulary), the cache, and the attention mask, left-padded."""

@@ -40,25 +40,23 @@ def train(
     missing, HostError where axolotl is not installed, refuses the recipe, or does not finish.
     """
     settings, data = read_recipe(recipe), read_manifest(manifest)
-    rows = rows_of_rl(settings.get("rl"))
-    data.verify(
-        *(n for n in (f"{rows}-train", f"{rows}-dev") if n.endswith("train") or data.count(n))
-    )
+    data.verify(*data.training_files(rows_of_rl(settings.get("rl"))))
     output = output.resolve()
     config = overlay(settings, model=model, manifest=data, output=output, seed=seed)
-    if made_of(output, config, data):
-        return _final(output)
+    if final := finished(output, config, data):
+        return final
     require_host(interpreter(host))
     _clear(output)
     _train(config, output, host)
-    if not made_of(output, config, data):
+    final = finished(output, config, data)
+    if final is None:
         raise HostError(
             f"axolotl train: ended with exit code 0 but without {output / 'trained.json'} for these "
             "settings and rows, as it does when interrupted, or when our plugin could not be loaded. "
             f"{output} is not a trained judge. Run the same command again.\nLog: {log_of(output)}"
         )
     shutil.rmtree(config["dataset_prepared_path"], ignore_errors=True)
-    return _final(output)
+    return final
 
 
 def train_as_given(config: Path, arguments: Sequence[str] = ()) -> Path:
@@ -96,23 +94,16 @@ def require_host(python: str) -> str:
     return version
 
 
-def made_of(output: Path, config: Mapping[str, Any], data: Manifest) -> bool:
-    """Return whether a training finished in `output` with these settings, rows and base model."""
+def finished(output: Path, config: Mapping[str, Any], data: Manifest) -> Path | None:
+    """Return the final model of a training in `output` with these settings, rows and base model."""
     done = completion(output)
-    if done is None or trained_model(output) is None:
-        return False
+    if done is None:
+        return None
     base = Path(config["base_model"])
     who = {"base_fingerprint": fingerprint(base)} if base.is_dir() else {"base_model": str(base)}
     same_rows = data.sha256(*done["data_sha256"]) == done["data_sha256"]
     same = {"config_sha256": config_sha256(config), **who}.items() <= done.items()
-    return same and same_rows
-
-
-def _final(output: Path) -> Path:
-    final = trained_model(output)
-    if final is None:
-        raise HostError(f"{output}: the trained model is gone.")
-    return final
+    return trained_model(output) if same and same_rows else None
 
 
 def log_of(output: Path) -> Path:

@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ste_plugin.engines.chat import added_token
 from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.records import ORDERS
 
 Turns = Sequence[Mapping[str, str]]
 
@@ -156,10 +158,9 @@ def refuse_merging(encode: Callable[[str], Sequence[int]], opening: str) -> None
 
     The likelihoods of A and B would then be of different things.
     """
-    alone = list(encode(opening))
-    for letter in "AB":
-        together = list(encode(opening + letter))
-        if together[:-1] != alone:
+    alone = encode(opening)
+    for letter in ORDERS:
+        if added_token(alone, encode(opening + letter)) is None:
             raise ConfigError(
                 f"This model's tokenizer makes {opening[-20:] + letter!r} into other tokens than the "
                 "same without its last letter, so verdicts cannot be forced. Unset STE_JUDGE_FORCE "

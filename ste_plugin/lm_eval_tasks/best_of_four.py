@@ -83,10 +83,8 @@ class BestOfFour(ConfigurableTask):  # type: ignore[misc]
         backend = checks.backend_of(settings.get("chat_template"))
         if (encode := checks.tokenizer_of(backend)) is None:
             return
-        needed: dict[str, int] = {}
-        for request in self.instances:
-            tokens = len(encode(request.args[0])) + int(self.generation()["max_gen_toks"])
-            needed[request.doc["id"]] = max(tokens, needed.get(request.doc["id"], 0))
+        most = int(self.generation()["max_gen_toks"])
+        needed = checks.tokens_needed(self.instances, lambda prompt: len(encode(prompt)), most)
         context_tokens = getattr(backend, "max_length", None)
         if unfit := checks.too_long(needed, context_tokens):
             checks.refuse(unfit, len(needed), context_tokens, REWARDBENCH2.name)
