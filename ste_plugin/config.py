@@ -170,10 +170,11 @@ class HostConfig(Strict):
 
 
 class HostsConfig(Strict):
-    """axolotl and lm-eval run as subprocesses, each where it is installed."""
+    """axolotl, lm-eval and vLLM's server run as subprocesses, each where it is installed."""
 
     train: HostConfig = HostConfig()
     eval: HostConfig = HostConfig()
+    serve: HostConfig = HostConfig()
 
 
 class RunConfig(Strict):

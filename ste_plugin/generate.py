@@ -15,7 +15,7 @@ from ste_plugin.plugins import named
 from ste_plugin.pool import Pool, prepare_pool
 from ste_plugin.records import Drop, Judgment, ResponsePair, Split
 from ste_plugin.rows import held_out_rows
-from ste_plugin.session import Iteration, open_engine
+from ste_plugin.session import Iteration
 from ste_plugin.store import replace_json, replace_records
 from ste_plugin.tokens import count_tokens
 
@@ -59,12 +59,9 @@ def _judge(
     iteration: Iteration, by_split: Mapping[Split, Sequence[ResponsePair]]
 ) -> tuple[list[Judgment], list[Drop]]:
     session = iteration.session
-    engine = open_engine(iteration.judge, session.base, session.plugins)
+    engine = session.models.use(iteration.judge)
     pairs = [pair for split in TRAINING_SPLITS for pair in by_split[split]]
-    try:
-        return sample_judgments(iteration, engine, pairs)
-    finally:
-        engine.close()
+    return sample_judgments(iteration, engine, pairs)
 
 
 def _examples(

@@ -64,7 +64,7 @@ def ste_sources() -> dict[str, Reader]:
 def ste_engines() -> dict[str, str]:
     """Return engines by name, as `module:factory`; imported only when used.
 
-    The factory is called `factory(model: ModelConfig, base: Path)` and returns an `Engine`. It checks
+    The factory is called `factory(model: ModelConfig, place: Place)` and returns an `Engine`. It checks
     the options at once, and loads or connects nothing before the first request.
     """
 

@@ -74,7 +74,7 @@ def generate(session: Session, number: int, stage: int = 1) -> Path:
     iteration = Iteration(number, session, judge_before(session, number, stage), stage)
     with timed(session, "generate", number):
         manifest: Path = session.plugins.hook.ste_generate_dataset(iteration=iteration)
-    session.generator.close()
+    session.models.close()  # training needs all memory
     return manifest
 
 
@@ -182,7 +182,6 @@ def run(session: Session) -> list[IterationReport]:
     """Return the reports of the seed and of every iteration, having done what was not done yet."""
     check_ahead(session)
     prepare_pool(session)
-    session.generator.close()
     reports = [finished(session, number) for number in range(session.config.iterations + 1)]
     best = decide(reports, session.config.keep)
     kept = judge_of(session, best).model

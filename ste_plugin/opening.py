@@ -12,6 +12,8 @@ from filelock import FileLock, Timeout
 from ste_plugin import __version__
 from ste_plugin.config import RunConfig
 from ste_plugin.config_file import changed_fields, read_config, read_yaml
+from ste_plugin.engines.base import Place
+from ste_plugin.engines.open_models import OpenModels
 from ste_plugin.errors import ConfigError
 from ste_plugin.plugins import named, plugin_manager
 from ste_plugin.run_folder import RunFolder
@@ -36,10 +38,9 @@ def opened(path: Path, files: Sequence[Path], *, quiet: bool = False) -> Iterato
     base = path.resolve().parent
     plugins = plugin_manager([*(base / p for p in config.plugins), *files])
     folder = RunFolder(base / config.run)
-    session = Session(
-        config, base, folder, plugins, Watch(folder.events, quiet),
-        open_engine(config.generator or config.judge, base, plugins),
-    )  # fmt: skip
+    place = Place(base, folder.root, config.hosts.serve)
+    models = OpenModels(lambda model: open_engine(model, place, plugins))
+    session = Session(config, base, folder, plugins, Watch(folder.events, quiet), models)
     _check_names(session)
     folder.root.mkdir(parents=True, exist_ok=True)
     try:
@@ -48,7 +49,7 @@ def opened(path: Path, files: Sequence[Path], *, quiet: bool = False) -> Iterato
             try:
                 yield session
             finally:
-                session.generator.close()
+                models.close()
     except Timeout as error:
         raise ConfigError(
             f"{folder.root}: another ste process works on this run. Wait for it, or stop it first."
@@ -59,7 +60,9 @@ def _check_names(session: Session) -> None:
     """Raise ConfigError for a name nobody contributes or a wrong engine option, before any writing."""
     config = session.config
     _ = session.judge_format
-    open_engine(config.judge, session.base, session.plugins).close()
+    for model in (session.generator_model, config.judge):
+        session.models.use(model)
+    session.models.close()
     asked = {
         "ste_sources": [("instructions.reader", s.reader) for s in config.instructions],
         "ste_selectors": [("selection.selectors", s) for s in config.selection.selectors],

@@ -7,8 +7,9 @@ from typing import Any
 import pluggy
 
 from ste_plugin.config import ModelConfig, RunConfig
-from ste_plugin.engines.base import Engine
-from ste_plugin.engines.identity import model_identity
+from ste_plugin.engines.base import Engine, Place
+from ste_plugin.engines.identity import model_identity, model_path
+from ste_plugin.engines.open_models import OpenModels
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.plugins import import_object, named
 from ste_plugin.records import Record, ResponsePair, content_key
@@ -16,13 +17,13 @@ from ste_plugin.run_folder import RunFolder
 from ste_plugin.watch import Watch
 
 
-def open_engine(model: ModelConfig, base: Path, plugins: pluggy.PluginManager) -> Engine:
+def open_engine(model: ModelConfig, place: Place, plugins: pluggy.PluginManager) -> Engine:
     """Return the engine that a model's config names; nothing is loaded or connected yet.
 
     Raises: ConfigError for an engine nobody contributes, or a wrong option of it.
     """
     engine: Engine = import_object(named(plugins, "ste_engines", model.engine, "engine"))(
-        model, base
+        model, place
     )
     return engine
 
@@ -37,12 +38,18 @@ class Session:
     folder: RunFolder
     plugins: pluggy.PluginManager
     watch: Watch
-    generator: Engine
+    models: OpenModels
+
+    @property
+    def generator(self) -> Engine:
+        """The engine of the model that writes responses."""
+        return self.models.use(self.generator_model)
 
     @property
     def generator_model(self) -> ModelConfig:
         """The model that writes responses: its own, or the seed judge."""
-        return self.config.generator or self.config.judge
+        model = self.config.generator or self.config.judge
+        return model.model_copy(update={"model": model_path(model, self.base)})
 
     @property
     def generator_identity(self) -> str:

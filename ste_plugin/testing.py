@@ -1,7 +1,7 @@
 """For tests of plugins, ours and yours: an engine without a model, and a check of a plugin."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -41,7 +41,7 @@ class FakeEngine:
         """How many requests there were."""
         return len(self.requests)
 
-    def complete(self, requests: Sequence[ChatRequest]) -> Iterator[Completion]:
+    def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield one completion a request, in order; the first sample of a prompt pays for it."""
         read: set[str] = set()
         for request in requests:
@@ -62,7 +62,7 @@ class FakeEngine:
         asked = replace(request, sample_index=0) if greedy else request
         text = self._reply(asked)
         if request.choices:
-            drawn = request.choices[int(asked.key, 16) % len(request.choices)]
+            drawn = request.choices[asked.seed % len(request.choices)]
             return (text if text in request.choices else drawn), True
         text = text.removeprefix(request.prefix)
         words = list(re.finditer(r"\S+", text))

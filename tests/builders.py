@@ -3,7 +3,11 @@
 from pathlib import Path
 
 from ste_plugin.config import RunConfig
+from ste_plugin.engines import Place
 from ste_plugin.records import Instruction, Judgment, ResponsePair, Verdict
+
+HERE = Place(Path(), Path())
+"""Where an engine finds everything by absolute paths."""
 
 
 def instruction(key: str = "i0", text: str = "Name a fruit.", category: str = "") -> Instruction:

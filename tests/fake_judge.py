@@ -1,13 +1,11 @@
 """An engine without a model, for runs in tests: what it says depends on the model's options."""
 
-from pathlib import Path
-
 from ste_plugin.config import ModelConfig
-from ste_plugin.engines import ChatRequest
+from ste_plugin.engines import ChatRequest, Place
 from ste_plugin.testing import FakeEngine
 
 
-def create(model: ModelConfig, _: Path) -> FakeEngine:
+def create(model: ModelConfig, _: Place) -> FakeEngine:
     """Return an engine that writes answers, and judges as `options: {judges: …}` says."""
     return FakeEngine(lambda request: reply(request, model.options.get("judges", "well")))
 

@@ -1,10 +1,10 @@
 """An HTTP engine with short pauses, requests with defaults, and scripts that always do the same."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from builders import HERE
 from chat_server import ChatServer
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Completion, Message, Sampling
@@ -16,7 +16,7 @@ FORCED = "I compared both.\n\nFinal verdict: [["
 
 def engine(base_url: str, model: str = "tiny", **options: Any) -> HttpEngine:
     settings = {"base_url": base_url, "backoff_s": 0.001, "max_attempts": 3} | options
-    return create(ModelConfig(model=model, engine="http", options=settings), Path())
+    return create(ModelConfig(model=model, engine="http", options=settings), HERE)
 
 
 def wanted(

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
+from builders import HERE
 from chat_server import babble, chat_server
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Completion, Engine, Message, Sampling
@@ -31,7 +31,7 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Callable[[], Engine]]:
         from ste_plugin.engines import local
 
         model = ModelConfig(model=str(request.getfixturevalue("tiny_model")))
-        yield lambda: local.create(model, Path())
+        yield lambda: local.create(model, HERE)
     else:
         from ste_plugin.engines import http
 
@@ -42,7 +42,7 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Callable[[], Engine]]:
                 "samples": request.param == "http",
             }
             yield lambda: http.create(
-                ModelConfig(model="tiny", engine="http", options=options), Path()
+                ModelConfig(model="tiny", engine="http", options=options), HERE
             )
 
 

@@ -148,10 +148,11 @@ INTERRUPTED = """
 import sys
 from pathlib import Path
 from ste_plugin.config import ModelConfig
-from ste_plugin.engines import ChatRequest, Message, Sampling
+from ste_plugin.engines import ChatRequest, Message, Place, Sampling
 from ste_plugin.engines.http import create
 
-engine = create(ModelConfig(model="tiny", options={"base_url": sys.argv[1]}), Path())
+HERE = Place(Path(), Path())
+engine = create(ModelConfig(model="tiny", options={"base_url": sys.argv[1]}), HERE)
 requests = [ChatRequest("m", (Message("user", str(i)),), Sampling()) for i in range(50)]
 try:
     list(engine.complete(requests))

@@ -2,11 +2,11 @@
 
 import os
 import traceback
-from pathlib import Path
 
 import pytest
 from http_asking import always, answers, engine, refused, wanted
 
+from builders import HERE
 from chat_server import Refuse, babble, chat_server
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.http import create
@@ -82,6 +82,6 @@ def test_a_key_that_no_header_can_carry_is_refused_unseen(monkeypatch, value):
 )
 def test_a_wrong_option_is_named_with_the_right_one_and_without_its_value(options, told):
     with pytest.raises(ConfigError) as caught:
-        create(ModelConfig(model="tiny", engine="http", options=options), Path())
+        create(ModelConfig(model="tiny", engine="http", options=options), HERE)
     assert told in str(caught.value)
     assert KEY not in "".join(traceback.format_exception(caught.value))

@@ -1,9 +1,13 @@
 """What an engine is asked, and what it answers."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal, Protocol
+from collections.abc import Iterable, Iterator
+from copy import copy
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Protocol, Self
 
+from ste_plugin.config import HostConfig
 from ste_plugin.records import Record, content_key
 
 
@@ -24,9 +28,9 @@ class Sampling:
     max_new_tokens: int = 512
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChatRequest:
-    """One completion that is wanted."""
+    """One completion that is wanted: one sample of one prompt."""
 
     model: str
     """Model id or folder, with its revision: two revisions never share a key."""
@@ -41,21 +45,34 @@ class ChatRequest:
     format_version: str = ""
     """Name and version of the prompt that made the request."""
 
-    @property
-    def key(self) -> str:
-        """Return the key under which the completion is stored and looked up."""
-        return content_key(asdict(self))
-
-    @property
+    @cached_property
     def prompt_key(self) -> str:
-        """Return what the samples of one prompt have in common."""
+        """Return the key of what all samples of one prompt have in common."""
+        how = self.sampling
         return content_key(
             self.model,
-            [asdict(m) for m in self.messages],
-            asdict(self.sampling),
+            [(m.role, m.content) for m in self.messages],
+            (how.temperature, how.top_p, how.max_new_tokens),
             self.prefix,
             self.choices,
+            self.format_version,
         )
+
+    @property
+    def key(self) -> str:
+        """Return the key under which the completion is stored and looked up: `PROMPT-SAMPLE`."""
+        return f"{self.prompt_key}-{self.sample_index}"
+
+    @property
+    def seed(self) -> int:
+        """Return the sample's own 60 bits of randomness: they depend on its key and nothing else."""
+        return int(content_key("seed", self.key)[:15], 16)
+
+    def sample(self, index: int) -> Self:
+        """Return the request for another sample of the same prompt, whose key is not hashed again."""
+        other = copy(self)
+        object.__setattr__(other, "sample_index", index)
+        return other
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +91,12 @@ class Completion(Record):
 class Engine(Protocol):
     """A model that answers chat requests."""
 
-    def complete(self, requests: Sequence[ChatRequest]) -> Iterator[Completion]:
+    def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield one completion a request as they come, in any order.
 
-        Requests with one prompt_key should share the reading of their prompt.
+        Requests are taken as there is room for them and not before: whoever asks ends a stage early
+        by giving no more, and millions need not be held at once. Samples of one prompt stand
+        together and should share its reading. Closing the iterator ends what is in flight.
         Raises: EngineError when the model or server cannot answer.
         """
         ...
@@ -85,3 +104,15 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free memory and connections; calling it twice is harmless."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an engine finds its model and leaves its log."""
+
+    base: Path
+    """Folder that relative paths in the config start from."""
+    logs: Path
+    """Folder for the log of a server that the engine starts."""
+    serve: HostConfig = field(default_factory=HostConfig)
+    """The environment of such a server."""

@@ -1,13 +1,12 @@
 """Any OpenAI-compatible server: many calls in flight, retried until each request has its answer."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 from ste_plugin.config import ModelConfig
-from ste_plugin.engines.base import ChatRequest, Completion
+from ste_plugin.engines.base import ChatRequest, Completion, Place
 from ste_plugin.engines.http_options import HttpOptions, read_api_key, read_options
 from ste_plugin.engines.http_session import HttpSession
 from ste_plugin.engines.http_wire import (
@@ -25,7 +24,7 @@ _ASKED_AGAIN = 3
 """Times a choice is asked for again where the reply names none or several."""
 
 
-def create(model: ModelConfig, base: Path) -> "HttpEngine":  # noqa: ARG001 (nothing lies beside the config)
+def create(model: ModelConfig, place: Place) -> "HttpEngine":  # noqa: ARG001 (nothing lies beside the config)
     """Return an engine for the model under its name on the server; nothing is sent yet.
 
     Raises: ConfigError for a wrong option, or an environment variable that is not set.
@@ -46,14 +45,13 @@ class HttpEngine:
         for session in tuple(self._sessions):
             session.stop()
 
-    def complete(self, requests: Sequence[ChatRequest]) -> Iterator[Completion]:
+    def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield completions as the server gives them; a request that occurs twice is answered once.
 
         Samples of one prompt share a call where the server can do that. Closing the iterator, or
         interrupting it, ends the calls in flight. After a failure the completions of the other
         calls in flight are still yielded, then the failure is raised.
         """
-        self._check(requests)
         options = self._options
         session = HttpSession(self._model, options, self._key)
         self._sessions.add(session)
@@ -63,20 +61,21 @@ class HttpEngine:
             return pool.submit(self._answer, session, call)
 
         try:
-            calls = plan_calls(requests, options.samples, options.prefill)
+            calls = plan_calls(map(self._checked, requests), options.samples, options.prefill)
             yield from _as_they_come(calls, submit, options.concurrency, session.wind_down)
         finally:
             session.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             self._sessions.discard(session)
 
-    def _check(self, requests: Sequence[ChatRequest]) -> None:
-        if self._options.prefill == "ask" and any(r.prefix and not r.choices for r in requests):
+    def _checked(self, request: ChatRequest) -> ChatRequest:
+        if self._options.prefill == "ask" and request.prefix and not request.choices:
             raise EngineError(
                 f"{self._options.url}: with options.prefill: ask, a reply cannot go on from given words "
                 "unless it is one of given choices. Set options.prefill: vllm if the server knows "
                 "continue_final_message."
             )
+        return request
 
     def _answer(self, session: HttpSession, call: Call) -> list[Completion]:
         if not call.first.choices:

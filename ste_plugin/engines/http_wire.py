@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 from ste_plugin.engines.base import ChatRequest, Completion, Message
@@ -58,15 +59,13 @@ TOO_LONG = Reply(("",), ("length",), 0, 0)
 """Stands for the reply to a prompt that leaves no room for an answer."""
 
 
-def plan_calls(requests: Sequence[ChatRequest], samples: bool, prefill: Prefill) -> Iterator[Call]:
+def plan_calls(requests: Iterable[ChatRequest], samples: bool, prefill: Prefill) -> Iterator[Call]:
     """Yield the calls that answer all requests, in the order of their first ones.
 
     A choice that is asked for may need asking again, so that each gets a call of its own.
     """
-    by_prompt: dict[str, dict[str, ChatRequest]] = {}
-    for request in requests:
-        by_prompt.setdefault(request.prompt_key, {})[request.key] = request
-    for group in by_prompt.values():
+    for _, together_asked in groupby(requests, key=lambda r: r.prompt_key):
+        group = {request.key: request for request in together_asked}
         alike = Call(tuple(sorted(group.values(), key=lambda r: r.sample_index)))
         together = samples and not (alike.first.choices and prefill == "ask")
         size = len(group) if alike.greedy else _MOST_SAMPLES if together else 1
@@ -92,7 +91,7 @@ def body(call: Call, model: str, prefill: Prefill, attempt: int = 0) -> dict[str
     }
     if not call.greedy:
         # 31 bits: some servers hold a seed in a signed 32-bit integer.
-        wanted["seed"] = (int(request.key[:8], 16) + attempt) & 0x7FFFFFFF
+        wanted["seed"] = (request.seed + attempt) & 0x7FFFFFFF
     if call.n > 1:
         wanted["n"] = call.n
     if request.prefix and not asked:

@@ -1,6 +1,7 @@
 """An engine that loads its model only when something is asked of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from ste_plugin.engines.base import ChatRequest, Completion, Engine
 
@@ -12,12 +13,14 @@ class LazyEngine:
         self._create = create
         self._engine: Engine | None = None
 
-    def complete(self, requests: Sequence[ChatRequest]) -> Iterator[Completion]:
+    def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield the completions, having opened the engine if there is anything to complete."""
-        if requests:
+        coming = iter(requests)
+        first = next(coming, None)
+        if first is not None:
             if self._engine is None:
                 self._engine = self._create()
-            yield from self._engine.complete(requests)
+            yield from self._engine.complete(chain([first], coming))
 
     def close(self) -> None:
         """Close the engine if it was opened; it can be opened again."""

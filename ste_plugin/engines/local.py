@@ -1,12 +1,11 @@
 """`engine: local`: transformers in this process. Settings are checked at once, the model loads late."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
 from ste_plugin.config import ModelConfig, Positive, Strict
-from ste_plugin.engines.base import Engine
+from ste_plugin.engines.base import Engine, Place
 from ste_plugin.engines.identity import model_path
 from ste_plugin.engines.lazy import LazyEngine
 from ste_plugin.errors import ConfigError
@@ -23,7 +22,7 @@ class LocalOptions(Strict):
     """Upper bound of rows x (prompt + new tokens) held at once."""
 
 
-def create(model: ModelConfig, base: Path) -> Engine:
+def create(model: ModelConfig, place: Place) -> Engine:
     """Return an engine that loads its model at the first request.
 
     Raises: ConfigError for a wrong option; EngineError, later, where the model cannot be loaded.
@@ -38,6 +37,6 @@ def create(model: ModelConfig, base: Path) -> Engine:
     def load() -> Engine:
         from ste_plugin.engines.local_model import LocalEngine
 
-        return LocalEngine(model_path(model, base), options)
+        return LocalEngine(model_path(model, place.base), options)
 
     return LazyEngine(load)

@@ -1,8 +1,8 @@
 """transformers in this process: prompts batched by length, each read once for all its samples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, Literal
 
 import torch
@@ -13,6 +13,9 @@ from ste_plugin.engines.chat import added_token, render_chat
 from ste_plugin.engines.local import LocalOptions
 from ste_plugin.engines.sampler import draw
 from ste_plugin.errors import EngineError
+
+_WINDOW = 512
+"""Requests taken at once: enough to sort by length, few enough to stop soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,16 @@ class LocalEngine:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def complete(self, requests: Sequence[ChatRequest]) -> Iterator[Completion]:
-        """Yield completions batch by batch, longest prompts first.
+    def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
+        """Yield completions batch by batch, of some hundred requests the longest prompts first.
 
         A prompt that leaves no room for its answer yields an empty completion, cut by length.
         """
+        coming = iter(requests)
+        while window := list(islice(coming, _WINDOW)):
+            yield from self._complete(window)
+
+    def _complete(self, requests: Sequence[ChatRequest]) -> Iterator[Completion]:
         by_prompt: dict[str, list[ChatRequest]] = {}
         for request in requests:
             by_prompt.setdefault(request.prompt_key, []).append(request)
@@ -157,7 +165,7 @@ class _Uniforms:
     """A request's own stream of uniform numbers: no batch and no order of requests changes it."""
 
     def __init__(self, request: ChatRequest) -> None:
-        self._generator = torch.Generator().manual_seed(int(request.key[:15], 16))
+        self._generator = torch.Generator().manual_seed(request.seed)
 
     def next(self) -> float:
         return float(torch.rand((), generator=self._generator))
