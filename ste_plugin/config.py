@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,79}$")]
+PersonalData = Literal["email", "phone", "card", "iban", "ip", "key", "name"]
 
 
 class Strict(BaseModel):
@@ -20,8 +22,9 @@ class ModelConfig(Strict):
 
     model: str
     """A folder or a hub id; over HTTP, the name that the server knows."""
-    engine: str = "local"
-    """`local`, `http`, or a plugin's; `ste plugins` lists them."""
+    engine: str = "auto"
+    """`local`, `vllm`, `serve`, `http`, or a plugin's (`ste plugins` lists them); `auto` picks one of the
+    first three by what is installed, and says so."""
     options: dict[str, Any] = {}
     """Settings of that engine, checked by the engine."""
 
@@ -45,6 +48,18 @@ class SourceConfig(Strict):
     limit: Positive | None = None
     """Read no more than this many instructions."""
     on_bad_line: Literal["error", "skip"] = "error"
+
+
+class PrivacyConfig(Strict):
+    """What is taken out of instructions as they are read, before anything else sees them."""
+
+    scrub: tuple[PersonalData, ...] = ()
+    """Kinds of personal data that placeholders such as `<EMAIL>` stand in for; by default none.
+    `key` means keys, tokens and passwords; `name` needs spaCy and a model of it."""
+    phone_regions: tuple[str, ...] = ("US",)
+    """Countries whose numbers are known without +, as US, GB, DE; with + those of all are."""
+    name_model: str = "en_core_web_sm"
+    """Name or folder of the spaCy model that finds names."""
 
 
 class SelectionConfig(Strict):
@@ -97,7 +112,15 @@ class JudgingConfig(Strict):
 
     format: str = "criteria"
     samples: Positive = 15
-    """Judgments a pair and presentation order."""
+    """Most judgments a pair and presentation order; `sampling` says when fewer are enough."""
+    sampling: Literal["until_correct", "until_both", "until_decided", "fixed"] | None = None
+    """When a pair and order is settled: at a correct judgment, at a correct and a wrong one, when the
+    majority is decided (and right), or never; by default what the recipe's rows need: `until_both`
+    for dpo and kto, else `until_correct`."""
+    top_up: Annotated[int, Field(ge=0)] = 15
+    """Most further judgments a pair, in the order whose letter would run short among the kept."""
+    skip_always_right: bool = False
+    """Leave out training pairs of which the last iteration judged every sample in both orders right."""
     temperature: Annotated[float, Field(ge=0.0)] = 0.7
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
     max_new_tokens: Positive | None = None
@@ -116,6 +139,8 @@ class DatasetConfig(Strict):
     """Shares of the instructions held out; decided by instruction, the same in every iteration."""
     formats: Annotated[tuple[str, ...], Field(min_length=1)] = ("sft", "dpo", "kto", "grpo")
     """Row formats to write, by name; each recipe trains on one of them."""
+    weigh_by_pass_rate: bool = False
+    """Keep fewer of the pairs that the judge is mostly right about already."""
     both_orders_only: bool = False
     """Keep a pair only when it was judged rightly in both presentation orders."""
 
@@ -149,9 +174,9 @@ class EvaluationConfig(Strict):
     batch_size: Positive = 8
     max_new_tokens: Positive | None = None
     """By default what the judge format says."""
-    pairs: dict[str, str] = {}
+    pairs: dict[FolderName, str] = {}
     """Further labelled pairs: name → JSONL of `id, subset, prompt, chosen, rejected`."""
-    tasks: tuple[str, ...] = ()
+    tasks: tuple[FolderName, ...] = ()
     """Further judge benchmarks, by the name of their lm-eval task: `ste tasks list`."""
     data: str = ""
     """Folder with these benchmarks' data, each in a file of its name; by default from the hub."""
@@ -169,12 +194,32 @@ class HostConfig(Strict):
     timeout_minutes: Positive | None = None
 
 
+class ServeConfig(Strict):
+    """Where the server of an `engine: serve` is found."""
+
+    python: str | None = None
+    """The interpreter of an environment that has vLLM; by default the one that runs `ste`."""
+    command: tuple[str, ...] = ()
+    """What starts the server instead (a wrapper, a container), as a list of words. vLLM's own
+    arguments are put behind it; with `{port}` among the words it is complete as it stands, and
+    `{port}`, `{model}` and `{name}` are filled in: SGLang, for one."""
+
+
 class HostsConfig(Strict):
     """axolotl, lm-eval and vLLM's server run as subprocesses, each where it is installed."""
 
     train: HostConfig = HostConfig()
     eval: HostConfig = HostConfig()
-    serve: HostConfig = HostConfig()
+    serve: ServeConfig = ServeConfig()
+
+
+class BudgetConfig(Strict):
+    """What a run may use at most; it then ends well, with what it has."""
+
+    max_tokens_total: Positive | None = None
+    """Tokens that generator and judge may generate, all iterations together."""
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    """Minutes after which no further request is begun and no further iteration, resumed work included."""
 
 
 class RunConfig(Strict):
@@ -191,12 +236,14 @@ class RunConfig(Strict):
     generator: ModelConfig | None = None
     """Writes the responses; by default the seed judge itself."""
     instructions: Annotated[tuple[SourceConfig, ...], Field(min_length=1)]
+    privacy: PrivacyConfig = PrivacyConfig()
     selection: SelectionConfig = SelectionConfig()
     pairs: PairsConfig = PairsConfig()
     judging: JudgingConfig = JudgingConfig()
     dataset: DatasetConfig = DatasetConfig()
     training: TrainingConfig
     evaluation: EvaluationConfig = EvaluationConfig()
+    budget: BudgetConfig = BudgetConfig()
     hosts: HostsConfig = HostsConfig()
     plugins: tuple[str, ...] = ()
     """Unpublished `hooks.py` files, relative to the config."""

@@ -1,5 +1,7 @@
 """Reading a run's YAML, with errors that name the key, the nearest right one, and the place."""
 
+import os
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -7,10 +9,15 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from ste_plugin import safe_yaml
 from ste_plugin.config import RunConfig
 from ste_plugin.errors import ConfigError
+from ste_plugin.redaction import secrets
 
 Model = TypeVar("Model", bound=BaseModel)
+_SECRET = re.compile(
+    r"token|(?:.*_)?(?:api_?key|(?:access|auth|hf|hub|secret|api)_token|password|secret|authorization)"
+)
 
 
 def read_config(path: Path) -> RunConfig:
@@ -18,7 +25,30 @@ def read_config(path: Path) -> RunConfig:
 
     Raises: ConfigError naming file and key for anything unknown, missing or out of range.
     """
-    return validated(RunConfig, read_yaml(path), str(path))
+    raw = read_yaml(path)
+    refuse_secrets(raw, str(path))
+    return validated(RunConfig, raw, str(path))
+
+
+def refuse_secrets(value: Any, where: str, place: str = "") -> None:
+    """Raise ConfigError for a key, token or password: configs are copied into runs and reports.
+
+    What was found is not shown.
+    """
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            refuse_secrets(inner, where, f"{place}.{key}".strip("."))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            refuse_secrets(inner, where, f"{place}.{number}")
+    elif isinstance(value, str) and value:
+        variable = next((name for v, name in secrets(os.environ).items() if v in value), None)
+        if variable or _SECRET.fullmatch(place.rpartition(".")[2]):
+            raise ConfigError(
+                f"{where}: {place} holds {f'the value of {variable}' if variable else 'a secret'} (not "
+                "shown here). Secrets come from the environment only: remove it, and name the variable "
+                "instead (options.api_key_env), or set the one that the program reads (HF_TOKEN)."
+            )
 
 
 def validated(model: type[Model], raw: dict[str, Any], where: str) -> Model:
@@ -39,7 +69,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises: ConfigError where the file is missing, no YAML, or no mapping.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = safe_yaml.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file. `ste init` writes a starter config.") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

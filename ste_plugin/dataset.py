@@ -1,11 +1,11 @@
 """From judgments to examples: keep the right ones, balance the letters, drop what is too long."""
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ste_plugin.engines.base import Message
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.plain import steers
 from ste_plugin.records import ORDERS, Drop, Judgment, ResponsePair, Verdict, content_key
 
 
@@ -15,62 +15,59 @@ class Example:
 
     pair: ResponsePair
     better_is: Verdict
-    prompt: tuple[Message, ...]
+    form: JudgeFormat
     correct: Judgment
     wrong: Judgment | None
     """A judgment that preferred the worse response, where one was sampled."""
-    judge_format: str
-    """Name of the format that the prompt is in."""
 
     @property
     def key(self) -> str:
         """Return the key of the prompt, for drops and for ordering."""
         return f"{self.pair.key}:{self.better_is}"
 
+    @property
+    def prompt(self) -> tuple[Message, ...]:
+        """Return the prompt that was judged, made anew: those of a large data set fill a memory."""
+        pair = self.pair
+        return self.form.render_pair(pair.instruction, pair.better, pair.worse, self.better_is)
+
 
 def drop_reason(judgment: Judgment, pair: ResponsePair) -> str | None:
     """Return why a judgment must not be trained on, or None.
 
-    A judgment that quotes one whole answer has copied instead of judging.
+    A judgment that quotes one whole answer has copied instead of judging; one that holds a control token
+    would train a model to break out of its turn.
     """
+    if steers(judgment.text):
+        return "holds a control token"
     longest = max((pair.better, pair.worse), key=len)
     if len(longest) >= 200 and longest in judgment.text:
         return "copies a whole answer"
     return None
 
 
-def keep(
-    pairs: Sequence[ResponsePair], judgments: Sequence[Judgment], form: JudgeFormat,
+def example_of(
+    pair: ResponsePair, order: Verdict, judgments: Iterable[Judgment], form: JudgeFormat,
     reason_to_drop: Callable[[Judgment, ResponsePair], str | None],
-) -> tuple[list[Example], list[Drop]]:  # fmt: skip
-    """Return one example a pair and order that has a correct judgment, and why others have none.
+) -> tuple[Example | None, list[Drop]]:  # fmt: skip
+    """Return the example that a pair in one order makes, or None, and what was left out and why.
 
     Of several correct (or wrong) samples the one with the lowest index is taken: samples are
     independent, so this is a draw at random.
     """
-    by_prompt: dict[tuple[str, Verdict], list[Judgment]] = defaultdict(list)
-    for judgment in judgments:
-        by_prompt[judgment.pair_key, judgment.better_is].append(judgment)
-    examples: list[Example] = []
     drops: list[Drop] = []
-    for pair in pairs:
-        for order in ORDERS:
-            sampled = sorted(by_prompt[pair.key, order], key=lambda j: j.sample_index)
-            usable = []
-            for judgment in sampled:
-                reason = reason_to_drop(judgment, pair) if judgment.verdict else "no verdict"
-                if reason:
-                    drops.append(Drop("judging", judgment.key, reason))
-                else:
-                    usable.append(judgment)
-            correct = next((j for j in usable if j.correct), None)
-            wrong = next((j for j in usable if not j.correct), None)
-            if correct is None:
-                drops.append(Drop("dataset", f"{pair.key}:{order}", "no correct judgment"))
-            else:
-                prompt = form.render_pair(pair.instruction, pair.better, pair.worse, order)
-                examples.append(Example(pair, order, prompt, correct, wrong, form.name))
-    return examples, drops
+    correct = wrong = None
+    for judgment in sorted(judgments, key=lambda j: j.sample_index):
+        reason = reason_to_drop(judgment, pair) if judgment.verdict else "no verdict"
+        if reason:
+            drops.append(Drop("judging", judgment.key, reason))
+        elif judgment.correct:
+            correct = correct or judgment
+        else:
+            wrong = wrong or judgment
+    if correct is None:
+        return None, [*drops, Drop("dataset", f"{pair.key}:{order}", "no correct judgment")]
+    return Example(pair, order, form, correct, wrong), drops
 
 
 def only_both_orders(examples: Sequence[Example]) -> tuple[list[Example], list[Drop]]:
@@ -103,6 +100,15 @@ def arrange(examples: Sequence[Example], seed: int) -> list[Example]:
     return sorted(examples, key=lambda e: (content_key("arrange", seed, e.pair.key), e.better_is))
 
 
+def only_counted(
+    examples: Sequence[Example], lengths: Mapping[str, int]
+) -> tuple[list[Example], list[Drop]]:
+    """Return the examples that have a length: the others hold a special token of the judge's tokenizer."""
+    return _partition(
+        examples, lambda e: e.key in lengths, "holds a special token of the judge's tokenizer"
+    )
+
+
 def within_length(
     examples: Sequence[Example], lengths: Mapping[str, int], longest: int
 ) -> tuple[list[Example], list[Drop]]:
@@ -112,11 +118,25 @@ def within_length(
     )
 
 
+def weighed(
+    examples: Sequence[Example], rates: Mapping[str, float]
+) -> tuple[list[Example], list[Drop]]:
+    """Return the examples of a sample of pairs that favours the hard ones; `rates` are by pair key.
+
+    A pair that is right at most half of the time stays; above, it stays with a chance that falls to
+    nothing for one that is always right. Decided by the pair's key, so a later run decides alike.
+    """
+
+    def stays(example: Example) -> bool:
+        place = int(content_key("weigh", example.pair.key), 16) / 16**16
+        return place < 2 * (1 - rates[example.pair.key])
+
+    return _partition(examples, stays, "weighed out: mostly right already")
+
+
 def _in_both_orders(examples: Sequence[Example]) -> set[str]:
-    orders: dict[str, set[Verdict]] = defaultdict(set)
-    for example in examples:
-        orders[example.pair.key].add(example.better_is)
-    return {key for key, found in orders.items() if len(found) == len(ORDERS)}
+    shown = {order: {e.pair.key for e in examples if e.better_is == order} for order in ORDERS}
+    return shown["A"] & shown["B"]
 
 
 def _partition(

@@ -19,7 +19,9 @@ def judge_once(
     """
     plugins = plugin_manager(files)
     form = named(plugins, "ste_judge_formats", form_name, "--format")
-    engine = open_engine(ModelConfig(model=model), Place(Path.cwd(), Path.cwd()), plugins)
+    engine = open_engine(
+        ModelConfig(model=model, engine="local"), Place(Path.cwd(), Path.cwd()), plugins
+    )
     sampling = Sampling(0.0, 1.0, form.max_new_tokens)
     prompts = [form.render(instruction, a, b), form.render(instruction, b, a)]
     requests = [ChatRequest(model, p, sampling, format_version=form.version) for p in prompts]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.store import read_json, read_rows, replace_bytes, to_line
+from ste_plugin.store import read_json, read_rows, replacing, to_line
 
 ROWS_OF_RL = {
     None: "sft",
@@ -80,7 +80,8 @@ class Manifest:
             path = self.file(name)
             if not path.is_file():
                 raise DataError(f"{path}: no such file, though {self.path} names it. {_AGAIN}")
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
             expected = self.content["files"][name]["sha256"]
             if found != expected:
                 raise DataError(
@@ -90,13 +91,20 @@ class Manifest:
 
 
 def write_rows(folder: Path, name: str, rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Write a file named by its content, as axolotl's cache knows files by name only; return its entry."""
-    lines = [to_line(row) for row in rows]
-    content = b"".join(lines)
-    digest = hashlib.sha256(content).hexdigest()
-    path = folder / f"{name}-{digest[:12]}.jsonl"
-    replace_bytes(path, content)
-    return {"path": path.name, "sha256": digest, "rows": len(lines)}
+    """Write a file named by its content, as axolotl's cache knows files by name only; return its entry.
+
+    Rows are written and hashed as they come, none held.
+    """
+    digest, count = hashlib.sha256(), 0
+    unnamed = folder / f"{name}.jsonl"
+    with replacing(unnamed) as file:
+        for line in map(to_line, rows):
+            digest.update(line)
+            file.write(line)
+            count += 1
+    sha256 = digest.hexdigest()
+    path = unnamed.rename(folder / f"{name}-{sha256[:12]}.jsonl")
+    return {"path": path.name, "sha256": sha256, "rows": count}
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -31,6 +31,23 @@ def copy_tokenizer(source: Path, target: Path) -> None:
             shutil.copy2(source / name, target / name)
 
 
+def refuse_pickles(folder: Path) -> None:
+    """Raise HostError where a model's folder holds weights, and none as safetensors.
+
+    Other weights are pickles, which can run code when they are loaded.
+    """
+    if not folder.is_dir() or any(folder.glob("*.safetensors")):
+        return
+    kinds = (".bin", ".pt", ".pth", ".ckpt")
+    pickles = sorted(p.name for p in folder.iterdir() if p.suffix in kinds)
+    if pickles:
+        raise HostError(
+            f"{folder}: its weights are {', '.join(pickles[:3])}, which can run code when they are loaded; "
+            "expected safetensors. Save the model once more where you trust it: "
+            "model.save_pretrained(FOLDER)."
+        )
+
+
 def check_model(folder: Path) -> None:
     """Return if `folder` holds configuration, tokenizer, chat template and whole, merged weights.
 

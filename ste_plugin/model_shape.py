@@ -153,7 +153,7 @@ def _config_on_hub(model: str) -> dict[str, Any]:
     try:
         from transformers import AutoConfig
 
-        return dict(AutoConfig.from_pretrained(model).to_dict())
+        return dict(AutoConfig.from_pretrained(model, trust_remote_code=False).to_dict())
     except (ImportError, OSError, ValueError) as error:
         first = str(error).strip().partition("\n")[0]
         raise ConfigError(

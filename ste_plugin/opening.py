@@ -1,6 +1,5 @@
 """Opening a run: config read and compared, folder locked, plugins loaded."""
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,42 +9,50 @@ import yaml
 from filelock import FileLock, Timeout
 
 from ste_plugin import __version__
+from ste_plugin.budget import Budget
+from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
 from ste_plugin.config_file import changed_fields, read_config, read_yaml
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.open_models import OpenModels
 from ste_plugin.errors import ConfigError
 from ste_plugin.plugins import named, plugin_manager
+from ste_plugin.redo import Redo, refuse_changes, set_aside
 from ste_plugin.run_folder import RunFolder
 from ste_plugin.session import Session, open_engine
-from ste_plugin.store import replace_bytes
+from ste_plugin.store import read_rows, replace_bytes
 from ste_plugin.watch import Watch
-
-FREE_TO_CHANGE = re.compile(
-    r"iterations|keep|hosts\..*|evaluation\.(tasks|data|too_long)|(judge|generator)\.options\.(?!revision|dtype).*"
-)
-"""Settings that a resumed run may change: nothing already made depends on them."""
 
 
 @contextmanager
-def opened(path: Path, files: Sequence[Path], *, quiet: bool = False) -> Iterator[Session]:
-    """Open the run that a config describes, as its only writer.
+def opened(
+    path: Path, files: Sequence[Path], *, quiet: bool = False, redo: Redo | None = None
+) -> Iterator[Session]:
+    """Open the run that a config describes, as its only writer; `redo` sets old output aside first.
+
+    Plugins that the config lists are run: whoever calls this answers for them, as the command does by
+    asking for `--plugin` (`plugins.require_named`).
 
     Raises: ConfigError where the config is wrong, or has changed since the run began, or another
     process works on the run; PluginError where a plugin does not fit.
     """
     config = read_config(path)
     base = path.resolve().parent
-    plugins = plugin_manager([*(base / p for p in config.plugins), *files])
+    listed = [(base / p).resolve() for p in config.plugins]
+    plugins = plugin_manager(dict.fromkeys([*listed, *(p.resolve() for p in files)]))
     folder = RunFolder(base / config.run)
-    place = Place(base, folder.root, config.hosts.serve)
+    watch = Watch(folder.events, quiet)
+    place = Place(base, folder.root, config.hosts.serve, watch.say)
     models = OpenModels(lambda model: open_engine(model, place, plugins))
-    session = Session(config, base, folder, plugins, Watch(folder.events, quiet), models)
+    session = Session(config, base, folder, plugins, watch, models, budget_left(config, folder))
     _check_names(session)
     folder.root.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder.lock, timeout=0):
-            _remember(config, folder)
+            _remember(config, folder, redo)
+            if redo and (aside := set_aside(folder, redo)):
+                session.watch.event("redo", redone=redo.stage, old=aside.name)
+                session.watch.say(f"The old output is in {aside}.")
             try:
                 yield session
             finally:
@@ -74,23 +81,27 @@ def _check_names(session: Session) -> None:
             named(session.plugins, hook, name, setting)
 
 
-def _remember(config: RunConfig, folder: RunFolder) -> None:
+def _remember(config: RunConfig, folder: RunFolder, redo: Redo | None) -> None:
     """Write run.yaml at the start; later, refuse settings that would mix two runs in one folder."""
     now: dict[str, Any] = config.model_dump(mode="json")
     if folder.config.exists():
         before = read_yaml(folder.config)["config"]
-        differing = changed_fields(before, now)
-        changed = [line for line in differing if not FREE_TO_CHANGE.match(line.split(": ")[0])]
-        if changed:
-            told = "\n".join(f"  {line}" for line in changed)
-            raise ConfigError(
-                f"{folder.root} was made with other settings:\n{told}\n"
-                "Set them back, or give this run another folder (run: ...)."
-            )
+        refuse_changes(folder.root, changed_fields(before, now), redo)
     text = yaml.safe_dump(
         {"ste_version": __version__, "config": now}, sort_keys=False, allow_unicode=True
     )
     replace_bytes(folder.config, text.encode())
+
+
+def budget_left(config: RunConfig, folder: RunFolder) -> Budget:
+    """Return the run's budget, less what earlier starts of the run have used of it."""
+    tokens, minutes = config.budget.max_tokens_total, config.budget.max_minutes
+    if tokens is not None:
+        files = sorted(folder.root.rglob("*.completions.jsonl"))
+        tokens -= sum(CompletionFile(path).completion_tokens for path in files)
+    if minutes is not None and folder.events.exists():
+        minutes -= sum(row.get("seconds", 0) for _, row in read_rows(folder.events)) / 60
+    return Budget(tokens, minutes)
 
 
 def next_iteration(session: Session) -> int:

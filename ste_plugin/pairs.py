@@ -25,12 +25,19 @@ _ASK_FOR_WORSE = (
     "not mention that it is worse. Reply with the answer alone."
 )
 _FORM = re.compile(
-    r"modified instruction:\s*(?P<new>.+?)\s*\n\s*answer:\s*(?P<answer>.+)", re.S | re.I
+    r"modified instruction:(?P<new>.+?)^[^\S\n]*answer:(?P<answer>.+)", re.S | re.I | re.M
 )
 
 
 _TOO_CLOSE = 0.7
 """Word overlap from which a rewritten instruction counts as the same: its answer would not be worse."""
+
+
+UNFINISHED = {
+    "length": "cut off by the token limit",
+    "budget": "not asked for, as the budget was used up",
+}
+"""How a reply ended that makes no answer → why there is none."""
 
 
 def word_overlap(one: str, other: str) -> float:
@@ -140,8 +147,10 @@ STRATEGIES: dict[str, PairStrategy] = {
 
 def read_answer(instruction: Instruction, completion: Completion) -> str | Drop:
     """Return a good answer, stripped, or why it cannot be one."""
-    if completion.finish_reason == "length":
-        return Drop("pairs", instruction.key, "better answer cut off by the token limit")
+    if completion.finish_reason in UNFINISHED:
+        return Drop(
+            "pairs", instruction.key, f"better answer {UNFINISHED[completion.finish_reason]}"
+        )
     if not completion.text.strip():
         return Drop("pairs", instruction.key, "better answer empty")
     return completion.text.strip()
@@ -152,8 +161,10 @@ def read_pair(
     better: Mapping[str, str], pool: Sequence[Instruction],
 ) -> ResponsePair | Drop:  # fmt: skip
     """Return the pair that a strategy's replies make, or why there is none."""
-    if any(reply.finish_reason == "length" for reply in replies):
-        return Drop("pairs", instruction.key, f"{name}: worse answer cut off by the token limit")
+    for reply in replies:
+        if reply.finish_reason in UNFINISHED:
+            reason = UNFINISHED[reply.finish_reason]
+            return Drop("pairs", instruction.key, f"{name}: worse answer {reason}")
     if any(not reply.text.strip() for reply in replies):
         return Drop("pairs", instruction.key, f"{name}: worse answer empty")
     worse = strategy.worse(instruction, [r.text for r in replies], better, pool)

@@ -44,6 +44,20 @@ def plugin_manager(files: Iterable[Path] = ()) -> pluggy.PluginManager:
     return manager
 
 
+def require_named(listed: Iterable[Path], named: Iterable[Path], where: str, how: str) -> None:
+    """Return if every plugin file that a config lists was also named by who runs it.
+
+    Raises: PluginError naming the files and `how` to name them: a config is data, and may be a stranger's.
+    """
+    known = {path.resolve() for path in named}
+    if unnamed := [path for path in listed if path.resolve() not in known]:
+        told = " ".join(how.format(path) for path in unnamed)
+        raise PluginError(
+            f"{where} lists plugins, which are Python code, and a plugin runs only if it is installed or "
+            f"named on the command line. If you trust them, add: {told}"
+        )
+
+
 def load_file(path: Path) -> Any:
     """Return the module of a `hooks.py` that is not installed.
 

@@ -1,25 +1,30 @@
 """The pool of a run: instructions read and selected, response pairs made, instructions held out."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ste_plugin.asking import ask
+from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
-from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
+from ste_plugin.engines.http_prices import read_prices
 from ste_plugin.errors import DataError
-from ste_plugin.hookspecs import PairStrategy
-from ste_plugin.pairs import read_answer, read_pair, user
 from ste_plugin.plugins import named
+from ste_plugin.privacy import scrubbed_in, taken_in
 from ste_plugin.records import Drop, Instruction, ResponsePair, Split, content_key
-from ste_plugin.selection import LABEL_VERSION, label, select
+from ste_plugin.selection import label, select
 from ste_plugin.sources import read_instructions
 from ste_plugin.store import read_json, read_records, replace_json, replace_records, replace_rows
+from ste_plugin.writing import ask_labels, made_by_calls, make_pairs
 
 if TYPE_CHECKING:
     from ste_plugin.session import Session
+
+
+OnPairs = Callable[[Sequence[ResponsePair]], object]
+_PART = 512
+"""Instructions whose pairs are finished before the next ones are begun, where somebody waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +50,15 @@ def split_of(instruction_key: str, config: RunConfig) -> Split:
     return "train"
 
 
-def prepare_pool(session: "Session") -> Pool:
+def prepare_pool(session: "Session", on_pairs: OnPairs | None = None) -> Pool:
     """Return the pool, made now or read back where `done.json` says that it is whole.
 
+    `on_pairs` hears of pairs while others are still being written; it makes the pool no other one.
     Raises: DataError where a split that is needed came out empty.
     """
     folder = session.folder.pool
     if not (folder / "done.json").exists():
-        _make_pool(session, folder)
+        _make_pool(session, folder, on_pairs)
     done = read_json(folder / "done.json")
     pairs: dict[Split, list[ResponsePair]] = {"train": [], "dev": [], "test": []}
     for pair in read_records(folder / "pairs.jsonl", ResponsePair):
@@ -61,9 +67,12 @@ def prepare_pool(session: "Session") -> Pool:
     return Pool(pairs, files, read_records(folder / "drops.jsonl", Drop))
 
 
-def _make_pool(session: "Session", folder: Path) -> None:
+def _make_pool(session: "Session", folder: Path, on_pairs: OnPairs | None) -> None:
     instructions, drops = _select(session)
-    pairs, more = _make_pairs(session, instructions)
+    if on_pairs:
+        for start in range(0, len(instructions), _PART):
+            on_pairs(made_by_calls(session, instructions[start : start + _PART]))
+    pairs, more = make_pairs(session, instructions)
     drops += more
     splits = {name: [p for p in pairs if split_of(p.instruction_key, session.config) == name]
               for name in ("train", "dev", "test")}  # fmt: skip
@@ -76,8 +85,9 @@ def _make_pool(session: "Session", folder: Path) -> None:
     counts = {name: len(found) for name, found in splits.items()}
     replace_json(
         folder / "done.json",
-        {"instructions": len(instructions), "pairs": counts, "drops": reasons, "files": files},
-    )
+        {"instructions": len(instructions), "pairs": counts, "drops": reasons, "files": files,
+         "cost": _cost(session), **scrubbed_in(folder)},
+    )  # fmt: skip
     session.watch.event("pool", instructions=len(instructions), pairs=counts, drops=reasons)
     session.watch.say(
         f"pool: {len(instructions)} instructions, {len(pairs)} pairs "
@@ -92,8 +102,10 @@ def _select(session: "Session") -> tuple[list[Instruction], list[Drop]]:
         session.base,
         lambda name: named(session.plugins, "ste_sources", name, "instructions.reader"),
     )
+    found, more = taken_in(found, config.privacy, session.folder.root, session.folder.pool)
+    drops += more
     if config.selection.label:
-        found, more = label(found, lambda prompts: _ask_labels(session, prompts))
+        found, more = label(found, lambda prompts: ask_labels(session, prompts))
         drops += more
         if not found:
             raise DataError(
@@ -109,83 +121,16 @@ def _select(session: "Session") -> tuple[list[Instruction], list[Drop]]:
     return kept, drops + more
 
 
-def _ask_labels(session: "Session", prompts: Sequence[tuple[Message, ...]]) -> list[Completion]:
-    sampling = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=2048)
-    model = session.generator_identity
-    requests = [ChatRequest(model, m, sampling, format_version=LABEL_VERSION) for m in prompts]
-    path = session.folder.pool / "labels.completions.jsonl"
-    return ask(session.generator, requests, path, session.watch, "labelling instructions")
-
-
-def _make_pairs(
-    session: "Session", instructions: Sequence[Instruction]
-) -> tuple[list[ResponsePair], list[Drop]]:
-    answers = _ask(session, [user(i.text) for i in instructions], "answer", "writing answers")
-    better: dict[str, str] = {}
-    drops: list[Drop] = []
-    for instruction, completion in zip(instructions, answers, strict=True):
-        answer = read_answer(instruction, completion)
-        if isinstance(answer, Drop):
-            drops.append(answer)
-        else:
-            better[instruction.key] = answer
-    answered = [i for i in instructions if i.key in better]
-    pairs: list[ResponsePair] = []
-    for name in session.config.pairs.strategies:
-        strategy = named(session.plugins, "ste_pair_strategies", name, "pairs.strategies")
-        replies = _ask_worse(session, name, strategy, answered)
-        for instruction in answered:
-            made = read_pair(
-                instruction, name, strategy, replies[instruction.key], better, answered
-            )
-            (drops if isinstance(made, Drop) else pairs).append(made)  # type: ignore[arg-type]
-    return pairs, drops
-
-
-def _ask_worse(
-    session: "Session", name: str, strategy: PairStrategy, instructions: Sequence[Instruction]
-) -> dict[str, list[Completion]]:
-    """Return every instruction's replies, asked call after call until the strategy has enough."""
-    replies: dict[str, list[Completion]] = {i.key: [] for i in instructions}
-    going = list(instructions)
-    while going:
-        # A reply that is empty or cut off ends its pair: later calls would build on it.
-        going = [
-            i
-            for i in going
-            if all(r.finish_reason == "stop" and r.text.strip() for r in replies[i.key])
-        ]
-        asked = [(i, strategy.next_prompt(i, [r.text for r in replies[i.key]])) for i in going]
-        prompts = [(i, prompt) for i, prompt in asked if prompt is not None]
-        version = f"{name}-{strategy.version}"
-        found = _ask(
-            session, [prompt for _, prompt in prompts], version, f"writing worse answers ({name})"
-        )
-        for (instruction, _), completion in zip(prompts, found, strict=True):
-            replies[instruction.key].append(completion)
-        going = [instruction for instruction, _ in prompts]
-    return replies
-
-
-def _ask(
-    session: "Session", prompts: Sequence[tuple[Message, ...]], version: str, title: str
-) -> list[Completion]:
-    """Return the generator's replies; the run's system turn goes before prompts without their own."""
-    config = session.config.pairs
-    sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
-    system = (Message("system", config.system),) if config.system else ()
-    model = session.generator_identity  # reads the model's folder: once, not for every request
-    requests = [
-        ChatRequest(
-            model,
-            prompt if prompt[0].role == "system" else system + prompt,
-            sampling,
-            format_version=version,
-        )
-        for prompt in prompts
-    ]
-    path = session.folder.pool / "pairs.completions.jsonl"
-    return ask(session.generator, requests, path, session.watch, title)
+def _cost(session: "Session") -> dict[str, Any]:
+    """Return what the generator read and wrote, and its price where the config names prices."""
+    files = [CompletionFile(path) for path in session.folder.pool.glob("*.completions.jsonl")]
+    read, written = (sum(f.prompt_tokens for f in files), sum(f.completion_tokens for f in files))
+    prices = read_prices(session.generator_model.options)
+    return {
+        "prompt_tokens": read,
+        "generated_tokens": written,
+        "cost": prices.cost(read, written) if prices else None,
+    }
 
 
 def _check_splits(

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ste_plugin.plain import for_markdown, for_terminal
 from ste_plugin.session import IterationReport
 from ste_plugin.store import replace_bytes
 
@@ -38,13 +39,16 @@ def number_text(value: float | None) -> str:
 def iterations_table(reports: Sequence[IterationReport], pairs: str) -> Table:
     """Return seed and iterations × metrics on one set of pairs, judgments, tokens and minutes."""
     n = reports[0].evaluations[pairs]["n"]
-    table = Table(title=f"{n} {pairs} pairs, each in both orders", title_justify="left")
-    headings = [*COLUMNS, "judgments sampled", "kept", "tokens", "minutes"]
+    title = for_terminal(f"{n} {pairs} pairs, each in both orders")
+    table = Table(title=title, title_justify="left")
+    priced = any(report.cost is not None for report in reports)
+    headings = [*COLUMNS, "judgments sampled", "kept", "tokens", *["cost"] * priced, "minutes"]
     for heading in ("", *headings):
         table.add_column(heading, justify="right" if heading else "left")
     for report in reports:
         overall = report.evaluations[pairs]["overall"]
         counts = [f"{report.sampled:,}", f"{report.kept:,}", f"{report.tokens:,}"]
+        counts += [number_text(report.cost)] * priced
         metrics = [number_text(overall.get(key)) for key in COLUMNS.values()]
         table.add_row(name_of(report.number), *metrics, *counts, f"{report.minutes:.1f}")
     return table
@@ -86,10 +90,17 @@ def judges_table(lines: Sequence[Mapping[str, Any]]) -> Table:
 def cell_text(heading: str, value: Any) -> str:
     """Return a cell: names and counts as they are, costs without decimals, metrics with three."""
     if isinstance(value, str | int):
-        return str(value)
+        return for_terminal(str(value))
     return (
         f"{value:,.0f}" if value is not None and heading.endswith(PER_1000) else number_text(value)
     )
+
+
+def pool_cost(done: Mapping[str, Any]) -> str:
+    """Return a sentence on what the response pairs took, read once for all iterations."""
+    spent = done["cost"]
+    price = f", {number_text(spent['cost'])} by its prices" if spent["cost"] is not None else ""
+    return f"Writing the pairs took the generator {spent['generated_tokens']:,} tokens{price}."
 
 
 def strategies_table(reports: Sequence[IterationReport], pairs: str) -> Table:
@@ -98,7 +109,7 @@ def strategies_table(reports: Sequence[IterationReport], pairs: str) -> Table:
     table = Table(title="right in both orders, by kind of pair", title_justify="left")
     table.add_column("")
     for name, found in subsets.items():
-        table.add_column(f"{name} ({found['n']})", justify="right")
+        table.add_column(for_terminal(f"{name} ({found['n']})"), justify="right")
     for report in reports:
         mine = report.evaluations[pairs]["subsets"]
         table.add_row(
@@ -135,11 +146,21 @@ def verdict_on(reports: Sequence[IterationReport], best: int, keep: str) -> str:
 
 def write_page(report: IterationReport) -> None:
     """Write report.md into the iteration's folder: every metric on every set of pairs."""
-    lines = [f"# {name_of(report.number).capitalize()}", "", f"Judge: `{report.model}`", ""]
+    lines = [
+        f"# {name_of(report.number).capitalize()}",
+        "",
+        f"Judge: {for_markdown(report.model)}",
+        "",
+    ]
     for name, found in report.evaluations.items():
-        lines += [f"## {name} ({found['n']} pairs, both orders)", "", "| | all |", "|---|---|"]
+        lines += [
+            f"## {for_markdown(name)} ({found['n']} pairs, both orders)",
+            "",
+            "| | all |",
+            "|---|---|",
+        ]
         subsets = found.get("sections", {}) | found["subsets"]
-        lines[-2] = "| | all | " + " | ".join(subsets) + " |"
+        lines[-2] = "| | all | " + " | ".join(map(for_markdown, subsets)) + " |"
         lines[-1] = "|---|" + "---|" * (1 + len(subsets))
         for metric, value in found["overall"].items():
             if isinstance(value, float | int) or value is None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from ste_plugin import safe_yaml
 from ste_plugin.errors import ConfigError
 
 PACKAGE = Path(__file__).parent
@@ -63,6 +64,6 @@ def _tasks(folder: Path) -> list[dict[str, Any]]:
 
 def _read_task(path: Path) -> dict[str, Any]:
     """Return a task's keys over those of the file that it includes, as lm-eval lays them."""
-    task: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=_TaskLoader)
+    task: dict[str, Any] = safe_yaml.load(path.read_text(encoding="utf-8"), _TaskLoader)
     included = task.get("include")
     return (_read_task(path.parent / included) if isinstance(included, str) else {}) | task

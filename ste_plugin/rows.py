@@ -69,7 +69,7 @@ def kto_rows(example: Example) -> list[Row]:
 def grpo_rows(example: Example) -> list[Row]:
     """Return the prompt alone, with what a reward function needs to score replies to it."""
     row = origin(example.pair, example.better_is)
-    return [{**row, "prompt": turns(example.prompt), "judge_format": example.judge_format}]
+    return [{**row, "prompt": turns(example.prompt), "judge_format": example.form.name}]
 
 
 def held_out_rows(pair: ResponsePair, form: JudgeFormat) -> list[Row]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pluggy
 
+from ste_plugin.budget import Budget
 from ste_plugin.config import ModelConfig, RunConfig
 from ste_plugin.engines.base import Engine, Place
 from ste_plugin.engines.identity import model_identity, model_path
@@ -39,6 +40,7 @@ class Session:
     plugins: pluggy.PluginManager
     watch: Watch
     models: OpenModels
+    budget: Budget
 
     @property
     def generator(self) -> Engine:
@@ -76,11 +78,21 @@ class Iteration:
     """The seed judge in the first round, then the judge trained in the round or stage before."""
     stage: int = 1
     """From 1; there are as many as `training.recipe` names recipes."""
+    rows: str = "sft"
+    """The row format that its recipe trains on."""
 
     @property
     def folder(self) -> Path:
         """Folder of this round, or of this stage of it."""
         return self.session.folder.iteration(self.number, self.stage)
+
+    @property
+    def before(self) -> Path:
+        """Folder of the stage before, or of the last stage of the round before."""
+        folder, stages = self.session.folder, len(self.session.config.training.recipe)
+        if self.stage > 1:
+            return folder.iteration(self.number, self.stage - 1)
+        return folder.iteration(self.number - 1, stages)
 
     def has(self, pair: ResponsePair) -> bool:
         """Return whether a training pair is this stage's: each stage learns from fresh instructions."""
@@ -104,4 +116,8 @@ class IterationReport(Record):
     """Judgments kept as training rows."""
     tokens: int
     """Tokens that the judge generated for them."""
+    prompt_tokens: int
+    """Tokens that it read for them, those of a prompt once for all its samples of a wave."""
+    cost: float | None
+    """What both cost by the prices in the judge's options, or None without prices."""
     minutes: float

@@ -36,7 +36,8 @@ pairs:
 
 judging:
   format: criteria               # criteria, plan, brief, verdict
-  # samples: 15                  # a pair and order, at temperature 0.7 and top_p 0.9
+  # samples: 15                  # most a pair and order, at temperature 0.7 and top_p 0.9
+  # sampling: until_correct      # or until_both, until_decided, fixed; by default what the recipe needs
   # force_verdict: false         # for seeds too weak to state a verdict by themselves
 
 training:
@@ -47,6 +48,10 @@ training:
 #   pairs: {mine: labelled.jsonl}              # id, subset, prompt, chosen, rejected
 #   tasks: [ste_llmbar, ste_judgebench]        # judge benchmarks: `ste tasks list`
 #   batch_size: 8
+
+# budget:                        # the run then ends well, with what it has
+#   max_tokens_total: 50000000
+#   max_minutes: 1440
 
 # hosts:                         # where axolotl and lm-eval are installed, if not here
 #   train: {python: /path/to/axolotl/bin/python}

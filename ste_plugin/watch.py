@@ -20,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ste_plugin.plain import for_terminal
+from ste_plugin.redaction import hidden
 from ste_plugin.store import appending, to_line
 
 
@@ -33,6 +35,8 @@ class Bar:
 
     def step(self, tokens: int = 0) -> None:
         """Count one item done, and the tokens that it generated."""
+        if self._progress.disable:
+            return
         self._tokens += tokens
         seconds = max(time.monotonic() - self._began, 0.1)
         rate = f"{self._tokens / seconds:,.0f} tok/s" if self._tokens else ""
@@ -51,25 +55,26 @@ class Watch:
     @property
     def console(self) -> Console:
         """Return the console for people: standard error, so that pipes stay clean."""
-        return Console(stderr=True, quiet=self.quiet, highlight=False)
+        return Console(stderr=True, quiet=self.quiet, highlight=False, markup=False, emoji=False)
 
     def say(self, text: str) -> None:
-        """Tell the person at the terminal one line."""
-        self.console.print(text, markup=False)
+        """Tell the person at the terminal one line; nothing in it can steer the terminal."""
+        self.console.print(for_terminal(hidden(text)))
 
     def event(self, stage: str, **facts: Any) -> None:
         """Append one line to the run's events."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
         with appending(self.events) as file:
-            file.write(to_line({"at": at, "stage": stage, **facts}))
+            line = to_line({"at": at, "stage": stage, **facts})
+            file.write(hidden(line.decode()).encode())
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Bar]:
         """Show progress with rate and time left; nothing is drawn in a pipe."""
         hidden = self.quiet or not sys.stderr.isatty()
         columns = (
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn(),
         )  # fmt: skip
         with Progress(*columns, console=self.console, disable=hidden, transient=True) as progress:
-            yield Bar(progress, title, total)
+            yield Bar(progress, for_terminal(title), total)

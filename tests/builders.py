@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from ste_plugin.config import RunConfig
+from ste_plugin.dataset import Example, drop_reason, example_of
 from ste_plugin.engines import Place
-from ste_plugin.records import Instruction, Judgment, ResponsePair, Verdict
+from ste_plugin.judging import JudgeFormat
+from ste_plugin.records import ORDERS, Drop, Instruction, Judgment, ResponsePair, Verdict
 
 HERE = Place(Path(), Path())
 """Where an engine finds everything by absolute paths."""
@@ -35,6 +37,21 @@ def judgment(
     return Judgment(
         key, pair_key, better_is, sample_index, text or f"[[{verdict}]]", verdict, forced=False
     )
+
+
+def kept(
+    pairs: list[ResponsePair], judgments: list[Judgment], form: JudgeFormat, reason=drop_reason
+) -> tuple[list[Example], list[Drop]]:
+    """The examples that judgments of these pairs make in both orders, and everything left out."""
+    made = [
+        example_of(
+            p, order, [j for j in judgments if (j.pair_key, j.better_is) == (p.key, order)],
+            form, reason,
+        )
+        for p in pairs
+        for order in ORDERS
+    ]  # fmt: skip
+    return [e for e, _ in made if e], [d for _, drops in made for d in drops]
 
 
 def config_text(**more: str) -> str:

@@ -33,12 +33,14 @@ class Refuse:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-HANG, RESET, GARBAGE, EMPTY, ONE_SHORT = (
+HANG, RESET, GARBAGE, EMPTY, ONE_SHORT, CUT_BODY, CUT_CHUNKS = (
     "hang",
     "reset",
     "garbage",
     "empty choices",
     "one choice short",
+    "body shorter than its length",
+    "chunks without an end",
 )
 Fault = str | Refuse | None
 
@@ -52,41 +54,53 @@ class ChatServer:
     """Number of the call (from 0) → how it fails, or None."""
     complete: Callable[[Body], list[Body]] | None = None
     """JSON of a request to /completions → its choices; without it there is no such place."""
-    gather: int = 0
-    """Answer only once this many calls are in flight together (a later call waits for none)."""
+    gather: int | tuple[int, ...] = 0
+    """Answer only once this many calls are in flight together; of several numbers, one after the
+    other. Later calls wait for none."""
+    most_choices: int = 128
+    """Choices that a reply holds at most, whatever `n` asks for."""
+    refuse_n: Refuse | None = None
+    """How a call is refused that asks for more."""
     models: tuple[str, ...] = ("tiny",)
+    called: str | None = None
+    """The model's name in replies, if not the one that was asked for."""
     usage: bool = True
     base_url: str = ""
     bodies: list[Body] = field(default_factory=list)
     """Every chat request, in order of arrival."""
     authorizations: list[str | None] = field(default_factory=list)
+    in_flight: int = 0
     most_in_flight: int = 0
     arrived: threading.Event = field(default_factory=threading.Event)
     """Set once a call is in flight."""
     _closing: threading.Event = field(default_factory=threading.Event)
-    _gathered: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _in_flight: int = 0
+
+    def __post_init__(self) -> None:
+        numbers = self.gather if isinstance(self.gather, tuple) else (self.gather,)
+        self._gatherings = [(number, threading.Event()) for number in numbers]
 
     def enter(self, body: Body, authorization: str | None) -> int:
         """Count a call in; return its number."""
         with self._lock:
             self.bodies.append(body)
             self.authorizations.append(authorization)
-            self._in_flight += 1
-            self.most_in_flight = max(self.most_in_flight, self._in_flight)
-            if self._in_flight >= self.gather:
-                self._gathered.set()
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            waited, gathered = next((g for g in self._gatherings if not g[1].is_set()), (0, None))
+            if gathered and self.in_flight >= waited:
+                gathered.set()
             self.arrived.set()
             number = len(self.bodies) - 1
-        if not self._gathered.wait(30):
-            self._gathered.set()
+        if gathered and not gathered.wait(30):
+            for _, event in self._gatherings:
+                event.set()
         return number
 
     def leave(self) -> None:
         """Count a call out."""
         with self._lock:
-            self._in_flight -= 1
+            self.in_flight -= 1
 
     def hang(self) -> None:
         """Answer nothing until the server closes."""
@@ -94,12 +108,15 @@ class ChatServer:
 
     def reply(self, body: Body) -> Body:
         """Return the JSON of a successful reply; choices come last index first, as servers may."""
-        said = [self.script(body, index) for index in range(body.get("n") or 1)]
+        said = [
+            self.script(body, index) for index in range(min(body.get("n") or 1, self.most_choices))
+        ]
         choices = [_choice(index, text) for index, text in enumerate(said)]
         read = sum(len(m["content"].split()) for m in body["messages"])
         written = sum(len((c["message"]["content"] or "").split()) for c in choices)
         usage = {"prompt_tokens": read, "completion_tokens": written}
-        return {"choices": choices[::-1], **({"usage": usage} if self.usage else {})}
+        told = {"usage": usage} if self.usage else {}
+        return {"model": self.called or body["model"], "choices": choices[::-1], **told}
 
 
 def _choice(index: int, said: "str | Said | None") -> Body:
@@ -134,7 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
             )
         number = self.desk.enter(body, self.headers.get("Authorization"))
         try:
-            fault = self.desk.fault(number)
+            too_many = body.get("n", 1) > self.desk.most_choices
+            fault = (self.desk.refuse_n if too_many else None) or self.desk.fault(number)
             reply = None if fault else self.desk.reply(body)
         finally:
             self.desk.leave()
@@ -150,10 +168,24 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == ONE_SHORT:
             reply = self.desk.reply(body)
             self._send(200, reply | {"choices": reply["choices"][1:]})
+        elif fault in (CUT_BODY, CUT_CHUNKS):
+            self._cut(json.dumps(self.desk.reply(body)).encode(), in_chunks=fault == CUT_CHUNKS)
         else:
             if fault == HANG:
                 self.desk.hang()
             self._reset()
+
+    def _cut(self, content: bytes, in_chunks: bool) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        if in_chunks:
+            self.send_header("Transfer-Encoding", "chunked")
+            content = b"%x\r\n%s\r\n" % (len(content), content)
+        else:
+            self.send_header("Content-Length", str(len(content) + 1))
+        self.end_headers()
+        self.wfile.write(content)
+        self.close_connection = True
 
     def _reset(self) -> None:
         linger_none = struct.pack("ii", 1, 0)

@@ -44,21 +44,34 @@ def _tokenizer():
     )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory) -> Path:
-    """Folder of a random two-layer Llama (float32) with a byte-level BPE and a ChatML template."""
+def save_tiny_model(folder: Path, **changes) -> Path:
+    """Save a random two-layer Llama (float32) with a byte-level BPE and a ChatML template."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    folder = tmp_path_factory.mktemp("models") / "tiny-llama"
     tokenizer = _tokenizer()
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=4096,
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=None, tie_word_embeddings=True, dtype="float32",
-    )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
+    settings = {
+        "vocab_size": len(tokenizer), "hidden_size": 64, "intermediate_size": 128,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "max_position_embeddings": 4096, "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id, "bos_token_id": None,
+        "tie_word_embeddings": True, "dtype": "float32",
+    }  # fmt: skip
+    LlamaForCausalLM(LlamaConfig(**settings | changes)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """Folder of a random two-layer Llama."""
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+@pytest.fixture(scope="session")
+def tiny_vllm_model(tmp_path_factory) -> Path:
+    """Folder of a random two-layer Llama with heads of 32, the least that vLLM runs on a CPU."""
+    folder = tmp_path_factory.mktemp("models") / "tiny-vllm"
+    # untied, or a greedy answer would be its last word over and over
+    return save_tiny_model(folder, head_dim=32, tie_word_embeddings=False, initializer_range=0.2)

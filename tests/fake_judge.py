@@ -10,7 +10,7 @@ def create(model: ModelConfig, _: Place) -> FakeEngine:
     return FakeEngine(lambda request: reply(request, model.options.get("judges", "well")))
 
 
-def reply(request: ChatRequest, judges: str) -> str:
+def reply(request: ChatRequest, judges: str | float) -> str:
     prompt = request.messages[-1].content
     if "[Answer A]" in prompt:
         return judgment(prompt, judges, request)
@@ -19,7 +19,7 @@ def reply(request: ChatRequest, judges: str) -> str:
     return "" if "silence" in prompt else f"Reply to <{prompt}>"
 
 
-def judgment(prompt: str, judges: str, request: ChatRequest) -> str:
+def judgment(prompt: str, judges: str | float, request: ChatRequest) -> str:
     asked = prompt.split("[Instruction]\n")[1].split("\n\n[Answer A]")[0]
     first = prompt.split("[Answer A]\n")[1].split("\n\n[Answer B]")[0]
     right = "A" if first == f"Reply to <{asked}>" else "B"
@@ -30,6 +30,12 @@ def judgment(prompt: str, judges: str, request: ChatRequest) -> str:
             return "Hard to say."
         case "always A":
             return "Final verdict: [[A]]"
+        case float():  # right so often, each sample by its own chance
+            letter = right if request.seed / 2**60 < judges else {"A": "B", "B": "A"}[right]
+            return f"Sample {request.sample_index} prefers it. Final verdict: [[{letter}]]"
+        case "sees A":  # right whenever the better one comes first, and one time in four otherwise
+            lucky = right == "A" or request.seed % 4 == 0
+            return f"Final verdict: [[{right if lucky else 'A'}]]"
         case "half":
             letter = right if request.sample_index % 2 else {"A": "B", "B": "A"}[right]
             return f"It is better. Final verdict: [[{letter}]]"

@@ -1,5 +1,6 @@
 """An HTTP engine with short pauses, requests with defaults, and scripts that always do the same."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from ste_plugin.errors import EngineError
 FORCED = "I compared both.\n\nFinal verdict: [["
 
 
-def engine(base_url: str, model: str = "tiny", **options: Any) -> HttpEngine:
+def engine(base_url: str | None = None, model: str = "tiny", **options: Any) -> HttpEngine:
     settings = {"base_url": base_url, "backoff_s": 0.001, "max_attempts": 3} | options
     return create(ModelConfig(model=model, engine="http", options=settings), HERE)
 
@@ -26,6 +27,12 @@ def wanted(
     how = Sampling(**({"temperature": 1.0, "max_new_tokens": 64} | sampling))
     turns = (Message("user", text),)
     return [ChatRequest("tiny@main", turns, how, i, prefix, choices) for i in range(samples)]
+
+
+def prompts(count: int) -> Iterator[ChatRequest]:
+    """Yield one request each for so many prompts."""
+    for i in range(count):
+        yield from wanted(f"Prompt {i}")
 
 
 def answers(model: HttpEngine, requests: list[ChatRequest]) -> list[Completion]:

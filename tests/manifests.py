@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ste_plugin.dataset import drop_reason, keep
+from builders import kept
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.manifest import write_rows
 from ste_plugin.records import ORDERS, Judgment, ResponsePair
@@ -46,7 +46,7 @@ def written(
     files: dict[str, list[Row]] = {}
     for split, count in (("train", train), ("dev", dev)):
         found = pairs(split, count)
-        examples, _ = keep(found, judged(found, how), how, drop_reason)
+        examples, _ = kept(found, judged(found, how), how)
         for name, rows_of in ROWS.items():
             files[f"{name}-{split}"] = [row for e in examples for row in rows_of(e)]
     for split, count in (("dev", dev), ("test", test)):

@@ -41,7 +41,7 @@ def write_run(
         ({"judge": "{model: m, options: {dtyp: float32}}"}, 2, "dtyp"),
         ({"judge": "{model: ./no/such/model}"}, 4, "no/such/model: cannot be loaded as a model"),
         ({"instructions": "[{path: none.jsonl}]"}, 3, "none.jsonl"),
-        ({"plugins": "[none.py]"}, 6, "no such plugin file"),
+        ({"plugins": "[none.py]"}, 6, "named on the command line"),
         ({"training": "{recipe: sft-lora-9b}", "judge": "{model: ./x}"}, 2, "sft-lora-8b"),
         ({"iterations": "2", "judge": "{model: m, engine: http, options: {base_url: 'http://127.0.0.1:9/v1'}}"}, 2, "goes on serving the seed"),
         ({"judge": "{model: m, engine: http, options: {base_url: 'http://127.0.0.1:9/v1', max_attempts: 1}}"}, 4, "127.0.0.1:9"),

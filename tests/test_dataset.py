@@ -5,12 +5,11 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import judgment, pair
+from builders import judgment, kept, pair
 from ste_plugin.dataset import (
     arrange,
     balance,
     drop_reason,
-    keep,
     only_both_orders,
     within_length,
 )
@@ -30,11 +29,11 @@ def examples_of(sampled):
     judgments = [
         judgment(f"p{n}", order, verdict, index) for (n, order, index), verdict in sampled.items()
     ]
-    return keep(pairs, judgments, FORM, lambda *_: None)
+    return kept(pairs, judgments, FORM, lambda *_: None)
 
 
 def one_example(**more):
-    (example,), _ = keep([pair()], [judgment(**more)], FORM, drop_reason)
+    (example,), _ = kept([pair()], [judgment(**more)], FORM)
     return example
 
 
@@ -74,12 +73,12 @@ def test_of_several_correct_samples_the_first_is_kept():
         judgment(sample_index=2),
         judgment(sample_index=1),
     ]
-    (example,), _ = keep([pair()], sampled, FORM, drop_reason)
+    (example,), _ = kept([pair()], sampled, FORM)
     assert (example.correct.sample_index, example.wrong.sample_index) == (1, 0)
 
 
 def test_a_judgment_without_a_verdict_is_dropped_with_that_reason():
-    _, drops = keep([pair()], [judgment(verdict=None, text="hm")], FORM, drop_reason)
+    _, drops = kept([pair()], [judgment(verdict=None, text="hm")], FORM)
     assert "no verdict" in [d.reason for d in drops]
 
 
@@ -104,7 +103,7 @@ def test_a_training_prompt_is_the_prompt_that_was_judged():
 
 def test_a_preference_row_sets_a_correct_against_a_wrong_judgment_of_one_prompt():
     sampled = [judgment(text="one [[B]]", verdict="B"), judgment(text="two [[A]]", sample_index=1)]
-    (example,), _ = keep([pair()], sampled, FORM, drop_reason)
+    (example,), _ = kept([pair()], sampled, FORM)
     (row,) = dpo_rows(example)
     assert (row["chosen"]["content"], row["rejected"]["content"]) == ("two [[A]]", "one [[B]]")
 
@@ -130,7 +129,7 @@ def test_rows_beyond_the_sequence_length_are_dropped_and_counted():
 
 def test_unpaired_rows_label_the_correct_judgment_true_and_the_wrong_one_false():
     sampled = [judgment(text="one [[B]]", verdict="B"), judgment(text="two [[A]]", sample_index=1)]
-    (example,), _ = keep([pair()], sampled, FORM, drop_reason)
+    (example,), _ = kept([pair()], sampled, FORM)
     found = {row["reply"]["content"]: row["label"] for row in kto_rows(example)}
     assert found == {"two [[A]]": True, "one [[B]]": False}
 

@@ -1,18 +1,24 @@
 """What every engine promises, asked of each of them."""
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from itertools import count, islice
 
 import pytest
+from vllm_here import vllm_in_process, vllm_served
 
 from builders import HERE
-from chat_server import babble, chat_server
+from chat_server import ChatServer, Refuse, babble, chat_server
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Completion, Engine, Message, Sampling
 from ste_plugin.testing import FakeEngine
 
-CREATED = "fake", "http", "http one sample a call", "local"
+ENGINES = "fake", "http", "http one sample a call", "local", "vllm", "serve"
+REAL = "local", "vllm", "serve"
+"""Those that run a model with random weights, which need not end a reply by themselves."""
+LONG = 1200
+"""Words that no context here has room for."""
 
 
 def words(request: ChatRequest) -> str:
@@ -22,28 +28,61 @@ def words(request: ChatRequest) -> str:
     return request.prefix + " ".join([first, *(f"w{b}" for b in digest[: 2 + digest[0] % 10])])
 
 
-@pytest.fixture(params=CREATED)
-def opened(request: pytest.FixtureRequest) -> Iterator[Callable[[], Engine]]:
+class KeptOpen:
+    """An engine that takes long to open: closed once, after all tests."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
+        return self._engine.complete(requests)
+
+    def close(self) -> None:
+        return
+
+
+@contextmanager
+def http_engine(samples: bool) -> Iterator[Callable[[], Engine]]:
+    from ste_plugin.engines import http
+
+    with chat_server(babble) as server:
+        server.fault = lambda number: refused_as_too_long(server, number)
+        options = {"base_url": server.base_url, "prefill": "vllm", "samples": samples}
+        yield lambda: http.create(ModelConfig(model="tiny", engine="http", options=options), HERE)
+
+
+def refused_as_too_long(server: ChatServer, number: int) -> Refuse | None:
+    said = server.bodies[number]["messages"][-1]["content"]
+    if len(said.split()) < LONG:
+        return None
+    return Refuse(400, "This model's maximum context length is 512 tokens.")
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def opened(
+    kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Engine]]:
     """Returns a new engine at each call, always of the same model."""
-    if request.param == "fake":
+    if kind == "fake":
         yield lambda: FakeEngine(words)
-    elif request.param == "local":
+    elif kind == "local":
         from ste_plugin.engines import local
 
-        model = ModelConfig(model=str(request.getfixturevalue("tiny_model")))
-        yield lambda: local.create(model, HERE)
+        model = str(request.getfixturevalue("tiny_model"))
+        yield lambda: local.create(ModelConfig(model=model, engine="local"), HERE)
+    elif kind in REAL:
+        create = {"vllm": vllm_in_process, "serve": vllm_served}[kind]
+        model = request.getfixturevalue("tiny_vllm_model")
+        with closing(create(model, tmp_path_factory.mktemp("logs"))) as engine:
+            yield lambda: KeptOpen(engine)
     else:
-        from ste_plugin.engines import http
-
-        with chat_server(babble) as server:
-            options = {
-                "base_url": server.base_url,
-                "prefill": "vllm",
-                "samples": request.param == "http",
-            }
-            yield lambda: http.create(
-                ModelConfig(model="tiny", engine="http", options=options), HERE
-            )
+        with http_engine(samples=kind == "http") as create:
+            yield create
 
 
 def wanted(
@@ -132,16 +171,55 @@ def test_a_reply_cut_by_the_token_limit_says_so(opened):
     }
 
 
-def test_a_reply_that_ends_by_itself_says_so(opened, request):
+def test_a_reply_that_ends_by_itself_says_so(opened, kind):
     found = answers(opened, wanted(samples=8, most=40)).values()
     assert {c.finish_reason for c in found if c.completion_tokens < 40} <= {"stop"}
-    if "local" not in request.node.name:  # random weights need not end by themselves
+    if kind not in REAL:
         assert {c.finish_reason for c in found} == {"stop"}
 
 
 def test_only_one_sample_of_a_prompt_pays_for_reading_it(opened):
     found = answers(opened, wanted(samples=4, temperature=0)).values()
     assert sorted(c.prompt_tokens > 0 for c in found) == [False, False, False, True]
+
+
+def test_a_prompt_too_long_for_the_context_is_answered_with_nothing_cut_by_length(opened, kind):
+    if kind == "fake":
+        pytest.skip("a function has no context that could be too short")
+    long, short = wanted("[[A]] " * LONG * 4), wanted()
+    found = answers(opened, [*long, *short])
+    empty = found[long[0].key]
+    assert (empty.text, empty.finish_reason) == ("", "length")
+    assert (empty.prompt_tokens, empty.completion_tokens) == (0, 0)
+    assert found[short[0].key].text != ""
+
+
+def endless(taken: list[ChatRequest]) -> Iterator[ChatRequest]:
+    for number in count():
+        taken.append(wanted(f"Name fruit number {number}.", most=4)[0])
+        yield taken[-1]
+
+
+def test_endless_requests_are_taken_as_there_is_room_for_them(opened):
+    taken: list[ChatRequest] = []
+    with closing(opened()) as engine, closing(engine.complete(endless(taken))) as coming:
+        got = list(islice(coming, 3))
+    assert {c.key for c in got} <= {r.key for r in taken}
+    assert len(got) == 3
+    assert len(taken) < 2000
+
+
+def test_after_closing_the_iterator_no_request_is_taken_and_the_engine_answers_again(opened):
+    taken: list[ChatRequest] = []
+    with closing(opened()) as engine:
+        coming = engine.complete(endless(taken))
+        next(coming)
+        coming.close()
+        before = len(taken)
+        again = wanted("Name a tree.", samples=2)
+        answered = {c.key for c in engine.complete(again)}
+    assert answered == {r.key for r in again}
+    assert len(taken) == before
 
 
 def test_closing_twice_is_harmless(opened):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ste_plugin import loop
+from ste_plugin import stages
 from ste_plugin.errors import DataError, JudgeError
 from ste_plugin.opening import opened
 from ste_plugin.store import read_json, read_rows
@@ -35,7 +35,7 @@ def written(
         "instructions": [{"path": "instructions.jsonl"}],
         "selection": {"selectors": ["exact-duplicates"]},
         "pairs": {"strategies": ["modified-instruction-two-calls", "other-instruction"]},
-        "judging": {"format": "brief", "samples": 2},
+        "judging": {"format": "brief", "samples": 2, "sampling": "fixed"},
         "dataset": {"dev_fraction": 0.2, "test_fraction": 0.2},
         "training": {"recipe": "sft-lora-8b"},
         "plugins": ["hooks.py"],
@@ -47,7 +47,7 @@ def written(
 
 def generated(path: Path) -> dict:
     with opened(path, [], quiet=True) as session:
-        return read_json(loop.generate(session, 1))
+        return read_json(stages.generate(session, 1))
 
 
 def rows_of(path: Path, name: str) -> list[dict]:
@@ -98,7 +98,7 @@ def test_a_judge_that_never_states_a_verdict_is_told_with_the_cure(tiny_model, t
 
 
 def test_forcing_closes_a_judgment_that_states_no_verdict(tiny_model, tmp_path):
-    judging = {"format": "brief", "samples": 2, "force_verdict": True}
+    judging = {"format": "brief", "samples": 2, "sampling": "fixed", "force_verdict": True}
     path = written(tmp_path, tiny_model, judges="never", judging=judging)
     counts = generated(path)["counts"]
     assert counts["forced"] == counts["judgments"] > 0

@@ -11,15 +11,27 @@ from typing import Any
 import pytest
 from http_asking import FORCED, always, answers, engine, refused, wanted
 
-from chat_server import EMPTY, GARBAGE, HANG, ONE_SHORT, RESET, Refuse, babble, chat_server
+from chat_server import (
+    CUT_BODY,
+    CUT_CHUNKS,
+    EMPTY,
+    GARBAGE,
+    HANG,
+    ONE_SHORT,
+    RESET,
+    Refuse,
+    babble,
+    chat_server,
+)
 from ste_plugin.engines.http_refusal import retry_after_s
 from ste_plugin.errors import EngineError
 
 
 def flaky(seed: int) -> Any:
     """Let three calls in ten fail, each in another way."""
-    ways = [Refuse(429, headers=(("Retry-After", "0"),)), Refuse(500), Refuse(503), Refuse(408),
-            Refuse(409), HANG, RESET, GARBAGE, EMPTY, ONE_SHORT]  # fmt: skip
+    ways = [Refuse(429, headers=(("Retry-After", "0"),)), Refuse(500), Refuse(502), Refuse(503),
+            Refuse(408), Refuse(409), Refuse(429), HANG, RESET, GARBAGE, EMPTY, ONE_SHORT, CUT_BODY,
+            CUT_CHUNKS]  # fmt: skip
     source = random.Random(seed)
     plan = [source.choice(ways) if source.random() < 0.3 else None for _ in range(2000)]
     for index, way in enumerate(ways):  # each at least once, and early
@@ -47,8 +59,11 @@ def test_a_server_that_fails_three_times_in_ten_gives_the_same_completions(sampl
     ("fault", "told"),
     [
         (Refuse(429, "slow down"), "HTTP 429: slow down.\nLower options.concurrency"),
+        (Refuse(502, "bad gateway"), "HTTP 502: bad gateway"),
         (Refuse(503, "loading"), "HTTP 503: loading"),
-        (RESET, "set judge.options.base_url"),
+        (RESET, "The connection ended before the reply did"),
+        (CUT_BODY, "The connection ended before the reply did"),
+        (CUT_CHUNKS, "The connection ended before the reply did"),
         (GARBAGE, "the reply is not JSON"),
         (EMPTY, "0 choices where n=1"),
     ],
@@ -66,7 +81,7 @@ def test_a_server_without_n_is_told_apart():
         chat_server(babble, fault=always(ONE_SHORT)) as server,
         pytest.raises(EngineError, match=r"2 choices where n=3(?s:.*)options.samples: false"),
     ):
-        list(engine(server.base_url).complete(wanted(samples=3)))
+        list(engine(server.base_url, samples=True).complete(wanted(samples=3)))
 
 
 def test_a_silent_server_is_told_with_the_time_waited():

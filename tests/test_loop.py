@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_generate import HOOKS
 
 from ste_plugin.loop import decide
 from ste_plugin.session import IterationReport
 from ste_plugin.store import read_json, read_rows
+from test_generate import HOOKS
 
 pytestmark = pytest.mark.slow
 
@@ -92,7 +92,7 @@ def finished(tiny_model, tmp_path_factory):
         "evaluation": {"max_new_tokens": 8},
     }
     (folder / "ste.yaml").write_text(yaml.safe_dump(config))
-    done = ste("run", "ste.yaml", "--json", cwd=folder)
+    done = ste("run", "ste.yaml", "--plugin", "hooks.py", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, json.loads(done.stdout)
 
@@ -172,7 +172,7 @@ def test_a_later_stage_goes_on_from_the_stage_before_on_fresh_instructions(finis
 def test_a_finished_run_has_nothing_left_to_do(finished):
     folder, report = finished
     before = {p: p.stat().st_mtime_ns for p in (folder / "run").rglob("*.completions.jsonl")}
-    again = ste("run", "ste.yaml", "--json", cwd=folder)
+    again = ste("run", "ste.yaml", "--plugin", "hooks.py", "--json", cwd=folder)
     assert json.loads(again.stdout) == report
     assert before == {
         p: p.stat().st_mtime_ns for p in (folder / "run").rglob("*.completions.jsonl")
@@ -183,7 +183,7 @@ def test_a_resume_with_other_settings_is_refused_naming_them(finished):
     folder, _ = finished
     text = (folder / "ste.yaml").read_text().replace("samples: 3", "samples: 4")
     (folder / "other.yaml").write_text(text)
-    done = ste("run", "other.yaml", cwd=folder)
+    done = ste("run", "other.yaml", "--plugin", "hooks.py", cwd=folder)
     assert done.returncode == 2
     assert "judging.samples: 3 → 4" in done.stderr
     assert "Traceback" not in done.stderr
@@ -194,7 +194,7 @@ def test_rows_in_another_judge_format_than_the_runs_are_not_trained_on(finished)
     path = folder / "run/iter-02/stage-02/dataset/manifest.json"
     before = path.read_text()
     path.write_text(before.replace('"version": "brief-', '"version": "brief-0'))
-    done = ste("train", "ste.yaml", "--iteration", "2", cwd=folder)
+    done = ste("train", "ste.yaml", "--plugin", "hooks.py", "--iteration", "2", cwd=folder)
     path.write_text(before)
     assert done.returncode == 3
     assert "its prompts are in the format brief-0" in done.stderr
@@ -227,7 +227,7 @@ def test_a_benchmark_named_later_is_measured_for_every_judge_and_nothing_is_done
     config["evaluation"] |= {"tasks": ["ste_judgebench"], "data": "."}
     (folder / "ste.yaml").write_text(yaml.safe_dump(config))
     trained = {p: p.stat().st_mtime_ns for p in (folder / "run").rglob("trained.json")}
-    done = ste("run", "ste.yaml", "--json", cwd=folder)
+    done = ste("run", "ste.yaml", "--plugin", "hooks.py", "--json", cwd=folder)
     (folder / "ste.yaml").write_text(text)
     assert done.returncode == 0, done.stderr[-3000:]
     measured = [r["evaluations"] for r in json.loads(done.stdout)["iterations"]]

@@ -1,20 +1,43 @@
 """Keys, records, and files that are whole or absent."""
 
+import hashlib
+import json
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import judgment, pair
-from ste_plugin.asking import ask, owed
-from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
-from ste_plugin.errors import DataError, EngineError
-from ste_plugin.records import Judgment, content_key
-from ste_plugin.store import appending, cut_torn_tail, read_records, replace_records, to_line
-from ste_plugin.testing import FakeEngine
-from ste_plugin.watch import Watch
+from ste_plugin.engines.base import ChatRequest, Message, Sampling
+from ste_plugin.errors import DataError
+from ste_plugin.manifest import write_rows
+from ste_plugin.records import Drop, Judgment, content_key
+from ste_plugin.store import (
+    appending,
+    cut_torn_tail,
+    iter_records,
+    read_records,
+    read_rows,
+    replace_records,
+    replace_rows,
+    replacing,
+    to_line,
+)
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5
+)
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+"""Lone surrogates, too."""
+ROWS = st.dictionaries(
+    ANY_TEXT,
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT, st.lists, max_leaves=5
+    ),
+    max_size=5,
 )
 
 
@@ -24,8 +47,6 @@ def request(text: str = "hi", sample_index: int = 0, **more: object) -> ChatRequ
 
 @given(JSON_VALUES, JSON_VALUES)
 def test_keys_are_equal_exactly_when_contents_are(one, other):
-    import json
-
     same = json.dumps(one) == json.dumps(other)
     assert (content_key(one) == content_key(other)) == same
 
@@ -90,29 +111,85 @@ def test_cutting_a_torn_tail_keeps_every_whole_line(tmp_path_factory, texts, at)
     assert kept == b"" or kept.endswith(b"\n")
 
 
-def test_resume_asks_only_for_what_is_missing():
-    done = {request("a").key: Completion(request("a").key, "x", "stop", 1, 1)}
-    assert owed([request("a"), request("b"), request("b")], done) == [request("b")]
+def test_a_torn_tail_longer_than_any_block_is_cut_to_the_last_whole_line(tmp_path):
+    path = tmp_path / "c.jsonl"
+    path.write_bytes(b'{"a": 1}\n' + b"x" * 200_000)
+    assert cut_torn_tail(path) == 200_000
+    assert path.read_bytes() == b'{"a": 1}\n'
 
 
-def test_completions_are_kept_as_they_come_and_not_paid_for_twice(tmp_path):
-    path, watch = tmp_path / "c.jsonl", Watch(tmp_path / "events.jsonl", quiet=True)
-    wanted = [request(str(i)) for i in range(5)]
-    first = FakeEngine(lambda r: r.messages[0].content)
-    ask(first, wanted[:3], path, watch, "t")
-    second = FakeEngine(lambda r: r.messages[0].content)
-    found = ask(second, wanted, path, watch, "t")
-    assert [c.text for c in found] == ["0", "1", "2", "3", "4"]
-    assert second.count == 2
+@given(ROWS)
+def test_every_row_is_one_line_of_utf8_that_json_reads_back_as_it_was(row):
+    line = to_line(row)
+    line.decode()
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    # repr, as NaN is not equal to itself
+    assert repr(json.loads(line)) == repr(row)
 
 
-def test_an_engine_that_leaves_requests_unanswered_is_an_error(tmp_path):
-    class Silent:
-        def complete(self, requests):
-            return iter(())
+@given(ROWS)
+def test_a_row_that_is_read_and_written_again_has_the_same_bytes(row):
+    line = to_line(row)
+    assert to_line(json.loads(line)) == line
 
-        def close(self):
-            pass
 
-    with pytest.raises(EngineError, match="left 1 of 1 requests unanswered"):
-        ask(Silent(), [request()], tmp_path / "c.jsonl", Watch(tmp_path / "e", quiet=True), "t")
+@given(st.dictionaries(st.text(), JSON_VALUES))
+def test_a_line_without_fractions_has_the_bytes_that_json_gives_it(row):
+    expected = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
+    assert to_line(row) == expected + b"\n"
+
+
+def test_a_line_with_a_lone_surrogate_is_escaped_as_a_whole():
+    assert to_line({"é": "\ud800"}) == b'{"\\u00e9":"\\ud800"}\n'
+
+
+def test_numbers_that_json_has_no_word_for_and_integers_of_any_size_come_back(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    row = {"nan": math.nan, "large": 10**30, "none": None, 1: "key"}
+    replace_rows(path, [row])
+    [(_, found)] = read_rows(path)
+    assert math.isnan(found["nan"])
+    assert (found["large"], found["none"], found["1"]) == (10**30, None, "key")
+
+
+def test_a_value_that_json_cannot_hold_is_refused(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    replace_rows(path, [{"a": 1}])
+    with pytest.raises(TypeError):
+        replace_rows(path, [{"a": 2}, {"a": judgment()}])
+    assert [row for _, row in read_rows(path)] == [{"a": 1}]
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+@given(ANY_TEXT, ANY_TEXT)
+def test_records_with_any_text_come_back_one_by_one(tmp_path_factory, one, two):
+    path = tmp_path_factory.mktemp("rows") / "drops.jsonl"
+    records = [Drop("judging", "k0", one), Drop("dataset", "k1", two)]
+    replace_records(path, iter(records))
+    assert list(iter_records(path, Drop)) == records
+
+
+def test_a_record_as_a_dictionary_has_its_fields_in_their_order():
+    assert list(Drop("a", "b", "c").to_dict().items()) == [
+        ("stage", "a"), ("key", "b"), ("reason", "c"),
+    ]  # fmt: skip
+
+
+def test_a_file_whose_writer_fails_is_the_old_one_and_nothing_else_remains(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_bytes(b"old")
+    with pytest.raises(RuntimeError), replacing(path) as file:
+        file.write(b"half")
+        raise RuntimeError
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_rows_written_as_they_come_are_named_by_their_hash(tmp_path):
+    entry = write_rows(tmp_path, "sft-train", ({"n": n} for n in range(3)))
+    content = b'{"n":0}\n{"n":1}\n{"n":2}\n'
+    digest = hashlib.sha256(content).hexdigest()
+    assert entry == {"path": f"sft-train-{digest[:12]}.jsonl", "sha256": digest, "rows": 3}
+    assert (tmp_path / entry["path"]).read_bytes() == content
+    assert [p.name for p in tmp_path.iterdir()] == [entry["path"]]

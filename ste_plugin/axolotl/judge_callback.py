@@ -1,5 +1,6 @@
 """Measuring the judge while it trains, in every process alike."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +23,11 @@ from ste_plugin.axolotl.held_out import (
     written_verdict,
 )
 from ste_plugin.axolotl.settings import STESettings
+from ste_plugin.durable import remove
 from ste_plugin.errors import DataError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.manifest import Manifest
-from ste_plugin.plugins import named, plugin_manager
+from ste_plugin.plugins import named, plugin_manager, require_named
 from ste_plugin.records import Verdict
 
 
@@ -54,7 +56,7 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Take away the completion manifest of an earlier training, which this one replaces."""
         if state.is_world_process_zero:
-            (Path(args.output_dir) / completion.NAME).unlink(missing_ok=True)
+            remove(Path(args.output_dir) / completion.NAME)
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any
@@ -123,7 +125,12 @@ def judge_format(manifest: Manifest, settings: STESettings) -> JudgeFormat:
 
     Raises: ConfigError where it is not known here, DataError where it has changed since.
     """
-    plugins = plugin_manager([Path(p) for p in settings.plugins])
+    listed = [Path(p) for p in settings.plugins]
+    named_here = [Path(p) for p in os.environ.get("STE_PLUGINS", "").split(os.pathsep) if p]
+    require_named(
+        listed, named_here, "ste.plugins", f"STE_PLUGINS={os.pathsep.join(settings.plugins)}"
+    )
+    plugins = plugin_manager(listed)
     name, version = manifest.judge_format["name"], manifest.judge_format["version"]
     form: JudgeFormat = named(plugins, "ste_judge_formats", name, "ste.plugins")
     if form.version != version:

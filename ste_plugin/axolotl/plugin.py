@@ -16,6 +16,7 @@ from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config
 from ste_plugin.axolotl.row_checks import check_rows, check_tokens
 from ste_plugin.axolotl.settings import STESettings, read_settings
+from ste_plugin.durable import sync_files, sync_folder
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import PluginError
 from ste_plugin.manifest import Manifest, read_manifest, rows_of_rl
@@ -103,6 +104,8 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         final = merged(cfg) if cfg.adapter and self.settings.merge else output
         if not (cfg.adapter and not self.settings.merge):
             check_model(final)
+        sync_files(final)
+        sync_folder(output.absolute().parent)
         replace_json(output / completion.NAME, self.completed(cfg, final))
         LOG.info("ste: the judge is in %s", final)
 
@@ -111,6 +114,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         base = Path(cfg.base_model)
         return {
             "final": str(final.relative_to(cfg.output_dir)),
+            "seal": completion.seal(final),
             "merged": bool(cfg.adapter and self.settings.merge),
             "config_sha256": self.config_sha256,
             "data_sha256": self.manifest.sha256(*self.read_files(cfg)),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ste_plugin.cli.app import app, show
+from ste_plugin.cli.app import app, say, show
 from ste_plugin.errors import ConfigError, HostError
 
 recipes_app = typer.Typer(help="Axolotl configs that train judges.", no_args_is_help=True)
@@ -39,7 +39,7 @@ def recipes_list(plugin: Plugin = None, as_json: Json = False) -> None:
         return
     width = max(len(name) for name, _, _ in found)
     for name, purpose, _ in found:
-        typer.echo(f"{name:<{width}}  {purpose}")
+        say(f"{name:<{width}}  {purpose}")
 
 
 @recipes_app.command("show")
@@ -47,7 +47,7 @@ def recipes_show(name: Name, plugin: Plugin = None) -> None:
     """Print a recipe."""
     from ste_plugin.recipe_book import find_recipe
 
-    typer.echo(find_recipe(name, recipe_dirs(plugin)).read_text(encoding="utf-8"), nl=False)
+    say(find_recipe(name, recipe_dirs(plugin)).read_text(encoding="utf-8").rstrip("\n"))
 
 
 @recipes_app.command("copy")
@@ -57,7 +57,7 @@ def recipes_copy(name: Name, to: Path, plugin: Plugin = None) -> None:
 
     if to.exists() and not to.is_dir():
         raise ConfigError(f"{to}: exists already; give another name.")
-    typer.echo(shutil.copy(find_recipe(name, recipe_dirs(plugin)), to))
+    say(shutil.copy(find_recipe(name, recipe_dirs(plugin)), to))
 
 
 @recipes_app.command("validate")
@@ -76,10 +76,10 @@ def recipes_validate(
     for name in names or [n for n, _, _ in list_recipes(dirs)]:
         try:
             validate_recipe(find_recipe(name, dirs), python or sys.executable)
-            typer.echo(f"{name}: valid")
+            say(f"{name}: valid")
         except HostError as error:
             failed += 1
-            typer.echo(f"{name}: {error}", err=True)
+            say(f"{name}: {error}", err=True)
     if failed:
         raise typer.Exit(HostError.exit_code)
 
@@ -91,7 +91,7 @@ def tasks_list(plugin: Plugin = None, as_json: Json = False) -> None:
     from ste_plugin.resources import task_names
 
     names = task_names(plugin_manager(plugin or []).hook.ste_task_dirs())
-    show(names) if as_json else typer.echo("\n".join(names))
+    show(names) if as_json else say("\n".join(names))
 
 
 @tasks_app.command("path")
@@ -99,7 +99,7 @@ def tasks_path() -> None:
     """Print the folder for `lm_eval --include_path`."""
     from ste_plugin.resources import shipped
 
-    typer.echo(shipped("tasks"))
+    say(shipped("tasks"))
 
 
 @app.command()
@@ -113,18 +113,16 @@ def plugins(
 
     described = described_hooks()
     if hooks:
-        show(described) if as_json else typer.echo(
-            "\n".join(f"{h}: {d}" for h, d in described.items())
-        )
+        show(described) if as_json else say("\n".join(f"{h}: {d}" for h, d in described.items()))
         return
     found = contributed(plugin_manager(plugin or []))
     if as_json:
         show(found)
         return
     for name, told in found.items():
-        typer.echo(name)
+        say(name)
         for hook, names in told.items():
-            typer.echo(f"  {hook}: {', '.join(names) or 'implemented'}")
+            say(f"  {hook}: {', '.join(names) or 'implemented'}")
 
 
 @app.command()
@@ -141,9 +139,9 @@ def doctor(
         show([f.to_dict() for f in findings])
     else:
         for f in findings:
-            typer.echo(f"{'ok' if f.ok else 'PROBLEM':>7}  {f.what}: {f.found}")
+            say(f"{'ok' if f.ok else 'PROBLEM':>7}  {f.what}: {f.found}")
             if f.cure:
-                typer.echo(f"{'':>9}→ {f.cure}")
+                say(f"{'':>9}→ {f.cure}")
     if not all(f.ok for f in findings):
         raise typer.Exit(1)
 
@@ -168,5 +166,5 @@ def judge(
         show(found)
         return
     for reply in found["replies"]:
-        typer.echo(f"--- {reply['order']} ---\n{reply['text']}")
-    typer.echo(f"better: {found['better']}")
+        say(f"--- {reply['order']} ---\n{reply['text']}")
+    say(f"better: {found['better']}")

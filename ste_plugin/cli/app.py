@@ -2,12 +2,22 @@
 
 import json
 import sys
-from typing import Any
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from ste_plugin import __version__
+from ste_plugin.durable import is_about_storage, unwritable
 from ste_plugin.errors import SteError
+from ste_plugin.plain import for_terminal
+from ste_plugin.redaction import hidden
+
+if TYPE_CHECKING:
+    from ste_plugin.session import Session
 
 app = typer.Typer(
     name="ste",
@@ -18,9 +28,32 @@ app = typer.Typer(
 )
 
 
+def safe(text: str) -> str:
+    """Return a text that steers no terminal and holds no secret: all that commands print goes through it."""
+    return for_terminal(hidden(text))
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """Print a text for people."""
+    typer.echo(safe(str(text)), err=err)
+
+
 def show(value: Any) -> None:
     """Print a value as JSON on standard output, for scripts."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    say(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def opened(config: Path, named: Sequence[Path], **how: Any) -> "Iterator[Session]":
+    """Open a run; plugins that its config lists must have been named on the command line, too."""
+    from ste_plugin import opening
+    from ste_plugin.config_file import read_config
+    from ste_plugin.plugins import require_named
+
+    listed = [config.resolve().parent / path for path in read_config(config).plugins]
+    require_named(listed, named, str(config), "--plugin {}")
+    with opening.opened(config, named, **how) as session:
+        yield session
 
 
 def _version(wanted: bool) -> None:
@@ -40,13 +73,20 @@ def root(
 
 def main() -> None:
     """Run the command; a SteError is printed plainly and gives its own exit code."""
-    from ste_plugin.cli import about, comparing, fitting, measuring, running  # noqa: F401  (they add their commands to `app`)
+    from ste_plugin.cli import about, comparing, fitting, forgetting, measuring, running  # noqa: F401  (they add their commands to `app`)
 
     try:
         app()
     except SteError as error:
-        typer.secho(f"ste: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("ste: stopped. Run the same command again to go on.", err=True)
-        sys.exit(130)
+        _fail(error)
+    except Exception as error:
+        if isinstance(error, OSError) and is_about_storage(error):
+            _fail(unwritable(error.filename or "a file of the run", error))
+        # a mistake of ours: its traceback may quote what strangers wrote, too
+        say(traceback.format_exc(), err=True)
+        sys.exit(1)
+
+
+def _fail(error: SteError) -> NoReturn:
+    typer.secho(safe(f"ste: {error}"), err=True, fg="red" if sys.stderr.isatty() else None)
+    sys.exit(error.exit_code)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from ste_plugin.cli.app import say
 from ste_plugin.errors import SteError
 
 _Config = click.argument("config", type=click.Path(path_type=Path))
@@ -33,7 +34,7 @@ def ste_run(context: click.Context, config: Path) -> None:
     from ste_plugin.hosts.axolotl_config import is_axolotl_config
 
     if is_axolotl_config(config):
-        _answering(lambda: click.echo(f"Judge: {train_as_given(config, context.args)}"))
+        _answering(lambda: say(f"Judge: {train_as_given(config, context.args)}"))
     else:
         _answering(lambda: run(config))
 
@@ -43,5 +44,5 @@ def _answering(command) -> None:  # type: ignore[no-untyped-def]
     try:
         command()
     except SteError as error:
-        click.secho(f"ste: {error}", err=True)
+        say(f"ste: {error}", err=True)
         sys.exit(error.exit_code)

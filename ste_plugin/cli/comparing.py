@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ste_plugin.cli.app import app, show
+from ste_plugin.cli.app import app, say, show
 from ste_plugin.cli.running import Json
 
 Judge = Annotated[
@@ -27,14 +27,12 @@ def compare(first: Judge, second: Judge, as_json: Json = False) -> None:
         told = {name: found.to_dict() for name, found in done.items()}
         show({"first": str(first), "second": str(second), "evaluations": told, "refused": refused})
         return
-    typer.echo(f"first: {first}\nsecond: {second}")
+    say(f"first: {first}\nsecond: {second}")
     for name, found in done.items():
-        typer.echo(f"\n{name}: {found.n} labelled pairs")
+        say(f"\n{name}: {found.n} labelled pairs")
         for metric, d in (("accuracy", found.acc), ("right in both orders", found.acc_pc)):
             interval = f"  [{d.interval[0]:+.3f}, {d.interval[1]:+.3f}]" if d.interval else ""
-            typer.echo(
-                f"  {metric:<21} {d.first:.3f} → {d.second:.3f}  {d.difference:+.3f}{interval}"
-            )
-        typer.echo(f"  {found.sentence()}")
+            say(f"  {metric:<21} {d.first:.3f} → {d.second:.3f}  {d.difference:+.3f}{interval}")
+        say(f"  {found.sentence()}")
     for name, why in refused.items():
-        typer.echo(f"\n{name}: not compared, {why}.")
+        say(f"\n{name}: not compared, {why}.")

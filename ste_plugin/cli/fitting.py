@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ste_plugin.cli.about import Json, Plugin, recipe_dirs, recipes_app
-from ste_plugin.cli.app import show
+from ste_plugin.cli.app import say, show
 
 
 @recipes_app.command("fit")
@@ -32,7 +32,7 @@ def recipes_fit(
         told = {"model": model, "parameters": shape.parameters, "shape": source, "gpus": gpus}
         show(told | {"recipes": [fit.to_dict() for fit in found]})
         return
-    typer.echo(f"{model}: {shape.parameters:,} parameters, by {source}; {cluster} GPUs.")
-    typer.echo("Calculated, in GB of 1e9 bytes per GPU; activations and logits are estimates.")
+    say(f"{model}: {shape.parameters:,} parameters, by {source}; {cluster} GPUs.")
+    say("Calculated, in GB of 1e9 bytes per GPU; activations and logits are estimates.")
     for fit in found:
-        typer.echo(f"{fit.recipe}\n  " + str(fit).replace("\n", "\n  "))
+        say(f"{fit.recipe}\n  " + str(fit).replace("\n", "\n  "))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ste_plugin.cli.app import app, show
+from ste_plugin.cli.app import app, say, show
 from ste_plugin.cli.running import Json, Number, Plugin
 from ste_plugin.errors import ConfigError
 
@@ -66,19 +66,20 @@ def evaluate(
 
 def measure_run(config: Path, iteration: int | None, plugin: list[Path], as_json: bool) -> None:
     """Measure an iteration on the run's dev and test pairs, given pairs and benchmarks."""
-    from ste_plugin import loop
-    from ste_plugin.opening import next_iteration, opened
+    from ste_plugin import stages
+    from ste_plugin.cli.app import opened
+    from ste_plugin.opening import next_iteration
     from ste_plugin.report import COLUMNS, number_text
 
     with opened(config, plugin, quiet=as_json) as session:
         number = next_iteration(session) if iteration is None else iteration
-        results = loop.evaluate(session, number)
+        results = stages.evaluate(session, number)
     if as_json:
         show(results)
         return
     for name, found in results.items():
         told = ", ".join(f"{h} {number_text(found['overall'].get(k))}" for h, k in COLUMNS.items())
-        typer.echo(f"{name} ({found['n']} pairs): {told}")
+        say(f"{name} ({found['n']} pairs): {told}")
 
 
 def measure(
@@ -94,7 +95,7 @@ def measure(
 
     task_dirs = plugin_manager(settings.plugins).hook.ste_task_dirs()
     metadata = find_task(task, task_dirs).metadata | judge_metadata(judge_args)
-    name = Path(model).name
+    name = Path(model).resolve().name  # `..` has no name of its own
     out = out or Path("evaluations") / name / task
     found = lm_eval.evaluate(
         model, out, settings=type(settings).read(settings.environment(), metadata), task=task,
@@ -104,7 +105,7 @@ def measure(
         show(found)
         return
     print_table([judge_line(name, task, found)])
-    typer.echo(f"Every figure: {out / 'results.json'}")
+    say(f"Every figure: {out / 'results.json'}")
 
 
 def judge_metadata(judge_args: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +146,9 @@ def print_table(lines: list[dict[str, Any]]) -> None:
 
     from ste_plugin.report import judges_table
 
-    console = Console(highlight=False, width=None if Console().is_terminal else 160)
+    console = Console(
+        highlight=False, markup=False, emoji=False, width=None if Console().is_terminal else 160
+    )
     console.print(judges_table(lines))
 
 
@@ -153,11 +156,13 @@ def parsed(text: str) -> dict[str, Any]:
     """Return the arguments of a backend. Raises: ConfigError where they are neither form."""
     import yaml
 
+    from ste_plugin import safe_yaml
+
     try:
         if text.startswith("{"):
             return dict(json.loads(text))
         pairs = [part.split("=", 1) for part in text.split(",") if part]
-        return {key.strip(): yaml.safe_load(value) for key, value in pairs}
+        return {key.strip(): safe_yaml.load(value) for key, value in pairs}
     except (ValueError, yaml.YAMLError) as error:
         raise ConfigError(
             f"--model-args {text!r}: expected KEY=VALUE,KEY=VALUE or a JSON object."

@@ -1,11 +1,11 @@
 """Commands that work on a run: init, run, generate, train, eval, status, demo."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ste_plugin.cli.app import app, show
+from ste_plugin.cli.app import app, say, show
 from ste_plugin.errors import ConfigError
 
 Config = Annotated[Path, typer.Argument(help="The run's YAML; `ste init` writes one.")]
@@ -15,6 +15,14 @@ Plugin = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON; no progress.")]
 Number = Annotated[
     int | None, typer.Option("--iteration", min=0, help="Which one; by default the next to do.")
+]
+
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        help="Redo from this stage on (pool, generate, train, eval); the old output is kept.",
+    ),
 ]
 
 _COLUMNS_AT_MOST = 8
@@ -32,18 +40,40 @@ def init(
         raise ConfigError(f"{path}: exists already; give another name: `ste init other.yaml`.")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(STARTER, encoding="utf-8")
-    typer.echo(f"Wrote {path}. Edit it, then: ste run {path}")
+    say(f"Wrote {path}. Edit it, then: ste run {path}")
 
 
 @app.command()
-def run(config: Config, plugin: Plugin = None, as_json: Json = False) -> None:
+def run(
+    config: Config, plugin: Plugin = None, as_json: Json = False, from_stage: From = None,
+    iteration: Number = None,
+) -> None:  # fmt: skip
     """Do the whole loop, or what is left of it: generate, train, evaluate, decide."""
     from ste_plugin import loop
-    from ste_plugin.opening import opened
+    from ste_plugin.cli.app import opened
 
-    with opened(config, plugin or [], quiet=as_json) as session:
+    with opened(
+        config, plugin or [], quiet=as_json, redo=redo_of(from_stage, iteration)
+    ) as session:
         reports = loop.run(session)
         tell(session.folder.root, reports, as_json)
+
+
+def redo_of(stage: str | None, iteration: int | None) -> Any:
+    """Return what is to be redone, or None.
+
+    Raises: ConfigError for a stage that there is not, or an iteration without a stage.
+    """
+    from ste_plugin.redo import STAGES, Redo
+
+    if stage is None and iteration is None:
+        return None
+    if stage not in STAGES:
+        raise ConfigError(
+            f"--from: expected one of {', '.join(STAGES)}, found {stage!r}; --iteration says from "
+            "which iteration on."
+        )
+    return Redo(stage, 1 if iteration is None else iteration)
 
 
 def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type-arg]
@@ -58,7 +88,9 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
     if as_json:
         show(report)
         return
-    console = Console(highlight=False, width=None if Console().is_terminal else 132)
+    console = Console(
+        highlight=False, markup=False, emoji=False, width=None if Console().is_terminal else 132
+    )
     names = [n for n in reports[0].evaluations if all(n in r.evaluations for r in reports)]
     for name in [n for n in names if n != "dev"] or names:
         console.print(tables.iterations_table(reports, name))
@@ -67,6 +99,7 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
         if share := tables.easy_share(reports[0], name):
             console.print(share, soft_wrap=True)
         console.print()
+    console.print(tables.pool_cost(read_json(root / "pool" / "done.json")), soft_wrap=True)
     console.print(tables.verdict_on(reports, report["best"], report["keep"]), soft_wrap=True)
     console.print(f"Judge: {report['model']}", soft_wrap=True)
     form = read_yaml(root / "run.yaml")["config"]["judging"]["format"]
@@ -82,13 +115,14 @@ def generate(
     config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
 ) -> None:
     """Make the next iteration's data set: pool, judgments, rows, manifest."""
-    from ste_plugin import loop
-    from ste_plugin.opening import next_iteration, opened
+    from ste_plugin import stages
+    from ste_plugin.cli.app import opened
+    from ste_plugin.opening import next_iteration
 
     with opened(config, plugin or [], quiet=as_json) as session:
         number = next_iteration(session) if iteration is None else iteration
-        manifest = loop.generate(session, number, loop.next_stage(session, number))
-    show({"iteration": number, "manifest": str(manifest)}) if as_json else typer.echo(manifest)
+        manifest = stages.generate(session, number, stages.next_stage(session, number))
+    show({"iteration": number, "manifest": str(manifest)}) if as_json else say(manifest)
 
 
 @app.command()
@@ -96,13 +130,14 @@ def train(
     config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
 ) -> None:
     """Train the next iteration's judge with axolotl, merged and checked."""
-    from ste_plugin import loop
-    from ste_plugin.opening import next_iteration, opened
+    from ste_plugin import stages
+    from ste_plugin.cli.app import opened
+    from ste_plugin.opening import next_iteration
 
     with opened(config, plugin or [], quiet=as_json) as session:
         number = next_iteration(session) if iteration is None else iteration
-        model = loop.train(session, number, loop.next_stage(session, number))
-    show({"iteration": number, "model": str(model)}) if as_json else typer.echo(model)
+        model = stages.train(session, number, stages.next_stage(session, number))
+    show({"iteration": number, "model": str(model)}) if as_json else say(model)
 
 
 @app.command()
@@ -117,8 +152,8 @@ def status(
         show(found)
         return
     for stage in found["stages"]:
-        typer.echo(f"{'done' if stage['done'] else 'open':>5}  {stage['stage']}  {stage['told']}")
-    typer.echo(f"next: {found['next']}")
+        say(f"{'done' if stage['done'] else 'open':>5}  {stage['stage']}  {stage['told']}")
+    say(f"next: {found['next']}")
 
 
 @app.command()
@@ -128,8 +163,8 @@ def demo(
 ) -> None:
     """Make a judge from a 135M model on this machine: two iterations, no GPU, about 20 minutes."""
     from ste_plugin import loop
+    from ste_plugin.cli.app import opened
     from ste_plugin.demo import prepare_demo
-    from ste_plugin.opening import opened
 
     config = prepare_demo(folder)
     with opened(config, [], quiet=as_json) as session:

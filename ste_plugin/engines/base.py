@@ -1,13 +1,12 @@
 """What an engine is asked, and what it answers."""
 
-from collections.abc import Iterable, Iterator
-from copy import copy
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
-from ste_plugin.config import HostConfig
+from ste_plugin.config import ServeConfig
 from ste_plugin.records import Record, content_key
 
 
@@ -68,10 +67,16 @@ class ChatRequest:
         """Return the sample's own 60 bits of randomness: they depend on its key and nothing else."""
         return int(content_key("seed", self.key)[:15], 16)
 
+    def keyed(self, prompt_key: str) -> Self:
+        """Return the request itself, told its key: hashing a long prompt costs more than asking for it."""
+        self.__dict__["prompt_key"] = prompt_key
+        return self
+
     def sample(self, index: int) -> Self:
         """Return the request for another sample of the same prompt, whose key is not hashed again."""
-        other = copy(self)
-        object.__setattr__(other, "sample_index", index)
+        _ = self.prompt_key  # it goes along with the other fields
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, sample_index=index)
         return other
 
 
@@ -82,7 +87,8 @@ class Completion(Record):
     key: str
     """The key of the request."""
     text: str
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "budget"]
+    """`budget` is of no engine: nobody was asked, as the run's budget was used up."""
     prompt_tokens: int
     """Tokens read for this completion alone: 0 where a sibling sample already paid for them."""
     completion_tokens: int
@@ -114,5 +120,7 @@ class Place:
     """Folder that relative paths in the config start from."""
     logs: Path
     """Folder for the log of a server that the engine starts."""
-    serve: HostConfig = field(default_factory=HostConfig)
+    serve: ServeConfig = field(default_factory=ServeConfig)
     """The environment of such a server."""
+    say: Callable[[str], None] = lambda _: None
+    """Tells a person one line: what `engine: auto` picked, that a batch had to be made smaller."""

@@ -5,12 +5,14 @@ from typing import Any
 
 from ste_plugin.engines.base import Message
 from ste_plugin.errors import EngineError
+from ste_plugin.plain import for_tokenizer
 
 
 def render_chat(tokenizer: Any, messages: Sequence[Message], *, prefix: str = "") -> str:
     """Return the prompt up to where the assistant goes on, after `prefix`.
 
-    A template that refuses or drops a system turn gets it at the head of the first user turn.
+    A template that refuses or drops a system turn gets it at the head of the first user turn. Special
+    tokens of this tokenizer in what the turns say are broken up: only the template's own are left.
     Raises: EngineError where the tokenizer has no chat template.
     """
     if not getattr(tokenizer, "chat_template", None):
@@ -18,6 +20,7 @@ def render_chat(tokenizer: Any, messages: Sequence[Message], *, prefix: str = ""
             f"{tokenizer.name_or_path}: its tokenizer has no chat template, so chat turns cannot be "
             "shown to it. Use an instruction-tuned model, or put chat_template.jinja in its folder."
         )
+    messages = [Message(m.role, for_tokenizer(tokenizer, m.content)) for m in messages]
     text = _templated(tokenizer, messages)
     if text is None or any(m.content.strip() not in text for m in messages if m.role == "system"):
         text = _templated(tokenizer, merge_system(messages))

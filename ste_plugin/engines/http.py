@@ -1,27 +1,29 @@
-"""Any OpenAI-compatible server: many calls in flight, retried until each request has its answer."""
+"""Any OpenAI-compatible servers: many calls in flight, retried until each request has its answer."""
 
+import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from itertools import islice
+from itertools import chain
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Place
+from ste_plugin.engines.http_endpoint import Endpoint
+from ste_plugin.engines.http_endpoints import Endpoints
 from ste_plugin.engines.http_options import HttpOptions, read_api_key, read_options
+from ste_plugin.engines.http_reply import TOO_LONG, Reply, completions, read_choice
 from ste_plugin.engines.http_session import HttpSession
-from ste_plugin.engines.http_wire import (
-    TOO_LONG,
-    Call,
-    Reply,
-    body,
-    completions,
-    plan_calls,
-    read_choice,
-)
+from ste_plugin.engines.http_wire import Call, body, plan_calls
 from ste_plugin.errors import EngineError
+
+logger = logging.getLogger(__name__)
 
 _ASKED_AGAIN = 3
 """Times a choice is asked for again where the reply names none or several."""
+
+Answer = tuple[list[Completion], list[Call]]
+"""What a call gave, and the calls that are still to be made for what it did not give."""
 
 
 def create(model: ModelConfig, place: Place) -> "HttpEngine":  # noqa: ARG001 (nothing lies beside the config)
@@ -30,15 +32,21 @@ def create(model: ModelConfig, place: Place) -> "HttpEngine":  # noqa: ARG001 (n
     Raises: ConfigError for a wrong option, or an environment variable that is not set.
     """
     options = read_options(model.options)
-    return HttpEngine(model.model, options, read_api_key(options.api_key_env))
+    each = [
+        Endpoint(e, read_api_key(e.api_key_env), options.concurrency, options.backoff_s)
+        for e in options.each_endpoint(model.model)
+    ]
+    return HttpEngine(model.model, options, Endpoints(each, options.max_attempts))
 
 
 class HttpEngine:
-    """A model behind `/v1/chat/completions`."""
+    """A model behind one or several `/v1/chat/completions`."""
 
-    def __init__(self, model: str, options: HttpOptions, key: str) -> None:
-        self._model, self._options, self._key = model, options, key
+    def __init__(self, model: str, options: HttpOptions, endpoints: Endpoints) -> None:
+        self._model, self._options, self._endpoints = model, options, endpoints
         self._sessions: set[HttpSession] = set()
+        self._together = bool(options.samples)
+        """Whether several samples are asked for in one call."""
 
     def close(self) -> None:
         """End whatever is still in flight."""
@@ -46,44 +54,58 @@ class HttpEngine:
             session.stop()
 
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
-        """Yield completions as the server gives them; a request that occurs twice is answered once.
+        """Yield completions as they come; a request that occurs twice in a row is answered once.
 
         Samples of one prompt share a call where the server can do that. Closing the iterator, or
         interrupting it, ends the calls in flight. After a failure the completions of the other
         calls in flight are still yielded, then the failure is raised.
         """
-        options = self._options
-        session = HttpSession(self._model, options, self._key)
+        self._endpoints.begin_stage()
+        session = HttpSession(self._options, self._endpoints)
         self._sessions.add(session)
-        pool = ThreadPoolExecutor(options.concurrency, "ste-http")
+        pool = ThreadPoolExecutor(self._endpoints.most, "ste-http")
 
-        def submit(call: Call) -> Future[list[Completion]]:
+        def submit(call: Call) -> Future[Answer]:
             return pool.submit(self._answer, session, call)
 
         try:
-            calls = plan_calls(map(self._checked, requests), options.samples, options.prefill)
-            yield from _as_they_come(calls, submit, options.concurrency, session.wind_down)
+            calls = plan_calls(requests, lambda: self._together, self._options.prefill)
+            yield from _as_they_come(calls, submit, lambda: self._endpoints.room, session.wind_down)
         finally:
             session.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             self._sessions.discard(session)
 
-    def _checked(self, request: ChatRequest) -> ChatRequest:
-        if self._options.prefill == "ask" and request.prefix and not request.choices:
-            raise EngineError(
-                f"{self._options.url}: with options.prefill: ask, a reply cannot go on from given words "
-                "unless it is one of given choices. Set options.prefill: vllm if the server knows "
-                "continue_final_message."
-            )
-        return request
+    def _answer(self, session: HttpSession, call: Call) -> Answer:
+        if call.n > 1 and not self._together:
+            return [], call.split(0)[1]
+        reply = self._reply(session, call)
+        if reply is TOO_LONG or len(reply.texts) == call.n:
+            return completions(call, reply), []
+        self._ask_one_each(len(reply.texts), call.n)
+        answered, owed = call.split(len(reply.texts))
+        return completions(answered, reply) if reply.texts else [], owed
 
-    def _answer(self, session: HttpSession, call: Call) -> list[Completion]:
-        if not call.first.choices:
-            wanted = body(call, self._model, self._options.prefill)
-            return completions(call, session.post(wanted, call.n))
-        if self._options.prefill == "ask":
-            return completions(call, self._ask(session, call))
-        return completions(call, self._choose(session, call))
+    def _ask_one_each(self, found: int, n: int) -> None:
+        if self._together:  # several threads may find out at once: a second warning does no harm
+            self._together = False
+            logger.warning(
+                "The server of %s gives %d of n=%d samples in one call: from here on each sample is a "
+                "call of its own, which reads its prompt again (options.samples: false says so at once).",
+                self._model, found, n,
+            )  # fmt: skip
+
+    def _reply(self, session: HttpSession, call: Call) -> Reply:
+        prefill, first = self._options.prefill, call.first
+        if first.choices:
+            return (self._ask if prefill == "ask" else self._choose)(session, call)
+        if first.prefix and prefill == "ask":
+            raise EngineError(
+                f"model {self._model!r}: with options.prefill: ask, a reply cannot go on from given "
+                "words unless it is one of given choices. Set options.prefill: vllm if the server "
+                "knows continue_final_message."
+            )
+        return session.post(body(call, self._model, prefill), call.n)
 
     def _choose(self, session: HttpSession, call: Call) -> Reply:
         reply = session.post(body(call, self._model, self._options.prefill), call.n)
@@ -93,9 +115,9 @@ class HttpEngine:
         if not strange:
             return replace(reply, reasons=tuple("stop" for _ in reply.texts))
         raise EngineError(
-            f"{self._options.url} (model {self._model!r}): expected one of {call.first.choices}, found "
-            f"{strange[0][:60]!r}: the server does not hold its reply to the choices. vLLM before 0.12 "
-            "needs options.prefill: vllm-guided-choice, and a server other than vLLM options.prefill: ask."
+            f"model {self._model!r}: expected one of {call.first.choices}, found {strange[0][:60]!r}: "
+            "the server does not hold its reply to the choices. vLLM before 0.12 needs "
+            "options.prefill: vllm-guided-choice, and a server other than vLLM options.prefill: ask."
         )
 
     def _ask(self, session: HttpSession, call: Call) -> Reply:
@@ -112,30 +134,38 @@ class HttpEngine:
             if choice is not None:
                 return Reply((choice,), ("stop",), read, written)
         raise EngineError(
-            f"{self._options.url} (model {self._model!r}): asked for exactly one of {choices}, it last "
-            f"replied {said[:60]!r}. Set options.prefill: vllm if the server is vLLM, or "
+            f"model {self._model!r}: asked for exactly one of {choices}, it last replied "
+            f"{said[:60]!r}. Set options.prefill: vllm if the server is vLLM, or "
             "judging.force_verdict: false."
         )
 
 
 def _as_they_come(
     calls: Iterator[Call],
-    submit: Callable[[Call], Future[list[Completion]]],
-    most: int,
+    submit: Callable[[Call], Future[Answer]],
+    room: Callable[[], int],
     wind_down: Callable[[], None],
 ) -> Iterator[Completion]:
-    """Yield what the calls give with at most `most` in flight; the first failure is raised last."""
-    running = {submit(call) for call in islice(calls, most)}
+    """Yield what the calls give, taking a call only where there is room; a failure is raised last."""
+    running: set[Future[Answer]] = set()
+    owed: deque[Call] = deque()
+    came: list[Completion] = []
     failure: BaseException | None = None
-    while running:
+    while True:
+        while not failure and len(running) < room():
+            call = owed.popleft() if owed else next(calls, None)
+            if call is None:
+                break
+            running.add(submit(call))
+        yield from came
+        if not running:
+            break
         done, running = wait(running, return_when=FIRST_COMPLETED)
         failure = failure or next((e for f in done if (e := f.exception())), None)
         if failure:
             wind_down()
-        else:
-            running |= {submit(call) for call in islice(calls, len(done))}
-        for future in done:
-            if not future.exception():
-                yield from future.result()
+        answers = [f.result() for f in done if not f.exception()]
+        came = [completion for given, _ in answers for completion in given]
+        owed.extend(chain.from_iterable(rest for _, rest in answers))
     if failure:
         raise failure

@@ -1,4 +1,4 @@
-"""The settings of an HTTP engine, and the API key they name."""
+"""The settings of an HTTP engine, and the API keys they name."""
 
 import os
 import re
@@ -6,39 +6,104 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 import httpx
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ste_plugin.config import Positive, Strict
+from ste_plugin.engines.http_prices import Prices
 from ste_plugin.errors import ConfigError
-
-Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Prefill = Literal["ask", "vllm", "vllm-guided-choice"]
+from ste_plugin.redaction import keep_secret
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+
+def _plain_address(value: str) -> str:
+    try:
+        url = httpx.URL(value)
+    except httpx.InvalidURL as error:
+        raise ValueError("expected an address such as http://localhost:8000/v1") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(
+            "expected an address with http:// or https://, as http://localhost:8000/v1"
+        )
+    if url.userinfo or url.query or url.fragment:
+        raise ValueError(
+            "expected scheme, host, port and path only; a key goes into an environment variable "
+            "that api_key_env names"
+        )
+    return value.rstrip("/")
+
+
+def _name_not_key(value: str) -> str:
+    if not _VARIABLE.fullmatch(value):
+        raise ValueError(
+            "expected the name of an environment variable in capitals, such as JUDGE_API_KEY; "
+            "what was found is not shown, as it may be the key itself"
+        )
+    return value
+
+
+Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(gt=0.0, le=1000.0)]
+Address = Annotated[str, AfterValidator(_plain_address)]
+VariableName = Annotated[str, AfterValidator(_name_not_key)]
+Prefill = Literal["ask", "vllm", "vllm-guided-choice"]
+
+
+class EndpointOptions(Strict):
+    """One of several servers; what is left out is as for all."""
+
+    # A key that was put in the wrong place must not be printed with the complaint about it.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    base_url: Address
+    """Where its `/chat/completions` and `/models` lie: `http://localhost:8000/v1`."""
+    weight: Weight = 1.0
+    """Its share of the calls, while there is room: weight 2 has twice as many in flight."""
+    model: str | None = None
+    """The model's name there, if it is another."""
+    api_key_env: VariableName | None = None
+    """Name of the environment variable that holds its API key."""
+    requests_per_minute: Positive | None = None
+    tokens_per_minute: Positive | None = None
+
+    @property
+    def url(self) -> str:
+        """Where chat requests are posted."""
+        return f"{self.base_url}/chat/completions"
 
 
 class HttpOptions(Strict):
     """`options:` of an `engine: http`."""
 
-    # A key that was put in the wrong place must not be printed with the complaint about it.
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    base_url: str
+    base_url: Address | None = None
     """Where the server's `/chat/completions` and `/models` lie: `http://localhost:8000/v1`."""
-    api_key_env: str | None = None
+    endpoints: tuple[EndpointOptions, ...] | None = None
+    """Several servers of the same weights, in place of `base_url`."""
+    api_key_env: VariableName | None = None
     """Name of the environment variable that holds the API key."""
     revision: str = "main"
     """Name of the weights behind the model's name; change it when the server changes them."""
-    concurrency: Positive = 32
-    """Calls in flight at once."""
+    accept_model: tuple[str, ...] = ()
+    """Names that replies may give for the model, beside its own with or without a date or version."""
+    concurrency: Positive = 128
+    """Most calls in flight at once, at an endpoint of weight 1; fewer where the server resists."""
+    requests_per_minute: Positive | None = None
+    """Most calls begun in a minute, at each endpoint."""
+    tokens_per_minute: Positive | None = None
+    """Most tokens read and written in a minute, at each endpoint."""
+    prices: Prices | None = None
+    """What tokens cost, for the report."""
     timeout_s: Seconds = 600.0
     """How long one call may stay silent."""
     max_attempts: Positive = 6
-    """Tries of one call, the first included."""
+    """Tries of one call for each endpoint, the first included; and how often in a row an endpoint may
+    be found down before it is given up."""
     backoff_s: Seconds = 0.5
     """Pause before the second try; it doubles with every further one, up to 30 s."""
-    samples: bool = True
-    """Whether the server answers `n` samples in one call."""
+    samples: Literal[True, False, "auto"] = "auto"
+    """Whether a server answers `n` samples in one call; `auto` tries, until one does not."""
     prefill: Prefill = "ask"
     """How a reply is continued and a choice is drawn.
 
@@ -47,38 +112,30 @@ class HttpOptions(Strict):
     `ask`: any server; the choice is asked for in one more user turn, and read from the reply.
     """
 
-    @field_validator("base_url")
-    @classmethod
-    def _plain_address(cls, value: str) -> str:
-        try:
-            url = httpx.URL(value)
-        except httpx.InvalidURL as error:
-            raise ValueError("expected an address such as http://localhost:8000/v1") from error
-        if url.scheme not in ("http", "https") or not url.host:
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> "HttpOptions":
+        if self.base_url is None and not self.endpoints:
             raise ValueError(
-                "expected an address with http:// or https://, as http://localhost:8000/v1"
+                "base_url: missing; where the server is, such as http://localhost:8000/v1 (or "
+                "endpoints, for several)"
             )
-        if url.userinfo or url.query or url.fragment:
-            raise ValueError(
-                "expected scheme, host, port and path only; a key goes into an environment variable "
-                "that api_key_env names"
-            )
-        return value.rstrip("/")
+        if self.base_url is not None and self.endpoints is not None:
+            raise ValueError("base_url, endpoints: expected one of them, found both")
+        return self
 
-    @field_validator("api_key_env")
-    @classmethod
-    def _name_not_key(cls, value: str | None) -> str | None:
-        if value is not None and not _VARIABLE.fullmatch(value):
-            raise ValueError(
-                "expected the name of an environment variable in capitals, such as JUDGE_API_KEY; "
-                "what was found is not shown, as it may be the key itself"
-            )
-        return value
-
-    @property
-    def url(self) -> str:
-        """Where chat requests are posted."""
-        return f"{self.base_url}/chat/completions"
+    def each_endpoint(self, model: str) -> tuple[EndpointOptions, ...]:
+        """Return every server with nothing left out; `model` is its name where it has no other."""
+        shared = {
+            "model": model,
+            "api_key_env": self.api_key_env,
+            "requests_per_minute": self.requests_per_minute,
+            "tokens_per_minute": self.tokens_per_minute,
+        }
+        given = self.endpoints or (EndpointOptions(base_url=self.base_url or ""),)
+        return tuple(
+            e.model_copy(update={k: v for k, v in shared.items() if getattr(e, k) is None})
+            for e in given
+        )
 
 
 def read_options(raw: dict[str, Any]) -> HttpOptions:
@@ -97,14 +154,17 @@ def read_options(raw: dict[str, Any]) -> HttpOptions:
 def _told(where: tuple[str | int, ...], kind: str, message: str) -> str:
     name = ".".join(str(part) for part in where)
     if kind == "extra_forbidden":
-        near = get_close_matches(name, HttpOptions.model_fields, n=1, cutoff=0.5)
-        known = ", ".join(HttpOptions.model_fields)
-        return f"{name}: unknown; " + (
-            f"did you mean {near[0]!r}?" if near else f"there are: {known}"
-        )
+        return f"{name}: unknown; {_nearest(where)}"
     if kind == "missing":
-        return f"{name}: missing; where the server is, such as http://localhost:8000/v1"
-    return f"{name}: {message.removeprefix('Value error, ')}"
+        return f"{name}: missing"
+    return f"{name}: {message}".replace("Value error, ", "").removeprefix(": ")
+
+
+def _nearest(where: tuple[str | int, ...]) -> str:
+    places: dict[str | int, type[Strict]] = {"endpoints": EndpointOptions, "prices": Prices}
+    known = places.get(where[0] if len(where) > 1 else "", HttpOptions).model_fields
+    near = get_close_matches(str(where[-1]), known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
 
 
 def read_api_key(variable: str | None) -> str:
@@ -114,6 +174,7 @@ def read_api_key(variable: str | None) -> str:
     """
     if variable is None:
         return ""
+    keep_secret(variable)
     key = os.environ.get(variable, "").strip()
     if not key:
         raise ConfigError(

@@ -1,13 +1,7 @@
-"""One conversation with a server: posts with retries, and messages for when it will not answer."""
+"""One conversation with all servers: posts with retries, and messages for when none will answer."""
 
-import json
-import random
-import socket
-from threading import Event, Lock
-from typing import Any
-from weakref import WeakSet
+from threading import Event
 
-import httpx
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -15,146 +9,110 @@ from tenacity import (
     sleep_using_event,
     stop_after_attempt,
     stop_when_event_set,
+    wait_exponential,
+    wait_random,
 )
 
+from ste_plugin.engines.http_connection import Body, Connections
+from ste_plugin.engines.http_endpoint import Endpoint
+from ste_plugin.engines.http_endpoints import AllDown, Closed, Endpoints
 from ste_plugin.engines.http_options import HttpOptions
-from ste_plugin.engines.http_refusal import Transient, refusal, too_long
-from ste_plugin.engines.http_wire import TOO_LONG, Reply, UnreadableReply, read_reply
+from ste_plugin.engines.http_refusal import Transient
+from ste_plugin.engines.http_reply import Reply
 from ste_plugin.errors import EngineError
 
-_CONNECT_TIMEOUT_S, _LONGEST_BACKOFF_S = 10.0, 30.0
-_SHOWN = 300
+_LONGEST_BACKOFF_S = 30.0
+_CHARACTERS_A_TOKEN = 3.0
+"""Fewer than in English, so that most prompts are guessed too long."""
 
 
 class HttpSession:
-    """Connections to one server, usable from many threads until stopped."""
+    """What all calls of one stage go through, from many threads, until it is stopped."""
 
-    def __init__(self, model: str, options: HttpOptions, key: str) -> None:
-        self._model, self._options, self._key = model, options, key
-        self._winding_down, self._stopped = Event(), Event()
-        self._sockets: WeakSet[socket.socket] = WeakSet()
-        self._lock = Lock()
-        most = options.concurrency
-        self._client = httpx.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(
-                options.timeout_s, connect=min(_CONNECT_TIMEOUT_S, options.timeout_s)
-            ),
-            limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
+    def __init__(self, options: HttpOptions, endpoints: Endpoints) -> None:
+        self._options, self._endpoints = options, endpoints
+        keys = frozenset(e.key for e in endpoints.each if e.key)
+        self._connections = Connections(options, keys, endpoints.most)
+        self._winding_down = Event()
+        self._pause_s = wait_exponential(options.backoff_s, _LONGEST_BACKOFF_S) + wait_random(
+            0, options.backoff_s
         )
 
     def wind_down(self) -> None:
         """Let calls in flight finish, but try none again."""
         self._winding_down.set()
+        self._endpoints.wake()
 
     def stop(self) -> None:
-        """End every call at once, even those that wait for an answer; calling it twice is harmless."""
-        self._winding_down.set()
-        self._stopped.set()
-        with self._lock:
-            for connection in self._sockets:
-                _hang_up(connection)
-        self._client.close()
+        """End every call and every wait at once; calling it twice is harmless."""
+        self.wind_down()
+        self._connections.close()
 
-    def post(self, body: dict[str, Any], n: int) -> Reply:
-        """Return the reply to a chat request for n samples.
+    def post(self, body: Body, n: int) -> Reply:
+        """Return the reply to a chat request for n samples, from whichever endpoint gives one.
 
-        A prompt too long for the model's context yields an empty reply, cut by length.
-        Raises: EngineError where the server refuses, or fails `max_attempts` times.
+        A prompt too long for the model's context yields an empty reply, cut by length. Where
+        options.samples is auto, the reply may hold fewer than n samples.
+        Raises: EngineError where a server refuses, or all have failed as often as they may.
         """
-        # What UTF-8 cannot hold (a lone surrogate) becomes '?': no server would take it.
-        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        tried: list[Endpoint] = []
+        tries = self._options.max_attempts * len(self._endpoints.each)
         retrying = Retrying(
-            stop=stop_after_attempt(self._options.max_attempts)
-            | stop_when_event_set(self._winding_down),
-            wait=self._pause_s,
+            stop=stop_after_attempt(tries) | stop_when_event_set(self._winding_down),
+            wait=lambda state: self._wait_s(state, tried),
             sleep=sleep_using_event(self._winding_down),
             retry=retry_if_exception_type(Transient),
             reraise=True,
         )
         try:
-            return retrying(self._attempt, content, n)
-        except Transient as error:
-            tries = self._options.max_attempts
-            raise EngineError(
-                f"{self._options.url} (model {self._model!r}): no usable answer in {tries} attempt(s); "
-                f"the last: {self._shown(error.found)}.\n{error.cure}"
-            ) from None
+            return retrying(self._attempt, body, n, tried)
+        except Transient:
+            how = f"no usable answer in {tries} attempt(s)"
+        except AllDown:
+            how = f"found down {self._options.max_attempts} time(s) in a row"
+        except Closed:
+            how = "the engine was closed during a call"
+        raise EngineError(self._given_up(how))
 
-    def _attempt(self, content: bytes, n: int) -> Reply:
-        if self._winding_down.is_set():
-            raise EngineError(f"{self._options.url}: the engine was closed during a call.")
+    def _attempt(self, body: Body, n: int, tried: list[Endpoint]) -> Reply:
+        last = tried[-1] if tried else None
+        visit = self._endpoints.enter(_most_tokens(body, n), last, self._winding_down)
+        endpoint = visit.endpoint
+        tried.append(endpoint)
+        outcome: int | Transient | None = None
         try:
-            response = self._client.post(
-                self._options.url,
-                content=content,
-                headers={"Content-Type": "application/json"},
-                extensions={"trace": self._remember},
-            )
-        except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
-            raise Transient(
-                f"{type(error).__name__} after {self._options.timeout_s:g} s",
-                "Raise options.timeout_s, lower options.concurrency, or see what the server is doing.",
-            ) from error
-        except httpx.RequestError as error:
-            raise Transient(
-                f"{type(error).__name__}: {error}",
-                "Start the server, or set judge.options.base_url (or the generator's) to where it is.",
-            ) from error
-        if response.is_success:
-            return _read(response.content, n)
-        if too_long(response):
-            return TOO_LONG
-        raise refusal(self._model, self._options, response, self._served, self._shown)
+            own = body | {"model": endpoint.options.model}
+            reply = self._connections.exchange(endpoint, own, n)
+            outcome = reply.prompt_tokens + reply.completion_tokens
+        except Transient as failure:
+            outcome = failure
+            raise
+        finally:
+            self._endpoints.leave(visit, outcome)
+        return reply
 
-    def _served(self) -> str:
-        """Return in words what the server says it serves."""
-        url = f"{self._options.base_url}/models"
-        try:
-            listed = self._client.get(url, extensions={"trace": self._remember}).json()
-            names = sorted(str(model["id"]) for model in listed["data"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
-            return f"GET {url} gives no list of models, so base_url is the first suspect"
-        return f"GET {url} lists: {', '.join(names) or 'none'}"
+    def _wait_s(self, state: RetryCallState, tried: list[Endpoint]) -> float:
+        return 0.0 if self._endpoints.others_are_awake(tried) else self._pause_s(state)
 
-    def _shown(self, text: str) -> str:
-        """Return the beginning of a stranger's text on one line, without our key."""
-        if self._key:
-            text = text.replace(self._key, "[API key]")
-        return " ".join(text.split())[:_SHOWN]
+    def _given_up(self, how: str) -> str:
+        """Return that nothing answers, with what each endpoint said last and what to do about it."""
+        each = self._endpoints.each
+        if len(each) == 1:
+            return self._last_words(each[0], f"{how}; the last: ")
+        told = "\n".join(self._last_words(e) for e in each)
+        return f"{len(each)} endpoints, {how}; the last of each:\n{told}"
 
-    def _pause_s(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after_s if isinstance(error, Transient) else 0.0
-        grown = self._options.backoff_s * 2.0 ** min(state.attempt_number - 1, 16)
-        return max(asked, min(grown, _LONGEST_BACKOFF_S)) + random.uniform(
-            0, self._options.backoff_s
+    def _last_words(self, endpoint: Endpoint, how: str = "") -> str:
+        failure, options = endpoint.last_failure, endpoint.options
+        found = (
+            f"{self._connections.shown(failure.found).rstrip('.')}.\n{failure.cure}"
+            if failure
+            else "nothing"
         )
-
-    def _remember(self, event: str, info: dict[str, Any]) -> None:
-        """Keep the socket of every new connection: closing a client does not wake its readers."""
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            connection = info["return_value"].get_extra_info("socket")
-            with self._lock:
-                self._sockets.add(connection)
-                if self._stopped.is_set():
-                    _hang_up(connection)
+        return f"{options.url} (model {options.model!r}): {how}{found}"
 
 
-def _hang_up(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:  # it has ended by itself
-        return
-
-
-def _read(content: bytes, n: int) -> Reply:
-    try:
-        return read_reply(content, n)
-    except UnreadableReply as error:
-        cure = (
-            "A server that gives one sample a call needs options.samples: false."
-            if n > 1
-            else "options.base_url must lead to an OpenAI-compatible server."
-        )
-        raise Transient(str(error), cure) from error
+def _most_tokens(body: Body, n: int) -> float:
+    """Return about how many tokens a call can use."""
+    characters = sum(len(turn["content"]) for turn in body["messages"])
+    return float(characters / _CHARACTERS_A_TOKEN + n * body["max_tokens"])

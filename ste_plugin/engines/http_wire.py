@@ -1,24 +1,17 @@
-"""What is written to an OpenAI-compatible server, and what is read from its replies."""
+"""What is written to an OpenAI-compatible server."""
 
-import json
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
-from ste_plugin.engines.base import ChatRequest, Completion, Message
+from ste_plugin.engines.base import ChatRequest, Message
 from ste_plugin.engines.http_options import Prefill
 
 _MOST_SAMPLES = 128
 """The largest `n` that OpenAI's own server takes."""
 _CHOICE_TOKENS = {"ask": 64, "vllm": 16, "vllm-guided-choice": 16}
 """Room for the words around a choice, and for choices of several tokens."""
-_THINK_CLOSE = "</think>"
-
-
-class UnreadableReply(Exception):
-    """A reply that is not what the protocol says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +35,23 @@ class Call:
         """How many different samples the server is asked for."""
         return 1 if self.greedy else len(self.requests)
 
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer of the server."""
-
-    texts: tuple[str, ...]
-    """By the index of the choice."""
-    reasons: tuple[Literal["stop", "length"], ...]
-    prompt_tokens: int
-    completion_tokens: int
-    """Of all texts together."""
+    def split(self, count: int) -> tuple["Call", list["Call"]]:
+        """Return the call for the first `count` requests, and one for each of the others."""
+        return Call(self.requests[:count]), [Call((request,)) for request in self.requests[count:]]
 
 
-TOO_LONG = Reply(("",), ("length",), 0, 0)
-"""Stands for the reply to a prompt that leaves no room for an answer."""
-
-
-def plan_calls(requests: Iterable[ChatRequest], samples: bool, prefill: Prefill) -> Iterator[Call]:
+def plan_calls(
+    requests: Iterable[ChatRequest], samples: Callable[[], bool], prefill: Prefill
+) -> Iterator[Call]:
     """Yield the calls that answer all requests, in the order of their first ones.
 
+    `samples` tells whether the server gives several in one call; that may turn out on the way.
     A choice that is asked for may need asking again, so that each gets a call of its own.
     """
     for _, together_asked in groupby(requests, key=lambda r: r.prompt_key):
         group = {request.key: request for request in together_asked}
         alike = Call(tuple(sorted(group.values(), key=lambda r: r.sample_index)))
-        together = samples and not (alike.first.choices and prefill == "ask")
+        together = samples() and not (alike.first.choices and prefill == "ask")
         size = len(group) if alike.greedy else _MOST_SAMPLES if together else 1
         for start in range(0, len(group), size):
             yield Call(alike.requests[start : start + size])
@@ -126,65 +110,3 @@ def asking_turns(request: ChatRequest) -> tuple[Message, ...]:
     if turns[-1].role == "user":  # chat templates want the roles to alternate
         return (*turns[:-1], Message("user", f"{turns[-1].content}\n\n{ask}"))
     return (*turns, Message("user", ask))
-
-
-def read_choice(text: str, choices: Sequence[str]) -> str | None:
-    """Return the one choice that a reply names as a word of its own, or None.
-
-    >>> read_choice("**B**.", ["A", "B"]), read_choice("A or B", ["A", "B"])
-    ('B', None)
-    """
-    said = text.rpartition(_THINK_CLOSE)[2].strip()
-    if said in choices:
-        return said
-    named = [c for c in choices if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", said)]
-    return named[0] if len(named) == 1 else None
-
-
-def read_reply(content: bytes, n: int) -> Reply:
-    """Return what a successful response holds.
-
-    Raises: UnreadableReply saying what is wrong with it.
-    """
-    try:
-        found = json.loads(content)
-    except ValueError as error:  # UnicodeDecodeError is one
-        raise UnreadableReply(f"the reply is not JSON ({error})") from error
-    try:
-        choices = sorted(found["choices"], key=lambda choice: choice.get("index", 0))
-        texts = [choice["message"].get("content") or "" for choice in choices]
-        reasons = [choice.get("finish_reason") for choice in choices]
-        usage = found.get("usage") or {}
-        counts = [int(usage.get(k) or 0) for k in ("prompt_tokens", "completion_tokens")]
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UnreadableReply(f"the reply is not a chat completion ({error!r})") from error
-    if len(texts) != n:
-        raise UnreadableReply(f"the reply holds {len(texts)} choices where n={n} was asked for")
-    if not all(isinstance(text, str) for text in texts):
-        raise UnreadableReply("the reply's content is not text")
-    return Reply(
-        tuple(_sound(text) for text in texts),
-        tuple("length" if r == "length" else "stop" for r in reasons),
-        *counts,
-    )
-
-
-def _sound(text: str) -> str:
-    """Return the text with '?' for what UTF-8 cannot hold: half of a surrogate pair."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def completions(call: Call, reply: Reply) -> list[Completion]:
-    """Return a completion for each request; the tokens add up to what the server counted.
-
-    The first pays for the prompt and for what does not divide. Where one text answers all, the
-    others cost nothing.
-    """
-    share, rest = divmod(reply.completion_tokens, len(reply.texts))
-    answers = []
-    for i, request in enumerate(call.requests):
-        own = i if len(reply.texts) > 1 else 0
-        cost = (share if i < len(reply.texts) else 0) + (rest if i == 0 else 0)
-        prompt = 0 if i else reply.prompt_tokens
-        answers.append(Completion(request.key, reply.texts[own], reply.reasons[own], prompt, cost))
-    return answers

@@ -18,8 +18,13 @@ class LocalOptions(Strict):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """`auto`: float32 on a CPU, else what the weights are stored in."""
     device: str = "auto"
-    max_batch_tokens: Positive = 16384
-    """Upper bound of rows x (prompt + new tokens) held at once."""
+    """`cpu`, `cuda`, `cuda:1`; `auto` is the first GPU if there is one."""
+    max_batch_tokens: Positive | Literal["auto"] = "auto"
+    """Upper bound of samples x (prompt + new tokens) held at once; `auto`: by the memory that is free."""
+    trust_remote_code: bool = False
+    """Run Python code that the model's folder or hub page brings along."""
+    threads: Positive | None = None
+    """Threads that compute on a CPU; by default OMP_NUM_THREADS, else all cores we may use."""
 
 
 def create(model: ModelConfig, place: Place) -> Engine:
@@ -34,9 +39,10 @@ def create(model: ModelConfig, place: Place) -> Engine:
         known = ", ".join(LocalOptions.model_fields)
         raise ConfigError(f"options of the local engine: {found}. There are: {known}.") from error
 
-    def load() -> Engine:
+    def load_engine() -> Engine:
+        from ste_plugin.engines.local_loading import load
         from ste_plugin.engines.local_model import LocalEngine
 
-        return LocalEngine(model_path(model, place.base), options)
+        return LocalEngine(load(model_path(model, place.base), options), options, place.say)
 
-    return LazyEngine(load)
+    return LazyEngine(load_engine)

@@ -1,47 +1,45 @@
 """transformers in this process: prompts batched by length, each read once for all its samples."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.chat import added_token, render_chat
 from ste_plugin.engines.local import LocalOptions
-from ste_plugin.engines.sampler import draw
+from ste_plugin.engines.local_batches import Prompt, next_batch, ordered, windows
+from ste_plugin.engines.local_decoding import decode, read
+from ste_plugin.engines.local_loading import Loaded
+from ste_plugin.engines.local_memory import automatic_room, no_room
+from ste_plugin.engines.sampler import draw, uniforms
 from ste_plugin.errors import EngineError
 
-_WINDOW = 512
-"""Requests taken at once: enough to sort by length, few enough to stop soon."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Prompt:
-    """All wanted samples of one prompt, and its tokens."""
-
-    requests: list[ChatRequest]
-    ids: list[int]
-    choices: list[int]
-    """Token ids of the request's choices, or empty."""
-
-    @property
-    def row_tokens(self) -> int:
-        return len(self.ids) + (0 if self.choices else self.requests[0].sampling.max_new_tokens)
+_AHEAD = 4
+"""Full batches that are taken at once: enough to sort by length, few enough to stop soon."""
+_WORTH_ROWS = {"cuda": 64, "cpu": 16}
+"""Rows that use a device well: from there a batch is not filled up with much shorter prompts."""
 
 
 class LocalEngine:
     """A causal language model and its tokenizer."""
 
-    def __init__(self, path: str, options: LocalOptions) -> None:
-        self._options = options
-        self._path = path
-        self._device = torch.device(_device(options.device))
-        self._tokenizer, self._model = _load(path, options, self._device)
-        self._stop = _stop_ids(self._tokenizer, self._model)
-        self._context = getattr(self._model.config, "max_position_embeddings", None) or 1 << 30
+    def __init__(
+        self, loaded: Loaded, options: LocalOptions, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._say = say
+        self._path, self._device = loaded.path, loaded.device
+        self._tokenizer: Any = loaded.tokenizer
+        self._model: Any = loaded.model
+        self._stop = torch.tensor(loaded.stop_ids, device=loaded.device)
+        self._context = getattr(loaded.config, "max_position_embeddings", None) or 1 << 30
+        self._room = automatic_room(loaded.config, loaded.model.dtype, loaded.device)
+        if options.max_batch_tokens != "auto":
+            self._room = replace(
+                self._room, limit=options.max_batch_tokens, a_token=1, a_row=0, a_pair=0
+            )
+        self._window = _AHEAD * self._room.most_rows
 
     def close(self) -> None:
         """Give the model's memory back."""
@@ -53,29 +51,50 @@ class LocalEngine:
         """Yield completions batch by batch, of some hundred requests the longest prompts first.
 
         A prompt that leaves no room for its answer yields an empty completion, cut by length.
+        Raises: EngineError where the memory does not suffice for a single sample.
         """
-        coming = iter(requests)
-        while window := list(islice(coming, _WINDOW)):
-            yield from self._complete(window)
+        for window in windows(requests, self._window):
+            prompts = [self._prompt(group) for group in window]
+            for prompt in (p for p in prompts if p.width > self._context):
+                yield from (Completion(r.key, "", "length", 0, 0) for r in prompt.requests)
+            waiting = ordered(p for p in prompts if p.width <= self._context)
+            while waiting:
+                batch = next_batch(waiting, self._room, _WORTH_ROWS.get(self._device.type, 16))
+                done = self._answered(batch)
+                if done is None:
+                    waiting.extendleft(reversed(batch))
+                    self._make_smaller(batch)
+                yield from done or ()
 
-    def _complete(self, requests: Sequence[ChatRequest]) -> Iterator[Completion]:
-        by_prompt: dict[str, list[ChatRequest]] = {}
-        for request in requests:
-            by_prompt.setdefault(request.prompt_key, []).append(request)
-        prompts = [self._prompt(group) for group in by_prompt.values()]
-        for prompt in (p for p in prompts if p.row_tokens > self._context):
-            yield from (Completion(r.key, "", "length", 0, 0) for r in prompt.requests)
-        fitting = [p for p in prompts if p.row_tokens <= self._context]
-        for batch in _batches(fitting, self._options.max_batch_tokens):
+    def _answered(self, batch: Sequence[Prompt]) -> list[Completion] | None:
+        """Return the completions of a whole batch, or None where it does not fit into memory."""
+        try:
             with torch.inference_mode():
-                yield from self._choose(batch) if batch[0].choices else self._generate(batch)
+                return self._choose(batch) if batch[0].choices else self._generate(batch)
+        except RuntimeError as error:
+            # A CPU's allocator has no class of its own for this.
+            if not (isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)):
+                raise
+        return None
 
-    def _prompt(self, requests: list[ChatRequest]) -> _Prompt:
+    def _make_smaller(self, batch: list[Prompt]) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        rows, width = sum(p.rows for p in batch), batch[0].width
+        if rows == 1:
+            raise no_room(self._path, width, self._device)
+        self._room = self._room.half_of(batch)
+        self._say(
+            f"{self._path}: no memory for {rows} samples of {width} tokens at once on {self._device}; "
+            f"going on with {rows // 2}. Nothing is lost."
+        )
+
+    def _prompt(self, requests: list[ChatRequest]) -> Prompt:
         first = requests[0]
         text = render_chat(self._tokenizer, first.messages, prefix=first.prefix)
         ids = self._ids(text)
         choices = [self._choice(text, ids, choice) for choice in first.choices]
-        return _Prompt(requests, ids, choices)
+        return Prompt(requests, ids, choices)
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -90,130 +109,34 @@ class LocalEngine:
             )
         return token
 
-    def _read(self, batch: Sequence[_Prompt]) -> tuple[Tensor, Any, Tensor]:
-        """Return last logits (prompts, vocabulary), the cache, and the attention mask, left-padded."""
-        width = max(len(p.ids) for p in batch)
-        ids = torch.tensor([[0] * (width - len(p.ids)) + p.ids for p in batch])
-        mask = torch.tensor([[0] * (width - len(p.ids)) + [1] * len(p.ids) for p in batch])
-        ids, mask = ids.to(self._device), mask.to(self._device)
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        out = self._model(
-            input_ids=ids, attention_mask=mask, position_ids=positions,
-            use_cache=True, logits_to_keep=1,
-        )  # fmt: skip
-        return out.logits[:, -1], out.past_key_values, mask
-
-    def _choose(self, batch: Sequence[_Prompt]) -> Iterator[Completion]:
-        logits, _, _ = self._read(batch)
+    def _choose(self, batch: Sequence[Prompt]) -> list[Completion]:
+        logits = read(self._model, [p.ids for p in batch]).logits.cpu()
+        found = []
         for prompt, row in zip(batch, logits, strict=True):
-            among = row[torch.tensor(prompt.choices, device=row.device)]
-            sampling = prompt.requests[0].sampling
-            for number, request in enumerate(prompt.requests):
-                uniform = torch.tensor([_Uniforms(request).next()])
-                picked = int(draw(among[None].cpu(), uniform, sampling.temperature, 1.0))
-                cost = 0 if number else len(prompt.ids)
-                yield Completion(request.key, request.choices[picked], "stop", cost, 1)
+            among = row[prompt.choices].expand(len(prompt.requests), -1)
+            chances = uniforms([r.seed for r in prompt.requests], 1)[:, 0]
+            picked = draw(among, chances, prompt.requests[0].sampling.temperature, 1.0).tolist()
+            costs = [len(prompt.ids)] + [0] * len(picked)
+            for request, pick, cost in zip(prompt.requests, picked, costs, strict=False):
+                found.append(Completion(request.key, request.choices[pick], "stop", cost, 1))
+        return found
 
-    def _generate(self, batch: Sequence[_Prompt]) -> Iterator[Completion]:
-        logits, cache, mask = self._read(batch)
-        owner = [index for index, p in enumerate(batch) for _ in p.requests]
+    def _generate(self, batch: Sequence[Prompt]) -> list[Completion]:
         requests = [r for p in batch for r in p.requests]
-        first = torch.tensor(owner, device=self._device)
-        cache.batch_select_indices(first)
-        written = self._decode(requests, logits[first], cache, mask[first])
-        seen: set[int] = set()
-        for request, index, tokens in zip(requests, owner, written, strict=True):
-            ended = bool(tokens) and tokens[-1] in self._stop
-            text = self._tokenizer.decode(tokens, skip_special_tokens=True)
-            cost = 0 if index in seen else len(batch[index].ids)
-            seen.add(index)
-            reason: Literal["stop", "length"] = "stop" if ended else "length"
-            yield Completion(request.key, text, reason, cost, len(tokens))
-
-    def _decode(
-        self, requests: list[ChatRequest], logits: Tensor, cache: Any, mask: Tensor
-    ) -> list[list[int]]:
-        """Return the tokens of every row, its stop token included; ended rows leave the batch."""
-        sampling = requests[0].sampling
-        written: list[list[int]] = [[] for _ in requests]
-        uniforms = [_Uniforms(r) for r in requests]
-        active = list(range(len(requests)))
-        positions = mask.sum(-1, keepdim=True)
-        for step in range(sampling.max_new_tokens):
-            chances = torch.tensor([uniforms[row].next() for row in active], device=logits.device)
-            tokens = draw(logits, chances, sampling.temperature, sampling.top_p)
-            for row, token in zip(active, tokens.tolist(), strict=True):
-                written[row].append(token)
-            going = [i for i, row in enumerate(active) if written[row][-1] not in self._stop]
-            if not going or step + 1 == sampling.max_new_tokens:
-                break
-            if len(going) < len(active):
-                keep = torch.tensor(going, device=self._device)
-                cache.batch_select_indices(keep)
-                tokens, mask, positions = tokens[keep], mask[keep], positions[keep]
-                active = [active[i] for i in going]
-            mask = torch.cat([mask, mask.new_ones(len(active), 1)], -1)
-            out = self._model(
-                input_ids=tokens[:, None], attention_mask=mask, position_ids=positions,
-                past_key_values=cache, use_cache=True,
-            )  # fmt: skip
-            positions, logits = positions + 1, out.logits[:, -1]
-        return written
-
-
-class _Uniforms:
-    """A request's own stream of uniform numbers: no batch and no order of requests changes it."""
-
-    def __init__(self, request: ChatRequest) -> None:
-        self._generator = torch.Generator().manual_seed(request.seed)
-
-    def next(self) -> float:
-        return float(torch.rand((), generator=self._generator))
-
-
-def _batches(prompts: Sequence[_Prompt], max_tokens: int) -> Iterator[list[_Prompt]]:
-    """Yield prompts of like kind and length, longest first, within a budget of tokens held."""
-
-    def kind(prompt: _Prompt) -> tuple[bool, float, float, int]:
-        sampling = prompt.requests[0].sampling
-        return (bool(prompt.choices), sampling.temperature, sampling.top_p, sampling.max_new_tokens)
-
-    def rows(prompt: _Prompt) -> int:
-        return 1 if prompt.choices else len(prompt.requests)
-
-    ordered = sorted(prompts, key=lambda p: (kind(p), -len(p.ids)))
-    for _, alike in groupby(ordered, key=kind):
-        batch: list[_Prompt] = []
-        for prompt in alike:
-            held = sum(rows(p) for p in [*batch, prompt]) * (batch or [prompt])[0].row_tokens
-            if batch and held > max_tokens:
-                yield batch
-                batch = []
-            batch.append(prompt)
-        yield batch
-
-
-def _device(wanted: str) -> str:
-    return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
-
-
-def _load(path: str, options: LocalOptions, device: torch.device) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    dtype = "float32" if options.dtype == "auto" and device.type == "cpu" else options.dtype
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=options.revision)
-        model = AutoModelForCausalLM.from_pretrained(path, revision=options.revision, dtype=dtype)
-    except (OSError, ValueError) as error:
-        raise EngineError(
-            f"{path}: cannot be loaded as a model: {str(error).splitlines()[0]}\n"
-            "Expected a folder with config.json, tokenizer and safetensors, or a hub id that can be "
-            "reached from here."
-        ) from error
-    return tokenizer, model.to(device).eval()
-
-
-def _stop_ids(tokenizer: Any, model: Any) -> frozenset[int]:
-    configured = model.generation_config.eos_token_id
-    ids = configured if isinstance(configured, list) else [configured]
-    return frozenset(i for i in [*ids, tokenizer.eos_token_id] if i is not None)
+        costs = [0 if n else len(p.ids) for p in batch for n in range(p.rows)]
+        owner = torch.tensor([i for i, p in enumerate(batch) for _ in p.requests])
+        start = read(self._model, [p.ids for p in batch]).rows(owner.to(self._device))
+        how = requests[0].sampling
+        chances = uniforms([r.seed for r in requests], how.max_new_tokens).to(self._device)
+        written = decode(self._model, start, how, chances, self._stop)
+        stops = set(self._stop.tolist())
+        texts = self._tokenizer.batch_decode(written, skip_special_tokens=True)
+        reasons: list[Literal["stop", "length"]] = [
+            "stop" if tokens[-1] in stops else "length" for tokens in written
+        ]
+        return [
+            Completion(request.key, text, reason, cost, len(tokens))
+            for request, text, reason, cost, tokens in zip(
+                requests, texts, reasons, costs, written, strict=True
+            )
+        ]

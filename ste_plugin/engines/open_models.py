@@ -6,9 +6,26 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import Engine
 
 
-def elsewhere(model: ModelConfig) -> bool:
-    """Return whether a model runs on a machine that is not ours to fill."""
-    return model.engine == "http"
+def share_hardware(one: ModelConfig, other: ModelConfig) -> bool:
+    """Return whether two models need the same memory, so that one must wait for the other.
+
+    Models behind `http` are on a machine that is not ours to fill. Two of ours share unless both say
+    where they are (`options.device`, or `options.gpus` as a list of numbers) and it is not the same.
+    """
+    if "http" in (one.engine, other.engine):
+        return False
+    here, there = _devices(one), _devices(other)
+    return here is None or there is None or bool(here & there)
+
+
+def _devices(model: ModelConfig) -> frozenset[str] | None:
+    """Return the devices that the options name, or None where it could be any of them."""
+    if gpus := model.options.get("gpus"):
+        return frozenset(f"cuda:{number}" for number in gpus)
+    device = str(model.options.get("device", "auto"))
+    if device == "auto":
+        return None
+    return frozenset({"cuda:0" if device == "cuda" else device})
 
 
 class OpenModels:
@@ -23,8 +40,7 @@ class OpenModels:
         for config, engine in self._open:
             if config == model:
                 return engine
-        if not elsewhere(model):
-            self._close([pair for pair in self._open if not elsewhere(pair[0])])
+        self._close([pair for pair in self._open if share_hardware(pair[0], model)])
         engine = self._create(model)
         self._open.append((model, engine))
         return engine

@@ -1,5 +1,8 @@
 """Drawing next tokens, reproducibly per request and without sorting the whole vocabulary."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,3 +47,14 @@ def _invert(weights: Tensor, uniforms: Tensor) -> Tensor:
     below = torch.nextafter(total, torch.zeros_like(total))
     target = torch.minimum(uniforms.to(weights) * total, below)
     return torch.searchsorted(cumulative, target[:, None], right=True)[:, 0]
+
+
+def uniforms(seeds: Sequence[int], count: int) -> Tensor:
+    """Return (seeds, count) uniform numbers in [0, 1): a row depends on its seed and nothing else.
+
+    Philox, a counter-based generator, is keyed by all bits of a seed; torch's own takes 32 of them.
+    """
+    drawn = [
+        np.random.Generator(np.random.Philox(key=seed)).random(count, np.float32) for seed in seeds
+    ]
+    return torch.from_numpy(np.stack(drawn))

@@ -18,6 +18,7 @@ from ste_plugin.errors import DataError, HostError
 from ste_plugin.hosts.axolotl_config import overlay, read_recipe
 from ste_plugin.hosts.run_host import interpreter, require, run_host
 from ste_plugin.manifest import Manifest, read_manifest, rows_of_rl
+from ste_plugin.model_folder import refuse_pickles
 from ste_plugin.store import replace_bytes
 
 INSTALL = 'pip install "axolotl>=0.19,<0.22"'
@@ -45,6 +46,7 @@ def train(
     config = overlay(settings, model=model, manifest=data, output=output, seed=seed)
     if final := finished(output, config, data):
         return final
+    refuse_pickles(Path(model))
     require_host(interpreter(host))
     _clear(output)
     _train(config, output, host)

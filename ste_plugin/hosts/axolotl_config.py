@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from ste_plugin import safe_yaml
 from ste_plugin.errors import ConfigError
 from ste_plugin.manifest import Manifest, rows_of_rl
 
@@ -28,7 +29,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
     Raises: ConfigError where it cannot be read, is not YAML, or not a mapping.
     """
     try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        recipe = safe_yaml.load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

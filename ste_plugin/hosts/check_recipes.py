@@ -10,8 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ste_plugin import safe_yaml
 from ste_plugin.dataset import Example
 from ste_plugin.errors import SteError
 from ste_plugin.hosts.axolotl_config import overlay
@@ -67,8 +66,7 @@ def example_manifest(folder: Path) -> Manifest:
     form = judging_formats["verdict"]
     pair = ResponsePair("pair", "instruction", "Name a fruit.", "An apple.", "A spade.", "example")
     said = [Judgment(f"{v}", "pair", "A", 0, f"[[{v}]]", v, False) for v in ORDERS]
-    prompt = form.render_pair(pair.instruction, pair.better, pair.worse, "A")
-    example = Example(pair, "A", prompt, said[0], said[1], form.name)
+    example = Example(pair, "A", form, said[0], said[1])
     files = {f"{n}-{s}": rows(example) for n, rows in FORMATS.items() for s in ("train", "dev")}
     files["judge-dev"] = held_out_rows(pair, form)
     entries = {name: write_rows(folder, name, rows) for name, rows in files.items()}
@@ -100,7 +98,7 @@ def problems_of(path: Path, manifest: Manifest | None) -> list[str]:
     from pydantic import ValidationError
     from torch import __version__ as torch_version
 
-    recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    recipe = safe_yaml.load(path.read_text(encoding="utf-8"))
     problems: list[str] = []
     try:
         cfg = DictDefault(laid_over(recipe, manifest) if manifest else {**_FILLED, **recipe})

@@ -131,7 +131,13 @@ def model_args(model: str, config: EvaluationConfig) -> str:
     """
     if config.backend.endswith("completions"):
         return json.dumps({"model": model, **config.model_args})
-    return json.dumps({"pretrained": model, "dtype": "auto", **config.model_args})
+    # other weights are pickles, which can run code when they are loaded
+    only: dict[str, dict[str, str | bool]] = {
+        "hf": {"use_safetensors": True},
+        "vllm": {"load_format": "safetensors"},
+    }
+    data_only = only.get(config.backend, {})
+    return json.dumps({"pretrained": model, "dtype": "auto", **data_only, **config.model_args})
 
 
 def require_host(python: str, backend: str) -> str:

@@ -69,7 +69,7 @@ def tokens_in(tokenizer: str) -> Count | None:
     try:
         from transformers import AutoTokenizer
 
-        encode = AutoTokenizer.from_pretrained(tokenizer)
+        encode = AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False)
     except (ImportError, OSError, ValueError):
         return None
     return lambda text: len(encode(text, add_special_tokens=False)["input_ids"])

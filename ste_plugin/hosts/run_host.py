@@ -1,24 +1,24 @@
 """Running another program's command: its own process group, a log, a time limit, honest errors."""
 
-import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
+from ste_plugin import guard
 from ste_plugin.config import HostConfig
+from ste_plugin.durable import make_folder
 from ste_plugin.errors import HostError
+from ste_plugin.log_words import last_words
+from ste_plugin.redaction import copy_hidden, hidden
 
-_LAST_LINES = 15
-_GRACE_S = 5.0
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_PROGRESS = re.compile(r"\d+%\|.*\||\d+(\.\d+)?(it/s|s/it|examples/s)")
-_EXCEPTION = re.compile(r"^(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Exit|Interrupt)\b")
+_BLOCK = 1 << 16
 _ASK_VERSION = """
 import importlib.metadata, importlib.util, json, sys
 sys.path[:] = [p for p in sys.path if p]  # a folder of that name in the cwd is not the host
@@ -53,7 +53,7 @@ def require(python: str, module: str, install: str) -> str:
     try:
         version = json.loads(asked.stdout)
     except ValueError as error:
-        told = (asked.stderr or asked.stdout).strip()[-300:]
+        told = hidden((asked.stderr or asked.stdout).strip())[-300:]
         raise HostError(
             f"{python}: does not answer as Python 3.8 or newer (exit code {asked.returncode}): "
             f"{told or 'nothing printed'}. {cure}."
@@ -66,76 +66,50 @@ def require(python: str, module: str, install: str) -> str:
 def run_host(
     command: list[str], *, env: Mapping[str, str], log: Path, timeout_minutes: int | None, what: str
 ) -> None:
-    """Run a command to its end, stdout and stderr appended to `log`.
+    """Run a command to its end, stdout and stderr appended to `log`, without the secrets among them.
 
-    `env` is laid over this process's environment. The command gets its own process group, which
-    dies as a whole when time is up or when this process is interrupted.
+    `env` is laid over this process's environment, which hosts need whole: HF_TOKEN opens the hub. The
+    command and its children end when time is up, when this process is interrupted, and when it is
+    killed.
 
     Raises: HostError with `what`, the exit code, the reason the command gave, and the log's path.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as file:
-        start = file.tell()
-        try:
-            code = _finish(command, {**os.environ, **env}, file.fileno(), timeout_minutes)
-        except subprocess.TimeoutExpired as error:
-            raise HostError(
-                f"{what}: stopped after {timeout_minutes} minutes, the hosts.*.timeout_minutes of "
-                f"the config. Raise it, or give less work.\n{last_words(log, start)}\nLog: {log}"
-            ) from error
-        except OSError as error:
-            raise HostError(f"{what}: cannot start {command[0]} ({error.strerror}).") from error
+    if shutil.which(command[0]) is None:
+        raise HostError(f"{what}: cannot start {command[0]} (no such program).")
+    make_folder(log.parent)
+    start = log.stat().st_size if log.exists() else 0
+    try:
+        code = _finish(command, {**os.environ, **env}, log, timeout_minutes)
+    except subprocess.TimeoutExpired as error:
+        raise HostError(
+            f"{what}: stopped after {timeout_minutes} minutes, the hosts.*.timeout_minutes of "
+            f"the config. Raise it, or give less work.\n{last_words(log, start)}\nLog: {log}"
+        ) from error
     if code != 0:
-        ended = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        if code == -signal.SIGKILL:
+        ended = f"killed by signal {code - 128}" if code > 128 else f"exit code {code}"
+        if code == 128 + signal.SIGKILL:
             ended += " (often the machine ran out of memory)"
         raise HostError(f"{what}: failed, {ended}.\n{last_words(log, start)}\nLog: {log}")
 
 
 def _finish(
-    command: list[str], env: Mapping[str, str], output: int, timeout_minutes: int | None
+    command: list[str], env: Mapping[str, str], log: Path, timeout_minutes: int | None
 ) -> int:
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-        env=env, start_new_session=True,
-    )  # fmt: skip
+    guarded = guard.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
+    with log.open("ab") as file:
+        copying = threading.Thread(target=_copy, args=(guarded.stdout, file, env), daemon=True)
+        copying.start()
+        try:
+            return guarded.wait(None if timeout_minutes is None else timeout_minutes * 60)
+        finally:
+            guard.end(guarded)
+            copying.join(guard.GRACE_S)  # a child in a session of its own may hold the output open
+
+
+def _copy(source: BinaryIO, log: BinaryIO, env: Mapping[str, str]) -> None:
+    """Copy a command's output; one that cannot be written is read all the same, or the command would wait."""
     try:
-        return process.wait(None if timeout_minutes is None else timeout_minutes * 60)
-    finally:
-        if process.returncode is None:
-            _end_group(process)
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all its children; those that ignore SIGTERM are killed."""
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_S)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def last_words(log: Path, start: int = 0) -> str:
-    """Return why a command failed, as its log from byte `start` tells: the exception, or the end."""
-    with log.open("rb") as file:
-        file.seek(start)
-        lines = meaningful(file.read().decode("utf-8", "replace"))
-    raised = [i for i, line in enumerate(lines) if _EXCEPTION.match(line)]
-    if raised:
-        # chained exceptions and exit wrappers follow the first: the last raised is what ended it
-        lines = lines[raised[-1] :]
-        return "\n".join(lines[:_LAST_LINES])
-    return "\n".join(lines[-_LAST_LINES:]) or "It printed nothing."
-
-
-def meaningful(text: str) -> list[str]:
-    """Return the lines a person would read: no progress bars, colours or blanks.
-
-    >>> meaningful("a\\r 50%|█████     | 1/2\\rb\\n\\nc")
-    ['a', 'b', 'c']
-    """
-    lines = (_ANSI.sub("", line).rstrip() for line in re.split(r"[\r\n]+", text))
-    return [line for line in lines if line.strip() and not _PROGRESS.search(line)]
+        copy_hidden(source, log, env)
+    except (OSError, ValueError):  # the disk is full; the log was closed
+        while os.read(source.fileno(), _BLOCK):
+            pass

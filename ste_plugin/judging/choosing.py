@@ -26,9 +26,8 @@ RATING_RUBRIC = (
     "Say briefly what is right and what is wrong. End with the line `Final rating: [[5]]`, with your "
     "rating, a whole number from 1 to 10, in place of 5."
 )
-_LABEL = re.compile(r"\[(/?\s*answer(?:\s+[cd])?)\s*\]", re.IGNORECASE)
-_RATED = re.compile(r"\[\s*\[\s*(\d+)\s*\]\s*\]")
-_CHOICE, _RATING = re.compile(r"\[\[([A-D])\]\]"), re.compile(r"\[\[(\d+)\]\]")
+_RATED = re.compile(r"\[\s*\[\s*\d+\s*\]\s*\]")
+_CHOICE, _RATING = re.compile(r"\[\[([A-D])\]\]"), re.compile(r"\[\[([0-9]+)\]\]")
 
 
 def render_choice(instruction: str, answers: Sequence[str]) -> tuple[Message, ...]:
@@ -63,10 +62,12 @@ def parse_rating(text: str) -> int | None:
     >>> parse_rating("Wrong year. Final rating: [[3]]")
     3
     """
-    numbers = {int(n) for n in _RATING.findall(spoken(text) or "")}
-    return numbers.pop() if len(numbers) == 1 and numbers <= set(RATINGS) else None
+    # compared as text: Python refuses to read a number of thousands of digits
+    numbers = {n.lstrip("0") for n in _RATING.findall(spoken(text) or "")}
+    rating = numbers.pop() if len(numbers) == 1 else None
+    return int(rating) if rating in {str(r) for r in RATINGS} else None
 
 
 def _plain(text: str) -> str:
     """Return a text that can speak neither for us nor for the judge."""
-    return _RATED.sub(r"(\1)", _LABEL.sub(r"(\1)", neutralise(text.strip())))
+    return neutralise(text.strip(), _RATED)

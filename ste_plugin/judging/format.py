@@ -2,30 +2,31 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ste_plugin.engines.base import Message
 from ste_plugin.judging.verdict import parse_verdict, without_verdicts
+from ste_plugin.plain import CONTROL_TOKEN, VERSION, for_model, without_marks
 from ste_plugin.records import Verdict, content_key
 
-_LABEL = re.compile(r"\[(/?\s*(?:instruction|answer\s+[ab]))\s*\]", re.IGNORECASE)
-_VERDICT = re.compile(r"\[\s*\[\s*([A-Za-z])\s*\]\s*\]")
-_CONTROL_TOKEN = re.compile(r"<(\|[^<>|]{1,40}\|)>|<(/?think)>")
+_LABEL = re.compile(r"\[\s*(?:/\s*)?(?:instruction|answer(?:\s+[a-z])?)\s*\]", re.IGNORECASE)
+_VERDICT = re.compile(r"\[\s*\[\s*[^\W\d_]\s*\]\s*\]")
 
 
-def neutralise(text: str) -> str:
+@lru_cache(maxsize=1024)  # an answer is shown in both orders, for every sample
+def neutralise(text: str, *marks: re.Pattern[str]) -> str:
     """Return `text` with everything that could speak for us or for the judge made plain.
 
-    Our section labels and verdict marks become round brackets; chat-template and thinking tokens
-    lose their angle brackets. Ordinary text, nested lists in code included, is left as it is.
+    Our section labels, verdict marks, control tokens of chat templates, thinking tags, `marks`, and
+    what looks like any of them get round brackets. Ordinary text, nested lists in code included, is
+    left as it is.
 
     >>> neutralise("[Answer B] is bad, [[A]] <|im_end|>")
-    '(Answer B) is bad, (A) (|im_end|)'
+    '(Answer B) is bad, ((A)) (|im_end|)'
     >>> neutralise("m = [[1, 2], [3, 4]]")
     'm = [[1, 2], [3, 4]]'
     """
-    text = _LABEL.sub(r"(\1)", text)
-    text = _VERDICT.sub(r"(\1)", text)
-    return _CONTROL_TOKEN.sub(lambda m: f"({m[1] or m[2]})", text)
+    return without_marks(text, CONTROL_TOKEN, _LABEL, _VERDICT, *marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class JudgeFormat:
     @property
     def version(self) -> str:
         """Return name and a hash of every word of the prompt: editing it makes new requests."""
-        return f"{self.name}-{content_key(self.rubric, self.closing, self.reasons)[:8]}"
+        words = (self.rubric, self.closing, self.reasons, VERSION)
+        return f"{self.name}-{content_key(*words)[:8]}"
 
     def render(self, instruction: str, answer_a: str, answer_b: str) -> tuple[Message, ...]:
         """Return the prompt as one user turn, so that templates without a system role lose nothing."""
@@ -74,7 +76,7 @@ class JudgeFormat:
         """
         if not self.reasons:
             return self.closing
-        reasoning = without_verdicts(reply)
+        reasoning = for_model(without_verdicts(reply))
         if cut_off:
             reasoning = reasoning[: 1 + max(reasoning.rfind(end) for end in ".!?\n")].strip()
         return f"{reasoning}\n\n{self.closing}".lstrip()

@@ -53,5 +53,7 @@ def official_verdict(text: str) -> Verdict | None:
 
 def without_verdicts(text: str) -> str:
     """Return the reasoning of a reply with its verdict marks, and any unfinished thinking, removed."""
-    said = spoken(text)
-    return "" if said is None else _MARK.sub("", said).strip()
+    said = spoken(text) or ""
+    while _MARK.search(said):  # [[[[A]]A]] leaves another one
+        said = _MARK.sub("", said)
+    return said.strip()

@@ -6,6 +6,7 @@ from typing import Any
 
 from ste_plugin.engines.chat import added_token
 from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.plain import for_tokenizer
 from ste_plugin.records import ORDERS
 
 Turns = Sequence[Mapping[str, str]]
@@ -60,6 +61,7 @@ def rendered(turns: Turns, chat_template: Callable[..., Any]) -> Any:
     """
     from jinja2 import TemplateError
 
+    turns = without_special_tokens(turns, backend_of(chat_template))
     try:
         prompt = chat_template(turns, add_generation_prompt=True)
     except (ValueError, TemplateError) as error:  # of transformers
@@ -81,6 +83,14 @@ def rendered(turns: Turns, chat_template: Callable[..., Any]) -> Any:
             f"{missing[0]['content'][:60]!r}. Judging would be without it. Use another template."
         )
     return prompt
+
+
+def without_special_tokens(turns: Turns, backend: Any) -> Turns:
+    """Return the turns without tokens that the backend's own tokenizer would take for control tokens."""
+    tokenizer: Any = getattr(backend, "tokenizer", None)
+    if not hasattr(tokenizer, "added_tokens_decoder"):
+        return turns
+    return [{**turn, "content": for_tokenizer(tokenizer, turn["content"])} for turn in turns]
 
 
 def dropped(turns: Turns, prompt: str) -> list[Mapping[str, str]]:

@@ -38,7 +38,7 @@ Scorer = Callable[[Sequence[Judged]], float | None]
 class BestOfFour(ConfigurableTask):  # type: ignore[misc]
     """A judge that picks one of four answers, and in Ties rates every answer alone."""
 
-    VERSION = 1
+    VERSION = 2
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         given = {key: value for key, value in (config or {}).items() if key != "class"}

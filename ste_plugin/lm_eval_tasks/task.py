@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 class PairJudge(ConfigurableTask):  # type: ignore[misc]
     """A judge on labelled pairs: one document is one pair, shown in both orders."""
 
-    VERSION = 1
+    VERSION = 2
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         given = {key: value for key, value in (config or {}).items() if key != "class"}

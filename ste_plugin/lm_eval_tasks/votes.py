@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from math import comb, log2
 
 from ste_plugin.records import Verdict
+from ste_plugin.sampling import Counts, until_decided
 
 Votes = Sequence[Verdict | None]
 
@@ -22,13 +23,8 @@ def majority(votes: Votes) -> Verdict | None:
 
 
 def next_wave(votes: Votes, asked: int) -> int:
-    """Return how many more of `asked` samples to draw at once; 0 when the majority is settled.
-
-    It is the least number after which it could be settled, so no sample is drawn that drawing one by
-    one would have saved.
-    """
-    lead, left = abs(votes.count("A") - votes.count("B")), asked - len(votes)
-    return 0 if lead > left else min(left, (left - lead) // 2 + 1)
+    """Return how many more of `asked` samples to draw at once; 0 when the majority is settled."""
+    return until_decided(Counts(*(votes.count(vote) for vote in ("A", "B", None))), asked)
 
 
 def always_drawn(asked: int) -> int:

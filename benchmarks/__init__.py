@@ -1,0 +1,1 @@
+"""What ste costs: measurements, run by `make bench`. Every ratio comes of runs side by side."""

@@ -1,0 +1,47 @@
+"""The same prompts and sampling as a distilabel pipeline, as its documentation writes one.
+
+`python judge_with_distilabel.py TASK.json` prints the seconds that the pipeline ran; it needs nothing
+of ste.
+"""
+
+import contextlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from distilabel.models import OpenAILLM
+from distilabel.pipeline import Pipeline
+from distilabel.steps import LoadDataFromDicts
+from distilabel.steps.tasks import TextGeneration
+
+
+def main(task: dict[str, Any]) -> dict[str, Any]:
+    """Return the seconds that the pipeline took and how many replies came."""
+    with Pipeline(name="judge") as pipeline:
+        rows = LoadDataFromDicts(data=[{"instruction": p} for p in task["prompts"]])
+        judge = TextGeneration(
+            llm=OpenAILLM(
+                model=task["model"], base_url=task["base_url"], api_key="none", timeout=3600,
+                generation_kwargs={
+                    "max_new_tokens": task["tokens"],
+                    "temperature": task["temperature"],
+                    "top_p": task["top_p"],
+                },
+            ),
+            num_generations=task["samples"], group_generations=True,
+            input_batch_size=task["batch"],
+        )  # fmt: skip
+        rows >> judge
+    began = time.perf_counter()
+    made = pipeline.run(use_cache=False)
+    seconds = time.perf_counter() - began
+    told = made["default"]["train"]["generation"]
+    return {"seconds": seconds, "replies": sum(len(r) for r in told)}
+
+
+if __name__ == "__main__":
+    with contextlib.redirect_stdout(sys.stderr):
+        found = main(json.loads(Path(sys.argv[1]).read_text()))
+    print(json.dumps(found))  # noqa: T201

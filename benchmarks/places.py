@@ -1,0 +1,52 @@
+"""Where a measurement finds models, pairs and other environments: options of the command, never paths in code."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.table import NotRun
+from ste_plugin.records import ResponsePair, content_key
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What there is to measure with; a measurement that lacks something says so."""
+
+    model: Path | None = None
+    """Folder of a real judge."""
+    pairs: Path | None = None
+    """JSONL of labelled pairs: `id, subset, prompt, chosen, rejected`."""
+    vllm: Path | None = None
+    """The interpreter in whose environment vLLM is installed."""
+    distilabel: Path | None = None
+    """The interpreter in whose environment distilabel is installed."""
+    openai: Path | None = None
+    """The interpreter in whose environment the openai client is installed."""
+    repetitions: int = 3
+
+    def need(self, name: str) -> Path:
+        """Return the place of that name.
+
+        Raises: NotRun with the option and the variable that would give it.
+        """
+        found: Path | None = getattr(self, name)
+        if found is None or not found.exists():
+            raise NotRun(f"needs {name}: --{name} or STE_BENCH_{name.upper()}")
+        return found
+
+    def response_pairs(self, count: int) -> list[ResponsePair]:
+        """Return that many real pairs, the same ones every time, spread over the file by a hash."""
+        path = self.need("pairs")
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        rows.sort(key=lambda row: content_key("benchmark", row["id"]))
+        if len(rows) < count:
+            raise NotRun(f"needs {count} pairs; {path.name} has {len(rows)}")
+        return [_pair(row) for row in rows[:count]]
+
+
+def _pair(row: dict[str, str]) -> ResponsePair:
+    prompt, subset = row["prompt"], row.get("subset", "")
+    return ResponsePair(
+        content_key("pair", row["id"]), content_key("instruction", prompt), prompt,
+        row["chosen"], row["rejected"], subset,
+    )  # fmt: skip

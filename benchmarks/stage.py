@@ -1,0 +1,100 @@
+"""Runs of ste's own stages on given pairs: a folder with a config and a finished pool."""
+
+import random
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.instant import BETTER, prose
+from ste_plugin import generate
+from ste_plugin.completions import CompletionFile
+from ste_plugin.config import ModelConfig
+from ste_plugin.engines.base import ChatRequest, Sampling
+from ste_plugin.engines.identity import model_identity
+from ste_plugin.judging import JudgeFormat
+from ste_plugin.judgments import JudgmentSampler, questions_of
+from ste_plugin.opening import opened
+from ste_plugin.records import Judgment, ResponsePair, content_key
+from ste_plugin.sampling import RULES
+from ste_plugin.session import Iteration
+from ste_plugin.store import replace_json, replace_records
+
+Settings = dict[str, Any]
+
+
+def made_pairs(count: int) -> Iterator[ResponsePair]:
+    """Yield pairs of about 200, 700 and 700 characters, each unlike the others."""
+    rng = random.Random(0)
+    texts = [prose(rng, 700) for _ in range(512)]
+    for n in range(count):
+        better, worse = f"{BETTER}{texts[n % 512]} {n}", f"{texts[n * 7 % 509]} {n}"
+        key, asked = content_key("pair", n), f"{texts[n * 3 % 511][:200]} {n}"
+        yield ResponsePair(key, content_key("instruction", n), asked, better, worse, "made")
+
+
+def write_run(
+    folder: Path, pairs: Iterable[ResponsePair], judge: Settings, judging: Settings
+) -> Path:
+    """Write a run's config and its pool of these pairs; return the config."""
+    pool = folder / "run/pool"
+    replace_records(pool / "pairs.jsonl", pairs)
+    replace_records(pool / "drops.jsonl", [])
+    replace_json(pool / "done.json", {"files": {}})
+    (folder / "instructions.jsonl").touch()
+    config = {
+        "run": "run",
+        "judge": judge,
+        "instructions": [{"path": "instructions.jsonl"}],
+        "judging": judging,
+        "training": {"recipe": "sft-lora-8b"},
+        "plugins": [str(Path(__file__).with_name("instant.py"))],
+    }
+    path = folder / "ste.yaml"
+    replace_json(path, config)
+    return path
+
+
+@contextmanager
+def without_tokenizer() -> Iterator[None]:
+    """Let every example count one token as long as the block runs: a simulated judge has no tokenizer."""
+    kept = vars(generate)["count_tokens"]
+    vars(generate)["count_tokens"] = lambda _, examples: {e.key: 1 for e in examples}
+    try:
+        yield
+    finally:
+        vars(generate)["count_tokens"] = kept
+
+
+@contextmanager
+def iteration(judge: Settings, judging: Settings) -> Iterator[Iteration]:
+    """Open the first iteration of a run in a folder of its own, which goes when the block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = write_run(Path(folder), [], judge, judging)
+        with opened(config, [], quiet=True) as session:
+            yield Iteration(1, session, session.config.judge)
+
+
+def judged(at: Iteration, pairs: Iterable[ResponsePair]) -> tuple[list[Judgment], CompletionFile]:
+    """Return what ste's judging stage makes of the pairs: planned, asked, appended, read back."""
+    config = at.session.config.judging
+    file = CompletionFile(at.folder / "judging.completions.jsonl")
+    sampler = JudgmentSampler(at, file, lambda *_: None)
+    questions = questions_of(pairs)
+    sampler.sample(questions, RULES[config.sampling or "fixed"], config.samples)
+    found = [j for q in questions for j in sampler.judgments(q) if isinstance(j, Judgment)]
+    return found, file
+
+
+def requests(
+    pairs: Iterable[ResponsePair], form: JudgeFormat, judge: ModelConfig, samples: int, tokens: int
+) -> list[ChatRequest]:
+    """Return what ste asks about these pairs, in its order."""
+    model, sampling = model_identity(judge, Path()), Sampling(max_new_tokens=tokens)
+    return [
+        ChatRequest(model, turns, sampling, i, format_version=form.version)
+        for q in questions_of(pairs)
+        for turns in [form.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.order)]
+        for i in range(samples)
+    ]

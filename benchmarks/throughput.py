@@ -1,0 +1,89 @@
+"""(4) Everything that is not the model, on a thousand to a million judgments.
+
+Each size is a process of its own that reads a prepared pool of pairs and goes through the whole
+stage: plan, hash, give to an engine that answers at once, append, parse, select, write all four
+kinds of rows and the manifest. Left out is counting tokens, which is the judge's own tokenizer.
+Time is that of the process on the processor, so that other processes do not count.
+"""
+
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.places import Places
+from benchmarks.table import Row
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+RULES = {"fixed": 15.0, "until_correct": 1.57}
+"""Sampling rule → judgments that it draws a pair and order at accuracy 0.75."""
+AT_LEAST, EXPONENT, MEGABYTES = 20_000, 1.05, 500
+
+
+def measure(_: Places) -> Iterator[Row]:
+    """Yield speed, growth and memory under the rule that draws all 15 and under the default."""
+    for rule in RULES:
+        found = [measured(size, rule) for size in SIZES]
+        speeds = [f["judgments"] / f["seconds"] for f in found]
+        shown = ", ".join(
+            f"{s:,.0f} at {f['judgments']:,}" for s, f in zip(speeds, found, strict=True)
+        )
+        yield Row(
+            f"(4) judgments a second on one core beside the model, `{rule}`", shown,
+            f"at least {AT_LEAST:,}", min(speeds) >= AT_LEAST,
+        )  # fmt: skip
+        slope = exponent(found)
+        yield Row(
+            f"(4) seconds grow with judgments to the power, `{rule}`", f"{slope:.3f}",
+            f"at most {EXPONENT}", slope <= EXPONENT,
+        )  # fmt: skip
+        peak = max(f["megabytes"] for f in found)
+        memory = ", ".join(f"{f['megabytes']:.0f}" for f in found)
+        yield Row(
+            f"(4) peak MB at these sizes, `{rule}`", memory, f"at most {MEGABYTES}",
+            peak <= MEGABYTES,
+        )  # fmt: skip
+
+
+def measured(size: int, rule: str) -> dict[str, float]:
+    """Return what a process of its own found."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "benchmarks.throughput", str(size), rule, folder]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def exponent(found: list[dict[str, float]]) -> float:
+    """Return the slope of log seconds against log judgments, by least squares."""
+    points = [(math.log(f["judgments"]), math.log(f["seconds"])) for f in found]
+    x, y = (sum(p[i] for p in points) / len(points) for i in (0, 1))
+    return sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
+
+
+def run(size: int, rule: str, folder: Path) -> dict[str, float]:
+    """Return judgments, seconds of the processor, and peak megabytes."""
+    from benchmarks.stage import made_pairs, without_tokenizer, write_run
+    from ste_plugin import stages
+    from ste_plugin.opening import opened
+    from ste_plugin.store import read_json
+
+    pairs = made_pairs(math.ceil(size / 2 / RULES[rule]))
+    judge, judging = {"model": "none", "engine": "instant"}, {"sampling": rule, "samples": 15}
+    config = write_run(folder, pairs, judge, judging)
+    with opened(config, [], quiet=True) as session, without_tokenizer():
+        began = time.process_time()
+        manifest = read_json(stages.generate(session, 1))
+        seconds = time.process_time() - began
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    judgments = manifest["counts"]["judgments"]
+    return {"judgments": judgments, "seconds": seconds, "megabytes": megabytes}
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))))  # noqa: T201

@@ -1,0 +1,39 @@
+"""How many tokens and minutes a run may still use."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Budget:
+    """What is left of a run's tokens and minutes; without limits it is never used up."""
+
+    def __init__(
+        self, tokens: int | None = None, minutes: float | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._tokens, self._now = tokens, now
+        self._deadline = None if minutes is None else now() + minutes * 60
+        self.stopped = False
+        """Whether anything was left out because the budget was used up."""
+
+    @property
+    def used_up(self) -> bool:
+        """Return whether nothing more may be begun."""
+        late = self._deadline is not None and self._now() >= self._deadline
+        return late or (self._tokens is not None and self._tokens <= 0)
+
+    def spend(self, tokens: int) -> None:
+        """Count tokens that were generated."""
+        if self._tokens is not None:
+            self._tokens -= tokens
+
+    def ration(self, wanted: Iterable[T]) -> Iterator[T]:
+        """Yield what is wanted until the budget is used up."""
+        for one in wanted:
+            if self.used_up:
+                self.stopped = True
+                return
+            yield one

@@ -1,0 +1,79 @@
+"""The command `ste forget`: take an instruction, and everything made of it, out of a run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ste_plugin.cli.app import app, say, show
+from ste_plugin.cli.running import Json, Plugin
+
+if TYPE_CHECKING:
+    from ste_plugin.forget import Told
+
+Run = Annotated[Path, typer.Argument(help="The run's folder, or its config.")]
+Match = Annotated[str, typer.Option("--match", help="Instructions with this text, in any case.")]
+Regex = Annotated[str, typer.Option("--regex", help="Those that this regular expression finds.")]
+Key = Annotated[str, typer.Option("--key", help="The one of this key (pool/instructions.jsonl).")]
+Dry = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
+
+
+@app.command()
+def forget(
+    run: Run, match: Match = "", regex: Regex = "", key: Key = "", dry_run: Dry = False,
+    plugin: Plugin = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Take an instruction and everything made of it out of a run; name the models that saw it."""
+    from dataclasses import asdict
+
+    from ste_plugin.forget import Wanted, open_run, read_run
+    from ste_plugin.forget import forget as forgotten
+    from ste_plugin.plugins import require_named
+
+    wanted = Wanted.read(match, regex, key)
+    config, base = read_run(run)
+    require_named([base / path for path in config.plugins], plugin or [], str(run), "--plugin {}")
+    with open_run(config, base, plugin or []) as session:
+        told = forgotten(session, wanted, dry=dry_run)
+    show({"dry_run": dry_run, **asdict(told)}) if as_json else _tell(told, dry_run)
+
+
+def _tell(told: "Told", dry: bool) -> None:
+    """Say what went, what cannot be mended, and what is left to the user."""
+    if not (told.keys or told.removed):
+        say("No instruction of this run or of its sources matches: nothing to forget.")
+        return
+    would = "would be forgotten" if dry else "forgotten"
+    found = (
+        ", ".join(f"{n} {kind}" for kind, n in told.removed.items()) or "nothing was left of them"
+    )
+    say(f"{len(told.keys)} instructions {would}; taken out: {found}.")
+    if told.by_answers:
+        say(
+            f"{len(told.by_answers)} of them do not match themselves, but what was made of them does."
+        )
+    if told.models:
+        say("Models trained on them, whose weights cannot be mended:")
+        _list(told.models)
+        say(
+            "Train again without them: ste run CONFIG --from train, then delete these folders (they "
+            "are kept in old-N). Withdraw copies that were given away."
+        )
+    if told.sources:
+        say("Your own files still hold them (not touched; this run leaves them out from now on):")
+        _list(told.sources)
+    for source in told.unread:
+        say(f"Not looked into: {source}")
+    if told.quoted:
+        say("Files of the run that still quote them, to be looked at by you:")
+        _list(told.quoted)
+    if not dry:
+        say(
+            "Outside the run, caches may hold copies: Hugging Face's datasets (HF_DATASETS_CACHE, by "
+            "default ~/.cache/huggingface/datasets), and your backups."
+        )
+
+
+def _list(names: list[str]) -> None:
+    for name in names:
+        say(f"  {name}")

@@ -1,0 +1,106 @@
+"""The file of one stage's completions: appended as they come, looked up by key, never held in memory."""
+
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ste_plugin.engines.base import Completion
+from ste_plugin.errors import DataError
+from ste_plugin.store import appending, cut_torn_tail, parse_own, to_line
+
+_NOWHERE = -1
+
+
+class CompletionFile:
+    """Everything that a model has answered in one stage; only the places of the lines are held."""
+
+    def __init__(self, path: Path) -> None:
+        """Index the file, its torn tail cut; there need be none yet.
+
+        Raises: DataError naming a line that is no completion.
+        """
+        self.path = path
+        self.prompt_tokens, self.completion_tokens = 0, 0
+        self._places: dict[str, array[int]] = {}
+        self._end = 0
+        self._reader: BinaryIO | None = None
+        cut_torn_tail(path)
+        if path.exists():
+            with path.open("rb") as file:
+                for number, line in enumerate(file, start=1):
+                    self._index(self._read(line, number), len(line))
+
+    def __contains__(self, key: str) -> bool:
+        return self._place(key) != _NOWHERE
+
+    def get(self, key: str) -> Completion | None:
+        """Return the completion of a request, or None if nobody has answered it.
+
+        Raises: DataError where the file was changed meanwhile.
+        """
+        place = self._place(key)
+        if place == _NOWHERE:
+            return None
+        if self._reader is None:
+            self._reader = self.path.open("rb")
+        self._reader.seek(place)
+        found = self._read(self._reader.readline())
+        if found.key != key:
+            raise DataError(f"{self.path}: changed while it was read. Run the same command again.")
+        return found
+
+    @contextmanager
+    def appended(self) -> Iterator["Appender"]:
+        """Open the file for further completions, all of them on disk when the block ends."""
+        with appending(self.path) as file:
+            yield Appender(self, file)
+
+    def close(self) -> None:
+        """Close the file; it opens again by itself."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _read(self, line: bytes, number: int = 0) -> Completion:
+        try:
+            found = Completion.from_dict(parse_own(self.path, number, line))
+            if not str(found.key).rpartition("-")[2].isdecimal():
+                raise DataError(f"key {found.key!r} does not end in the number of a sample")
+            return found
+        except DataError as error:
+            where = f"{self.path}:{number}" if number else str(self.path)
+            raise DataError(
+                f"{where}: not a completion ({error}).\nRemove that line and run the same command "
+                "again: only its request is asked for again."
+            ) from error
+
+    def _place(self, key: str) -> int:
+        prompt, _, sample = key.rpartition("-")
+        places = self._places.get(prompt)
+        return places[int(sample)] if places and int(sample) < len(places) else _NOWHERE
+
+    def _index(self, completion: Completion, length: int) -> None:
+        prompt, _, sample = completion.key.rpartition("-")
+        places = self._places.setdefault(prompt, array("q"))
+        places.extend([_NOWHERE] * (int(sample) + 1 - len(places)))
+        if places[int(sample)] == _NOWHERE:  # of two answers to one request the first one counts
+            places[int(sample)] = self._end
+            self.prompt_tokens += completion.prompt_tokens
+            self.completion_tokens += completion.completion_tokens
+        self._end += length
+
+
+class Appender:
+    """Writes completions to the end of a file."""
+
+    def __init__(self, file: CompletionFile, handle: BinaryIO) -> None:
+        self._file, self._handle = file, handle
+
+    def add(self, completion: Completion) -> None:
+        """Write a completion before anything else happens to it."""
+        line = to_line(completion.to_dict())
+        self._handle.write(line)
+        self._handle.flush()
+        self._file._index(completion, len(line))

@@ -1,0 +1,86 @@
+"""`engine: auto`: the fastest engine that is here, and one line that says which and why."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+
+from ste_plugin.config import ModelConfig, Strict
+from ste_plugin.engines.base import Engine, Place
+from ste_plugin.errors import ConfigError
+
+_DISABLED = ("", "-1")
+
+
+def create(model: ModelConfig, place: Place) -> Engine:
+    """Return the engine that `resolved` picks; `place.say` hears of it once.
+
+    Raises: ConfigError for an option that the picked engine does not have.
+    """
+    from ste_plugin.engines import local, serve, vllm
+
+    chosen = resolved(model, place)
+    factories = {"local": local.create, "serve": serve.create, "vllm": vllm.create}
+    return factories[chosen.engine](chosen, place)
+
+
+def resolved(model: ModelConfig, place: Place) -> ModelConfig:
+    """Return the same model with the engine that `auto` stands for here, its options checked.
+
+    Any other engine is left as it is. Never `http`: whose server it would be cannot be known.
+    Raises: ConfigError for an option that the picked engine does not have, naming those that do.
+    """
+    if model.engine != "auto":
+        return model
+    engine, why = picked(place)
+    _check_options(model, engine, why)
+    _say_once(place.say, f"engine: auto is {engine}, as {why}.")
+    return model.model_copy(update={"engine": engine})
+
+
+def picked(place: Place) -> tuple[str, str]:
+    """Return the engine's name, and the reason as the end of a sentence."""
+    if place.serve.command:
+        return "serve", "hosts.serve.command says how to start a server"
+    if place.serve.python:
+        return "serve", f"hosts.serve.python names vLLM's environment ({place.serve.python})"
+    if find_spec("vllm") is None:
+        return "local", "vLLM is not installed here (hosts.serve.python can name where it is)"
+    if not _sees_gpu():
+        return "local", "vLLM is installed, but there is no CUDA device"
+    return "vllm", "vLLM is installed here and there is a CUDA device"
+
+
+def _sees_gpu() -> bool:
+    """Return whether vLLM would find a GPU; none is initialised, so that processes can still fork."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "all") in _DISABLED:
+        return False
+    import torch
+
+    return torch.cuda.device_count() > 0
+
+
+def _check_options(model: ModelConfig, engine: str, why: str) -> None:
+    known = _options()
+    for name in (n for n in model.options if n not in known[engine].model_fields):
+        others = [e for e, options in known.items() if name in options.model_fields]
+        if others:
+            raise ConfigError(
+                f"options: engine auto is {engine}, as {why}, and has no option {name!r}; "
+                f"{' and '.join(others)} {'has' if len(others) == 1 else 'have'} it. Set engine: "
+                f"{others[0]}, or leave the option out."
+            )
+
+
+def _options() -> dict[str, type[Strict]]:
+    from ste_plugin.engines.http_options import HttpOptions
+    from ste_plugin.engines.local import LocalOptions
+    from ste_plugin.engines.serve import ServeOptions
+    from ste_plugin.engines.vllm_options import VllmOptions
+
+    return {"local": LocalOptions, "vllm": VllmOptions, "serve": ServeOptions, "http": HttpOptions}
+
+
+@cache
+def _say_once(say: Callable[[str], None], line: str) -> None:
+    say(line)

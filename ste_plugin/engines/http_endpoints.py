@@ -1,0 +1,85 @@
+"""Several servers of the same weights: which one a call goes to."""
+
+from collections.abc import Sequence
+from threading import Condition, Event
+from time import monotonic
+
+from ste_plugin.engines.http_endpoint import Endpoint, Visit
+from ste_plugin.engines.http_refusal import Transient
+
+
+class AllDown(Exception):
+    """Every endpoint was found down as often as it may be."""
+
+
+class Closed(Exception):
+    """Nothing more is asked."""
+
+
+class Endpoints:
+    """All servers of an engine, shared by its threads."""
+
+    def __init__(self, each: Sequence[Endpoint], most_rests: int) -> None:
+        self.each = tuple(each)
+        self._most_rests = most_rests
+        self._changed = Condition()
+
+    @property
+    def most(self) -> int:
+        """The most calls that can ever be in flight."""
+        return sum(e.room.most for e in self.each)
+
+    @property
+    def room(self) -> int:
+        """How many calls may be in flight now: at least one, to find out whether a server is back."""
+        with self._changed:
+            now = monotonic()
+            return max(1, sum(e.room.limit for e in self.each if e.is_awake(now)))
+
+    def begin_stage(self) -> None:
+        """Forget what is no longer so when other requests come."""
+        with self._changed:
+            for endpoint in self.each:
+                endpoint.begin_stage()
+
+    def enter(self, most_tokens: float, avoided: Endpoint | None, closed: Event) -> Visit:
+        """Wait for an endpoint that has room, and count the call in: the least loaded by weight.
+
+        The avoided one, where the call has just failed, only comes where no other has room.
+        Raises: AllDown, or Closed once the event is set and `wake` was called.
+        """
+        with self._changed:
+            while not closed.is_set():
+                if all(e.rests >= self._most_rests for e in self.each):
+                    raise AllDown
+                now = monotonic()
+                waits = {e: e.wait_s(most_tokens, now) for e in self.each if e.has_room}
+                ready = [e for e, seconds in waits.items() if not seconds]
+                if ready:
+                    best = min(ready, key=lambda e: (e is avoided, e.load))
+                    return best.enter(most_tokens, now)
+                self._changed.wait(min(waits.values(), default=None))
+            raise Closed
+
+    def others_are_awake(self, tried: Sequence[Endpoint]) -> bool:
+        """Return whether there is an endpoint to ask that was not tried yet."""
+        with self._changed:
+            now = monotonic()
+            return any(e.is_awake(now) for e in self.each if e not in tried)
+
+    def leave(self, visit: Visit, outcome: int | Transient | None) -> None:
+        """Count a call out: the tokens it was answered with, its failure, or None for neither."""
+        with self._changed:
+            now = monotonic()
+            if isinstance(outcome, Transient):
+                visit.endpoint.failed(visit, outcome, now)
+            elif outcome is None:
+                visit.endpoint.left()
+            else:
+                visit.endpoint.answered(visit, outcome, now)
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Let those who wait look again whether they are still wanted."""
+        with self._changed:
+            self._changed.notify_all()

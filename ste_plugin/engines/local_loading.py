@@ -1,0 +1,114 @@
+"""Loading a model, or a base and its LoRA adapter, with transformers."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ste_plugin.engines.identity import adapter_base
+from ste_plugin.engines.local import LocalOptions
+from ste_plugin.engines.local_attention import share_heads
+from ste_plugin.engines.local_memory import check_weights_fit, free_memory
+from ste_plugin.errors import EngineError
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model on its device, ready to be asked."""
+
+    path: str
+    tokenizer: Any
+    model: Any
+    device: torch.device
+
+    @property
+    def config(self) -> Any:
+        """Return the configuration of its language model."""
+        return self.model.config.get_text_config()
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """Return the tokens that end an answer."""
+        configured = self.model.generation_config.eos_token_id
+        ids = configured if isinstance(configured, list) else [configured]
+        return sorted({i for i in [*ids, self.tokenizer.eos_token_id] if i is not None})
+
+
+def load(path: str, options: LocalOptions) -> Loaded:
+    """Return the model at `path`: a folder, a hub id, or the folder of a LoRA adapter.
+
+    Raises: EngineError where it cannot be loaded, or its weights do not fit on the device.
+    """
+    wanted = options.device
+    auto = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(auto if wanted == "auto" else wanted)
+    if device.type == "cpu":
+        torch.set_num_threads(options.threads or _threads())
+    dtype = "float32" if options.dtype == "auto" and device.type == "cpu" else options.dtype
+    try:
+        tokenizer, model = _read(path, options, dtype)
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"{path}: cannot be loaded as a model: {str(error).splitlines()[0]}\n"
+            "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or "
+            "a hub id that can be reached from here."
+        ) from error
+    if device.type == "cuda":
+        held = str(model.dtype).removeprefix("torch.")
+        check_weights_fit(
+            path, model.get_memory_footprint(), held, free_memory(device), str(device)
+        )
+    else:
+        share_heads(model)
+    return Loaded(path, tokenizer, model.to(device).eval(), device)
+
+
+def _threads() -> int:
+    """Return how many threads compute: OMP_NUM_THREADS, else one for each core we may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
+    cores = len(affinity(0)) if affinity else os.cpu_count()
+    return int(os.environ.get("OMP_NUM_THREADS") or cores or 1)
+
+
+def _read(path: str, options: LocalOptions, dtype: str) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    base = adapter_base(Path(path))
+    own = base is None or (Path(path) / "tokenizer_config.json").is_file()
+    how: dict[str, Any] = {
+        "revision": options.revision,
+        "trust_remote_code": options.trust_remote_code,
+    }
+    tokenizer = AutoTokenizer.from_pretrained(path if own else base, **how)
+    # other weights are pickles, which can run code when they are loaded
+    model = AutoModelForCausalLM.from_pretrained(
+        base or path, dtype=dtype, use_safetensors=True, **how
+    )
+    return tokenizer, model if base is None else _adapted(model, path, len(tokenizer))
+
+
+def _adapted(base: Any, folder: str, vocabulary: int) -> Any:
+    """Return the base with the adapter merged into it: the judge that training would merge.
+
+    Quantised weights would be rounded once more, so there the adapter stays beside them.
+    """
+    try:
+        from peft import PeftModel
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            f"{folder}: a LoRA adapter, which the local engine loads with peft, and peft is not "
+            "installed here. Install it (`pip install peft`), or give the merged model's folder."
+        ) from error
+
+    if vocabulary > base.get_input_embeddings().weight.shape[0]:
+        base.resize_token_embeddings(vocabulary)  # training added tokens, as peft itself does it
+    try:
+        adapted = PeftModel.from_pretrained(base, folder, use_safetensors=True)
+    except RuntimeError as error:  # torch's word for tensors of another shape
+        raise EngineError(
+            f"{folder}: this adapter does not fit its base: {str(error).splitlines()[-1].strip()}\n"
+            "Set base_model_name_or_path in its adapter_config.json to the model it was trained on."
+        ) from error
+    return adapted if getattr(base, "is_quantized", False) else adapted.merge_and_unload()

@@ -1,0 +1,95 @@
+"""What vLLM is told about a model, in this process and behind a server alike."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+
+from ste_plugin.config import Positive, Strict
+from ste_plugin.engines.identity import adapter_base
+from ste_plugin.errors import ConfigError
+
+_LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""Ranks that vLLM reserves room for (`vllm.config.lora.MaxLoRARanks`)."""
+
+
+class VllmOptions(Strict):
+    """Those of `options:` that both ways of running vLLM know; by default vLLM's own choice."""
+
+    revision: str = "main"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    max_model_len: Positive | None = None
+    """Longest prompt and answer together; by default the model's own context."""
+    tensor_parallel_size: Positive = 1
+    """GPUs that share one copy of the model."""
+    data_parallel_size: Positive = 1
+    """Copies of the model; several need `engine: serve`."""
+    gpu_memory_utilization: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """Share of each GPU's memory that vLLM may fill."""
+    max_num_seqs: Positive | None = None
+    """Samples that are written at once."""
+    trust_remote_code: bool = False
+    """Run Python code that the model's folder or hub page brings along."""
+    quantization: str | None = None
+    enforce_eager: bool = False
+    """Leave out CUDA graphs: starts sooner, writes slower."""
+    enable_prefix_caching: bool = True
+    """Read what prompts begin with in common only once."""
+
+
+Options = TypeVar("Options", bound=VllmOptions)
+
+
+def read_options(kind: type[Options], raw: dict[str, Any], engine: str) -> Options:
+    """Return the checked settings of that engine.
+
+    Raises: ConfigError naming each wrong one, and those that there are.
+    """
+    try:
+        return kind(**raw)
+    except ValidationError as error:
+        found = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
+        known = ", ".join(kind.model_fields)
+        raise ConfigError(f"options of engine {engine}: {found}. There are: {known}.") from error
+
+
+def vllm_arguments(path: str, options: VllmOptions) -> dict[str, Any]:
+    """Return vLLM's arguments for the model at `path`, a folder, a hub id, or a LoRA adapter's folder.
+
+    An adapter's base is loaded with room for the adapter, which every request then has to name.
+    """
+    chosen = options.model_dump(include=set(VllmOptions.model_fields), exclude_defaults=True)
+    chosen["enable_prefix_caching"] = options.enable_prefix_caching
+    if options.quantization is None:  # some of these name a way of loading of their own
+        chosen["load_format"] = "safetensors"  # other weights are pickles, which can run code
+    base = adapter_base(Path(path))
+    if base is None:
+        return {"model": path, **chosen}
+    rank = json.loads((Path(path) / "adapter_config.json").read_bytes()).get("r", 0)
+    room = next((r for r in _LORA_RANKS if r >= rank), rank)
+    return {"model": base, "tokenizer": tokenizer_of(path), **chosen,
+            "enable_lora": True, "max_loras": 1, "max_lora_rank": room}  # fmt: skip
+
+
+def tokenizer_of(path: str) -> str:
+    """Return where the model's tokenizer lies: an adapter's folder need not hold one."""
+    base = adapter_base(Path(path))
+    own = (Path(path) / "tokenizer_config.json").is_file()
+    return path if base is None or own else base
+
+
+def as_flags(arguments: dict[str, Any]) -> list[str]:
+    """Return arguments as the command line of vLLM's server writes them.
+
+    >>> as_flags({"max_model_len": 512, "enforce_eager": True, "enable_prefix_caching": False})
+    ['--max-model-len', '512', '--enforce-eager', '--no-enable-prefix-caching']
+    """
+    flags = []
+    for name, value in arguments.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            flags.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            flags += [f"--{flag}", str(value)]
+    return flags

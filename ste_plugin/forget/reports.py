@@ -1,0 +1,59 @@
+"""The reports of a run, brought to what its data sets and evaluations say now."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.forget.cutting import Scissors
+from ste_plugin.forget.wanted import files_named
+from ste_plugin.report import write_page
+from ste_plugin.session import IterationReport
+from ste_plugin.store import read_json
+
+_REPORTED = ("overall", "sections", "subsets", "n")
+
+
+def mend_reports(root: Path, scissors: Scissors) -> None:
+    """Bring done.json, report.md and report.json to the figures and counts that are left.
+
+    Which iteration is the best is decided by the next `ste run`, as always.
+    """
+    if scissors.dry:
+        return
+    fresh: dict[int, dict[str, Any]] = {}
+    for place in files_named(root, "done.json"):
+        told = read_json(place)
+        if "evaluations" not in told:
+            continue
+        before = IterationReport.from_dict(told)
+        after = _now(place.parent, before)
+        if place.parent.parent == root:
+            fresh[after.number] = after.to_dict()
+        if after != before:
+            scissors.json(place, after.to_dict())
+            if (place.parent / "report.md").exists():
+                write_page(replace(after, folder=str(place.parent)))
+    report = root / "report.json"
+    if report.exists():
+        told = read_json(report)
+        rows = [fresh.get(row["number"], row) for row in told["iterations"]]
+        if rows != told["iterations"]:
+            scissors.json(report, told | {"iterations": rows})
+
+
+def _now(folder: Path, report: IterationReport) -> IterationReport:
+    """Return an iteration's report with the figures and counts of the files beside it."""
+    places = {name: folder / "eval" / name / "results.json" for name in report.evaluations}
+    measured = {name: read_json(place) for name, place in places.items() if place.exists()}
+    figures = {
+        name: {k: found[k] for k in _REPORTED if k in found} for name, found in measured.items()
+    }
+    counts = [read_json(p).get("counts", {}) for p in files_named(folder, "manifest.json")]
+    if not counts:
+        return replace(report, evaluations=report.evaluations | figures)
+    return replace(
+        report,
+        evaluations=report.evaluations | figures,
+        sampled=sum(c.get("judgments", 0) for c in counts),
+        kept=sum(c.get("kept", {}).get("train", 0) for c in counts),
+    )

@@ -1,0 +1,72 @@
+"""Other programs run for as long as this process does: run as a script, it is their guard.
+
+The guard starts the command with all its children as one process group. It is told to end the group by
+a word on its standard input, and then asks before it kills. Where standard input just ends, whoever
+started it was killed, and may be started again at once: the group is killed. When the command ends by
+itself, what it left behind is killed, too. Only the standard library is needed.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+GRACE_S = 2.0
+"""How long a command may take to end when asked."""
+
+
+def start(command: list[str], **streams: Any) -> "subprocess.Popen[bytes]":
+    """Return the guard of a command that is being started; `streams` go to `subprocess.Popen`.
+
+    It ends with the command's exit code, 128 + the signal where one ended it, 127 where the command
+    could not be started.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-I", __file__, *command],
+        stdin=subprocess.PIPE, start_new_session=True, **streams,
+    )  # fmt: skip
+
+
+def end(guard: "subprocess.Popen[bytes]") -> None:
+    """End a command with all its children; harmless where it has ended."""
+    if guard.stdin and not guard.stdin.closed:
+        with suppress(BrokenPipeError):
+            guard.stdin.write(b"end\n")
+            guard.stdin.flush()
+        with suppress(BrokenPipeError):
+            guard.stdin.close()
+    guard.wait()
+
+
+def main(command: list[str]) -> int:
+    """Return the command's exit code."""
+    try:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    except OSError as error:
+        sys.stderr.write(f"OSError: cannot start {command[0]}: {error.strerror}\n")
+        return 127
+    threading.Thread(target=_follow, args=(child,), daemon=True).start()
+    code = child.wait()
+    _signal(child, signal.SIGKILL)
+    return code if code >= 0 else 128 - code
+
+
+def _follow(child: "subprocess.Popen[bytes]") -> None:
+    """End the group once standard input tells, or ends."""
+    if os.read(0, 1):
+        _signal(child, signal.SIGTERM)
+        time.sleep(GRACE_S)
+    _signal(child, signal.SIGKILL)
+
+
+def _signal(child: "subprocess.Popen[bytes]", number: int) -> None:
+    with suppress(OSError):  # all of it has ended
+        os.killpg(child.pid, number)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

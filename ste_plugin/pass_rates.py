@@ -1,0 +1,71 @@
+"""How often a judge was right on a pair, estimated from the samples that were drawn."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.judgments import Question
+from ste_plugin.records import Record, Verdict
+from ste_plugin.sampling import Rule, interval, pass_rate
+from ste_plugin.store import read_records
+
+
+@dataclass(frozen=True, slots=True)
+class PassRate(Record):
+    """The chance that a sampled judgment of one pair in one order is right."""
+
+    pair_key: str
+    better_is: Verdict
+    samples: int
+    correct: int
+    rate: float | None
+    """Unbiased over pairs: the mean of the first sample's outcome given all counts. For one pair it is
+    rough (after stopping at the first correct one it is 1 or 0); None where sampling was cut short."""
+    low: float
+    high: float
+    """Both hold the true chance for 19 in 20 pairs at least, whenever sampling stopped."""
+
+
+def rate_of(question: Question, rule: Rule, most: int) -> PassRate:
+    """Return what a question's samples say; samples beyond `most` (a top-up) count for the interval."""
+    counts = question.counts()
+    low, high = interval(counts.correct, counts.drawn)
+    rate = pass_rate(rule, question.counts(most), most)
+    return PassRate(
+        question.pair.key, question.order, counts.drawn, counts.correct, rate, low, high
+    )
+
+
+def mean_rate(rates: Iterable[PassRate]) -> dict[str, Any]:
+    """Return the mean of the rates and its standard error by pair, None where no rate is known."""
+    by_pair: dict[str, list[float]] = defaultdict(list)
+    for found in rates:
+        if found.rate is not None:
+            by_pair[found.pair_key].append(found.rate)
+    means = [sum(found) / len(found) for found in by_pair.values()]
+    if not means:
+        return {"mean": None, "se": None, "pairs": 0}
+    mean = sum(means) / len(means)
+    spread = sum((m - mean) ** 2 for m in means) / max(len(means) - 1, 1)
+    return {"mean": round(mean, 6), "se": round(sqrt(spread / len(means)), 6), "pairs": len(means)}
+
+
+def expected_rates(rates: Iterable[PassRate]) -> dict[str, float]:
+    """Return pair key → (correct + 1) / (samples + 2) over both orders: a guess that few samples bear."""
+    by_pair: dict[str, list[int]] = defaultdict(lambda: [1, 2])
+    for found in rates:
+        by_pair[found.pair_key][0] += found.correct
+        by_pair[found.pair_key][1] += found.samples
+    return {key: correct / samples for key, (correct, samples) in by_pair.items()}
+
+
+def always_right(path: Path) -> set[str]:
+    """Return the keys of the pairs whose every sample in that file, in both orders, was right."""
+    wrong: set[str] = set()
+    seen: set[str] = set()
+    for found in read_records(path, PassRate) if path.exists() else ():
+        (seen if found.samples and found.correct == found.samples else wrong).add(found.pair_key)
+    return seen - wrong

@@ -1,0 +1,155 @@
+"""When to stop drawing samples of one question, and what the samples drawn by then say of it.
+
+A rule looks at what came so far and says how many to draw next, so that a question that is settled
+asks for no more. Waves grow, since a question that stays open is likely a hard one.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from math import comb, exp, lgamma, log
+from typing import Literal, NamedTuple
+
+Outcome = Literal["correct", "wrong", "neither"]
+"""Of one sample; `neither`: no verdict, or nothing that may be used."""
+
+MISSED = 0.05
+"""How often an interval may miss the rate, at most."""
+
+
+class Counts(NamedTuple):
+    """How many samples of each outcome were drawn."""
+
+    correct: int = 0
+    wrong: int = 0
+    neither: int = 0
+
+    @property
+    def drawn(self) -> int:
+        """All samples together."""
+        return sum(self)
+
+
+Rule = Callable[[Counts, int], int]
+"""(counts so far, most samples) → how many to draw next; 0 where the question is settled."""
+
+
+def until_correct(counts: Counts, most: int) -> int:
+    """Return the next wave of 1, 2, 4, 8, … until a correct sample is there.
+
+    The first correct one of independent samples is a correct one at random, so what is kept has the
+    distribution that it has when all `most` are drawn.
+    """
+    return 0 if counts.correct else min(1 + counts.drawn, most - counts.drawn)
+
+
+def until_both(counts: Counts, most: int) -> int:
+    """Return the next wave of 2, 2, 4, 8, … until a correct and a wrong sample are there."""
+    settled = counts.correct and counts.wrong
+    return 0 if settled else min(max(2, counts.drawn), most - counts.drawn)
+
+
+def until_decided(counts: Counts, most: int) -> int:
+    """Return the next wave until the majority of `most` votes cannot change any more.
+
+    It is the least number after which it could be settled, so no sample is drawn that drawing one by
+    one would have saved.
+    """
+    lead, left = abs(counts.correct - counts.wrong), most - counts.drawn
+    return 0 if lead > left else min(left, (left - lead) // 2 + 1)
+
+
+def fixed(counts: Counts, most: int) -> int:
+    """Return all that are missing of `most`."""
+    return most - counts.drawn
+
+
+RULES: dict[str, Rule] = {
+    "until_correct": until_correct,
+    "until_both": until_both,
+    "until_decided": until_decided,
+    "fixed": fixed,
+}
+
+RULE_FOR_ROWS: dict[str, str] = {"dpo": "until_both", "kto": "until_both"}
+"""Row format of a training → the rule that draws what it needs; `until_correct` for all others."""
+
+
+def pass_rate(rule: Rule, counts: Counts, most: int) -> float | None:
+    """Return an unbiased estimate of the chance that a sample is correct, or None where there is none.
+
+    Stopping as soon as something is correct makes a question's plain share of correct samples too high. What
+    is returned is the share of those sequences of outcomes ending in these counts that begin with a
+    correct sample: the mean of the first sample's outcome given all that is known, whose expectation
+    is the rate whatever the rule. None where sampling was cut short within a wave.
+    Source: Girshick, Mosteller and Savage (1946), Unbiased estimates for certain binomial sampling
+    problems.
+
+    >>> pass_rate(until_correct, Counts(1, 0), 15), pass_rate(fixed, Counts(9, 3, 3), 15)
+    (1.0, 0.6)
+    """
+    paths = _paths(rule, most).get(counts)
+    return None if paths is None else paths[1] / paths[0]
+
+
+@lru_cache(maxsize=64)
+def _paths(rule: Rule, most: int) -> dict[Counts, tuple[int, int]]:
+    """Return counts at the end of a wave → sequences leading there, and those that begin correct."""
+    found: dict[Counts, tuple[int, int]] = {}
+    level = {Counts(): (1, 0)}
+    while level:
+        following: dict[Counts, tuple[int, int]] = {}
+        for counts, (ways, begun) in level.items():
+            size = rule(counts, most)
+            for c in range(size + 1):
+                for w in range(size - c + 1):
+                    end = Counts(counts[0] + c, counts[1] + w, counts[2] + size - c - w)
+                    orders = comb(size, c) * comb(size - c, w)
+                    # Of the orders of a first wave, the share c / size begins with a correct one.
+                    first = begun * orders if counts.drawn else orders * c // max(size, 1)
+                    before = following.get(end, (0, 0))
+                    if size:
+                        following[end] = (before[0] + ways * orders, before[1] + first)
+        for end, (ways, begun) in following.items():
+            before = found.get(end, (0, 0))
+            found[end] = (before[0] + ways, before[1] + begun)
+        level = {c: ways for c, ways in following.items() if rule(c, most)}
+    return found
+
+
+@lru_cache(maxsize=4096)
+def interval(correct: int, drawn: int) -> tuple[float, float]:
+    """Return an interval that holds the chance of a correct sample, but for 1 in 20 questions at most.
+
+    It holds whenever and for whatever reason sampling stopped: the rates that a bet against them,
+    spread evenly over all rates, has not yet made twenty times its stake from.
+    Source: Robbins (1970), Statistical methods related to the law of the iterated logarithm; Ville's
+    inequality.
+
+    >>> interval(0, 0)
+    (0.0, 1.0)
+    """
+    other = drawn - correct
+    # log of the Beta function: the mean over all rates of the likelihood of what was seen
+    mean = lgamma(correct + 1) + lgamma(other + 1) - lgamma(drawn + 2)
+
+    def kept(rate: float) -> bool:
+        seen = correct * log(rate) + other * log1m(rate)
+        return seen >= mean + log(MISSED)
+
+    peak = correct / drawn if drawn else 0.5
+    low = 0.0 if correct == 0 else _edge(kept, outside=exp(-700), inside=peak)
+    high = 1.0 if other == 0 else _edge(kept, outside=1 - 1e-16, inside=peak)
+    return low, high
+
+
+def log1m(rate: float) -> float:
+    """Return log(1 − rate), very negative where the rate is 1."""
+    return log(1 - rate) if rate < 1 else -1e300
+
+
+def _edge(kept: Callable[[float], bool], outside: float, inside: float) -> float:
+    """Return where `kept` turns true between a rate outside and one inside, by halving."""
+    for _ in range(60):
+        middle = (outside + inside) / 2
+        outside, inside = (outside, middle) if kept(middle) else (middle, inside)
+    return outside

@@ -1,0 +1,169 @@
+"""The stages of an iteration: its data set, its training, its evaluation, each done once."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.completion import trained_model
+from ste_plugin.config import ModelConfig
+from ste_plugin.engines.identity import model_path
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.hosts import axolotl, lm_eval
+from ste_plugin.hosts.axolotl_config import read_recipe
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.manifest import read_manifest, rows_of_rl
+from ste_plugin.pool import prepare_pool
+from ste_plugin.recipe_book import find_recipe
+from ste_plugin.session import Iteration, Session
+
+_REPORTED = ("overall", "sections", "subsets", "n")
+
+
+@contextmanager
+def timed(session: Session, stage: str, iteration: int | None) -> Iterator[None]:
+    """Log what a stage took, whether it ended well or not: resumed work adds up."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds = round(time.monotonic() - began, 1)
+        session.watch.event(stage, iteration=iteration, seconds=seconds)
+
+
+def stages_of(session: Session) -> range:
+    """Return the stages of an iteration, from 1: one a recipe."""
+    return range(1, len(session.config.training.recipe) + 1)
+
+
+def next_stage(session: Session, number: int) -> int:
+    """Return the first stage of an iteration that has not been trained, or the last."""
+    places = {stage: session.folder.iteration(number, stage) for stage in stages_of(session)}
+    waiting = [s for s, place in places.items() if trained_model(place / "model") is None]
+    return waiting[0] if waiting else stages_of(session)[-1]
+
+
+def judge_of(session: Session, number: int, stage: int | None = None) -> ModelConfig:
+    """Return the judge that a stage of iteration `number` produced, by default the last; 0 is the seed.
+
+    Raises: DataError where that stage has not been trained.
+    """
+    seed = session.config.judge
+    if number == 0:
+        return seed.model_copy(update={"model": model_path(seed, session.base)})
+    folder = session.folder.iteration(number, stage or stages_of(session)[-1])
+    final = trained_model(folder / "model")
+    if final is None:
+        raise DataError(f"{folder}: no trained model there. Run `ste train` first.")
+    options = {k: v for k, v in seed.options.items() if k != "revision"}
+    return seed.model_copy(update={"model": str(final), "options": options})
+
+
+def judge_before(session: Session, number: int, stage: int) -> ModelConfig:
+    """Return the judge trained in the stage before, or in the iteration before."""
+    return judge_of(session, number, stage - 1) if stage > 1 else judge_of(session, number - 1)
+
+
+def generate(session: Session, number: int, stage: int = 1) -> Path:
+    """Return the manifest of a stage's data set; its judge is the one trained before."""
+    check_servable(session)
+    iteration = iteration_of(session, number, stage)
+    with timed(session, "generate", number):
+        manifest: Path = session.plugins.hook.ste_generate_dataset(iteration=iteration)
+    session.models.close()  # training needs all memory
+    return manifest
+
+
+def iteration_of(session: Session, number: int, stage: int) -> Iteration:
+    """Return a stage of an iteration, with its judge and the rows that its recipe trains on."""
+    recipe = read_recipe(recipe_of(session, session.config.training.recipe[stage - 1]))
+    rows = rows_of_rl(recipe.get("rl"))
+    return Iteration(number, session, judge_before(session, number, stage), stage, rows)
+
+
+def check_servable(session: Session) -> None:
+    """Raise ConfigError for a judge that no trained one can follow."""
+    config = session.config
+    if config.iterations > 1 and config.judge.engine == "http":
+        raise ConfigError(
+            "judge.engine: http cannot judge with the model trained in iteration 1, as your server "
+            "goes on serving the seed. Set judge.engine: serve (a vLLM server that the run starts with "
+            "whichever model it needs), vllm or local (the generator may stay http), or iterations: 1."
+        )
+
+
+def train(session: Session, number: int, stage: int = 1) -> Path:
+    """Return the folder of the judge trained on a stage's data set, merged.
+
+    Raises: DataError where there is no data set, or one in another judge format.
+    """
+    config = session.config
+    folder = session.folder.iteration(number, stage)
+    manifest = folder / "dataset" / "manifest.json"
+    if not manifest.exists():
+        raise DataError(f"{manifest}: no data set there. Run `ste generate` first.")
+    _check_format(session, manifest)
+    goes_on = stage > 1 or config.training.start_from == "previous"
+    base = judge_before(session, number, stage) if goes_on else judge_of(session, 0)
+    recipe = recipe_of(session, config.training.recipe[stage - 1])
+    session.watch.say(
+        f"iteration {number}: axolotl trains {recipe.stem} (log: {axolotl.log_of(folder / 'model')})"
+    )
+    with timed(session, "train", number):
+        return axolotl.train(
+            recipe, model=base.model, manifest=manifest,
+            output=folder / "model", seed=config.seed, host=config.hosts.train,
+        )  # fmt: skip
+
+
+def _check_format(session: Session, manifest: Path) -> None:
+    made, now = read_manifest(manifest).judge_format["version"], session.judge_format.version
+    if made != now:
+        raise DataError(
+            f"{manifest}: its prompts are in the format {made}, but the judge would be asked in {now}. "
+            "Set the format back, or remove this folder and generate again."
+        )
+
+
+def recipe_of(session: Session, name: str) -> Path:
+    """Return the path of a recipe: a file beside the config, or one by its name."""
+    beside = session.base / name
+    if beside.is_file():
+        return beside
+    return find_recipe(name, session.plugins.hook.ste_recipe_dirs())
+
+
+def evaluate(session: Session, number: int) -> dict[str, Any]:
+    """Return name of the pairs or benchmark → lm-eval's results for an iteration's judge."""
+    model, results = judge_of(session, number).model, {}
+    for name, (task, settings) in measured(session).items():
+        who = f"iteration {number}" if number else "seed"
+        session.watch.say(f"{who}: lm-eval measures the judge on {name}")
+        with timed(session, f"eval {name}", number):
+            results[name] = lm_eval.evaluate(
+                model, session.folder.iteration(number) / "eval" / name,
+                settings=settings, task=task, task_dirs=session.plugins.hook.ste_task_dirs(),
+                config=session.config.evaluation, host=session.config.hosts.eval,
+            )  # fmt: skip
+    return results
+
+
+def measured(session: Session) -> dict[str, tuple[str, JudgeSettings]]:
+    """Return name → lm-eval's task and its settings: held-out pairs, given pairs, benchmarks."""
+    config, pool = session.config.evaluation, prepare_pool(session).files
+    own = JudgeSettings(
+        format=session.config.judging.format,
+        force=session.config.judging.force_verdict,
+        max_new_tokens=config.max_new_tokens,
+        plugins=tuple(session.base / p for p in session.config.plugins),
+    )
+    others = replace(own, limit=config.limit, too_long=config.too_long)
+    given = {name: session.base / path for name, path in config.pairs.items()}
+    folder = session.base / config.data if config.data else None
+    return (
+        {name: (lm_eval.TASK, replace(own, data=path)) for name, path in pool.items()}
+        | {name: (lm_eval.TASK, replace(others, data=path)) for name, path in given.items()}
+        | {task: (task, replace(others, data=folder)) for task in config.tasks}
+    )

@@ -1,0 +1,25 @@
+"""A short, seeded share of `make fuzz`: inputs that coverage leads to."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FUZZ = Path(__file__).parent / "fuzz" / "fuzz.py"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="needs atheris")
+@pytest.mark.parametrize(
+    ("target", "runs"), [("replies", 2000), ("prompts", 5000), ("yaml", 20_000)]
+)
+def test_no_input_that_coverage_leads_to_breaks_a_promise(target, runs, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(FUZZ), target, f"-runs={runs}", "-seed=7", "-max_len=200"],
+        cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert f"Done {runs} runs" in done.stderr

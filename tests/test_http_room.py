@@ -1,0 +1,176 @@
+"""How many calls a server is given at once, and how many a minute."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ste_plugin.engines.http_rate import PerMinute, TokenGuess
+from ste_plugin.engines.http_room import Room
+
+SECONDS = st.floats(0, 600)
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("answered"), SECONDS, st.integers(1, 200)),
+        st.tuples(st.just("refused"), SECONDS, SECONDS),
+        st.tuples(st.just("close"), SECONDS),
+        st.tuples(st.just("begin_stage")),
+    ),
+    max_size=300,
+)
+
+
+def after(most: int, events: list[tuple]) -> Room:
+    room = Room(most)
+    for name, *values in events:
+        getattr(room, name)(*values)
+    return room
+
+
+def rounds(room: Room, seconds: float, count: int) -> list[int]:
+    """Answer that many rounds, all room taken; return the room after each."""
+    sizes = []
+    for _ in range(count):
+        for _ in range(room.limit):
+            room.answered(seconds, room.limit)
+        sizes.append(room.limit)
+    return sizes
+
+
+@given(st.integers(1, 200), EVENTS)
+def test_room_is_never_below_one_nor_above_its_bound(most, events):
+    room = Room(most)
+    assert 1 <= room.limit <= most
+    for name, *values in events:
+        getattr(room, name)(*values)
+        assert 1 <= room.limit <= most
+
+
+@given(st.integers(1, 200), EVENTS, SECONDS)
+def test_a_server_that_answers_evenly_gets_its_bound_back_whatever_was_before(
+    most, events, seconds
+):
+    room = after(most, events)
+    assert rounds(room, seconds, 150)[-1] == most
+
+
+def test_room_doubles_while_latency_stays_near_its_floor():
+    assert rounds(Room(128), 5.0, 5) == [16, 32, 64, 128, 128]
+
+
+def test_a_batching_server_whose_latency_triples_on_the_way_is_still_filled():
+    room, latency = Room(128), {8: 5.0, 16: 6.0, 32: 8.0, 64: 11.0, 128: 15.0}
+    sizes = [rounds(room, latency[room.limit], 1)[0] for _ in range(5)]
+    assert sizes == [16, 32, 64, 128, 128]
+
+
+def test_a_server_that_only_queues_is_not_given_ever_more():
+    room, width = Room(1000), 8
+    sizes = [rounds(room, 5.0 * room.limit / width, 1)[0] for _ in range(100)]
+    assert max(sizes[10:]) < 64
+    assert min(sizes[10:]) >= 24
+
+
+def test_a_server_that_has_become_slower_for_good_is_believed():
+    room = Room(64)
+    rounds(room, 1.0, 3)
+    assert rounds(room, 60.0, 8)[-1] == 8
+    assert rounds(room, 60.0, 20)[-1] == 64
+
+
+def test_latency_under_two_seconds_is_no_sign_of_load():
+    room = Room(128)
+    rounds(room, 0.01, 1)
+    assert rounds(room, 1.9, 3)[-1] == 128
+
+
+def test_calls_refused_together_halve_the_room_once():
+    room = Room(64)
+    rounds(room, 5.0, 3)
+    for _ in range(20):
+        room.refused(began=1.0, now=2.0)
+    assert room.limit == 32
+    room.refused(began=3.0, now=4.0)
+    assert room.limit == 16
+
+
+def test_after_a_refusal_room_grows_by_its_root():
+    room = Room(64)
+    rounds(room, 5.0, 3)
+    room.refused(1.0, 2.0)
+    assert rounds(room, 5.0, 3) == [37, 43, 49]
+
+
+def test_room_that_is_not_filled_does_not_grow():
+    room = Room(64)
+    for _ in range(100):
+        room.answered(5.0, in_flight=7)
+    assert room.limit == 8
+
+
+def test_a_server_that_was_down_is_tried_with_one_call_and_then_filled_quickly():
+    room = Room(64)
+    room.close(now=1.0)
+    assert room.limit == 1
+    assert rounds(room, 5.0, 6) == [2, 4, 8, 16, 32, 64]
+
+
+def test_another_stage_with_longer_answers_is_no_reason_to_shrink():
+    room = Room(32)
+    rounds(room, 3.0, 3)
+    room.begin_stage()
+    assert rounds(room, 60.0, 2) == [32, 32]
+
+
+def taken_at(most: int, amounts: list[float]) -> list[float]:
+    """Take amounts as soon as they may be taken; return when each was."""
+    bucket, now, times = PerMinute(most), 0.0, []
+    for amount in amounts:
+        while wait := bucket.wait_s(amount, now):
+            now += max(wait, 1e-9)
+        bucket.take(amount, now)
+        times.append(now)
+    return times
+
+
+@given(st.integers(1, 10_000), st.integers(1, 500))
+def test_no_minute_holds_more_requests_than_allowed(most, count):
+    times = taken_at(most, [1.0] * count)
+    assert all(late - early >= 60 for early, late in zip(times, times[most:], strict=False))
+
+
+@given(st.integers(100, 100_000), st.lists(st.floats(1, 5_000), max_size=100))
+def test_no_minute_holds_more_tokens_than_allowed_but_for_one_call(most, amounts):
+    times = taken_at(most, amounts)
+    for first, start in enumerate(times):
+        held = [a for a, t in zip(amounts[first:], times[first:], strict=True) if t < start + 60]
+        assert sum(held[:-1]) <= most * 1.001
+
+
+@pytest.mark.parametrize("most", [1, 7, 60, 600, 60_000])
+def test_nearly_as_much_is_let_through_as_allowed(most):
+    times = taken_at(most, [1.0] * (10 * most))
+    assert times[-1] <= 11 * 60
+
+
+def test_without_a_limit_nothing_waits():
+    bucket = PerMinute(None)
+    for now in itertools.repeat(0.0, 1000):
+        assert bucket.wait_s(1e9, now) == 0
+        bucket.take(1e9, now)
+
+
+def test_tokens_that_were_taken_on_a_guess_and_not_used_come_back():
+    bucket = PerMinute(600)
+    bucket.take(1000, 0.0)
+    long = bucket.wait_s(10, 0.0)
+    bucket.correct(1000, 20)
+    assert bucket.wait_s(10, 0.0) < long / 20
+
+
+def test_guessed_tokens_approach_what_calls_use():
+    guess = TokenGuess()
+    for _ in range(100):
+        guess.learn(4000, 300)
+    assert guess.guess(8000) == pytest.approx(600, rel=0.01)
