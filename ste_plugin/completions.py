@@ -4,13 +4,18 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from time import monotonic
+from typing import Any, BinaryIO
+from zlib import crc32
 
+from ste_plugin.durable import sync
 from ste_plugin.engines.base import Completion
 from ste_plugin.errors import DataError
 from ste_plugin.store import appending, cut_torn_tail, parse_own, to_line
 
 _NOWHERE = -1
+_SYNC_S = 5.0
+"""Seconds of answers that a power cut may cost."""
 
 
 class CompletionFile:
@@ -65,7 +70,7 @@ class CompletionFile:
 
     def _read(self, line: bytes, number: int = 0) -> Completion:
         try:
-            found = Completion.from_dict(parse_own(self.path, number, line))
+            found = Completion.from_dict(_checked(line, parse_own(self.path, number, line)))
             if not str(found.key).rpartition("-")[2].isdecimal():
                 raise DataError(f"key {found.key!r} does not end in the number of a sample")
             return found
@@ -96,11 +101,27 @@ class Appender:
     """Writes completions to the end of a file."""
 
     def __init__(self, file: CompletionFile, handle: BinaryIO) -> None:
-        self._file, self._handle = file, handle
+        self._file, self._handle, self._synced = file, handle, monotonic()
 
     def add(self, completion: Completion) -> None:
         """Write a completion before anything else happens to it."""
-        line = to_line(completion.to_dict())
+        line = _sealed(to_line(completion.to_dict()))
         self._handle.write(line)
         self._handle.flush()
+        if monotonic() - self._synced > _SYNC_S:
+            sync(self._handle)
+            self._synced = monotonic()
         self._file._index(completion, len(line))
+
+
+def _sealed(line: bytes) -> bytes:
+    """Return the line of an object with a checksum of what stands before it."""
+    return b'%b,"crc":%d}\n' % (line[:-2], crc32(line[:-2]))
+
+
+def _checked(line: bytes, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row without its checksum, which older files have none of. Raises: DataError."""
+    told = row.pop("crc", None)
+    if told is not None and told != crc32(line[: line.rfind(b',"crc":')]):
+        raise DataError(f"its checksum is not {told!r}: the line was changed")
+    return row

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ste_plugin.durable import move
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.store import read_json, read_rows, replacing, to_line
 
@@ -103,7 +104,7 @@ def write_rows(folder: Path, name: str, rows: Iterable[dict[str, Any]]) -> dict[
             file.write(line)
             count += 1
     sha256 = digest.hexdigest()
-    path = unnamed.rename(folder / f"{name}-{sha256[:12]}.jsonl")
+    path = move(unnamed, folder / f"{name}-{sha256[:12]}.jsonl")
     return {"path": path.name, "sha256": sha256, "rows": count}
 
 

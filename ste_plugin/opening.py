@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ste_plugin.budget import Budget
 from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
 from ste_plugin.config_file import changed_fields, read_config, read_yaml
+from ste_plugin.durable import make_folder, sync_folders
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.open_models import OpenModels
 from ste_plugin.errors import ConfigError
@@ -20,7 +22,7 @@ from ste_plugin.plugins import named, plugin_manager
 from ste_plugin.redo import Redo, refuse_changes, set_aside
 from ste_plugin.run_folder import RunFolder
 from ste_plugin.session import Session, open_engine
-from ste_plugin.store import read_rows, replace_bytes
+from ste_plugin.store import cut_torn_tail, read_rows, replace_bytes
 from ste_plugin.watch import Watch
 
 
@@ -44,17 +46,20 @@ def opened(
     watch = Watch(folder.events, quiet)
     place = Place(base, folder.root, config.hosts.serve, watch.say)
     models = OpenModels(lambda model: open_engine(model, place, plugins))
-    session = Session(config, base, folder, plugins, watch, models, budget_left(config, folder))
+    session = Session(config, base, folder, plugins, watch, models, Budget())
     _check_names(session)
-    folder.root.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.root)
     try:
         with FileLock(folder.lock, timeout=0):
+            sync_folders(folder.root)  # a killed start may have made some
+            cut_torn_tail(folder.events)
             _remember(config, folder, redo)
             if redo and (aside := set_aside(folder, redo)):
                 session.watch.event("redo", redone=redo.stage, old=aside.name)
                 session.watch.say(f"The old output is in {aside}.")
             try:
-                yield session
+                # read under the lock: reading cuts what another writer has just begun
+                yield replace(session, budget=budget_left(config, folder))
             finally:
                 models.close()
     except Timeout as error:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ste_plugin.engines.base import Completion, Message
 from ste_plugin.hookspecs import PairStrategy
@@ -173,5 +173,14 @@ def read_pair(
     if " ".join(worse.split()) == " ".join(better[instruction.key].split()):
         return Drop("pairs", instruction.key, f"{name}: both answers are equal")
     good = better[instruction.key]
-    key = content_key("pair", instruction.key, name, good, worse)
-    return ResponsePair(key, instruction.key, instruction.text, good, worse, name)
+    return with_key(ResponsePair("", instruction.key, instruction.text, good, worse, name))
+
+
+def with_key(pair: ResponsePair) -> ResponsePair:
+    """Return the pair under the key of its contents."""
+    return replace(pair, key=pair_key(pair))
+
+
+def pair_key(pair: ResponsePair) -> str:
+    """Return the key that a pair's contents give it."""
+    return content_key("pair", pair.instruction_key, pair.strategy, pair.better, pair.worse)

@@ -1,7 +1,7 @@
 """The pool of a run: instructions read and selected, response pairs made, instructions held out."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +10,20 @@ from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
 from ste_plugin.engines.http_prices import read_prices
 from ste_plugin.errors import DataError
+from ste_plugin.pairs import pair_key
 from ste_plugin.plugins import named
 from ste_plugin.privacy import scrubbed_in, taken_in
 from ste_plugin.records import Drop, Instruction, ResponsePair, Split, content_key
 from ste_plugin.selection import label, select
 from ste_plugin.sources import read_instructions
-from ste_plugin.store import read_json, read_records, replace_json, replace_records, replace_rows
+from ste_plugin.store import (
+    read_json,
+    read_records,
+    read_rows,
+    replace_json,
+    replace_records,
+    replace_rows,
+)
 from ste_plugin.writing import ask_labels, made_by_calls, make_pairs
 
 if TYPE_CHECKING:
@@ -64,7 +72,33 @@ def prepare_pool(session: "Session", on_pairs: OnPairs | None = None) -> Pool:
     for pair in read_records(folder / "pairs.jsonl", ResponsePair):
         pairs[split_of(pair.instruction_key, session.config)].append(pair)
     files = {name: folder / file for name, file in done["files"].items()}
-    return Pool(pairs, files, read_records(folder / "drops.jsonl", Drop))
+    drops = read_records(folder / "drops.jsonl", Drop)
+    _check_whole(folder, done, pairs, drops)
+    return Pool(pairs, files, drops)
+
+
+def _check_whole(
+    folder: Path, done: Mapping[str, Any], pairs: dict[Split, list[ResponsePair]], drops: list[Drop]
+) -> None:
+    """Raise DataError for a file that is not the one that `done.json` was written for."""
+    together = [pair for found in pairs.values() for pair in found]
+    odd = next((p.key for p in together if p.key != pair_key(p)), "")
+    counts = {name: len(found) for name, found in pairs.items()}
+    reasons = dict(Counter(f"{d.stage}: {d.reason}" for d in drops))
+    wrong = {
+        "pairs.jsonl": f"pair {odd!r} is not what its key says" if odd else
+        f"{counts} pairs, expected {done['pairs']}" if counts != done["pairs"] else "",
+        "drops.jsonl": "other drops than done.json counts" if reasons != done["drops"] else "",
+    }  # fmt: skip
+    for name, file in done["files"].items():
+        if _held_out_rows(pairs[name]) != [row for _, row in read_rows(folder / file)]:
+            wrong[file] = "other pairs than pairs.jsonl has"
+    for file, found in wrong.items():
+        if found:
+            raise DataError(
+                f"{folder / file}: changed since it was written ({found}). Derived file: remove it and "
+                f"{folder / 'done.json'}, and run the same command again; nothing is paid for twice."
+            )
 
 
 def _make_pool(session: "Session", folder: Path, on_pairs: OnPairs | None) -> None:
@@ -151,7 +185,14 @@ def _check_splits(
 
 
 def _write_held_out(folder: Path, name: str, pairs: Sequence[ResponsePair]) -> str:
-    rows = [
+    rows = _held_out_rows(pairs)
+    file = f"{name}-{content_key(rows)}.jsonl"
+    replace_rows(folder / file, rows)
+    return file
+
+
+def _held_out_rows(pairs: Sequence[ResponsePair]) -> list[dict[str, Any]]:
+    return [
         {
             "id": p.key,
             "subset": p.strategy,
@@ -161,6 +202,3 @@ def _write_held_out(folder: Path, name: str, pairs: Sequence[ResponsePair]) -> s
         }
         for p in pairs
     ]
-    file = f"{name}-{content_key(rows)}.jsonl"
-    replace_rows(folder / file, rows)
-    return file

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ste_plugin.durable import move
 from ste_plugin.errors import ConfigError
 from ste_plugin.run_folder import RunFolder
 
@@ -113,5 +114,4 @@ def _move(source: Path, target: Path) -> None:
         for path in sorted(source.iterdir()):
             _move(path, target / path.name)
     else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.rename(target)
+        move(source, target)

@@ -214,7 +214,7 @@ def test_the_command_can_be_shown_and_its_model_arguments_may_hold_commas(tmp_pa
     shown = host.command("models/a,b", tmp_path, config=config, python=sys.executable)
     assert shlex.split(shlex.join(shown)) == shown
     model_args = json.loads(shown[shown.index("--model_args") + 1])
-    assert model_args == {"pretrained": "models/a,b", "dtype": "bfloat16"}
+    assert model_args == {"pretrained": "models/a,b", "dtype": "bfloat16", "use_safetensors": True}
 
 
 def test_a_changed_file_or_setting_is_another_evaluation(pairs, tmp_path):

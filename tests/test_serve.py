@@ -17,6 +17,7 @@ import pytest
 from ste_plugin.config import ModelConfig, ServeConfig
 from ste_plugin.engines import ChatRequest, Engine, Message, Place, Sampling, serve
 from ste_plugin.engines.serve import ServeOptions, server_command
+from ste_plugin.engines.vllm_options import visible_gpus
 from ste_plugin.errors import ConfigError, EngineError
 
 TESTS = Path(__file__).parent
@@ -251,6 +252,25 @@ def test_an_adapter_is_served_on_its_base_under_the_requests_name(tmp_path):
     assert after["--max-lora-rank"] == "32"
     assert "--enable-lora" in command
     assert after["--served-model-name"] != "judge"
+
+
+def test_chosen_gpus_are_counted_among_those_that_are_shown(monkeypatch):
+    options = ServeOptions(gpus=(1, 2), tensor_parallel_size=2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible_gpus(options) == {"CUDA_VISIBLE_DEVICES": "1,2"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    assert visible_gpus(options) == {"CUDA_VISIBLE_DEVICES": "5,6"}
+    assert visible_gpus(ServeOptions()) == {}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    with pytest.raises(ConfigError, match="CUDA_VISIBLE_DEVICES=4,5 shows 2"):
+        visible_gpus(options)
+
+
+def test_fewer_gpus_than_the_parallel_sizes_need_are_refused(tmp_path):
+    options = {"gpus": [0, 1], "tensor_parallel_size": 2, "data_parallel_size": 2}
+    model = ModelConfig(model="judge", engine="serve", options=options)
+    with pytest.raises(ConfigError, match="4 are needed"):
+        serve.create(model, Place(tmp_path, tmp_path))
 
 
 def test_a_wrong_option_is_refused_when_the_engine_is_made(tmp_path):

@@ -13,7 +13,13 @@ from ste_plugin.engines.http_options import Seconds
 from ste_plugin.engines.identity import model_path
 from ste_plugin.engines.lazy import LazyEngine
 from ste_plugin.engines.serve_process import ServerProcess, free_port
-from ste_plugin.engines.vllm_options import VllmOptions, as_flags, read_options, vllm_arguments
+from ste_plugin.engines.vllm_options import (
+    VllmOptions,
+    as_flags,
+    read_options,
+    visible_gpus,
+    vllm_arguments,
+)
 from ste_plugin.errors import EngineError
 
 _SERVER = ("-m", "vllm.entrypoints.openai.api_server")
@@ -48,7 +54,8 @@ class ServedEngine:
     def __init__(self, name: str, path: str, options: ServeOptions, place: Place) -> None:
         port = free_port(options.port)
         command = server_command(place.serve, name, path, port, options)
-        self._server = ServerProcess(command, port, place.logs / "serve.log", path)
+        log = place.logs / "serve.log"
+        self._server = ServerProcess(command, visible_gpus(options), port, log, path)
         try:
             self._server.wait_until_ready(options.start_timeout_s)
             self._asked = http.create(self._client(name, options), place)

@@ -5,14 +5,13 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import httpx
 
-from ste_plugin.engines import serve_guard
+from ste_plugin import guard
 from ste_plugin.engines.vllm_failure import cure, vllm_words
 from ste_plugin.errors import EngineError
 from ste_plugin.redaction import copy_hidden
@@ -25,8 +24,10 @@ _LAST_WORDS_S = 5.0
 class ServerProcess:
     """A running server; nothing of it outlives this process, however that ends."""
 
-    def __init__(self, command: list[str], port: int, log: Path, model: str) -> None:
-        """Start the command, its output appended to `log`.
+    def __init__(
+        self, command: list[str], env: dict[str, str], port: int, log: Path, model: str
+    ) -> None:
+        """Start the command, `env` laid over our environment, its output appended to `log`.
 
         Raises: EngineError where there is no such program.
         """
@@ -40,12 +41,7 @@ class ServerProcess:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
             self._start = file.tell()
-        # The guard ends the server when this end of its standard input closes: see serve_guard.
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", serve_guard.__file__, *command],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )  # fmt: skip
+        self._guard = guard.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self._logging = threading.Thread(target=self._write_log, daemon=True)
         self._logging.start()
 
@@ -104,9 +100,7 @@ class ServerProcess:
 
     def stop(self) -> None:
         """End the server with all its children; calling it twice is harmless."""
-        if self._guard.stdin:
-            self._guard.stdin.close()
-        self._guard.wait()
+        guard.end(self._guard)
 
 
 def free_port(wanted: int | None) -> int:

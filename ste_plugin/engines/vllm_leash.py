@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -33,14 +33,21 @@ class Leash:
         )  # fmt: skip
 
     @contextmanager
-    def marked(self) -> Iterator[None]:
-        """Mark every process that is started until the block ends, and what these start."""
+    def marked(self, env: Mapping[str, str]) -> Iterator[None]:
+        """Mark every process that is started until the block ends, and what these start.
+
+        `env` is laid over their environment, too.
+        """
         # A process that sets its title writes over its environment unless told not to.
-        os.environ |= {_NAME: self._mark, "SPT_NOENV": "1"}
+        ours = {_NAME: self._mark, "SPT_NOENV": "1", **env}
+        before = {name: os.environ.get(name) for name in ours}
+        os.environ |= ours
         try:
             yield
         finally:
-            del os.environ[_NAME]
+            for name, value in before.items():
+                del os.environ[name]
+                os.environ |= {} if value is None else {name: value}
 
     def close(self) -> None:
         """Return once all of them have ended; calling it twice is harmless."""

@@ -19,8 +19,12 @@ from ste_plugin.engines.vllm_leash import Leash
 from ste_plugin.errors import EngineError
 
 
-def load_llm(path: str, arguments: dict[str, Any], log: Path, leash: Leash) -> Any:
-    """Return vLLM with the model loaded, its processes on the leash; it logs to `log`.
+def load_llm(
+    path: str, arguments: dict[str, Any], env: dict[str, str], log: Path, leash: Leash
+) -> Any:
+    """Return vLLM with the model loaded, `env` over its processes' environment.
+
+    It logs to `log`, and its processes are on the leash.
 
     Raises: EngineError with vLLM's reason and what would help.
     """
@@ -32,7 +36,7 @@ def load_llm(path: str, arguments: dict[str, Any], log: Path, leash: Leash) -> A
         # there it cannot draw with seeds while a prompt is read in pieces (0.32)
         arguments = {"enable_chunked_prefill": False} | arguments
     try:
-        with _output_into(log), leash.marked():
+        with _output_into(log), leash.marked(env):
             llm = LLM(**arguments)
     except Exception as error:  # vLLM and the libraries below it raise every kind
         said = " ".join(str(error).split())

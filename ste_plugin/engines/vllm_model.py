@@ -19,7 +19,7 @@ from ste_plugin.engines.sampler import draw, uniforms
 from ste_plugin.engines.vllm_failure import cure, vllm_words
 from ste_plugin.engines.vllm_leash import Leash
 from ste_plugin.engines.vllm_loading import load_llm, load_tokenizer
-from ste_plugin.engines.vllm_options import VllmOptions, tokenizer_of, vllm_arguments
+from ste_plugin.engines.vllm_options import VllmOptions, tokenizer_of, visible_gpus, vllm_arguments
 from ste_plugin.errors import EngineError
 
 
@@ -53,9 +53,10 @@ class VllmEngine:
             tokenizer_of(path), options.revision, trust=options.trust_remote_code
         )
         arguments = vllm_arguments(path, options)
+        env = visible_gpus(options)
         self._leash = Leash()
         try:
-            self._llm: Any = load_llm(path, arguments, log, self._leash)
+            self._llm: Any = load_llm(path, arguments, env, log, self._leash)
         except BaseException:  # an interrupt, too, must leave nothing running
             self._leash.close()
             raise

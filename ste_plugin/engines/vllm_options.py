@@ -1,15 +1,17 @@
 """What vLLM is told about a model, in this process and behind a server alike."""
 
 import json
+import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from ste_plugin.config import Positive, Strict
 from ste_plugin.engines.identity import adapter_base
 from ste_plugin.errors import ConfigError
 
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 _LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM reserves room for (`vllm.config.lora.MaxLoRARanks`)."""
 
@@ -25,6 +27,8 @@ class VllmOptions(Strict):
     """GPUs that share one copy of the model."""
     data_parallel_size: Positive = 1
     """Copies of the model; several need `engine: serve`."""
+    gpus: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Numbers of the GPUs to use, counted among those that the environment shows; by default all."""
     gpu_memory_utilization: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     """Share of each GPU's memory that vLLM may fill."""
     max_num_seqs: Positive | None = None
@@ -36,6 +40,13 @@ class VllmOptions(Strict):
     """Leave out CUDA graphs: starts sooner, writes slower."""
     enable_prefix_caching: bool = True
     """Read what prompts begin with in common only once."""
+
+    @model_validator(mode="after")
+    def _enough_gpus(self) -> Self:
+        needed = self.tensor_parallel_size * self.data_parallel_size
+        if self.gpus and len(set(self.gpus)) < needed:
+            raise ValueError(f"gpus: {needed} are needed for the parallel sizes, found {self.gpus}")
+        return self
 
 
 Options = TypeVar("Options", bound=VllmOptions)
@@ -49,7 +60,7 @@ def read_options(kind: type[Options], raw: dict[str, Any], engine: str) -> Optio
     try:
         return kind(**raw)
     except ValidationError as error:
-        found = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
+        found = "; ".join(": ".join([*map(str, e["loc"]), e["msg"]]) for e in error.errors())
         known = ", ".join(kind.model_fields)
         raise ConfigError(f"options of engine {engine}: {found}. There are: {known}.") from error
 
@@ -59,7 +70,9 @@ def vllm_arguments(path: str, options: VllmOptions) -> dict[str, Any]:
 
     An adapter's base is loaded with room for the adapter, which every request then has to name.
     """
-    chosen = options.model_dump(include=set(VllmOptions.model_fields), exclude_defaults=True)
+    chosen = options.model_dump(
+        include=set(VllmOptions.model_fields) - {"gpus"}, exclude_defaults=True
+    )
     chosen["enable_prefix_caching"] = options.enable_prefix_caching
     if options.quantization is None:  # some of these name a way of loading of their own
         chosen["load_format"] = "safetensors"  # other weights are pickles, which can run code
@@ -77,6 +90,22 @@ def tokenizer_of(path: str) -> str:
     base = adapter_base(Path(path))
     own = (Path(path) / "tokenizer_config.json").is_file()
     return path if base is None or own else base
+
+
+def visible_gpus(options: VllmOptions) -> dict[str, str]:
+    """Return the environment variable that leaves vLLM the chosen GPUs alone, or nothing.
+
+    Raises: ConfigError where the environment does not show as many.
+    """
+    if not options.gpus:
+        return {}
+    shown = os.environ.get(_VISIBLE)
+    names = shown.split(",") if shown else [str(n) for n in range(max(options.gpus) + 1)]
+    if max(options.gpus) >= len(names):
+        raise ConfigError(
+            f"options.gpus: {list(options.gpus)}, but {_VISIBLE}={shown} shows {len(names)}, counted from 0."
+        )
+    return {_VISIBLE: ",".join(names[number] for number in options.gpus)}
 
 
 def as_flags(arguments: dict[str, Any]) -> list[str]:

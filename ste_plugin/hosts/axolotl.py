@@ -13,6 +13,7 @@ import yaml
 
 from ste_plugin.completion import NAME, completion, config_sha256, trained_model
 from ste_plugin.config import HostConfig
+from ste_plugin.durable import move
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import DataError, HostError
 from ste_plugin.hosts.axolotl_config import overlay, read_recipe
@@ -117,6 +118,8 @@ def _train(config: dict[str, Any], output: Path, host: HostConfig) -> None:
     written = output.parent / "axolotl.yaml"
     replace_bytes(written, yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode())
     log_of(output).unlink(missing_ok=True)
+    # what a killed training was preparing may be half of it
+    shutil.rmtree(config["dataset_prepared_path"], ignore_errors=True)
     env = {"AXOLOTL_DO_NOT_TRACK": "1", "AXOLOTL_LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1"}
     # on a CPU that other work shares, spinning OpenMP threads make a step several times slower
     env["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
@@ -141,7 +144,7 @@ def _clear(output: Path) -> None:
     done = output / NAME
     if done.is_file():
         name = hashlib.sha256(done.read_bytes()).hexdigest()[:8]
-        output.rename(output.with_name(f"{output.name}.was-{name}"))
+        move(output, output.with_name(f"{output.name}.was-{name}"))
     elif any((output / name).exists() for name in _MADE_BY_AXOLOTL):
         shutil.rmtree(output)
     else:

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ste_plugin.config import EvaluationConfig, HostConfig
+from ste_plugin.durable import sync_files
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import DataError
 from ste_plugin.hosts.lm_eval_samples import (
@@ -69,10 +70,12 @@ def evaluate(
         what=f"lm-eval on {settings.data or task}",
     )
     seconds, spent = round(time.monotonic() - started, 1), Spent(counter_of(model, config))
-    replies = read_samples(out, set(sample_files(out, task)) - before, rows, spent)
-    figures = figures_from(out, task, rows, replies, settings)
+    fresh = set(sample_files(out, task)) - before
+    replies = read_samples(out, fresh, rows, spent)
+    figures = figures_from(out, task, fresh, rows, replies, settings)
     ran = {"lm_eval": version, "seconds": seconds, **spent.told()}
     results = {**asked, **figures, "host": ran}
+    sync_files(out / "lm-eval")
     replace_json(out / "results.json", results)
     return results
 
@@ -80,6 +83,7 @@ def evaluate(
 def figures_from(
     out: Path,
     task: str,
+    fresh: Collection[Path],
     rows: Sequence[Asked],
     replies: Sequence[list[Any]],
     settings: JudgeSettings,
@@ -89,7 +93,7 @@ def figures_from(
     pairs = [row for row in rows if isinstance(row, LabelledPair)]
     if not pairs:
         write_choices(out, [row for row in rows if isinstance(row, Choice)], replies)
-        return {"n": len(rows), "overall": reported(out, task), "subsets": {}}
+        return {"n": len(rows), "overall": reported(fresh, task), "subsets": {}}
     judged = [read_replies(p, r, form, settings) for p, r in zip(pairs, replies, strict=True)]
     write_judged(out, judged)
     return summarise(judged, SEED, settings)

@@ -1,6 +1,6 @@
 """What lm-eval logged, read back: the replies to every row, and what they took."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -104,9 +104,11 @@ def read_samples(
     return [said for said in found if said is not None]
 
 
-def reported(out: Path, task: str) -> dict[str, Any]:
-    """Return the figures that lm-eval itself reported last, without its filter's name."""
-    newest = max((out / "lm-eval").glob("results_*.json"))
-    found = read_json(newest)["results"][task]
+def reported(fresh: Collection[Path], task: str) -> dict[str, Any]:
+    """Return the figures that lm-eval itself reported beside the samples of this run, without its
+    filter's name. The latest by name is another one where the clock was set back."""
+    samples = max(fresh)
+    stamp = samples.stem.removeprefix(f"samples_{task}_")
+    found = read_json(samples.with_name(f"results_{stamp}.json"))["results"][task]
     numbers = {k.removesuffix(",none"): v for k, v in found.items() if k.endswith(",none")}
     return {k: v for k, v in numbers.items() if not k.endswith("_stderr")}

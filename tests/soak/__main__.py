@@ -26,12 +26,19 @@ def main() -> int:
         "--hosts", choices=("stubs", "real"), default="stubs",
         help="axolotl and lm-eval, or programs that stand for them and take no time",
     )  # fmt: skip
+    parser.add_argument(
+        "--small", action="store_true", help="one iteration, one training, one evaluation a judge"
+    )
     asked = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         stubs = asked.hosts == "stubs"
         seed = fake_seed(Path(folder, "seed")) if stubs else real_seed(Path(folder, "seed"))
-        soak = Soak(Scene(Path(folder, "scene"), seed, stubs=stubs), asked.seed, asked.a_run, say)
+        scene = Scene(
+            Path(folder, "scene"), seed, stubs=stubs, small=asked.small,
+            iterations=1 if asked.small else 2,
+        )  # fmt: skip
+        soak = Soak(scene, asked.seed, asked.a_run, say)
         tally = soak.go(asked.kills, began + asked.minutes * 60)
     say(told(tally, time.monotonic() - began))
     return bool(tally.faults)

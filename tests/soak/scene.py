@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -45,9 +46,13 @@ class Scene:
     """A folder with all that a run starts from."""
 
     def __init__(
-        self, folder: Path, seed: Path, *, stubs: bool, iterations: int = 2, texts: int = 24
-    ) -> None:
-        """`stubs`: axolotl, lm-eval and transformers are programs of the tests; `seed` is the seed judge."""
+        self, folder: Path, seed: Path, *, stubs: bool, iterations: int = 2, texts: int = 24,
+        small: bool = False, **settings: Any,
+    ) -> None:  # fmt: skip
+        """`stubs`: axolotl, lm-eval and transformers are programs of the tests; `seed` is the seed judge.
+
+        `small`: one training an iteration and one evaluation a judge. `settings` are laid over the config.
+        """
         self.folder, self.stubs = folder, stubs
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "hooks.py").write_text(HOOKS)
@@ -55,26 +60,30 @@ class Scene:
         (folder / "dpo.yaml").write_text(PREFERENCES)
         rows = [{"instruction": f"Say the number {n} in words.", "id": n} for n in range(texts)]
         (folder / "instructions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-        self.config(seed, iterations)
-
-    def config(self, seed: Path, iterations: int) -> None:
-        """Write the config. Generator and judge say that they need different devices: both work at once."""
-        asked = {"asked": str(self.asked), "pause_s": 0.004}
-        config = {
+        held_out = {"dev_fraction": 0.2, "test_fraction": 0.0 if small else 0.2}
+        self.config = {
             "run": "run",
             "iterations": iterations,
-            "judge": {"model": str(seed), "engine": "steady", "options": asked | {"device": "cpu"}},
-            "generator": {"model": "none", "engine": "steady", "options": asked | {"device": "cuda:0"}},
+            "judge": {"model": str(seed), "engine": "steady", "options": self.options("cpu")},
+            "generator": {"model": "none", "engine": "steady", "options": self.options("cuda:0")},
             "plugins": ["hooks.py"],
             "instructions": [{"path": "instructions.jsonl"}],
             "selection": {"label": True},
             "pairs": {"strategies": ["other-instruction", "modified-instruction-two-calls"]},
             "judging": {"format": "brief", "samples": 3, "force_verdict": True, "top_up": 3},
-            "dataset": {"sequence_len": 1024, "dev_fraction": 0.2, "test_fraction": 0.2},
-            "training": {"recipe": ["sft.yaml", "dpo.yaml"]},
+            "dataset": {"sequence_len": 1024} | held_out,
+            "training": {"recipe": ["sft.yaml"] if small else ["sft.yaml", "dpo.yaml"]},
             "evaluation": {"max_new_tokens": 8},
-        }  # fmt: skip
-        (self.folder / "ste.yaml").write_text(yaml.safe_dump(config))
+        } | settings  # fmt: skip
+        self.write()
+
+    def options(self, device: str) -> dict[str, Any]:
+        """Return an engine's options. Generator and judge say different devices: both work at once."""
+        return {"asked": str(self.asked), "pause_s": 0.004, "device": device}
+
+    def write(self) -> None:
+        """Write the config as it is now."""
+        (self.folder / "ste.yaml").write_text(yaml.safe_dump(self.config))
 
     @property
     def run(self) -> Path:
