@@ -1,10 +1,11 @@
 """Where a measurement finds models, pairs and other environments: options of the command, never paths in code."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.table import NotRun
+from ste_plugin.pairs import pair_key
 from ste_plugin.records import ResponsePair, content_key
 
 
@@ -41,12 +42,16 @@ class Places:
         rows.sort(key=lambda row: content_key("benchmark", row["id"]))
         if len(rows) < count:
             raise NotRun(f"needs {count} pairs; {path.name} has {len(rows)}")
-        return [_pair(row) for row in rows[:count]]
+        return [
+            response_pair(
+                row["prompt"], row["chosen"], row["rejected"], row.get("subset") or "real"
+            )
+            for row in rows[:count]
+        ]
 
 
-def _pair(row: dict[str, str]) -> ResponsePair:
-    prompt, subset = row["prompt"], row.get("subset", "")
-    return ResponsePair(
-        content_key("pair", row["id"]), content_key("instruction", prompt), prompt,
-        row["chosen"], row["rejected"], subset,
-    )  # fmt: skip
+def response_pair(instruction: str, better: str, worse: str, strategy: str) -> ResponsePair:
+    """Return the pair under its own key."""
+    asked = content_key("instruction", instruction)
+    pair = ResponsePair("", asked, instruction, better, worse, strategy)
+    return replace(pair, key=pair_key(pair))

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.instant import BETTER, prose
+from benchmarks.places import response_pair
 from ste_plugin import generate
 from ste_plugin.completions import CompletionFile
 from ste_plugin.config import ModelConfig
+from ste_plugin.config_file import read_config
 from ste_plugin.engines.base import ChatRequest, Sampling
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judgments import JudgmentSampler, questions_of
 from ste_plugin.opening import opened
-from ste_plugin.records import Judgment, ResponsePair, content_key
+from ste_plugin.pool import split_of
+from ste_plugin.records import Judgment, ResponsePair
 from ste_plugin.sampling import RULES
 from ste_plugin.session import Iteration
 from ste_plugin.store import replace_json, replace_records
@@ -30,20 +33,16 @@ def made_pairs(count: int) -> Iterator[ResponsePair]:
     texts = [prose(rng, 700) for _ in range(512)]
     for n in range(count):
         better, worse = f"{BETTER}{texts[n % 512]} {n}", f"{texts[n * 7 % 509]} {n}"
-        key, asked = content_key("pair", n), f"{texts[n * 3 % 511][:200]} {n}"
-        yield ResponsePair(key, content_key("instruction", n), asked, better, worse, "made")
+        yield response_pair(f"{texts[n * 3 % 511][:200]} {n}", better, worse, "made")
 
 
 def write_run(
     folder: Path, pairs: Iterable[ResponsePair], judge: Settings, judging: Settings
 ) -> Path:
     """Write a run's config and its pool of these pairs; return the config."""
-    pool = folder / "run/pool"
-    replace_records(pool / "pairs.jsonl", pairs)
-    replace_records(pool / "drops.jsonl", [])
-    replace_json(pool / "done.json", {"files": {}})
     (folder / "instructions.jsonl").touch()
-    config = {
+    path = folder / "ste.yaml"
+    settings = {
         "run": "run",
         "judge": judge,
         "instructions": [{"path": "instructions.jsonl"}],
@@ -51,8 +50,18 @@ def write_run(
         "training": {"recipe": "sft-lora-8b"},
         "plugins": [str(Path(__file__).with_name("instant.py"))],
     }
-    path = folder / "ste.yaml"
-    replace_json(path, config)
+    replace_json(path, settings)
+    config, pool = read_config(path), folder / "run/pool"
+    counts = dict.fromkeys(("train", "dev", "test"), 0)
+
+    def counted() -> Iterator[ResponsePair]:
+        for pair in pairs:
+            counts[split_of(pair.instruction_key, config)] += 1
+            yield pair
+
+    replace_records(pool / "pairs.jsonl", counted())
+    replace_records(pool / "drops.jsonl", [])
+    replace_json(pool / "done.json", {"files": {}, "pairs": counts, "drops": {}})
     return path
 
 

@@ -67,6 +67,7 @@ def main() -> None:
     known, _ = parser.parse_known_args()
     then = known.then
     sys.stdout.write(f"told {json.dumps(sys.argv[1:])}\n")
+    sys.stdout.write(f"sees GPUs {os.environ.get('CUDA_VISIBLE_DEVICES')}\n")
     sys.stdout.flush()
     if "pids" in then:
         child = subprocess.Popen([sys.executable, "-c", STUBBORN])

@@ -266,6 +266,13 @@ def test_chosen_gpus_are_counted_among_those_that_are_shown(monkeypatch):
         visible_gpus(options)
 
 
+def test_a_server_sees_the_chosen_gpus_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    with served(tmp_path, options={"gpus": [2]}) as engine:
+        assert len(list(engine.complete(asked(1)))) == 1
+    assert "sees GPUs 6\n" in (tmp_path / "logs" / "serve.log").read_text()
+
+
 def test_fewer_gpus_than_the_parallel_sizes_need_are_refused(tmp_path):
     options = {"gpus": [0, 1], "tensor_parallel_size": 2, "data_parallel_size": 2}
     model = ModelConfig(model="judge", engine="serve", options=options)

@@ -41,7 +41,9 @@ class ServerProcess:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
             self._start = file.tell()
-        self._guard = guard.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self._guard = guard.start(
+            command, env=os.environ | env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         self._logging = threading.Thread(target=self._write_log, daemon=True)
         self._logging.start()
 
