@@ -72,7 +72,7 @@ def without_marks(text: str, *marks: re.Pattern[str]) -> str:
     '(\\u200b(\\uff21)) of m[0]'
     """
     text = _VOID.sub("\ufffd", text)
-    if text.isascii() and not any(bracket in text for bracket in "[<>"):
+    if text.isascii() and not any(bracket in text for bracket in "[]<>"):
         return text  # every mark has a bracket: most text is done with here
     while any(mark.search(text.translate(_FOLDED)) for mark in marks):
         for mark in marks:

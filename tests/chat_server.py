@@ -33,7 +33,7 @@ class Refuse:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-HANG, RESET, GARBAGE, EMPTY, ONE_SHORT, CUT_BODY, CUT_CHUNKS = (
+HANG, RESET, GARBAGE, EMPTY, ONE_SHORT, CUT_BODY, CUT_CHUNKS, ONE_TWICE, NOT_THE_FIRST = (
     "hang",
     "reset",
     "garbage",
@@ -41,6 +41,8 @@ HANG, RESET, GARBAGE, EMPTY, ONE_SHORT, CUT_BODY, CUT_CHUNKS = (
     "one choice short",
     "body shorter than its length",
     "chunks without an end",
+    "one choice twice, under one index",
+    "other indexes than were asked for",
 )
 Fault = str | Refuse | None
 
@@ -168,6 +170,14 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == ONE_SHORT:
             reply = self.desk.reply(body)
             self._send(200, reply | {"choices": reply["choices"][1:]})
+        elif fault == ONE_TWICE:
+            reply = self.desk.reply(body)
+            self._send(200, reply | {"choices": [*reply["choices"][1:], reply["choices"][-1]]})
+        elif fault == NOT_THE_FIRST:
+            reply = self.desk.reply(body)
+            for choice in reply["choices"]:
+                choice["index"] += 1
+            self._send(200, reply)
         elif fault in (CUT_BODY, CUT_CHUNKS):
             self._cut(json.dumps(self.desk.reply(body)).encode(), in_chunks=fault == CUT_CHUNKS)
         else:

@@ -185,7 +185,8 @@ def interrupt_when_training(log: Path, folder: Path) -> None:
             command = process.read_text().split("\0")
         except OSError:
             continue
-        if "axolotl.cli.train" in command and str(folder / "axolotl.yaml") in command:
+        guards = any(word.endswith("guard.py") for word in command)
+        if "axolotl.cli.train" in command and str(folder / "axolotl.yaml") in command and not guards:
             os.kill(int(process.parent.name), signal.SIGINT)
 
 

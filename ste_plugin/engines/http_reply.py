@@ -48,6 +48,7 @@ def read_reply(content: bytes, n: int, least: int) -> Reply:
         raise UnreadableReply(f"the reply is not JSON ({error})") from error
     try:
         choices = sorted(found["choices"], key=lambda choice: choice.get("index", 0))
+        numbers = [choice["index"] for choice in choices if "index" in choice]
         texts = [choice["message"].get("content") or "" for choice in choices]
         reasons = [choice.get("finish_reason") for choice in choices]
         usage = found.get("usage") or {}
@@ -58,6 +59,8 @@ def read_reply(content: bytes, n: int, least: int) -> Reply:
         ) from error
     if not least <= len(texts) <= n:
         raise UnreadableReply(f"the reply holds {len(texts)} choices where n={n} was asked for")
+    if numbers and numbers != list(range(len(texts))):
+        raise UnreadableReply(f"the choices are numbered {numbers}, expected 0 to {len(texts) - 1}")
     if not all(isinstance(text, str) for text in texts):
         raise UnreadableReply("the reply's content is not text")
     return Reply(
