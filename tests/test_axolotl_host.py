@@ -186,7 +186,11 @@ def interrupt_when_training(log: Path, folder: Path) -> None:
         except OSError:
             continue
         guards = any(word.endswith("guard.py") for word in command)
-        if "axolotl.cli.train" in command and str(folder / "axolotl.yaml") in command and not guards:
+        if (
+            "axolotl.cli.train" in command
+            and str(folder / "axolotl.yaml") in command
+            and not guards
+        ):
             os.kill(int(process.parent.name), signal.SIGINT)
 
 

@@ -240,7 +240,7 @@ def test_a_benchmark_named_later_is_measured_for_every_judge_and_nothing_is_done
 
 def report_with(number: int, acc_pc: float, acc: float = 0.5) -> IterationReport:
     overall = {"acc_pc": acc_pc, "acc": acc}
-    return IterationReport(number, "", "", {"dev": {"overall": overall}}, 0, 0, 0, 0.0)
+    return IterationReport(number, "", "", {"dev": {"overall": overall}}, 0, 0, 0, 0, None, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from ste_plugin import stages
 from ste_plugin.errors import JudgeError
 from ste_plugin.opening import opened
 from ste_plugin.pass_rates import PassRate
-from ste_plugin.store import read_json, read_records, read_rows
+from ste_plugin.store import read_json, read_records, read_rows, replace_json
 from test_generate import generated, rows_of, written
 
 FORMAT = {"format": "brief", "samples": 15}
@@ -141,7 +141,8 @@ def test_pairs_that_the_last_iteration_always_got_right_can_be_skipped(tiny_mode
         model = before / "model" / "merged"
         model.parent.mkdir()
         model.symlink_to(tiny_model)
-        (before / "model" / "trained.json").write_text(f'{{"final": "{model}"}}')
+        done = {"final": str(model), "data_sha256": {}}
+        replace_json(before / "model" / "trained.json", done)
         manifest = read_json(stages.generate(session, 2))
     skipped = manifest["drops"]["judging: always right in the iteration before"]
     assert 0 < skipped < manifest["counts"]["pairs"]["train"]

@@ -1,1 +1,0 @@
-"""Stands for axolotl in tests."""

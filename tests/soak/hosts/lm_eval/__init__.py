@@ -1,1 +1,0 @@
-"""Stands for lm-eval in tests."""

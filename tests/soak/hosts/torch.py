@@ -1,1 +1,0 @@
-"""Stands for torch, of which is only asked whether it is there."""
