@@ -1,13 +1,24 @@
 """One strict model of a run's YAML. Every key here is read somewhere; unknown keys fail."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(ge=1)]
-FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,79}$")]
+
+
+def _folder_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,79}", value):
+        raise ValueError(
+            f"found {value[:80]!r}; expected a name for a folder: letters, digits and _ . + -, 80 at most"
+        )
+    return value
+
+
+FolderName = Annotated[str, AfterValidator(_folder_name)]
 PersonalData = Literal["email", "phone", "card", "iban", "ip", "key", "name"]
 
 
@@ -88,10 +99,13 @@ class SelectionConfig(Strict):
     def _needs_labels(self) -> "SelectionConfig":
         if self.min_complexity > self.max_complexity:
             raise ValueError(
-                f"min_complexity {self.min_complexity} is above max_complexity {self.max_complexity}"
+                f"found min_complexity {self.min_complexity} above max_complexity {self.max_complexity}; "
+                "expected the smaller number first. Swap them"
             )
         if (self.min_complexity, self.max_complexity) != (1, 10) and not self.label:
-            raise ValueError("a complexity range needs labels: set label: true")
+            raise ValueError(
+                "found a range of complexity without labels; expected both. Set label: true"
+            )
         return self
 
 
@@ -147,7 +161,10 @@ class DatasetConfig(Strict):
     @model_validator(mode="after")
     def _leaves_training_data(self) -> "DatasetConfig":
         if self.dev_fraction + self.test_fraction >= 0.9:
-            raise ValueError("dev_fraction + test_fraction leave under a tenth for training")
+            raise ValueError(
+                f"found dev_fraction {self.dev_fraction:g} + test_fraction {self.test_fraction:g}, which leave "
+                "under a tenth for training; expected less than 0.9 together. Lower one of them"
+            )
         return self
 
 

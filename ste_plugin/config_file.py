@@ -2,19 +2,15 @@
 
 import os
 import re
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args
-
-import yaml
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from ste_plugin import safe_yaml
 from ste_plugin.config import RunConfig
-from ste_plugin.errors import ConfigError
+from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.redaction import secrets
+from ste_plugin.valid_settings import validated
 
-Model = TypeVar("Model", bound=BaseModel)
 _SECRET = re.compile(
     r"token|(?:.*_)?(?:api_?key|(?:access|auth|hf|hub|secret|api)_token|password|secret|authorization)"
 )
@@ -51,62 +47,32 @@ def refuse_secrets(value: Any, where: str, place: str = "") -> None:
             )
 
 
-def validated(model: type[Model], raw: dict[str, Any], where: str) -> Model:
-    """Return the settings that a mapping holds.
-
-    Raises: ConfigError naming `where` and key for anything unknown, missing or out of range.
-    """
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        told = "\n".join(f"  {_told(model, e['loc'], e['type'], e['msg'])}" for e in error.errors())
-        raise ConfigError(f"{where}: {error.error_count()} setting(s) to mend:\n{told}") from error
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file.
+    """Return the settings in a YAML file.
 
     Raises: ConfigError where the file is missing, no YAML, or no mapping.
     """
+    return safe_yaml.read(path, "`ste init` writes a starter config")
+
+
+def read_started(path: Path) -> dict[str, Any]:
+    """Return the config that a run was started with, from its run.yaml.
+
+    Raises: DataError where that is not what `ste run` wrote.
+    """
     try:
-        raw = safe_yaml.load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such file. `ste init` writes a starter config.") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {error}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(
-            f"{path}: expected settings (`key: value`), found {type(raw).__name__}. "
-            "`ste init` writes a starter config."
+        config = read_yaml(path).get("config")
+    except ConfigError as error:
+        raise DataError(f"{error} {_RESTORE}") from error
+    if not isinstance(config, dict) or not config.keys() >= _WRITTEN:
+        raise DataError(
+            f"{path}: expected the config that the run was started with, found other YAML. {_RESTORE}"
         )
-    return raw
+    return config
 
 
-def _told(model: Any, where: tuple[str | int, ...], kind: str, message: str) -> str:
-    place = ".".join(str(part) for part in where)
-    if kind == "extra_forbidden":
-        keys = _keys_at(model, where[:-1])
-        near = get_close_matches(str(where[-1]), keys, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(keys)}"
-        return f"{place}: unknown key; {hint}"
-    if kind == "missing":
-        return f"{place}: missing, and it has no default"
-    return f"{place}: {message.removeprefix('Value error, ')}"
-
-
-def _keys_at(model: Any, where: tuple[str | int, ...]) -> list[str]:
-    """Return the keys that a settings model knows at a place."""
-    for part in where:
-        if isinstance(part, str):
-            model = _model_in(model.model_fields[part].annotation)
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> Any:
-    """Return the settings model inside `X`, `X | None`, `tuple[X, ...]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for part in get_args(annotation) if (m := _model_in(part))), None)
+_WRITTEN = {"run", "iterations", "judge", "judging", "training"}
+_RESTORE = "Put it back from a copy, or move the run's folder away and start anew."
 
 
 def changed_fields(old: Any, new: Any, place: str = "") -> list[str]:

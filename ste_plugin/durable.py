@@ -31,12 +31,15 @@ _CURES = {
     errno.EROFS: "The file system is read-only: mount it for writing",
     errno.EACCES: "Its permissions forbid it: change them",
     errno.EPERM: "Its permissions forbid it: change them",
+    errno.EEXIST: "A file is there, where a folder is needed: move it away, or name another folder",
+    errno.ENOTDIR: "A file is there, where a folder is needed: move it away, or name another folder",
 }
+_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def is_about_storage(error: OSError) -> bool:
     """Return whether the disk, or the rights to it, are the reason."""
-    return error.errno in _CURES
+    return error.errno in _STORAGE
 
 
 def unwritable(path: Path | str, error: OSError) -> DataError:

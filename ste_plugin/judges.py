@@ -70,7 +70,9 @@ def _samples(path: Path) -> Iterable[dict[str, Any]]:
     """Yield what lm-eval logged of one of our tasks. Raises: DataError for another task's log."""
     for number, row in read_rows(path):
         if "doc" not in row or not ("acc_pc" in row or "final" in row):
-            raise DataError(f"{path}:{number}: not a sample of a judge task (ste tasks list).")
+            raise DataError(
+                f"{path}:{number}: not a sample of a judge task; expected one of those of `ste tasks list`. Give their folder."
+            )
         yield row
 
 
@@ -96,8 +98,8 @@ def evaluations_at(path: Path) -> dict[str, Evaluation]:
         return logged
     why = " The run is not finished: name one of its iterations." if _unfinished(path) else ""
     raise DataError(
-        f"{path}: no evaluation there (results.json of `ste eval`, or samples_*.jsonl of lm_eval "
-        f"--log_samples).{why}"
+        f"{path}: no evaluation there; expected results.json (`ste eval` writes it) or samples_*.jsonl "
+        f"(lm_eval --log_samples).{why}"
     )
 
 

@@ -9,9 +9,9 @@ from ste_plugin.errors import JudgeError
 from ste_plugin.hosts import axolotl, lm_eval
 from ste_plugin.hosts.run_host import interpreter
 from ste_plugin.overlap import pool_while_judging
-from ste_plugin.resources import find_task
 from ste_plugin.session import IterationReport, Session
 from ste_plugin.store import read_json, read_rows, replace_json
+from ste_plugin.to_measure import check_given, measured
 
 _REPORTED = ("overall", "sections", "subsets", "n")
 
@@ -19,15 +19,14 @@ _REPORTED = ("overall", "sections", "subsets", "n")
 def check_ahead(session: Session) -> None:
     """Find, before a token is paid for, what would stop a later stage.
 
-    Raises: ConfigError for a missing recipe or a judge that cannot be replaced, HostError for a host
-    that is not installed.
+    Raises: ConfigError for a missing recipe or a judge that cannot be replaced, DataError for pairs that
+    cannot be judged, HostError for a host that is not installed.
     """
     hosts = session.config.hosts
     stages.check_servable(session)
-    for name in session.config.training.recipe:
-        stages.recipe_of(session, name)
-    for task in session.config.evaluation.tasks:
-        find_task(task, session.plugins.hook.ste_task_dirs())
+    stages.check_recipes(session)
+    if not session.folder.report.exists():  # a finished run needs its pairs no more
+        check_given(session)
     axolotl.require_host(interpreter(hosts.train))
     lm_eval.require_host(interpreter(hosts.eval), session.config.evaluation.backend)
 
@@ -71,7 +70,7 @@ def finished(session: Session, number: int) -> IterationReport:
     done = session.folder.iteration(number) / "done.json"
     if done.exists():
         before = IterationReport.from_dict(read_json(done))
-        if set(stages.measured(session)) <= set(before.evaluations):
+        if set(measured(session)) <= set(before.evaluations):
             return before
     elif number:
         for stage in stages.stages_of(session):

@@ -124,15 +124,15 @@ def read_manifest(path: Path) -> Manifest:
     return Manifest(path.resolve(), content)
 
 
-def rows_of_rl(rl: str | None) -> str:
-    """Return the row format that a config with this `rl:` trains on.
+def rows_of_rl(rl: str | None, where: str = "") -> str:
+    """Return the row format that a config with this `rl:` trains on; `where` precedes an error.
 
     Raises: ConfigError where no rows are made for it.
     """
     if rl not in ROWS_OF_RL:
         there_are = ", ".join(str(name) for name in ROWS_OF_RL if name)
         raise ConfigError(
-            f"rl: {rl} needs rows that are not made here. Leave `rl` out to train on judgments, or "
+            f"{where}rl: {rl} needs rows that are not made here. Leave `rl` out to train on judgments, or "
             f"use one of {there_are}."
         )
     return ROWS_OF_RL[rl]

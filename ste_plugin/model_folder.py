@@ -86,15 +86,20 @@ def _weights(folder: Path) -> list[Path]:
 
 
 def _check_weights(path: Path) -> None:
+    odd = [name for name in check_whole(path) if any(mark in name for mark in _LEFTOVERS)]
+    if odd:
+        raise HostError(f"{path}: the adapter is not merged (tensor {odd[0]!r}).")
+
+
+def check_whole(path: Path) -> dict[str, Any]:
+    """Return the tensors of a safetensors file by name. Raises: HostError where it is torn."""
     header, end = _header(path)
     if path.stat().st_size != end:
         raise HostError(
             f"{path}: torn, {path.stat().st_size} bytes where its header says {end}. "
-            "Is the disk full?"
+            "Copy it again; was the disk full?"
         )
-    odd = [name for name in header if any(mark in name for mark in _LEFTOVERS)]
-    if odd:
-        raise HostError(f"{path}: the adapter is not merged (tensor {odd[0]!r}).")
+    return header
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
@@ -106,5 +111,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         header.pop("__metadata__", None)
         ends = [tensor["data_offsets"][1] for tensor in header.values()]
     except (struct.error, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise HostError(f"{path}: not a safetensors file ({error}).") from error
+        raise HostError(
+            f"{path}: not a safetensors file, or torn: its header cannot be read."
+        ) from error
     return header, 8 + length + max(ends, default=0)

@@ -122,20 +122,28 @@ def shape_of_config(config: Mapping[str, Any], model: str) -> ModelShape:
         )
     try:
         hidden, heads = config["hidden_size"], config["num_attention_heads"]
-        return ModelShape(
-            hidden=hidden,
-            intermediate=config["intermediate_size"],
-            layers=config["num_hidden_layers"],
-            heads=heads,
-            kv_heads=config.get("num_key_value_heads") or heads,
-            head_width=config.get("head_dim") or hidden // heads,
-            vocabulary=config["vocab_size"],
-            tied=bool(config.get("tie_word_embeddings")),
-            qkv_bias=kind in _QKV_BIAS,
-            qk_norm=kind in _QK_NORM,
-        )
+        sizes = {
+            "hidden": hidden,
+            "intermediate": config["intermediate_size"],
+            "layers": config["num_hidden_layers"],
+            "heads": heads,
+            "kv_heads": config.get("num_key_value_heads") or heads,
+            "vocabulary": config["vocab_size"],
+        }
     except KeyError as error:
         raise ConfigError(f"{model}: config.json has no {error}. {_INSTEAD}") from error
+    odd = [v for v in sizes.values() if type(v) is not int or v < 1]
+    if odd:
+        raise ConfigError(
+            f"{model}: config.json has the size {odd[0]!r}; expected whole numbers from 1. {_INSTEAD}"
+        )
+    return ModelShape(
+        **sizes,
+        head_width=config.get("head_dim") or hidden // heads,
+        tied=bool(config.get("tie_word_embeddings")),
+        qkv_bias=kind in _QKV_BIAS,
+        qk_norm=kind in _QK_NORM,
+    )
 
 
 def _config_in(folder: Path) -> dict[str, Any]:

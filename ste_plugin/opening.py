@@ -1,7 +1,8 @@
 """Opening a run: config read and compared, folder locked, plugins loaded."""
 
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ from ste_plugin import __version__
 from ste_plugin.budget import Budget
 from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
-from ste_plugin.config_file import changed_fields, read_config, read_yaml
+from ste_plugin.config_file import changed_fields, read_config, read_started
 from ste_plugin.durable import make_folder, sync_folders
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.open_models import OpenModels
-from ste_plugin.errors import ConfigError
+from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.plugins import named, plugin_manager
 from ste_plugin.redo import Redo, refuse_changes, set_aside
 from ste_plugin.run_folder import RunFolder
@@ -48,9 +49,10 @@ def opened(
     models = OpenModels(lambda model: open_engine(model, place, plugins))
     session = Session(config, base, folder, plugins, watch, models, Budget())
     _check_names(session)
+    new = [place for place in (folder.root, *folder.root.parents) if not place.exists()]
     make_folder(folder.root)
     try:
-        with FileLock(folder.lock, timeout=0):
+        with FileLock(folder.lock, timeout=0), _taken_back(folder, new):
             sync_folders(folder.root)  # a killed start may have made some
             cut_torn_tail(folder.events)
             _remember(config, folder, redo)
@@ -66,6 +68,25 @@ def opened(
         raise ConfigError(
             f"{folder.root}: another ste process works on this run. Wait for it, or stop it first."
         ) from error
+
+
+@contextmanager
+def _taken_back(folder: RunFolder, new: Sequence[Path]) -> Iterator[None]:
+    """Where an error ends a run before it holds anything but its own beginning, remove what was made.
+
+    `new` are the folders that opening it has made: a run that was there before is left as it is.
+    """
+    try:
+        yield
+    except SteError:
+        beginning = (folder.config, folder.events, folder.lock)
+        files = (path for path in folder.root.rglob("*") if path.is_file())
+        if new and not any(path.stat().st_size for path in files if path not in beginning):
+            shutil.rmtree(folder.root)
+            for place in new[1:]:
+                with suppress(OSError):  # somebody else has put something there meanwhile
+                    place.rmdir()
+        raise
 
 
 def _check_names(session: Session) -> None:
@@ -90,7 +111,7 @@ def _remember(config: RunConfig, folder: RunFolder, redo: Redo | None) -> None:
     """Write run.yaml at the start; later, refuse settings that would mix two runs in one folder."""
     now: dict[str, Any] = config.model_dump(mode="json")
     if folder.config.exists():
-        before = read_yaml(folder.config)["config"]
+        before = read_started(folder.config)
         refuse_changes(folder.root, changed_fields(before, now), redo)
     text = yaml.safe_dump(
         {"ste_version": __version__, "config": now}, sort_keys=False, allow_unicode=True

@@ -1,8 +1,7 @@
 """Building the plugin manager, and asking it for what plugins contribute."""
 
 import importlib
-import importlib.util
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pluggy
 
 from ste_plugin import builtin, hookspecs
 from ste_plugin.errors import ConfigError, PluginError
+from ste_plugin.plugin_files import MEND, register
 
 NAMED_HOOKS = (
     "ste_sources",
@@ -39,7 +39,7 @@ def plugin_manager(files: Iterable[Path] = ()) -> pluggy.PluginManager:
             "Mend or uninstall it; `pip list` shows what is installed."
         ) from error
     for file in files:
-        manager.register(load_file(file), str(file))
+        register(manager, file)
     check(manager)
     return manager
 
@@ -58,30 +58,16 @@ def require_named(listed: Iterable[Path], named: Iterable[Path], where: str, how
         )
 
 
-def load_file(path: Path) -> Any:
-    """Return the module of a `hooks.py` that is not installed.
-
-    Raises: PluginError where the file is missing or does not import.
-    """
-    spec = importlib.util.spec_from_file_location(f"ste_hooks_{path.stem}", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise PluginError(f"{path}: no such plugin file; expected a Python file with hooks.")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever a stranger's module raises
-        raise PluginError(f"{path}: cannot be imported: {error!r}.") from error
-    return module
-
-
 def check(manager: pluggy.PluginManager) -> None:
     """Raise PluginError for a hook nobody specified, or a name that two plugins contribute."""
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginError(
-            f"{error}. A plugin implements a hook that does not exist; see `ste plugins --hooks`."
-        ) from error
+    for name, plugin in manager.list_name_plugin():
+        for caller in manager.get_hookcallers(plugin) or ():
+            if not caller.has_spec():
+                near = get_close_matches(caller.name, described_hooks(), n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise PluginError(
+                    f"{name}: no hook is called {caller.name!r}.{hint} `ste plugins --hooks` lists them."
+                )
     for hook in NAMED_HOOKS:
         contributions(manager, hook)
 
@@ -93,13 +79,58 @@ def contributions(manager: pluggy.PluginManager, hook: str) -> dict[str, tuple[s
     """
     found: dict[str, tuple[str, Any]] = {}
     for implementation in getattr(manager.hook, hook).get_hookimpls():
-        for name, thing in implementation.function().items():
+        for name, thing in _contributed_by(implementation, hook).items():
             if name in found:
                 raise PluginError(
                     f"{hook}: both {found[name][0]!r} and {implementation.plugin_name!r} contribute "
                     f"{name!r}. Rename one of them."
                 )
             found[name] = (implementation.plugin_name, thing)
+    return found
+
+
+def _contributed_by(implementation: pluggy.HookImpl, hook: str) -> dict[str, Any]:
+    """Return what one plugin's hook gives. Raises: PluginError where it fails, or gives something else."""
+    where = f"{implementation.plugin_name}: {hook}"
+    try:
+        found = implementation.function()
+    except Exception as error:  # whatever a stranger's function raises
+        raise PluginError(f"{where} failed: {error!r}. {MEND}") from error
+    if not isinstance(found, dict):
+        raise PluginError(f"{where} returned {found!r}; expected a dictionary {{name: …}}. {MEND}")
+    expected, fits = _THINGS.get(hook, ("something that can be called", callable))
+    for name, thing in found.items():
+        if not fits(thing):
+            raise PluginError(f"{where}: {name!r} is {thing!r}; expected {expected}. {MEND}")
+    return found
+
+
+def _has(*names: str) -> Callable[[Any], bool]:
+    return lambda thing: all(hasattr(thing, name) for name in names)
+
+
+_THINGS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "ste_engines": ("'module:factory'", lambda thing: isinstance(thing, str) and ":" in thing),
+    "ste_judge_formats": ("a JudgeFormat", _has("render", "parse", "version")),
+    "ste_pair_strategies": ("a PairStrategy", _has("next_prompt", "worse", "version")),
+}
+"""Hook → what the things that it names are; of all others they are functions."""
+
+
+def folders(manager: pluggy.PluginManager, hook: str) -> list[Path]:
+    """Return the folders that plugins contribute to `ste_recipe_dirs` or `ste_task_dirs`.
+
+    Raises: PluginError naming the plugin whose folder is none.
+    """
+    found: list[Path] = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        folder = implementation.function()
+        if not isinstance(folder, Path) or not folder.is_dir():
+            raise PluginError(
+                f"{implementation.plugin_name}: {hook} returned {folder!r}; expected the Path of a folder "
+                f"that exists, as Path(__file__).parent. {MEND}"
+            )
+        found.append(folder)
     return found
 
 

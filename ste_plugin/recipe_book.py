@@ -40,7 +40,7 @@ def purpose_of(path: Path) -> str:
     return ""
 
 
-def find_recipe(name_or_path: str, dirs: Sequence[Path]) -> Path:
+def find_recipe(name_or_path: str, dirs: Sequence[Path], where: str = "ste recipes") -> Path:
     """Return the recipe's file: the path as given, or the recipe of that name.
 
     Raises: ConfigError with the nearest name where there is neither.
@@ -55,7 +55,7 @@ def find_recipe(name_or_path: str, dirs: Sequence[Path]) -> Path:
     near = get_close_matches(name, recipes, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ConfigError(
-        f"training.recipe: no file and no recipe {name_or_path!r}.{hint} There are: "
+        f"{where}: no file and no recipe {name_or_path!r}.{hint} There are: "
         f"{', '.join(recipes)} (`ste recipes list`)."
     )
 

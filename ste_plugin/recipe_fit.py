@@ -164,8 +164,9 @@ def _deepspeed(given: Any, path: Path) -> Mapping[str, Any]:
     try:
         return dict(json.loads(Path(given).expanduser().read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not JSON"
         raise ConfigError(
-            f"{path}: deepspeed: {given} cannot be read ({error}). Start `ste` where axolotl would "
+            f"{path}: deepspeed: {given} cannot be read ({why}). Start `ste` where axolotl would "
             "be started, or write the settings into the recipe."
         ) from error
 

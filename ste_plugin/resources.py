@@ -1,6 +1,7 @@
 """Finding recipes and tasks: in a source checkout beside the package, in a wheel inside it."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,8 +43,8 @@ def task_names(folders: Iterable[Path]) -> list[str]:
     )
 
 
-def find_task(name: str, folders: Iterable[Path]) -> TaskFile:
-    """Return the task of that name.
+def find_task(name: str, folders: Iterable[Path], where: str = "--task") -> TaskFile:
+    """Return the task of that name; `where` it was asked for.
 
     Raises: ConfigError where no folder defines it, naming those that there are.
     """
@@ -52,9 +53,12 @@ def find_task(name: str, folders: Iterable[Path]) -> TaskFile:
         for task in _tasks(folder):
             if task.get("task") == name:
                 return TaskFile(folder, dict(task.get("metadata") or {}))
+    names = task_names(folders)
+    near = get_close_matches(name, names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(names)}."
     raise ConfigError(
-        f"No task {name!r}. There are {', '.join(task_names(folders))}; a plugin can add a folder of "
-        "its own (ste_task_dirs)."
+        f"{where}: no task {name!r}.{hint} `ste tasks list` shows all; a plugin can add a folder of its own "
+        "(ste_task_dirs)."
     )
 
 
@@ -64,6 +68,6 @@ def _tasks(folder: Path) -> list[dict[str, Any]]:
 
 def _read_task(path: Path) -> dict[str, Any]:
     """Return a task's keys over those of the file that it includes, as lm-eval lays them."""
-    task: dict[str, Any] = safe_yaml.load(path.read_text(encoding="utf-8"), _TaskLoader)
+    task = safe_yaml.read(path, "A folder of tasks holds lm-eval's YAML alone", _TaskLoader)
     included = task.get("include")
     return (_read_task(path.parent / included) if isinstance(included, str) else {}) | task

@@ -1,9 +1,13 @@
 """YAML as data: plain values that say what they seem to say, and cost no more than their file."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from ste_plugin.errors import ConfigError
+from ste_plugin.foreign import not_utf8
 
 MOST_VALUES = 50_000
 """Values in a file once every alias is followed; nested aliases can make billions out of ten lines."""
@@ -13,6 +17,51 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 class YamlRefused(yaml.YAMLError):
     """YAML that can be read and means trouble; the message begins with its line."""
+
+
+def read(path: Path, cure: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> dict[str, Any]:
+    """Return the mapping in a file; `cure` is the end of what to do where there is none.
+
+    Raises: ConfigError naming the file and the line, what was found and what was expected.
+    """
+    try:
+        content = path.read_bytes()
+        found = load(content.decode("utf-8-sig"), loader)
+    except OSError as error:
+        why = "is a folder, not a file" if path.is_dir() else _words(error.strerror or str(error))
+        raise ConfigError(f"{path}: {why}; expected settings in YAML. {cure}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: expected YAML in UTF-8, {not_utf8(content, error)}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(
+            f"{path}: not YAML that can be used: {told(error)}. Mend it there."
+        ) from error
+    if not isinstance(found, dict):
+        kind = "nothing" if found is None else f"a {type(found).__name__}"
+        raise ConfigError(f"{path}: expected settings (key: value), found {kind}. {cure}.")
+    return found
+
+
+_PLAINER = {
+    "'\\t'": "a tab; YAML is indented with spaces",
+    "<document start>": "a second value behind the first; expected one mapping",
+    "<stream end>": "the file ends too soon; a bracket or quote is open",
+}
+
+
+def told(error: yaml.YAMLError) -> str:
+    """Return the line and the problem, without what belongs to the parser alone."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return str(error)
+    problem = _words(str(getattr(error, "problem", "")))
+    for words, plainer in _PLAINER.items():
+        problem = plainer if words in problem else problem
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+
+
+def _words(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def load(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.hosts import axolotl, lm_eval
 from ste_plugin.hosts.axolotl_config import read_recipe
-from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.manifest import read_manifest, rows_of_rl
-from ste_plugin.pool import prepare_pool
+from ste_plugin.plugins import folders
 from ste_plugin.recipe_book import find_recipe
 from ste_plugin.session import Iteration, Session
+from ste_plugin.to_measure import measured
 
 _REPORTED = ("overall", "sections", "subsets", "n")
 
@@ -69,6 +68,7 @@ def judge_before(session: Session, number: int, stage: int) -> ModelConfig:
 def generate(session: Session, number: int, stage: int = 1) -> Path:
     """Return the manifest of a stage's data set; its judge is the one trained before."""
     check_servable(session)
+    check_recipes(session)
     iteration = iteration_of(session, number, stage)
     with timed(session, "generate", number):
         manifest: Path = session.plugins.hook.ste_generate_dataset(iteration=iteration)
@@ -78,9 +78,25 @@ def generate(session: Session, number: int, stage: int = 1) -> Path:
 
 def iteration_of(session: Session, number: int, stage: int) -> Iteration:
     """Return a stage of an iteration, with its judge and the rows that its recipe trains on."""
-    recipe = read_recipe(recipe_of(session, session.config.training.recipe[stage - 1]))
-    rows = rows_of_rl(recipe.get("rl"))
+    rows = rows_of(session, session.config.training.recipe[stage - 1])
     return Iteration(number, session, judge_before(session, number, stage), stage, rows)
+
+
+def check_recipes(session: Session) -> None:
+    """Raise ConfigError for a recipe that is none, or that trains on rows which are not made."""
+    for name in session.config.training.recipe:
+        rows, made = rows_of(session, name), session.config.dataset.formats
+        if rows not in made:
+            raise ConfigError(
+                f"dataset.formats: found {', '.join(made)}, but the recipe {name} trains on {rows} rows. Add "
+                f"{rows}, or choose another training.recipe."
+            )
+
+
+def rows_of(session: Session, recipe: str) -> str:
+    """Return the row format that a recipe trains on."""
+    path = recipe_of(session, recipe)
+    return rows_of_rl(read_recipe(path).get("rl"), f"{path}: ")
 
 
 def check_servable(session: Session) -> None:
@@ -132,7 +148,7 @@ def recipe_of(session: Session, name: str) -> Path:
     beside = session.base / name
     if beside.is_file():
         return beside
-    return find_recipe(name, session.plugins.hook.ste_recipe_dirs())
+    return find_recipe(name, folders(session.plugins, "ste_recipe_dirs"), "training.recipe")
 
 
 def evaluate(session: Session, number: int) -> dict[str, Any]:
@@ -144,26 +160,7 @@ def evaluate(session: Session, number: int) -> dict[str, Any]:
         with timed(session, f"eval {name}", number):
             results[name] = lm_eval.evaluate(
                 model, session.folder.iteration(number) / "eval" / name,
-                settings=settings, task=task, task_dirs=session.plugins.hook.ste_task_dirs(),
+                settings=settings, task=task, task_dirs=folders(session.plugins, "ste_task_dirs"),
                 config=session.config.evaluation, host=session.config.hosts.eval,
             )  # fmt: skip
     return results
-
-
-def measured(session: Session) -> dict[str, tuple[str, JudgeSettings]]:
-    """Return name → lm-eval's task and its settings: held-out pairs, given pairs, benchmarks."""
-    config, pool = session.config.evaluation, prepare_pool(session).files
-    own = JudgeSettings(
-        format=session.config.judging.format,
-        force=session.config.judging.force_verdict,
-        max_new_tokens=config.max_new_tokens,
-        plugins=tuple(session.base / p for p in session.config.plugins),
-    )
-    others = replace(own, limit=config.limit, too_long=config.too_long)
-    given = {name: session.base / path for name, path in config.pairs.items()}
-    folder = session.base / config.data if config.data else None
-    return (
-        {name: (lm_eval.TASK, replace(own, data=path)) for name, path in pool.items()}
-        | {name: (lm_eval.TASK, replace(others, data=path)) for name, path in given.items()}
-        | {task: (task, replace(others, data=folder)) for task in config.tasks}
-    )

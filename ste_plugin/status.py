@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.config_file import read_yaml
+from ste_plugin.config_file import read_started
 from ste_plugin.errors import DataError
 from ste_plugin.run_folder import RunFolder
 from ste_plugin.store import read_json
@@ -19,7 +19,7 @@ def read_status(root: Path) -> dict[str, Any]:
         raise DataError(
             f"{root}: not a run's folder (no run.yaml). `ste run CONFIG.yaml` makes one."
         )
-    config = read_yaml(folder.config)["config"]
+    config = read_started(folder.config)
     recipes = config["training"]["recipe"]
     stages = [_stage("pool", folder.pool / "done.json", _pool_told)]
     stages.append(_stage("seed evaluated", folder.iteration(0) / "done.json", _measured_told))

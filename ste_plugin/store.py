@@ -11,6 +11,7 @@ import orjson
 
 from ste_plugin.durable import make_folder, move, open_binary, sync, sync_folder, telling
 from ste_plugin.errors import DataError
+from ste_plugin.foreign import LIST, problem_of, start_of
 from ste_plugin.records import Record
 
 R = TypeVar("R", bound=Record)
@@ -145,16 +146,20 @@ def parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
 
     Raises: DataError naming file, line and what was found.
     """
+    if line.strip() in (b"[", b"{"):
+        raise DataError(
+            f"{path}:{number}: expected a JSON object, found the start of one over several lines.{LIST}"
+        )
     try:
         row = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
-        found = line[:60].decode("utf-8", "replace").strip()
         raise DataError(
-            f"{path}:{number}: not a JSON object ({error}); found {found!r}.{_MEND}"
+            f"{path}:{number}: not a JSON object ({problem_of(error)}); found {start_of(line)}.{_MEND}"
         ) from error
     if not isinstance(row, dict):
         raise DataError(
             f"{path}:{number}: expected a JSON object, found {type(row).__name__} {str(row)[:40]!r}."
+            f"{LIST if isinstance(row, list) else _MEND}"
         )
     return row
 

@@ -8,12 +8,12 @@ from types import ModuleType
 
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.errors import PluginError
+from ste_plugin.plugin_files import load_file
 from ste_plugin.plugins import (
     check,
     contributed,
     contributions,
     import_object,
-    load_file,
     plugin_manager,
 )
 

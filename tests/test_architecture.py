@@ -9,24 +9,26 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ste_plugin"
 
-RECORDS = {"errors", "plain", "records", "redaction", "safe_yaml"}
+RECORDS = {"errors", "foreign", "plain", "records", "redaction", "safe_yaml", "valid_settings"}
 SEAM = RECORDS | {"config", "engines"}
 RUN = SEAM | {"session", "store", "plugins"}
 MAY_IMPORT = {
     "errors": set(),
     "plain": set(),
     "redaction": set(),
-    "safe_yaml": set(),
+    "foreign": set(),
+    "safe_yaml": {"errors", "foreign"},
+    "valid_settings": {"errors"},
     "records": {"errors"},
     "config": {"errors"},
-    "config_file": {"config", "errors", "redaction", "safe_yaml"},
+    "config_file": {"config", "errors", "redaction", "safe_yaml", "valid_settings"},
     "durable": {"errors"},
     "guard": set(),
     "store": RECORDS | {"durable"},
     "run_folder": set(),
     "watch": {"plain", "redaction", "store"},
     "log_words": set(),
-    "engines": RECORDS | {"config", "log_words", "guard"},
+    "engines": RECORDS | {"config", "log_words", "guard", "model_folder"},
     "judging": RECORDS | {"engines"},
     "sources": RECORDS | {"config", "hookspecs", "store"},
     "selection": SEAM | {"hookspecs", "judging"},
@@ -39,7 +41,8 @@ MAY_IMPORT = {
     "axolotl": SEAM | {"completion", "config_file", "judging", "lm_eval_tasks", "manifest", "model_folder", "plugins", "store", "durable"},
     "tokens": {"dataset", "engines", "errors", "plain", "rows"},
     "hookspecs": RECORDS | {"config", "dataset", "engines", "judging", "session"},
-    "plugins": {"builtin", "errors", "hookspecs"},
+    "plugin_files": {"errors"},
+    "plugins": {"builtin", "errors", "hookspecs", "plugin_files"},
     "builtin": {"hookspecs", "sources", "selection", "pairs", "judging", "dataset", "rows", "generate", "resources", "report", "session"},
     "resources": {"errors", "safe_yaml"},
     "session": SEAM | {"budget", "judging", "plugins", "run_folder", "watch"},
@@ -62,8 +65,9 @@ MAY_IMPORT = {
     "recipe_fit": {"errors", "hosts", "memory", "model_shape"},
     "recipe_book": {"errors", "hosts", "resources"},
     "lm_eval_tasks": RECORDS | {"config", "engines", "judging", "plugins", "sampling", "sources", "store"},
-    "stages": RUN | {"completion", "hosts", "lm_eval_tasks", "manifest", "pool", "recipe_book"},
-    "loop": RUN | {"hosts", "overlap", "resources", "stages"},
+    "to_measure": RUN | {"hosts", "lm_eval_tasks", "pool", "resources"},
+    "stages": RUN | {"completion", "hosts", "manifest", "pool", "recipe_book", "to_measure"},
+    "loop": RUN | {"hosts", "overlap", "stages", "to_measure"},
     "compare": {"errors", "judges", "lm_eval_tasks"},
     "judges": {"errors", "lm_eval_tasks", "store"},
     "report": {"plain", "session", "store"},
@@ -73,8 +77,8 @@ MAY_IMPORT = {
     "doctor": {"config", "config_file", "errors", "hosts", "plugins", "recipe_book", "records"},
     "judge_once": {"config", "engines", "plugins", "session"},
     "starter": set(),
-    "demo": {"errors"},
-    "testing": RECORDS | {"engines", "plugins"},
+    "demo": {"durable", "errors"},
+    "testing": RECORDS | {"engines", "plugin_files", "plugins"},
 }  # fmt: skip
 """Module → what it may import of this package; `cli` may import everything, nothing imports it."""
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from ste_plugin.config import Positive, Strict
-from ste_plugin.config_file import validated
 from ste_plugin.errors import ConfigError
+from ste_plugin.valid_settings import validated
 
 
 class STESettings(Strict):

@@ -23,9 +23,9 @@ Name = Annotated[str, typer.Argument(help="A recipe's name, or the path of an ax
 
 def recipe_dirs(files: list[Path] | None) -> list[Path]:
     """Return every folder of recipes, those of given plugin files included."""
-    from ste_plugin.plugins import plugin_manager
+    from ste_plugin.plugins import folders, plugin_manager
 
-    return list(plugin_manager(files or []).hook.ste_recipe_dirs())
+    return folders(plugin_manager(files or []), "ste_recipe_dirs")
 
 
 @recipes_app.command("list")
@@ -53,10 +53,12 @@ def recipes_show(name: Name, plugin: Plugin = None) -> None:
 @recipes_app.command("copy")
 def recipes_copy(name: Name, to: Path, plugin: Plugin = None) -> None:
     """Copy a recipe, to make it your own."""
+    from ste_plugin.durable import make_folder
     from ste_plugin.recipe_book import find_recipe
 
     if to.exists() and not to.is_dir():
         raise ConfigError(f"{to}: exists already; give another name.")
+    make_folder(to.parent)
     say(shutil.copy(find_recipe(name, recipe_dirs(plugin)), to))
 
 
@@ -87,10 +89,10 @@ def recipes_validate(
 @tasks_app.command("list")
 def tasks_list(plugin: Plugin = None, as_json: Json = False) -> None:
     """List the lm-eval tasks by name."""
-    from ste_plugin.plugins import plugin_manager
+    from ste_plugin.plugins import folders, plugin_manager
     from ste_plugin.resources import task_names
 
-    names = task_names(plugin_manager(plugin or []).hook.ste_task_dirs())
+    names = task_names(folders(plugin_manager(plugin or []), "ste_task_dirs"))
     show(names) if as_json else say("\n".join(names))
 
 

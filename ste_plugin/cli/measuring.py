@@ -52,12 +52,20 @@ def evaluate(
 
     if model is not None:
         if config is not None:
-            raise ConfigError("Give a run's config or --model, not both.")
+            raise ConfigError(
+                f"ste eval: found both {config} and --model {model}; expected one of them. Leave one out."
+            )
         settings = JudgeSettings(data, form, limit=limit, plugins=tuple(plugin or []))
-        backend_config = EvaluationConfig(backend=backend, model_args=parsed(model_args))
-        measure(model, task, settings, parsed(judge_args), backend_config, out, as_json)
+        backend_config = EvaluationConfig(
+            backend=backend, model_args=parsed(model_args, "--model-args")
+        )
+        measure(
+            model, task, settings, parsed(judge_args, "--judge-args"), backend_config, out, as_json
+        )
     elif config is None:
-        raise ConfigError("Say what to measure: a run's config, or --model with --task and --data.")
+        raise ConfigError(
+            "ste eval: found nothing to measure; expected a run's config, or --model with --task and --data."
+        )
     elif table:
         show_table(root_of(config), as_json)
     else:
@@ -89,11 +97,11 @@ def measure(
     """Measure a judge that belongs to no run."""
     from ste_plugin.config import HostConfig
     from ste_plugin.hosts import lm_eval
-    from ste_plugin.plugins import plugin_manager
+    from ste_plugin.plugins import folders, plugin_manager
     from ste_plugin.report import judge_line
     from ste_plugin.resources import find_task
 
-    task_dirs = plugin_manager(settings.plugins).hook.ste_task_dirs()
+    task_dirs = folders(plugin_manager(settings.plugins), "ste_task_dirs")
     metadata = find_task(task, task_dirs).metadata | judge_metadata(judge_args)
     name = Path(model).resolve().name  # `..` has no name of its own
     out = out or Path("evaluations") / name / task
@@ -116,7 +124,9 @@ def judge_metadata(judge_args: dict[str, Any]) -> dict[str, Any]:
 
     known = [field.name for field in fields(JudgeSettings)]
     if unknown := [name for name in judge_args if name not in known]:
-        raise ConfigError(f"--judge-args: no {unknown[0]!r}; there are {', '.join(known)}.")
+        raise ConfigError(
+            f"--judge-args: found {unknown[0]!r}; expected some of {', '.join(known)}."
+        )
     return {f"judge_{name}": value for name, value in judge_args.items()}
 
 
@@ -152,18 +162,22 @@ def print_table(lines: list[dict[str, Any]]) -> None:
     console.print(judges_table(lines))
 
 
-def parsed(text: str) -> dict[str, Any]:
-    """Return the arguments of a backend. Raises: ConfigError where they are neither form."""
+def parsed(text: str, where: str) -> dict[str, Any]:
+    """Return the arguments of an option. Raises: ConfigError where they are neither form, or hold a secret."""
     import yaml
 
     from ste_plugin import safe_yaml
+    from ste_plugin.config_file import refuse_secrets
 
     try:
         if text.startswith("{"):
-            return dict(json.loads(text))
-        pairs = [part.split("=", 1) for part in text.split(",") if part]
-        return {key.strip(): safe_yaml.load(value) for key, value in pairs}
+            found = dict(json.loads(text))
+        else:
+            pairs = [part.split("=", 1) for part in text.split(",") if part]
+            found = {key.strip(): safe_yaml.load(value) for key, value in pairs}
     except (ValueError, yaml.YAMLError) as error:
         raise ConfigError(
-            f"--model-args {text!r}: expected KEY=VALUE,KEY=VALUE or a JSON object."
+            f"{where}: found {text!r}; expected KEY=VALUE,KEY=VALUE or a JSON object."
         ) from error
+    refuse_secrets(found, where)
+    return found

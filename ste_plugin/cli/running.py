@@ -34,11 +34,12 @@ def init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("ste.yaml"),
 ) -> None:
     """Write a commented starter config."""
+    from ste_plugin.durable import make_folder
     from ste_plugin.starter import STARTER
 
     if path.exists():
         raise ConfigError(f"{path}: exists already; give another name: `ste init other.yaml`.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     path.write_text(STARTER, encoding="utf-8")
     say(f"Wrote {path}. Edit it, then: ste run {path}")
 
@@ -81,7 +82,7 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
     from rich.console import Console
 
     from ste_plugin import report as tables
-    from ste_plugin.config_file import read_yaml
+    from ste_plugin.config_file import read_started
     from ste_plugin.store import read_json
 
     report = read_json(root / "report.json")
@@ -102,7 +103,7 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
     console.print(tables.pool_cost(read_json(root / "pool" / "done.json")), soft_wrap=True)
     console.print(tables.verdict_on(reports, report["best"], report["keep"]), soft_wrap=True)
     console.print(f"Judge: {report['model']}", soft_wrap=True)
-    form = read_yaml(root / "run.yaml")["config"]["judging"]["format"]
+    form = read_started(root / "run.yaml")["judging"]["format"]
     console.print(
         f"Use it:  ste judge {report['model']} --format {form} --instruction '…' --a '…' --b '…'",
         soft_wrap=True,

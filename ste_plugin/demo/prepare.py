@@ -4,13 +4,14 @@ import shutil
 from pathlib import Path
 
 from ste_plugin.demo.fetch import fetch_model
+from ste_plugin.durable import make_folder
 
 HERE = Path(__file__).parent
 
 
 def prepare_demo(folder: Path) -> Path:
     """Return the demo's config in `folder`, with model and instructions beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     fetch_model(folder / "model")
     for name in ("instructions.jsonl", "demo.yaml"):
         if not (folder / name).exists():

@@ -2,16 +2,16 @@
 
 import os
 import re
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 import httpx
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from ste_plugin.config import Positive, Strict
 from ste_plugin.engines.http_prices import Prices
 from ste_plugin.errors import ConfigError
 from ste_plugin.redaction import keep_secret
+from ste_plugin.valid_settings import validated
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -25,6 +25,8 @@ def _plain_address(value: str) -> str:
         raise ValueError(
             "expected an address with http:// or https://, as http://localhost:8000/v1"
         )
+    if url.port is not None and url.port > 65535:
+        raise ValueError("expected a port up to 65535, as in http://localhost:8000/v1")
     if url.userinfo or url.query or url.fragment:
         raise ValueError(
             "expected scheme, host, port and path only; a key goes into an environment variable "
@@ -143,28 +145,7 @@ def read_options(raw: dict[str, Any]) -> HttpOptions:
 
     Raises: ConfigError naming each wrong one, the nearest right name, and no value.
     """
-    try:
-        return HttpOptions(**raw)
-    except ValidationError as error:
-        told = "\n".join(f"  {_told(e['loc'], e['type'], e['msg'])}" for e in error.errors())
-    # Outside `except`: pydantic's error holds the values, and one of them may be a key.
-    raise ConfigError(f"engine http, options to mend:\n{told}")
-
-
-def _told(where: tuple[str | int, ...], kind: str, message: str) -> str:
-    name = ".".join(str(part) for part in where)
-    if kind == "extra_forbidden":
-        return f"{name}: unknown; {_nearest(where)}"
-    if kind == "missing":
-        return f"{name}: missing"
-    return f"{name}: {message}".replace("Value error, ", "").removeprefix(": ")
-
-
-def _nearest(where: tuple[str | int, ...]) -> str:
-    places: dict[str | int, type[Strict]] = {"endpoints": EndpointOptions, "prices": Prices}
-    known = places.get(where[0] if len(where) > 1 else "", HttpOptions).model_fields
-    near = get_close_matches(str(where[-1]), known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+    return validated(HttpOptions, raw, "options of engine http", show=False)
 
 
 def read_api_key(variable: str | None) -> str:
@@ -178,12 +159,12 @@ def read_api_key(variable: str | None) -> str:
     key = os.environ.get(variable, "").strip()
     if not key:
         raise ConfigError(
-            f"engine http, options.api_key_env: the environment variable {variable} is not set. "
+            f"options of engine http: api_key_env: the environment variable {variable} is not set. "
             f"Set it (`export {variable}=...`), or leave api_key_env out for a server without keys."
         )
     if not re.fullmatch(r"[!-~]+", key):
         raise ConfigError(
-            f"engine http, options.api_key_env: the value of {variable} holds spaces, line breaks or "
+            f"options of engine http: api_key_env: the value of {variable} holds spaces, line breaks or "
             "letters beyond ASCII, which no API key does. Set it again."
         )
     return key

@@ -9,7 +9,7 @@ from ste_plugin.errors import EngineError
 
 _PROBES, _PROBE_BYTES = 64, 4096
 _ADAPTER = "adapter_config.json"
-_EXPECTED = "Expected the folder or hub id of the model that the adapter was trained on."
+_EXPECTED = "Set it to the folder or hub id of the model that the adapter was trained on."
 
 
 def model_path(model: ModelConfig, base: Path) -> str:
@@ -75,10 +75,11 @@ def adapter_base(folder: Path) -> str | None:
     if not config.is_file() or (folder / "config.json").is_file():
         return None
     try:
-        base = json.loads(config.read_bytes())["base_model_name_or_path"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise EngineError(f"{config}: {error!r}. {_EXPECTED}") from error
+        found = json.loads(config.read_bytes())
+    except ValueError as error:
+        raise EngineError(f"{config}: not JSON. Copy the adapter again.") from error
+    base = found.get("base_model_name_or_path") if isinstance(found, dict) else None
     if not base or not isinstance(base, str):
-        raise EngineError(f"{config}: base_model_name_or_path is {base!r}. {_EXPECTED}")
+        raise EngineError(f"{config}: base_model_name_or_path: found {base!r}. {_EXPECTED}")
     beside = folder / base
     return str(beside) if beside.is_dir() else base

@@ -1,14 +1,21 @@
 """`engine: local`: transformers in this process. Settings are checked at once, the model loads late."""
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import ValidationError
+from pydantic import AfterValidator
 
 from ste_plugin.config import ModelConfig, Positive, Strict
 from ste_plugin.engines.base import Engine, Place
-from ste_plugin.engines.identity import model_path
 from ste_plugin.engines.lazy import LazyEngine
-from ste_plugin.errors import ConfigError
+from ste_plugin.engines.model_files import usable_path
+from ste_plugin.valid_settings import validated
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu|npu)(:\d+)?", value):
+        raise ValueError(f"found {value!r}; expected auto, cpu, cuda, cuda:1, mps, xpu or npu")
+    return value
 
 
 class LocalOptions(Strict):
@@ -17,7 +24,7 @@ class LocalOptions(Strict):
     revision: str = "main"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """`auto`: float32 on a CPU, else what the weights are stored in."""
-    device: str = "auto"
+    device: Annotated[str, AfterValidator(_device)] = "auto"
     """`cpu`, `cuda`, `cuda:1`; `auto` is the first GPU if there is one."""
     max_batch_tokens: Positive | Literal["auto"] = "auto"
     """Upper bound of samples x (prompt + new tokens) held at once; `auto`: by the memory that is free."""
@@ -32,17 +39,14 @@ def create(model: ModelConfig, place: Place) -> Engine:
 
     Raises: ConfigError for a wrong option; EngineError, later, where the model cannot be loaded.
     """
-    try:
-        options = LocalOptions(**model.options)
-    except ValidationError as error:
-        found = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
-        known = ", ".join(LocalOptions.model_fields)
-        raise ConfigError(f"options of the local engine: {found}. There are: {known}.") from error
+    options = validated(LocalOptions, model.options, "options of engine local")
 
     def load_engine() -> Engine:
+        path = usable_path(model, place.base)
+
         from ste_plugin.engines.local_loading import load
         from ste_plugin.engines.local_model import LocalEngine
 
-        return LocalEngine(load(model_path(model, place.base), options), options, place.say)
+        return LocalEngine(load(path, options), options, place.say)
 
     return LazyEngine(load_engine)

@@ -11,7 +11,8 @@ from ste_plugin.engines.identity import adapter_base
 from ste_plugin.engines.local import LocalOptions
 from ste_plugin.engines.local_attention import share_heads
 from ste_plugin.engines.local_memory import check_weights_fit, free_memory
-from ste_plugin.errors import EngineError
+from ste_plugin.engines.model_files import EXPECTED
+from ste_plugin.errors import ConfigError, EngineError, SteError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,21 @@ def load(path: str, options: LocalOptions) -> Loaded:
     wanted = options.device
     auto = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(auto if wanted == "auto" else wanted)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise EngineError(
+            f"options of engine local: device: found {wanted!r}, but torch sees no CUDA device here. Set "
+            "device: auto, or see that the driver and a torch for CUDA are installed (`ste doctor`)."
+        )
     if device.type == "cpu":
         torch.set_num_threads(options.threads or _threads())
     dtype = "float32" if options.dtype == "auto" and device.type == "cpu" else options.dtype
     try:
         tokenizer, model = _read(path, options, dtype)
-    except (OSError, ValueError) as error:
+    except (SteError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # whatever libraries raise for files that they did not expect
         raise EngineError(
-            f"{path}: cannot be loaded as a model: {str(error).splitlines()[0]}\n"
-            "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or "
-            "a hub id that can be reached from here."
+            f"{path}: cannot be loaded as a model: {_problem(error)}\n{EXPECTED}"
         ) from error
     if device.type == "cuda":
         held = str(model.dtype).removeprefix("torch.")
@@ -65,11 +71,29 @@ def load(path: str, options: LocalOptions) -> Loaded:
     return Loaded(path, tokenizer, model.to(device).eval(), device)
 
 
+def _problem(error: Exception) -> str:
+    """Return the first line of what a library says, or what it means."""
+    first = next(iter(str(error).splitlines()), "")
+    if "ignore_mismatched_sizes" in first:
+        return "its weights have other shapes than its config.json says."
+    known = isinstance(error, (OSError, ValueError))
+    return (
+        first
+        if known
+        else f"its files are not what they should be ({type(error).__name__}: {first})."
+    )
+
+
 def _threads() -> int:
     """Return how many threads compute: OMP_NUM_THREADS, else one for each core we may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
     cores = len(affinity(0)) if affinity else os.cpu_count()
-    return int(os.environ.get("OMP_NUM_THREADS") or cores or 1)
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # 4,2: nested
+    if asked and not (asked.isdecimal() and int(asked)):
+        raise ConfigError(
+            f"OMP_NUM_THREADS: found {asked!r}; expected a whole number from 1. Set it to one, or unset it."
+        )
+    return int(asked or cores or 1)
 
 
 def _read(path: str, options: LocalOptions, dtype: str) -> tuple[Any, Any]:

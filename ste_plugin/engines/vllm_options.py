@@ -5,11 +5,12 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from ste_plugin.config import Positive, Strict
 from ste_plugin.engines.identity import adapter_base
 from ste_plugin.errors import ConfigError
+from ste_plugin.valid_settings import validated
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -57,12 +58,7 @@ def read_options(kind: type[Options], raw: dict[str, Any], engine: str) -> Optio
 
     Raises: ConfigError naming each wrong one, and those that there are.
     """
-    try:
-        return kind(**raw)
-    except ValidationError as error:
-        found = "; ".join(": ".join([*map(str, e["loc"]), e["msg"]]) for e in error.errors())
-        known = ", ".join(kind.model_fields)
-        raise ConfigError(f"options of engine {engine}: {found}. There are: {known}.") from error
+    return validated(kind, raw, f"options of engine {engine}")
 
 
 def vllm_arguments(path: str, options: VllmOptions) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from filelock import FileLock, Timeout
 
 from ste_plugin.budget import Budget
 from ste_plugin.config import RunConfig
-from ste_plugin.config_file import read_config, read_yaml, validated
+from ste_plugin.config_file import read_config, read_started
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.open_models import OpenModels
 from ste_plugin.errors import ConfigError
 from ste_plugin.plugins import plugin_manager
 from ste_plugin.run_folder import RunFolder
 from ste_plugin.session import Session, open_engine
+from ste_plugin.valid_settings import validated
 from ste_plugin.watch import Watch
 
 
@@ -26,7 +27,9 @@ def open_run(config: RunConfig, base: Path, files: Sequence[Path]) -> Iterator[S
     """
     folder = RunFolder(base / config.run)
     if not folder.config.exists():
-        raise ConfigError(f"{folder.root}: not a run's folder (no run.yaml); nothing was made yet.")
+        raise ConfigError(
+            f"{folder.root}: not a run's folder (no run.yaml); nothing was made yet. `ste run` makes one."
+        )
     listed = [(base / p).resolve() for p in config.plugins]
     plugins = plugin_manager(dict.fromkeys([*listed, *(p.resolve() for p in files)]))
     place = Place(base, folder.root, config.hosts.serve)
@@ -52,9 +55,11 @@ def read_run(path: Path) -> tuple[RunConfig, Path]:
     if path.is_file():
         return read_config(path), path.resolve().parent
     if not (path / "run.yaml").is_file():
-        raise ConfigError(f"{path}: neither a run's folder (no run.yaml in it) nor a config.")
+        raise ConfigError(
+            f"{path}: neither a run's folder (no run.yaml in it) nor a config. Give one of them."
+        )
     kept = path / "run.yaml"
-    config = validated(RunConfig, read_yaml(kept)["config"], str(kept))
+    config = validated(RunConfig, read_started(kept), str(kept))
     if config.run.is_absolute():
         return config.model_copy(update={"run": path.resolve()}), Path.cwd()
     return config, _base(path.resolve(), config.run)

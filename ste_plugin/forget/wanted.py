@@ -29,15 +29,23 @@ class Wanted:
         Raises: ConfigError unless exactly one of them is given and can be used.
         """
         if sum(map(bool, (match.strip(), regex, key))) != 1:
-            raise ConfigError("Say what to forget: one of --match TEXT, --regex R or --key K.")
+            found = [n for n, v in (("--match", match), ("--regex", regex), ("--key", key)) if v]
+            raise ConfigError(
+                f"ste forget: found {' and '.join(found) or 'nothing'} to forget by; expected one of --match TEXT, "
+                "--regex R or --key K."
+            )
         if key:
             return cls(key=key)
         try:
             pattern = re.compile(regex or re.escape(match), re.I if match else 0)
         except re.error as error:
-            raise ConfigError(f"--regex {regex!r}: not a regular expression ({error}).") from error
+            raise ConfigError(
+                f"--regex {regex!r}: not a regular expression ({error}). Mend it, or give plain text: --match."
+            ) from error
         if pattern.search(""):
-            raise ConfigError(f"--regex {regex!r} matches every text; expected one that tells.")
+            raise ConfigError(
+                f"--regex: found {regex!r}, which matches every text; expected one that tells, as 'Jane D.*'."
+            )
         return cls(pattern)
 
     def matches(self, *texts: str) -> bool:

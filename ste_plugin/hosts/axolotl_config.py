@@ -4,8 +4,6 @@ import copy
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ste_plugin import safe_yaml
 from ste_plugin.errors import ConfigError
 from ste_plugin.manifest import Manifest, rows_of_rl
@@ -28,14 +26,18 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
     Raises: ConfigError where it cannot be read, is not YAML, or not a mapping.
     """
-    try:
-        recipe = safe_yaml.load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from error
-    if not isinstance(recipe, dict):
-        raise ConfigError(f"{path}: expected an axolotl config (keys and values).")
+    recipe = safe_yaml.read(
+        path, "Give the path of an axolotl config, or a name (`ste recipes list`)"
+    )
+    for key, kind, expected in (
+        ("plugins", list, "a list ([a, b])"),
+        ("ste", dict, "settings (key: value)"),
+    ):
+        found = recipe.get(key)
+        if found is not None and not isinstance(found, kind):
+            raise ConfigError(
+                f"{path}: {key}: found {found!r}; expected {expected}. Correct it there."
+            )
     return recipe
 
 

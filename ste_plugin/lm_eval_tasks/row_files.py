@@ -8,7 +8,9 @@ from typing import Any
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.lm_eval_tasks.rows import Row
-from ste_plugin.sources.readers import Malformed, read_csv, read_parquet
+from ste_plugin.sources.files import refuse_foreign
+from ste_plugin.sources.parquet import read_parquet
+from ste_plugin.sources.readers import Malformed, read_csv
 from ste_plugin.store import read_rows
 
 ENDINGS = (".jsonl", ".json", ".csv", ".parquet")
@@ -23,7 +25,9 @@ def data_files(data: Path, name: str) -> list[Path]:
     if data.is_file():
         return [data]
     if not data.is_dir():
-        raise DataError(f"{data}: no such file or folder. Correct STE_JUDGE_DATA (judge_data).")
+        raise DataError(
+            f"{data}: no such file or folder. Correct the path: --data, evaluation.pairs or evaluation.data, or STE_JUDGE_DATA."
+        )
     places = [data / f"{name}{ending}" for ending in ENDINGS]
     found = [[path] for path in places if path.is_file()]
     below = sorted(p for p in (data / name).rglob("*") if p.suffix in ENDINGS)
@@ -47,6 +51,13 @@ def file_rows(data: Path, name: str) -> Iterator[Row]:
 
 
 def _placed(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if path.suffix != ".parquet":
+        refuse_foreign(path)
+    if path.suffix not in ENDINGS:
+        raise DataError(
+            f"{path}: expected a name that ends in {', '.join(ENDINGS)}, found {path.suffix or 'none'!r}. Rename or "
+            "convert the file."
+        )
     if path.suffix == ".json":
         yield from _json_rows(path)
     elif path.suffix in (".csv", ".parquet"):
@@ -66,11 +77,20 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
-        raise DataError(f"{path}: not JSON in UTF-8 ({error}). Mend the file.") from error
+        raise DataError(f"{path}: not JSON in UTF-8 ({error}). {_mend(error)}") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise DataError(f"{path}: expected one JSON list of objects. One object a line is .jsonl.")
+        found = "a list of other things" if isinstance(rows, list) else f"one {type(rows).__name__}"
+        raise DataError(
+            f"{path}: expected one JSON list of objects, found {found}. Write [{{…}}, {{…}}], or one object a line "
+            "into a file .jsonl."
+        )
     for index, row in enumerate(rows):
         yield f"{path}#{index}", row
+
+
+def _mend(error: Exception) -> str:
+    lines = "Extra data" in str(error)
+    return "One object a line? Rename it to .jsonl." if lines else "Mend the file."
 
 
 def hub_rows(

@@ -108,4 +108,6 @@ class Row:
 
     def _unexpected(self, column: str, value: Any, expected: str) -> DataError:
         found = f"{type(value).__name__} {str(value)[:40]!r}"
-        return DataError(f"{self.where}: {column!r} is {found}; expected {expected}.")
+        return DataError(
+            f"{self.where}: {column!r} is {found}; expected {expected}. Correct it or remove the row."
+        )

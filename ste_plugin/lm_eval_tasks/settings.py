@@ -70,7 +70,7 @@ class JudgeSettings:
         if benchmark == LOCAL and not get("data"):
             raise ConfigError(
                 f"{PREFIX}DATA is not set: ste_local needs the path of a file of pairs (id, "
-                "subset, prompt, chosen, rejected), as in STE_JUDGE_DATA=pairs.jsonl."
+                "subset, prompt, chosen, rejected), as in STE_JUDGE_DATA=pairs.jsonl (ste eval: --data)."
             )
         return cls(
             data=Path(get("data")) if get("data") else None,
@@ -117,14 +117,21 @@ class JudgeSettings:
         Raises: ConfigError where there is none, PluginError where a plugin does not fit.
         """
         manager = plugin_manager(self.plugins)
-        found: JudgeFormat = named(manager, "ste_judge_formats", self.format, PREFIX + "FORMAT")
+        found: JudgeFormat = named(
+            manager, "ste_judge_formats", self.format, f"{PREFIX}FORMAT (--format)"
+        )
         return found
+
+
+def place(name: str) -> str:
+    """Return where a setting is made."""
+    return f"{PREFIX}{name} ({name.lower()} in --judge-args)"
 
 
 def switched(name: str, text: str) -> bool:
     """Return whether a switch is on. Raises: ConfigError where it is neither on nor off."""
     if text.lower() not in ("", "0", "1", "true", "false"):
-        raise ConfigError(f"{PREFIX}{name}: found {text!r}; expected 1 or 0.")
+        raise ConfigError(f"{place(name)}: found {text!r}; expected 1 or 0.")
     return text.lower() in ("1", "true")
 
 
@@ -133,7 +140,7 @@ def counted(name: str, text: str, least: int = 1) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or int(text) < least:
-        raise ConfigError(f"{PREFIX}{name}: found {text!r}; expected a whole number from {least}.")
+        raise ConfigError(f"{place(name)}: found {text!r}; expected a whole number from {least}.")
     return int(text)
 
 
@@ -144,7 +151,7 @@ def upto(name: str, text: str, most: float) -> float:
     except ValueError:
         found = -1.0
     if not 0 <= found <= most:
-        raise ConfigError(f"{PREFIX}{name}: found {text!r}; expected a number from 0 to {most:g}.")
+        raise ConfigError(f"{place(name)}: found {text!r}; expected a number from 0 to {most:g}.")
     return found
 
 
@@ -154,4 +161,4 @@ def one_of(name: str, text: str, words: tuple[Word, ...]) -> Word:
     for word in words:
         if word == chosen:
             return word
-    raise ConfigError(f"{PREFIX}{name}: found {text!r}; expected {' or '.join(words)}.")
+    raise ConfigError(f"{place(name)}: found {text!r}; expected {' or '.join(words)}.")

@@ -28,7 +28,7 @@ def phone_finder(
     """
     if unknown := sorted(set(regions) - set(library.SUPPORTED_REGIONS)):
         raise ConfigError(
-            f"privacy.phone_regions: no region {unknown[0]!r}; expected two letters as US, GB, DE."
+            f"privacy.phone_regions: no region {unknown[0]!r}; expected two letters of ISO 3166 as US, GB (not UK), DE."
         )
 
     def phones(text: str) -> Iterator[tuple[int, int]]:

@@ -138,9 +138,12 @@ def read_row(place: str, row: Mapping[str, Any], source: "SourceConfig") -> Inst
         text = _LONE_SURROGATE.sub("\ufffd", form.text(named)).strip()
         category = _as_text(named["category"], "category").strip()
     except BadRow as error:
-        raise BadRow(f"{place}: {error}.", error.reason) from error
+        raise BadRow(f"{place}: {error}. Mend or remove it.", error.reason) from error
     if not text:
-        raise BadRow(f"{place}: expected an instruction, found an empty one.", "empty instruction")
+        raise BadRow(
+            f"{place}: expected an instruction, found an empty one. Fill it in or remove it.",
+            "empty instruction",
+        )
     origin = place if named["id"] in (None, "") else f"{place} ({named['id']})"
     return Instruction(content_key("instruction", text), text, origin, category)
 
@@ -151,13 +154,20 @@ def missing_column(place: str, row: Mapping[str, Any], source: "SourceConfig", n
     near = get_close_matches(wanted, row, n=1, cutoff=0.5) or [c for c in _USUAL if c in row]
     others = [n for n, f in FORMS.items() if n != source.form and set(f.required) <= row.keys()]
     message = f"{place}: no column {wanted!r}; found {', '.join(map(repr, row)) or 'none'}."
-    if near:
+    if separator := _other_separator(row):
+        message += f" Its fields are separated by {separator!r}: save it with commas."
+    elif near:
         message += f" Did you mean {near[0]!r}? Then set columns: {{{name}: {near[0]}}}."
     else:
         message += f" Name the right one: columns: {{{name}: ...}}."
     if others:
         message += f" The columns fit form: {others[0]}."
     return BadRow(message, f"no column {wanted!r}")
+
+
+def _other_separator(row: Mapping[str, Any]) -> str:
+    """Return what separates the fields of a CSV file that came out as one column; or ''."""
+    return next((s for s in ";\t|" if len(row) == 1 and s in next(iter(row))), "")
 
 
 def filtered_by(place: str, row: Mapping[str, Any], source: "SourceConfig") -> str | None:

@@ -3,11 +3,12 @@
 import csv
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.sources.files import NEEDS_EXTRA, located_text, readable
+from ste_plugin.sources.parquet import read_parquet
 from ste_plugin.store import parse_line
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ Row = dict[str, Any]
 
 _BOM = b"\xef\xbb\xbf"
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a wrong byte
-_NEEDS_EXTRA = "Install it: pip install 'ste-plugin[data]'"
 
 
 class Malformed(dict[str, Any]):
@@ -33,33 +33,9 @@ class Malformed(dict[str, Any]):
         """The whole message: place, what was found, what was expected."""
 
 
-def located(source: "SourceConfig", base: Path) -> Path:
-    """Return the file that `path` names, relative to the config's folder.
-
-    Raises: DataError with the resolved path, where there is no such file.
-    """
-    path = (base / Path(source.path).expanduser()).resolve()
-    if not path.is_file():
-        found = "is a folder, not a file" if path.is_dir() else "no such file"
-        raise DataError(
-            f"{path}: {found}. `path: {source.path}` of an instruction source is taken relative to "
-            "the config's folder; correct it there."
-        )
-    return path
-
-
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses into a DataError."""
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
-
-
 def read_jsonl(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:
     """Yield a row for each non-empty line; a byte-order mark and CRLF are no matter."""
-    path = located(source, base)
+    path = located_text(source, base)
     with readable(path), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             text = line.removeprefix(_BOM) if number == 1 else line
@@ -79,7 +55,7 @@ def read_csv(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:
 
     The place is the line where a record starts, for quoted fields may hold line breaks.
     """
-    path = located(source, base)
+    path = located_text(source, base)
     # A wrong byte becomes a lone surrogate, so that it spoils its own record and not the file.
     with (
         readable(path),
@@ -121,6 +97,8 @@ def _next_fields(lines: Any) -> list[str] | str | None:
     try:
         return next(lines, None)
     except csv.Error as error:
+        if "field limit" in str(error):
+            return f"a field of more than {csv.field_size_limit():,} characters, as behind a quote that is never closed"
         return f"broken quoting ({error})"
 
 
@@ -137,32 +115,12 @@ def _csv_row(place: str, header: list[str], fields: list[str] | str) -> Row:
     return dict(zip(header, fields, strict=True))
 
 
-def read_parquet(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:
-    """Yield the rows batch by batch; places count from 0, as pyarrow does."""
-    path = located(source, base)
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise ConfigError(f"reader: parquet needs pyarrow ({error}). {_NEEDS_EXTRA}") from error
-    index = 0
-    try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=256):
-                for row in batch.to_pylist():
-                    yield f"{source.path}#{index}", row
-                    index += 1
-    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise DataError(
-            f"{path}: not a readable Parquet file ({error}), at row {index}."
-        ) from error
-
-
 def read_hub(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:  # noqa: ARG001
     """Yield the rows of a data set as they stream in; places count from 0, as `datasets` does."""
     try:
         import datasets
     except ImportError as error:
-        raise ConfigError(f"reader: hub needs datasets ({error}). {_NEEDS_EXTRA}") from error
+        raise ConfigError(f"reader: hub needs datasets ({error}). {NEEDS_EXTRA}") from error
     index = 0
     try:
         rows = datasets.load_dataset(source.path, source.subset, split=source.split, streaming=True)

@@ -49,7 +49,8 @@ def benchmark_of(settings: JudgeSettings) -> Benchmark[LabelledPair]:
     if settings.section and settings.section not in benchmark.sections:
         known = ", ".join(map(repr, benchmark.sections)) or "none, as it has no sections"
         raise ConfigError(
-            f"{PREFIX}SECTION: found {settings.section!r}; {benchmark.name} has {known}."
+            f"{PREFIX}SECTION (section in --judge-args): found {settings.section!r}; expected one that "
+            f"{benchmark.name} has: {known}."
         )
     return benchmark
 

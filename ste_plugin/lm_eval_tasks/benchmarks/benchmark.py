@@ -59,7 +59,7 @@ class Benchmark(Generic[N]):
             )
         if not found:
             raise DataError(
-                f"{data or self.hub}: nothing to judge in it. Expected rows of {self.name}."
+                f"{data or self.hub}: nothing to judge in it; expected rows of {self.name}. Fill it, or name another."
             )
         return found
 

@@ -1,0 +1,63 @@
+"""Plugins that are not installed: a `hooks.py` imported and registered."""
+
+import importlib.util
+import re
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from ste_plugin.errors import PluginError
+
+MEND = "Mend the plugin (install what it needs), or leave it out."
+
+
+def register(manager: pluggy.PluginManager, file: Path) -> None:
+    """Add a file's hooks. Raises: PluginError where it cannot be imported, or has none that fit."""
+    module = load_file(file)
+    try:
+        manager.register(module, str(file))
+    except pluggy.PluginValidationError as error:  # arguments that the hook does not have
+        hook, arguments = (
+            re.findall(r"hook '(\w+)'", str(error)),
+            re.findall(r"\{(.*)\}", str(error)),
+        )
+        known = getattr(manager.hook, hook[0]).spec.argnames if hook else ()
+        raise PluginError(
+            f"{file}: {', '.join(hook)}: found the argument {', '.join(arguments)}; expected none but "
+            f"{', '.join(known)}. Rename it, or leave it out."
+        ) from error
+    if not manager.get_hookcallers(module):
+        raise PluginError(
+            f"{file}: no hook in it; expected functions marked with @hookimpl (from "
+            "ste_plugin.hookspecs import hookimpl), named as `ste plugins --hooks` lists them."
+        )
+
+
+def load_file(path: Path) -> Any:
+    """Return the module of a `hooks.py` that is not installed.
+
+    Raises: PluginError where the file is missing or does not import.
+    """
+    spec = importlib.util.spec_from_file_location(f"ste_hooks_{path.stem}", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        found = "a folder" if path.is_dir() else "another file" if path.exists() else "no such file"
+        raise PluginError(
+            f"{path}: {found}; expected a Python file (.py) with hooks. Correct the path."
+        )
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises
+        raise PluginError(f"{path}: cannot be imported: {_where(error, path)}. {MEND}") from error
+    return module
+
+
+def _where(error: BaseException, path: Path) -> str:
+    """Return what was raised, with the last line of the file that it went through."""
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: {error.msg}"
+    through = traceback.extract_tb(error.__traceback__)
+    lines = [f.lineno for f in through if Path(f.filename).resolve() == path.resolve()]
+    return f"line {lines[-1]}: {error!r}" if lines else repr(error)

@@ -1,0 +1,52 @@
+"""The file that a source names: there, readable, and of the kind it is read as."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ste_plugin.errors import DataError
+from ste_plugin.foreign import HEAD, foreign
+
+if TYPE_CHECKING:
+    from ste_plugin.config import SourceConfig
+
+NEEDS_EXTRA = "Install it: pip install 'ste-plugin[data]'"
+
+
+def located(source: "SourceConfig", base: Path) -> Path:
+    """Return the file that `path` names, relative to the config's folder.
+
+    Raises: DataError with the resolved path, where there is no such file.
+    """
+    path = (base / Path(source.path).expanduser()).resolve()
+    if not path.is_file():
+        found = "is a folder, not a file" if path.is_dir() else "no such file"
+        raise DataError(
+            f"{path}: {found}. `path: {source.path}` of an instruction source is taken relative to "
+            "the config's folder; correct it there."
+        )
+    return path
+
+
+def located_text(source: "SourceConfig", base: Path) -> Path:
+    """Return that file if it begins as text does. Raises: DataError, also with what it is instead."""
+    path = located(source, base)
+    refuse_foreign(path)
+    return path
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise DataError for a file whose first bytes say that it is compressed, Parquet or UTF-16."""
+    with readable(path), path.open("rb") as file:
+        if other := foreign(file.read(HEAD)):
+            raise DataError(f"{path}: expected text in UTF-8, {other}")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into a DataError."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
