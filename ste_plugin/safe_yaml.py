@@ -44,6 +44,7 @@ def read(path: Path, cure: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader)
 
 _PLAINER = {
     "'\\t'": "a tab; YAML is indented with spaces",
+    "another document": "a second document (---); expected a single document",
     "<document start>": "a second value behind the first; expected one mapping",
     "<stream end>": "the file ends too soon; a bracket or quote is open",
 }

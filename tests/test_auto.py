@@ -83,7 +83,7 @@ def test_an_option_of_another_engine_names_the_engines_that_have_it(option, othe
 
 
 def test_an_option_of_no_engine_is_refused_by_the_picked_one():
-    with pytest.raises(ConfigError, match=r"local engine: bacth.*There are"):
+    with pytest.raises(ConfigError, match=r"engine local:(.|\n)*bacth: unknown key; there are"):
         auto.create(ModelConfig(model="m", options={"bacth": 2}), place())
 
 

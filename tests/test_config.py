@@ -1,67 +1,8 @@
-"""A run's YAML: what is wrong is named, with the nearest right key."""
+"""A run's YAML and its defaults; what is wrong with one is in tests/catalogue/configs.py."""
 
-import pytest
-
-from builders import config, config_text
+from builders import config
 from ste_plugin.config_file import changed_fields, read_config
-from ste_plugin.errors import ConfigError
 from ste_plugin.starter import STARTER
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ({"iteration": "2"}, "iteration: unknown key; did you mean 'iterations'"),
-        ({"judging": "{sample: 3}"}, "judging.sample: unknown key; did you mean 'samples'"),
-        ({"instructions": "[{pth: x}]"}, "instructions.0.pth: unknown key; did you mean 'path'"),
-        ({"instructions": "[]"}, "instructions: Tuple should have at least 1 item"),
-        ({"judge": "{engine: local}"}, "judge.model: missing"),
-        ({"iterations": "0"}, "iterations: Input should be greater than or equal to 1"),
-        ({"judging": "{top_p: 0}"}, "judging.top_p: Input should be greater than 0"),
-        ({"keep": "first"}, "keep: Input should be 'best' or 'last'"),
-        (
-            {"dataset": "{dev_fraction: 0.6, test_fraction: 0.5}"},
-            "leave under a tenth for training",
-        ),
-        ({"selection": "{min_complexity: 5}"}, "a complexity range needs labels: set label: true"),
-        (
-            {"selection": "{label: true, min_complexity: 5, max_complexity: 3}"},
-            "min_complexity 5 is above",
-        ),
-        (
-            {"hosts": "{train: {pyhton: x}}"},
-            "hosts.train.pyhton: unknown key; did you mean 'python'",
-        ),
-    ],
-)
-def test_a_wrong_setting_is_named_with_its_cure(tmp_path, more, message):
-    path = tmp_path / "ste.yaml"
-    path.write_text(config_text(**more))
-    with pytest.raises(ConfigError) as error:
-        read_config(path)
-    assert message in str(error.value)
-    assert str(path) in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"- a\n- b\n", "found list"),
-        (b"a: [", "cannot be read as YAML"),
-        (b"\xff\xfe\x00", "cannot be read"),
-        (b"", "found NoneType"),
-    ],
-)
-def test_a_file_that_is_no_config_is_refused(tmp_path, content, message):
-    path = tmp_path / "ste.yaml"
-    path.write_bytes(content)
-    with pytest.raises(ConfigError, match=message):
-        read_config(path)
-
-
-def test_a_missing_config_says_how_to_get_one(tmp_path):
-    with pytest.raises(ConfigError, match="no such file. `ste init`"):
-        read_config(tmp_path / "none.yaml")
 
 
 def test_the_starter_config_is_valid(tmp_path):

@@ -69,14 +69,14 @@ def test_a_key_that_no_header_can_carry_is_refused_unseen(monkeypatch, value):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"base_ulr": "http://h/v1"}, "base_ulr: unknown; did you mean 'base_url'?"),
-        ({"api_key": KEY}, "api_key: unknown; did you mean 'api_key_env'?"),
+        ({"base_ulr": "http://h/v1"}, "base_ulr: unknown key; did you mean 'base_url'?"),
+        ({"api_key": KEY}, "api_key: unknown key; did you mean 'api_key_env'?"),
         ({"api_key_env": KEY}, "api_key_env: expected the name of an environment variable"),
         ({"base_url": "localhost:8000/v1"}, "base_url: expected an address with http"),
         ({"base_url": f"http://me:{KEY}@h/v1"}, "base_url: expected scheme, host"),
         ({"base_url": f"http://h/v1?key={KEY}"}, "base_url: expected scheme, host"),
-        ({"concurrency": 0}, "concurrency: Input should be greater than or equal to 1"),
-        ({"prefill": "maybe"}, "prefill: Input should be 'ask', 'vllm'"),
+        ({"concurrency": 0}, "concurrency: expected 1 or more"),
+        ({"prefill": "maybe"}, "prefill: expected 'ask', 'vllm'"),
         ({}, "base_url: missing"),
     ],
 )

@@ -72,7 +72,7 @@ def test_a_plugin_that_does_not_import_is_named_with_its_error(tmp_path, text):
 
 
 def test_a_missing_plugin_file_is_named(tmp_path):
-    with pytest.raises(PluginError, match="nowhere.py: no such plugin file"):
+    with pytest.raises(PluginError, match="nowhere.py: no such file; expected a Python file"):
         plugin_manager([tmp_path / "nowhere.py"])
 
 

@@ -164,7 +164,7 @@ def test_every_german_iban_is_found_and_none_with_a_wrong_check_digit(number):
 
 
 def test_a_region_that_there_is_not_is_refused():
-    with pytest.raises(ConfigError, match="no region 'XX'; expected two letters as US"):
+    with pytest.raises(ConfigError, match="no region 'XX'; expected two letters of ISO 3166 as US"):
         scrubbed("hello", PrivacyConfig(scrub=("phone",), phone_regions=("XX",)))
 
 
