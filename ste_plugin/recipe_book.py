@@ -66,10 +66,14 @@ def validate_recipe(path: Path, python: str = sys.executable) -> None:
     No model, data or GPU is needed. Keys that axolotl would drop silently count as refused.
     Raises: HostError with axolotl's reasons; ConfigError where the file is no YAML.
     """
-    problems = recipe_problems([path], python)[path]
-    if problems:
-        told = "\n".join(f"  {problem}" for problem in problems)
-        raise HostError(f"{path}: axolotl would not train this recipe as written:\n{told}")
+    if problems := recipe_problems([path], python)[path]:
+        raise HostError(refusal(path, problems))
+
+
+def refusal(path: Path, problems: Sequence[str]) -> str:
+    """Return the message that a recipe with these problems is told by."""
+    told = "\n".join(f"  {problem}" for problem in problems)
+    return f"{path}: axolotl would not train this recipe as written:\n{told}"
 
 
 def recipe_problems(

@@ -79,7 +79,7 @@ def unless_set(cfg: Config, key: str, wanted: Any, why: str) -> Any:
     """Return the value wanted. Raises: ConfigError where the user set another."""
     if cfg.get(key) not in (None, wanted):
         raise ConfigError(
-            f"{key}: found {cfg.get(key)!r}, but {why}. Remove the key, or set {key}: {wanted!r}."
+            f"{key}: found {cfg.get(key)!r}, but {why}. Remove the key, or set {key}: {str(wanted).lower()}."
         )
     return wanted
 

@@ -71,18 +71,17 @@ def recipes_validate(
     """Check recipes against axolotl's own schema."""
     import sys
 
-    from ste_plugin.recipe_book import find_recipe, list_recipes, validate_recipe
+    from ste_plugin.recipe_book import find_recipe, list_recipes, recipe_problems, refusal
 
     dirs = recipe_dirs(plugin)
-    failed = 0
-    for name in names or [n for n, _, _ in list_recipes(dirs)]:
-        try:
-            validate_recipe(find_recipe(name, dirs), python or sys.executable)
+    paths = {n: find_recipe(n, dirs) for n in names or [n for n, _, _ in list_recipes(dirs)]}
+    found = recipe_problems([*paths.values()], python or sys.executable)
+    for name, path in paths.items():
+        if found[path]:
+            say(refusal(path, found[path]), err=True)
+        else:
             say(f"{name}: valid")
-        except HostError as error:
-            failed += 1
-            say(f"{name}: {error}", err=True)
-    if failed:
+    if any(found.values()):
         raise typer.Exit(HostError.exit_code)
 
 

@@ -7,3 +7,4 @@ AREAS = {
     for area in (configs, data_files, models, recipes, tasks, plugins, environment)
 }
 ROWS = [row for rows in AREAS.values() for row in rows]
+REFUSED = recipes.REFUSED

@@ -1,5 +1,10 @@
 """Recipes: axolotl configs by name or path."""
 
+from typing import Any
+
+import yaml
+from axolotl_runs import LORA, ON_A_CPU
+
 from catalogue.row import Row, hooks, run_with
 
 OWN = "{recipe: mine.yaml}"
@@ -106,5 +111,94 @@ ROWS = [
         2,
         "mine.yaml: deepspeed: zero9.json cannot be read (No such file or directory). Start `ste`"
         " where axolotl would be started, or write the settings into the recipe.",
+    ),
+]
+
+
+def refused(name: str, file: str, message: str, **settings: Any) -> Row:
+    """A recipe that axolotl, or our plugin in it, refuses; all of these share one start of axolotl."""
+    recipe = ON_A_CPU | LORA | {"base_model": "some/model"} | settings
+    command = f"ste recipes validate {file}"
+    said = f"{file}: axolotl would not train this recipe as written:\n  {message}"
+    return Row(name, {file: yaml.safe_dump(recipe)}, command, 5, said)
+
+
+REFUSED = [
+    refused(
+        "a key that axolotl would ignore",
+        "typo.yaml",
+        "learning_rte: axolotl has no such key and would ignore it; did you mean 'learning_rate'?",
+        learning_rte=0.1,
+    ),
+    refused(
+        "a number of axolotl's in words",
+        "words.yaml",
+        "learning_rate: {host}",
+        learning_rate="fast",
+    ),
+    refused(
+        "a key of ours that is nearly right",
+        "ours.yaml",
+        "ste: 1 setting(s) to mend:\n  select_bets: unknown key; did you mean 'select_best'?",
+        ste={"select_bets": "judge_acc"},
+    ),
+    refused(
+        "a setting of ours out of range",
+        "range.yaml",
+        "ste: 1 setting(s) to mend:\n  judge_pairs: found 0; expected 1 or more",
+        ste={"judge_pairs": 0},
+    ),
+    refused(
+        "a way to mix data that there is not",
+        "mix.yaml",
+        "ste: 1 setting(s) to mend:\n  datasets: found 'add'; expected 'replace', 'append' or 'off'",
+        ste={"datasets": "add"},
+    ),
+    refused(
+        "packing beside preferences",
+        "packed.yaml",
+        "1 thing(s) to mend before training:\n  sample_packing: not with rl: dpo. Set it to false.",
+        rl="dpo",
+        sample_packing=True,
+    ),
+    refused(
+        "weights for other losses",
+        "losses.yaml",
+        "1 thing(s) to mend before training:\n  dpo_loss_weights: 1 weights for 2 loss type(s). Give one each.",
+        rl="dpo",
+        dpo_loss_type=["sigmoid", "sft"],
+        dpo_loss_weights=[1.0],
+    ),
+    refused(
+        "a key that TRL has no more",
+        "gone.yaml",
+        "1 thing(s) to mend before training:\n  rpo_alpha: gone from TRL. Write dpo_loss_type: [sigmoid, sft] and dpo_loss_weights: [1.0, 1.0].",
+        rl="dpo",
+        rpo_alpha=1.0,
+    ),
+    refused(
+        "SimPO without its margin",
+        "simpo.yaml",
+        "1 thing(s) to mend before training:\n  simpo_gamma: missing, and TRL has no default for it. Write simpo_gamma: 0.5 or what you want.",
+        rl="simpo",
+    ),
+    refused(
+        "KTO whose label would be removed",
+        "kto.yaml",
+        "remove_unused_columns: found True, but KTO reads the column `label`, which would be removed. Remove the key, or set remove_unused_columns: false.",
+        rl="kto",
+        remove_unused_columns=True,
+    ),
+    refused(
+        "a plugin that cannot be imported",
+        "plugin.yaml",
+        "plugins: nowhere.Plugin cannot be imported{host}",
+        plugins=["nowhere.Plugin"],
+    ),
+    refused(
+        "a training without rows",
+        "ppo.yaml",
+        "rl: gdpo needs rows that are not made here. Leave `rl` out to train on judgments, or use one of dpo, ipo, orpo, simpo, kto, grpo.",
+        rl="gdpo",
     ),
 ]
