@@ -300,7 +300,7 @@ def test_data_that_is_not_there_is_told(tmp_path):
     ("settings", "told"),
     [
         ({"benchmark": "rewardbanch"}, "STE_JUDGE_BENCHMARK: found 'rewardbanch'"),
-        ({"benchmark": "rewardbench", "section": "chat"}, "STE_JUDGE_SECTION: found 'chat'; .* 'Chat'"),
+        ({"benchmark": "rewardbench", "section": "chat"}, "STE_JUDGE_SECTION .*: found 'chat'; .* 'Chat'"),
         ({"benchmark": "judgebench", "section": "Chat"}, "no sections"),
     ],
 )  # fmt: skip

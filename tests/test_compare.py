@@ -263,23 +263,6 @@ def test_a_run_without_any_evaluation_has_no_table(tmp_path):
     assert (done.returncode, "no judge was measured there yet" in done.stderr) == (3, True)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        ([], "Say what to measure"),
-        (["ste.yaml", "--model", "m"], "not both"),
-        (["--model", "m", "--task", "ste_nothing"], "No task 'ste_nothing'. There are"),
-        (["--model", "m", "--judge-args", "vots=8"], "no 'vots'; there are"),
-        (["--model", "m", "--model-args", "x"], "expected KEY=VALUE"),
-        (["--model", "m"], "STE_JUDGE_DATA is not set"),
-    ],
-)
-def test_a_wrong_measurement_is_refused_before_any_model_is_loaded(tmp_path, arguments, told):
-    done = ste("eval", *arguments, cwd=tmp_path)
-    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
-    assert told in done.stderr
-
-
 def asked(prompt, reply):
     return {"arg_0": prompt, "arg_1": {"until": []}}, reply
 

@@ -165,7 +165,7 @@ def test_the_threads_of_the_options_are_used(tiny_model):
 
 def test_an_unknown_option_names_those_that_there_are(tiny_model):
     model = ModelConfig(model=str(tiny_model), engine="local", options={"batch": 3})
-    with pytest.raises(ConfigError, match=r"batch.*There are: revision.*threads"):
+    with pytest.raises(ConfigError, match=r"batch: unknown key; there are: revision.*threads"):
         local.create(model, HERE)
 
 
