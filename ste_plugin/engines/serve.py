@@ -5,6 +5,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Thread
+from typing import Annotated
+
+from pydantic import Field
 
 from ste_plugin.config import ModelConfig, Positive, ServeConfig
 from ste_plugin.engines import http
@@ -28,7 +31,7 @@ _SERVER = ("-m", "vllm.entrypoints.openai.api_server")
 class ServeOptions(VllmOptions):
     """`options:` of an `engine: serve`."""
 
-    port: Positive | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Where the server listens on this machine; by default a free port is found."""
     arguments: tuple[str, ...] = ()
     """Further words of its command line: `[--kv-cache-dtype, fp8]`."""

@@ -1,5 +1,6 @@
 """The file that a source names: there, readable, and of the kind it is read as."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +23,10 @@ def located(source: "SourceConfig", base: Path) -> Path:
     path = (base / Path(source.path).expanduser()).resolve()
     if not path.is_file():
         found = "is a folder, not a file" if path.is_dir() else "no such file"
+        hub = ", or set reader: hub" if re.fullmatch(r"[\w-]+/[\w-]+", source.path) else ""
         raise DataError(
             f"{path}: {found}. `path: {source.path}` of an instruction source is taken relative to "
-            "the config's folder; correct it there."
+            f"the config's folder; correct it there{hub}."
         )
     return path
 

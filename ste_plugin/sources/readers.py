@@ -36,6 +36,10 @@ class Malformed(dict[str, Any]):
 def read_jsonl(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:
     """Yield a row for each non-empty line; a byte-order mark and CRLF are no matter."""
     path = located_text(source, base)
+    if path.suffix == ".csv":
+        raise DataError(
+            f"{path}: expected JSON lines, found a name that ends in .csv. Set reader: csv."
+        )
     with readable(path), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             text = line.removeprefix(_BOM) if number == 1 else line

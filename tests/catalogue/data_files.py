@@ -2,6 +2,7 @@
 
 from catalogue.row import Row, gzipped, lines, parquet, run_with
 
+SKIP = "\nOr set on_bad_line: skip to leave such lines out and count them."
 GENERATE = "ste generate ste.yaml"
 GOOD = lines({"instruction": "Name a fruit."}, {"instruction": "Name a tree."})
 
@@ -304,6 +305,31 @@ INSTRUCTIONS = [
         3,
         "hub:nobody/nothing (split 'train'): cannot be read, at row 0 ({host}). Check the name, "
         "`split`, `subset` and the network.",
+    ),
+    Row(
+        "CSV without its reader",
+        given("instruction\nName a fruit.\n", "a.csv"),
+        GENERATE,
+        3,
+        "{tmp}/a.csv: expected JSON lines, found a name that ends in .csv. Set reader: csv.",
+    ),
+    Row(
+        "a hub data set without its reader",
+        run_with(instructions="[{path: tatsu-lab/alpaca}]"),
+        GENERATE,
+        3,
+        "{tmp}/tatsu-lab/alpaca: no such file. `path: tatsu-lab/alpaca` of an instruction source "
+        "is taken relative to the config's folder; correct it there, or set reader: hub.",
+    ),
+    Row(
+        "more of a category than there is",
+        given(lines({"instruction": "Name a fruit.", "category": "food"}))
+        | {"ste.yaml": run_with(selection="{categories: {food: 1, wood: 5}}")["ste.yaml"]},
+        GENERATE,
+        2,
+        "selection.categories: the pool is too small for its quotas ('wood': found 0, wanted 5). "
+        "Categories at this point: food 1. Lower the quota, add instructions, loosen the "
+        "selectors before it, or let the generator label categories (label: true).",
     ),
 ]
 

@@ -2,6 +2,10 @@
 
 from catalogue.row import TINY, Row, run_with, served
 
+EXPECTED = (
+    "\nExpected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a hub id that "
+    "can be reached from here."
+)
 JUDGE = "ste judge model --instruction 'Name a fruit.' --a 'An apple.' --b 'A spade.'"
 FIT = "ste recipes fit sft-lora-8b --gpus 8x80 --model "
 LLAMA = '{"model_type": "llama", "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "vocab_size": 8}'
@@ -12,27 +16,21 @@ ROWS = [
         {},
         JUDGE.replace("model", "./gone/judge"),
         4,
-        "./gone/judge: cannot be loaded as a model: no such folder.\n"
-        "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a"
-        " hub id that can be reached from here.",
+        "./gone/judge: cannot be loaded as a model: no such folder." + EXPECTED,
     ),
     Row(
         "an empty folder for a model",
         {"model": None},
         JUDGE,
         4,
-        "{tmp}/model: cannot be loaded as a model: no config.json in it.\n"
-        "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a"
-        " hub id that can be reached from here.",
+        "{tmp}/model: cannot be loaded as a model: no config.json in it." + EXPECTED,
     ),
     Row(
         "a model whose config is no JSON",
         {"model/config.json": "{"},
         JUDGE,
         4,
-        "{tmp}/model: cannot be loaded as a model: its config.json is not JSON.\n"
-        "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a"
-        " hub id that can be reached from here.",
+        "{tmp}/model: cannot be loaded as a model: its config.json is not JSON." + EXPECTED,
     ),
     Row(
         "a model without a tokenizer",
@@ -40,9 +38,7 @@ ROWS = [
         JUDGE,
         4,
         "{tmp}/model: cannot be loaded as a model: no tokenizer in it (tokenizer.json, "
-        "tokenizer.model or vocab.json).\n"
-        "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a"
-        " hub id that can be reached from here.",
+        "tokenizer.model or vocab.json)." + EXPECTED,
     ),
     Row(
         "a model with pickled weights",
@@ -54,9 +50,7 @@ ROWS = [
         JUDGE,
         4,
         "{tmp}/model: cannot be loaded as a model: no weights in it as safetensors; others are "
-        "pickles, which can run code.\n"
-        "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a"
-        " hub id that can be reached from here.",
+        "pickles, which can run code." + EXPECTED,
     ),
     Row(
         "a model with torn weights",
@@ -64,9 +58,7 @@ ROWS = [
         JUDGE,
         4,
         "{tmp}/model: cannot be loaded as a model: {tmp}/model/model.safetensors: not a "
-        "safetensors file, or torn: its header cannot be read.\n"
-        "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a"
-        " hub id that can be reached from here.",
+        "safetensors file, or torn: its header cannot be read." + EXPECTED,
     ),
     Row(
         "a model with a tokenizer that is none",
@@ -74,9 +66,7 @@ ROWS = [
         JUDGE,
         4,
         "{tmp}/model: cannot be loaded as a model: its files are not what they should be "
-        "({host}).\n"
-        "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a"
-        " hub id that can be reached from here.",
+        "({host})." + EXPECTED,
     ),
     Row(
         "a model without a chat template",
@@ -92,9 +82,7 @@ ROWS = [
         JUDGE,
         4,
         "{tmp}/model: cannot be loaded as a model: its weights have other shapes than its "
-        "config.json says.\n"
-        "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a"
-        " hub id that can be reached from here.",
+        "config.json says." + EXPECTED,
     ),
     Row(
         "an adapter that names no base",
@@ -109,35 +97,28 @@ ROWS = [
         {"model/adapter_config.json": '{"base_model_name_or_path": "/gone/base"}'},
         JUDGE,
         4,
-        "{tmp}/model: cannot be loaded as a model: its base /gone/base: no such folder.\n"
-        "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a"
-        " hub id that can be reached from here.",
+        "{tmp}/model: cannot be loaded as a model: its base /gone/base: no such folder." + EXPECTED,
     ),
     Row(
         "a judge in the config that is nowhere",
         run_with(judge="{model: ./models/judge, engine: local}"),
         "ste generate ste.yaml",
         4,
-        "./models/judge: cannot be loaded as a model: no such folder.\n"
-        "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a"
-        " hub id that can be reached from here.",
+        "./models/judge: cannot be loaded as a model: no such folder." + EXPECTED,
     ),
     Row(
         "a hub id that cannot be reached",
         run_with(judge="{model: nobody/nothing, engine: local}"),
         "ste generate ste.yaml",
         4,
-        "nobody/nothing: cannot be loaded as a model: {host}\n"
-        "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a"
-        " hub id that can be reached from here.",
+        "nobody/nothing: cannot be loaded as a model: {host}" + EXPECTED,
     ),
     Row(
         "a device that there is not",
         run_with(judge="{model: some/judge, engine: local, options: {device: gpu}}"),
         "ste generate ste.yaml",
         2,
-        "options of engine local: 1 setting(s) to mend:\n"
-        "  device: found 'gpu'; expected auto, cpu, cuda, cuda:1, mps, xpu or npu",
+        "options of engine local: 1 setting(s) to mend:\n  device: found 'gpu'; expected auto, cpu, cuda, cuda:1, mps, xpu or npu",
     ),
     Row(
         "a server that is not there",

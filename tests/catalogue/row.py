@@ -12,6 +12,9 @@ import yaml
 from builders import config_text
 from ste_plugin.config import RunConfig
 
+TO_MEND = "ste.yaml: 1 setting(s) to mend:\n  "
+"""How the message about one wrong setting begins."""
+
 
 class _Tiny:
     """Stands for a folder with the tests' tiny model."""
