@@ -82,16 +82,15 @@ ROWS = [
         run_with(hosts="{train: {pyhton: x}}"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  hosts.train.pyhton: unknown key; did you mean 'python'?",
+        TO_MEND + "hosts.train.pyhton: unknown key; did you mean 'python'?",
     ),
     Row(
         "a key of another program",
         run_with(learning_rate="0.0002"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  learning_rate: unknown key; there are: run, seed, iterations, keep, judge, generator, "
+        TO_MEND
+        + "learning_rate: unknown key; there are: run, seed, iterations, keep, judge, generator, "
         "instructions, privacy, selection, pairs, judging, dataset, training, evaluation, budget,"
         " hosts, plugins",
     ),
@@ -109,32 +108,29 @@ ROWS = [
         run_with(judge="meta-llama/Llama-3.1-8B-Instruct"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  judge: found 'meta-llama/Llama-3.1-8B-Instruct'; expected settings (key: value)",
+        TO_MEND + "judge: found 'meta-llama/Llama-3.1-8B-Instruct'; expected settings (key: value)",
     ),
     Row(
         "a model name that YAML reads as a number",
         run_with(judge="{model: 8}"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  judge.model: found 8; expected text (in quotes, if it looks like something else)",
+        TO_MEND
+        + "judge.model: found 8; expected text (in quotes, if it looks like something else)",
     ),
     Row(
         "one source that is no list",
         run_with(instructions="{path: instructions.jsonl}"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  instructions: found settings (key: value); expected a list ([a, b])",
+        TO_MEND + "instructions: found settings (key: value); expected a list ([a, b])",
     ),
     Row(
         "an empty list of instructions",
         run_with(instructions="[]"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  instructions: found []; expected at least 1 in the list",
+        TO_MEND + "instructions: found []; expected at least 1 in the list",
     ),
     Row(
         "a number in words",
@@ -162,8 +158,7 @@ ROWS = [
         run_with(judging="{force_verdict: maybe}"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  judging.force_verdict: found 'maybe'; expected true or false",
+        TO_MEND + "judging.force_verdict: found 'maybe'; expected true or false",
     ),
     Row(
         "two mistakes told at once",
@@ -179,8 +174,8 @@ ROWS = [
         run_with(dataset="{dev_fraction: 0.5, test_fraction: 0.5}"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  dataset: found dev_fraction 0.5 + test_fraction 0.5, which leave under a tenth for "
+        TO_MEND
+        + "dataset: found dev_fraction 0.5 + test_fraction 0.5, which leave under a tenth for "
         "training; expected less than 0.9 together. Lower one of them",
     ),
     Row(
@@ -188,16 +183,16 @@ ROWS = [
         run_with(selection="{min_complexity: 5}"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  selection: found a range of complexity without labels; expected both. Set label: true",
+        TO_MEND
+        + "selection: found a range of complexity without labels; expected both. Set label: true",
     ),
     Row(
         "a range of complexity upside down",
         run_with(selection="{label: true, min_complexity: 7, max_complexity: 3}"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  selection: found min_complexity 7 above max_complexity 3; expected the smaller number "
+        TO_MEND
+        + "selection: found min_complexity 7 above max_complexity 3; expected the smaller number "
         "first. Swap them",
     ),
     Row(
@@ -205,8 +200,8 @@ ROWS = [
         run_with(evaluation="{pairs: {../mine: a.jsonl}}"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  evaluation.pairs.../mine: found '../mine'; expected a name for a folder: letters, "
+        TO_MEND
+        + "evaluation.pairs.../mine: found '../mine'; expected a name for a folder: letters, "
         "digits and _ . + -, 80 at most",
     ),
     Row(
@@ -294,8 +289,8 @@ ROWS = [
         run_with(privacy="{scrub: [emails]}"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  privacy.scrub.0: found 'emails'; expected 'email', 'phone', 'card', 'iban', 'ip', "
+        TO_MEND
+        + "privacy.scrub.0: found 'emails'; expected 'email', 'phone', 'card', 'iban', 'ip', "
         "'key' or 'name'",
     ),
     Row(

@@ -47,8 +47,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:3: not a JSON object (unterminated string, at character 17); found "
-        '\'{"instruction": "Name a\'. Mend or remove the line.\n'
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        '\'{"instruction": "Name a\'. Mend or remove the line.' + SKIP,
     ),
     Row(
         "a JSON list in one line",
@@ -57,8 +56,7 @@ INSTRUCTIONS = [
         3,
         "instructions.jsonl:1: expected a JSON object, found list \"[{'instruction': 'Name a "
         "fruit.'}]\". Write one object a line: jq -c '.[]' OLD > NEW (jq -c . where there is no "
-        "list around them).\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "list around them)." + SKIP,
     ),
     Row(
         "JSON over several lines",
@@ -67,8 +65,7 @@ INSTRUCTIONS = [
         3,
         "instructions.jsonl:1: expected a JSON object, found the start of one over several lines."
         " Write one object a line: jq -c '.[]' OLD > NEW (jq -c . where there is no list around "
-        "them).\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "them)." + SKIP,
     ),
     Row(
         "plain text",
@@ -76,8 +73,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.txt:1: not a JSON object (expecting value, at character 1); found 'Name a "
-        "fruit.'. Mend or remove the line.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "fruit.'. Mend or remove the line." + SKIP,
     ),
     Row(
         "JSON lines with single quotes",
@@ -86,8 +82,7 @@ INSTRUCTIONS = [
         3,
         "instructions.jsonl:1: not a JSON object (expecting property name enclosed in double "
         "quotes, at character 2); found \"{'instruction': 'Name a fruit.'}\". Mend or remove the "
-        "line.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "line." + SKIP,
     ),
     Row(
         "JSON lines in UTF-16",
@@ -103,8 +98,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:1: not a JSON object (not UTF-8 at byte 28: save the file in UTF-8); "
-        'found \'{"instruction": "Nenne ein �l."}\'. Mend or remove the line.\n'
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        'found \'{"instruction": "Nenne ein �l."}\'. Mend or remove the line.' + SKIP,
     ),
     Row(
         "JSON lines that are gzipped",
@@ -127,8 +121,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:3: not a JSON object (expecting value, at character 1); found 40 zero"
-        " bytes. Mend or remove the line.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        " bytes. Mend or remove the line." + SKIP,
     ),
     Row(
         "a column of another name",
@@ -136,8 +129,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:1: no column 'instruction'; found 'prompt'. Did you mean 'prompt'? "
-        "Then set columns: {instruction: prompt}.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "Then set columns: {instruction: prompt}." + SKIP,
     ),
     Row(
         "conversations under the plain form",
@@ -145,16 +137,14 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:1: no column 'instruction'; found 'messages'. Name the right one: "
-        "columns: {instruction: ...}. The columns fit form: openai.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "columns: {instruction: ...}. The columns fit form: openai." + SKIP,
     ),
     Row(
         "a conversation without a user",
         given(lines({"messages": [{"role": "assistant", "content": "Hi"}]}), form="openai"),
         GENERATE,
         3,
-        "instructions.jsonl:1: messages: no turn of the user among 1. Mend or remove it.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "instructions.jsonl:1: messages: no turn of the user among 1. Mend or remove it." + SKIP,
     ),
     Row(
         "an image in a turn",
@@ -165,8 +155,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:1: messages: content: expected parts of type 'text' only, found dict "
-        "\"{'type': 'image_url'}\". Mend or remove it.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "\"{'type': 'image_url'}\". Mend or remove it." + SKIP,
     ),
     Row(
         "an instruction of spaces",
@@ -174,8 +163,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:3: expected an instruction, found an empty one. Fill it in or remove "
-        "it.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "it." + SKIP,
     ),
     Row(
         "a column mapped that the form lacks",
@@ -191,8 +179,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:1: where: no column 'lang'; found 'instruction'. `where` takes the "
-        "file's own column names.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "file's own column names." + SKIP,
     ),
     Row(
         "a filter that leaves nothing",
@@ -226,8 +213,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "a.csv:2: no column 'instruction'; found 'instruction;category'. Its fields are separated"
-        " by ';': save it with commas.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        " by ';': save it with commas." + SKIP,
     ),
     Row(
         "CSV with an open quote",
@@ -236,8 +222,8 @@ INSTRUCTIONS = [
         ),
         GENERATE,
         3,
-        "a.csv:2: not a CSV record: broken quoting (unexpected end of data). Mend or remove it.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "a.csv:2: not a CSV record: broken quoting (unexpected end of data). Mend or remove it."
+        + SKIP,
     ),
     Row(
         "CSV with a comma too many",
@@ -245,8 +231,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "a.csv:2: expected 2 fields as in the header, found 3: 'Name a fruit, please.,food'. Mend"
-        " or remove the record; a comma inside a field needs quotes.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        " or remove the record; a comma inside a field needs quotes." + SKIP,
     ),
     Row(
         "CSV with a column twice",
@@ -261,8 +246,7 @@ INSTRUCTIONS = [
         given("instruction\nNenne ein Öl.\n".encode("cp1252"), "a.csv", reader="csv"),
         GENERATE,
         3,
-        "a.csv:2: expected UTF-8, found other bytes. Save the file as UTF-8.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "a.csv:2: expected UTF-8, found other bytes. Save the file as UTF-8." + SKIP,
     ),
     Row(
         "a workbook named .csv",
@@ -278,8 +262,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "a.csv:2: not a CSV record: a field of more than 131,072 characters, as behind a quote "
-        "that is never closed. Mend or remove it.\n"
-        "Or set on_bad_line: skip to leave such lines out and count them.",
+        "that is never closed. Mend or remove it." + SKIP,
     ),
     Row(
         "JSON lines read as Parquet",

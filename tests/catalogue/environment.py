@@ -101,8 +101,7 @@ ROWS = [
         run_with(judge="{model: m, engine: serve}", hosts="{serve: {command: vllm serve}}"),
         GENERATE,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n"
-        "  hosts.serve.command: found 'vllm serve'; expected a list ([a, b])",
+        TO_MEND + "hosts.serve.command: found 'vllm serve'; expected a list ([a, b])",
     ),
     Row(
         "threads in words",
@@ -134,7 +133,6 @@ ROWS = [
         run_with(judge="{model: m, engine: serve, options: {port: 80000}}"),
         GENERATE,
         2,
-        "options of engine serve: 1 setting(s) to mend:\n"
-        "  port: found 80000; expected 65535 or less",
+        "options of engine serve: 1 setting(s) to mend:\n  port: found 80000; expected 65535 or less",
     ),
 ]
