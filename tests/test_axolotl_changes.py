@@ -156,9 +156,9 @@ def test_grpo_keeps_both_orders_of_a_pair_together(manifest):
 
 @pytest.mark.parametrize(
     ("key", "value", "cure"),
-    [("metric_for_best_model", "eval_loss", "set metric_for_best_model: 'eval_judge_acc'"),
-     ("greater_is_better", False, "set greater_is_better: True"),
-     ("load_best_model_at_end", False, "set load_best_model_at_end: True")],
+    [("metric_for_best_model", "eval_loss", "set metric_for_best_model: eval_judge_acc"),
+     ("greater_is_better", False, "set greater_is_better: true"),
+     ("load_best_model_at_end", False, "set load_best_model_at_end: true")],
 )  # fmt: skip
 def test_another_way_to_choose_the_checkpoint_is_refused_with_the_cure(key, value, cure):
     with pytest.raises(ConfigError, match=cure):
