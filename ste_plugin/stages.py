@@ -15,6 +15,7 @@ from ste_plugin.hosts import axolotl, lm_eval
 from ste_plugin.hosts.axolotl_config import read_recipe
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.manifest import read_manifest, rows_of_rl
+from ste_plugin.plugins import plugin_files
 from ste_plugin.pool import prepare_pool
 from ste_plugin.recipe_book import find_recipe
 from ste_plugin.session import Iteration, Session
@@ -157,7 +158,7 @@ def measured(session: Session) -> dict[str, tuple[str, JudgeSettings]]:
         format=session.config.judging.format,
         force=session.config.judging.force_verdict,
         max_new_tokens=config.max_new_tokens,
-        plugins=tuple(session.base / p for p in session.config.plugins),
+        plugins=plugin_files(session.plugins),
     )
     others = replace(own, limit=config.limit, too_long=config.too_long)
     given = {name: session.base / path for name, path in config.pairs.items()}
