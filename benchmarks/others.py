@@ -20,7 +20,7 @@ from benchmarks.server import NAME, Server, served
 from benchmarks.stage import iteration, judged
 from benchmarks.table import Row
 from ste_plugin.judging.builtin import BRIEF
-from ste_plugin.judgments import questions_of
+from ste_plugin.questions import questions_of
 from ste_plugin.records import ResponsePair
 
 PAIRS, SAMPLES, TOKENS, IN_FLIGHT = 100, 1, 16, 50
@@ -113,6 +113,6 @@ def _script(
 
 def _prompts(pairs: list[ResponsePair]) -> list[str]:
     return [
-        BRIEF.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.order)[0].content
+        BRIEF.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.better_is)[0].content
         for q in questions_of(pairs)
     ]

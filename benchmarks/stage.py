@@ -9,16 +9,17 @@ from typing import Any
 
 from benchmarks.instant import BETTER, prose
 from benchmarks.places import response_pair
-from ste_plugin import generate
+from ste_plugin import harvest
 from ste_plugin.completions import CompletionFile
 from ste_plugin.config import ModelConfig
 from ste_plugin.config_file import read_config
 from ste_plugin.engines.base import ChatRequest, Sampling
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.judgments import JudgmentSampler, questions_of
+from ste_plugin.judgments import JudgmentSampler
 from ste_plugin.opening import opened
 from ste_plugin.pool import split_of
+from ste_plugin.questions import questions_of
 from ste_plugin.records import Judgment, ResponsePair
 from ste_plugin.sampling import RULES
 from ste_plugin.session import Iteration
@@ -68,12 +69,12 @@ def write_run(
 @contextmanager
 def without_tokenizer() -> Iterator[None]:
     """Let every example count one token as long as the block runs: a simulated judge has no tokenizer."""
-    kept = vars(generate)["count_tokens"]
-    vars(generate)["count_tokens"] = lambda _, examples: {e.key: 1 for e in examples}
+    kept = vars(harvest)["count_tokens"]
+    vars(harvest)["count_tokens"] = lambda _, examples: (1 for _ in examples)
     try:
         yield
     finally:
-        vars(generate)["count_tokens"] = kept
+        vars(harvest)["count_tokens"] = kept
 
 
 @contextmanager
@@ -90,7 +91,7 @@ def judged(at: Iteration, pairs: Iterable[ResponsePair]) -> tuple[list[Judgment]
     config = at.session.config.judging
     file = CompletionFile(at.folder / "judging.completions.jsonl")
     sampler = JudgmentSampler(at, file, lambda *_: None)
-    questions = questions_of(pairs)
+    questions = questions_of(list(pairs))
     sampler.sample(questions, RULES[config.sampling or "fixed"], config.samples)
     found = [j for q in questions for j in sampler.judgments(q) if isinstance(j, Judgment)]
     return found, file
@@ -103,7 +104,9 @@ def requests(
     model, sampling = model_identity(judge, Path()), Sampling(max_new_tokens=tokens)
     return [
         ChatRequest(model, turns, sampling, i, format_version=form.version)
-        for q in questions_of(pairs)
-        for turns in [form.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.order)]
+        for q in questions_of(list(pairs))
+        for turns in [
+            form.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.better_is)
+        ]
         for i in range(samples)
     ]

@@ -1,5 +1,6 @@
 """The file of one stage's completions: appended as they come, looked up by key, never held in memory."""
 
+import re
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from ste_plugin.engines.base import Completion
 from ste_plugin.errors import DataError
 from ste_plugin.store import appending, cut_torn_tail, parse_own, to_line
 
+_KEY = re.compile(r"[0-9a-f]{16}-\d{1,9}")
 _NOWHERE = -1
 _SYNC_S = 5.0
 """Seconds of answers that a power cut may cost."""
@@ -28,7 +30,7 @@ class CompletionFile:
         """
         self.path = path
         self.prompt_tokens, self.completion_tokens = 0, 0
-        self._places: dict[str, array[int]] = {}
+        self._places: dict[int, array[int]] = {}  # by the number that a prompt's key is
         self._end = 0
         self._reader: BinaryIO | None = None
         cut_torn_tail(path)
@@ -71,8 +73,8 @@ class CompletionFile:
     def _read(self, line: bytes, number: int = 0) -> Completion:
         try:
             found = Completion.from_dict(_checked(line, parse_own(self.path, number, line)))
-            if not str(found.key).rpartition("-")[2].isdecimal():
-                raise DataError(f"key {found.key!r} does not end in the number of a sample")
+            if not _KEY.fullmatch(str(found.key)):
+                raise DataError(f"key {found.key!r} is not PROMPT-SAMPLE")
             return found
         except DataError as error:
             where = f"{self.path}:{number}" if number else str(self.path)
@@ -83,12 +85,12 @@ class CompletionFile:
 
     def _place(self, key: str) -> int:
         prompt, _, sample = key.rpartition("-")
-        places = self._places.get(prompt)
+        places = self._places.get(int(prompt, 16))
         return places[int(sample)] if places and int(sample) < len(places) else _NOWHERE
 
     def _index(self, completion: Completion, length: int) -> None:
         prompt, _, sample = completion.key.rpartition("-")
-        places = self._places.setdefault(prompt, array("q"))
+        places = self._places.setdefault(int(prompt, 16), array("q"))
         places.extend([_NOWHERE] * (int(sample) + 1 - len(places)))
         if places[int(sample)] == _NOWHERE:  # of two answers to one request the first one counts
             places[int(sample)] = self._end

@@ -1,15 +1,39 @@
 """From judgments to examples: keep the right ones, balance the letters, drop what is too long."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, TypeVar
 
 from ste_plugin.engines.base import Message
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.plain import steers
-from ste_plugin.records import ORDERS, Drop, Judgment, ResponsePair, Verdict, content_key
+from ste_plugin.records import Drop, Judgment, ResponsePair, Verdict, content_key
 
 
-@dataclass(frozen=True, slots=True)
+class Judged(Protocol):
+    """What is enough to choose among examples: a pair and the letter of its better answer."""
+
+    @property
+    def key(self) -> str:
+        """The key of the prompt."""
+        ...
+
+    @property
+    def pair_key(self) -> str:
+        """The key of the pair."""
+        ...
+
+    @property
+    def better_is(self) -> Verdict:
+        """The letter under which the better response is shown."""
+        ...
+
+
+J = TypeVar("J", bound=Judged)
+
+
+@dataclass(frozen=True)
 class Example:
     """One pair in one presentation order, with the judgments that training may use."""
 
@@ -21,13 +45,18 @@ class Example:
     """A judgment that preferred the worse response, where one was sampled."""
 
     @property
-    def key(self) -> str:
-        """Return the key of the prompt, for drops and for ordering."""
-        return f"{self.pair.key}:{self.better_is}"
+    def pair_key(self) -> str:
+        """Return the key of the pair."""
+        return self.pair.key
 
     @property
+    def key(self) -> str:
+        """Return the key of the prompt, for drops and for ordering."""
+        return f"{self.pair_key}:{self.better_is}"
+
+    @cached_property
     def prompt(self) -> tuple[Message, ...]:
-        """Return the prompt that was judged, made anew: those of a large data set fill a memory."""
+        """Return the prompt that was judged."""
         pair = self.pair
         return self.form.render_pair(pair.instruction, pair.better, pair.worse, self.better_is)
 
@@ -46,45 +75,21 @@ def drop_reason(judgment: Judgment, pair: ResponsePair) -> str | None:
     return None
 
 
-def example_of(
-    pair: ResponsePair, order: Verdict, judgments: Iterable[Judgment], form: JudgeFormat,
-    reason_to_drop: Callable[[Judgment, ResponsePair], str | None],
-) -> tuple[Example | None, list[Drop]]:  # fmt: skip
-    """Return the example that a pair in one order makes, or None, and what was left out and why.
-
-    Of several correct (or wrong) samples the one with the lowest index is taken: samples are
-    independent, so this is a draw at random.
-    """
-    drops: list[Drop] = []
-    correct = wrong = None
-    for judgment in sorted(judgments, key=lambda j: j.sample_index):
-        reason = reason_to_drop(judgment, pair) if judgment.verdict else "no verdict"
-        if reason:
-            drops.append(Drop("judging", judgment.key, reason))
-        elif judgment.correct:
-            correct = correct or judgment
-        else:
-            wrong = wrong or judgment
-    if correct is None:
-        return None, [*drops, Drop("dataset", f"{pair.key}:{order}", "no correct judgment")]
-    return Example(pair, order, form, correct, wrong), drops
-
-
-def only_both_orders(examples: Sequence[Example]) -> tuple[list[Example], list[Drop]]:
+def only_both_orders(examples: Sequence[J]) -> tuple[list[J], list[Drop]]:
     """Return the examples of pairs that were judged rightly in both orders."""
     paired = _in_both_orders(examples)
-    return _partition(examples, lambda e: e.pair.key in paired, "right in one order only")
+    return _partition(examples, lambda e: e.pair_key in paired, "right in one order only")
 
 
-def balance(examples: Sequence[Example]) -> tuple[list[Example], list[Drop]]:
+def balance(examples: Sequence[J]) -> tuple[list[J], list[Drop]]:
     """Return as many examples whose better response is A as B.
 
     Pairs kept in both orders stay whole; of the others the longer side gives up its surplus, by key.
     """
     paired = _in_both_orders(examples)
-    single: dict[Verdict, list[Example]] = {"A": [], "B": []}
+    single: dict[Verdict, list[J]] = {"A": [], "B": []}
     for example in examples:
-        if example.pair.key not in paired:
+        if example.pair_key not in paired:
             single[example.better_is].append(example)
     fewest = min(len(single["A"]), len(single["B"]))
     surplus = {
@@ -95,52 +100,69 @@ def balance(examples: Sequence[Example]) -> tuple[list[Example], list[Drop]]:
     return _partition(examples, lambda e: e.key not in surplus, "surplus of one letter")
 
 
-def arrange(examples: Sequence[Example], seed: int) -> list[Example]:
+def arrange(examples: Sequence[J], seed: int) -> list[J]:
     """Return the examples in an order drawn by `seed`, both orders of a pair side by side."""
-    return sorted(examples, key=lambda e: (content_key("arrange", seed, e.pair.key), e.better_is))
+
+    def place(example: J) -> int:
+        return 2 * int(content_key("arrange", seed, example.pair_key), 16) + (
+            example.better_is == "B"
+        )
+
+    return sorted(examples, key=place)
 
 
-def only_counted(
-    examples: Sequence[Example], lengths: Mapping[str, int]
-) -> tuple[list[Example], list[Drop]]:
-    """Return the examples that have a length: the others hold a special token of the judge's tokenizer."""
-    return _partition(
-        examples, lambda e: e.key in lengths, "holds a special token of the judge's tokenizer"
-    )
+def fitting(
+    examples: Sequence[J], lengths: Sequence[int | None], longest: int
+) -> tuple[list[J], list[Drop]]:
+    """Return the examples of at most `longest` tokens.
+
+    `lengths` are those of `examples`, in their order; None: not to be counted, as it holds a special
+    token of the judge's tokenizer.
+    """
+    kept, drops = [], []
+    for example, length in zip(examples, lengths, strict=True):
+        if length is not None and length <= longest:
+            kept.append(example)
+        else:
+            reason = (
+                "holds a special token of the judge's tokenizer"
+                if length is None
+                else f"longer than sequence_len {longest}"
+            )
+            drops.append(Drop("dataset", example.key, reason))
+    return kept, drops
 
 
-def within_length(
-    examples: Sequence[Example], lengths: Mapping[str, int], longest: int
-) -> tuple[list[Example], list[Drop]]:
-    """Return the examples of at most `longest` tokens; `lengths` holds tokens by example key."""
-    return _partition(
-        examples, lambda e: lengths[e.key] <= longest, f"longer than sequence_len {longest}"
-    )
-
-
-def weighed(
-    examples: Sequence[Example], rates: Mapping[str, float]
-) -> tuple[list[Example], list[Drop]]:
+def weighed(examples: Sequence[J], rates: Mapping[str, float]) -> tuple[list[J], list[Drop]]:
     """Return the examples of a sample of pairs that favours the hard ones; `rates` are by pair key.
 
     A pair that is right at most half of the time stays; above, it stays with a chance that falls to
     nothing for one that is always right. Decided by the pair's key, so a later run decides alike.
     """
 
-    def stays(example: Example) -> bool:
-        place = int(content_key("weigh", example.pair.key), 16) / 16**16
-        return place < 2 * (1 - rates[example.pair.key])
+    def stays(example: J) -> bool:
+        place = int(content_key("weigh", example.pair_key), 16) / 16**16
+        return place < 2 * (1 - rates[example.pair_key])
 
     return _partition(examples, stays, "weighed out: mostly right already")
 
 
-def _in_both_orders(examples: Sequence[Example]) -> set[str]:
-    shown = {order: {e.pair.key for e in examples if e.better_is == order} for order in ORDERS}
-    return shown["A"] & shown["B"]
+def _in_both_orders(examples: Sequence[J]) -> set[str]:
+    seen: set[str] = set()
+    both: set[str] = set()
+    for example in examples:
+        (both if example.pair_key in seen else seen).add(example.pair_key)
+    return both
 
 
 def _partition(
-    examples: Sequence[Example], wanted: Callable[[Example], bool], reason: str
-) -> tuple[list[Example], list[Drop]]:
-    kept = [e for e in examples if wanted(e)]
-    return kept, [Drop("dataset", e.key, reason) for e in examples if not wanted(e)]
+    examples: Sequence[J], wanted: Callable[[J], bool], reason: str
+) -> tuple[list[J], list[Drop]]:
+    kept: list[J] = []
+    drops: list[Drop] = []
+    for example in examples:
+        if wanted(example):
+            kept.append(example)
+        else:
+            drops.append(Drop("dataset", example.key, reason))
+    return kept, drops

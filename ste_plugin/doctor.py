@@ -47,6 +47,7 @@ def examine(config: Path | None, files: Sequence[Path]) -> list[Finding]:
         _host("axolotl", "axolotl", hosts.train.python, "pip install 'ste-plugin[train]'"),
         _host("our plugin beside axolotl", "ste_plugin", hosts.train.python, "pip install ste-plugin"),
         _host("lm-eval", "lm_eval", hosts.eval.python, "pip install 'ste-plugin[eval]'"),
+        *([_host("vLLM for serving", "vllm", hosts.serve.python, "pip install vllm")] if hosts.serve.python else []),
         *([_axolotl_config(config)] if config and not ours else []),
     ]  # fmt: skip
 

@@ -64,8 +64,10 @@ class _Raw(io.FileIO):
     """A file whose writes, of buffers too, fail with what to do."""
 
     def write(self, content: Any) -> int:
-        with telling(Path(os.fsdecode(self.name))):
+        try:  # no context manager: this runs once a judgment
             return super().write(content)
+        except OSError as error:
+            raise unwritable(os.fsdecode(self.name), error) from error
 
 
 def open_binary(path: Path, mode: str) -> BinaryIO:

@@ -2,30 +2,34 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ste_plugin.completions import CompletionFile
-from ste_plugin.dataset import (
-    Example,
-    arrange,
-    balance,
-    only_both_orders,
-    only_counted,
-    weighed,
-    within_length,
+from ste_plugin.dataset import arrange, balance, fitting, only_both_orders, weighed
+from ste_plugin.drop_file import Drops, dropping
+from ste_plugin.engines.identity import model_identity
+from ste_plugin.harvest import (
+    TRAINING_SPLITS,
+    Harvest,
+    drop_reason,
+    harvested,
+    nothing_kept,
+    rule_name,
 )
-from ste_plugin.engines.identity import model_identity, model_path
-from ste_plugin.harvest import TRAINING_SPLITS, Harvest, harvested, nothing_kept, rule_name
-from ste_plugin.manifest import write_rows
-from ste_plugin.pass_rates import expected_rates, mean_rate
+from ste_plugin.judgments import JudgmentSampler
+from ste_plugin.manifest import row_file, write_rows
+from ste_plugin.pass_rates import PassRate, expected_rates, mean_rate
 from ste_plugin.plugins import named
 from ste_plugin.pool import Pool, prepare_pool
-from ste_plugin.records import Drop, Split
+from ste_plugin.questions import Question
+from ste_plugin.records import ResponsePair, Split
 from ste_plugin.rows import held_out_rows
 from ste_plugin.session import Iteration
-from ste_plugin.store import replace_json, replace_records
-from ste_plugin.tokens import count_tokens
+from ste_plugin.store import iter_records, replace_json
 
 HELD_OUT: tuple[Split, ...] = ("dev", "test")
 
@@ -40,15 +44,19 @@ def generate_dataset(iteration: Iteration) -> Path:
         return manifest
     pool = prepare_pool(iteration.session)
     file = CompletionFile(iteration.folder / "judging.completions.jsonl")
-    harvest = harvested(iteration, pool, file)
-    splits = {s: _chosen(iteration, harvest, s) for s in TRAINING_SPLITS}
-    if not splits["train"]:
-        raise nothing_kept(iteration, harvest)
-    rows = _rows(iteration, splits, harvest.drops) | _held_out(iteration, pool)
-    files = {name: write_rows(manifest.parent, name, found) for name, found in rows.items()}
-    replace_records(iteration.folder / "pass_rates.jsonl", harvest.rates)
-    replace_records(iteration.folder / "drops.jsonl", harvest.drops)
-    replace_json(manifest, _manifest(iteration, pool, harvest, splits, files, file))
+    sampler = JudgmentSampler(iteration, file, partial(drop_reason, iteration))
+    with dropping(iteration.folder / "drops.jsonl") as drops:
+        harvest = harvested(iteration, pool, sampler, drops)
+        splits = {s: _chosen(iteration, harvest, s, drops) for s in TRAINING_SPLITS}
+        if not splits["train"]:
+            raise nothing_kept(iteration, harvest, drops)
+        files: dict[str, Any] = {}
+        for split, questions in splits.items():
+            _write_rows(iteration, split, questions, sampler, drops, files)
+        for split in HELD_OUT:
+            rows = _held_out(iteration, pool.pairs[split])
+            files[f"judge-{split}"] = write_rows(manifest.parent, f"judge-{split}", rows)
+    replace_json(manifest, _manifest(iteration, pool, harvest, splits, files, file, drops))
     session, sampled = iteration.session, harvest.counts["judgments"]
     kept = len(splits["train"])
     session.watch.event("dataset", iteration=iteration.number, judgments=sampled, kept=kept)
@@ -59,61 +67,68 @@ def generate_dataset(iteration: Iteration) -> Path:
     return manifest
 
 
-def _chosen(iteration: Iteration, harvest: Harvest, split: Split) -> list[Example]:
-    """Return the examples of one split that are trained on; all others are added to the drops."""
-    session, config = iteration.session, iteration.session.config
-    examples = harvest.examples[split]
-    lengths = count_tokens(model_path(config.judge, session.base), examples)
-    examples, steering = only_counted(examples, lengths)
-    examples, dropped = within_length(examples, lengths, config.dataset.sequence_len)
-    dropped += steering
+def _chosen(iteration: Iteration, harvest: Harvest, split: Split, drops: Drops) -> list[Question]:
+    """Return what is trained on of one split; all else is added to the drops."""
+    config = iteration.session.config
+    longest = config.dataset.sequence_len
+    kept, dropped = fitting(harvest.kept[split], harvest.lengths[split], longest)
+    drops.add(dropped)
     if config.dataset.weigh_by_pass_rate and split == "train":
-        examples, easy = weighed(examples, expected_rates(harvest.rates))
-        dropped += easy
+        kept, dropped = weighed(kept, expected_rates(_rates(iteration)))
+        drops.add(dropped)
     if config.dataset.both_orders_only:
-        examples, one_order = only_both_orders(examples)
-        dropped += one_order
-    examples, surplus = balance(examples)
-    harvest.drops += dropped + surplus
-    return arrange(examples, config.seed)
+        kept, dropped = only_both_orders(kept)
+        drops.add(dropped)
+    kept, dropped = balance(kept)
+    drops.add(dropped)
+    return arrange(kept, config.seed)
 
 
-def _rows(
-    iteration: Iteration, splits: Mapping[Split, list[Example]], drops: list[Drop]
-) -> dict[str, Iterable[dict[str, Any]]]:
-    """Return the training rows by format and split; what is left out is added to `drops`.
+def _rates(iteration: Iteration) -> Iterator[PassRate]:
+    return iter_records(iteration.folder / "pass_rates.jsonl", PassRate)
+
+
+def _write_rows(
+    iteration: Iteration, split: Split, questions: Sequence[Question], sampler: JudgmentSampler,
+    drops: Drops, entries: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write the training rows of one split in all formats; what is left out is added to `drops`.
 
     A format that makes no row of some examples is balanced once more, among those it does.
     """
-    session = iteration.session
-    found: dict[str, Iterable[dict[str, Any]]] = {}
-    for name in session.config.dataset.formats:
-        rows_of = named(session.plugins, "ste_dataset_formats", name, "dataset.formats")
-        for split, examples in splits.items():
-            used, surplus = balance([example for example in examples if rows_of(example)])
-            drops += [Drop("dataset", d.key, f"{d.reason} among {name} rows") for d in surplus]
-            # made once more as they are written: all rows of all formats at once would not fit
-            found[f"{name}-{split}"] = _flat(rows_of, used)
-    return found
-
-
-def _flat(rows_of: Any, examples: Sequence[Example]) -> Iterator[dict[str, Any]]:
-    for example in examples:
-        yield from rows_of(example)
-
-
-def _held_out(iteration: Iteration, pool: Pool) -> dict[str, Iterable[dict[str, Any]]]:
-    """Return the prompts that measure the judge, by split."""
-    form = iteration.session.judge_format
-    return {
-        f"judge-{split}": [row for pair in pool.pairs[split] for row in held_out_rows(pair, form)]
-        for split in HELD_OUT
+    session, folder = iteration.session, iteration.folder / "dataset"
+    formats = {
+        name: named(session.plugins, "ste_dataset_formats", name, "dataset.formats")
+        for name in session.config.dataset.formats
     }
+    used: dict[str, list[Question]] = {name: [] for name in formats}
+    with ExitStack() as opened:
+        files = {name: opened.enter_context(row_file(folder, f"{name}-{split}", entries))
+                 for name in formats}  # fmt: skip
+        for question in questions:  # texts are read back once for all formats
+            example = sampler.example(question)
+            for name, rows_of in formats.items():
+                if rows := rows_of(example):
+                    files[name].add(rows)
+                    used[name].append(question)
+        for name, rows_of in formats.items():
+            balanced, surplus = balance(used[name])
+            if surplus:
+                drops.add(replace(d, reason=f"{d.reason} among {name} rows") for d in surplus)
+                files[name].restart()
+                for question in balanced:
+                    files[name].add(rows_of(sampler.example(question)))
+
+
+def _held_out(iteration: Iteration, pairs: Iterable[ResponsePair]) -> Iterator[dict[str, Any]]:
+    """Yield the prompts that measure the judge on these pairs."""
+    form = iteration.session.judge_format
+    return (row for pair in pairs for row in held_out_rows(pair, form))
 
 
 def _manifest(
-    iteration: Iteration, pool: Pool, harvest: Harvest, splits: Mapping[Split, list[Example]],
-    files: dict[str, Any], file: CompletionFile,
+    iteration: Iteration, pool: Pool, harvest: Harvest, splits: Mapping[Split, list[Question]],
+    files: dict[str, Any], file: CompletionFile, drops: Drops,
 ) -> dict[str, Any]:  # fmt: skip
     session, config = iteration.session, iteration.session.config
     form, counts = session.judge_format, harvest.counts
@@ -133,16 +148,16 @@ def _manifest(
             "forced": counts["forced"],
             "without_verdict": counts["judgments"] - counts["with_verdict"],
             "correct": counts["correct"],
-            "pass_rate": mean_rate(harvest.rates),
+            "pass_rate": mean_rate(_rates(iteration)),
             "kept": {s: len(e) for s, e in splits.items()},
-            "letters": {s: dict(Counter(e.better_is for e in es)) for s, es in splits.items()},
+            "letters": {s: dict(Counter(q.better_is for q in qs)) for s, qs in splits.items()},
             "strategies": {
-                s: dict(Counter(e.pair.strategy for e in es)) for s, es in splits.items()
+                s: dict(Counter(q.pair.strategy for q in qs)) for s, qs in splits.items()
             },
             "prompt_tokens": file.prompt_tokens,
             "generated_tokens": file.completion_tokens,
             "ended_by_budget": session.budget.stopped,
         },
-        "drops": dict(Counter(f"{d.stage}: {d.reason}" for d in [*pool.drops, *harvest.drops])),
+        "drops": dict(Counter(pool.drops) + drops.reasons),
         "files": files,
     }

@@ -1,19 +1,23 @@
-"""Sampling an iteration's judgments, and gathering what came of them while they are read back."""
+"""Sampling an iteration's judgments, and what came of them: files written as they are read back."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ste_plugin.completions import CompletionFile
-from ste_plugin.dataset import Example, example_of
+from ste_plugin.dataset import Example
+from ste_plugin.drop_file import Drops
+from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import JudgeError
-from ste_plugin.judgments import JudgmentSampler, Question, no_verdict, questions_of, top_up
-from ste_plugin.pass_rates import PassRate, always_right, rate_of
+from ste_plugin.judgments import JudgmentSampler, no_verdict
+from ste_plugin.pass_rates import always_right, rate_of
 from ste_plugin.pool import Pool
-from ste_plugin.records import Drop, Judgment, ResponsePair, Split
+from ste_plugin.questions import NEITHER, Question, questions_of
+from ste_plugin.records import Drop, Judgment, Record, ResponsePair, Split
 from ste_plugin.sampling import RULE_FOR_ROWS, RULES
 from ste_plugin.session import Iteration
-from ste_plugin.store import replace_records
+from ste_plugin.store import replacing_records
+from ste_plugin.tokens import count_tokens
+from ste_plugin.top_up import top_up
 
 TRAINING_SPLITS: tuple[Split, ...] = ("train", "dev")
 """Test pairs are never judged for training: they are only ever reported."""
@@ -23,37 +27,40 @@ TOPPED_UP = ("until_correct", "until_both")
 
 @dataclass
 class Harvest:
-    """What came of the samples, gathered while they are read back."""
+    """What came of the samples; the judgments themselves are in files."""
 
-    examples: dict[Split, list[Example]] = field(default_factory=dict)
-    rates: list[PassRate] = field(default_factory=list)
-    drops: list[Drop] = field(default_factory=list)
+    kept: dict[Split, list[Question]] = field(default_factory=lambda: defaultdict(list))
+    """Questions with a correct judgment."""
+    lengths: dict[Split, list[int | None]] = field(default_factory=dict)
+    """Tokens that each of `kept` takes in training, as `count_tokens` tells them."""
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def harvested(iteration: Iteration, pool: Pool, file: CompletionFile) -> Harvest:
-    """Return what came of sampling all pairs; judgments.jsonl is written on the way."""
+def harvested(iteration: Iteration, pool: Pool, sampler: JudgmentSampler, drops: Drops) -> Harvest:
+    """Return what came of sampling all pairs; judgments.jsonl and pass_rates.jsonl are written on the way."""
     harvest = Harvest()
-    sampler = JudgmentSampler(iteration, file, lambda *judged: drop_reason(iteration, *judged))
-    by_split = {s: questions_of(_pairs(iteration, pool, s, harvest.drops)) for s in TRAINING_SPLITS}
-    everything = [question for split in TRAINING_SPLITS for question in by_split[split]]
+    by_split = {s: _questions(iteration, pool, s, drops) for s in TRAINING_SPLITS}
     session, config = iteration.session, iteration.session.config
     name, most = rule_name(iteration), config.judging.samples
-    sampler.sample(everything, RULES[name], most)
+    sampler.sample([q for s in TRAINING_SPLITS for q in by_split[s]], RULES[name], most)
     if name in TOPPED_UP and not config.dataset.both_orders_only:
         further = config.judging.top_up
         for questions in by_split.values():
             harvest.counts["topped_up"] += top_up(sampler, questions, RULES[name], most, further)
-    read = (
-        judgment
-        for split, questions in by_split.items()
-        for judgment in _read(iteration, sampler, split, questions, harvest)
-    )
-    replace_records(iteration.folder / "judgments.jsonl", read)
-    if session.budget.stopped and not harvest.examples["train"]:
-        raise nothing_kept(iteration, harvest)
+    model = model_path(config.judge, session.base)
+    with (
+        replacing_records(iteration.folder / "judgments.jsonl") as write_judgment,
+        replacing_records(iteration.folder / "pass_rates.jsonl") as write_rate,
+    ):
+        reading = _Reading(sampler, name, most, harvest, drops, write_judgment, write_rate)
+        for split, questions in by_split.items():
+            examples = reading.examples(questions, harvest.kept[split])
+            harvest.lengths[split] = list(count_tokens(model, examples))
+    if session.budget.stopped and not harvest.kept["train"]:
+        raise nothing_kept(iteration, harvest, drops)
     if not harvest.counts["with_verdict"]:
         replies = harvest.counts["judgments"] + harvest.counts["cut_off"]
+        everything = [q for s in TRAINING_SPLITS for q in by_split[s]]
         raise no_verdict(session.judge_format, replies, sampler.example_reply(everything))
     return harvest
 
@@ -64,17 +71,16 @@ def rule_name(iteration: Iteration) -> str:
     return chosen or RULE_FOR_ROWS.get(iteration.rows, "until_correct")
 
 
-def _pairs(iteration: Iteration, pool: Pool, split: Split, drops: list[Drop]) -> list[ResponsePair]:
-    """Return the pairs to judge; those skipped are added to `drops`."""
-    if split != "train":
-        return pool.pairs[split]
-    mine = [pair for pair in pool.pairs[split] if iteration.has(pair)]
-    if not iteration.session.config.judging.skip_always_right:
-        return mine
+def _questions(iteration: Iteration, pool: Pool, split: Split, drops: Drops) -> list[Question]:
+    """Return what to ask about one split; pairs that are skipped are added to `drops`."""
+    wanted: Callable[[ResponsePair], bool] = iteration.has if split == "train" else lambda _: True
+    found = questions_of(pool.pairs[split], wanted)
+    if split != "train" or not iteration.session.config.judging.skip_always_right:
+        return found
     known = always_right(iteration.before / "pass_rates.jsonl")
-    reason = "always right in the iteration before"
-    drops += [Drop("judging", pair.key, reason) for pair in mine if pair.key in known]
-    return [pair for pair in mine if pair.key not in known]
+    skipped = dict.fromkeys(q.pair_key for q in found if q.pair_key in known)
+    drops.add(Drop("judging", key, "always right in the iteration before") for key in skipped)
+    return [q for q in found if q.pair_key not in known]
 
 
 def drop_reason(iteration: Iteration, judgment: Judgment, pair: ResponsePair) -> str | None:
@@ -83,46 +89,58 @@ def drop_reason(iteration: Iteration, judgment: Judgment, pair: ResponsePair) ->
     return str(found[0]) if found else None
 
 
-def _read(
-    iteration: Iteration, sampler: JudgmentSampler, split: Split, questions: Sequence[Question],
-    harvest: Harvest,
-) -> Iterator[Judgment]:  # fmt: skip
-    """Yield the judgments of one split; what they make is added to `harvest` meanwhile."""
-    session, name = iteration.session, rule_name(iteration)
-    examples = harvest.examples.setdefault(split, [])
-    for question in questions:
-        found = sampler.judgments(question)
-        judgments = [j for j in found if isinstance(j, Judgment)]
-        yield from judgments
-        harvest.drops += [d for d in found if isinstance(d, Drop)]
-        harvest.rates.append(rate_of(question, RULES[name], session.config.judging.samples))
-        harvest.counts += Counter(
-            judgments=len(judgments),
-            cut_off=len(found) - len(judgments),
-            forced=sum(j.forced for j in judgments),
-            with_verdict=sum(j.verdict is not None for j in judgments),
-            correct=sum(j.correct for j in judgments),
-        )
-        example, dropped = example_of(
-            question.pair, question.order, judgments, session.judge_format,
-            lambda *judged: drop_reason(iteration, *judged),
-        )  # fmt: skip
-        harvest.drops += dropped
-        if example and name == "until_decided" and _outvoted(question):
-            harvest.drops.append(Drop("dataset", example.key, "the majority was not right"))
-        elif example:
-            examples.append(example)
+@dataclass
+class _Reading:
+    """Reads the answers to questions back, once for everything that is made of them."""
+
+    sampler: JudgmentSampler
+    rule: str
+    most: int
+    harvest: Harvest
+    drops: Drops
+    write_judgment: Callable[[Record], object]
+    write_rate: Callable[[Record], object]
+
+    def examples(self, questions: Sequence[Question], kept: list[Question]) -> Iterator[Example]:
+        """Yield an example of every question with a correct judgment, which is added to `kept`."""
+        for question in questions:
+            judgments = {j.sample_index: j for j in self._judgments(question)}
+            self.write_rate(rate_of(question, RULES[self.rule], self.most))
+            reason = _reason_to_leave_out(question, self.rule)
+            if reason:
+                self.drops.add([Drop("dataset", question.key, reason)])
+            else:
+                kept.append(question)
+                yield self.sampler.example(question, judgments)
+
+    def _judgments(self, question: Question) -> Iterator[Judgment]:
+        counts = self.harvest.counts
+        for found in self.sampler.judgments(question):
+            if isinstance(found, Drop):
+                counts["cut_off"] += 1
+                self.drops.add([found])
+                continue
+            counts["judgments"] += 1
+            counts["forced"] += found.forced
+            counts["with_verdict"] += found.verdict is not None
+            counts["correct"] += found.correct
+            if question.outcomes[found.sample_index] == NEITHER:
+                reason = str(self.sampler.unfit(question, found))
+                self.drops.add([Drop("judging", found.key, reason)])
+            self.write_judgment(found)
+            yield found
 
 
-def _outvoted(question: Question) -> bool:
+def _reason_to_leave_out(question: Question, rule: str) -> str | None:
     counts = question.counts()
-    return counts.correct <= counts.wrong
+    if not counts.correct:
+        return "no correct judgment"
+    outvoted = rule == "until_decided" and counts.correct <= counts.wrong
+    return "the majority was not right" if outvoted else None
 
 
-def nothing_kept(iteration: Iteration, harvest: Harvest) -> JudgeError:
+def nothing_kept(iteration: Iteration, harvest: Harvest, drops: Drops) -> JudgeError:
     """Return the error for judgments of which none can be trained on, with the commonest reasons."""
-    reasons = Counter(d.reason for d in harvest.drops).most_common(5)
-    told = "\n".join(f"  {n} x {reason}" for reason, n in reasons)
     cure = (
         "The budget ended sampling before that: raise budget.max_tokens_total or budget.max_minutes."
         if iteration.session.budget.stopped
@@ -131,5 +149,5 @@ def nothing_kept(iteration: Iteration, harvest: Harvest) -> JudgeError:
     counts = harvest.counts
     return JudgeError(
         f"Of {counts['judgments']} judgments {counts['correct']} are right, and none can be trained "
-        f"on:\n{told}\n{cure}"
+        f"on:\n{drops.commonest()}\n{cure}"
     )

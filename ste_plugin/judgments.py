@@ -1,49 +1,24 @@
 """Sampling judgments: every pair in both presentation orders, in waves, until each is settled."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ste_plugin.asking import fill
 from ste_plugin.completions import CompletionFile
+from ste_plugin.dataset import Example
 from ste_plugin.engines.base import ChatRequest, Completion, Sampling
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.errors import JudgeError
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.records import ORDERS, Drop, Judgment, ResponsePair, Verdict
-from ste_plugin.sampling import Counts, Outcome, Rule
+from ste_plugin.questions import CORRECT, NEITHER, UNREAD, WRONG, Question
+from ste_plugin.records import ORDERS, Drop, Judgment, ResponsePair
+from ste_plugin.sampling import Rule
 from ste_plugin.session import Iteration
 
 DropReason = Callable[[Judgment, ResponsePair], str | None]
-
-
-@dataclass(slots=True)
-class Question:
-    """One pair in one presentation order, and what came of its samples so far."""
-
-    pair: ResponsePair
-    order: Verdict
-    outcomes: list[Outcome | None] = field(default_factory=list)
-    """By sample index; None for a sample that the budget did not reach."""
-    prompt_key: str = ""
-    """Of its requests, once it is known."""
-
-    def counts(self, most: int | None = None) -> Counts:
-        """Return the counts of the first `most` samples, by default of all."""
-        seen = self.outcomes[:most]
-        return Counts(*(seen.count(o) for o in ("correct", "wrong", "neither")))
-
-
-def questions_of(pairs: Iterable[ResponsePair]) -> list[Question]:
-    """Return every pair in both orders, pairs of one instruction side by side.
-
-    So requests that begin with the same words follow each other, and a server reads these once.
-    """
-    by_instruction: dict[str, list[ResponsePair]] = {}
-    for pair in pairs:
-        by_instruction.setdefault(pair.instruction_key, []).append(pair)
-    return [
-        Question(p, order) for group in by_instruction.values() for p in group for order in ORDERS
-    ]
+Due = Callable[[Question], Sequence[int]]
+"""A question → the numbers of its samples to ask for."""
+Prefix = Callable[[Question, int], str]
+"""A question and the number of a sample → words to put in the judge's mouth."""
 
 
 class JudgmentSampler:
@@ -52,12 +27,8 @@ class JudgmentSampler:
     def __init__(self, iteration: Iteration, file: CompletionFile, reason: DropReason) -> None:
         """`reason` tells why a judgment must not be trained on, or None: such a one settles nothing."""
         session, config = iteration.session, iteration.session.config.judging
-        self._session, self._judge, self._file, self._reason = (
-            session,
-            iteration.judge,
-            file,
-            reason,
-        )
+        self._session, self._judge = session, iteration.judge
+        self._file, self._reason = file, reason
         self._form: JudgeFormat = session.judge_format
         self._version = self._form.version
         self._model = model_identity(iteration.judge, session.base)
@@ -69,28 +40,48 @@ class JudgmentSampler:
 
     def sample(self, questions: Sequence[Question], rule: Rule, most: int) -> None:
         """Draw samples of every question until the rule, or the budget, says that it is enough."""
-        while wave := [(q, size) for q in questions if (size := rule(q.counts(), most))]:
-            self.draw(wave)
+        wave = questions
+        while wave := [q for q in wave if rule(q.counts(), most)]:
+            self.draw(wave, lambda q: rule(q.counts(), most))
             if self.stopped:
                 return
 
-    def draw(self, wave: Sequence[tuple[Question, int]]) -> None:
+    def draw(self, wave: Sequence[Question], size_of: Callable[[Question], int]) -> None:
         """Draw so many further samples of each of these questions."""
-        for question, size in wave:
-            question.outcomes += [None] * size
+        for question in wave:
+            question.outcomes += UNREAD * size_of(question)
         if self._asks:
-            self._fill("judging", [(q, self._last(q, n)) for q, n in wave], lambda *_: "")
+            self._fill("judging", wave, lambda q: q.unread, lambda *_: "")
         if self._forces:
-            open_ones = ((q, [i for i in self._last(q, n) if self._owes(q, i)]) for q, n in wave)
-            self._fill("forcing verdicts", [(q, i) for q, i in open_ones if i], self._prefix)
-        for question, size in wave:
-            for i in self._last(question, size):
-                question.outcomes[i] = self._outcome(question, self._read(question, i))
+            self._fill("forcing verdicts", wave, self._owed, self._prefix)
+        for question in wave:
+            read = [self._outcome(question, self._read(question, i)) for i in question.unread]
+            question.outcomes = question.outcomes.rstrip(UNREAD) + "".join(read)
 
     def judgments(self, question: Question) -> list[Judgment | Drop]:
         """Return what came of a question's samples, in their order; cut-off replies are a Drop."""
         found = (self._read(question, i) for i in range(len(question.outcomes)))
         return [judgment for judgment in found if judgment is not None]
+
+    def unfit(self, question: Question, judgment: Judgment) -> str | None:
+        """Return why a judgment must not be trained on, or None."""
+        if judgment.verdict is None:
+            return "no verdict"
+        return self._reason(judgment, question.pair)
+
+    def example(self, question: Question, read: Mapping[int, Judgment] | None = None) -> Example:
+        """Return a question with a correct sample as training takes it; `read`: its judgments, if at hand.
+
+        Of several correct (or wrong) samples it is the one with the lowest number.
+        """
+        correct, wrong = (question.first(which) for which in (CORRECT, WRONG))
+        if read is None:
+            read = {i: j for i in (correct, wrong) if i is not None
+                    if isinstance(j := self._read(question, i), Judgment)}  # fmt: skip
+        if correct is None:
+            raise ValueError(f"{question.key}: no correct sample")
+        other = None if wrong is None else read[wrong]
+        return Example(question.pair, question.better_is, self._form, read[correct], other)
 
     def example_reply(self, questions: Sequence[Question]) -> str:
         """Return the end of one reply, to show what the judge says."""
@@ -105,32 +96,33 @@ class JudgmentSampler:
         """Return whether the budget left samples out."""
         return self._session.budget.stopped
 
-    @staticmethod
-    def _last(question: Question, size: int) -> range:
-        return range(len(question.outcomes) - size, len(question.outcomes))
-
-    def _fill(
-        self, title: str, due: Sequence[tuple[Question, Sequence[int]]],
-        prefix: Callable[[Question, int], str],
-    ) -> None:  # fmt: skip
+    def _fill(self, title: str, wave: Sequence[Question], due: Due, prefix: Prefix) -> None:
         """Ask for those samples that the file lacks; prompts are rendered as the engine takes them."""
-        owing: dict[str, tuple[Question, list[int]]] = {}
-        for question, samples in due:
-            keys = {i: self._key(question, i, prefix(question, i)) for i in samples}
-            lacking = [i for i, key in keys.items() if key not in self._file]
-            if lacking:  # once by key: two strategies may make the very same pair
-                owing[keys[lacking[0]]] = question, lacking
+        total = sum(len(samples) for _, samples in self._owing(wave, due, prefix))
         wanted = (
             request
-            for question, samples in owing.values()
+            for question, samples in self._owing(wave, due, prefix)
             for request in self._requests(question, samples, prefix)
         )
-        session, total = self._session, sum(len(samples) for _, samples in owing.values())
-        engine = session.models.use(self._judge)
+        session, engine = self._session, self._session.models.use(self._judge)
         fill(engine, wanted, total, self._file, session.watch, session.budget, title)
 
+    def _owing(
+        self, wave: Sequence[Question], due: Due, prefix: Prefix
+    ) -> Iterator[tuple[Question, list[int]]]:
+        """Yield the samples that the file lacks; two strategies may make the very same pair."""
+        seen: set[int] = set()
+        for question in wave:
+            lacking = [
+                i for i in due(question)
+                if self._key(question, i, prefix(question, i)) not in self._file
+            ]  # fmt: skip
+            if lacking and question.prompt_key not in seen:
+                seen.add(question.prompt_key)
+                yield question, lacking
+
     def _requests(
-        self, question: Question, samples: Sequence[int], prefix: Callable[[Question, int], str]
+        self, question: Question, samples: Sequence[int], prefix: Prefix
     ) -> Iterator[ChatRequest]:
         made: dict[str, ChatRequest] = {}
         for i in samples:
@@ -143,7 +135,9 @@ class JudgmentSampler:
     def _request(self, question: Question, prefix: str) -> ChatRequest:
         """Return the request for a judgment or, after a prefix, for the letter that ends it."""
         pair = question.pair
-        turns = self._form.render_pair(pair.instruction, pair.better, pair.worse, question.order)
+        turns = self._form.render_pair(
+            pair.instruction, pair.better, pair.worse, question.better_is
+        )
         return ChatRequest(
             self._model, turns, self._sampling, 0, prefix, ORDERS if prefix else (), self._version
         )
@@ -153,8 +147,8 @@ class JudgmentSampler:
         if prefix and self._asks:  # a prefix of the sample's own
             return self._request(question, prefix).sample(sample).key
         if not question.prompt_key:
-            question.prompt_key = self._request(question, prefix).prompt_key
-        return f"{question.prompt_key}-{sample}"
+            question.prompt_key = int(self._request(question, prefix).prompt_key, 16)
+        return f"{question.prompt_key:016x}-{sample}"
 
     def _said(self, question: Question, sample: int) -> Completion | None:
         """Return what the judge said by itself, if it was asked."""
@@ -166,10 +160,12 @@ class JudgmentSampler:
         said, cut = (reply.text, reply.finish_reason == "length") if reply else ("", False)
         return self._form.forced_prefix(said, cut_off=cut)
 
-    def _owes(self, question: Question, sample: int) -> bool:
-        """Return whether a sample needs its verdict forced: not one that was never answered."""
-        reply = self._said(question, sample)
-        return not self._asks or (reply is not None and self._form.parse(reply.text) is None)
+    def _owed(self, question: Question) -> list[int]:
+        """Return the samples whose verdict is to be forced: not those that were never answered."""
+        if not self._asks:
+            return list(question.unread)
+        said = ((i, self._said(question, i)) for i in question.unread)
+        return [i for i, reply in said if reply and self._form.parse(reply.text) is None]
 
     def _read(self, question: Question, sample: int) -> Judgment | Drop | None:
         """Return the judgment of a sample: its own words, or the forced ones where these are there."""
@@ -184,50 +180,15 @@ class JudgmentSampler:
         if reply.finish_reason == "length":
             return Drop("judging", key, "judgment cut off by the token limit")
         text = (self._form.forced_text(prefix, reply.text) if prefix else reply.text).strip()
-        pair, verdict = question.pair.key, self._form.parse(text)
-        return Judgment(key, pair, question.order, sample, text, verdict, bool(prefix))
+        pair, verdict = question.pair_key, self._form.parse(text)
+        return Judgment(key, pair, question.better_is, sample, text, verdict, bool(prefix))
 
-    def _outcome(self, question: Question, judgment: Judgment | Drop | None) -> Outcome | None:
+    def _outcome(self, question: Question, judgment: Judgment | Drop | None) -> str:
         if judgment is None:
-            return None
-        if isinstance(judgment, Drop) or judgment.verdict is None:
-            return "neither"
-        if self._reason(judgment, question.pair):
-            return "neither"
-        return "correct" if judgment.correct else "wrong"
-
-
-def top_up(
-    sampler: JudgmentSampler, questions: Sequence[Question], rule: Rule, most: int, further: int
-) -> int:
-    """Draw up to `further` samples more where one letter runs short; return the samples drawn.
-
-    A pair that is settled in one order only counts for its letter, and the longer side would have to
-    give up its surplus. Questions of the shorter side are asked on, the least asked first, as many as
-    are missing, until both sides are equal or all of them have had their further samples.
-    """
-    drawn = 0
-    while due := _short_side(questions, rule, most + further):
-        wave = [(q, min(_TOP_UP_WAVE, most + further - len(q.outcomes))) for q in due]
-        sampler.draw(wave)
-        drawn += sum(size for _, size in wave)
-        if sampler.stopped:
-            break
-    return drawn
-
-
-_TOP_UP_WAVE = 4
-
-
-def _short_side(questions: Sequence[Question], rule: Rule, most: int) -> list[Question]:
-    """Return the questions to ask on: as many as the shorter side lacks."""
-    open_ones = [q for q in questions if rule(q.counts(), len(q.outcomes) + 1)]
-    open_keys = {(q.pair.key, q.order) for q in open_ones}
-    lacking = {letter: sum(order == letter for _, order in open_keys) for letter in ORDERS}
-    gap = abs(lacking["A"] - lacking["B"])
-    short: Verdict = "A" if lacking["A"] > lacking["B"] else "B"
-    due = [q for q in open_ones if q.order == short and len(q.outcomes) < most]
-    return sorted(due, key=lambda q: (len(q.outcomes), q.pair.key))[:gap]
+            return UNREAD
+        if isinstance(judgment, Drop) or self.unfit(question, judgment):
+            return NEITHER
+        return CORRECT if judgment.correct else WRONG
 
 
 def no_verdict(form: JudgeFormat, replies: int, shown: str) -> JudgeError:

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from ste_plugin import stages
+from ste_plugin.config import ModelConfig
+from ste_plugin.engines.auto import resolved
+from ste_plugin.engines.base import Place
 from ste_plugin.engines.http_prices import read_prices
 from ste_plugin.errors import JudgeError
 from ste_plugin.hosts import axolotl, lm_eval
-from ste_plugin.hosts.run_host import interpreter
+from ste_plugin.hosts.run_host import interpreter, require
 from ste_plugin.overlap import pool_while_judging
 from ste_plugin.session import IterationReport, Session
 from ste_plugin.store import read_json, read_rows, replace_json
@@ -27,8 +30,17 @@ def check_ahead(session: Session) -> None:
     stages.check_recipes(session)
     if not session.folder.report.exists():  # a finished run needs its pairs no more
         check_given(session)
+    if any(served_here(m, session) for m in (session.config.judge, session.generator_model)):
+        require(interpreter(hosts.serve), "vllm", "pip install vllm")
     axolotl.require_host(interpreter(hosts.train))
     lm_eval.require_host(interpreter(hosts.eval), session.config.evaluation.backend)
+
+
+def served_here(model: ModelConfig, session: Session) -> bool:
+    """Return whether the run starts vLLM's own server for a model."""
+    serve = session.config.hosts.serve
+    place = Place(session.base, session.folder.root, serve)
+    return not serve.command and resolved(model, place).engine == "serve"
 
 
 def run(session: Session) -> list[IterationReport]:

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ste_plugin.durable import move
 from ste_plugin.errors import ConfigError, DataError
@@ -91,21 +92,47 @@ class Manifest:
                 )
 
 
-def write_rows(folder: Path, name: str, rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Write a file named by its content, as axolotl's cache knows files by name only; return its entry.
+class RowFile:
+    """A file of rows while it is written; rows are hashed as they come, none held."""
 
-    Rows are written and hashed as they come, none held.
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.digest, self.rows = file, hashlib.sha256(), 0
+
+    def add(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Write these rows."""
+        for line in map(to_line, rows):
+            self.digest.update(line)
+            self._file.write(line)
+            self.rows += 1
+
+    def restart(self) -> None:
+        """Forget the rows written so far."""
+        self._file.seek(0)
+        self._file.truncate()
+        self.digest, self.rows = hashlib.sha256(), 0
+
+
+@contextmanager
+def row_file(folder: Path, name: str, entries: dict[str, Any]) -> Iterator[RowFile]:
+    """Open a file of rows; at the end it is named by its content and `entries` gets its entry.
+
+    axolotl's cache knows files by name only.
     """
-    digest, count = hashlib.sha256(), 0
     unnamed = folder / f"{name}.jsonl"
     with replacing(unnamed) as file:
-        for line in map(to_line, rows):
-            digest.update(line)
-            file.write(line)
-            count += 1
-    sha256 = digest.hexdigest()
+        rows = RowFile(file)
+        yield rows
+    sha256 = rows.digest.hexdigest()
     path = move(unnamed, folder / f"{name}-{sha256[:12]}.jsonl")
-    return {"path": path.name, "sha256": sha256, "rows": count}
+    entries[name] = {"path": path.name, "sha256": sha256, "rows": rows.rows}
+
+
+def write_rows(folder: Path, name: str, rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return the entry of a file that holds these rows, written now."""
+    entries: dict[str, Any] = {}
+    with row_file(folder, name, entries) as file:
+        file.add(rows)
+    return dict(entries[name])
 
 
 def read_manifest(path: Path) -> Manifest:

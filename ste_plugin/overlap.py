@@ -10,8 +10,9 @@ from dataclasses import replace
 from ste_plugin.completions import CompletionFile
 from ste_plugin.engines.open_models import share_hardware
 from ste_plugin.harvest import TRAINING_SPLITS, drop_reason, rule_name
-from ste_plugin.judgments import JudgmentSampler, questions_of
+from ste_plugin.judgments import JudgmentSampler
 from ste_plugin.pool import Pool, prepare_pool, split_of
+from ste_plugin.questions import questions_of
 from ste_plugin.records import ResponsePair
 from ste_plugin.sampling import RULES
 from ste_plugin.session import Iteration
@@ -44,7 +45,7 @@ def pool_while_judging(first: Iteration) -> Pool:
     with ThreadPoolExecutor(1, "ste-judge") as judge:
         try:
             pool = prepare_pool(session, lambda pairs: judged.append(
-                judge.submit(sampler.sample, questions_of(filter(wanted, pairs)), rule, most)
+                judge.submit(sampler.sample, questions_of(pairs, wanted), rule, most)
             ))  # fmt: skip
             for sampled in judged:
                 sampled.result()

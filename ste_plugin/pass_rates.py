@@ -3,14 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.judgments import Question
+from ste_plugin.questions import Question
 from ste_plugin.records import Record, Verdict
 from ste_plugin.sampling import Rule, interval, pass_rate
-from ste_plugin.store import read_records
+from ste_plugin.store import iter_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,19 @@ def rate_of(question: Question, rule: Rule, most: int) -> PassRate:
     low, high = interval(counts.correct, counts.drawn)
     rate = pass_rate(rule, question.counts(most), most)
     return PassRate(
-        question.pair.key, question.order, counts.drawn, counts.correct, rate, low, high
+        question.pair_key, question.better_is, counts.drawn, counts.correct, rate, low, high
     )
 
 
 def mean_rate(rates: Iterable[PassRate]) -> dict[str, Any]:
-    """Return the mean of the rates and its standard error by pair, None where no rate is known."""
-    by_pair: dict[str, list[float]] = defaultdict(list)
-    for found in rates:
-        if found.rate is not None:
-            by_pair[found.pair_key].append(found.rate)
-    means = [sum(found) / len(found) for found in by_pair.values()]
+    """Return the mean of the rates and its standard error by pair, None where no rate is known.
+
+    Both orders of a pair stand side by side.
+    """
+    means = []
+    for _, found in groupby(rates, key=lambda rate: rate.pair_key):
+        known = [r.rate for r in found if r.rate is not None]
+        means += [sum(known) / len(known)] if known else []
     if not means:
         return {"mean": None, "se": None, "pairs": 0}
     mean = sum(means) / len(means)
@@ -66,6 +69,6 @@ def always_right(path: Path) -> set[str]:
     """Return the keys of the pairs whose every sample in that file, in both orders, was right."""
     wrong: set[str] = set()
     seen: set[str] = set()
-    for found in read_records(path, PassRate) if path.exists() else ():
+    for found in iter_records(path, PassRate) if path.exists() else ():
         (seen if found.samples and found.correct == found.samples else wrong).add(found.pair_key)
     return seen - wrong

@@ -30,6 +30,10 @@ CONTROL_TOKEN = re.compile(
 """Tokens that steer models of the known families, thinking tags among them; matched in folded text."""
 _VOID = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\U00040000-\U000dffff]")
 """No character of any text: control characters, halves of pairs, planes that hold nothing."""
+_ORDINARY = re.compile(r"[\t-\r -;=?-Z\\^-~]*")
+"""ASCII without a bracket that a mark could have, or a control character: most text is done with here."""
+_UNFOLDED = re.compile(r"[\t\n\r -~]*")
+"""Printable ASCII: a reader takes it for what it is."""
 _THINKING = re.compile(r"</?think>")
 
 _SAME = str.maketrans(
@@ -71,9 +75,9 @@ def without_marks(text: str, *marks: re.Pattern[str]) -> str:
     >>> without_marks("[\\u200b[\\uff21]] of m[0]", re.compile(r"\\[\\[A]]"))
     '(\\u200b(\\uff21)) of m[0]'
     """
+    if _ORDINARY.fullmatch(text):
+        return text
     text = _VOID.sub("\ufffd", text)
-    if text.isascii() and not any(bracket in text for bracket in "[]<>"):
-        return text  # every mark has a bracket: most text is done with here
     while any(mark.search(text.translate(_FOLDED)) for mark in marks):
         for mark in marks:
             text = _rounded(text, mark)
@@ -101,7 +105,10 @@ def for_model(text: str) -> str:
 
 def steers(text: str) -> bool:
     """Return whether a reply holds a control token other than thinking tags, which are its own to write."""
-    return bool(CONTROL_TOKEN.search(_THINKING.sub("", text).translate(_FOLDED)))
+    said = _THINKING.sub("", text)
+    return bool(
+        CONTROL_TOKEN.search(said if _UNFOLDED.fullmatch(said) else said.translate(_FOLDED))
+    )
 
 
 def for_tokenizer(tokenizer: Any, text: str) -> str:

@@ -1,8 +1,9 @@
 """The pool of a run: instructions read and selected, response pairs made, instructions held out."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
 from ste_plugin.engines.http_prices import read_prices
 from ste_plugin.errors import DataError
+from ste_plugin.pair_file import PairFile
 from ste_plugin.pairs import pair_key
 from ste_plugin.plugins import named
 from ste_plugin.privacy import scrubbed_in, taken_in
@@ -17,8 +19,9 @@ from ste_plugin.records import Drop, Instruction, ResponsePair, Split, content_k
 from ste_plugin.selection import label, select
 from ste_plugin.sources import read_instructions
 from ste_plugin.store import (
+    iter_places,
+    iter_records,
     read_json,
-    read_records,
     read_rows,
     replace_json,
     replace_records,
@@ -39,10 +42,11 @@ _PART = 512
 class Pool:
     """What all iterations share."""
 
-    pairs: dict[Split, list[ResponsePair]]
+    pairs: dict[Split, PairFile]
     files: dict[str, Path]
     """`dev` and `test`: labelled pairs as evaluation reads them."""
-    drops: list[Drop]
+    drops: dict[str, int]
+    """`STAGE: REASON` → how many instructions and pairs were left out."""
 
 
 def split_of(instruction_key: str, config: RunConfig) -> Split:
@@ -68,30 +72,37 @@ def prepare_pool(session: "Session", on_pairs: OnPairs | None = None) -> Pool:
     if not (folder / "done.json").exists():
         _make_pool(session, folder, on_pairs)
     done = read_json(folder / "done.json")
-    pairs: dict[Split, list[ResponsePair]] = {"train": [], "dev": [], "test": []}
-    for pair in read_records(folder / "pairs.jsonl", ResponsePair):
-        pairs[split_of(pair.instruction_key, session.config)].append(pair)
+    pairs, odd = _pairs_by_split(folder / "pairs.jsonl", session.config)
     files = {name: folder / file for name, file in done["files"].items()}
-    drops = read_records(folder / "drops.jsonl", Drop)
-    _check_whole(folder, done, pairs, drops)
-    return Pool(pairs, files, drops)
+    _check_whole(folder, done, pairs, odd)
+    return Pool(pairs, files, done["drops"])
+
+
+def _pairs_by_split(path: Path, config: RunConfig) -> tuple[dict[Split, PairFile], str]:
+    """Return the pairs of each split, and the key of one that is not what its key says, or none."""
+    found: dict[Split, PairFile] = {s: PairFile(path) for s in ("train", "dev", "test")}
+    odd = ""
+    for pair, start, end in iter_places(path, ResponsePair):
+        found[split_of(pair.instruction_key, config)].add(start, end)
+        if pair.key != pair_key(pair):
+            odd = pair.key
+    return found, odd
 
 
 def _check_whole(
-    folder: Path, done: Mapping[str, Any], pairs: dict[Split, list[ResponsePair]], drops: list[Drop]
+    folder: Path, done: Mapping[str, Any], pairs: Mapping[Split, PairFile], odd: str
 ) -> None:
     """Raise DataError for a file that is not the one that `done.json` was written for."""
-    together = [pair for found in pairs.values() for pair in found]
-    odd = next((p.key for p in together if p.key != pair_key(p)), "")
     counts = {name: len(found) for name, found in pairs.items()}
-    reasons = dict(Counter(f"{d.stage}: {d.reason}" for d in drops))
+    reasons = Counter(f"{d.stage}: {d.reason}" for d in iter_records(folder / "drops.jsonl", Drop))
     wrong = {
         "pairs.jsonl": f"pair {odd!r} is not what its key says" if odd else
         f"{counts} pairs, expected {done['pairs']}" if counts != done["pairs"] else "",
         "drops.jsonl": "other drops than done.json counts" if reasons != done["drops"] else "",
     }  # fmt: skip
     for name, file in done["files"].items():
-        if _held_out_rows(pairs[name]) != [row for _, row in read_rows(folder / file)]:
+        rows = (row for _, row in read_rows(folder / file))
+        if any(one != other for one, other in zip_longest(_held_out_rows(pairs[name]), rows)):
             wrong[file] = "other pairs than pairs.jsonl has"
     for file, found in wrong.items():
         if found:
@@ -185,14 +196,14 @@ def _check_splits(
 
 
 def _write_held_out(folder: Path, name: str, pairs: Sequence[ResponsePair]) -> str:
-    rows = _held_out_rows(pairs)
+    rows = list(_held_out_rows(pairs))
     file = f"{name}-{content_key(rows)}.jsonl"
     replace_rows(folder / file, rows)
     return file
 
 
-def _held_out_rows(pairs: Sequence[ResponsePair]) -> list[dict[str, Any]]:
-    return [
+def _held_out_rows(pairs: Iterable[ResponsePair]) -> Iterator[dict[str, Any]]:
+    return (
         {
             "id": p.key,
             "subset": p.strategy,
@@ -201,4 +212,4 @@ def _held_out_rows(pairs: Sequence[ResponsePair]) -> list[dict[str, Any]]:
             "rejected": p.worse,
         }
         for p in pairs
-    ]
+    )

@@ -33,11 +33,13 @@ def content_key(*parts: Any) -> str:
 
 
 _NAMES: dict[type, tuple[str, ...]] = {}
+_NAME_SETS: dict[type, frozenset[str]] = {}
 
 
 def _names(kind: type["Record"]) -> tuple[str, ...]:
     if kind not in _NAMES:
         _NAMES[kind] = tuple(f.name for f in fields(kind))
+        _NAME_SETS[kind] = frozenset(_NAMES[kind])
     return _NAMES[kind]
 
 
@@ -58,7 +60,7 @@ class Record:
         Raises: DataError, naming the fields that are missing or unknown.
         """
         names = _names(cls)
-        if row.keys() != set(names):
+        if row.keys() != _NAME_SETS[cls]:
             found = [f"missing {m!r}" for m in sorted(set(names) - set(row))]
             found += [f"unknown {u!r}" for u in sorted(set(row) - set(names))]
             raise DataError(f"not a {cls.__name__} ({', '.join(found)})")

@@ -7,10 +7,7 @@ asks for no more. Waves grow, since a question that stays open is likely a hard 
 from collections.abc import Callable
 from functools import lru_cache
 from math import comb, exp, lgamma, log
-from typing import Literal, NamedTuple
-
-Outcome = Literal["correct", "wrong", "neither"]
-"""Of one sample; `neither`: no verdict, or nothing that may be used."""
+from typing import NamedTuple
 
 MISSED = 0.05
 """How often an interval may miss the rate, at most."""

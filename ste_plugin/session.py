@@ -97,6 +97,8 @@ class Iteration:
     def has(self, pair: ResponsePair) -> bool:
         """Return whether a training pair is this stage's: each stage learns from fresh instructions."""
         stages = len(self.session.config.training.recipe)
+        if stages == 1:
+            return True
         return int(content_key("stage", pair.instruction_key), 16) % stages == self.stage - 1
 
 

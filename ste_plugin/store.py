@@ -84,6 +84,13 @@ def replace_records(path: Path, records: Iterable[Record]) -> None:
     replace_rows(path, (record.to_dict() for record in records))
 
 
+@contextmanager
+def replacing_records(path: Path) -> Iterator[Callable[[Record], object]]:
+    """Open a derived JSONL file that takes the place of `path`; what is given writes one record."""
+    with replacing(path) as file:
+        yield lambda record: file.write(to_line(record.to_dict()))
+
+
 def replace_json(path: Path, value: Any) -> None:
     """Replace a JSON file as a whole."""
     replace_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
@@ -111,16 +118,22 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _read(path: Path, parse: Parser) -> Iterator[tuple[int, dict[str, Any]]]:
+    return ((number, row) for number, row, _, _ in _read_places(path, parse))
+
+
+def _read_places(path: Path, parse: Parser) -> Iterator[tuple[int, dict[str, Any], int, int]]:
     try:
         file = path.open("rb")
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file. If a run wrote it, {_DERIVE_ANEW}") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+    end = 0
     with file:
         for number, line in enumerate(file, start=1):
+            start, end = end, end + len(line)
             if line.strip():
-                yield number, parse(path, number, line)
+                yield number, parse(path, number, line), start, end
 
 
 def parse_own(path: Path, number: int, line: bytes) -> dict[str, Any]:
@@ -169,9 +182,17 @@ def iter_records(path: Path, kind: type[R]) -> Iterator[R]:
 
     Raises: DataError naming file and line; the cure is to derive the file anew.
     """
-    for number, row in _read(path, _parse_derived):
+    return (record for record, _, _ in iter_places(path, kind))
+
+
+def iter_places(path: Path, kind: type[R]) -> Iterator[tuple[R, int, int]]:
+    """Yield the records of a derived file with the bytes between which they stand.
+
+    Raises: DataError, as `iter_records`.
+    """
+    for number, row, start, end in _read_places(path, _parse_derived):
         try:
-            yield kind.from_dict(row)
+            yield kind.from_dict(row), start, end
         except DataError as error:
             raise DataError(f"{path}:{number}: {error}.\nDerived file: {_DERIVE_ANEW}") from error
 

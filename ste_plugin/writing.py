@@ -28,7 +28,10 @@ def ask_labels(session: "Session", prompts: Sequence[tuple[Message, ...]]) -> li
 def make_pairs(
     session: "Session", instructions: Sequence[Instruction]
 ) -> tuple[list[ResponsePair], list[Drop]]:
-    """Return the pairs of all strategies, and a Drop for each that could not be made."""
+    """Return the pairs of all strategies, and a Drop for each that could not be made.
+
+    Those of one instruction stand side by side: what is asked about them begins with the same words.
+    """
     answers = _ask(session, [user(i.text) for i in instructions], "answer", "writing answers")
     better: dict[str, str] = {}
     drops: list[Drop] = []
@@ -48,7 +51,8 @@ def make_pairs(
                 instruction, name, strategy, replies[instruction.key], better, answered
             )
             (drops if isinstance(made, Drop) else pairs).append(made)  # type: ignore[arg-type]
-    return pairs, drops
+    places = {instruction.key: n for n, instruction in enumerate(answered)}
+    return sorted(pairs, key=lambda pair: places[pair.instruction_key]), drops
 
 
 def made_by_calls(session: "Session", instructions: Sequence[Instruction]) -> list[ResponsePair]:

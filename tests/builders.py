@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from ste_plugin.config import RunConfig
-from ste_plugin.dataset import Example, drop_reason, example_of
+from ste_plugin.dataset import Example, drop_reason
 from ste_plugin.engines import Place
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.records import ORDERS, Drop, Instruction, Judgment, ResponsePair, Verdict
+from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair, Verdict
 
 HERE = Place(Path(), Path())
 """Where an engine finds everything by absolute paths."""
@@ -41,17 +41,20 @@ def judgment(
 
 def kept(
     pairs: list[ResponsePair], judgments: list[Judgment], form: JudgeFormat, reason=drop_reason
-) -> tuple[list[Example], list[Drop]]:
-    """The examples that judgments of these pairs make in both orders, and everything left out."""
-    made = [
-        example_of(
-            p, order, [j for j in judgments if (j.pair_key, j.better_is) == (p.key, order)],
-            form, reason,
-        )
-        for p in pairs
-        for order in ORDERS
-    ]  # fmt: skip
-    return [e for e, _ in made if e], [d for _, drops in made for d in drops]
+) -> list[Example]:
+    """The examples that judgments of these pairs make in both orders."""
+    return [
+        e for p in pairs for order in ORDERS if (e := _example(p, order, judgments, form, reason))
+    ]
+
+
+def _example(p, order, judgments, form, reason):
+    mine = [j for j in judgments if (j.pair_key, j.better_is) == (p.key, order)]
+    usable = [
+        j for j in sorted(mine, key=lambda j: j.sample_index) if j.verdict and not reason(j, p)
+    ]
+    correct, wrong = (next((j for j in usable if j.correct is it), None) for it in (True, False))
+    return Example(p, order, form, correct, wrong) if correct else None
 
 
 def config_text(**more: str) -> str:

@@ -8,6 +8,8 @@ import pytest
 
 for name, value in {"HF_HUB_OFFLINE": "1", "AXOLOTL_DO_NOT_TRACK": "1"}.items():
     os.environ.setdefault(name, value)
+if "PYTEST_XDIST_WORKER" in os.environ:  # threads of several torches wait for each other, spinning
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # in the background of a script the tests would start ignoring interrupts, which some are about
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -36,6 +36,8 @@ def judgment(prompt: str, judges: str | float, request: ChatRequest) -> str:
         case "sees A":  # right whenever the better one comes first, and one time in four otherwise
             lucky = right == "A" or request.seed % 4 == 0
             return f"Final verdict: [[{right if lucky else 'A'}]]"
+        case "at times nothing":  # its first sample of every question states no verdict
+            return f"Final verdict: [[{right}]]" if request.sample_index else "Hard to say."
         case "half":
             letter = right if request.sample_index % 2 else {"A": "B", "B": "A"}[right]
             return f"It is better. Final verdict: [[{letter}]]"

@@ -46,7 +46,7 @@ def written(
     files: dict[str, list[Row]] = {}
     for split, count in (("train", train), ("dev", dev)):
         found = pairs(split, count)
-        examples, _ = kept(found, judged(found, how), how)
+        examples = kept(found, judged(found, how), how)
         for name, rows_of in ROWS.items():
             files[f"{name}-{split}"] = [row for e in examples for row in rows_of(e)]
     for split, count in (("dev", dev), ("test", test)):

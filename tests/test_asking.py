@@ -122,7 +122,7 @@ def test_a_file_of_completions_gives_back_every_one_and_counts_each_once(tmp_pat
         (b"\xff\xfe", "not a JSON object"),
         (
             b'{"key":"a","text":"","finish_reason":"stop","prompt_tokens":0,"completion_tokens":0}',
-            "key 'a' does not end in the number of a sample",
+            "key 'a' is not PROMPT-SAMPLE",
         ),
     ],
 )

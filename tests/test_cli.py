@@ -92,10 +92,23 @@ def test_plugins_shows_what_an_unpublished_file_contributes(tmp_path):
 
 
 def test_doctor_names_each_problem_with_its_cure(tmp_path):
-    path = write_run(tmp_path, hosts="{train: {python: /no/such/python}}")
+    nowhere = "{python: /no/such/python}"
+    path = write_run(tmp_path, hosts=f"{{train: {nowhere}, serve: {nowhere}}}")
     done = ste("doctor", str(path), "--json", cwd=tmp_path)
     found = {f["what"]: f for f in json.loads(done.stdout)}
     assert done.returncode == 1
     assert found["lm-eval"]["ok"]
     assert not found["axolotl"]["ok"]
     assert "pip install" in found["axolotl"]["cure"]
+    assert "/no/such/python" in found["vLLM for serving"]["found"]
+
+
+def test_a_run_that_serves_looks_for_vllm_before_it_asks_anything(tmp_path):
+    path = write_run(
+        tmp_path,
+        judge="{model: some/judge, engine: serve}",
+        hosts=f"{{serve: {{python: {sys.executable}}}}}",
+    )
+    done = ste("run", str(path), cwd=tmp_path)
+    assert "vllm is not installed in its environment" in done.stderr
+    assert not list(tmp_path.glob("run/pool/*"))

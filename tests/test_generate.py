@@ -111,6 +111,36 @@ def test_everything_that_was_left_out_is_counted_by_reason(tiny_model, tmp_path)
     assert manifest["drops"]["pairs: better answer empty"] == 1
 
 
+def test_every_judged_pair_and_order_is_trained_on_or_left_out_for_a_reason(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model, judges=0.5)
+    manifest = generated(path)
+    counts = manifest["counts"]
+    left_out = sum(n for reason, n in manifest["drops"].items()
+                   if reason.startswith("dataset: ") and "rows" not in reason)  # fmt: skip
+    assert sum(counts["kept"].values()) + left_out == 2 * (
+        counts["pairs"]["train"] + counts["pairs"]["dev"]
+    )
+    assert manifest["drops"]["dataset: no correct judgment"] > 0
+
+
+def test_a_judgment_without_a_verdict_is_left_out_for_that_reason(tiny_model, tmp_path):
+    manifest = generated(written(tmp_path, tiny_model, judges="at times nothing"))
+    counts = manifest["counts"]
+    assert manifest["drops"]["judging: no verdict"] == counts["without_verdict"] > 0
+    assert counts["without_verdict"] == counts["judgments"] / 2
+
+
+def test_rows_of_preferences_are_balanced_among_those_that_have_a_wrong_judgment(
+    tiny_model, tmp_path
+):
+    path = written(tmp_path, tiny_model, judges=0.5)
+    manifest = generated(path)
+    rows = rows_of(path, "dpo-train")
+    letters = [row["better_is"] for row in rows]
+    assert letters.count("A") == letters.count("B") > 0
+    assert len(rows) == manifest["files"]["dpo-train"]["rows"] < manifest["counts"]["kept"]["train"]
+
+
 def test_no_instruction_is_in_two_splits_and_all_pairs_are_somewhere(tiny_model, tmp_path):
     path = written(tmp_path, tiny_model)
     counts = generated(path)["counts"]

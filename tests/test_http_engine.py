@@ -14,6 +14,15 @@ def test_samples_of_one_prompt_share_one_call_where_the_server_can():
     assert len({c.text for c in got}) > 1
 
 
+def test_a_server_on_this_machine_is_reached_without_the_proxy_of_the_environment(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with chat_server(babble) as server:
+        assert answers(engine(server.base_url), wanted())
+
+
 def test_samples_get_a_call_and_a_seed_each_where_it_cannot():
     with chat_server(babble) as server:
         answers(engine(server.base_url, samples=False), wanted(samples=5))

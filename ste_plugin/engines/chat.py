@@ -1,6 +1,6 @@
 """Turning chat turns into the text a model reads, with its own template."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ste_plugin.engines.base import Message
@@ -41,6 +41,23 @@ def added_token(text: Sequence[int], longer: Sequence[int]) -> int | None:
     True
     """
     return longer[-1] if longer and list(longer[:-1]) == list(text) else None
+
+
+def choice_token(
+    tokens: Callable[[str], Sequence[int]], text: str, ids: Sequence[int], choice: str, model: str
+) -> int:
+    """Return the one token that is `choice` behind `text`, whose tokens are `ids`; `tokens` is the model's tokenizer.
+
+    Raises: EngineError where the two merge, so that the model cannot be made to choose there.
+    """
+    token = added_token(ids, tokens(text + choice))
+    if token is None:
+        raise EngineError(
+            f"{model}: its tokenizer does not write {choice!r} after {text[-12:]!r} as one "
+            "token of its own, so a verdict cannot be forced there. Set force_verdict: false, or "
+            "use a judge format with other closing words."
+        )
+    return token
 
 
 def _templated(tokenizer: Any, messages: Sequence[Message]) -> str | None:

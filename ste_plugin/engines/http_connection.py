@@ -23,6 +23,8 @@ from ste_plugin.errors import EngineError
 
 _CONNECT_TIMEOUT_S = 10.0
 _SHOWN = 300
+_HERE = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+"""A proxy that the environment names is no way to this machine."""
 
 Body = dict[str, Any]
 
@@ -40,6 +42,7 @@ class Connections:
                 options.timeout_s, connect=min(_CONNECT_TIMEOUT_S, options.timeout_s)
             ),
             limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
+            mounts=dict.fromkeys(_HERE),
         )
 
     def close(self) -> None:

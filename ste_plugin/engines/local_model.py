@@ -7,14 +7,13 @@ from typing import Any, Literal
 import torch
 
 from ste_plugin.engines.base import ChatRequest, Completion
-from ste_plugin.engines.chat import added_token, render_chat
+from ste_plugin.engines.chat import choice_token, render_chat
 from ste_plugin.engines.local import LocalOptions
 from ste_plugin.engines.local_batches import Prompt, next_batch, ordered, windows
 from ste_plugin.engines.local_decoding import decode, read
 from ste_plugin.engines.local_loading import Loaded
 from ste_plugin.engines.local_memory import automatic_room, no_room
 from ste_plugin.engines.sampler import draw, uniforms
-from ste_plugin.errors import EngineError
 
 _AHEAD = 4
 """Full batches that are taken at once: enough to sort by length, few enough to stop soon."""
@@ -93,21 +92,13 @@ class LocalEngine:
         first = requests[0]
         text = render_chat(self._tokenizer, first.messages, prefix=first.prefix)
         ids = self._ids(text)
-        choices = [self._choice(text, ids, choice) for choice in first.choices]
+        choices = [
+            choice_token(self._ids, text, ids, choice, self._path) for choice in first.choices
+        ]
         return Prompt(requests, ids, choices)
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    def _choice(self, text: str, ids: list[int], choice: str) -> int:
-        token = added_token(ids, self._ids(text + choice))
-        if token is None:
-            raise EngineError(
-                f"{self._path}: its tokenizer does not write {choice!r} after {text[-12:]!r} as one "
-                "token of its own, so a verdict cannot be forced there. Set force_verdict: false, or "
-                "use a judge format with other closing words."
-            )
-        return token
 
     def _choose(self, batch: Sequence[Prompt]) -> list[Completion]:
         logits = read(self._model, [p.ids for p in batch]).logits.cpu()

@@ -14,7 +14,7 @@ from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from ste_plugin.engines.base import ChatRequest, Completion
-from ste_plugin.engines.chat import added_token, render_chat
+from ste_plugin.engines.chat import choice_token, render_chat
 from ste_plugin.engines.sampler import draw, uniforms
 from ste_plugin.engines.vllm_failure import cure, vllm_words
 from ste_plugin.engines.vllm_leash import Leash
@@ -144,22 +144,14 @@ class VllmEngine:
             return self._last, 0
         text = render_chat(self._tokenizer, request.messages, prefix=request.prefix)
         ids = self._ids(text)
-        choices = [self._choice(text, ids, choice) for choice in request.choices]
+        choices = [
+            choice_token(self._ids, text, ids, choice, self._path) for choice in request.choices
+        ]
         self._last = _Prompt(request.prompt_key, ids, choices)
         return self._last, len(ids)
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    def _choice(self, text: str, ids: list[int], choice: str) -> int:
-        token = added_token(ids, self._ids(text + choice))
-        if token is None:
-            raise EngineError(
-                f"{self._path}: its tokenizer does not write {choice!r} after {text[-12:]!r} as one "
-                "token of its own, so a verdict cannot be forced there. Set force_verdict: false, or "
-                "use a judge format with other closing words."
-            )
-        return token
 
 
 def _params(request: ChatRequest, prompt: _Prompt) -> SamplingParams:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ste_plugin import guard
-from ste_plugin.config import HostConfig
+from ste_plugin.config import HostConfig, ServeConfig
 from ste_plugin.durable import make_folder
 from ste_plugin.errors import HostError
 from ste_plugin.log_words import last_words
@@ -32,7 +32,7 @@ print(json.dumps(found))
 """
 
 
-def interpreter(host: HostConfig) -> str:
+def interpreter(host: HostConfig | ServeConfig) -> str:
     """Return the Python of a host's environment: the configured one, or the one running now."""
     return str(Path(host.python).expanduser()) if host.python else sys.executable
 

@@ -1,0 +1,39 @@
+"""The file of everything that a stage leaves out: written as it comes, and counted by reason."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ste_plugin.records import Drop
+from ste_plugin.store import replacing, to_line
+
+
+class Drops:
+    """Takes what is left out; only the reasons are held."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        """`write` takes a line."""
+        self._write = write
+        self.reasons: Counter[str] = Counter()
+        """`STAGE: REASON` → how many."""
+
+    def add(self, drops: Iterable[Drop]) -> None:
+        """Write these drops, in their order."""
+        for drop in drops:
+            self._write(to_line(drop.to_dict()))
+            self.reasons[f"{drop.stage}: {drop.reason}"] += 1
+
+    def commonest(self) -> str:
+        """Return the five commonest reasons, a line each."""
+        return "\n".join(f"  {n} x {reason}" for reason, n in self.reasons.most_common(5))
+
+
+@contextmanager
+def dropping(path: Path) -> Iterator[Drops]:
+    """Open a file of drops that takes the place of `path` at the end of the block.
+
+    Raises: DataError where the disk is full or cannot be written.
+    """
+    with replacing(path) as file:
+        yield Drops(file.write)

@@ -1,0 +1,71 @@
+"""What a judge is asked: one pair in one presentation order, and what its samples came to."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ste_plugin.records import ORDERS, ResponsePair, Verdict
+from ste_plugin.sampling import Counts
+
+CORRECT, WRONG, NEITHER, UNREAD = "+-0."
+"""What one sample came to; `NEITHER`: no verdict, or nothing that may be used; `UNREAD`: not read yet,
+or not drawn, as the budget did not reach it."""
+
+
+@dataclass(slots=True)
+class Question:
+    """One pair in one presentation order. Millions of these are held: texts stay in files."""
+
+    pairs: Sequence[ResponsePair]
+    at: int
+    """Where in `pairs` its pair is."""
+    pair_key: str
+    better_is: Verdict
+    """Letter under which the better response is shown."""
+    outcomes: str = ""
+    """A character a sample, by sample index: `CORRECT`, `WRONG`, `NEITHER`, `UNREAD`."""
+    prompt_key: int = 0
+    """Of its requests, once it is known: hashing long prompts takes most of the time that is ours."""
+
+    @property
+    def pair(self) -> ResponsePair:
+        """Return the pair, read from its file where it lies in one."""
+        return self.pairs[self.at]
+
+    @property
+    def key(self) -> str:
+        """Return `PAIR:LETTER`, for drops and for ordering."""
+        return f"{self.pair_key}:{self.better_is}"
+
+    @property
+    def unread(self) -> range:
+        """Return the numbers of the samples that were asked for last."""
+        return range(len(self.outcomes.rstrip(UNREAD)), len(self.outcomes))
+
+    def first(self, outcome: str) -> int | None:
+        """Return the lowest number of a sample of this outcome, or None.
+
+        Samples are independent, so of several correct ones this is a draw at random.
+        """
+        found = self.outcomes.find(outcome)
+        return None if found < 0 else found
+
+    def counts(self, most: int | None = None) -> Counts:
+        """Return the counts of the first `most` samples, by default of all."""
+        seen = self.outcomes[:most]
+        return Counts(seen.count(CORRECT), seen.count(WRONG), seen.count(NEITHER))
+
+
+def questions_of(
+    pairs: Sequence[ResponsePair], wanted: Callable[[ResponsePair], bool] = lambda _: True
+) -> list[Question]:
+    """Return the pairs that are wanted in both orders, in the order of `pairs`.
+
+    Pairs of one instruction stand side by side in a pool, so requests that begin with the same words
+    follow each other, and a server reads these once.
+    """
+    return [
+        Question(pairs, at, pair.key, order)
+        for at, pair in enumerate(pairs)
+        if wanted(pair)
+        for order in ORDERS
+    ]
