@@ -82,6 +82,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return raw
 
 
+def read_kept(path: Path) -> RunConfig:
+    """Return the config in a run's `run.yaml`.
+
+    Raises: ConfigError where the file was changed, with what to do.
+    """
+    try:
+        return validated(RunConfig, read_yaml(path).get("config", {}), str(path))
+    except ConfigError as error:
+        raise ConfigError(
+            f"{error}\nA run keeps its settings there. Put the file back, or delete it and run again with "
+            "the config that the run began with."
+        ) from error
+
+
 def _told(model: Any, where: tuple[str | int, ...], kind: str, message: str) -> str:
     place = ".".join(str(part) for part in where)
     if kind == "extra_forbidden":

@@ -11,7 +11,7 @@ from ste_plugin.hosts.run_host import interpreter
 from ste_plugin.overlap import pool_while_judging
 from ste_plugin.resources import find_task
 from ste_plugin.session import IterationReport, Session
-from ste_plugin.store import read_json, read_rows, replace_json
+from ste_plugin.store import read_back, read_json, read_rows, replace_json
 
 _REPORTED = ("overall", "sections", "subsets", "n")
 
@@ -70,7 +70,7 @@ def finished(session: Session, number: int) -> IterationReport:
     """
     done = session.folder.iteration(number) / "done.json"
     if done.exists():
-        before = IterationReport.from_dict(read_json(done))
+        before = read_back(done, IterationReport.from_dict)
         if set(stages.measured(session)) <= set(before.evaluations):
             return before
     elif number:

@@ -17,7 +17,7 @@ from ste_plugin.records import Drop, Instruction, ResponsePair, Split, content_k
 from ste_plugin.selection import label, select
 from ste_plugin.sources import read_instructions
 from ste_plugin.store import (
-    read_json,
+    read_back,
     read_records,
     read_rows,
     replace_json,
@@ -67,7 +67,7 @@ def prepare_pool(session: "Session", on_pairs: OnPairs | None = None) -> Pool:
     folder = session.folder.pool
     if not (folder / "done.json").exists():
         _make_pool(session, folder, on_pairs)
-    done = read_json(folder / "done.json")
+    done = read_back(folder / "done.json", _told)
     pairs: dict[Split, list[ResponsePair]] = {"train": [], "dev": [], "test": []}
     for pair in read_records(folder / "pairs.jsonl", ResponsePair):
         pairs[split_of(pair.instruction_key, session.config)].append(pair)
@@ -75,6 +75,11 @@ def prepare_pool(session: "Session", on_pairs: OnPairs | None = None) -> Pool:
     drops = read_records(folder / "drops.jsonl", Drop)
     _check_whole(folder, done, pairs, drops)
     return Pool(pairs, files, drops)
+
+
+def _told(done: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what `done.json` says of the other files."""
+    return {name: dict(done[name]) for name in ("pairs", "drops", "files")}
 
 
 def _check_whole(
@@ -91,7 +96,7 @@ def _check_whole(
         "drops.jsonl": "other drops than done.json counts" if reasons != done["drops"] else "",
     }  # fmt: skip
     for name, file in done["files"].items():
-        if _held_out_rows(pairs[name]) != [row for _, row in read_rows(folder / file)]:
+        if _held_out_rows(pairs.get(name, [])) != [row for _, row in read_rows(folder / file)]:
             wrong[file] = "other pairs than pairs.jsonl has"
     for file, found in wrong.items():
         if found:

@@ -8,7 +8,7 @@ from filelock import FileLock, Timeout
 
 from ste_plugin.budget import Budget
 from ste_plugin.config import RunConfig
-from ste_plugin.config_file import read_config, read_yaml, validated
+from ste_plugin.config_file import read_config, read_kept
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.open_models import OpenModels
 from ste_plugin.errors import ConfigError
@@ -54,7 +54,7 @@ def read_run(path: Path) -> tuple[RunConfig, Path]:
     if not (path / "run.yaml").is_file():
         raise ConfigError(f"{path}: neither a run's folder (no run.yaml in it) nor a config.")
     kept = path / "run.yaml"
-    config = validated(RunConfig, read_yaml(kept)["config"], str(kept))
+    config = read_kept(kept)
     if config.run.is_absolute():
         return config.model_copy(update={"run": path.resolve()}), Path.cwd()
     return config, _base(path.resolve(), config.run)
