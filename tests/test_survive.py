@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from soak.killing import Soak
+from soak.killing import SOON_S, Soak
 from soak.outcome import asked, differences, outputs
 from soak.processes import Started
 from soak.scene import Scene, fake_seed
@@ -82,7 +82,7 @@ def test_a_run_with_real_training_and_evaluation_killed_ends_with_the_same_bytes
     tiny_model, tmp_path
 ):
     scene = Scene(tmp_path / "scene", tiny_model, stubs=False, iterations=1, small=True, texts=16)
-    tally = Soak(scene, seed=3, a_run=5).go(kills=1)
+    tally = Soak(scene, seed=3, a_run=2).go(kills=2)
     assert tally.faults == []
     assert tally.runs == 1
 
@@ -96,6 +96,7 @@ def stubborn_host(scene: Scene) -> None:
     scene.write()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("where", ["asking", "training"])
 def test_a_signal_ends_a_run_soon_with_nothing_left_running_and_says_how_to_go_on(
@@ -109,7 +110,7 @@ def test_a_signal_ends_a_run_soon_with_nothing_left_running_and_says_how_to_go_o
     started = Started(scene)
     appeared(scene.folder / "training" if where == "training" else scene.asked)
     os.kill(started.pid, number)
-    started.wait(60)
+    assert started.wait(SOON_S)
     assert started.process.returncode == 128 + number
     assert started.said.splitlines()[-1] == (
         "ste: stopped. Run the same command again to go on: what is done is kept."
@@ -123,7 +124,7 @@ def test_a_signal_ends_even_a_run_that_is_deep_in_a_long_call(scene):
     started = Started(scene)
     appeared(scene.folder / "training")
     os.kill(started.pid, signal.SIGTERM)
-    assert started.wait(60)
+    assert started.wait(SOON_S)
     assert started.process.returncode == 143
     assert "Run the same command again" in started.said
     assert started.gone()
@@ -148,10 +149,10 @@ def test_a_training_does_not_outlive_a_run_that_is_killed(scene):
     assert started.gone()
 
 
+@pytest.mark.slow
 def test_a_second_run_on_one_folder_is_refused_and_harms_nothing(scene):
-    scene.config["budget"] = {
-        "max_tokens_total": 10**9
-    }  # to know what is left, completions are read
+    # to know what is left of it, completions are read
+    scene.config["budget"] = {"max_tokens_total": 10**9}
     scene.config["generator"]["options"]["pause_s"] = 0.2
     scene.write()
     first = Started(scene)
@@ -172,6 +173,7 @@ def test_a_second_run_on_one_folder_is_refused_and_harms_nothing(scene):
     assert max(asked(scene).values()) == 1
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_back_changes_nothing(scene):
     scene.config["budget"] = {"max_minutes": 30}
     scene.write()
