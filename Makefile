@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 LATEST_PYTHON ?= python3.12
 LATEST_VENV ?= .venv-axolotl-latest
 
-.PHONY: demo test check fuzz audit test-axolotl-latest test-vllm bench clean
+.PHONY: demo test check fuzz soak audit test-axolotl-latest test-vllm bench clean
 
 demo: $(READY)
 	$(BIN)/ste demo $(DEMO)
@@ -34,6 +34,18 @@ check: $(READY)
 RUNS ?= 1000000
 fuzz: $(READY)
 	for target in replies prompts yaml; do $(BIN)/python tests/fuzz/fuzz.py $$target -runs=$(RUNS) || exit 1; done
+
+# Kills runs KILLS times with stand-ins for axolotl and lm-eval, REAL_KILLS times with both; then cuts the power at
+# every sync, damages every file in every way, and asks a failing server for as many data sets as SERVER_SEEDS says.
+KILLS ?= 200
+REAL_KILLS ?= 40
+SEED ?= 0
+SERVER_SEEDS ?= 10
+soak: $(READY)
+	$(BIN)/python -m tests.soak --kills $(KILLS) --seed $(SEED)
+	$(BIN)/python -m tests.soak --kills $(REAL_KILLS) --seed $(SEED) --hosts real
+	STE_CUTS=1000 STE_DAMAGES=1 STE_SERVER_SEEDS=$(SERVER_SEEDS) $(BIN)/python -m pytest -rP \
+	  tests/test_survive_power.py tests/test_survive_damage.py tests/test_survive_server.py
 
 # A report, never a failure: what is known against our dependencies changes by the day, and needs the network.
 AUDIT_VENV ?= .venv-audit

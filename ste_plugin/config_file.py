@@ -71,6 +71,17 @@ def read_started(path: Path) -> dict[str, Any]:
     return config
 
 
+def read_kept(path: Path) -> RunConfig:
+    """Return the settings in a run's `run.yaml`.
+
+    Raises: DataError where that is not what `ste run` wrote.
+    """
+    try:
+        return validated(RunConfig, read_started(path), str(path))
+    except ConfigError as error:
+        raise DataError(f"{error}\n{_RESTORE}") from error
+
+
 _WRITTEN = {"run", "iterations", "judge", "judging", "training"}
 _RESTORE = "Put it back from a copy, or move the run's folder away and start anew."
 

@@ -21,7 +21,7 @@ from ste_plugin.sources import read_instructions
 from ste_plugin.store import (
     iter_places,
     iter_records,
-    read_json,
+    read_back,
     read_rows,
     replace_json,
     replace_records,
@@ -71,7 +71,7 @@ def prepare_pool(session: "Session", on_pairs: OnPairs | None = None) -> Pool:
     folder = session.folder.pool
     if not (folder / "done.json").exists():
         _make_pool(session, folder, on_pairs)
-    done = read_json(folder / "done.json")
+    done = read_back(folder / "done.json", _told)
     pairs, odd = _pairs_by_split(folder / "pairs.jsonl", session.config)
     files = {name: folder / file for name, file in done["files"].items()}
     _check_whole(folder, done, pairs, odd)
@@ -89,6 +89,11 @@ def _pairs_by_split(path: Path, config: RunConfig) -> tuple[dict[Split, PairFile
     return found, odd
 
 
+def _told(done: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what `done.json` says of the other files."""
+    return {name: dict(done[name]) for name in ("pairs", "drops", "files")}
+
+
 def _check_whole(
     folder: Path, done: Mapping[str, Any], pairs: Mapping[Split, PairFile], odd: str
 ) -> None:
@@ -101,8 +106,9 @@ def _check_whole(
         "drops.jsonl": "other drops than done.json counts" if reasons != done["drops"] else "",
     }  # fmt: skip
     for name, file in done["files"].items():
+        held_out = _held_out_rows(pairs.get(name, ()))
         rows = (row for _, row in read_rows(folder / file))
-        if any(one != other for one, other in zip_longest(_held_out_rows(pairs[name]), rows)):
+        if any(one != other for one, other in zip_longest(held_out, rows)):
             wrong[file] = "other pairs than pairs.jsonl has"
     for file, found in wrong.items():
         if found:

@@ -69,7 +69,7 @@ def refuse_changes(root: Path, changed: list[str], redo: Redo | None) -> None:
     order = list(STAGES)
     earliest = min((stage for _, stage in open_ones), key=order.index)
     raise ConfigError(
-        f"{root} was made with other settings:\n{told}\n"
+        f"{root}: made with other settings, says its run.yaml:\n{told}\n"
         "Set them back, or give this run another folder (run: ...), or redo what depends on them: "
         f"`ste run CONFIG --from {earliest}`, which keeps the old output beside the new."
     )

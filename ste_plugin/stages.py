@@ -55,7 +55,9 @@ def judge_of(session: Session, number: int, stage: int | None = None) -> ModelCo
     folder = session.folder.iteration(number, stage or stages_of(session)[-1])
     final = trained_model(folder / "model")
     if final is None:
-        raise DataError(f"{folder}: no trained model there. Run `ste train` first.")
+        raise DataError(
+            f"{folder / 'model'}: no trained model there (no trained.json). Run `ste train` first."
+        )
     options = {k: v for k, v in seed.options.items() if k != "revision"}
     return seed.model_copy(update={"model": str(final), "options": options})
 

@@ -1,30 +1,30 @@
 """Where a run stands, read from its folder alone."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.config_file import read_started
+from ste_plugin.config_file import read_kept
 from ste_plugin.errors import DataError
 from ste_plugin.run_folder import RunFolder
-from ste_plugin.store import read_json
+from ste_plugin.store import read_back
 
 
 def read_status(root: Path) -> dict[str, Any]:
     """Return `{"run", "stages": [{"stage", "done", "told"}], "next"}`.
 
-    Raises: DataError where the folder holds no run.
+    Raises: DataError where the folder holds no run, ConfigError or DataError for a changed file of it.
     """
     folder = RunFolder(root)
     if not folder.config.exists():
         raise DataError(
             f"{root}: not a run's folder (no run.yaml). `ste run CONFIG.yaml` makes one."
         )
-    config = read_started(folder.config)
-    recipes = config["training"]["recipe"]
+    config = read_kept(folder.config)
     stages = [_stage("pool", folder.pool / "done.json", _pool_told)]
     stages.append(_stage("seed evaluated", folder.iteration(0) / "done.json", _measured_told))
-    for number in range(1, config["iterations"] + 1):
-        for stage, recipe in enumerate(recipes, start=1):
+    for number in range(1, config.iterations + 1):
+        for stage, recipe in enumerate(config.training.recipe, start=1):
             place, name = folder.iteration(number, stage), f"iteration {number}, {recipe}:"
             stages += [
                 _stage(f"{name} data set", place / "dataset" / "manifest.json", _rows_told),
@@ -37,9 +37,9 @@ def read_status(root: Path) -> dict[str, Any]:
     return {"run": str(root), "stages": stages, "next": coming}
 
 
-def _stage(name: str, marker: Path, told: Any) -> dict[str, Any]:
+def _stage(name: str, marker: Path, told: Callable[[Any], str]) -> dict[str, Any]:
     done = marker.exists()
-    return {"stage": name, "done": done, "told": told(read_json(marker)) if done else ""}
+    return {"stage": name, "done": done, "told": read_back(marker, told) if done else ""}
 
 
 def _pool_told(done: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from ste_plugin.foreign import LIST, problem_of, start_of
 from ste_plugin.records import Record
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 Parser = Callable[[Path, int, bytes], dict[str, Any]]
 
 
@@ -107,6 +108,21 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: no such file.") from error
     except ValueError as error:
         raise DataError(f"{path}: not JSON ({error}). Delete it and run again.") from error
+
+
+def read_back(path: Path, read: Callable[[Any], T]) -> T:
+    """Return what `read` makes of a JSON file that a run wrote.
+
+    Raises: DataError where the file is missing, no JSON, or not what a run writes there.
+    """
+    found = read_json(path)
+    try:
+        return read(found)
+    except (DataError, LookupError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path}: changed since it was written ({error!r}). Delete it and run the same command "
+            "again: it is made anew, and nothing is paid for twice."
+        ) from error
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

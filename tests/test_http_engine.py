@@ -30,6 +30,16 @@ def test_samples_get_a_call_and_a_seed_each_where_it_cannot():
     assert not any("n" in body for body in server.bodies)
 
 
+def test_a_sample_is_the_same_whether_it_is_asked_for_with_others_or_alone():
+    requests = wanted(samples=6)
+    with chat_server(babble) as server:
+        together = answers(engine(server.base_url), requests)
+        later = answers(engine(server.base_url), requests[2:])
+        alone = answers(engine(server.base_url, samples=False), requests)
+    assert [c.text for c in alone] == [c.text for c in together]
+    assert [c.text for c in later] == [c.text for c in together[2:]]
+
+
 def test_completions_follow_the_index_of_the_choice_whatever_their_order():
     with chat_server(lambda _body, index: f"sample {index}") as server:
         got = answers(engine(server.base_url), wanted(samples=3))

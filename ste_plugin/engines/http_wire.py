@@ -10,6 +10,8 @@ from ste_plugin.engines.http_options import Prefill
 
 _MOST_SAMPLES = 128
 """The largest `n` that OpenAI's own server takes."""
+_SEED_BITS = 0x7FFFFFFF
+"""Some servers hold a seed in a signed 32-bit integer."""
 _CHOICE_TOKENS = {"ask": 64, "vllm": 16, "vllm-guided-choice": 16}
 """Room for the words around a choice, and for choices of several tokens."""
 
@@ -74,8 +76,7 @@ def body(call: Call, model: str, prefill: Prefill, attempt: int = 0) -> dict[str
         "max_tokens": sampling.max_new_tokens,
     }
     if not call.greedy:
-        # 31 bits: some servers hold a seed in a signed 32-bit integer.
-        wanted["seed"] = (request.seed + attempt) & 0x7FFFFFFF
+        wanted["seed"] = (request.seed + attempt) & _SEED_BITS if asked else _seed(request)
     if call.n > 1:
         wanted["n"] = call.n
     if request.prefix and not asked:
@@ -92,6 +93,11 @@ def body(call: Call, model: str, prefill: Prefill, attempt: int = 0) -> dict[str
             {"guided_choice": choices} if guided else {"structured_outputs": {"choice": choices}}
         )
     return wanted
+
+
+def _seed(request: ChatRequest) -> int:
+    """Return the seed with which a server draws the same sample alone and as one of several."""
+    return (request.sample(0).seed & _SEED_BITS >> 1) + request.sample_index
 
 
 def asking_turns(request: ChatRequest) -> tuple[Message, ...]:

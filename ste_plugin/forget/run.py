@@ -8,14 +8,13 @@ from filelock import FileLock, Timeout
 
 from ste_plugin.budget import Budget
 from ste_plugin.config import RunConfig
-from ste_plugin.config_file import read_config, read_started
+from ste_plugin.config_file import read_config, read_kept
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.open_models import OpenModels
 from ste_plugin.errors import ConfigError
 from ste_plugin.plugins import plugin_manager
 from ste_plugin.run_folder import RunFolder
 from ste_plugin.session import Session, open_engine
-from ste_plugin.valid_settings import validated
 from ste_plugin.watch import Watch
 
 
@@ -59,7 +58,7 @@ def read_run(path: Path) -> tuple[RunConfig, Path]:
             f"{path}: neither a run's folder (no run.yaml in it) nor a config. Give one of them."
         )
     kept = path / "run.yaml"
-    config = validated(RunConfig, read_started(kept), str(kept))
+    config = read_kept(kept)
     if config.run.is_absolute():
         return config.model_copy(update={"run": path.resolve()}), Path.cwd()
     return config, _base(path.resolve(), config.run)

@@ -1,0 +1,1 @@
+"""Stands for axolotl in tests."""

@@ -1,0 +1,1 @@
+"""Stands for torch, of which is only asked whether it is there."""
