@@ -79,17 +79,15 @@ class Soak:
 
     def one_run(self) -> None:
         """Bring one run to its end, killing it on the way, and check what came of it."""
-        before = self.tally.kills
+        before, self.tally.runs = self.tally.kills, self.tally.runs + 1
         while not self.one_start():
             pass
         kills = self.tally.kills - before
-        self.tally.runs += 1
         wrong = differences(outputs(self.scene.run), self.expected)
         wrong += faults_in_asking(self.scene, self.asked)
-        self.tally.faults += [f"run {self.tally.runs}, {kills} kills: {w}" for w in wrong]
-        self.say(
-            f"run {self.tally.runs}: {kills} kills, {len(wrong)} faults, {self.tally.kills} kills in all"
-        )
+        self.say(f"run {self.tally.runs}: {kills} kills, {self.tally.kills} in all")
+        for what in wrong:
+            self._fault(what)
 
     def one_start(self) -> bool:
         """Start or resume the run, and end it at a random moment; return whether it was done before."""
@@ -158,7 +156,7 @@ class Soak:
         return code != 0
 
     def _fault(self, told: str) -> None:
-        self.tally.faults.append(f"run {self.tally.runs + 1}: {told}")
+        self.tally.faults.append(f"fault in run {self.tally.runs}: {told}")
         self.say(self.tally.faults[-1])
 
 
