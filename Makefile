@@ -44,7 +44,7 @@ SERVER_SEEDS ?= 10
 soak: $(READY)
 	$(BIN)/python -m tests.soak --kills $(KILLS) --seed $(SEED)
 	$(BIN)/python -m tests.soak --kills $(REAL_KILLS) --seed $(SEED) --hosts real
-	STE_CUTS=1000 STE_DAMAGES=1 STE_SERVER_SEEDS=$(SERVER_SEEDS) $(BIN)/python -m pytest -rP \
+	STE_CUTS=100 STE_DAMAGES=1 STE_SERVER_SEEDS=$(SERVER_SEEDS) $(BIN)/python -m pytest -rP \
 	  tests/test_survive_power.py tests/test_survive_damage.py tests/test_survive_server.py
 
 # A report, never a failure: what is known against our dependencies changes by the day, and needs the network.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from soak.killing import SOON_S, Soak
-from soak.outcome import asked, differences, outputs
+from soak.outcome import asked, differences, faults_in_asking, outputs
 from soak.processes import Started
 from soak.scene import Scene, fake_seed
 
@@ -75,6 +75,19 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(scene):
     tally = Soak(scene, seed=11, a_run=5).go(kills=8)
     assert tally.faults == []
     assert tally.kills >= 8
+
+
+@pytest.mark.slow
+def test_a_run_killed_while_it_asks_pays_again_for_what_was_in_flight_alone(scene):
+    for answers in (40, 80, 120):
+        started = Started(scene)
+        while not scene.asked.exists() or len(scene.asked.read_bytes().splitlines()) < answers:
+            assert not started.wait(0.01), started.said
+        os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+    finished(scene)
+    assert len({line.split()[1] for line in scene.asked.read_text().splitlines()}) == 4
+    assert faults_in_asking(scene, asked(scene)) == []
 
 
 @pytest.mark.slow

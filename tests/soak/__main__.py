@@ -35,7 +35,7 @@ def main() -> int:
         stubs = asked.hosts == "stubs"
         seed = fake_seed(Path(folder, "seed")) if stubs else real_seed(Path(folder, "seed"))
         scene = Scene(
-            Path(folder, "scene"), seed, stubs=stubs, small=asked.small,
+            Path(folder, "scene"), seed, stubs=stubs, small=asked.small, pause_s=0.02,
             iterations=1 if asked.small else 2,
         )  # fmt: skip
         soak = Soak(scene, asked.seed, asked.a_run, say)

@@ -51,14 +51,19 @@ class Soak:
         """`a_run`: how many kills a run gets on average."""
         self.scene, self.chance, self.say = scene, random.Random(seed), say
         self.tally = Tally()
-        began = time.monotonic()
-        started = Started(scene)
+        whole_s = self._unharmed()
+        self.expected, self.asked = outputs(scene.run), asked(scene)
+        self.idle_s = self._unharmed()  # all is done: this is what starting takes
+        self.mean_s = max(whole_s - self.idle_s, 0.1) / a_run
+        self.clear()
+
+    def _unharmed(self) -> float:
+        """Return the seconds that a start takes which nobody kills."""
+        started = Started(self.scene)
         started.wait()
         if started.process.returncode:
             raise RuntimeError(f"the run fails even if nobody kills it:\n{started.said}")
-        self.mean_s = (time.monotonic() - began) / a_run
-        self.expected, self.asked = outputs(scene.run), asked(scene)
-        self.clear()
+        return time.monotonic() - started.began
 
     def clear(self) -> None:
         """Begin anew."""
@@ -74,23 +79,22 @@ class Soak:
 
     def one_run(self) -> None:
         """Bring one run to its end, killing it on the way, and check what came of it."""
-        before = self.tally.kills
+        before, self.tally.runs = self.tally.kills, self.tally.runs + 1
         while not self.one_start():
             pass
         kills = self.tally.kills - before
-        self.tally.runs += 1
         wrong = differences(outputs(self.scene.run), self.expected)
-        wrong += faults_in_asking(self.scene, self.asked, kills)
-        self.tally.faults += [f"run {self.tally.runs}, {kills} kills: {w}" for w in wrong]
-        self.say(
-            f"run {self.tally.runs}: {kills} kills, {len(wrong)} faults, {self.tally.kills} kills in all"
-        )
+        wrong += faults_in_asking(self.scene, self.asked)
+        self.say(f"run {self.tally.runs}: {kills} kills, {self.tally.kills} in all")
+        for what in wrong:
+            self._fault(what)
 
     def one_start(self) -> bool:
         """Start or resume the run, and end it at a random moment; return whether it was done before."""
         started = Started(self.scene)
         # exponential: long enough now and then for the longest stage, wherever the last kill fell
-        if started.wait(self.chance.expovariate(1 / self.mean_s)):
+        starting_s = self.idle_s * self.chance.choice((0, 0.6, 0.8, 1))
+        if started.wait(starting_s + self.chance.expovariate(1 / self.mean_s)):
             return self._ended(started)
         kind = self.chance.choices(list(KINDS), list(KINDS.values()))[0]
         stage = stage_of(self.scene)
@@ -152,7 +156,7 @@ class Soak:
         return code != 0
 
     def _fault(self, told: str) -> None:
-        self.tally.faults.append(f"run {self.tally.runs + 1}: {told}")
+        self.tally.faults.append(f"fault in run {self.tally.runs}: {told}")
         self.say(self.tally.faults[-1])
 
 

@@ -82,13 +82,20 @@ def answered(run: Path) -> Counter[str]:
     return Counter(json.loads(line)["key"] for f in files for line in f.read_bytes().splitlines())
 
 
-def faults_in_asking(scene: Scene, expected: Counter[str], kills: int) -> list[str]:
+def wasted(scene: Scene) -> Counter[str]:
+    """Return process → how many of the requests that it paid for were paid for again later."""
+    lines = [line.split() for line in scene.asked.read_text().splitlines()]
+    last = {key: number for number, (key, _) in enumerate(lines)}
+    return Counter(pid for number, (key, pid) in enumerate(lines) if last[key] > number)
+
+
+def faults_in_asking(scene: Scene, expected: Counter[str]) -> list[str]:
     """Return what was asked too often, or not at all."""
     paid, kept = asked(scene), answered(scene.run)
-    twice = sum(paid.values()) - len(paid)
-    most = kills * IN_FLIGHT * _ENGINES
+    lost, most = max(wasted(scene).values(), default=0), IN_FLIGHT * _ENGINES
     found = {
-        f"{twice} requests paid for twice, at most {most} can have been in flight": twice > most,
+        f"{lost} answers of one start were paid for again; at most {most} were in flight": lost
+        > most,
         f"{len(expected.keys() - paid.keys())} requests never asked": bool(
             expected.keys() - paid.keys()
         ),

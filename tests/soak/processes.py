@@ -15,13 +15,16 @@ ORPHANS_S = 4.0
 
 
 @contextmanager
-def _hanging_up_heard(heard: bool) -> Iterator[None]:
+def _as_from_a_terminal(hears_hanging_up: bool) -> Iterator[None]:
     """Start a run as a terminal or as `nohup` does, wherever the tests were started."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL if heard else signal.SIG_IGN)
+    hanging_up = signal.SIG_DFL if hears_hanging_up else signal.SIG_IGN
+    wanted = {signal.SIGHUP: hanging_up, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, action) for number, action in wanted.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGHUP, before)
+        for number, action in before.items():
+            signal.signal(number, action)
 
 
 class Started:
@@ -31,7 +34,7 @@ class Started:
         self.mark = f"{scene.folder.name}-{time.monotonic_ns()}"
         self.began = time.monotonic()
         self.errors = scene.folder / "stderr.txt"
-        with self.errors.open("wb") as errors, _hanging_up_heard(scene.hears_hanging_up):
+        with self.errors.open("wb") as errors, _as_from_a_terminal(scene.hears_hanging_up):
             self.process = subprocess.Popen(
                 scene.command, cwd=scene.folder, env=scene.environment(self.mark),
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,

@@ -48,12 +48,14 @@ class Scene:
 
     def __init__(
         self, folder: Path, seed: Path, *, stubs: bool, iterations: int = 2, texts: int = 24,
-        small: bool = False, **settings: Any,
+        small: bool = False, pause_s: float = 0.004, **settings: Any,
     ) -> None:  # fmt: skip
         """`stubs`: axolotl, lm-eval and transformers are programs of the tests; `seed` is the seed judge.
 
-        `small`: one training an iteration and one evaluation a judge. `settings` are laid over the config.
+        `small`: one training an iteration and one evaluation a judge. `pause_s`: what a few requests take.
+        `settings` are laid over the config.
         """
+        self._pause_s = pause_s
         self.folder, self.stubs, self.hears_hanging_up = folder, stubs, True
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "hooks.py").write_text(HOOKS)
@@ -80,7 +82,7 @@ class Scene:
 
     def options(self, device: str) -> dict[str, Any]:
         """Return an engine's options. Generator and judge say different devices: both work at once."""
-        return {"asked": str(self.asked), "pause_s": 0.004, "device": device}
+        return {"asked": str(self.asked), "pause_s": self._pause_s, "device": device}
 
     def write(self) -> None:
         """Write the config as it is now."""
