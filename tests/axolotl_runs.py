@@ -38,7 +38,7 @@ def train_all(configs: list[Path]) -> dict[str, int]:
     with (configs[0].parent / "runs.log").open("w") as log:
         subprocess.run(
             command, cwd=configs[0].parent, env=os.environ | ENVIRONMENT, stdout=log, stderr=log,
-            timeout=600, check=True,
+            timeout=1800, check=True,
         )  # fmt: skip
     return {c.stem: int(c.with_suffix(".rc").read_text()) for c in configs}
 
