@@ -114,4 +114,4 @@ def ste_task_dirs() -> Path:
 
 @hookspec
 def ste_iteration_finished(report: "IterationReport") -> None:
-    """Observe a finished iteration. An error here is logged and stops nothing."""
+    """Observe a finished iteration; twice where the run is killed then. An error stops nothing."""

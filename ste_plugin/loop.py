@@ -90,8 +90,10 @@ def finished(session: Session, number: int) -> IterationReport:
             stages.train(session, number, stage)
     results = stages.evaluate(session, number)
     report = _report(session, number, results)
+    _tell_observers(
+        session, report
+    )  # before it is done: whoever is not told for a kill is told later
     replace_json(done, report.to_dict())
-    _tell_observers(session, report)
     return report
 
 
