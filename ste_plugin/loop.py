@@ -90,9 +90,7 @@ def finished(session: Session, number: int) -> IterationReport:
             stages.train(session, number, stage)
     results = stages.evaluate(session, number)
     report = _report(session, number, results)
-    _tell_observers(
-        session, report
-    )  # before it is done: whoever is not told for a kill is told later
+    _tell_observers(session, report)  # before it is done: a kill in between tells them again
     replace_json(done, report.to_dict())
     return report
 
