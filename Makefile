@@ -16,10 +16,10 @@ LATEST_VENV ?= .venv-axolotl-latest
 demo: $(READY)
 	$(BIN)/ste demo $(DEMO)
 
-# A file's tests stay together: they share what it takes long to make.
+# A file's tests stay together, as they share what it takes long to make; files with slow ones come first.
 WORKERS ?= 2
 test: $(READY)
-	$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # STE_BENCH_MODEL, _PAIRS, _VLLM, _DISTILABEL say where these are; what needs one that is not there says so.
 bench: $(READY)

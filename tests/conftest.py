@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # threads of several torches wait for e
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 # in the background of a script the tests would start ignoring interrupts, which some are about
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files of slow tests: of two workers none should wait for the other at the end."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -min(slow[item.path], 1))
+
 
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"

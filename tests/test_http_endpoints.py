@@ -227,12 +227,12 @@ def test_a_server_that_hangs_is_told_after_its_time():
         ({"endpoints": []}, "base_url: missing"),
         ({"endpoints": [{"weight": 2}]}, "endpoints.0.base_url: missing"),
         ({"endpoints": [{"base_url": NOWHERE, "wieght": 2}]}, "did you mean 'weight'"),
-        ({"endpoints": [{"base_url": NOWHERE, "weight": 0}]}, "endpoints.0.weight: Input"),
+        ({"endpoints": [{"base_url": NOWHERE, "weight": 0}]}, "endpoints.0.weight: expected more than 0"),
         ({"endpoints": [{"base_url": "here"}]}, "endpoints.0.base_url: expected an address"),
         ({"base_url": NOWHERE, "endpoints": [{"base_url": NOWHERE}]}, "found both"),
-        ({"base_url": NOWHERE, "prices": {"prompt": 1}}, "did you mean 'prompt_per_million'"),
-        ({"base_url": NOWHERE, "samples": "maybe"}, "samples: Input should be True, False or 'auto'"),
-        ({"base_url": NOWHERE, "requests_per_minute": 0}, "requests_per_minute: Input"),
+        ({"base_url": NOWHERE, "prices": {"prompt": 1}}, "there are: prompt_per_million, completion"),
+        ({"base_url": NOWHERE, "samples": "maybe"}, "samples: expected True, False or 'auto'"),
+        ({"base_url": NOWHERE, "requests_per_minute": 0}, "requests_per_minute: expected 1 or more"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(options, told):

@@ -57,7 +57,7 @@ ROWS = [
         run_with(seed="2") | started(),
         GENERATE,
         2,
-        "{tmp}/run was made with other settings:\n"
+        "{tmp}/run: made with other settings, says its run.yaml:\n"
         "  seed: 0 → 2  (makes obsolete: everything)\n"
         "Set them back, or give this run another folder (run: ...), or redo what depends on them:"
         " `ste run CONFIG --from pool`, which keeps the old output beside the new.",
