@@ -173,7 +173,10 @@ def test_a_reply_cut_by_the_token_limit_says_so(opened):
 
 def test_a_reply_that_ends_by_itself_says_so(opened, kind):
     found = answers(opened, wanted(samples=8, most=40)).values()
-    assert {c.finish_reason for c in found if c.completion_tokens < 40} <= {"stop"}
+    reasons = [c.finish_reason for c in found]
+    written = sum(c.completion_tokens for c in found)  # a server tells only those of all together
+    assert written >= 40 * reasons.count("length")
+    assert "stop" in reasons or written == 40 * 8
     if kind not in REAL:
         assert {c.finish_reason for c in found} == {"stop"}
 
