@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ste_plugin.records import Drop
-from ste_plugin.store import replacing, to_line
+from ste_plugin.records import Drop, Record
+from ste_plugin.store import replacing_records
 
 
 class Drops:
     """Takes what is left out; only the reasons are held."""
 
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        """`write` takes a line."""
+    def __init__(self, write: Callable[[Record], object]) -> None:
+        """`write` takes a drop."""
         self._write = write
         self.reasons: Counter[str] = Counter()
         """`STAGE: REASON` → how many."""
@@ -21,7 +21,7 @@ class Drops:
     def add(self, drops: Iterable[Drop]) -> None:
         """Write these drops, in their order."""
         for drop in drops:
-            self._write(to_line(drop.to_dict()))
+            self._write(drop)
             self.reasons[f"{drop.stage}: {drop.reason}"] += 1
 
     def commonest(self) -> str:
@@ -35,5 +35,5 @@ def dropping(path: Path) -> Iterator[Drops]:
 
     Raises: DataError where the disk is full or cannot be written.
     """
-    with replacing(path) as file:
-        yield Drops(file.write)
+    with replacing_records(path) as write:
+        yield Drops(write)

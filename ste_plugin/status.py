@@ -13,7 +13,7 @@ from ste_plugin.store import read_back
 def read_status(root: Path) -> dict[str, Any]:
     """Return `{"run", "stages": [{"stage", "done", "told"}], "next"}`.
 
-    Raises: DataError where the folder holds no run, ConfigError or DataError for a changed file of it.
+    Raises: DataError where the folder holds no run, or a file of it was changed.
     """
     folder = RunFolder(root)
     if not folder.config.exists():
