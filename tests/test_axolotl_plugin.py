@@ -61,7 +61,7 @@ def configs(folder: Path) -> dict[str, dict]:
         },
         "best": {
             # too slow to change a verdict: of equals the first is the best, and the last is not it
-            "ste": by_accuracy, "eval_steps": 3, "learning_rate": 0.000001, "lr_scheduler": "constant",
+            "ste": by_accuracy, "eval_steps": 3, "learning_rate": 1e-8, "lr_scheduler": "constant",
             "save_total_limit": 10,
         },
         "packed": {"ste": {"datasets": "append"}, "datasets": alpaca, "sample_packing": True},
