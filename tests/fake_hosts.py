@@ -25,7 +25,8 @@ def talking_python(folder: Path) -> Path:
     path = folder / "talking-python"
     path.write_text(
         f"#!{sys.executable}\nimport os, sys\n"
-        "if sys.argv[1] == '-c':\n    print('\"1.0\"')\n    sys.exit()\n" + TALKS
+        "if sys.argv[1] == '-c':\n    print('[\"hf\"]' if 'REGISTRY' in sys.argv[2] else '\"1.0\"')\n    sys.exit()\n"
+        + TALKS
     )
     path.chmod(0o755)
     return path

@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "top_up": RECORDS | {"judgments", "questions", "sampling"},
     "harvest": RUN | {"dataset", "drop_file", "judgments", "pass_rates", "pool", "questions", "sampling", "tokens", "top_up"},
     "generate": RUN | {"completions", "dataset", "drop_file", "harvest", "judgments", "manifest", "pass_rates", "pool", "questions", "rows"},
-    "hosts": SEAM | {"completion", "dataset", "lm_eval_tasks", "log_words", "manifest", "model_folder", "resources", "rows", "store", "judging", "plugins", "durable", "guard"},
+    "hosts": SEAM | {"axolotl", "completion", "dataset", "lm_eval_tasks", "log_words", "manifest", "model_folder", "resources", "rows", "store", "judging", "plugins", "durable", "guard"},
     "model_shape": {"errors"},
     "memory": {"model_shape"},
     "recipe_fit": {"errors", "hosts", "memory", "model_shape"},

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin import safe_yaml
+from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import ConfigError
 from ste_plugin.manifest import Manifest, rows_of_rl
+from ste_plugin.valid_settings import validated
 
 PLUGIN = "ste_plugin.axolotl.STEPlugin"
 
@@ -24,7 +26,7 @@ _NEEDS_HELD_OUT_ROWS = (
 def read_recipe(path: Path) -> dict[str, Any]:
     """Return the settings of a recipe.
 
-    Raises: ConfigError where it cannot be read, is not YAML, or not a mapping.
+    Raises: ConfigError where it cannot be read, is not YAML, or not a mapping, or its block `ste:` is wrong.
     """
     recipe = safe_yaml.read(
         path, "Give the path of an axolotl config, or a name (`ste recipes list`)"
@@ -38,6 +40,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
             raise ConfigError(
                 f"{path}: {key}: found {found!r}; expected {expected}. Correct it there."
             )
+    if recipe.get("ste"):
+        validated(STESettings, {"manifest": "laid over later", **recipe["ste"]}, f"{path}: ste")
     return recipe
 
 

@@ -5,13 +5,14 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.durable import sync_files
 from ste_plugin.engines.identity import fingerprint
-from ste_plugin.errors import DataError
+from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.hosts.lm_eval_samples import (
     Asked,
     Count,
@@ -21,7 +22,7 @@ from ste_plugin.hosts.lm_eval_samples import (
     sample_files,
     tokens_in,
 )
-from ste_plugin.hosts.run_host import interpreter, require, run_host
+from ste_plugin.hosts.run_host import ask, interpreter, require, run_host
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks.benchmarks import files_of, read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
@@ -37,6 +38,13 @@ TASK = "ste_local"
 INSTALL = "pip install 'ste-plugin[eval]'"
 SEED = 0
 """Of the bootstrap behind the standard errors."""
+_ASK_BACKENDS = """
+import json, sys
+sys.path[:] = [p for p in sys.path if p]
+import lm_eval.models
+from lm_eval.api import registry
+print(json.dumps(sorted(registry.MODEL_REGISTRY)))
+"""
 _BACKEND_NEEDS = {"hf": ("torch", "transformers"), "vllm": ("vllm",)}
 
 
@@ -147,13 +155,28 @@ def model_args(model: str, config: EvaluationConfig) -> str:
 def require_host(python: str, backend: str) -> str:
     """Return lm-eval's version in an environment that has all that the backend needs.
 
-    Raises: HostError naming what is missing there and the command that installs it.
+    Raises: HostError naming what is missing there and the command that installs it; ConfigError for a
+    backend that this lm-eval has not.
     """
     version = require(python, "lm_eval", INSTALL)
     require(python, "ste_plugin", INSTALL)  # the task's classes live in it
+    _require_backend(python, backend)
     for module in _BACKEND_NEEDS.get(backend, ()):
         require(python, module, f"pip install 'lm-eval[{backend}]'")
     return version
+
+
+def _require_backend(python: str, backend: str) -> None:
+    asked = ask(python, _ASK_BACKENDS)
+    if asked.returncode != 0:  # lm-eval itself will say what is wrong with it
+        return
+    known = json.loads(asked.stdout)
+    if backend not in known:
+        near = get_close_matches(backend, known, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(
+            f"evaluation.backend: lm-eval has no {backend!r}. {hint}There are: {', '.join(known)}."
+        )
 
 
 def identity(

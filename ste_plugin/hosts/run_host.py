@@ -46,10 +46,7 @@ def require(python: str, module: str, install: str) -> str:
     cure = f"Install it there with `{install}`, or set hosts.*.python to an environment that has it"
     if shutil.which(python) is None:
         raise HostError(f"{python}: no such Python interpreter, so {module} cannot run. {cure}.")
-    asked = subprocess.run(
-        [python, "-c", _ASK_VERSION, module],
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    asked = ask(python, _ASK_VERSION, module)
     try:
         version = json.loads(asked.stdout)
     except ValueError as error:
@@ -61,6 +58,13 @@ def require(python: str, module: str, install: str) -> str:
     if version is None:
         raise HostError(f"{python}: {module} is not installed in its environment. {cure}.")
     return str(version)
+
+
+def ask(python: str, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Return what some short code prints in the environment of `python`."""
+    return subprocess.run(
+        [python, "-c", code, *arguments], capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 def run_host(

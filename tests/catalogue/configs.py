@@ -302,6 +302,14 @@ ROWS = [
         "UK), DE.",
     ),
     Row(
+        "a backend that lm-eval has not",
+        run_with(evaluation="{backend: vlm}"),
+        RUN,
+        2,
+        "evaluation.backend: lm-eval has no 'vlm'. Did you mean 'vllm'? There are: {host}, vllm, "
+        "{host}.",
+    ),
+    Row(
         "a stage that there is not",
         run_with(),
         "ste run ste.yaml --from evaluate",

@@ -48,6 +48,13 @@ ROWS = [
         "axolotl config, or a name (`ste recipes list`).",
     ),
     Row(
+        "a recipe whose block for us has a key that is nearly right",
+        run_with(training=OWN) | {"mine.yaml": "ste: {selct_best: judge_acc}\n"},
+        "ste run ste.yaml",
+        2,
+        "{tmp}/mine.yaml: ste: 1 setting(s) to mend:\n  selct_best: unknown key; did you mean 'select_best'?",
+    ),
+    Row(
         "a recipe for a training without rows",
         run_with(training=OWN) | {"mine.yaml": "rl: ppo\n"},
         GENERATE,
