@@ -2,13 +2,11 @@
 
 import ast
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from fake_hosts import ste
 from hostile import texts
 
 from builders import config, config_text
@@ -199,13 +197,6 @@ def test_any_text_as_yaml_is_values_or_an_error_of_yaml():
 
 
 PLUGIN = "from pathlib import Path\nPath('ran').touch()\n"
-
-
-def ste(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ste_plugin", *arguments],
-        cwd=cwd, env=os.environ | env, capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("command", ["run", "generate", "train", "eval"])

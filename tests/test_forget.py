@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from fake_hosts import ste
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.forget import Told, Wanted, forget, open_run, read_run
@@ -364,12 +365,6 @@ def test_nothing_found_is_told_and_writes_nothing(run):
     assert (told.keys, told.removed) == ([], {})
     assert contents(run) == before
     assert rows_of(run.parent / "ste.yaml", "sft-train")
-
-
-def ste(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ste_plugin", *arguments]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

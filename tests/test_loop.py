@@ -1,13 +1,11 @@
 """One complete loop: real engine, real axolotl, real lm-eval, on a tiny random Llama."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from fake_hosts import ste
 
 from ste_plugin.loop import decide
 from ste_plugin.session import IterationReport
@@ -50,12 +48,6 @@ dpo_loss_type: [sigmoid, sft]
 dpo_loss_weights: [1.0, 1.5]
 """
 )
-
-
-def ste(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ste_plugin", *arguments]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
