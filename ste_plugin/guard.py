@@ -3,9 +3,11 @@
 The guard starts the command with all its children as one process group. It is told to end the group by
 a word on its standard input, and then asks before it kills. Where standard input just ends, whoever
 started it was killed, and may be started again at once: the group is killed. When the command ends by
-itself, what it left behind is killed, too. Only the standard library is needed.
+itself, what it left behind is killed, too. Where the guard alone is killed, Linux kills the command.
+Only the standard library is needed.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -17,6 +19,8 @@ from typing import Any
 
 GRACE_S = 2.0
 """How long a command may take to end when asked."""
+_PR_SET_PDEATHSIG = 1
+"""Source: prctl(2)."""
 
 
 def start(command: list[str], **streams: Any) -> "subprocess.Popen[bytes]":
@@ -45,7 +49,9 @@ def end(guard: "subprocess.Popen[bytes]") -> None:
 def main(command: list[str]) -> int:
     """Return the command's exit code."""
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_end_with_parent
+        )
     except OSError as error:
         sys.stderr.write(f"OSError: cannot start {command[0]}: {error.strerror}\n")
         return 127
@@ -53,6 +59,12 @@ def main(command: list[str]) -> int:
     code = child.wait()
     _signal(child, signal.SIGKILL)
     return code if code >= 0 else 128 - code
+
+
+def _end_with_parent() -> None:
+    """Have this process killed when its parent dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _follow(child: "subprocess.Popen[bytes]") -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from soak.killing import SOON_S, Soak
 from soak.outcome import asked, differences, faults_in_asking, outputs
-from soak.processes import Started
+from soak.processes import ORPHANS_S, Started
 from soak.scene import Scene, fake_seed
+
+from ste_plugin import guard
 
 STUBBORN = """\
 import signal, subprocess, sys, time
@@ -185,6 +187,29 @@ def test_a_training_does_not_outlive_a_run_that_is_killed(scene):
     os.killpg(started.pid, signal.SIGKILL)
     started.wait()
     assert started.gone()
+
+
+def test_a_command_does_not_outlive_a_guard_that_is_killed_alone():
+    guarded = guard.start(["sleep", "600"])
+    children = Path(f"/proc/{guarded.pid}/task/{guarded.pid}/children")
+    while not (command := children.read_text().strip()):
+        time.sleep(0.01)
+    is_sleep = Path(f"/proc/{command}/comm")
+    while is_sleep.read_text() != "sleep\n":
+        time.sleep(0.01)
+    os.kill(guarded.pid, signal.SIGKILL)
+    guarded.wait()
+    until = time.monotonic() + ORPHANS_S
+    while is_alive(command) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not is_alive(command)
+
+
+def is_alive(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.slow
