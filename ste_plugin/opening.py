@@ -14,7 +14,7 @@ from ste_plugin import __version__
 from ste_plugin.budget import Budget
 from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
-from ste_plugin.config_file import changed_fields, read_config, read_kept, read_started
+from ste_plugin.config_file import changed_fields, read_config, read_kept
 from ste_plugin.durable import make_folder, sync_folders
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.open_models import OpenModels
@@ -111,8 +111,7 @@ def _remember(config: RunConfig, folder: RunFolder, redo: Redo | None) -> None:
     """Write run.yaml at the start; later, refuse settings that would mix two runs in one folder."""
     now: dict[str, Any] = config.model_dump(mode="json")
     if folder.config.exists():
-        read_kept(folder.config)
-        before = read_started(folder.config)
+        before = read_kept(folder.config).model_dump(mode="json")
         refuse_changes(folder.root, changed_fields(before, now), redo)
     text = yaml.safe_dump(
         {"ste_version": __version__, "config": now}, sort_keys=False, allow_unicode=True

@@ -44,7 +44,7 @@ def plugin_manager(files: Iterable[Path] = ()) -> pluggy.PluginManager:
     return manager
 
 
-def plugin_files(manager: pluggy.PluginManager) -> tuple[Path, ...]:
+def registered_files(manager: pluggy.PluginManager) -> tuple[Path, ...]:
     """Return the files among the plugins: another process has to be told of these, not of installed ones."""
     plugins = manager.list_name_plugin()
     return tuple(Path(name) for name, plugin in plugins if getattr(plugin, "__file__", "") == name)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ste_plugin.hosts import lm_eval
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
-from ste_plugin.plugins import folders, plugin_files
+from ste_plugin.plugins import folders, registered_files
 from ste_plugin.pool import prepare_pool
 from ste_plugin.resources import find_task
 from ste_plugin.session import Session
@@ -45,5 +45,5 @@ def _own_settings(session: Session) -> JudgeSettings:
         format=session.config.judging.format,
         force=session.config.judging.force_verdict,
         max_new_tokens=session.config.evaluation.max_new_tokens,
-        plugins=plugin_files(session.plugins),
+        plugins=registered_files(session.plugins),
     )

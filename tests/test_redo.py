@@ -47,6 +47,17 @@ def test_a_changed_setting_is_refused_with_what_it_makes_obsolete(
     assert f"--from {stage}`" in str(caught.value)
 
 
+def test_a_run_begun_before_there_was_a_setting_goes_on_with_its_default(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model)
+    generated(path)
+    kept = tmp_path / "run/run.yaml"
+    run = yaml.safe_load(kept.read_text())
+    del run["config"]["judging"]["top_up"]
+    kept.write_text(yaml.safe_dump(run))
+    generated(path)
+    assert "top_up" in yaml.safe_load(kept.read_text())["config"]["judging"]
+
+
 def test_a_redo_that_begins_too_late_for_a_changed_setting_is_refused(tiny_model, tmp_path):
     path = written(tmp_path, tiny_model)
     generated(path)
