@@ -20,6 +20,12 @@ _SYNC_S = 5.0
 """Seconds of answers that a power cut may cost."""
 
 
+def numbers_of(key: str) -> tuple[int, int]:
+    """Return the number that the prompt's key is, and that of the sample."""
+    prompt, _, sample = key.rpartition("-")
+    return int(prompt, 16), int(sample)
+
+
 class CompletionFile:
     """Everything that a model has answered in one stage; only the places of the lines are held."""
 
@@ -40,21 +46,29 @@ class CompletionFile:
                     self._index(self._read(line, number), len(line))
 
     def __contains__(self, key: str) -> bool:
-        return self._place(key) != _NOWHERE
+        return self.holds(*numbers_of(key))
+
+    def holds(self, prompt: int, sample: int) -> bool:
+        """Return whether a sample of a prompt, by the number that is its key, was answered."""
+        return self._place(prompt, sample) != _NOWHERE
 
     def get(self, key: str) -> Completion | None:
         """Return the completion of a request, or None if nobody has answered it.
 
         Raises: DataError where the file was changed meanwhile.
         """
-        place = self._place(key)
+        return self.read(*numbers_of(key))
+
+    def read(self, prompt: int, sample: int) -> Completion | None:
+        """Return what `get` returns, without a key to take apart: millions are read back."""
+        place = self._place(prompt, sample)
         if place == _NOWHERE:
             return None
         if self._reader is None:
             self._reader = self.path.open("rb")
         self._reader.seek(place)
         found = self._read(self._reader.readline())
-        if found.key != key:
+        if numbers_of(found.key) != (prompt, sample):
             raise DataError(f"{self.path}: changed while it was read. Run the same command again.")
         return found
 
@@ -83,17 +97,16 @@ class CompletionFile:
                 "again: only its request is asked for again."
             ) from error
 
-    def _place(self, key: str) -> int:
-        prompt, _, sample = key.rpartition("-")
-        places = self._places.get(int(prompt, 16))
-        return places[int(sample)] if places and int(sample) < len(places) else _NOWHERE
+    def _place(self, prompt: int, sample: int) -> int:
+        places = self._places.get(prompt)
+        return places[sample] if places and sample < len(places) else _NOWHERE
 
     def _index(self, completion: Completion, length: int) -> None:
-        prompt, _, sample = completion.key.rpartition("-")
-        places = self._places.setdefault(int(prompt, 16), array("q"))
-        places.extend([_NOWHERE] * (int(sample) + 1 - len(places)))
-        if places[int(sample)] == _NOWHERE:  # of two answers to one request the first one counts
-            places[int(sample)] = self._end
+        prompt, sample = numbers_of(completion.key)
+        places = self._places.setdefault(prompt, array("q"))
+        places.extend([_NOWHERE] * (sample + 1 - len(places)))
+        if places[sample] == _NOWHERE:  # of two answers to one request the first one counts
+            places[sample] = self._end
             self.prompt_tokens += completion.prompt_tokens
             self.completion_tokens += completion.completion_tokens
         self._end += length

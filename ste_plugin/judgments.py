@@ -115,7 +115,7 @@ class JudgmentSampler:
         for question in wave:
             lacking = [
                 i for i in due(question)
-                if self._key(question, i, prefix(question, i)) not in self._file
+                if not self._file.holds(self._prompt_key(question, prefix(question, i)), i)
             ]  # fmt: skip
             if lacking and question.prompt_key not in seen:
                 seen.add(question.prompt_key)
@@ -128,8 +128,8 @@ class JudgmentSampler:
         for i in samples:
             words = prefix(question, i)
             if words not in made:
-                key = self._key(question, i, words).rpartition("-")[0]
-                made[words] = self._request(question, words).keyed(key)
+                key = self._prompt_key(question, words)
+                made[words] = self._request(question, words).keyed(f"{key:016x}")
             yield made[words].sample(i)
 
     def _request(self, question: Question, prefix: str) -> ChatRequest:
@@ -142,17 +142,17 @@ class JudgmentSampler:
             self._model, turns, self._sampling, 0, prefix, ORDERS if prefix else (), self._version
         )
 
-    def _key(self, question: Question, sample: int, prefix: str = "") -> str:
-        """Return the key of a request that need not be made: rendering and hashing cost most here."""
+    def _prompt_key(self, question: Question, prefix: str = "") -> int:
+        """Return the number that a prompt's key is, remembered: rendering and hashing cost most here."""
         if prefix and self._asks:  # a prefix of the sample's own
-            return self._request(question, prefix).sample(sample).key
+            return int(self._request(question, prefix).prompt_key, 16)
         if not question.prompt_key:
             question.prompt_key = int(self._request(question, prefix).prompt_key, 16)
-        return f"{question.prompt_key:016x}-{sample}"
+        return question.prompt_key
 
     def _said(self, question: Question, sample: int) -> Completion | None:
         """Return what the judge said by itself, if it was asked."""
-        return self._file.get(self._key(question, sample)) if self._asks else None
+        return self._file.read(self._prompt_key(question), sample) if self._asks else None
 
     def _prefix(self, question: Question, sample: int) -> str:
         """Return the words to put in the judge's mouth: its own, then the closing ones."""
@@ -172,16 +172,15 @@ class JudgmentSampler:
         reply, prefix = self._said(question, sample), ""
         if self._forces and (reply is None or self._form.parse(reply.text) is None):
             prefix = self._prefix(question, sample)
-        key = self._key(question, sample, prefix)
         if prefix:
-            reply = self._file.get(key)
+            reply = self._file.read(self._prompt_key(question, prefix), sample)
         if reply is None:
             return None
         if reply.finish_reason == "length":
-            return Drop("judging", key, "judgment cut off by the token limit")
+            return Drop("judging", reply.key, "judgment cut off by the token limit")
         text = (self._form.forced_text(prefix, reply.text) if prefix else reply.text).strip()
         pair, verdict = question.pair_key, self._form.parse(text)
-        return Judgment(key, pair, question.better_is, sample, text, verdict, bool(prefix))
+        return Judgment(reply.key, pair, question.better_is, sample, text, verdict, bool(prefix))
 
     def _outcome(self, question: Question, judgment: Judgment | Drop | None) -> str:
         if judgment is None:
