@@ -11,7 +11,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.hosts import axolotl, lm_eval
-from ste_plugin.hosts.axolotl_config import read_recipe
+from ste_plugin.hosts.axolotl_config import check_own_block, read_recipe
 from ste_plugin.manifest import read_manifest, rows_of_rl
 from ste_plugin.plugins import folders
 from ste_plugin.recipe_book import find_recipe
@@ -85,8 +85,11 @@ def iteration_of(session: Session, number: int, stage: int) -> Iteration:
 
 
 def check_recipes(session: Session) -> None:
-    """Raise ConfigError for a recipe that is none, or that trains on rows which are not made."""
+    """Raise ConfigError for a recipe that is none, or that trains on rows which are not made, or whose
+    block `ste:` is wrong."""
     for name in session.config.training.recipe:
+        path = recipe_of(session, name)
+        check_own_block(read_recipe(path), path)
         rows, made = rows_of(session, name), session.config.dataset.formats
         if rows not in made:
             raise ConfigError(

@@ -26,7 +26,7 @@ _NEEDS_HELD_OUT_ROWS = (
 def read_recipe(path: Path) -> dict[str, Any]:
     """Return the settings of a recipe.
 
-    Raises: ConfigError where it cannot be read, is not YAML, or not a mapping, or its block `ste:` is wrong.
+    Raises: ConfigError where it cannot be read, is not YAML, or not a mapping.
     """
     recipe = safe_yaml.read(
         path, "Give the path of an axolotl config, or a name (`ste recipes list`)"
@@ -40,9 +40,13 @@ def read_recipe(path: Path) -> dict[str, Any]:
             raise ConfigError(
                 f"{path}: {key}: found {found!r}; expected {expected}. Correct it there."
             )
-    if recipe.get("ste"):
-        validated(STESettings, {"manifest": "laid over later", **recipe["ste"]}, f"{path}: ste")
     return recipe
+
+
+def check_own_block(recipe: dict[str, Any], path: Path) -> None:
+    """Raise ConfigError for a wrong key or value in a recipe's block `ste:`."""
+    own = recipe.get("ste") or {}
+    validated(STESettings, {"manifest": "laid over later", **own}, f"{path}: ste")
 
 
 def is_axolotl_config(path: Path) -> bool:
