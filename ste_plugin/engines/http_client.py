@@ -23,7 +23,8 @@ class Client:
         """`most` bounds the connections."""
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._lock = Lock()
-        self._closed, self._in_use = False, 0
+        self._closed = False
+        self._users = 1  # whoever closes it
         self._client = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s)),
             limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
@@ -48,32 +49,36 @@ class Client:
     def close(self) -> None:
         """End every request, even those that wait for an answer; calling it twice is harmless."""
         with self._lock:
+            if self._closed:
+                return
             self._closed = True
             for connection in self._sockets:
                 _hang_up(connection)
-            unused = self._in_use == 0
-        if unused:
-            self._client.close()
+        self._leave()
 
     @contextmanager
     def _used(self) -> Iterator[None]:
-        """Count a request in and out; the last one out of a closed client frees the sockets.
+        """Count a request in and out."""
+        with self._lock:
+            if self._closed:
+                raise Closed
+            self._users += 1
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Count a user out; the last one frees the sockets.
 
         Freed earlier, the number of a socket goes to the next connection that is made, and who still
         reads from the old one waits for answers that are not its own.
         """
         with self._lock:
-            if self._closed:
-                raise Closed
-            self._in_use += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._in_use -= 1
-                unused = self._closed and self._in_use == 0
-            if unused:
-                self._client.close()
+            self._users -= 1
+            last = self._users == 0
+        if last:
+            self._client.close()
 
     def _remember(self, event: str, info: dict[str, Any]) -> None:
         """Keep the socket of every new connection: closing a client does not wake its readers."""
