@@ -11,6 +11,19 @@ SteError (1)
 A message says where, what was found, what was expected, and what to do next.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean 'NEAREST'?`, or nothing where no known name is near.
+
+    >>> did_you_mean("vlm", ["hf", "vllm"])
+    " Did you mean 'vllm'?"
+    """
+    near = get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
 
 class SteError(Exception):
     """The root: `ste` prints the message without a traceback and exits with `exit_code`."""

@@ -2,14 +2,13 @@
 
 import importlib
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from ste_plugin import builtin, hookspecs
-from ste_plugin.errors import ConfigError, PluginError
+from ste_plugin.errors import ConfigError, PluginError, did_you_mean
 from ste_plugin.plugin_files import MEND, register
 
 NAMED_HOOKS = (
@@ -69,8 +68,7 @@ def check(manager: pluggy.PluginManager) -> None:
     for name, plugin in manager.list_name_plugin():
         for caller in manager.get_hookcallers(plugin) or ():
             if not caller.has_spec():
-                near = get_close_matches(caller.name, described_hooks(), n=1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(caller.name, described_hooks())
                 raise PluginError(
                     f"{name}: no hook is called {caller.name!r}.{hint} `ste plugins --hooks` lists them."
                 )
@@ -147,8 +145,7 @@ def named(manager: pluggy.PluginManager, hook: str, name: str, setting: str) -> 
     """
     found = contributions(manager, hook)
     if name not in found:
-        near = get_close_matches(name, found, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, found)
         raise ConfigError(
             f"{setting}: no {name!r}.{hint} There are: {', '.join(sorted(found))}; "
             "a plugin can add more (see `ste plugins`)."

@@ -4,10 +4,9 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
-from ste_plugin.errors import ConfigError, HostError
+from ste_plugin.errors import ConfigError, HostError, did_you_mean
 from ste_plugin.hosts.axolotl import require_host
 from ste_plugin.hosts.axolotl_config import read_recipe
 from ste_plugin.hosts.run_host import run_host
@@ -52,8 +51,7 @@ def find_recipe(name_or_path: str, dirs: Sequence[Path], where: str = "ste recip
     name = name_or_path.removesuffix(".yaml")
     if name in recipes:
         return recipes[name]
-    near = get_close_matches(name, recipes, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name, recipes)
     raise ConfigError(
         f"{where}: no file and no recipe {name_or_path!r}.{hint} There are: "
         f"{', '.join(recipes)} (`ste recipes list`)."

@@ -1,14 +1,13 @@
 """Finding recipes and tasks: in a source checkout beside the package, in a wheel inside it."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from ste_plugin import safe_yaml
-from ste_plugin.errors import ConfigError
+from ste_plugin.errors import ConfigError, did_you_mean
 
 PACKAGE = Path(__file__).parent
 
@@ -54,8 +53,7 @@ def find_task(name: str, folders: Iterable[Path], where: str = "--task") -> Task
             if task.get("task") == name:
                 return TaskFile(folder, dict(task.get("metadata") or {}))
     names = task_names(folders)
-    near = get_close_matches(name, names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(names)}."
+    hint = did_you_mean(name, names) or f" There are {', '.join(names)}."
     raise ConfigError(
         f"{where}: no task {name!r}.{hint} `ste tasks list` shows all; a plugin can add a folder of its own "
         "(ste_task_dirs)."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.errors import ConfigError, DataError, did_you_mean
 from ste_plugin.records import Instruction, content_key
 
 if TYPE_CHECKING:
@@ -112,8 +112,7 @@ def check_columns(source: "SourceConfig") -> None:
     names = (*form.required, *form.optional)
     for name in source.columns:
         if name not in names:
-            near = get_close_matches(name, names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, names)
             raise ConfigError(
                 f"instructions.columns: the form {source.form!r} has no column {name!r}.{hint} "
                 f"It has: {', '.join(names)}. Write {{form's column: file's column}}."
@@ -177,8 +176,7 @@ def filtered_by(place: str, row: Mapping[str, Any], source: "SourceConfig") -> s
     """
     for column, wanted in source.where.items():
         if column not in row:
-            near = get_close_matches(column, row, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(column, row)
             raise BadRow(
                 f"{place}: where: no column {column!r}; found {', '.join(map(repr, row)) or 'none'}."
                 f"{hint} `where` takes the file's own column names.",
