@@ -14,7 +14,7 @@ from ste_plugin.engines.base import Completion
 from ste_plugin.errors import DataError
 from ste_plugin.store import appending, cut_torn_tail, parse_own, to_line
 
-_KEY = re.compile(r"[0-9a-f]{16}-\d{1,9}")
+_KEY = re.compile(r"[0-9a-f]{16}-(?:0|[1-9]\d{0,8})")
 _NOWHERE = -1
 _SYNC_S = 5.0
 """Seconds of answers that a power cut may cost."""
