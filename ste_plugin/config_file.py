@@ -55,7 +55,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return safe_yaml.read(path, "`ste init` writes a starter config")
 
 
-def read_started(path: Path) -> dict[str, Any]:
+def _read_started(path: Path) -> dict[str, Any]:
     """Return the config that a run was started with, from its run.yaml.
 
     Raises: DataError where that is not what `ste run` wrote.
@@ -77,7 +77,7 @@ def read_kept(path: Path) -> RunConfig:
     Raises: DataError where that is not what `ste run` wrote.
     """
     try:
-        return validated(RunConfig, read_started(path), str(path))
+        return validated(RunConfig, _read_started(path), str(path))
     except ConfigError as error:
         raise DataError(f"{error}\n{_RESTORE}") from error
 

@@ -89,8 +89,9 @@ def check_recipes(session: Session) -> None:
     block `ste:` is wrong."""
     for name in session.config.training.recipe:
         path = recipe_of(session, name)
-        check_own_block(read_recipe(path), path)
-        rows, made = rows_of(session, name), session.config.dataset.formats
+        recipe, made = read_recipe(path), session.config.dataset.formats
+        check_own_block(recipe, path)
+        rows = rows_of_rl(recipe.get("rl"), f"{path}: ")
         if rows not in made:
             raise ConfigError(
                 f"dataset.formats: found {', '.join(made)}, but the recipe {name} trains on {rows} rows. Add "

@@ -5,14 +5,13 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.durable import sync_files
 from ste_plugin.engines.identity import fingerprint
-from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.errors import ConfigError, DataError, did_you_mean
 from ste_plugin.hosts.lm_eval_samples import (
     Asked,
     Count,
@@ -39,8 +38,6 @@ INSTALL = "pip install 'ste-plugin[eval]'"
 SEED = 0
 """Of the bootstrap behind the standard errors."""
 _ASK_BACKENDS = """
-import json, sys
-sys.path[:] = [p for p in sys.path if p]
 import lm_eval.models
 from lm_eval.api import registry
 print(json.dumps(sorted(registry.MODEL_REGISTRY)))
@@ -172,10 +169,9 @@ def _require_backend(python: str, backend: str) -> None:
         return
     known = json.loads(asked.stdout)
     if backend not in known:
-        near = get_close_matches(backend, known, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
         raise ConfigError(
-            f"evaluation.backend: lm-eval has no {backend!r}. {hint}There are: {', '.join(known)}."
+            f"evaluation.backend: lm-eval has no {backend!r}.{did_you_mean(backend, known)} There are: "
+            f"{', '.join(known)}."
         )
 
 

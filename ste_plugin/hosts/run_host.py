@@ -19,9 +19,12 @@ from ste_plugin.log_words import last_words
 from ste_plugin.redaction import copy_hidden, hidden
 
 _BLOCK = 1 << 16
+_BEGIN = """
+import json, sys
+sys.path[:] = [p for p in sys.path if p]  # a folder of a host's name in the cwd is not the host
+"""
 _ASK_VERSION = """
-import importlib.metadata, importlib.util, json, sys
-sys.path[:] = [p for p in sys.path if p]  # a folder of that name in the cwd is not the host
+import importlib.metadata, importlib.util
 name, found = sys.argv[1], None
 if importlib.util.find_spec(name):
     try:
@@ -61,9 +64,13 @@ def require(python: str, module: str, install: str) -> str:
 
 
 def ask(python: str, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Return what some short code prints in the environment of `python`."""
+    """Return what some short code prints in the environment of `python`; it has `json` and `sys`."""
     return subprocess.run(
-        [python, "-c", code, *arguments], capture_output=True, text=True, check=False, timeout=120
+        [python, "-c", _BEGIN + code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
