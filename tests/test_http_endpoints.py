@@ -1,6 +1,7 @@
 """Several servers behind one HTTP engine: who is asked, who rests, and how many calls are in flight."""
 
 import threading
+import time
 from contextlib import ExitStack, closing
 
 import pytest
@@ -57,6 +58,17 @@ def test_a_server_where_nobody_listens_costs_no_call_even_with_a_single_attempt(
     with chat_server(babble) as good:
         model = engine(endpoints=among(NOWHERE, good), max_attempts=1)
         assert len(list(model.complete(prompts(40)))) == 40
+
+
+def test_a_call_that_failed_at_servers_that_are_down_waits_for_room_at_the_one_that_answers():
+    def slow(body, index):
+        time.sleep(0.02)
+        return babble(body, index)
+
+    with chat_server(slow) as good:
+        servers = among(NOWHERE, "http://127.0.0.1:7/v1", good)
+        model = engine(endpoints=servers, max_attempts=1, concurrency=1)
+        assert len(list(model.complete(prompts(20)))) == 20
 
 
 def test_a_server_that_is_down_rests_and_is_hardly_asked():

@@ -8,8 +8,8 @@ from ste_plugin.engines.http_endpoint import Endpoint, Visit
 from ste_plugin.engines.http_refusal import Transient
 
 
-class AllDown(Exception):
-    """Every endpoint was found down as often as it may be."""
+class NoneLeft(Exception):
+    """Every endpoint where a call may still be tried was found down as often as that may be."""
 
 
 class Closed(Exception):
@@ -19,9 +19,9 @@ class Closed(Exception):
 class Endpoints:
     """All servers of an engine, shared by its threads."""
 
-    def __init__(self, each: Sequence[Endpoint], most_rests: int) -> None:
+    def __init__(self, each: Sequence[Endpoint], max_attempts: int) -> None:
         self.each = tuple(each)
-        self._most_rests = most_rests
+        self._max_attempts = max_attempts
         self._changed = Condition()
 
     @property
@@ -42,21 +42,23 @@ class Endpoints:
             for endpoint in self.each:
                 endpoint.begin_stage()
 
-    def enter(self, most_tokens: float, avoided: Endpoint | None, closed: Event) -> Visit:
+    def enter(self, most_tokens: float, tried: Sequence[Endpoint], closed: Event) -> Visit:
         """Wait for an endpoint that has room, and count the call in: the least loaded by weight.
 
-        The avoided one, where the call has just failed, only comes where no other has room.
-        Raises: AllDown, or Closed once the event is set and `wake` was called.
+        Never one where the call has failed as often as it may; the one where it failed last only
+        where no other has room.
+        Raises: NoneLeft, or Closed once the event is set and `wake` was called.
         """
+        left = [e for e in self.each if tried.count(e) < self._max_attempts]
         with self._changed:
             while not closed.is_set():
-                if all(e.rests >= self._most_rests for e in self.each):
-                    raise AllDown
+                if all(e.rests >= self._max_attempts for e in left):
+                    raise NoneLeft
                 now = monotonic()
-                waits = {e: e.wait_s(most_tokens, now) for e in self.each if e.has_room}
+                waits = {e: e.wait_s(most_tokens, now) for e in left if e.has_room}
                 ready = [e for e, seconds in waits.items() if not seconds]
                 if ready:
-                    best = min(ready, key=lambda e: (e is avoided, e.load))
+                    best = min(ready, key=lambda e: (e in tried[-1:], e.load))
                     return best.enter(most_tokens, now)
                 self._changed.wait(min(waits.values(), default=None))
             raise Closed

@@ -15,7 +15,7 @@ from tenacity import (
 
 from ste_plugin.engines.http_connection import Body, Connections
 from ste_plugin.engines.http_endpoint import Endpoint
-from ste_plugin.engines.http_endpoints import AllDown, Closed, Endpoints
+from ste_plugin.engines.http_endpoints import Closed, Endpoints, NoneLeft
 from ste_plugin.engines.http_options import HttpOptions
 from ste_plugin.engines.http_refusal import Transient
 from ste_plugin.engines.http_reply import Reply
@@ -68,15 +68,14 @@ class HttpSession:
             return retrying(self._attempt, body, n, tried)
         except Transient:
             how = f"no usable answer in {tries} attempt(s)"
-        except AllDown:
-            how = f"found down {self._options.max_attempts} time(s) in a row"
+        except NoneLeft:
+            how = f"failed or found down {self._options.max_attempts} time(s) in a row"
         except Closed:
             how = "the engine was closed during a call"
         raise EngineError(self._given_up(how))
 
     def _attempt(self, body: Body, n: int, tried: list[Endpoint]) -> Reply:
-        last = tried[-1] if tried else None
-        visit = self._endpoints.enter(_most_tokens(body, n), last, self._winding_down)
+        visit = self._endpoints.enter(_most_tokens(body, n), tried, self._winding_down)
         endpoint = visit.endpoint
         tried.append(endpoint)
         outcome: int | Transient | None = None
