@@ -58,14 +58,16 @@ def prose(rng: random.Random, characters: int) -> str:
     return text[:characters].strip()
 
 
+_RNG = random.Random(0)
+_TEXTS = [prose(_RNG, 580) for _ in range(256)]
+_REPLIES = {v: [f"{t}\nFinal verdict: [[{v}]]" for t in _TEXTS] for v in "AB"}
+
+
 class InstantEngine:
     """A judge without a model: right with a chance of its own, independently a sample."""
 
     def __init__(self, accuracy: float) -> None:
-        rng = random.Random(0)
         self._below = int(accuracy * 2**32)
-        texts = [prose(rng, 580) for _ in range(256)]
-        self._replies = {v: [f"{t}\nFinal verdict: [[{v}]]" for t in texts] for v in "AB"}
 
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield a reply of about 600 characters a request, in order."""
@@ -75,7 +77,7 @@ class InstantEngine:
             better_is = "A" if f"[Answer A]\n{BETTER}" in request.messages[0].content else "B"
             right = drawn < self._below
             letter = better_is if right else "BA"[better_is == "B"]
-            text = self._replies[letter][drawn % 256]
+            text = _REPLIES[letter][drawn % 256]
             yield Completion(key, text, "stop", 0 if request.sample_index else 600, TOKENS)
 
     def close(self) -> None:

@@ -34,6 +34,8 @@ _CURES = {
     errno.EEXIST: "A file is there, where a folder is needed: move it away, or name another folder",
     errno.ENOTDIR: "A file is there, where a folder is needed: move it away, or name another folder",
 }
+_BUFFER = 1 << 18
+"""Rows of prompts are some kilobytes each: at Python's 8 KB every few of them would be a write of their own."""
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -73,7 +75,7 @@ class _Raw(io.FileIO):
 def open_binary(path: Path, mode: str) -> BinaryIO:
     """Open a file for writing; every write of it that fails says what to do."""
     with telling(path):
-        return io.BufferedWriter(_Raw(path, mode))
+        return io.BufferedWriter(_Raw(path, mode), _BUFFER)
 
 
 def sync(file: BinaryIO) -> None:
