@@ -71,6 +71,27 @@ def test_a_call_that_failed_at_servers_that_are_down_waits_for_room_at_the_one_t
         assert len(list(model.complete(prompts(20)))) == 20
 
 
+def test_a_server_that_is_busy_is_left_alone_for_a_while_though_the_other_has_no_room_yet():
+    def slow(body, index):
+        time.sleep(0.3)
+        return babble(body, index)
+
+    with chat_server(babble, fault=always(Refuse(429))) as busy, chat_server(slow) as full:
+        model = engine(endpoints=among(busy, full), concurrency=1, backoff_s=30.0, max_attempts=6)
+        completions = model.complete(prompts(2))
+        next(completions)
+        asked = len(busy.bodies)
+        completions.close()
+    assert asked <= 2  # once by each call
+
+
+def test_too_many_calls_after_a_rest_are_no_reason_to_rest_again():
+    fault = {**dict.fromkeys(range(8), Refuse(500)), **dict.fromkeys(range(8, 11), Refuse(429))}.get
+    with chat_server(babble, fault=fault, gather=8) as server:
+        model = engine(server.base_url, concurrency=8, max_attempts=4, backoff_s=0.05)
+        assert len(list(model.complete(prompts(8)))) == 8
+
+
 def test_a_server_that_is_down_rests_and_is_hardly_asked():
     with chat_server(babble, fault=always(Refuse(502))) as bad, chat_server(babble) as good:
         model = engine(endpoints=among(bad, good), backoff_s=60.0)

@@ -4,6 +4,7 @@ import pytest
 from http_asking import FORCED, always, answers, engine, says, wanted
 
 from chat_server import Refuse, Said, babble, chat_server
+from ste_plugin.budget import Budget
 from ste_plugin.errors import EngineError
 
 
@@ -44,6 +45,16 @@ def test_completions_follow_the_index_of_the_choice_whatever_their_order():
     with chat_server(lambda _body, index: f"sample {index}") as server:
         got = answers(engine(server.base_url), wanted(samples=3))
     assert [c.text for c in got] == ["sample 0", "sample 1", "sample 2"]
+
+
+def test_a_budget_ends_between_the_samples_of_one_prompt_where_each_is_a_call():
+    budget = Budget(tokens=20)
+    with chat_server(lambda *_: "ten words " * 5) as server:
+        model = engine(server.base_url, samples=False, concurrency=2)
+        for completion in model.complete(budget.ration(wanted(samples=200))):
+            budget.spend(completion.completion_tokens)
+        assert budget.stopped
+        assert len(server.bodies) <= 2 + 2  # what the budget paid for, and what was in flight then
 
 
 def test_more_samples_than_a_server_takes_at_once_go_in_several_calls():

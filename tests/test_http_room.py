@@ -2,13 +2,19 @@
 
 import itertools
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ste_plugin.engines.http_endpoint import Endpoint
+from ste_plugin.engines.http_options import EndpointOptions
 from ste_plugin.engines.http_rate import PerMinute, TokenGuess
+from ste_plugin.engines.http_refusal import silence
+from ste_plugin.engines.http_reply import NO_SAMPLES, TOO_LONG, Reply
 from ste_plugin.engines.http_room import Room
 
+SAID = Reply(("[[A]]",), ("stop",), 20, 5)
 SECONDS = st.floats(0, 600)
 EVENTS = st.lists(
     st.one_of(
@@ -19,6 +25,11 @@ EVENTS = st.lists(
     ),
     max_size=300,
 )
+
+
+def an_endpoint(**limits: int) -> Endpoint:
+    options = EndpointOptions(base_url="http://localhost/v1", **limits)
+    return Endpoint(options, key="", concurrency=64, backoff_s=0.0)
 
 
 def after(most: int, events: list[tuple]) -> Room:
@@ -174,3 +185,22 @@ def test_guessed_tokens_approach_what_calls_use():
     for _ in range(100):
         guess.learn(4000, 300)
     assert guess.guess(8000) == pytest.approx(600, rel=0.01)
+
+
+@pytest.mark.parametrize("refused", [NO_SAMPLES, TOO_LONG])
+def test_a_prompt_or_a_number_of_samples_that_is_refused_says_nothing_of_a_servers_speed(refused):
+    endpoint = an_endpoint()
+    for reply, seconds in ((refused, 0.001), (SAID, 3.0)):
+        visits = [endpoint.enter(10, now=0.0) for _ in range(8)]
+        for visit in visits:
+            endpoint.answered(visit, reply, now=seconds)
+    assert endpoint.room.limit == 16
+
+
+def test_tokens_that_were_never_read_are_not_counted_against_the_limit():
+    endpoint = an_endpoint(tokens_per_minute=60_000)
+    for reply in (TOO_LONG, NO_SAMPLES):
+        endpoint.answered(endpoint.enter(50_000, now=0.0), reply, now=0.0)
+    unheard = silence(httpx.ConnectError("refused"), 1.0)
+    endpoint.failed(endpoint.enter(50_000, now=0.0), unheard, now=0.0)
+    assert endpoint.wait_s(100, now=0.0) == 0.0

@@ -92,6 +92,7 @@ class Client:
 
 def _hang_up(connection: socket.socket) -> None:
     try:
-        connection.shutdown(socket.SHUT_RDWR)
+        # An SSLSocket's own shutdown first becomes a plain one, which a thread might then write to.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
     except OSError:  # it has ended by itself
         return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ste_plugin.engines.http_options import EndpointOptions
 from ste_plugin.engines.http_rate import PerMinute, TokenGuess
 from ste_plugin.engines.http_refusal import DOWN, Transient
+from ste_plugin.engines.http_reply import NO_SAMPLES, TOO_LONG, Reply
 from ste_plugin.engines.http_room import Room
 
 _LONGEST_REST_S = 60.0
@@ -65,19 +66,28 @@ class Endpoint:
         self._tokens.take(guessed, now)
         return Visit(self, now, most_tokens, guessed)
 
-    def answered(self, visit: "Visit", used: int, now: float) -> None:
-        """Count a call out that was answered with so many tokens (0 where the server counts none)."""
-        self.room.answered(now - visit.began, self.in_flight)
+    def answered(self, visit: "Visit", reply: Reply, now: float) -> None:
+        """Count a call out that was answered: how fast, and with how many tokens, if the server tells.
+
+        A refusal to read so long a prompt, or to give several samples, cost it neither.
+        """
+        generated = reply not in (TOO_LONG, NO_SAMPLES)
+        if generated:
+            self.room.answered(now - visit.began, self.in_flight)
         self.in_flight -= 1
         self.rests = self._strikes = 0
-        if used:
+        used = reply.prompt_tokens + reply.completion_tokens
+        if used or not generated:
             self._tokens.correct(visit.guessed_tokens, used)
+        if used:
             self._guess.learn(visit.most_tokens, used)
 
     def failed(self, visit: "Visit", failure: Transient, now: float) -> None:
         """Count a call out that failed; a server that is down rests, twice as long every time."""
         self.in_flight -= 1
         self.last_failure = failure
+        if failure.unheard:
+            self._tokens.correct(visit.guessed_tokens, 0)
         self._awake_at = max(self._awake_at, now + failure.retry_after_s)
         if failure.busy:
             self.room.refused(visit.began, now)
@@ -87,6 +97,7 @@ class Endpoint:
         if self._strikes >= DOWN or (self.rests and failure.strikes):
             rest = min(self._backoff_s * 2.0 ** min(self.rests, 16), _LONGEST_REST_S)
             self.rests += 1
+            self._strikes = 0
             self._rested_at = now
             self._awake_at = max(self._awake_at, now + rest * random.uniform(0.75, 1.25))
             self.room.close(now)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from threading import Condition, Event
 from time import monotonic
 
+from ste_plugin.engines.http_attempts import Attempts
 from ste_plugin.engines.http_endpoint import Endpoint, Visit
 from ste_plugin.engines.http_refusal import Transient
+from ste_plugin.engines.http_reply import Reply
 
 
 class NoneLeft(Exception):
@@ -19,9 +21,9 @@ class Closed(Exception):
 class Endpoints:
     """All servers of an engine, shared by its threads."""
 
-    def __init__(self, each: Sequence[Endpoint], max_attempts: int) -> None:
+    def __init__(self, each: Sequence[Endpoint], most_rests: int) -> None:
         self.each = tuple(each)
-        self._max_attempts = max_attempts
+        self._most_rests = most_rests
         self._changed = Condition()
 
     @property
@@ -42,35 +44,28 @@ class Endpoints:
             for endpoint in self.each:
                 endpoint.begin_stage()
 
-    def enter(self, most_tokens: float, tried: Sequence[Endpoint], closed: Event) -> Visit:
-        """Wait for an endpoint that has room, and count the call in: the least loaded by weight.
+    def enter(self, attempts: Attempts, closed: Event) -> Visit:
+        """Wait for an endpoint that takes the call and has room, and count it in.
 
-        Never one where the call has failed as often as it may; the one where it failed last only
-        where no other has room.
+        That is the one where it failed least; of several the least loaded by weight.
         Raises: NoneLeft, or Closed once the event is set and `wake` was called.
         """
-        left = [e for e in self.each if tried.count(e) < self._max_attempts]
+        left = [e for e in self.each if attempts.may_try(e)]
         with self._changed:
             while not closed.is_set():
-                if all(e.rests >= self._max_attempts for e in left):
+                if all(e.rests >= self._most_rests for e in left):
                     raise NoneLeft
                 now = monotonic()
-                waits = {e: e.wait_s(most_tokens, now) for e in left if e.has_room}
+                waits = {e: attempts.wait_s(e, now) for e in left if e.has_room}
                 ready = [e for e, seconds in waits.items() if not seconds]
                 if ready:
-                    best = min(ready, key=lambda e: (e in tried[-1:], e.load))
-                    return best.enter(most_tokens, now)
+                    best = min(ready, key=lambda e: (attempts.failures_at(e), e.load))
+                    return best.enter(attempts.most_tokens, now)
                 self._changed.wait(min(waits.values(), default=None))
             raise Closed
 
-    def others_are_awake(self, tried: Sequence[Endpoint]) -> bool:
-        """Return whether there is an endpoint to ask that was not tried yet."""
-        with self._changed:
-            now = monotonic()
-            return any(e.is_awake(now) for e in self.each if e not in tried)
-
-    def leave(self, visit: Visit, outcome: int | Transient | None) -> None:
-        """Count a call out: the tokens it was answered with, its failure, or None for neither."""
+    def leave(self, visit: Visit, outcome: Reply | Transient | None) -> None:
+        """Count a call out: the reply to it, its failure, or None for neither."""
         with self._changed:
             now = monotonic()
             if isinstance(outcome, Transient):

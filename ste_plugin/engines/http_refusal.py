@@ -32,6 +32,11 @@ class Transient(Exception):
         self.busy = busy
         """Whether the server would answer fewer calls."""
 
+    @property
+    def unheard(self) -> bool:
+        """Whether nobody was there to read the call."""
+        return self.strikes >= DOWN
+
 
 def too_long(response: httpx.Response) -> bool:
     """Return whether the server refuses a prompt because its context has no room for it."""

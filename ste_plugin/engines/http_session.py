@@ -1,18 +1,9 @@
 """One conversation with all servers: posts with retries, and messages for when none will answer."""
 
 from threading import Event
+from time import monotonic
 
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    sleep_using_event,
-    stop_after_attempt,
-    stop_when_event_set,
-    wait_exponential,
-    wait_random,
-)
-
+from ste_plugin.engines.http_attempts import Attempts
 from ste_plugin.engines.http_connection import Body, Connections
 from ste_plugin.engines.http_endpoint import Endpoint
 from ste_plugin.engines.http_endpoints import Closed, Endpoints, NoneLeft
@@ -21,7 +12,6 @@ from ste_plugin.engines.http_refusal import Transient
 from ste_plugin.engines.http_reply import Reply
 from ste_plugin.errors import EngineError
 
-_LONGEST_BACKOFF_S = 30.0
 _CHARACTERS_A_TOKEN = 3.0
 """Fewer than in English, so that most prompts are guessed too long."""
 
@@ -34,9 +24,6 @@ class HttpSession:
         keys = frozenset(e.key for e in endpoints.each if e.key)
         self._connections = Connections(options, keys, endpoints.most)
         self._winding_down = Event()
-        self._pause_s = wait_exponential(options.backoff_s, _LONGEST_BACKOFF_S) + wait_random(
-            0, options.backoff_s
-        )
 
     def wind_down(self) -> None:
         """Let calls in flight finish, but try none again."""
@@ -55,43 +42,35 @@ class HttpSession:
         options.samples is auto, the reply may hold fewer than n samples.
         Raises: EngineError where a server refuses, or all have failed as often as they may.
         """
-        tried: list[Endpoint] = []
-        tries = self._options.max_attempts * len(self._endpoints.each)
-        retrying = Retrying(
-            stop=stop_after_attempt(tries) | stop_when_event_set(self._winding_down),
-            wait=lambda state: self._wait_s(state, tried),
-            sleep=sleep_using_event(self._winding_down),
-            retry=retry_if_exception_type(Transient),
-            reraise=True,
-        )
+        options = self._options
+        attempts = Attempts(_most_tokens(body, n), options.max_attempts, options.backoff_s)
+        reply = None
         try:
-            return retrying(self._attempt, body, n, tried)
-        except Transient:
-            how = f"no usable answer in {tries} attempt(s)"
+            while reply is None:
+                reply = self._attempt(body, n, attempts)
+            return reply
         except NoneLeft:
-            how = f"failed or found down {self._options.max_attempts} time(s) in a row"
+            how = f"found down {options.max_attempts} time(s) in a row"
+            if attempts.failures:
+                how = f"no usable answer in {attempts.failures} attempt(s)"
         except Closed:
             how = "the engine was closed during a call"
         raise EngineError(self._given_up(how))
 
-    def _attempt(self, body: Body, n: int, tried: list[Endpoint]) -> Reply:
-        visit = self._endpoints.enter(_most_tokens(body, n), tried, self._winding_down)
+    def _attempt(self, body: Body, n: int, attempts: Attempts) -> Reply | None:
+        """Return the reply, or None where the call has failed and may be tried again."""
+        visit = self._endpoints.enter(attempts, self._winding_down)
         endpoint = visit.endpoint
-        tried.append(endpoint)
-        outcome: int | Transient | None = None
+        outcome: Reply | Transient | None = None
         try:
             own = body | {"model": endpoint.options.model}
-            reply = self._connections.exchange(endpoint, own, n)
-            outcome = reply.prompt_tokens + reply.completion_tokens
+            outcome = self._connections.exchange(endpoint, own, n)
         except Transient as failure:
             outcome = failure
-            raise
+            attempts.failed(endpoint, monotonic())
         finally:
             self._endpoints.leave(visit, outcome)
-        return reply
-
-    def _wait_s(self, state: RetryCallState, tried: list[Endpoint]) -> float:
-        return 0.0 if self._endpoints.others_are_awake(tried) else self._pause_s(state)
+        return outcome if isinstance(outcome, Reply) else None
 
     def _given_up(self, how: str) -> str:
         """Return that nothing answers, with what each endpoint said last and what to do about it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import Any
 
 from ste_plugin.engines.base import ChatRequest, Message
@@ -49,14 +49,24 @@ def plan_calls(
 
     `samples` tells whether the server gives several in one call; that may turn out on the way.
     A choice that is asked for may need asking again, so that each gets a call of its own.
+    No more requests are taken than the next call holds: whoever gives them may stop at a budget.
     """
-    for _, together_asked in groupby(requests, key=lambda r: r.prompt_key):
-        group = {request.key: request for request in together_asked}
-        alike = Call(tuple(sorted(group.values(), key=lambda r: r.sample_index)))
-        together = samples() and not (alike.first.choices and prefill == "ask")
-        size = len(group) if alike.greedy else _MOST_SAMPLES if together else 1
-        for start in range(0, len(group), size):
-            yield Call(alike.requests[start : start + size])
+    for _, alike in groupby(requests, key=lambda r: r.prompt_key):
+        each = _once(alike)
+        first = next(each)
+        together = samples() and not (first.choices and prefill == "ask")
+        size = None if Call((first,)).greedy else _MOST_SAMPLES if together else 1
+        each = chain([first], each)
+        while batch := sorted(islice(each, size), key=lambda r: r.sample_index):
+            yield Call(tuple(batch))
+
+
+def _once(requests: Iterable[ChatRequest]) -> Iterator[ChatRequest]:
+    seen: set[str] = set()
+    for request in requests:
+        if request.key not in seen:
+            seen.add(request.key)
+            yield request
 
 
 def body(call: Call, model: str, prefill: Prefill, attempt: int = 0) -> dict[str, Any]:
