@@ -58,7 +58,7 @@ def test_no_connection_is_closed_while_a_call_still_reads_from_it(monkeypatch):
         return opened[-1]
 
     monkeypatch.setattr(socket, "create_connection", connect)
-    with chat_server(babble, fault=all_but_the_first_hang) as server:
+    with chat_server(babble, fault=all_but_the_first_hang, gather=TOGETHER) as server:
         with closing(engine(server.base_url)) as model:
             leave_after_the_first_answer(server, model)
             assert answers(model, wanted())

@@ -32,7 +32,13 @@ def test_calls_in_flight_follow_the_weights():
 
 
 def test_few_calls_are_shared_out_by_weight_though_one_server_had_room_for_all():
-    with chat_server(babble, gather=6) as large, chat_server(babble, gather=2) as small:
+    all_are_there = threading.Barrier(8, timeout=60)
+
+    def together(body, index):
+        all_are_there.wait()
+        return babble(body, index)
+
+    with chat_server(together) as large, chat_server(together) as small:
         list(engine(endpoints=among(large, small, a=3.0, b=1.0)).complete(prompts(8)))
     assert (len(large.bodies), len(small.bodies)) == (6, 2)
 
