@@ -18,6 +18,8 @@ from pathlib import Path
 
 import judged_in_processes
 
+from ste_plugin.engines.serve_process import free_port
+
 ON_A_CPU = {
     "bf16": False, "fp16": False, "tf32": False, "optimizer": "adamw_torch", "dataset_num_proc": 0,
     "sequence_len": 256, "micro_batch_size": 4, "gradient_accumulation_steps": 1, "num_epochs": 1,
@@ -89,14 +91,14 @@ def seen_reward(completions, pair, better_is, **_):
     return [0.0] * len(completions)
 
 
-def forked(config: Path, rank: int, world: int) -> int:
+def forked(config: Path, rank: int, world: int, port: int) -> int:
     """Start training a config in a process of its own; return its id."""
     child = os.fork()
     if child:
         return child
     if world:
         place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world}
-        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 29531}
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         os.environ.update({key: str(value) for key, value in (place | address).items()})
     code = 1
     try:
@@ -120,7 +122,8 @@ def main() -> None:
 
     for config in map(Path, sys.argv[1:]):
         world = int(config.stem.partition("ranks_")[2] or 0)
-        children = [forked(config, rank, world) for rank in range(world or 1)]
+        port = free_port(None)
+        children = [forked(config, rank, world, port) for rank in range(world or 1)]
         if config.stem == "interrupted":
             interrupt(children[0], config.with_suffix(".log"))
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]

@@ -6,6 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine stands still for longer than any deadline, and a commit answers for its own failures: the same inputs
+# every time. New ones: `pytest --hypothesis-profile default`, and `make fuzz`.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 for name, value in {"HF_HUB_OFFLINE": "1", "AXOLOTL_DO_NOT_TRACK": "1"}.items():
     os.environ.setdefault(name, value)

@@ -118,7 +118,7 @@ def test_ordinary_text_code_and_markup_are_shown_as_they_are(text):
     assert neutralise(text) == text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.sampled_from([*TOKENS, "[[", "]]", "A", "<", ">", "|", "[", "]", "\u200b"]), max_size=8

@@ -70,7 +70,7 @@ def test_whatever_was_said_a_forced_judgment_is_for_the_letter_drawn(form):
             assert (form.parse(whole), verdict(whole)) == (letter, letter), said
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(st.sampled_from(["[", "]", "[[", "A", "B", "5", "1", "<think>", "</think>", " "])))
 def test_every_parser_agrees_with_its_oracle_on_dense_marks(parts):
     text = "".join(parts)
@@ -78,7 +78,7 @@ def test_every_parser_agrees_with_its_oracle_on_dense_marks(parts):
         assert read(text) == expected(text)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text())
 def test_every_parser_agrees_with_its_oracle_on_any_text(text):
     for read, expected in READERS.values():

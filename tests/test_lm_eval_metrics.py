@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ste_plugin.lm_eval_tasks.bootstrap import RESAMPLES, error_of, estimates, value_of
@@ -144,7 +144,6 @@ def test_a_judge_that_never_gives_a_verdict_has_no_bias_to_report(pairs):
     assert (found["invalid_rate"], found["pos_bias"], found["pos_bias_se"]) == (1.0, None, None)
 
 
-@settings(deadline=None)
 @given(many)
 def test_strict_and_paired_accuracy_never_exceed_accuracy(pairs):
     found = overall(*pairs)
@@ -154,7 +153,6 @@ def test_strict_and_paired_accuracy_never_exceed_accuracy(pairs):
     assert found["forced_rate"] <= found["invalid_rate"]
 
 
-@settings(deadline=None)
 @given(any_pairs, st.randoms())
 def test_neither_figures_nor_errors_depend_on_the_order_of_the_pairs(pairs, random):
     shuffled = list(pairs)
@@ -162,7 +160,6 @@ def test_neither_figures_nor_errors_depend_on_the_order_of_the_pairs(pairs, rand
     assert summarise(shuffled, seed=3)["overall"] == summarise(pairs, seed=3)["overall"]
 
 
-@settings(deadline=None)
 @given(any_pairs)
 def test_calling_a_b_and_b_a_turns_the_position_bias_round_and_nothing_else(pairs):
     turned = [
@@ -179,7 +176,6 @@ def test_calling_a_b_and_b_a_turns_the_position_bias_round_and_nothing_else(pair
     assert other_bias == (None if bias is None else -bias)
 
 
-@settings(deadline=None)
 @given(any_pairs)
 def test_a_subset_figure_from_all_pairs_equals_the_subsets_own(pairs):
     for subset, found in summarise(pairs)["subsets"].items():
@@ -187,7 +183,6 @@ def test_a_subset_figure_from_all_pairs_equals_the_subsets_own(pairs):
         assert (value_of(terms), error_of(terms)) == (found["acc"], found["acc_se"])
 
 
-@settings(deadline=None)
 @given(any_pairs)
 def test_what_lm_eval_reports_after_logging_equals_the_summary_to_the_last_digit(pairs):
     told = summarise(pairs)
@@ -203,7 +198,6 @@ def test_what_lm_eval_reports_after_logging_equals_the_summary_to_the_last_digit
         assert reported == (place[metric], place[f"{metric}_se"]), name
 
 
-@settings(deadline=None)
 @given(any_pairs, judged_pairs)
 def test_every_pair_reports_the_same_figures_in_the_same_order(pairs, another):
     names = {tuple(figures_of(pairs)), tuple(figures_of(list(pairs)))}
@@ -374,7 +368,6 @@ def test_a_vote_that_ends_equal_is_a_tie_and_a_silent_one_is_not():
     assert found["acc"] == (0.5 + 0.5 + 1 + 1) / 4
 
 
-@settings(deadline=None)
 @given(st.lists(verdicts, min_size=4, max_size=4), st.lists(verdicts, min_size=4, max_size=4))
 def test_expected_majorities_are_the_mean_over_all_choices_of_the_first_samples(a, b):
     pair = voted(*("".join(v or "-" for v in side) for side in (a, b)))

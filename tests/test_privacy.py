@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import config, instruction
@@ -128,21 +128,18 @@ def unnumbered(text: str) -> str:
 LINES = FINDS | {text: text for text in LOOKS_LIKE_IT}
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(list(LINES))))
 def test_what_is_found_in_a_line_does_not_depend_on_the_lines_around_it(lines):
     expected = "\n".join(LINES[line] for line in lines)
     assert unnumbered(scrubbed("\n".join(lines))) == unnumbered(expected)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_can_be_scrubbed(text):
     plain = re.sub(r"<[A-Z]+(_\d+)?>", "", scrubbed(text))
     assert set(plain) <= set(text)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**14 - 1))
 def test_every_card_number_of_a_great_issuer_is_found(number):
     from stdnum import luhn
@@ -151,7 +148,6 @@ def test_every_card_number_of_a_great_issuer_is_found(number):
     assert scrubbed(f"{digits}{luhn.calc_check_digit(digits)}") == "<CARD>"
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**18 - 1))
 def test_every_german_iban_is_found_and_none_with_a_wrong_check_digit(number):
     from stdnum import iban

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ste_plugin.engines.sampler import draw, uniforms
@@ -24,7 +24,6 @@ def sorted_nucleus(logits: torch.Tensor, top_p: float) -> set[int]:
     return inside
 
 
-@settings(deadline=None)
 @given(LOGITS, UNIFORM, st.floats(0.05, 0.999))
 def test_a_draw_never_leaves_the_nucleus(values, uniform, top_p):
     logits = torch.tensor([values])
@@ -79,7 +78,6 @@ def test_uniform_numbers_of_many_seeds_are_uniform():
     assert float(((counts - 2000) ** 2 / 2000).sum()) < 27.9  # chi-square, 9 degrees, p = 0.001
 
 
-@settings(deadline=None)
 @given(st.lists(LOGITS, min_size=1, max_size=1), UNIFORM, st.floats(0.05, 1.0))
 def test_a_row_is_drawn_alike_alone_and_among_others(rows, uniform, top_p):
     logits = torch.tensor(rows)

@@ -175,7 +175,7 @@ def test_a_failing_host_is_quoted_without_the_secrets_it_printed(tmp_path, monke
     }  # no config named it a key
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.sampled_from(

@@ -339,7 +339,7 @@ def in_order(part: Sequence[Instruction], whole: Sequence[Instruction]) -> bool:
 
 @pytest.mark.parametrize("name", sorted(SELECTORS))
 @given(pool=POOLS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_kept_and_dropped_make_up_the_pool_in_its_order(name: str, pool: list[Instruction]) -> None:
     categories = {c: max(1, n // 2) for c, n in Counter(i.category for i in pool).items() if c}
     config = SelectionConfig(
@@ -355,14 +355,14 @@ def test_kept_and_dropped_make_up_the_pool_in_its_order(name: str, pool: list[In
 
 @pytest.mark.parametrize("name", ["exact-duplicates", "near-duplicates"])
 @given(pool=POOLS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_second_deduplication_finds_nothing(name: str, pool: list[Instruction]) -> None:
     once, _ = chosen(name, pool)
     assert chosen(name, once) == (once, [])
 
 
 @given(pool=POOLS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_near_duplicates_are_dropped_only_for_one_that_is_kept(pool: list[Instruction]) -> None:
     kept, _ = chosen("near-duplicates", pool)
     for one in pool:

@@ -154,9 +154,9 @@ def test_a_server_that_dies_in_the_middle_keeps_what_it_has_said(tmp_path):
 def test_a_server_that_is_never_ready_is_ended_when_its_time_is_up(tmp_path):
     with (
         served(
-            tmp_path, options={"start_timeout_s": 1}, never=True, pids=str(tmp_path / "pids")
+            tmp_path, options={"start_timeout_s": 4}, never=True, pids=str(tmp_path / "pids")
         ) as engine,
-        pytest.raises(EngineError, match=r"not ready after 1 s. Raise options\.start_timeout_s"),
+        pytest.raises(EngineError, match=r"not ready after 4 s. Raise options\.start_timeout_s"),
     ):
         list(engine.complete(asked(1)))
     assert [gone(pid) for pid in written(tmp_path / "pids")] == [True, True]
