@@ -41,6 +41,14 @@ def test_a_sample_is_the_same_whether_it_is_asked_for_with_others_or_alone():
     assert [c.text for c in later] == [c.text for c in together[2:]]
 
 
+def test_samples_that_do_not_follow_each_other_are_the_same_as_alone():
+    some = [r for r in wanted(samples=6) if r.sample_index in (0, 2, 3, 5)]
+    with chat_server(babble) as server:
+        together = answers(engine(server.base_url), some)
+        alone = answers(engine(server.base_url, samples=False), some)
+    assert [c.text for c in together] == [c.text for c in alone]
+
+
 def test_completions_follow_the_index_of_the_choice_whatever_their_order():
     with chat_server(lambda _body, index: f"sample {index}") as server:
         got = answers(engine(server.base_url), wanted(samples=3))

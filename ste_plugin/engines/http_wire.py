@@ -55,10 +55,17 @@ def plan_calls(
         each = _once(alike)
         first = next(each)
         together = samples() and not (first.choices and prefill == "ask")
-        size = None if Call((first,)).greedy else _MOST_SAMPLES if together else 1
+        greedy = Call((first,)).greedy
+        size = None if greedy else _MOST_SAMPLES if together else 1
         each = chain([first], each)
         while batch := sorted(islice(each, size), key=lambda r: r.sample_index):
-            yield Call(tuple(batch))
+            yield from [Call(tuple(batch))] if greedy else _in_a_row(batch)
+
+
+def _in_a_row(batch: list[ChatRequest]) -> Iterator[Call]:
+    """Yield calls for samples that follow each other: a server draws the next with the next seed."""
+    for _, run in groupby(enumerate(batch), key=lambda placed: placed[1].sample_index - placed[0]):
+        yield Call(tuple(request for _, request in run))
 
 
 def _once(requests: Iterable[ChatRequest]) -> Iterator[ChatRequest]:
