@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 
-from ste_plugin.engines.http_endpoint import Endpoint
+from ste_plugin.engines.http_endpoint import Endpoint, doubled
 
 _LONGEST_PAUSE_S = 30.0
 
@@ -38,7 +38,6 @@ class Attempts:
 
     def failed(self, endpoint: Endpoint, now: float) -> None:
         """Count a failure; each further one there doubles the pause, drawn anew for every call."""
-        before = min(self._failures[endpoint], 16)
+        pause = doubled(self._backoff_s, self._failures[endpoint], _LONGEST_PAUSE_S)
         self._failures[endpoint] += 1
-        pause = min(self._backoff_s * 2.0**before, _LONGEST_PAUSE_S)
         self._again_at[endpoint] = now + pause + random.uniform(0, self._backoff_s)

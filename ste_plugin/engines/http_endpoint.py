@@ -12,6 +12,11 @@ from ste_plugin.engines.http_room import Room
 _LONGEST_REST_S = 60.0
 
 
+def doubled(first_s: float, before: int, longest_s: float) -> float:
+    """Return the seconds of a pause that is twice as long after every one before it."""
+    return min(first_s * 2.0 ** min(before, 16), longest_s)
+
+
 class Endpoint:
     """One server: its settings, how much room it has, and whether it rests."""
 
@@ -71,7 +76,7 @@ class Endpoint:
 
         A refusal to read so long a prompt, or to give several samples, cost it neither.
         """
-        generated = reply not in (TOO_LONG, NO_SAMPLES)
+        generated = reply is not TOO_LONG and reply is not NO_SAMPLES
         if generated:
             self.room.answered(now - visit.began, self.in_flight)
         self.in_flight -= 1
@@ -95,7 +100,7 @@ class Endpoint:
             return  # one of many in flight when the server went down
         self._strikes += failure.strikes
         if self._strikes >= DOWN or (self.rests and failure.strikes):
-            rest = min(self._backoff_s * 2.0 ** min(self.rests, 16), _LONGEST_REST_S)
+            rest = doubled(self._backoff_s, self.rests, _LONGEST_REST_S)
             self.rests += 1
             self._strikes = 0
             self._rested_at = now
