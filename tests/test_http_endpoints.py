@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 import pytest
 from http_asking import always, answers, engine, prompts, wanted
 
-from chat_server import HANG, RESET, ChatServer, Refuse, babble, chat_server
+from chat_server import HANG, RESET, ChatServer, Refuse, Script, babble, chat_server
 from ste_plugin.errors import ConfigError, EngineError
 
 NOWHERE = "http://127.0.0.1:9/v1"
@@ -18,6 +18,14 @@ def among(*servers: ChatServer | str, **weights: float) -> list[dict]:
     urls = [s if isinstance(s, str) else s.base_url for s in servers]
     given = [weights.get(name, 1.0) for name in "abc"]
     return [{"base_url": u, "weight": w} for u, w in zip(urls, given, strict=False)]
+
+
+def after(seconds: float) -> Script:
+    def late(body, index):
+        time.sleep(seconds)
+        return babble(body, index)
+
+    return late
 
 
 def test_calls_in_flight_follow_the_weights():
@@ -67,22 +75,14 @@ def test_a_server_where_nobody_listens_costs_no_call_even_with_a_single_attempt(
 
 
 def test_a_call_that_failed_at_servers_that_are_down_waits_for_room_at_the_one_that_answers():
-    def slow(body, index):
-        time.sleep(0.02)
-        return babble(body, index)
-
-    with chat_server(slow) as good:
+    with chat_server(after(0.02)) as good:
         servers = among(NOWHERE, "http://127.0.0.1:7/v1", good)
         model = engine(endpoints=servers, max_attempts=1, concurrency=1)
         assert len(list(model.complete(prompts(20)))) == 20
 
 
 def test_a_server_that_is_busy_is_left_alone_for_a_while_though_the_other_has_no_room_yet():
-    def slow(body, index):
-        time.sleep(0.3)
-        return babble(body, index)
-
-    with chat_server(babble, fault=always(Refuse(429))) as busy, chat_server(slow) as full:
+    with chat_server(babble, fault=always(Refuse(429))) as busy, chat_server(after(0.3)) as full:
         model = engine(endpoints=among(busy, full), concurrency=1, backoff_s=30.0, max_attempts=6)
         completions = model.complete(prompts(2))
         next(completions)
