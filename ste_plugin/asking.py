@@ -1,12 +1,13 @@
 """Asking an engine for what is still owed, and keeping every completion as soon as it comes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from ste_plugin.budget import Budget
 from ste_plugin.completions import CompletionFile
 from ste_plugin.engines.base import ChatRequest, Completion, Engine
 from ste_plugin.errors import EngineError
-from ste_plugin.watch import Watch
+from ste_plugin.watch import Bar, Watch
 
 
 def owed(requests: Iterable[ChatRequest], file: CompletionFile) -> Iterator[ChatRequest]:
@@ -28,16 +29,18 @@ def ask(
     Raises: EngineError where the engine left some unanswered.
     """
     wanted = list(owed(requests, file))
-    fill(engine, wanted, len(wanted), file, watch, budget, title)
+    with watch.bar(title, len(wanted)) as bar:
+        fill(engine, wanted, file, bar, budget, title)
     return [file.get(r.key) or Completion(r.key, "", "budget", 0, 0) for r in requests]
 
 
 def fill(
-    engine: Engine, wanted: Iterable[ChatRequest], total: int, file: CompletionFile, watch: Watch,
-    budget: Budget, title: str,
+    engine: Engine, wanted: Iterable[ChatRequest], file: CompletionFile, bar: Bar, budget: Budget,
+    title: str, took: Callable[[Completion], object] = lambda _: None,
 ) -> None:  # fmt: skip
     """Have requests answered, none of them in the file yet, as far as the budget goes.
 
+    `took` is given every completion once it is on file.
     Raises: EngineError where the engine left some unanswered.
     """
     taken = answered = 0
@@ -48,17 +51,21 @@ def fill(
             taken += 1
             yield request
 
-    if not total:
+    requests = given()
+    first = next(requests, None)
+    if first is None:  # no model is loaded for nothing
         return
-    with file.appended() as appender, watch.bar(title, total) as bar:
-        for completion in engine.complete(given()):
+    with file.appended() as appender:
+        for completion in engine.complete(chain((first,), requests)):
             appender.add(completion)
             budget.spend(completion.completion_tokens)
             bar.step(completion.completion_tokens)
             answered += 1
-    expected = taken if budget.stopped else total
-    if answered < expected:
+            took(completion)
+    for _ in requests:  # counts what the engine did not even take
+        pass
+    if answered < taken:
         raise EngineError(
-            f"{title}: the engine left {expected - answered} of {expected} requests unanswered. "
+            f"{title}: the engine left {taken - answered} of {taken} requests unanswered. "
             "Run the same command again: only these are asked for."
         )

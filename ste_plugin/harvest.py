@@ -125,7 +125,7 @@ class _Reading:
             counts["with_verdict"] += found.verdict is not None
             counts["correct"] += found.correct
             if question.outcomes[found.sample_index] == NEITHER:
-                reason = str(self.sampler.unfit(question, found))
+                reason = str(self.sampler.unfit(found, question.pair))
                 self.drops.add([Drop("judging", found.key, reason)])
             self.write_judgment(found)
             yield found

@@ -1,6 +1,7 @@
 """Sampling judgments: every pair in both presentation orders, in waves, until each is settled."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from ste_plugin.asking import fill
 from ste_plugin.completions import CompletionFile
@@ -9,7 +10,7 @@ from ste_plugin.engines.base import ChatRequest, Completion, Sampling
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.errors import JudgeError
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.questions import CORRECT, NEITHER, UNREAD, WRONG, Question
+from ste_plugin.questions import CORRECT, NEITHER, WRONG, Question
 from ste_plugin.records import ORDERS, Drop, Judgment, ResponsePair
 from ste_plugin.sampling import Rule
 from ste_plugin.session import Iteration
@@ -41,33 +42,30 @@ class JudgmentSampler:
     def sample(self, questions: Sequence[Question], rule: Rule, most: int) -> None:
         """Draw samples of every question until the rule, or the budget, says that it is enough."""
         wave = questions
-        while wave := [q for q in wave if rule(q.counts(), most)]:
-            self.draw(wave, lambda q: rule(q.counts(), most))
+        while wave := [q for q in wave if q.want(rule(q.counts(), most))]:
+            self.draw(wave)
             if self.stopped:
                 return
 
-    def draw(self, wave: Sequence[Question], size_of: Callable[[Question], int]) -> None:
-        """Draw so many further samples of each of these questions."""
-        for question in wave:
-            question.outcomes += UNREAD * size_of(question)
+    def draw(self, wave: Sequence[Question]) -> None:
+        """Draw the samples that these questions want."""
         if self._asks:
             self._fill("judging", wave, lambda q: q.unread, lambda *_: "")
         if self._forces:
             self._fill("forcing verdicts", wave, self._owed, self._prefix)
-        for question in wave:
-            read = [self._outcome(question, self._read(question, i)) for i in question.unread]
-            question.outcomes = question.outcomes.rstrip(UNREAD) + "".join(read)
+        for question in wave:  # what was on file before, or answers a question with the same words
+            for sample in question.unread:
+                if found := self._read(question, sample):
+                    self._settle(question, sample, found, question.pair)
 
     def judgments(self, question: Question) -> list[Judgment | Drop]:
         """Return what came of a question's samples, in their order; cut-off replies are a Drop."""
         found = (self._read(question, i) for i in range(len(question.outcomes)))
         return [judgment for judgment in found if judgment is not None]
 
-    def unfit(self, question: Question, judgment: Judgment) -> str | None:
+    def unfit(self, judgment: Judgment, pair: ResponsePair) -> str | None:
         """Return why a judgment must not be trained on, or None."""
-        if judgment.verdict is None:
-            return "no verdict"
-        return self._reason(judgment, question.pair)
+        return "no verdict" if judgment.verdict is None else self._reason(judgment, pair)
 
     def example(self, question: Question, read: Mapping[int, Judgment] | None = None) -> Example:
         """Return a question with a correct sample as training takes it; `read`: its judgments, if at hand.
@@ -98,57 +96,66 @@ class JudgmentSampler:
 
     def _fill(self, title: str, wave: Sequence[Question], due: Due, prefix: Prefix) -> None:
         """Ask for those samples that the file lacks; prompts are rendered as the engine takes them."""
-        total = sum(len(samples) for _, samples in self._owing(wave, due, prefix))
-        wanted = (
-            request
-            for question, samples in self._owing(wave, due, prefix)
-            for request in self._requests(question, samples, prefix)
-        )
-        session, engine = self._session, self._session.models.use(self._judge)
-        fill(engine, wanted, total, self._file, session.watch, session.budget, title)
+        session, asked = self._session, dict[str, _Asked]()
 
-    def _owing(
-        self, wave: Sequence[Question], due: Due, prefix: Prefix
-    ) -> Iterator[tuple[Question, list[int]]]:
-        """Yield the samples that the file lacks; two strategies may make the very same pair."""
-        seen: set[int] = set()
-        for question in wave:
-            lacking = [
-                i for i in due(question)
-                if not self._file.holds(self._prompt_key(question, prefix(question, i)), i)
-            ]  # fmt: skip
-            if lacking and question.prompt_key not in seen:
-                seen.add(question.prompt_key)
-                yield question, lacking
+        def wanted() -> Iterator[ChatRequest]:
+            for question in wave:
+                if samples := due(question):
+                    for one in self._requests(question, samples, prefix):
+                        key = one.request.key
+                        # two strategies may make the very same pair: it is asked about once
+                        if key in asked or key in self._file:
+                            bar.step()
+                        else:
+                            asked[key] = one
+                            yield one.request
+
+        def took(reply: Completion) -> None:
+            if one := asked.pop(reply.key, None):
+                self._take(one, reply)
+
+        total = sum(len(question.unread) for question in wave)
+        with session.watch.bar(title, total) as bar:
+            engine = session.models.use(self._judge)
+            fill(engine, wanted(), self._file, bar, session.budget, title, took)
 
     def _requests(
         self, question: Question, samples: Sequence[int], prefix: Prefix
-    ) -> Iterator[ChatRequest]:
-        made: dict[str, ChatRequest] = {}
-        for i in samples:
-            words = prefix(question, i)
-            if words not in made:
-                key = self._prompt_key(question, words)
-                made[words] = self._request(question, words).keyed(f"{key:016x}")
-            yield made[words].sample(i)
+    ) -> Iterator["_Asked"]:
+        pair, request = question.pair, None
+        for sample in samples:
+            words = prefix(question, sample)
+            if request is None or request.prefix != words:
+                request = self._request(question, pair, words)
+            yield _Asked(question, pair, request.sample(sample))
 
-    def _request(self, question: Question, prefix: str) -> ChatRequest:
+    def _take(self, asked: "_Asked", reply: Completion) -> None:
+        """Settle a sample as soon as it is answered; one whose verdict is to be forced waits for that."""
+        question, pair, request = asked
+        if request.prefix or not self._to_force(reply):
+            judgment = self._judgment(question, request.sample_index, reply, request.prefix)
+            self._settle(question, request.sample_index, judgment, pair)
+
+    def _request(self, question: Question, pair: ResponsePair, prefix: str) -> ChatRequest:
         """Return the request for a judgment or, after a prefix, for the letter that ends it."""
-        pair = question.pair
         turns = self._form.render_pair(
             pair.instruction, pair.better, pair.worse, question.better_is
         )
-        return ChatRequest(
+        request = ChatRequest(
             self._model, turns, self._sampling, 0, prefix, ORDERS if prefix else (), self._version
         )
+        if prefix and self._asks:  # a prefix of the sample's own
+            return request
+        if question.prompt_key:
+            return request.keyed(f"{question.prompt_key:016x}")
+        question.prompt_key = int(request.prompt_key, 16)
+        return request
 
     def _prompt_key(self, question: Question, prefix: str = "") -> int:
-        """Return the number that a prompt's key is, remembered: rendering and hashing cost most here."""
-        if prefix and self._asks:  # a prefix of the sample's own
-            return int(self._request(question, prefix).prompt_key, 16)
-        if not question.prompt_key:
-            question.prompt_key = int(self._request(question, prefix).prompt_key, 16)
-        return question.prompt_key
+        """Return the number that a prompt's key is."""
+        if question.prompt_key and not (prefix and self._asks):
+            return question.prompt_key
+        return int(self._request(question, question.pair, prefix).prompt_key, 16)
 
     def _said(self, question: Question, sample: int) -> Completion | None:
         """Return what the judge said by itself, if it was asked."""
@@ -165,29 +172,43 @@ class JudgmentSampler:
         if not self._asks:
             return list(question.unread)
         said = ((i, self._said(question, i)) for i in question.unread)
-        return [i for i, reply in said if reply and self._form.parse(reply.text) is None]
+        return [i for i, reply in said if reply and self._to_force(reply)]
+
+    def _to_force(self, reply: Completion) -> bool:
+        return self._forces and self._form.parse(reply.text) is None
 
     def _read(self, question: Question, sample: int) -> Judgment | Drop | None:
         """Return the judgment of a sample: its own words, or the forced ones where these are there."""
         reply, prefix = self._said(question, sample), ""
-        if self._forces and (reply is None or self._form.parse(reply.text) is None):
+        if self._forces and (reply is None or self._to_force(reply)):
             prefix = self._prefix(question, sample)
-        if prefix:
             reply = self._file.read(self._prompt_key(question, prefix), sample)
-        if reply is None:
-            return None
+        return None if reply is None else self._judgment(question, sample, reply, prefix)
+
+    def _judgment(
+        self, question: Question, sample: int, reply: Completion, prefix: str
+    ) -> Judgment | Drop:
         if reply.finish_reason == "length":
             return Drop("judging", reply.key, "judgment cut off by the token limit")
         text = (self._form.forced_text(prefix, reply.text) if prefix else reply.text).strip()
         pair, verdict = question.pair_key, self._form.parse(text)
         return Judgment(reply.key, pair, question.better_is, sample, text, verdict, bool(prefix))
 
-    def _outcome(self, question: Question, judgment: Judgment | Drop | None) -> str:
-        if judgment is None:
-            return UNREAD
-        if isinstance(judgment, Drop) or self.unfit(question, judgment):
-            return NEITHER
-        return CORRECT if judgment.correct else WRONG
+    def _settle(
+        self, question: Question, sample: int, found: Judgment | Drop, pair: ResponsePair
+    ) -> None:
+        if isinstance(found, Drop) or self.unfit(found, pair):
+            question.settle(sample, NEITHER)
+        else:
+            question.settle(sample, CORRECT if found.correct else WRONG)
+
+
+class _Asked(NamedTuple):
+    """What an engine works on."""
+
+    question: Question
+    pair: ResponsePair
+    request: ChatRequest
 
 
 def no_verdict(form: JudgeFormat, replies: int, shown: str) -> JudgeError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ste_plugin.records import ORDERS, ResponsePair, Verdict
 from ste_plugin.sampling import Counts
@@ -24,7 +25,7 @@ class Question:
     outcomes: str = ""
     """A character a sample, by sample index: `CORRECT`, `WRONG`, `NEITHER`, `UNREAD`."""
     prompt_key: int = 0
-    """Of its requests, once it is known: hashing long prompts takes most of the time that is ours."""
+    """Of its requests, once it is known: hashing long prompts takes time."""
 
     @property
     def pair(self) -> ResponsePair:
@@ -37,9 +38,18 @@ class Question:
         return f"{self.pair_key}:{self.better_is}"
 
     @property
-    def unread(self) -> range:
-        """Return the numbers of the samples that were asked for last."""
-        return range(len(self.outcomes.rstrip(UNREAD)), len(self.outcomes))
+    def unread(self) -> list[int]:
+        """Return the numbers of the samples that are wanted, and of which nothing is known yet."""
+        return [i for i, outcome in enumerate(self.outcomes) if outcome == UNREAD]
+
+    def want(self, samples: int) -> int:
+        """Want so many samples more; return how many."""
+        self.outcomes += UNREAD * samples
+        return samples
+
+    def settle(self, sample: int, outcome: str) -> None:
+        """Note what a sample came to."""
+        self.outcomes = self.outcomes[:sample] + outcome + self.outcomes[sample + 1 :]
 
     def first(self, outcome: str) -> int | None:
         """Return the lowest number of a sample of this outcome, or None.
@@ -51,8 +61,12 @@ class Question:
 
     def counts(self, most: int | None = None) -> Counts:
         """Return the counts of the first `most` samples, by default of all."""
-        seen = self.outcomes[:most]
-        return Counts(seen.count(CORRECT), seen.count(WRONG), seen.count(NEITHER))
+        return _counts(self.outcomes[:most])
+
+
+@lru_cache(maxsize=4096)  # most questions have one of a few histories
+def _counts(outcomes: str) -> Counts:
+    return Counts(outcomes.count(CORRECT), outcomes.count(WRONG), outcomes.count(NEITHER))
 
 
 def questions_of(

@@ -22,9 +22,8 @@ def top_up(
     """
     drawn = 0
     while due := _short_side(questions, rule, most + further):
-        before = sum(len(q.outcomes) for q in due)
-        sampler.draw(due, lambda q: min(_WAVE, most + further - len(q.outcomes)))
-        drawn += sum(len(q.outcomes) for q in due) - before
+        drawn += sum(q.want(min(_WAVE, most + further - len(q.outcomes))) for q in due)
+        sampler.draw(due)
         if sampler.stopped:
             break
     return drawn
