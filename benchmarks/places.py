@@ -1,8 +1,10 @@
 """Where a measurement finds models, pairs and other environments: options of the command, never paths in code."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from benchmarks.table import NotRun
 from ste_plugin.pairs import pair_key

@@ -6,24 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from zlib import crc32
 
 from ste_plugin.durable import sync
 from ste_plugin.engines.base import Completion
 from ste_plugin.errors import DataError
-from ste_plugin.store import appending, cut_torn_tail, parse_own, to_line
+from ste_plugin.store import appending, cut_torn_tail, parse_record
 
-_KEY = re.compile(r"[0-9a-f]{16}-(?:0|[1-9]\d{0,8})")
+_KEY = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})")
 _NOWHERE = -1
 _SYNC_S = 5.0
 """Seconds of answers that a power cut may cost."""
 
 
 def numbers_of(key: str) -> tuple[int, int]:
-    """Return the number that the prompt's key is, and that of the sample."""
-    prompt, _, sample = key.rpartition("-")
-    return int(prompt, 16), int(sample)
+    """Return the number that the prompt's key is, and that of the sample. Raises: DataError."""
+    found = _KEY.fullmatch(key)
+    if found is None:
+        raise DataError(f"key {key!r} is not PROMPT-SAMPLE")
+    return int(found[1], 16), int(found[2])
 
 
 class CompletionFile:
@@ -43,7 +45,7 @@ class CompletionFile:
         if path.exists():
             with path.open("rb") as file:
                 for number, line in enumerate(file, start=1):
-                    self._index(self._read(line, number), len(line))
+                    self._index(self._parsed(line, number), len(line))
 
     def __contains__(self, key: str) -> bool:
         return self.holds(*numbers_of(key))
@@ -67,8 +69,8 @@ class CompletionFile:
         if self._reader is None:
             self._reader = self.path.open("rb")
         self._reader.seek(place)
-        found = self._read(self._reader.readline())
-        if numbers_of(found.key) != (prompt, sample):
+        found = self._parsed(self._reader.readline())
+        if found.key != f"{prompt:016x}-{sample}":
             raise DataError(f"{self.path}: changed while it was read. Run the same command again.")
         return found
 
@@ -84,11 +86,11 @@ class CompletionFile:
             self._reader.close()
             self._reader = None
 
-    def _read(self, line: bytes, number: int = 0) -> Completion:
+    def _parsed(self, line: bytes, number: int = 0) -> Completion:
         try:
-            found = Completion.from_dict(_checked(line, parse_own(self.path, number, line)))
-            if not _KEY.fullmatch(str(found.key)):
-                raise DataError(f"key {found.key!r} is not PROMPT-SAMPLE")
+            found = parse_record(Completion, self.path, number, _unsealed(line))
+            if number:  # one that is read back is compared with the key that it should have
+                numbers_of(found.key)
             return found
         except DataError as error:
             where = f"{self.path}:{number}" if number else str(self.path)
@@ -120,7 +122,7 @@ class Appender:
 
     def add(self, completion: Completion) -> None:
         """Write a completion before anything else happens to it."""
-        line = _sealed(to_line(completion.to_dict()))
+        line = _sealed(completion.to_line())
         self._handle.write(line)
         self._handle.flush()
         if monotonic() - self._synced > _SYNC_S:
@@ -134,9 +136,11 @@ def _sealed(line: bytes) -> bytes:
     return b'%b,"crc":%d}\n' % (line[:-2], crc32(line[:-2]))
 
 
-def _checked(line: bytes, row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row without its checksum, which older files have none of. Raises: DataError."""
-    told = row.pop("crc", None)
-    if told is not None and told != crc32(line[: line.rfind(b',"crc":')]):
-        raise DataError(f"its checksum is not {told!r}: the line was changed")
-    return row
+def _unsealed(line: bytes) -> bytes:
+    """Return a line without its checksum, which older files have none of. Raises: DataError."""
+    body, mark, told = line.rpartition(b',"crc":')
+    if not mark:
+        return line
+    if told.rstrip(b"}\r\n") != b"%d" % crc32(body):
+        raise DataError(f"its checksum is not {told.rstrip()!r}: the line was changed")
+    return body + b"}"

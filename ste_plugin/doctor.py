@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ste_plugin.config import HostsConfig
@@ -19,8 +18,7 @@ from ste_plugin.recipe_book import recipe_problems
 from ste_plugin.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Finding(Record):
+class Finding(Record, frozen=True):
     """One thing that was looked at."""
 
     what: str

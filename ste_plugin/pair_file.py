@@ -8,7 +8,7 @@ from typing import overload
 
 from ste_plugin.errors import DataError
 from ste_plugin.records import ResponsePair
-from ste_plugin.store import parse_own
+from ste_plugin.store import parse_record
 
 
 class PairFile(Sequence[ResponsePair]):
@@ -47,7 +47,7 @@ class PairFile(Sequence[ResponsePair]):
             self._file = os.open(self.path, os.O_RDONLY)
         line = os.pread(self._file, end - start, start)
         try:
-            return ResponsePair.from_dict(parse_own(self.path, 0, line))
+            return parse_record(ResponsePair, self.path, 0, line)
         except DataError as error:
             raise DataError(
                 f"{self.path}: changed while it was read. Run the same command again."

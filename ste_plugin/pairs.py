@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from ste_plugin.engines.base import Completion, Message
 from ste_plugin.hookspecs import PairStrategy

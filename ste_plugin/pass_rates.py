@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby
 from math import sqrt
 from pathlib import Path
@@ -14,8 +13,7 @@ from ste_plugin.sampling import Rule, interval, pass_rate
 from ste_plugin.store import iter_records
 
 
-@dataclass(frozen=True, slots=True)
-class PassRate(Record):
+class PassRate(Record, frozen=True):
     """The chance that a sampled judgment of one pair in one order is right."""
 
     pair_key: str

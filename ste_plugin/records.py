@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
+
+import msgspec
 
 from ste_plugin.errors import DataError
 
@@ -16,6 +17,8 @@ Split = Literal["train", "dev", "test"]
 ORDERS: tuple[Verdict, Verdict] = ("A", "B")
 """Both presentation orders, named by the letter under which the better response is shown."""
 
+
+_encode = msgspec.json.Encoder().encode
 
 # One encoder for all keys: making one takes longer than encoding a short part.
 _canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode
@@ -32,43 +35,33 @@ def content_key(*parts: Any) -> str:
     return hashlib.sha256(_canonical(parts).encode()).hexdigest()[:16]
 
 
-_NAMES: dict[type, tuple[str, ...]] = {}
-_NAME_SETS: dict[type, frozenset[str]] = {}
-
-
-def _names(kind: type["Record"]) -> tuple[str, ...]:
-    if kind not in _NAMES:
-        _NAMES[kind] = tuple(f.name for f in fields(kind))
-        _NAME_SETS[kind] = frozenset(_NAMES[kind])
-    return _NAMES[kind]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What all records share: a place in a JSONL file and back."""
-
-    kind: ClassVar[str] = "record"
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """What all records share: a place in a JSONL file and back, with the types that are declared."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready values, in declaration order."""
-        return {name: getattr(self, name) for name in _names(type(self))}
+        return msgspec.structs.asdict(self)
+
+    def to_line(self) -> bytes:
+        """Return one line of UTF-8 JSON; text that UTF-8 cannot hold (a lone surrogate) is escaped."""
+        try:
+            return _encode(self) + b"\n"
+        except UnicodeEncodeError:
+            return json.dumps(self.to_dict(), separators=(",", ":")).encode() + b"\n"
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Self:
         """Return the record that `row` holds.
 
-        Raises: DataError, naming the fields that are missing or unknown.
+        Raises: DataError, naming a field that is missing, unknown or of another type.
         """
-        names = _names(cls)
-        if row.keys() != _NAME_SETS[cls]:
-            found = [f"missing {m!r}" for m in sorted(set(names) - set(row))]
-            found += [f"unknown {u!r}" for u in sorted(set(row) - set(names))]
-            raise DataError(f"not a {cls.__name__} ({', '.join(found)})")
-        return cls(**row)
+        try:
+            return msgspec.convert(row, cls)
+        except msgspec.ValidationError as error:
+            raise DataError(f"not a {cls.__name__} ({error})") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction(Record):
+class Instruction(Record, frozen=True):
     """One unlabelled user instruction."""
 
     key: str
@@ -83,8 +76,7 @@ class Instruction(Record):
     """Length of a good answer in words, as the labelling model expects it; 0 until labelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResponsePair(Record):
+class ResponsePair(Record, frozen=True):
     """Two responses to one instruction, the first better than the second by construction."""
 
     key: str
@@ -96,8 +88,7 @@ class ResponsePair(Record):
     """How the worse response was made; it names the subset in reports."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgment(Record):
+class Judgment(Record, frozen=True):
     """One sampled opinion on one pair, in one presentation order."""
 
     key: str
@@ -118,8 +109,7 @@ class Judgment(Record):
         return self.verdict == self.better_is
 
 
-@dataclass(frozen=True, slots=True)
-class Drop(Record):
+class Drop(Record, frozen=True):
     """Something that was left out, and why."""
 
     stage: str

@@ -102,8 +102,7 @@ class Iteration:
         return int(content_key("stage", pair.instruction_key), 16) % stages == self.stage - 1
 
 
-@dataclass(frozen=True, slots=True)
-class IterationReport(Record):
+class IterationReport(Record, frozen=True):
     """What came of one round; number 0 is the seed judge, only measured."""
 
     number: int

@@ -117,7 +117,8 @@ def test_a_file_of_completions_gives_back_every_one_and_counts_each_once(tmp_pat
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        (b"{}", "missing 'completion_tokens'"),
+        (b"{}", "missing required field `key`"),
+        (b'{"key":"0123456789abcdef-0","text":5}', "Expected `str`, got `int` - at `$.text`"),
         (b"[1]", "expected a JSON object"),
         (b"\xff\xfe", "not a JSON object"),
         (

@@ -86,7 +86,7 @@ def test_a_derived_line_that_is_no_record_names_file_line_field_and_cure(tmp_pat
     path.write_bytes(to_line(judgment().to_dict()) + to_line(row))
     with pytest.raises(
         DataError,
-        match=r"judgments.jsonl:2: not a Judgment \(missing 'better_is'\)(.|\n)*delete it",
+        match=r"judgments.jsonl:2: not a Judgment \(.*missing required field `better_is`\)(.|\n)*delete it",
     ):
         read_records(path, Judgment)
 

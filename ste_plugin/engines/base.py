@@ -74,14 +74,15 @@ class ChatRequest:
 
     def sample(self, index: int) -> Self:
         """Return the request for another sample of the same prompt, whose key is not hashed again."""
+        if index == self.sample_index:
+            return self
         _ = self.prompt_key  # it goes along with the other fields
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__, sample_index=index)
         return other
 
 
-@dataclass(frozen=True, slots=True)
-class Completion(Record):
+class Completion(Record, frozen=True):
     """One answer of a model."""
 
     key: str

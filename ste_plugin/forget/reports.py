@@ -1,8 +1,9 @@
 """The reports of a run, brought to what its data sets and evaluations say now."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from ste_plugin.forget.cutting import Scissors
 from ste_plugin.forget.wanted import files_named

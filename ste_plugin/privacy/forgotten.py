@@ -1,17 +1,15 @@
 """What was forgotten: a list of hashes that keeps instructions from coming back when sources are read."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ste_plugin.records import Drop, Instruction, Record, content_key
-from ste_plugin.store import appending, read_records, to_line
+from ste_plugin.store import appending, read_records
 
 NAME = "forgotten.jsonl"
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten(Record):
+class Forgotten(Record, frozen=True):
     """One instruction that a run has forgotten."""
 
     hash: str
@@ -36,7 +34,7 @@ def forgotten(root: Path) -> list[Forgotten]:
 def remember(root: Path, entries: Iterable[Forgotten]) -> None:
     """Add to the list of what a run has forgotten."""
     with appending(root / NAME) as file:
-        file.writelines(to_line(entry.to_dict()) for entry in entries)
+        file.writelines(entry.to_line() for entry in entries)
 
 
 def without_forgotten(

@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from ste_plugin.engines.base import Completion, Message
 from ste_plugin.judging import neutralise
