@@ -105,8 +105,11 @@ class CompletionFile:
 
     def _index(self, completion: Completion, length: int) -> None:
         prompt, sample = numbers_of(completion.key)
-        places = self._places.setdefault(prompt, array("q"))
-        places.extend([_NOWHERE] * (sample + 1 - len(places)))
+        places = self._places.get(prompt)
+        if places is None:
+            places = self._places[prompt] = array("q")
+        while len(places) <= sample:
+            places.append(_NOWHERE)
         if places[sample] == _NOWHERE:  # of two answers to one request the first one counts
             places[sample] = self._end
             self.prompt_tokens += completion.prompt_tokens

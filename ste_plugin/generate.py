@@ -23,7 +23,7 @@ from ste_plugin.harvest import (
 )
 from ste_plugin.judgments import JudgmentSampler
 from ste_plugin.manifest import row_file, write_rows
-from ste_plugin.pass_rates import PassRate, expected_rates, mean_rate
+from ste_plugin.pass_rates import PassRate, expected_rates
 from ste_plugin.plugins import named
 from ste_plugin.pool import Pool, prepare_pool
 from ste_plugin.questions import Question
@@ -112,13 +112,12 @@ def _write_rows(
                 if rows := rows_of(example):
                     files[name].add(rows)
                     used[name].append(question)
-        for name, rows_of in formats.items():
-            balanced, surplus = balance(used[name])
+        for name in formats:
+            _, surplus = balance(used[name])
             if surplus:
                 drops.add(replace(d, reason=f"{d.reason} among {name} rows") for d in surplus)
-                files[name].restart()
-                for question in balanced:
-                    files[name].add(rows_of(sampler.example(question)))
+                gone = {d.key for d in surplus}
+                files[name].keep(question.key not in gone for question in used[name])
 
 
 def _held_out(iteration: Iteration, pairs: Iterable[ResponsePair]) -> Iterator[dict[str, Any]]:
@@ -149,7 +148,7 @@ def _manifest(
             "forced": counts["forced"],
             "without_verdict": counts["judgments"] - counts["with_verdict"],
             "correct": counts["correct"],
-            "pass_rate": mean_rate(_rates(iteration)),
+            "pass_rate": harvest.pass_rate,
             "kept": {s: len(e) for s, e in splits.items()},
             "letters": {s: dict(Counter(q.better_is for q in qs)) for s, qs in splits.items()},
             "strategies": {

@@ -3,13 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ste_plugin.dataset import Example
 from ste_plugin.drop_file import Drops
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import JudgeError
 from ste_plugin.judgments import JudgmentSampler, no_verdict
-from ste_plugin.pass_rates import always_right, rate_of
+from ste_plugin.pass_rates import always_right, mean_rate, rate_of
 from ste_plugin.pool import Pool
 from ste_plugin.questions import NEITHER, Question, questions_of
 from ste_plugin.records import Drop, Judgment, Record, ResponsePair, Split
@@ -34,6 +35,8 @@ class Harvest:
     lengths: dict[Split, list[int | None]] = field(default_factory=dict)
     """Tokens that each of `kept` takes in training, as `count_tokens` tells them."""
     counts: Counter[str] = field(default_factory=Counter)
+    pass_rate: dict[str, Any] = field(default_factory=dict)
+    """The mean over all pairs, as `mean_rate` tells it."""
 
 
 def harvested(iteration: Iteration, pool: Pool, sampler: JudgmentSampler, drops: Drops) -> Harvest:
@@ -56,6 +59,9 @@ def harvested(iteration: Iteration, pool: Pool, sampler: JudgmentSampler, drops:
         for split, questions in by_split.items():
             examples = reading.examples(questions, harvest.kept[split])
             harvest.lengths[split] = list(count_tokens(model, examples))
+    harvest.pass_rate = mean_rate(
+        rate_of(q, RULES[name], most) for questions in by_split.values() for q in questions
+    )
     if session.budget.stopped and not harvest.kept["train"]:
         raise nothing_kept(iteration, harvest, drops)
     if not harvest.counts["with_verdict"]:

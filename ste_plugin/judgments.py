@@ -104,7 +104,7 @@ class JudgmentSampler:
                     for one in self._requests(question, samples, prefix):
                         key = one.request.key
                         # two strategies may make the very same pair: it is asked about once
-                        if key in asked or key in self._file:
+                        if key in asked or self._file.holds(one.prompt, one.request.sample_index):
                             bar.step()
                         else:
                             asked[key] = one
@@ -122,16 +122,17 @@ class JudgmentSampler:
     def _requests(
         self, question: Question, samples: Sequence[int], prefix: Prefix
     ) -> Iterator["_Asked"]:
-        pair, request = question.pair, None
+        pair, request, prompt = question.pair, None, 0
         for sample in samples:
             words = prefix(question, sample)
             if request is None or request.prefix != words:
                 request = self._request(question, pair, words)
-            yield _Asked(question, pair, request.sample(sample))
+                prompt = int(request.prompt_key, 16)
+            yield _Asked(question, pair, prompt, request.sample(sample))
 
     def _take(self, asked: "_Asked", reply: Completion) -> None:
         """Settle a sample as soon as it is answered; one whose verdict is to be forced waits for that."""
-        question, pair, request = asked
+        question, pair, _, request = asked
         if request.prefix or not self._to_force(reply):
             judgment = self._judgment(question, request.sample_index, reply, request.prefix)
             self._settle(question, request.sample_index, judgment, pair)
@@ -191,7 +192,7 @@ class JudgmentSampler:
         if reply.finish_reason == "length":
             return Drop("judging", reply.key, "judgment cut off by the token limit")
         text = (self._form.forced_text(prefix, reply.text) if prefix else reply.text).strip()
-        pair, verdict = question.pair_key, self._form.parse(text)
+        pair, verdict = question.pair_key, question.verdict(sample) or self._form.parse(text)
         return Judgment(reply.key, pair, question.better_is, sample, text, verdict, bool(prefix))
 
     def _settle(
@@ -208,6 +209,8 @@ class _Asked(NamedTuple):
 
     question: Question
     pair: ResponsePair
+    prompt: int
+    """The number that the request's prompt key is."""
     request: ChatRequest
 
 

@@ -1,9 +1,11 @@
 """A data set's manifest: which rows there are for which training, and whether they are still whole."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -97,19 +99,33 @@ class RowFile:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self.digest, self.rows = file, hashlib.sha256(), 0
+        self._ends = array("q", [0])
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:
         """Write these rows."""
-        for line in map(to_line, rows):
-            self.digest.update(line)
-            self._file.write(line)
-            self.rows += 1
+        self._write(list(map(to_line, rows)))
 
-    def restart(self) -> None:
-        """Forget the rows written so far."""
-        self._file.seek(0)
-        self._file.truncate()
-        self.digest, self.rows = hashlib.sha256(), 0
+    def keep(self, wanted: Iterable[bool]) -> None:
+        """Leave of the rows written so far only those of some calls of `add`, in their order."""
+        self._file.flush()
+        places, kept = list(pairwise(self._ends)), RowFile(self._file)
+        with Path(self._file.name).open("rb") as before:
+            self._file.seek(
+                0
+            )  # what is kept moves towards the start, behind what is still to be read
+            for (start, end), wants in zip(places, wanted, strict=True):
+                if wants:
+                    before.seek(start)
+                    kept._write(before.read(end - start).splitlines(keepends=True))
+            self._file.truncate()
+        self.digest, self.rows, self._ends = kept.digest, kept.rows, kept._ends
+
+    def _write(self, lines: Sequence[bytes]) -> None:
+        content = b"".join(lines)
+        self.digest.update(content)
+        self._file.write(content)
+        self.rows += len(lines)
+        self._ends.append(self._ends[-1] + len(content))
 
 
 @contextmanager

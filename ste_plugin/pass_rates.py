@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import groupby
 from math import sqrt
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from ste_plugin.questions import Question
 from ste_plugin.records import Record, Verdict
-from ste_plugin.sampling import Rule, interval, pass_rate
+from ste_plugin.sampling import Counts, Rule, interval, pass_rate
 from ste_plugin.store import iter_records
 
 
@@ -30,12 +31,16 @@ class PassRate(Record, frozen=True):
 
 def rate_of(question: Question, rule: Rule, most: int) -> PassRate:
     """Return what a question's samples say; samples beyond `most` (a top-up) count for the interval."""
-    counts = question.counts()
-    low, high = interval(counts.correct, counts.drawn)
-    rate = pass_rate(rule, question.counts(most), most)
-    return PassRate(
-        question.pair_key, question.better_is, counts.drawn, counts.correct, rate, low, high
-    )
+    counts, within = question.counts(), question.counts(most)
+    return PassRate(question.pair_key, question.better_is, *_estimate(rule, counts, within, most))
+
+
+@lru_cache(maxsize=4096)  # most questions have one of a few histories
+def _estimate(
+    rule: Rule, counts: Counts, within: Counts, most: int
+) -> tuple[int, int, float | None, float, float]:
+    rate = pass_rate(rule, within, most)
+    return counts.drawn, counts.correct, rate, *interval(counts.correct, counts.drawn)
 
 
 def mean_rate(rates: Iterable[PassRate]) -> dict[str, Any]:

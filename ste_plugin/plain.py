@@ -105,6 +105,11 @@ def for_model(text: str) -> str:
 
 def steers(text: str) -> bool:
     """Return whether a reply holds a control token other than thinking tags, which are its own to write."""
+    if (
+        text.isascii()
+    ):  # there a token begins with a bracket, and few replies have one before their verdict
+        brackets = [at for at in map(text.find, "<[]>") if at >= 0]
+        text = text[min(brackets) :] if brackets else ""
     said = _THINKING.sub("", text)
     return bool(
         CONTROL_TOKEN.search(said if _UNFOLDED.fullmatch(said) else said.translate(_FOLDED))

@@ -1,10 +1,11 @@
 """What a judge is asked: one pair in one presentation order, and what its samples came to."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
-from ste_plugin.records import ORDERS, ResponsePair, Verdict
+import msgspec
+
+from ste_plugin.records import ORDERS, OTHER, ResponsePair, Verdict
 from ste_plugin.sampling import Counts
 
 CORRECT, WRONG, NEITHER, UNREAD = "+-0."
@@ -12,8 +13,7 @@ CORRECT, WRONG, NEITHER, UNREAD = "+-0."
 or not drawn, as the budget did not reach it."""
 
 
-@dataclass(slots=True)
-class Question:
+class Question(msgspec.Struct, gc=False):
     """One pair in one presentation order. Millions of these are held: texts stay in files."""
 
     pairs: Sequence[ResponsePair]
@@ -50,6 +50,13 @@ class Question:
     def settle(self, sample: int, outcome: str) -> None:
         """Note what a sample came to."""
         self.outcomes = self.outcomes[:sample] + outcome + self.outcomes[sample + 1 :]
+
+    def verdict(self, sample: int) -> Verdict | None:
+        """Return the letter that a sample named, as far as what it came to tells."""
+        outcome = self.outcomes[sample]
+        if outcome == CORRECT:
+            return self.better_is
+        return OTHER[self.better_is] if outcome == WRONG else None
 
     def first(self, outcome: str) -> int | None:
         """Return the lowest number of a sample of this outcome, or None.

@@ -3,9 +3,11 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Literal, Self
 
 import msgspec
+import orjson
 
 from ste_plugin.errors import DataError
 
@@ -17,11 +19,14 @@ Split = Literal["train", "dev", "test"]
 ORDERS: tuple[Verdict, Verdict] = ("A", "B")
 """Both presentation orders, named by the letter under which the better response is shown."""
 
+OTHER: dict[Verdict, Verdict] = {"A": "B", "B": "A"}
+"""Letter → the other one."""
+
 
 _encode = msgspec.json.Encoder().encode
 
 # One encoder for all keys: making one takes longer than encoding a short part.
-_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode
+_ascii = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode
 
 
 def content_key(*parts: Any) -> str:
@@ -32,7 +37,28 @@ def content_key(*parts: Any) -> str:
     >>> content_key("a", 1) == content_key("a", 1) != content_key("a", 2)
     True
     """
-    return hashlib.sha256(_canonical(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical(parts)).hexdigest()[:16]
+
+
+def canonical(value: Any) -> bytes:
+    """Return a value as JSON in ASCII, without spaces and with sorted keys: what keys are hashes of.
+
+    These are the bytes that json writes; of long texts orjson makes the same ones ten times quicker.
+    """
+    kind = type(value)
+    if kind is str:
+        return _quoted(value)
+    if kind is tuple or kind is list:
+        return b"[%b]" % b",".join([canonical(part) for part in value])
+    if kind is int or (kind is float and isfinite(value)):
+        return repr(value).encode()
+    return _ascii(value).encode()
+
+
+def _quoted(text: str) -> bytes:
+    if text.isascii() and "\x7f" not in text:
+        return orjson.dumps(text)
+    return _ascii(text).encode()
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

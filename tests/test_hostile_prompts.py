@@ -143,6 +143,17 @@ def test_a_judgment_with_a_control_token_is_no_training_example(text):
     assert not steers(f"<think>{for_model(text)}</think> [[A]]")
 
 
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from([*TOKENS, "<think>", "</think>", "so ", "[[", "A", "]]", "<", ">", "\0"])
+    )
+)
+def test_a_control_token_is_found_in_plain_letters_as_among_others(parts):
+    text = "".join(parts)
+    assert steers(text) == steers(f"{text} \u00e9")
+
+
 @cache
 def family_tokenizer(model: str, family: str):
     """The tiny model's tokenizer with the special tokens of a family, and its template where we have it."""

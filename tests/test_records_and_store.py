@@ -12,7 +12,7 @@ from builders import judgment, pair
 from ste_plugin.engines.base import ChatRequest, Message, Sampling
 from ste_plugin.errors import DataError
 from ste_plugin.manifest import write_rows
-from ste_plugin.records import Drop, Judgment, content_key
+from ste_plugin.records import Drop, Judgment, canonical, content_key
 from ste_plugin.store import (
     appending,
     cut_torn_tail,
@@ -49,6 +49,16 @@ def request(text: str = "hi", sample_index: int = 0, **more: object) -> ChatRequ
 def test_keys_are_equal_exactly_when_contents_are(one, other):
     same = json.dumps(one) == json.dumps(other)
     assert (content_key(one) == content_key(other)) == same
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
+        lambda some: st.lists(some) | st.lists(some).map(tuple) | st.dictionaries(ANY_TEXT, some),
+    )
+)
+def test_keys_are_of_the_bytes_that_json_writes(value):
+    assert canonical(value) == json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 @pytest.mark.parametrize(
