@@ -1,8 +1,8 @@
 """(4) Everything that is not the model, on a thousand to a million judgments.
 
 Each size is a process of its own that reads a prepared pool of pairs and goes through the whole
-stage: plan, hash, give to an engine that answers at once, append, parse, select, write all four
-kinds of rows and the manifest. Left out is counting tokens, which is the judge's own tokenizer.
+stage: plan, hash, give to an engine that answers at once, append, parse, select, write the rows
+that the recipe trains on and the manifest. Left out is counting tokens, which is the judge's own tokenizer.
 Time is that of the process on the processor, so that other processes do not count.
 """
 

@@ -151,8 +151,8 @@ class DatasetConfig(Strict):
     dev_fraction: Fraction = 0.05
     test_fraction: Fraction = 0.05
     """Shares of the instructions held out; decided by instruction, the same in every iteration."""
-    formats: Annotated[tuple[str, ...], Field(min_length=1)] = ("sft", "dpo", "kto", "grpo")
-    """Row formats to write, by name; each recipe trains on one of them."""
+    formats: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Row formats to write, by name (sft, dpo, kto, grpo); by default the one that the recipe trains on."""
     weigh_by_pass_rate: bool = False
     """Keep fewer of the pairs that the judge is mostly right about already."""
     both_orders_only: bool = False

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol, TypeVar
 
 from ste_plugin.engines.base import Message
@@ -91,7 +91,9 @@ def balance(examples: Sequence[J]) -> tuple[list[J], list[Drop]]:
     for example in examples:
         if example.pair_key not in paired:
             single[example.better_is].append(example)
-    fewest = min(len(single["A"]), len(single["B"]))
+    fewest = min(map(len, single.values()))
+    if fewest == max(map(len, single.values())):
+        return list(examples), []
     surplus = {
         e.key
         for side in single.values()
@@ -103,12 +105,11 @@ def balance(examples: Sequence[J]) -> tuple[list[J], list[Drop]]:
 def arrange(examples: Sequence[J], seed: int) -> list[J]:
     """Return the examples in an order drawn by `seed`, both orders of a pair side by side."""
 
-    def place(example: J) -> int:
-        return 2 * int(content_key("arrange", seed, example.pair_key), 16) + (
-            example.better_is == "B"
-        )
+    @lru_cache(maxsize=1)  # they mostly stand side by side before
+    def place(pair_key: str) -> int:
+        return 2 * int(content_key("arrange", seed, pair_key), 16)
 
-    return sorted(examples, key=place)
+    return sorted(examples, key=lambda e: place(e.pair_key) + (e.better_is == "B"))
 
 
 def fitting(

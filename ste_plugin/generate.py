@@ -1,16 +1,14 @@
 """One iteration's data set: judgments sampled, the right ones kept, rows and manifest written."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
 from ste_plugin.completions import CompletionFile
-from ste_plugin.dataset import arrange, balance, fitting, only_both_orders, weighed
+from ste_plugin.dataset import balance, fitting, only_both_orders, weighed
 from ste_plugin.drop_file import Drops, dropping
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.harvest import (
@@ -20,17 +18,18 @@ from ste_plugin.harvest import (
     harvested,
     nothing_kept,
     rule_name,
+    sampled,
 )
 from ste_plugin.judgments import JudgmentSampler
-from ste_plugin.manifest import row_file, write_rows
+from ste_plugin.manifest import write_rows
 from ste_plugin.pass_rates import PassRate, expected_rates
-from ste_plugin.plugins import named
 from ste_plugin.pool import Pool, prepare_pool
 from ste_plugin.questions import Question
 from ste_plugin.records import ResponsePair, Split
 from ste_plugin.rows import held_out_rows
 from ste_plugin.session import Iteration
 from ste_plugin.store import iter_records, replace_json
+from ste_plugin.training_rows import training_rows
 
 HELD_OUT: tuple[Split, ...] = ("dev", "test")
 
@@ -47,22 +46,29 @@ def generate_dataset(iteration: Iteration) -> Path:
     file = CompletionFile(iteration.folder / "judging.completions.jsonl")
     sampler = JudgmentSampler(iteration, file, partial(drop_reason, iteration))
     with dropping(iteration.folder / "drops.jsonl") as drops:
-        harvest = harvested(iteration, pool, sampler, drops)
-        splits = {s: _chosen(iteration, harvest, s, drops) for s in TRAINING_SPLITS}
-        if not splits["train"]:
-            raise nothing_kept(iteration, harvest, drops)
+        questions, topped_up = sampled(iteration, pool, sampler, drops)
         files: dict[str, Any] = {}
-        for split, questions in splits.items():
-            _write_rows(iteration, split, questions, sampler, drops, files)
+        with ExitStack() as opened:
+            rows_of = {
+                s: opened.enter_context(training_rows(iteration, s, files)) for s in TRAINING_SPLITS
+            }
+            harvest = harvested(iteration, questions, sampler, drops, rows_of)
+            splits = {s: _chosen(iteration, harvest, s, drops) for s in TRAINING_SPLITS}
+            if not splits["train"]:
+                raise nothing_kept(iteration, harvest, drops)
+            for split, chosen in splits.items():
+                drops.add(rows_of[split].keep(chosen))
         for split in HELD_OUT:
             rows = _held_out(iteration, pool.pairs[split])
             files[f"judge-{split}"] = write_rows(manifest.parent, f"judge-{split}", rows)
-    replace_json(manifest, _manifest(iteration, pool, harvest, splits, files, file, drops))
-    session, sampled = iteration.session, harvest.counts["judgments"]
+    replace_json(
+        manifest, _manifest(iteration, pool, harvest, topped_up, splits, files, file, drops)
+    )
+    session, judgments = iteration.session, harvest.counts["judgments"]
     kept = len(splits["train"])
-    session.watch.event("dataset", iteration=iteration.number, judgments=sampled, kept=kept)
+    session.watch.event("dataset", iteration=iteration.number, judgments=judgments, kept=kept)
     session.watch.say(
-        f"iteration {iteration.number}: {sampled} judgments sampled, {kept} kept for training"
+        f"iteration {iteration.number}: {judgments} judgments sampled, {kept} kept for training"
         + (" (the budget ended sampling)" if session.budget.stopped else "")
     )
     return manifest
@@ -82,42 +88,11 @@ def _chosen(iteration: Iteration, harvest: Harvest, split: Split, drops: Drops) 
         drops.add(dropped)
     kept, dropped = balance(kept)
     drops.add(dropped)
-    return arrange(kept, config.seed)
+    return kept
 
 
 def _rates(iteration: Iteration) -> Iterator[PassRate]:
     return iter_records(iteration.folder / "pass_rates.jsonl", PassRate)
-
-
-def _write_rows(
-    iteration: Iteration, split: Split, questions: Sequence[Question], sampler: JudgmentSampler,
-    drops: Drops, entries: dict[str, Any],
-) -> None:  # fmt: skip
-    """Write the training rows of one split in all formats; what is left out is added to `drops`.
-
-    A format that makes no row of some examples is balanced once more, among those it does.
-    """
-    session, folder = iteration.session, iteration.folder / "dataset"
-    formats = {
-        name: named(session.plugins, "ste_dataset_formats", name, "dataset.formats")
-        for name in session.config.dataset.formats
-    }
-    used: dict[str, list[Question]] = {name: [] for name in formats}
-    with ExitStack() as opened:
-        files = {name: opened.enter_context(row_file(folder, f"{name}-{split}", entries))
-                 for name in formats}  # fmt: skip
-        for question in questions:  # texts are read back once for all formats
-            example = sampler.example(question)
-            for name, rows_of in formats.items():
-                if rows := rows_of(example):
-                    files[name].add(rows)
-                    used[name].append(question)
-        for name in formats:
-            _, surplus = balance(used[name])
-            if surplus:
-                drops.add(replace(d, reason=f"{d.reason} among {name} rows") for d in surplus)
-                gone = {d.key for d in surplus}
-                files[name].keep(question.key not in gone for question in used[name])
 
 
 def _held_out(iteration: Iteration, pairs: Iterable[ResponsePair]) -> Iterator[dict[str, Any]]:
@@ -127,8 +102,8 @@ def _held_out(iteration: Iteration, pairs: Iterable[ResponsePair]) -> Iterator[d
 
 
 def _manifest(
-    iteration: Iteration, pool: Pool, harvest: Harvest, splits: Mapping[Split, list[Question]],
-    files: dict[str, Any], file: CompletionFile, drops: Drops,
+    iteration: Iteration, pool: Pool, harvest: Harvest, topped_up: int,
+    splits: Mapping[Split, list[Question]], files: dict[str, Any], file: CompletionFile, drops: Drops,
 ) -> dict[str, Any]:  # fmt: skip
     session, config = iteration.session, iteration.session.config
     form, counts = session.judge_format, harvest.counts
@@ -144,16 +119,14 @@ def _manifest(
         "counts": {
             "pairs": {s: len(pool.pairs[s]) for s in ("train", "dev", "test")},
             "judgments": counts["judgments"],
-            "topped_up": counts["topped_up"],
+            "topped_up": topped_up,
             "forced": counts["forced"],
             "without_verdict": counts["judgments"] - counts["with_verdict"],
             "correct": counts["correct"],
             "pass_rate": harvest.pass_rate,
             "kept": {s: len(e) for s, e in splits.items()},
             "letters": {s: dict(Counter(q.better_is for q in qs)) for s, qs in splits.items()},
-            "strategies": {
-                s: dict(Counter(q.pair.strategy for q in qs)) for s, qs in splits.items()
-            },
+            "strategies": {s: dict(Counter(q.strategy for q in qs)) for s, qs in splits.items()},
             "prompt_tokens": file.prompt_tokens,
             "generated_tokens": file.completion_tokens,
             "ended_by_budget": session.budget.stopped,

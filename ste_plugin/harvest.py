@@ -1,11 +1,11 @@
 """Sampling an iteration's judgments, and what came of them: files written as they are read back."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ste_plugin.dataset import Example
+from ste_plugin.dataset import Example, arrange
 from ste_plugin.drop_file import Drops
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import JudgeError
@@ -19,6 +19,7 @@ from ste_plugin.session import Iteration
 from ste_plugin.store import replacing_records
 from ste_plugin.tokens import count_tokens
 from ste_plugin.top_up import top_up
+from ste_plugin.training_rows import TrainingRows
 
 TRAINING_SPLITS: tuple[Split, ...] = ("train", "dev")
 """Test pairs are never judged for training: they are only ever reported."""
@@ -39,17 +40,32 @@ class Harvest:
     """The mean over all pairs, as `mean_rate` tells it."""
 
 
-def harvested(iteration: Iteration, pool: Pool, sampler: JudgmentSampler, drops: Drops) -> Harvest:
-    """Return what came of sampling all pairs; judgments.jsonl and pass_rates.jsonl are written on the way."""
-    harvest = Harvest()
+def sampled(
+    iteration: Iteration, pool: Pool, sampler: JudgmentSampler, drops: Drops
+) -> tuple[dict[Split, list[Question]], int]:
+    """Return the questions of each split, sampled, and how many samples letters were topped up with."""
     by_split = {s: _questions(iteration, pool, s, drops) for s in TRAINING_SPLITS}
-    session, config = iteration.session, iteration.session.config
-    name, most = rule_name(iteration), config.judging.samples
+    config = iteration.session.config
+    name, most, topped_up = rule_name(iteration), config.judging.samples, 0
     sampler.sample([q for s in TRAINING_SPLITS for q in by_split[s]], RULES[name], most)
     if name in TOPPED_UP and not config.dataset.both_orders_only:
         further = config.judging.top_up
         for questions in by_split.values():
-            harvest.counts["topped_up"] += top_up(sampler, questions, RULES[name], most, further)
+            topped_up += top_up(sampler, questions, RULES[name], most, further)
+    return by_split, topped_up
+
+
+def harvested(
+    iteration: Iteration, by_split: Mapping[Split, Sequence[Question]], sampler: JudgmentSampler,
+    drops: Drops, rows: Mapping[Split, TrainingRows],
+) -> Harvest:  # fmt: skip
+    """Return what came of the samples; judgments, pass rates and all rows are written on the way.
+
+    They stand in the order of the rows, so that texts are read back once.
+    """
+    harvest = Harvest()
+    session, config = iteration.session, iteration.session.config
+    name, most = rule_name(iteration), config.judging.samples
     model = model_path(config.judge, session.base)
     with (
         replacing_records(iteration.folder / "judgments.jsonl") as write_judgment,
@@ -57,16 +73,15 @@ def harvested(iteration: Iteration, pool: Pool, sampler: JudgmentSampler, drops:
     ):
         reading = _Reading(sampler, name, most, harvest, drops, write_judgment, write_rate)
         for split, questions in by_split.items():
-            examples = reading.examples(questions, harvest.kept[split])
+            ordered = arrange(questions, config.seed)
+            examples = reading.examples(ordered, harvest.kept[split], rows[split])
             harvest.lengths[split] = list(count_tokens(model, examples))
-    harvest.pass_rate = mean_rate(
-        rate_of(q, RULES[name], most) for questions in by_split.values() for q in questions
-    )
+    everything = [q for questions in by_split.values() for q in questions]
+    harvest.pass_rate = mean_rate(rate_of(q, RULES[name], most) for q in everything)
     if session.budget.stopped and not harvest.kept["train"]:
         raise nothing_kept(iteration, harvest, drops)
     if not harvest.counts["with_verdict"]:
         replies = harvest.counts["judgments"] + harvest.counts["cut_off"]
-        everything = [q for s in TRAINING_SPLITS for q in by_split[s]]
         raise no_verdict(session.judge_format, replies, sampler.example_reply(everything))
     return harvest
 
@@ -107,8 +122,10 @@ class _Reading:
     write_judgment: Callable[[Record], object]
     write_rate: Callable[[Record], object]
 
-    def examples(self, questions: Sequence[Question], kept: list[Question]) -> Iterator[Example]:
-        """Yield an example of every question with a correct judgment, which is added to `kept`."""
+    def examples(
+        self, questions: Sequence[Question], kept: list[Question], rows: TrainingRows
+    ) -> Iterator[Example]:
+        """Yield an example of every question with a correct judgment, which `kept` and `rows` get, too."""
         for question in questions:
             judgments = {j.sample_index: j for j in self._judgments(question)}
             self.write_rate(rate_of(question, RULES[self.rule], self.most))
@@ -117,7 +134,9 @@ class _Reading:
                 self.drops.add([Drop("dataset", question.key, reason)])
             else:
                 kept.append(question)
-                yield self.sampler.example(question, judgments)
+                example = self.sampler.example(question, judgments)
+                rows.add(question, example)
+                yield example
 
     def _judgments(self, question: Question) -> Iterator[Judgment]:
         counts = self.harvest.counts

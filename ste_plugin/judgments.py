@@ -67,15 +67,12 @@ class JudgmentSampler:
         """Return why a judgment must not be trained on, or None."""
         return "no verdict" if judgment.verdict is None else self._reason(judgment, pair)
 
-    def example(self, question: Question, read: Mapping[int, Judgment] | None = None) -> Example:
-        """Return a question with a correct sample as training takes it; `read`: its judgments, if at hand.
+    def example(self, question: Question, read: Mapping[int, Judgment]) -> Example:
+        """Return a question with a correct sample as training takes it; `read`: its judgments by number.
 
         Of several correct (or wrong) samples it is the one with the lowest number.
         """
-        correct, wrong = (question.first(which) for which in (CORRECT, WRONG))
-        if read is None:
-            read = {i: j for i in (correct, wrong) if i is not None
-                    if isinstance(j := self._read(question, i), Judgment)}  # fmt: skip
+        correct, wrong = question.first(CORRECT), question.first(WRONG)
         if correct is None:
             raise ValueError(f"{question.key}: no correct sample")
         other = None if wrong is None else read[wrong]

@@ -2,10 +2,10 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +21,7 @@ ROWS_OF_RL = {
 }  # fmt: skip
 """axolotl's `rl:` → the row format that it trains on."""
 
+_PIECE = 1 << 20
 _AGAIN = "Delete the manifest and run `ste generate` again."
 
 
@@ -95,37 +96,48 @@ class Manifest:
 
 
 class RowFile:
-    """A file of rows while it is written; rows are hashed as they come, none held."""
+    """A file of rows while it is written; none is held."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file, self.digest, self.rows = file, hashlib.sha256(), 0
+        self._file, self.rows = file, 0
         self._ends = array("q", [0])
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:
         """Write these rows."""
-        self._write(list(map(to_line, rows)))
+        content = b"".join(map(to_line, rows))
+        self._file.write(content)
+        self.rows += content.count(b"\n")
+        self._ends.append(self._ends[-1] + len(content))
 
     def keep(self, wanted: Iterable[bool]) -> None:
-        """Leave of the rows written so far only those of some calls of `add`, in their order."""
+        """Leave of all rows only those that some calls of `add` wrote, in their order."""
         self._file.flush()
-        places, kept = list(pairwise(self._ends)), RowFile(self._file)
+        self._file.seek(0)  # what is kept moves towards the start, behind what is still to be read
+        self.rows = 0
         with Path(self._file.name).open("rb") as before:
-            self._file.seek(
-                0
-            )  # what is kept moves towards the start, behind what is still to be read
-            for (start, end), wants in zip(places, wanted, strict=True):
-                if wants:
-                    before.seek(start)
-                    kept._write(before.read(end - start).splitlines(keepends=True))
-            self._file.truncate()
-        self.digest, self.rows, self._ends = kept.digest, kept.rows, kept._ends
+            for start, end in _joined(compress(pairwise(self._ends), wanted)):
+                before.seek(start)
+                content = before.read(end - start)
+                self._file.write(content)
+                self.rows += content.count(b"\n")
+        self._file.truncate()
 
-    def _write(self, lines: Sequence[bytes]) -> None:
-        content = b"".join(lines)
-        self.digest.update(content)
-        self._file.write(content)
-        self.rows += len(lines)
-        self._ends.append(self._ends[-1] + len(content))
+    def sha256(self) -> str:
+        """Return the hash of what was written."""
+        self._file.flush()
+        with Path(self._file.name).open("rb") as written:
+            return hashlib.file_digest(written, "sha256").hexdigest()
+
+
+def _joined(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield places of a file, those joined that follow each other, up to some size."""
+    start = end = 0
+    for begins, ends in places:
+        if begins != end or ends - start > _PIECE:
+            yield start, end
+            start = begins
+        end = ends
+    yield start, end
 
 
 @contextmanager
@@ -138,7 +150,7 @@ def row_file(folder: Path, name: str, entries: dict[str, Any]) -> Iterator[RowFi
     with replacing(unnamed) as file:
         rows = RowFile(file)
         yield rows
-    sha256 = rows.digest.hexdigest()
+        sha256 = rows.sha256()
     path = move(unnamed, folder / f"{name}-{sha256[:12]}.jsonl")
     entries[name] = {"path": path.name, "sha256": sha256, "rows": rows.rows}
 
@@ -147,7 +159,8 @@ def write_rows(folder: Path, name: str, rows: Iterable[dict[str, Any]]) -> dict[
     """Return the entry of a file that holds these rows, written now."""
     entries: dict[str, Any] = {}
     with row_file(folder, name, entries) as file:
-        file.add(rows)
+        for row in rows:  # none is held
+            file.add((row,))
     return dict(entries[name])
 
 

@@ -100,7 +100,7 @@ def _check_names(session: Session) -> None:
         "ste_sources": [("instructions.reader", s.reader) for s in config.instructions],
         "ste_selectors": [("selection.selectors", s) for s in config.selection.selectors],
         "ste_pair_strategies": [("pairs.strategies", s) for s in config.pairs.strategies],
-        "ste_dataset_formats": [("dataset.formats", f) for f in config.dataset.formats],
+        "ste_dataset_formats": [("dataset.formats", f) for f in config.dataset.formats or ()],
     }
     for hook, names in asked.items():
         for setting, name in names:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from sys import intern
 
 import msgspec
 
@@ -22,10 +23,14 @@ class Question(msgspec.Struct, gc=False):
     pair_key: str
     better_is: Verdict
     """Letter under which the better response is shown."""
+    strategy: str = ""
+    """How the worse response was made."""
     outcomes: str = ""
     """A character a sample, by sample index: `CORRECT`, `WRONG`, `NEITHER`, `UNREAD`."""
     prompt_key: int = 0
     """Of its requests, once it is known: hashing long prompts takes time."""
+    chosen: bool = False
+    """Whether it is trained on."""
 
     @property
     def pair(self) -> ResponsePair:
@@ -85,7 +90,7 @@ def questions_of(
     follow each other, and a server reads these once.
     """
     return [
-        Question(pairs, at, pair.key, order)
+        Question(pairs, at, pair.key, order, intern(pair.strategy))
         for at, pair in enumerate(pairs)
         if wanted(pair)
         for order in ORDERS

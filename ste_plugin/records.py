@@ -43,22 +43,30 @@ def content_key(*parts: Any) -> str:
 def canonical(value: Any) -> bytes:
     """Return a value as JSON in ASCII, without spaces and with sorted keys: what keys are hashes of.
 
-    These are the bytes that json writes; of long texts orjson makes the same ones ten times quicker.
+    These are the bytes that json writes; of texts and integers orjson writes the same ones, ten times
+    quicker.
     """
     kind = type(value)
     if kind is str:
-        return _quoted(value)
+        return _quickly(value)
     if kind is tuple or kind is list:
-        return b"[%b]" % b",".join([canonical(part) for part in value])
-    if kind is int or (kind is float and isfinite(value)):
+        if _TEXTS_AND_INTEGERS.issuperset(map(type, value)):
+            return _quickly(value)
+        return b"[%b]" % b",".join(map(canonical, value))
+    if kind is float and isfinite(value):
         return repr(value).encode()
     return _ascii(value).encode()
 
 
-def _quoted(text: str) -> bytes:
-    if text.isascii() and "\x7f" not in text:
-        return orjson.dumps(text)
-    return _ascii(text).encode()
+_TEXTS_AND_INTEGERS = frozenset((str, int))
+
+
+def _quickly(value: Any) -> bytes:
+    try:
+        line = orjson.dumps(value)
+    except TypeError:  # a lone surrogate, or a large integer
+        return _ascii(value).encode()
+    return line if line.isascii() and b"\x7f" not in line else _ascii(value).encode()
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -17,7 +17,7 @@ from ste_plugin.errors import ConfigError
 from ste_plugin.forget import Told, Wanted, forget, open_run, read_run
 from ste_plugin.manifest import read_manifest
 from ste_plugin.store import read_json, read_rows, replace_json
-from test_generate import generated, rows_of, written
+from test_generate import ALL_ROWS, generated, rows_of, written
 
 CANARY = "quokka.77@wombat.org"
 TEXT = f'Write to {CANARY},\nand say "hello"\tslowly.'
@@ -77,7 +77,7 @@ def made(tiny_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     more = {
         "judging": {"format": "brief", "samples": 2, "sampling": "fixed", "force_verdict": True},
-        "dataset": {"dev_fraction": 0.2, "test_fraction": 0.0},
+        "dataset": ALL_ROWS | {"test_fraction": 0.0},
     }
     path = with_canary(folder, tiny_model, judges="half", **more)
     generated(path)

@@ -11,6 +11,8 @@ from ste_plugin.errors import DataError, JudgeError
 from ste_plugin.opening import opened
 from ste_plugin.store import read_json, read_rows
 
+SPLITS = {"dev_fraction": 0.2, "test_fraction": 0.2}
+ALL_ROWS = SPLITS | {"formats": ["sft", "dpo", "kto", "grpo"]}
 HOOKS = """
 from ste_plugin.hookspecs import hookimpl
 
@@ -36,7 +38,7 @@ def written(
         "selection": {"selectors": ["exact-duplicates"]},
         "pairs": {"strategies": ["modified-instruction-two-calls", "other-instruction"]},
         "judging": {"format": "brief", "samples": 2, "sampling": "fixed"},
-        "dataset": {"dev_fraction": 0.2, "test_fraction": 0.2},
+        "dataset": SPLITS,
         "training": {"recipe": "sft-lora-8b"},
         "plugins": ["hooks.py"],
     }
@@ -58,8 +60,21 @@ def rows_of(path: Path, name: str) -> list[dict]:
     ]
 
 
+def test_rows_are_made_for_the_recipe_and_for_others_where_they_are_named(tiny_model, tmp_path):
+    for recipe, dataset, rows in [
+        ("sft-lora-8b", SPLITS, ["sft"]),
+        ("dpo-lora-8b", SPLITS, ["dpo"]),
+        ("sft-lora-8b", ALL_ROWS, ALL_ROWS["formats"]),
+    ]:
+        folder = tmp_path / f"{recipe}-{len(rows)}"
+        folder.mkdir()
+        path = written(folder, tiny_model, 0.5, dataset=dataset, training={"recipe": recipe})
+        made = [f"{name}-{split}" for split in ("train", "dev") for name in rows]
+        assert set(generated(path)["files"]) == {*made, "judge-dev", "judge-test"}
+
+
 def test_a_judge_that_is_right_yields_one_row_a_pair_and_order(tiny_model, tmp_path):
-    path = written(tmp_path, tiny_model)
+    path = written(tmp_path, tiny_model, dataset=ALL_ROWS)
     manifest = generated(path)
     counts = manifest["counts"]
     assert (
@@ -77,7 +92,7 @@ def test_training_targets_are_whole_judgments_without_white_space_around(tiny_mo
 
 
 def test_a_judge_that_is_right_half_of_the_time_yields_preferences(tiny_model, tmp_path):
-    path = written(tmp_path, tiny_model, judges="half")
+    path = written(tmp_path, tiny_model, judges="half", dataset=ALL_ROWS)
     counts = generated(path)["counts"]
     assert len(rows_of(path, "dpo-train")) == counts["kept"]["train"] > 0
     for row in rows_of(path, "dpo-train"):
@@ -88,7 +103,7 @@ def test_a_judge_that_always_says_a_leaves_nothing_balanced_to_train_on(tiny_mod
     path = written(tmp_path, tiny_model, judges="always A")
     with pytest.raises(JudgeError, match="none can be trained on(.|\n)*surplus of one letter"):
         generated(path)
-    assert not (tmp_path / "run/iter-01/dataset").exists()
+    assert list((tmp_path / "run/iter-01").glob("dataset/*")) == []
 
 
 def test_a_judge_that_never_states_a_verdict_is_told_with_the_cure(tiny_model, tmp_path):
@@ -133,7 +148,7 @@ def test_a_judgment_without_a_verdict_is_left_out_for_that_reason(tiny_model, tm
 def test_rows_of_preferences_are_balanced_among_those_that_have_a_wrong_judgment(
     tiny_model, tmp_path
 ):
-    path = written(tmp_path, tiny_model, judges=0.5)
+    path = written(tmp_path, tiny_model, judges=0.5, dataset=ALL_ROWS)
     manifest = generated(path)
     rows = rows_of(path, "dpo-train")
     letters = [row["better_is"] for row in rows]

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import judgment, pair
+from ste_plugin import manifest
 from ste_plugin.engines.base import ChatRequest, Message, Sampling
 from ste_plugin.errors import DataError
-from ste_plugin.manifest import write_rows
+from ste_plugin.manifest import row_file, write_rows
 from ste_plugin.records import Drop, Judgment, canonical, content_key
 from ste_plugin.store import (
     appending,
@@ -194,6 +195,21 @@ def test_a_file_whose_writer_fails_is_the_old_one_and_nothing_else_remains(tmp_p
         raise RuntimeError
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
+
+
+@given(
+    st.lists(st.tuples(st.lists(st.integers(), max_size=3), st.booleans()), max_size=9),
+    st.integers(1, 40),
+)
+def test_rows_that_do_not_stay_leave_no_trace_in_their_file(tmp_path_factory, added, piece):
+    folder, entries = tmp_path_factory.mktemp("rows"), {}
+    with pytest.MonkeyPatch.context() as patch, row_file(folder, "sft-train", entries) as file:
+        patch.setattr(manifest, "_PIECE", piece)
+        for numbers, _ in added:
+            file.add({"n": n} for n in numbers)
+        file.keep(stays for _, stays in added)
+    expected = write_rows(folder, "other", ({"n": n} for ns, stays in added if stays for n in ns))
+    assert {**expected, "path": ""} == {**entries["sft-train"], "path": ""}
 
 
 def test_rows_written_as_they_come_are_named_by_their_hash(tmp_path):

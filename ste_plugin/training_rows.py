@@ -1,0 +1,61 @@
+"""The training rows of one split in all formats: written as examples come, narrowed to those that stay."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from msgspec.structs import replace
+
+from ste_plugin.dataset import Example, balance
+from ste_plugin.hookspecs import DatasetFormat
+from ste_plugin.manifest import RowFile, row_file
+from ste_plugin.plugins import named
+from ste_plugin.questions import Question
+from ste_plugin.records import Drop, Split
+from ste_plugin.session import Iteration
+
+
+class TrainingRows:
+    """Files of rows, one a format. What stays is known only when every example has come."""
+
+    def __init__(self, formats: Mapping[str, DatasetFormat], files: Mapping[str, RowFile]) -> None:
+        self._files = [(name, rows_of, files[name]) for name, rows_of in formats.items()]
+        self._used: dict[str, list[Question]] = {name: [] for name in formats}
+
+    def add(self, question: Question, example: Example) -> None:
+        """Write the rows that each format makes of an example."""
+        for name, rows_of, file in self._files:
+            if rows := rows_of(example):
+                file.add(rows)
+                self._used[name].append(question)
+
+    def keep(self, chosen: Sequence[Question]) -> Iterator[Drop]:
+        """Leave the rows of these questions only, as many of one letter as of the other; yield further drops.
+
+        A format that makes no row of some of them is balanced once more, among those it does.
+        """
+        for question in chosen:
+            question.chosen = True
+        for name, _, file in self._files:
+            used = self._used[name]
+            among = [question for question in used if question.chosen]
+            surplus = balance(among)[1] if len(among) < len(chosen) else []
+            yield from (replace(d, reason=f"{d.reason} among {name} rows") for d in surplus)
+            gone = {drop.key for drop in surplus}
+            file.keep(q.chosen and not (gone and q.key in gone) for q in used)
+
+
+@contextmanager
+def training_rows(
+    iteration: Iteration, split: Split, entries: dict[str, Any]
+) -> Iterator[TrainingRows]:
+    """Open the files of one split's rows; at the end `entries` gets what a manifest says of each."""
+    session, folder = iteration.session, iteration.folder / "dataset"
+    formats = {
+        name: named(session.plugins, "ste_dataset_formats", name, "dataset.formats")
+        for name in session.config.dataset.formats or (iteration.rows,)
+    }
+    with ExitStack() as opened:
+        files = {name: opened.enter_context(row_file(folder, f"{name}-{split}", entries))
+                 for name in formats}  # fmt: skip
+        yield TrainingRows(formats, files)
