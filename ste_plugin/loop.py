@@ -27,7 +27,7 @@ def check_ahead(session: Session) -> None:
     """
     hosts = session.config.hosts
     stages.check_servable(session)
-    stages.check_recipes(session)
+    stages.rows_of_recipes(session)
     if not session.folder.report.exists():  # a finished run needs its pairs no more
         check_given(session)
     if any(served_here(m, session) for m in (session.config.judge, session.generator_model)):

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from ste_plugin.durable import move
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.store import read_json, read_rows, replacing, to_line
+from ste_plugin.store import fresh_file, read_json, read_rows, to_line
 
 ROWS_OF_RL = {
     None: "sft",
@@ -111,11 +111,14 @@ class RowFile:
 
     def keep(self, wanted: Iterable[bool]) -> None:
         """Leave of all rows only those that some calls of `add` wrote, in their order."""
+        stay = bytes(wanted)
+        if all(stay):
+            return
         self._file.flush()
         self._file.seek(0)  # what is kept moves towards the start, behind what is still to be read
         self.rows = 0
         with Path(self._file.name).open("rb") as before:
-            for start, end in _joined(compress(pairwise(self._ends), wanted)):
+            for start, end in _joined(compress(pairwise(self._ends), stay)):
                 before.seek(start)
                 content = before.read(end - start)
                 self._file.write(content)
@@ -146,8 +149,8 @@ def row_file(folder: Path, name: str, entries: dict[str, Any]) -> Iterator[RowFi
 
     axolotl's cache knows files by name only.
     """
-    unnamed = folder / f"{name}.jsonl"
-    with replacing(unnamed) as file:
+    unnamed = folder / f".{name}.jsonl.new"
+    with fresh_file(unnamed) as file:
         rows = RowFile(file)
         yield rows
         sha256 = rows.sha256()

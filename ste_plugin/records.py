@@ -37,7 +37,12 @@ def content_key(*parts: Any) -> str:
     >>> content_key("a", 1) == content_key("a", 1) != content_key("a", 2)
     True
     """
-    return hashlib.sha256(canonical(parts)).hexdigest()[:16]
+    return key_of(canonical(parts))
+
+
+def key_of(content: bytes) -> str:
+    """Return the content key of parts that are canonical JSON already."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def canonical(value: Any) -> bytes:
@@ -47,7 +52,7 @@ def canonical(value: Any) -> bytes:
     quicker.
     """
     kind = type(value)
-    if kind is str:
+    if kind is str or kind is int:
         return _quickly(value)
     if kind is tuple or kind is list:
         if _TEXTS_AND_INTEGERS.issuperset(map(type, value)):

@@ -70,7 +70,6 @@ def judge_before(session: Session, number: int, stage: int) -> ModelConfig:
 def generate(session: Session, number: int, stage: int = 1) -> Path:
     """Return the manifest of a stage's data set; its judge is the one trained before."""
     check_servable(session)
-    check_recipes(session)
     iteration = iteration_of(session, number, stage)
     with timed(session, "generate", number):
         manifest: Path = session.plugins.hook.ste_generate_dataset(iteration=iteration)
@@ -80,13 +79,17 @@ def generate(session: Session, number: int, stage: int = 1) -> Path:
 
 def iteration_of(session: Session, number: int, stage: int) -> Iteration:
     """Return a stage of an iteration, with its judge and the rows that its recipe trains on."""
-    rows = rows_of(session, session.config.training.recipe[stage - 1])
+    rows = rows_of_recipes(session)[stage - 1]
     return Iteration(number, session, judge_before(session, number, stage), stage, rows)
 
 
-def check_recipes(session: Session) -> None:
-    """Raise ConfigError for a recipe that is none, or that trains on rows which are not made, or whose
-    block `ste:` is wrong."""
+def rows_of_recipes(session: Session) -> list[str]:
+    """Return the row format that each recipe trains on.
+
+    Raises: ConfigError for a recipe that is none, or that trains on rows which are not made, or whose
+    block `ste:` is wrong.
+    """
+    found: list[str] = []
     for name in session.config.training.recipe:
         path = recipe_of(session, name)
         recipe, made = read_recipe(path), session.config.dataset.formats
@@ -97,12 +100,8 @@ def check_recipes(session: Session) -> None:
                 f"dataset.formats: found {', '.join(made)}, but the recipe {name} trains on {rows} rows. Add "
                 f"{rows}, or choose another training.recipe."
             )
-
-
-def rows_of(session: Session, recipe: str) -> str:
-    """Return the row format that a recipe trains on."""
-    path = recipe_of(session, recipe)
-    return rows_of_rl(read_recipe(path).get("rl"), f"{path}: ")
+        found.append(rows)
+    return found
 
 
 def check_servable(session: Session) -> None:

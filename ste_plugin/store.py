@@ -57,8 +57,19 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     Raises: DataError where the disk is full or cannot be written.
     """
-    make_folder(path.parent)
     fresh = path.with_name(f".{path.name}.new")
+    with fresh_file(fresh) as file:
+        yield file
+    move(fresh, path)
+
+
+@contextmanager
+def fresh_file(fresh: Path) -> Iterator[BinaryIO]:
+    """Open a new file that is on disk at the end of the block, or gone when that fails.
+
+    Raises: DataError where the disk is full or cannot be written.
+    """
+    make_folder(fresh.parent)
     try:
         with open_binary(fresh, "wb") as file:
             yield file
@@ -67,7 +78,6 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):  # the failure before it is the one to tell
             fresh.unlink(missing_ok=True)
         raise
-    move(fresh, path)
 
 
 def replace_bytes(path: Path, content: bytes) -> None:

@@ -28,14 +28,15 @@ from ste_plugin.store import appending, to_line
 class Bar:
     """One piece of long work; `step` says that some of it is done."""
 
-    def __init__(self, progress: Progress, title: str, total: int) -> None:
+    def __init__(self, progress: Progress | None, title: str, total: int) -> None:
+        """`progress`: where it is drawn, if it is."""
         self._progress = progress
-        self._task = progress.add_task(title, total=total, rate="")
+        self._task = None if progress is None else progress.add_task(title, total=total, rate="")
         self._began, self._tokens = time.monotonic(), 0
 
     def step(self, tokens: int = 0) -> None:
         """Count one item done, and the tokens that it generated."""
-        if self._progress.disable:
+        if self._progress is None or self._task is None:
             return
         self._tokens += tokens
         seconds = max(time.monotonic() - self._began, 0.1)
@@ -71,10 +72,12 @@ class Watch:
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Bar]:
         """Show progress with rate and time left; nothing is drawn in a pipe."""
-        hidden = self.quiet or not sys.stderr.isatty()
+        if self.quiet or not sys.stderr.isatty():
+            yield Bar(None, title, total)
+            return
         columns = (
             SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn(),
         )  # fmt: skip
-        with Progress(*columns, console=self.console, disable=hidden, transient=True) as progress:
+        with Progress(*columns, console=self.console, transient=True) as progress:
             yield Bar(progress, for_terminal(title), total)

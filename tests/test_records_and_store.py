@@ -78,6 +78,18 @@ def test_a_request_key_depends_on_everything_that_could_change_the_answer(other)
     assert request().key != other.key
 
 
+def test_keys_stay_what_they_were_so_that_runs_of_older_versions_go_on():
+    turns = (
+        Message("system", "Sei h\u00f6flich.\x7f"),
+        Message("user", 'Welche Antwort? "A"\n\t\\ \U0001d538'),
+    )
+    sampling = Sampling(0.7, 1e-5, 512)
+    asked = ChatRequest("models/judge@1f", turns, sampling, 3, "[[", ("A", "B"), "brief-1")
+    assert (asked.key, asked.seed) == ("806b3bfd5badbf6b-3", 905520533839452077)
+    parts = ("pair", "\u00e9", 1, None, [1.5, {"b": 2, "a": 1e16}], True, 10**30)
+    assert content_key(*parts) == "427da7339e806b08"
+
+
 def test_samples_of_one_prompt_share_their_prompt_key():
     assert request(sample_index=0).prompt_key == request(sample_index=1).prompt_key
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol, Self
 
 from ste_plugin.config import ServeConfig
-from ste_plugin.records import Record, content_key
+from ste_plugin.records import Record, canonical, content_key, key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +18,18 @@ class Message:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sampling:
     """How the next tokens are drawn. Temperature 0 is greedy."""
 
     temperature: float = 0.7
     top_p: float = 0.9
     max_new_tokens: int = 512
+
+    @cached_property
+    def canonical(self) -> bytes:
+        """Return it as keys see it: millions of requests share one."""
+        return canonical((self.temperature, self.top_p, self.max_new_tokens))
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,15 @@ class ChatRequest:
     @cached_property
     def prompt_key(self) -> str:
         """Return the key of what all samples of one prompt have in common."""
-        how = self.sampling
-        return content_key(
-            self.model,
-            [(m.role, m.content) for m in self.messages],
-            (how.temperature, how.top_p, how.max_new_tokens),
-            self.prefix,
-            self.choices,
-            self.format_version,
-        )
+        turns = [(m.role, m.content) for m in self.messages]
+        more = (self.prefix, self.choices, self.format_version)
+        parts = [
+            canonical(self.model),
+            canonical(turns),
+            self.sampling.canonical,
+            *map(canonical, more),
+        ]
+        return key_of(b"[%b]" % b",".join(parts))
 
     @property
     def key(self) -> str:
