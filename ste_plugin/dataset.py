@@ -1,9 +1,10 @@
 """From judgments to examples: keep the right ones, balance the letters, drop what is too long."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Protocol, TypeVar
+
+import msgspec
 
 from ste_plugin.engines.base import Message
 from ste_plugin.judging import JudgeFormat
@@ -33,8 +34,7 @@ class Judged(Protocol):
 J = TypeVar("J", bound=Judged)
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(msgspec.Struct, frozen=True, dict=True):
     """One pair in one presentation order, with the judgments that training may use."""
 
     pair: ResponsePair

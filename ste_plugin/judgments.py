@@ -1,7 +1,8 @@
 """Sampling judgments: every pair in both presentation orders, in waves, until each is settled."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from ste_plugin.asking import fill
 from ste_plugin.completions import CompletionFile
@@ -60,8 +61,8 @@ class JudgmentSampler:
 
     def judgments(self, question: Question) -> list[Judgment | Drop]:
         """Return what came of a question's samples, in their order; cut-off replies are a Drop."""
-        found = (self._read(question, i) for i in range(len(question.outcomes)))
-        return [judgment for judgment in found if judgment is not None]
+        samples = range(len(question.outcomes))
+        return [found for i in samples if (found := self._read(question, i)) is not None]
 
     def unfit(self, judgment: Judgment, pair: ResponsePair) -> str | None:
         """Return why a judgment must not be trained on, or None."""
@@ -129,10 +130,10 @@ class JudgmentSampler:
 
     def _take(self, asked: "_Asked", reply: Completion) -> None:
         """Settle a sample as soon as it is answered; one whose verdict is to be forced waits for that."""
-        question, pair, _, request = asked
+        question, request = asked.question, asked.request
         if request.prefix or not self._to_force(reply):
             judgment = self._judgment(question, request.sample_index, reply, request.prefix)
-            self._settle(question, request.sample_index, judgment, pair)
+            self._settle(question, request.sample_index, judgment, asked.pair)
 
     def _request(self, question: Question, pair: ResponsePair, prefix: str) -> ChatRequest:
         """Return the request for a judgment or, after a prefix, for the letter that ends it."""
@@ -201,7 +202,7 @@ class JudgmentSampler:
             question.settle(sample, CORRECT if found.correct else WRONG)
 
 
-class _Asked(NamedTuple):
+class _Asked(msgspec.Struct, frozen=True):
     """What an engine works on."""
 
     question: Question

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -59,7 +58,7 @@ class FakeEngine:
     def _say(self, request: ChatRequest) -> tuple[str, bool]:
         """Return the reply and whether it is whole."""
         greedy = request.sampling.temperature == 0
-        asked = replace(request, sample_index=0) if greedy else request
+        asked = request.sample(0) if greedy else request
         text = self._reply(asked)
         if request.choices:
             drawn = request.choices[asked.seed % len(request.choices)]

@@ -6,12 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
+import msgspec
+from msgspec.structs import replace
+
 from ste_plugin.config import ServeConfig
 from ste_plugin.records import Record, canonical, content_key, key_of
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One chat turn."""
 
     role: Literal["system", "user", "assistant"]
@@ -32,8 +34,7 @@ class Sampling:
         return canonical((self.temperature, self.top_p, self.max_new_tokens))
 
 
-@dataclass(frozen=True)
-class ChatRequest:
+class ChatRequest(msgspec.Struct, frozen=True, dict=True):
     """One completion that is wanted: one sample of one prompt."""
 
     model: str
@@ -81,10 +82,7 @@ class ChatRequest:
         """Return the request for another sample of the same prompt, whose key is not hashed again."""
         if index == self.sample_index:
             return self
-        _ = self.prompt_key  # it goes along with the other fields
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, sample_index=index)
-        return other
+        return replace(self, sample_index=index).keyed(self.prompt_key)
 
 
 class Completion(Record, frozen=True):

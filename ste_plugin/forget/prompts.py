@@ -1,8 +1,9 @@
 """Which completions belong to what goes: the keys of the prompts that were made of it."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from ste_plugin.completion import NAME as TRAINED
 from ste_plugin.completion import trained_model
