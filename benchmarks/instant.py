@@ -58,6 +58,7 @@ def prose(rng: random.Random, characters: int) -> str:
     return text[:characters].strip()
 
 
+_SHOWN_FIRST = f"[Answer A]\n{BETTER}"
 _RNG = random.Random(0)
 _TEXTS = [prose(_RNG, 580) for _ in range(256)]
 _REPLIES = {v: [f"{t}\nFinal verdict: [[{v}]]" for t in _TEXTS] for v in "AB"}
@@ -74,7 +75,7 @@ class InstantEngine:
         for request in requests:
             key = request.key
             drawn = int.from_bytes(blake2b(key.encode(), digest_size=4).digest())
-            better_is = "A" if f"[Answer A]\n{BETTER}" in request.messages[0].content else "B"
+            better_is = "A" if request.messages[0].content.rfind(_SHOWN_FIRST) >= 0 else "B"
             right = drawn < self._below
             letter = better_is if right else "BA"[better_is == "B"]
             text = _REPLIES[letter][drawn % 256]

@@ -50,11 +50,9 @@ def ste_judge_formats() -> dict[str, Any]:
 
 @hookimpl
 def ste_drop_judgment(judgment: Any, pair: Any) -> str | None:
-    from ste_plugin.dataset import (
-        drop_reason,
-    )  # of all ways to import the quickest: asked millions of times
+    from ste_plugin import dataset
 
-    return drop_reason(judgment, pair)
+    return dataset.drop_reason(judgment, pair)
 
 
 @hookimpl

@@ -30,8 +30,8 @@ CONTROL_TOKEN = re.compile(
 """Tokens that steer models of the known families, thinking tags among them; matched in folded text."""
 _VOID = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\U00040000-\U000dffff]")
 """No character of any text: control characters, halves of pairs, planes that hold nothing."""
-_ORDINARY = re.compile(r"[\t-\r -;=?-Z\\^-~]*")
-"""ASCII without a bracket that a mark could have, or a control character: most text is done with here."""
+_ORDINARY = bytes(c for c in range(128) if (c in b"\t\n\v\f\r" or c >= 32) and c not in b"<>[]\x7f")
+"""ASCII without a bracket that a mark could have, or a control character: most text is of these alone."""
 _UNFOLDED = re.compile(r"[\t\n\r -~]*")
 """Printable ASCII: a reader takes it for what it is."""
 _THINKING = re.compile(r"</?think>")
@@ -75,7 +75,9 @@ def without_marks(text: str, *marks: re.Pattern[str]) -> str:
     >>> without_marks("[\\u200b[\\uff21]] of m[0]", re.compile(r"\\[\\[A]]"))
     '(\\u200b(\\uff21)) of m[0]'
     """
-    if _ORDINARY.fullmatch(text):
+    if text.isascii() and not text.encode().translate(
+        None, _ORDINARY
+    ):  # four times quicker than by `re`
         return text
     text = _VOID.sub("\ufffd", text)
     while any(mark.search(text.translate(_FOLDED)) for mark in marks):
@@ -108,8 +110,7 @@ def steers(text: str) -> bool:
     if (
         text.isascii()
     ):  # there a token begins with a bracket, and few replies have one before their verdict
-        brackets = [at for at in map(text.find, "<[]>") if at >= 0]
-        text = text[min(brackets) :] if brackets else ""
+        text = text[min(map(f"{text}<[]>".find, "<[]>")) :]
     said = _THINKING.sub("", text)
     return bool(
         CONTROL_TOKEN.search(said if _UNFOLDED.fullmatch(said) else said.translate(_FOLDED))
