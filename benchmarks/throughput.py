@@ -22,13 +22,14 @@ from benchmarks.table import Row
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 RULES = {"fixed": 15.0, "until_correct": 1.57}
 """Sampling rule → judgments that it draws a pair and order at accuracy 0.75."""
+SHORT = 10_000
 AT_LEAST, EXPONENT, MEGABYTES = 20_000, 1.05, 500
 
 
 def measure(_: Places) -> Iterator[Row]:
     """Yield speed, growth and memory under the rule that draws all 15 and under the default."""
     for rule in RULES:
-        found = [measured(size, rule) for size in SIZES]
+        found = [quickest(size, rule) for size in SIZES]
         speeds = [f["judgments"] / f["seconds"] for f in found]
         shown = ", ".join(
             f"{s:,.0f} at {f['judgments']:,}" for s, f in zip(speeds, found, strict=True)
@@ -48,6 +49,12 @@ def measure(_: Places) -> Iterator[Row]:
             f"(4) peak MB at these sizes, `{rule}`", memory, f"at most {MEGABYTES}",
             peak <= MEGABYTES,
         )  # fmt: skip
+
+
+def quickest(size: int, rule: str) -> dict[str, float]:
+    """Return the quickest of five processes where one takes less than a second: all else only adds to it."""
+    runs = [measured(size, rule) for _ in range(5 if size <= SHORT else 1)]
+    return min(runs, key=lambda found: found["seconds"])
 
 
 def measured(size: int, rule: str) -> dict[str, float]:

@@ -40,14 +40,18 @@ def fill(
 ) -> None:  # fmt: skip
     """Have requests answered, none of them in the file yet, as far as the budget goes.
 
-    `took` is given every completion once it is on file.
+    `took` is given every completion once it is on file. What it raises ends the asking, once all that is
+    in flight, and paid for, is on file.
     Raises: EngineError where the engine left some unanswered.
     """
     taken = answered = 0
+    failure: Exception | None = None
 
     def given() -> Iterator[ChatRequest]:
         nonlocal taken
         for request in budget.ration(wanted):
+            if failure:
+                return
             taken += 1
             yield request
 
@@ -61,11 +65,17 @@ def fill(
             budget.spend(completion.completion_tokens)
             bar.step(completion.completion_tokens)
             answered += 1
-            took(completion)
-    for _ in requests:  # counts what the engine did not even take
-        pass
-    if answered < taken:
+            try:
+                if failure is None:
+                    took(completion)
+            except Exception as error:
+                failure = error
+    if failure:
+        raise failure
+    left, more = taken - answered, next(requests, None) is not None
+    if left or more:
         raise EngineError(
-            f"{title}: the engine left {taken - answered} of {taken} requests unanswered. "
-            "Run the same command again: only these are asked for."
+            f"{title}: the engine left {left} of {taken - more} requests unanswered"
+            f"{', and others not even taken' if more else ''}. Run the same command again: only these "
+            "are asked for."
         )

@@ -10,12 +10,13 @@ from typing import BinaryIO
 from zlib import crc32
 
 from ste_plugin.durable import sync
-from ste_plugin.engines.base import Completion
-from ste_plugin.errors import DataError
+from ste_plugin.engines.base import ENDS, Completion
+from ste_plugin.errors import DataError, EngineError
 from ste_plugin.store import appending, cut_torn_tail, parse_record
 
 _KEY = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})")
 _NOWHERE = -1
+_TYPES = (str, int, int)
 _SYNC_S = 5.0
 """Seconds of answers that a power cut may cost."""
 
@@ -124,7 +125,11 @@ class Appender:
         self._file, self._handle, self._synced = file, handle, monotonic()
 
     def add(self, completion: Completion) -> None:
-        """Write a completion before anything else happens to it."""
+        """Write a completion before anything else happens to it.
+
+        Raises: EngineError for one that could not be read back.
+        """
+        _check(completion)
         line = _sealed(completion.to_line())
         self._handle.write(line)
         self._handle.flush()
@@ -132,6 +137,16 @@ class Appender:
             sync(self._handle)
             self._synced = monotonic()
         self._file._index(completion, len(line))
+
+
+def _check(completion: Completion) -> None:
+    """Raise EngineError for what no engine may answer: a record's types are checked when it is read."""
+    told = (completion.text, completion.prompt_tokens, completion.completion_tokens)
+    if completion.finish_reason not in ENDS or tuple(map(type, told)) != _TYPES:
+        raise EngineError(
+            f"An engine answered {completion!r:.300}; expected a text, finish_reason "
+            f"{' or '.join(map(repr, ENDS))} and whole numbers of tokens. Mend the engine."
+        )
 
 
 def _sealed(line: bytes) -> bytes:

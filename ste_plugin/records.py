@@ -85,7 +85,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
         """Return one line of UTF-8 JSON; text that UTF-8 cannot hold (a lone surrogate) is escaped."""
         try:
             return _encode(self) + b"\n"
-        except UnicodeEncodeError:
+        except (UnicodeEncodeError, TypeError):  # json knows subclasses of text and numbers, too
             return json.dumps(self.to_dict(), separators=(",", ":")).encode() + b"\n"
 
     @classmethod
@@ -96,7 +96,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
         """
         try:
             return msgspec.convert(row, cls)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
             raise DataError(f"not a {cls.__name__} ({error})") from error
 
 

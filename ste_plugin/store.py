@@ -175,7 +175,10 @@ def parse_record(kind: type[R], path: Path, number: int, line: bytes) -> R:
     try:
         found: R = _decoder(kind).decode(line)
         return found
-    except ValueError:  # json knows lone surrogates, too, and says better what is wrong
+    except (
+        ValueError,
+        RecursionError,
+    ):  # json knows lone surrogates, and says better what is wrong
         return kind.from_dict(parse_line(path, number, line))
 
 

@@ -1,12 +1,13 @@
 """Asking for what is owed, keeping every completion as it comes, and ending with the budget."""
 
-from itertools import count
+from itertools import count, islice
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from ste_plugin.asking import ask, owed
+from ste_plugin.asking import ask, fill, owed
 from ste_plugin.budget import Budget
 from ste_plugin.completions import CompletionFile
 from ste_plugin.engines import ChatRequest, Completion, Message, Sampling
@@ -54,6 +55,50 @@ def test_an_engine_that_leaves_requests_unanswered_is_an_error(tmp_path):
 
     with pytest.raises(EngineError, match="left 1 of 1 requests unanswered"):
         asked(Silent(), [request()], tmp_path / "c.jsonl")
+
+
+def test_an_engine_that_ends_before_it_took_everything_is_an_error(tmp_path):
+    class Hasty(FakeEngine):
+        def complete(self, requests):
+            return super().complete(islice(requests, 2))
+
+    hasty = Hasty(lambda _: "fine")
+    with pytest.raises(EngineError, match="left 0 of 2 requests unanswered, and others not even"):
+        asked(hasty, [request(str(i)) for i in range(9)], tmp_path / "c.jsonl")
+    assert len((tmp_path / "c.jsonl").read_text().splitlines()) == 2
+
+
+def test_what_is_in_flight_is_kept_where_a_completion_cannot_be_used(tmp_path):
+    class Ahead(FakeEngine):
+        def complete(self, requests):
+            while some := list(islice(requests, 4)):
+                yield from super().complete(some)
+
+    def took(_):
+        raise RuntimeError("not so")
+
+    path = tmp_path / "c.jsonl"
+    engine, file = Ahead(lambda _: "fine"), CompletionFile(path)
+    wanted = [request(str(i)) for i in range(9)]
+    watch = Watch(tmp_path / "e.jsonl", quiet=True)
+    with watch.bar("t", 9) as bar, pytest.raises(RuntimeError, match="not so"):
+        fill(engine, wanted, file, bar, Budget(), "t", took)
+    assert engine.count == 4
+    assert [r.key in CompletionFile(path) for r in wanted] == [True] * 4 + [False] * 5
+
+
+@pytest.mark.parametrize(
+    "other", [{"finish_reason": "eos"}, {"prompt_tokens": 2.0}, {"text": b"a"}]
+)
+def test_a_completion_that_could_not_be_read_back_is_refused_before_it_is_written(tmp_path, other):
+    class Odd:
+        def complete(self, requests):
+            for r in requests:
+                yield replace(Completion(r.key, "a", "stop", 2, 1), **other)
+
+    with pytest.raises(EngineError, match="answered Completion.*expected a text, finish_reason"):
+        asked(Odd(), [request()], tmp_path / "c.jsonl")
+    assert (tmp_path / "c.jsonl").read_bytes() == b""
 
 
 def test_completions_before_a_failure_are_kept(tmp_path):

@@ -145,6 +145,26 @@ def test_the_manifest_tells_of_what_is_left(run):
         assert file["path"] == f"{name}-{file['sha256'][:12]}.jsonl"
 
 
+def test_the_manifest_of_preferences_counts_examples_without_a_row_too(tiny_model, tmp_path):
+    judging = {"format": "brief", "samples": 3, "sampling": "fixed"}
+    dataset = {"dev_fraction": 0.2, "test_fraction": 0.0}
+    more = {"training": {"recipe": "dpo-lora-8b"}, "judging": judging, "dataset": dataset}
+    path = with_canary(tmp_path, tiny_model, judges=0.8, **more)
+    before = generated(path)["counts"]
+    forgotten(tmp_path / "run")
+    for _ in range(2):
+        mended = read_json(tmp_path / "run/iter-01/dataset/manifest.json")["counts"]
+        left = {split: sum(letters.values()) for split, letters in mended["letters"].items()}
+        assert left == mended["kept"]
+        assert mended["strategies"].keys() == before["strategies"].keys()
+        assert {s: sum(n.values()) for s, n in mended["strategies"].items()} == left
+        judged = list(read_rows(tmp_path / "run/iter-01/pass_rates.jsonl"))
+        drops = [d for _, d in read_rows(tmp_path / "run/iter-01/drops.jsonl")]
+        out = [d for d in drops if d["stage"] == "dataset" and "rows" not in d["reason"]]
+        assert sum(left.values()) == len(judged) - len(out) < sum(before["kept"].values())
+        forgotten(tmp_path / "run")
+
+
 def test_a_data_set_made_anew_is_the_same_as_one_that_was_mended(run):
     forgotten(run)
     mended = read_manifest(run / "iter-01/dataset").content["files"]

@@ -114,6 +114,30 @@ def test_a_derived_line_that_is_no_record_names_file_line_field_and_cure(tmp_pat
         read_records(path, Judgment)
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (rb'{"stage":"a","key":"b","reason":"c","\ud800":1}', "not a Drop"),
+        (
+            b'{"stage":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+            "not a JSON object .nested too deeply",
+        ),
+    ],
+)
+def test_odd_lines_of_a_derived_file_are_told_like_others(tmp_path, line, told):
+    path = tmp_path / "drops.jsonl"
+    path.write_bytes(line + b"\n")
+    with pytest.raises(DataError, match=f"drops.jsonl:1: ({told})(.|\n)*delete it"):
+        read_records(path, Drop)
+
+
+def test_a_record_may_hold_texts_of_a_kind_of_their_own():
+    class Text(str):
+        __slots__ = ()
+
+    assert Drop("a", Text("b"), "c").to_line() == Drop("a", "b", "c").to_line()
+
+
 def test_a_torn_tail_is_cut_before_anything_is_appended(tmp_path):
     path = tmp_path / "c.jsonl"
     path.write_bytes(b'{"a": 1}\n{"a": 2, "te')

@@ -85,6 +85,10 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
         return replace(self, sample_index=index).keyed(self.prompt_key)
 
 
+ENDS = ("stop", "length")
+"""How a completion may end: by itself, or by the limit of its tokens."""
+
+
 class Completion(Record, frozen=True):
     """One answer of a model."""
 

@@ -17,10 +17,12 @@ def mend_datasets(root: Path, gone: Doomed, scissors: Scissors) -> None:
     """Take the rows out of every data set of a run; its manifest then tells of what is left."""
     for manifest in files_named(root, "manifest.json"):
         content = read_json(manifest)
+        iteration = manifest.parent.parent
         old, removed = _recut(manifest.parent, content["files"], gone, scissors)
-        if old and "counts" in content:
-            _recount(manifest.parent.parent, content, removed, gone)
-        if old:
+        theirs = {pair for pair, _ in _examples(iteration) if pair in gone.pairs}
+        if (old or theirs) and "counts" in content:
+            _recount(iteration, content, removed, gone)
+        if content != read_json(manifest):
             scissors.json(manifest, content)
         for path in old:
             scissors.remove(path)
@@ -65,11 +67,13 @@ def _recount(
     iteration: Path, content: dict[str, Any], removed: Mapping[str, list[Row]], gone: Doomed
 ) -> None:
     """Bring a manifest's counts to what is left; what was spent stays spent."""
-    counts = content["counts"]
+    counts, examples_left = content["counts"], _examples(iteration)
+    theirs = {example for example in examples_left if example[0] in gone.pairs}
+    if sum(counts.get("kept", {}).values()) == len(examples_left - theirs):
+        theirs = set()  # an interrupted forgetting has told it already
+    held_out = {row["pair"] for row in removed.get("judge-dev", [])}
     for split in counts.get("kept", {}):
-        rows = [row for name, cut in removed.items() if name.endswith(f"-{split}") for row in cut
-                if "better_is" in row and not name.startswith("judge-")]  # fmt: skip
-        examples = {(row["pair"], row["better_is"]) for row in rows}
+        examples = {e for e in theirs if (e[0] in held_out) == (split == "dev")}
         counts["kept"][split] -= len(examples)
         _subtract(counts["letters"][split], Counter(letter for _, letter in examples))
         strategies = Counter(gone.pairs[p].strategy for p, _ in examples if p in gone.pairs)
@@ -84,6 +88,19 @@ def _recount(
         counts["correct"] = sum(j.correct for j in left)
     if rates := _records(iteration / "pass_rates.jsonl", PassRate):
         counts["pass_rate"] = mean_rate(r for r in rates if r.pair_key not in gone.pairs)
+
+
+def _examples(iteration: Path) -> set[tuple[str, str]]:
+    """Return pair and letter of all examples of a data set, whatever rows were made of them.
+
+    Those are all that was judged but for what was dropped; drops among the rows of one format are of that alone.
+    """
+    judged = {(r.pair_key, r.better_is) for r in _records(iteration / "pass_rates.jsonl", PassRate)}
+    dropped = {
+        (d.key[:-2], d.key[-1]) for d in _records(iteration / "drops.jsonl", Drop)
+        if d.stage == "dataset" and not d.reason.endswith(" rows")
+    }  # fmt: skip
+    return judged - dropped
 
 
 def _subtract(counts: dict[str, int], removed: Mapping[str, int]) -> None:
