@@ -1,6 +1,7 @@
 """The command: what it prints; how it fails is in tests/catalogue."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -112,3 +113,23 @@ def test_a_run_that_serves_looks_for_vllm_before_it_asks_anything(tmp_path):
     done = ste("run", str(path), cwd=tmp_path)
     assert "vllm is not installed in its environment" in done.stderr
     assert not list(tmp_path.glob("run/pool/*"))
+
+
+SWALLOWS = """
+import os, signal, time
+
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+except BaseException:
+    raise ImportError("initialization failed")
+"""
+
+
+def test_a_signal_amid_an_import_that_turns_it_into_an_error_ends_the_command_as_any_other(
+    tmp_path,
+):
+    (tmp_path / "hooks.py").write_text(SWALLOWS)
+    done = ste("plugins", "--plugin", "hooks.py", cwd=tmp_path)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stderr.endswith("Run the same command again to go on: what is done is kept.\n")

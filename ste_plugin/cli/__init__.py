@@ -1,6 +1,6 @@
 """The command `ste`: thin wrappers; what they do lives in the modules they call."""
 
-from ste_plugin.cli.stopping import Stopped, be_stoppable, tell_and_exit
+from ste_plugin.cli.stopping import be_stoppable, begun, tell_and_exit
 
 __all__ = ["main"]
 
@@ -12,5 +12,9 @@ def main() -> None:
         from ste_plugin.cli.app import main as run
 
         run()
-    except Stopped as stopped:
-        tell_and_exit(stopped)
+    except BaseException as error:
+        # an extension that is just being imported turns what a signal raises into an error of its own
+        finished = isinstance(error, SystemExit) and not error.code
+        if begun and not finished:
+            tell_and_exit(begun[0])
+        raise

@@ -22,6 +22,10 @@ class Stopped(BaseException):
         self.number = number
 
 
+begun: list[Stopped] = []
+"""What was raised, if it was."""
+
+
 def be_stoppable() -> None:
     """Let signals raise Stopped from here on, and end the process where that takes too long.
 
@@ -47,7 +51,8 @@ def _raise(number: int, _: FrameType | None) -> NoReturn:
     for other in SIGNALS:
         if signal.getsignal(other) == _raise:
             signal.signal(other, _pass)  # _watch sees to further ones
-    raise Stopped(number)
+    begun.append(Stopped(number))
+    raise begun[0]
 
 
 def _pass(*_: object) -> None:
