@@ -12,7 +12,7 @@ from zlib import crc32
 from ste_plugin.durable import sync
 from ste_plugin.engines.base import ENDS, Completion
 from ste_plugin.errors import DataError, EngineError
-from ste_plugin.store import appending, cut_torn_tail, parse_record
+from ste_plugin.store import appending, cut_torn_tail, parse_record, record_line
 
 _KEY = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})")
 _NOWHERE = -1
@@ -130,7 +130,7 @@ class Appender:
         Raises: EngineError for one that could not be read back.
         """
         _check(completion)
-        line = _sealed(completion.to_line())
+        line = _sealed(record_line(completion))
         self._handle.write(line)
         self._handle.flush()
         if monotonic() - self._synced > _SYNC_S:

@@ -85,8 +85,7 @@ class Manifest:
             path = self.file(name)
             if not path.is_file():
                 raise DataError(f"{path}: no such file, though {self.path} names it. {_AGAIN}")
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = _sha256(path)
             expected = self.content["files"][name]["sha256"]
             if found != expected:
                 raise DataError(
@@ -128,8 +127,12 @@ class RowFile:
     def sha256(self) -> str:
         """Return the hash of what was written."""
         self._file.flush()
-        with Path(self._file.name).open("rb") as written:
-            return hashlib.file_digest(written, "sha256").hexdigest()
+        return _sha256(Path(self._file.name))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _joined(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

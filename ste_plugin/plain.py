@@ -75,9 +75,8 @@ def without_marks(text: str, *marks: re.Pattern[str]) -> str:
     >>> without_marks("[\\u200b[\\uff21]] of m[0]", re.compile(r"\\[\\[A]]"))
     '(\\u200b(\\uff21)) of m[0]'
     """
-    if text.isascii() and not text.encode().translate(
-        None, _ORDINARY
-    ):  # four times quicker than by `re`
+    # four times quicker than a regular expression
+    if text.isascii() and not text.encode().translate(None, _ORDINARY):
         return text
     text = _VOID.sub("\ufffd", text)
     while any(mark.search(text.translate(_FOLDED)) for mark in marks):
@@ -107,9 +106,8 @@ def for_model(text: str) -> str:
 
 def steers(text: str) -> bool:
     """Return whether a reply holds a control token other than thinking tags, which are its own to write."""
-    if (
-        text.isascii()
-    ):  # there a token begins with a bracket, and few replies have one before their verdict
+    # in ASCII a token begins with a bracket, and few replies have one before their verdict
+    if text.isascii():
         text = text[min(map(f"{text}<[]>".find, "<[]>")) :]
     said = _THINKING.sub("", text)
     return bool(

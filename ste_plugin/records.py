@@ -23,8 +23,6 @@ OTHER: dict[Verdict, Verdict] = {"A": "B", "B": "A"}
 """Letter → the other one."""
 
 
-_encode = msgspec.json.Encoder().encode
-
 # One encoder for all keys: making one takes longer than encoding a short part.
 _ascii = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode
 
@@ -80,13 +78,6 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-ready values, in declaration order."""
         return msgspec.structs.asdict(self)
-
-    def to_line(self) -> bytes:
-        """Return one line of UTF-8 JSON; text that UTF-8 cannot hold (a lone surrogate) is escaped."""
-        try:
-            return _encode(self) + b"\n"
-        except (UnicodeEncodeError, TypeError):  # json knows subclasses of text and numbers, too
-            return json.dumps(self.to_dict(), separators=(",", ":")).encode() + b"\n"
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Self:

@@ -1,7 +1,7 @@
 """Data sets without the rows of what goes: files, hashes and counts, and what was trained on them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ def mend_datasets(root: Path, gone: Doomed, scissors: Scissors) -> None:
         content = read_json(manifest)
         iteration = manifest.parent.parent
         old, removed = _recut(manifest.parent, content["files"], gone, scissors)
-        theirs = {pair for pair, _ in _examples(iteration) if pair in gone.pairs}
+        examples = _examples(iteration)
+        theirs = {example for example in examples if example[0] in gone.pairs}
         if (old or theirs) and "counts" in content:
-            _recount(iteration, content, removed, gone)
+            if sum(content["counts"].get("kept", {}).values()) == len(examples - theirs):
+                theirs = set()  # an interrupted forgetting has told it already
+            _recount(iteration, content, theirs, removed.get("judge-dev", []), gone)
         if content != read_json(manifest):
             scissors.json(manifest, content)
         for path in old:
@@ -64,14 +67,14 @@ def _remove_strays(folder: Path, gone: Doomed, scissors: Scissors) -> None:
 
 
 def _recount(
-    iteration: Path, content: dict[str, Any], removed: Mapping[str, list[Row]], gone: Doomed
-) -> None:
-    """Bring a manifest's counts to what is left; what was spent stays spent."""
-    counts, examples_left = content["counts"], _examples(iteration)
-    theirs = {example for example in examples_left if example[0] in gone.pairs}
-    if sum(counts.get("kept", {}).values()) == len(examples_left - theirs):
-        theirs = set()  # an interrupted forgetting has told it already
-    held_out = {row["pair"] for row in removed.get("judge-dev", [])}
+    iteration: Path, content: dict[str, Any], theirs: set[tuple[str, str]],
+    dev: Iterable[Row], gone: Doomed,
+) -> None:  # fmt: skip
+    """Bring a manifest's counts to what is left; what was spent stays spent.
+
+    `theirs`: pair and letter of the examples that go; `dev`: the held-out rows that went with them.
+    """
+    counts, held_out = content["counts"], {row["pair"] for row in dev}
     for split in counts.get("kept", {}):
         examples = {e for e in theirs if (e[0] in held_out) == (split == "dev")}
         counts["kept"][split] -= len(examples)

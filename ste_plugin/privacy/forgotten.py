@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ste_plugin.records import Drop, Instruction, Record, content_key
-from ste_plugin.store import appending, read_records
+from ste_plugin.store import appending, read_records, record_line
 
 NAME = "forgotten.jsonl"
 
@@ -34,7 +34,7 @@ def forgotten(root: Path) -> list[Forgotten]:
 def remember(root: Path, entries: Iterable[Forgotten]) -> None:
     """Add to the list of what a run has forgotten."""
     with appending(root / NAME) as file:
-        file.writelines(entry.to_line() for entry in entries)
+        file.writelines(map(record_line, entries))
 
 
 def without_forgotten(
