@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ste_plugin import safe_yaml
 from ste_plugin.config import RunConfig
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.redaction import secrets
-from ste_plugin.valid_settings import validated
+from ste_plugin.text import safe_yaml
+from ste_plugin.text.redaction import secrets
+from ste_plugin.text.settings_errors import validated
 
 _SECRET = re.compile(
     r"token|(?:.*_)?(?:api_?key|(?:access|auth|hf|hub|secret|api)_token|password|secret|authorization)"

@@ -8,8 +8,8 @@ import msgspec
 
 from ste_plugin.engines.base import Message
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.plain import steers
 from ste_plugin.records import Drop, Judgment, ResponsePair, Verdict, content_key
+from ste_plugin.text.sanitize import steers
 
 
 class Judged(Protocol):

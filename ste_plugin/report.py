@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.table import Table
 
-from ste_plugin.plain import for_markdown, for_terminal
 from ste_plugin.session import IterationReport
 from ste_plugin.store import replace_bytes
+from ste_plugin.text.sanitize import for_markdown, for_terminal
 
 EASY = "other-instruction"
 """The strategy whose negatives answer another question altogether."""

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from ste_plugin import safe_yaml
 from ste_plugin.errors import ConfigError, did_you_mean
+from ste_plugin.text import safe_yaml
 
 PACKAGE = Path(__file__).parent
 

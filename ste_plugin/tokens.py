@@ -7,9 +7,9 @@ from typing import Any
 from ste_plugin.dataset import Example
 from ste_plugin.engines.base import Message
 from ste_plugin.errors import EngineError
-from ste_plugin.plain import special_tokens
 from ste_plugin.records import Judgment
 from ste_plugin.rows import turns
+from ste_plugin.text.sanitize import special_tokens
 
 _AT_ONCE = 256
 """Examples to tokenize together: a fast tokenizer works on them on all cores."""

@@ -20,9 +20,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ste_plugin.plain import for_terminal
-from ste_plugin.redaction import hidden
 from ste_plugin.store import appending, to_line
+from ste_plugin.text.redaction import hidden
+from ste_plugin.text.sanitize import for_terminal
 
 
 class Bar:

@@ -8,10 +8,10 @@ from ste_plugin.completions import CompletionFile
 from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
 from ste_plugin.hookspecs import PairStrategy
 from ste_plugin.pairs import read_answer, read_pair, user
-from ste_plugin.plain import for_model
 from ste_plugin.plugins import named
 from ste_plugin.records import Drop, Instruction, ResponsePair
 from ste_plugin.selection import LABEL_VERSION
+from ste_plugin.text.sanitize import for_model
 
 if TYPE_CHECKING:
     from ste_plugin.session import Session

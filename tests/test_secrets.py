@@ -14,7 +14,7 @@ from chat_server import Refuse, Said, chat_server
 from ste_plugin.config import HostConfig
 from ste_plugin.errors import HostError
 from ste_plugin.hosts.run_host import run_host
-from ste_plugin.redaction import copy_hidden, hidden, secrets
+from ste_plugin.text.redaction import copy_hidden, hidden, secrets
 
 CANARIES = {
     "OPENAI_API_KEY": "sk-canary-openai-51f3a9",

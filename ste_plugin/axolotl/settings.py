@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from ste_plugin.config import Positive, Strict
 from ste_plugin.errors import ConfigError
-from ste_plugin.valid_settings import validated
+from ste_plugin.text.settings_errors import validated
 
 
 class STESettings(Strict):

@@ -13,8 +13,8 @@ import typer
 from ste_plugin import __version__
 from ste_plugin.durable import is_about_storage, unwritable
 from ste_plugin.errors import SteError
-from ste_plugin.plain import for_terminal
-from ste_plugin.redaction import hidden
+from ste_plugin.text.redaction import hidden
+from ste_plugin.text.sanitize import for_terminal
 
 if TYPE_CHECKING:
     from ste_plugin.session import Session

@@ -166,8 +166,8 @@ def parsed(text: str, where: str) -> dict[str, Any]:
     """Return the arguments of an option. Raises: ConfigError where they are neither form, or hold a secret."""
     import yaml
 
-    from ste_plugin import safe_yaml
     from ste_plugin.config_file import refuse_secrets
+    from ste_plugin.text import safe_yaml
 
     try:
         if text.startswith("{"):

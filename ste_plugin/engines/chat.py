@@ -5,7 +5,7 @@ from typing import Any
 
 from ste_plugin.engines.base import Message
 from ste_plugin.errors import EngineError
-from ste_plugin.plain import for_tokenizer
+from ste_plugin.text.sanitize import for_tokenizer
 
 
 def render_chat(tokenizer: Any, messages: Sequence[Message], *, prefix: str = "") -> str:

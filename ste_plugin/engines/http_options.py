@@ -10,8 +10,8 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from ste_plugin.config import Positive, Strict
 from ste_plugin.engines.http_prices import Prices
 from ste_plugin.errors import ConfigError
-from ste_plugin.redaction import keep_secret
-from ste_plugin.valid_settings import validated
+from ste_plugin.text.redaction import keep_secret
+from ste_plugin.text.settings_errors import validated
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 

@@ -9,7 +9,7 @@ from ste_plugin.config import ModelConfig, Positive, Strict
 from ste_plugin.engines.base import Engine, Place
 from ste_plugin.engines.lazy import LazyEngine
 from ste_plugin.engines.model_files import usable_path
-from ste_plugin.valid_settings import validated
+from ste_plugin.text.settings_errors import validated
 
 
 def _device(value: str) -> str:

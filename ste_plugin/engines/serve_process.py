@@ -14,7 +14,7 @@ import httpx
 from ste_plugin import guard
 from ste_plugin.engines.vllm_failure import cure, vllm_words
 from ste_plugin.errors import EngineError
-from ste_plugin.redaction import copy_hidden
+from ste_plugin.text.redaction import copy_hidden
 
 _HOST = "127.0.0.1"
 _POLL_S = 0.2

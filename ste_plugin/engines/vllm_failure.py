@@ -4,7 +4,7 @@ import re
 from itertools import takewhile
 from pathlib import Path
 
-from ste_plugin.log_words import EXCEPTION, log_since, meaningful
+from ste_plugin.text.log_summary import EXCEPTION, log_since, meaningful
 
 _ORIGIN = re.compile(r"^\([\w-]+ pid=\d+\) (?:[A-Z]+ [\d-]+ [\d:]+ \[[^\]]*\] ?)?")
 """Which process says it, and where in the code: `(Worker pid=7) ERROR 11-21 11:01:22 [x.py:9] `."""

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from ste_plugin.config import Positive, Strict
 from ste_plugin.engines.identity import adapter_base
 from ste_plugin.errors import ConfigError
-from ste_plugin.valid_settings import validated
+from ste_plugin.text.settings_errors import validated
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)

@@ -4,11 +4,11 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from ste_plugin import safe_yaml
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import ConfigError
 from ste_plugin.manifest import Manifest, rows_of_rl
-from ste_plugin.valid_settings import validated
+from ste_plugin.text import safe_yaml
+from ste_plugin.text.settings_errors import validated
 
 PLUGIN = "ste_plugin.axolotl.STEPlugin"
 

@@ -10,7 +10,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ste_plugin import safe_yaml
 from ste_plugin.dataset import Example
 from ste_plugin.errors import SteError
 from ste_plugin.hosts.axolotl_config import overlay
@@ -19,6 +18,7 @@ from ste_plugin.manifest import Manifest, write_rows
 from ste_plugin.records import ORDERS, Judgment, ResponsePair
 from ste_plugin.rows import FORMATS, held_out_rows
 from ste_plugin.store import replace_json
+from ste_plugin.text import safe_yaml
 
 # A recipe is checked for the GPU it is written for, not for the machine that checks it.
 _GPU = {"bf16": True, "fp8": True, "tf32": True, "n_gpu": 1, "n_node": 1}

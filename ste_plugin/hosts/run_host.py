@@ -15,8 +15,8 @@ from ste_plugin import guard
 from ste_plugin.config import HostConfig, ServeConfig
 from ste_plugin.durable import make_folder
 from ste_plugin.errors import HostError
-from ste_plugin.log_words import last_words
-from ste_plugin.redaction import copy_hidden, hidden
+from ste_plugin.text.log_summary import last_words
+from ste_plugin.text.redaction import copy_hidden, hidden
 
 _BLOCK = 1 << 16
 _BEGIN = """

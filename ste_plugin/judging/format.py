@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from ste_plugin.engines.base import Message
 from ste_plugin.judging.verdict import parse_verdict, without_verdicts
-from ste_plugin.plain import CONTROL_TOKEN, VERSION, for_model, without_marks
 from ste_plugin.records import Verdict, content_key
+from ste_plugin.text.sanitize import CONTROL_TOKEN, VERSION, for_model, without_marks
 
 _LABEL = re.compile(r"\[\s*(?:/\s*)?(?:instruction|answer(?:\s+[a-z])?)\s*\]", re.IGNORECASE)
 _VERDICT = re.compile(r"\[\s*\[\s*[^\W\d_]\s*\]\s*\]")

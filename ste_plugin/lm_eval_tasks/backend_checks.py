@@ -6,8 +6,8 @@ from typing import Any
 
 from ste_plugin.engines.chat import added_token
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.plain import for_tokenizer
 from ste_plugin.records import ORDERS
+from ste_plugin.text.sanitize import for_tokenizer
 
 Turns = Sequence[Mapping[str, str]]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ste_plugin.errors import DataError
-from ste_plugin.foreign import HEAD, foreign
+from ste_plugin.text.file_type import HEAD, foreign
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig

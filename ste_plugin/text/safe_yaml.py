@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from ste_plugin.errors import ConfigError
-from ste_plugin.foreign import not_utf8
+from ste_plugin.text.file_type import not_utf8
 
 MOST_VALUES = 50_000
 """Values in a file once every alias is followed; nested aliases can make billions out of ten lines."""
