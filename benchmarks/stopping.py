@@ -11,7 +11,7 @@ from benchmarks.table import NotRun, Row
 from ste_plugin import stages
 from ste_plugin.opening import opened
 from ste_plugin.records import ResponsePair
-from ste_plugin.store import read_json
+from ste_plugin.storage.jsonl import read_json
 
 CAP = 15
 RULES = ("fixed", "until_correct")

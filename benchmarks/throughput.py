@@ -79,7 +79,7 @@ def run(size: int, rule: str, folder: Path) -> dict[str, float]:
     from benchmarks.stage import made_pairs, without_tokenizer, write_run
     from ste_plugin import stages
     from ste_plugin.opening import opened
-    from ste_plugin.store import read_json
+    from ste_plugin.storage.jsonl import read_json
 
     pairs = made_pairs(math.ceil(size / 2 / RULES[rule]))
     judge, judging = {"model": "none", "engine": "instant"}, {"sampling": rule, "samples": 15}

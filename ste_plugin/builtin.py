@@ -71,14 +71,14 @@ def ste_generate_dataset(iteration: "Iteration") -> Path:
 
 @hookimpl
 def ste_recipe_dirs() -> Path:
-    from ste_plugin import resources
+    from ste_plugin.storage import resources
 
     return resources.shipped("recipes")
 
 
 @hookimpl
 def ste_task_dirs() -> Path:
-    from ste_plugin import resources
+    from ste_plugin.storage import resources
 
     return resources.shipped("tasks")
 

@@ -9,10 +9,10 @@ from time import monotonic
 from typing import BinaryIO
 from zlib import crc32
 
-from ste_plugin.durable import sync
 from ste_plugin.engines.base import ENDS, Completion
 from ste_plugin.errors import DataError, EngineError
-from ste_plugin.store import appending, cut_torn_tail, parse_record, record_line
+from ste_plugin.storage.durable import sync
+from ste_plugin.storage.jsonl import appending, cut_torn_tail, parse_record, record_line
 
 _KEY = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})")
 _NOWHERE = -1

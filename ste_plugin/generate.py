@@ -9,7 +9,6 @@ from typing import Any
 
 from ste_plugin.completions import CompletionFile
 from ste_plugin.dataset import balance, fitting, only_both_orders, weighed
-from ste_plugin.drop_file import Drops, dropping
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.harvest import (
     TRAINING_SPLITS,
@@ -21,14 +20,15 @@ from ste_plugin.harvest import (
     sampled,
 )
 from ste_plugin.judgments import JudgmentSampler
-from ste_plugin.manifest import write_rows
 from ste_plugin.pass_rates import PassRate, expected_rates
 from ste_plugin.pool import Pool, prepare_pool
 from ste_plugin.questions import Question
 from ste_plugin.records import ResponsePair, Split
 from ste_plugin.rows import held_out_rows
 from ste_plugin.session import Iteration
-from ste_plugin.store import iter_records, replace_json
+from ste_plugin.storage.dataset_manifest import write_rows
+from ste_plugin.storage.drop_log import Drops, dropping
+from ste_plugin.storage.jsonl import iter_records, replace_json
 from ste_plugin.training_rows import training_rows
 
 HELD_OUT: tuple[Split, ...] = ("dev", "test")

@@ -7,7 +7,6 @@ from typing import Any
 
 from ste_plugin import dataset
 from ste_plugin.dataset import Example, arrange
-from ste_plugin.drop_file import Drops
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import JudgeError
 from ste_plugin.judgments import JudgmentSampler, no_verdict
@@ -17,7 +16,8 @@ from ste_plugin.questions import NEITHER, Question, questions_of
 from ste_plugin.records import Drop, Judgment, Record, ResponsePair, Split
 from ste_plugin.sampling import RULE_FOR_ROWS, RULES
 from ste_plugin.session import Iteration
-from ste_plugin.store import replacing_records
+from ste_plugin.storage.drop_log import Drops
+from ste_plugin.storage.jsonl import replacing_records
 from ste_plugin.tokens import count_tokens
 from ste_plugin.top_up import top_up
 from ste_plugin.training_rows import TrainingRows

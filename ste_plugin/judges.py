@@ -11,7 +11,7 @@ from ste_plugin.lm_eval_tasks.choice_scores import Judged
 from ste_plugin.lm_eval_tasks.figures import Figure
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, read_judged
 from ste_plugin.lm_eval_tasks.metrics import acc, acc_pc
-from ste_plugin.store import read_json, read_rows
+from ste_plugin.storage.jsonl import read_json, read_rows
 
 
 class Outcome(NamedTuple):

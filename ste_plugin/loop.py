@@ -13,7 +13,7 @@ from ste_plugin.hosts import axolotl, lm_eval
 from ste_plugin.hosts.run_host import interpreter, require
 from ste_plugin.overlap import pool_while_judging
 from ste_plugin.session import IterationReport, Session
-from ste_plugin.store import read_back, read_json, read_rows, replace_json
+from ste_plugin.storage.jsonl import read_back, read_json, read_rows, replace_json
 from ste_plugin.to_measure import check_given, measured
 
 _REPORTED = ("overall", "sections", "subsets", "n")

@@ -11,7 +11,7 @@ from typing import Any
 from ste_plugin.questions import Question
 from ste_plugin.records import Record, Verdict
 from ste_plugin.sampling import Counts, Rule, interval, pass_rate
-from ste_plugin.store import iter_records
+from ste_plugin.storage.jsonl import iter_records
 
 
 class PassRate(Record, frozen=True):

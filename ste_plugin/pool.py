@@ -11,14 +11,13 @@ from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
 from ste_plugin.engines.http_prices import read_prices
 from ste_plugin.errors import DataError
-from ste_plugin.pair_file import PairFile
 from ste_plugin.pairs import pair_key
 from ste_plugin.plugins import named
 from ste_plugin.privacy import scrubbed_in, taken_in
 from ste_plugin.records import Drop, Instruction, ResponsePair, Split, content_key
 from ste_plugin.selection import label, select
 from ste_plugin.sources import read_instructions
-from ste_plugin.store import (
+from ste_plugin.storage.jsonl import (
     iter_places,
     iter_records,
     read_back,
@@ -27,6 +26,7 @@ from ste_plugin.store import (
     replace_records,
     replace_rows,
 )
+from ste_plugin.storage.pair_index import PairFile
 from ste_plugin.writing import ask_labels, made_by_calls, make_pairs
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ste_plugin.durable import move
 from ste_plugin.errors import ConfigError
-from ste_plugin.run_folder import RunFolder
+from ste_plugin.storage.durable import move
+from ste_plugin.storage.run_layout import RunFolder
 
 Stage = Literal["pool", "generate", "train", "eval"]
 

@@ -14,7 +14,7 @@ from ste_plugin.engines.open_models import OpenModels
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.plugins import import_object, named
 from ste_plugin.records import Record, ResponsePair, content_key
-from ste_plugin.run_folder import RunFolder
+from ste_plugin.storage.run_layout import RunFolder
 from ste_plugin.watch import Watch
 
 

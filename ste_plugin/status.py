@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.config_file import read_kept
 from ste_plugin.errors import DataError
-from ste_plugin.run_folder import RunFolder
-from ste_plugin.store import read_back
+from ste_plugin.storage.config_file import read_kept
+from ste_plugin.storage.jsonl import read_back
+from ste_plugin.storage.run_layout import RunFolder
 
 
 def read_status(root: Path) -> dict[str, Any]:

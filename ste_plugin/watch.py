@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ste_plugin.store import appending, to_line
+from ste_plugin.storage.jsonl import appending, to_line
 from ste_plugin.text.redaction import hidden
 from ste_plugin.text.sanitize import for_terminal
 

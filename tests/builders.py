@@ -69,7 +69,7 @@ def config_text(**more: str) -> str:
 
 
 def config(folder: Path, **more: str) -> RunConfig:
-    from ste_plugin.config_file import read_config
+    from ste_plugin.storage.config_file import read_config
 
     path = folder / "ste.yaml"
     path.write_text(config_text(**more))

@@ -14,7 +14,7 @@ def train(config: Path, rank: int) -> None:
 
     from ste_plugin.axolotl.judge_callback import judge_callback
     from ste_plugin.axolotl.settings import read_settings
-    from ste_plugin.manifest import read_manifest
+    from ste_plugin.storage.dataset_manifest import read_manifest
 
     cfg = yaml.safe_load(config.read_text())
     tokenizer = AutoTokenizer.from_pretrained(cfg["base_model"])

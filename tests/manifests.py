@@ -5,11 +5,11 @@ from pathlib import Path
 
 from builders import kept
 from ste_plugin.judging.builtin import FORMATS
-from ste_plugin.manifest import write_rows
 from ste_plugin.records import ORDERS, Judgment, ResponsePair
 from ste_plugin.rows import FORMATS as ROWS
 from ste_plugin.rows import Row, held_out_rows
-from ste_plugin.store import replace_json
+from ste_plugin.storage.dataset_manifest import write_rows
+from ste_plugin.storage.jsonl import replace_json
 
 FRUIT = ("An apple.", "A pear.", "A plum.", "A cherry.", "A peach.", "A grape.")
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
-from ste_plugin.resources import shipped
+from ste_plugin.storage.resources import shipped
 
 PAIRS = [
     {"id": f"p{i}", "subset": subset, "prompt": f"Name a fruit, number {i // 2}.",

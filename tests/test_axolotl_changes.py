@@ -12,7 +12,7 @@ from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config
 from ste_plugin.axolotl.settings import STESettings, read_settings
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.manifest import read_manifest
+from ste_plugin.storage.dataset_manifest import read_manifest
 
 OURS = {"datasets", "test_datasets", "val_set_size", "remove_unused_columns", "load_best_model_at_end",
         "shuffle_merged_datasets"}  # fmt: skip

@@ -8,8 +8,8 @@ import yaml
 from axolotl_runs import LORA, ON_A_CPU, train_all
 
 from manifests import written
-from ste_plugin.completion import completion, trained_model
-from ste_plugin.manifest import read_manifest
+from ste_plugin.storage.dataset_manifest import read_manifest
+from ste_plugin.storage.training_manifest import completion, trained_model
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from conftest import TEMPLATE, _tokenizer
 from manifests import written
 from ste_plugin.axolotl.row_checks import check_rows, check_tokens
 from ste_plugin.errors import DataError
-from ste_plugin.manifest import read_manifest
+from ste_plugin.storage.dataset_manifest import read_manifest
 
 HEADED = (
     "{{ bos_token }}{% for m in messages %}<|head|>{{ m['role'] }}<|/head|>\n\n"

@@ -13,7 +13,7 @@ from catalogue.row import TINY, Row, run_with
 
 from ste_plugin.cli.app import main
 from ste_plugin.errors import DataError
-from ste_plugin.resources import shipped
+from ste_plugin.storage.resources import shipped
 
 
 def laid_out(row: Row, folder: Path, tiny_model: Path) -> None:

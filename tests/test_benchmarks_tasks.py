@@ -14,7 +14,7 @@ from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2
 from ste_plugin.lm_eval_tasks.replies import orders_shown
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
-from ste_plugin.resources import shipped
+from ste_plugin.storage.resources import shipped
 
 NAMES = sorted(path.stem for path in shipped("tasks").glob("*.yaml"))
 OF_PAIRS = [name for name in NAMES if name != "ste_rewardbench2"]

@@ -14,7 +14,7 @@ from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
 from ste_plugin.lm_eval_tasks.figures import figures_of, summarise
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, write_choices, write_judged
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
-from ste_plugin.store import replace_json, replace_rows
+from ste_plugin.storage.jsonl import replace_json, replace_rows
 
 RIGHT, FIRST, WRONG = ("A", "B"), ("A", "A"), ("B", "A")
 IDENTITY = {

@@ -1,8 +1,8 @@
 """A run's YAML and its defaults; what is wrong with one is in tests/catalogue/configs.py."""
 
 from builders import config
-from ste_plugin.config_file import changed_fields, read_config
 from ste_plugin.starter import STARTER
+from ste_plugin.storage.config_file import changed_fields, read_config
 
 
 def test_the_starter_config_is_valid(tmp_path):

@@ -10,11 +10,11 @@ from fake_hosts import ste
 from hostile import texts
 
 from builders import config, config_text
-from ste_plugin.config_file import read_yaml
 from ste_plugin.demo import fetch
 from ste_plugin.engines.local import LocalOptions
 from ste_plugin.errors import ConfigError, EngineError, HostError
 from ste_plugin.hosts.axolotl_config import read_recipe
+from ste_plugin.storage.config_file import read_yaml
 from ste_plugin.text import safe_yaml
 
 PACKAGE = Path(__file__).parents[1] / "ste_plugin"

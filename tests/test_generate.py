@@ -9,7 +9,7 @@ import yaml
 from ste_plugin import stages
 from ste_plugin.errors import DataError, JudgeError
 from ste_plugin.opening import opened
-from ste_plugin.store import read_json, read_rows
+from ste_plugin.storage.jsonl import read_json, read_rows
 
 SPLITS = {"dev_fraction": 0.2, "test_fraction": 0.2}
 ALL_ROWS = SPLITS | {"formats": ["sft", "dpo", "kto", "grpo"]}

@@ -9,7 +9,7 @@ from fake_hosts import ste
 
 from ste_plugin.loop import decide
 from ste_plugin.session import IterationReport
-from ste_plugin.store import read_json, read_rows
+from ste_plugin.storage.jsonl import read_json, read_rows
 from test_generate import HOOKS
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from ste_plugin.errors import EngineError
 from ste_plugin.opening import opened
 from ste_plugin.overlap import pool_while_judging
 from ste_plugin.session import Iteration
-from ste_plugin.store import read_json, read_rows
+from ste_plugin.storage.jsonl import read_json, read_rows
 from test_generate import written
 
 TEXTS = 600

@@ -4,9 +4,9 @@ import pytest
 
 from builders import pair
 from ste_plugin.errors import DataError
-from ste_plugin.pair_file import PairFile
 from ste_plugin.records import ResponsePair
-from ste_plugin.store import iter_places, replace_records
+from ste_plugin.storage.jsonl import iter_places, replace_records
+from ste_plugin.storage.pair_index import PairFile
 
 
 def read(path, wanted=lambda _: True):

@@ -16,7 +16,7 @@ from ste_plugin.config import PrivacyConfig
 from ste_plugin.errors import ConfigError
 from ste_plugin.privacy import scrub
 from ste_plugin.records import content_key
-from ste_plugin.store import read_json, read_rows
+from ste_plugin.storage.jsonl import read_json, read_rows
 from test_generate import generated, written
 
 for library in ("phonenumbers", "stdnum"):

@@ -12,7 +12,7 @@ from ste_plugin.errors import ConfigError
 from ste_plugin.memory import NF4, Cluster
 from ste_plugin.model_shape import read_shape
 from ste_plugin.recipe_fit import fit_recipe, read_cluster, read_training
-from ste_plugin.resources import shipped
+from ste_plugin.storage.resources import shipped
 
 SHIPPED = {path.stem: path for path in sorted(shipped("recipes").glob("*.yaml"))}
 FOR_GPUS = sorted(set(SHIPPED) - {"demo-smollm2-cpu-lora"})

@@ -6,7 +6,7 @@ import pytest
 
 from ste_plugin.errors import ConfigError, HostError
 from ste_plugin.recipe_book import find_recipe, list_recipes, recipe_problems, validate_recipe
-from ste_plugin.resources import shipped
+from ste_plugin.storage.resources import shipped
 
 SHIPPED = shipped("recipes")
 TYPO = """\

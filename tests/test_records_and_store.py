@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import judgment, pair
-from ste_plugin import manifest
 from ste_plugin.engines.base import ChatRequest, Message, Sampling
 from ste_plugin.errors import DataError
-from ste_plugin.manifest import row_file, write_rows
 from ste_plugin.records import Drop, Judgment, canonical, content_key
-from ste_plugin.store import (
+from ste_plugin.storage import dataset_manifest
+from ste_plugin.storage.dataset_manifest import row_file, write_rows
+from ste_plugin.storage.jsonl import (
     appending,
     cut_torn_tail,
     iter_records,
@@ -241,7 +241,7 @@ def test_a_file_whose_writer_fails_is_the_old_one_and_nothing_else_remains(tmp_p
 def test_rows_that_do_not_stay_leave_no_trace_in_their_file(tmp_path_factory, added, piece):
     folder, entries = tmp_path_factory.mktemp("rows"), {}
     with pytest.MonkeyPatch.context() as patch, row_file(folder, "sft-train", entries) as file:
-        patch.setattr(manifest, "_PIECE", piece)
+        patch.setattr(dataset_manifest, "_PIECE", piece)
         for numbers, _ in added:
             file.add({"n": n} for n in numbers)
         file.keep(stays for _, stays in added)

@@ -107,7 +107,7 @@ def test_the_recorder_tells_a_synced_file_from_one_that_is_not(disk):
     scene = Scene(disk / "scene", disk, stubs=True)
     code = (
         "import os\nfrom pathlib import Path\nhere = Path.cwd()\n"
-        "from ste_plugin.store import replace_bytes\n"
+        "from ste_plugin.storage.jsonl import replace_bytes\n"
         "replace_bytes(here / 'whole', b'whole')\n"
         "(here / 'lost').write_bytes(b'lost')\n"
         "replace_bytes(here / 'second', b'second')\n"

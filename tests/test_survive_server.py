@@ -28,7 +28,7 @@ from chat_server import (
 )
 from ste_plugin import stages
 from ste_plugin.opening import opened
-from ste_plugin.store import read_json
+from ste_plugin.storage.jsonl import read_json
 
 FAULTS = (
     Refuse(429, headers=(("Retry-After", "0"),)), Refuse(429), Refuse(500), Refuse(502), HANG, RESET,

@@ -6,7 +6,7 @@ from typing import Any
 from ste_plugin.axolotl import strategies
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import ConfigError
-from ste_plugin.manifest import Manifest, rows_of_rl
+from ste_plugin.storage.dataset_manifest import Manifest, rows_of_rl
 
 Config = Mapping[str, Any]
 

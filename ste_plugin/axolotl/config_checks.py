@@ -6,7 +6,7 @@ from typing import Any
 from ste_plugin.axolotl.checkpoints import refuse_late_failures
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import ConfigError
-from ste_plugin.manifest import Manifest
+from ste_plugin.storage.dataset_manifest import Manifest
 
 Config = Mapping[str, Any]
 

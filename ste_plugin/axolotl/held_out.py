@@ -15,8 +15,8 @@ from ste_plugin.lm_eval_tasks.bootstrap import value_of
 from ste_plugin.lm_eval_tasks.figures import Figure
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import METRICS
-from ste_plugin.manifest import Manifest
 from ste_plugin.records import ORDERS, Verdict
+from ste_plugin.storage.dataset_manifest import Manifest
 
 REPORTED = ("acc", "acc_pc", "pos_bias", "invalid_rate")
 

@@ -10,7 +10,6 @@ import torch
 from torch import distributed
 from transformers import TrainerCallback
 
-from ste_plugin import completion
 from ste_plugin.axolotl.held_out import (
     HeldOutPrompt,
     Judge,
@@ -23,12 +22,13 @@ from ste_plugin.axolotl.held_out import (
     written_verdict,
 )
 from ste_plugin.axolotl.settings import STESettings
-from ste_plugin.durable import remove
 from ste_plugin.errors import DataError
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.manifest import Manifest
 from ste_plugin.plugins import named, plugin_manager, require_named
 from ste_plugin.records import Verdict
+from ste_plugin.storage import training_manifest
+from ste_plugin.storage.dataset_manifest import Manifest
+from ste_plugin.storage.durable import remove
 
 
 class JudgeCallback(TrainerCallback):  # type: ignore[misc]
@@ -56,7 +56,7 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Take away the completion manifest of an earlier training, which this one replaces."""
         if state.is_world_process_zero:
-            remove(Path(args.output_dir) / completion.NAME)
+            remove(Path(args.output_dir) / training_manifest.NAME)
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any

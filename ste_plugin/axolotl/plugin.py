@@ -9,19 +9,19 @@ from typing import Any
 from axolotl.integrations.base import BasePlugin, PluginManager
 from axolotl.utils.logging import get_logger
 
-from ste_plugin import completion
 from ste_plugin.axolotl import strategies
 from ste_plugin.axolotl.changes import changes
 from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config
 from ste_plugin.axolotl.row_checks import check_rows, check_tokens
 from ste_plugin.axolotl.settings import STESettings, read_settings
-from ste_plugin.durable import sync_files, sync_folder
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import PluginError
-from ste_plugin.manifest import Manifest, read_manifest, rows_of_rl
 from ste_plugin.model_folder import check_model, copy_tokenizer
-from ste_plugin.store import replace_json
+from ste_plugin.storage import training_manifest
+from ste_plugin.storage.dataset_manifest import Manifest, read_manifest, rows_of_rl
+from ste_plugin.storage.durable import sync_files, sync_folder
+from ste_plugin.storage.jsonl import replace_json
 
 LOG = get_logger("axolotl.ste_plugin")  # axolotl shows its own loggers only
 sys.modules.setdefault(strategies.MODULE, strategies)
@@ -45,7 +45,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         refuse_missing_plugins(cfg)
         self.settings = read_settings(cfg)
         self.manifest = read_manifest(self.settings.manifest)
-        self.config_sha256 = completion.config_sha256(cfg.to_dict())
+        self.config_sha256 = training_manifest.config_sha256(cfg.to_dict())
         metric = self.settings.select_best
         self.training_args = select_best_args(cfg, metric) if metric else {}
         for key, value in changes(cfg, self.settings, self.manifest).items():
@@ -106,7 +106,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             check_model(final)
         sync_files(final)
         sync_folder(output.absolute().parent)
-        replace_json(output / completion.NAME, self.completed(cfg, final))
+        replace_json(output / training_manifest.NAME, self.completed(cfg, final))
         LOG.info("ste: the judge is in %s", final)
 
     def completed(self, cfg: Any, final: Path) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         base = Path(cfg.base_model)
         return {
             "final": str(final.relative_to(cfg.output_dir)),
-            "seal": completion.seal(final),
+            "seal": training_manifest.seal(final),
             "merged": bool(cfg.adapter and self.settings.merge),
             "config_sha256": self.config_sha256,
             "data_sha256": self.manifest.sha256(*self.read_files(cfg)),

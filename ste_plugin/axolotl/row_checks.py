@@ -6,7 +6,7 @@ from typing import Any
 
 from ste_plugin.axolotl.strategies import prompt_text, reply_text
 from ste_plugin.errors import DataError
-from ste_plugin.manifest import Manifest
+from ste_plugin.storage.dataset_manifest import Manifest
 
 Row = Mapping[str, Any]
 Placed = tuple[str, Row]

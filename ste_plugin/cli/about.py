@@ -53,8 +53,8 @@ def recipes_show(name: Name, plugin: Plugin = None) -> None:
 @recipes_app.command("copy")
 def recipes_copy(name: Name, to: Path, plugin: Plugin = None) -> None:
     """Copy a recipe, to make it your own."""
-    from ste_plugin.durable import make_folder
     from ste_plugin.recipe_book import find_recipe
+    from ste_plugin.storage.durable import make_folder
 
     if to.exists() and not to.is_dir():
         raise ConfigError(f"{to}: exists already; give another name.")
@@ -89,7 +89,7 @@ def recipes_validate(
 def tasks_list(plugin: Plugin = None, as_json: Json = False) -> None:
     """List the lm-eval tasks by name."""
     from ste_plugin.plugins import folders, plugin_manager
-    from ste_plugin.resources import task_names
+    from ste_plugin.storage.resources import task_names
 
     names = task_names(folders(plugin_manager(plugin or []), "ste_task_dirs"))
     show(names) if as_json else say("\n".join(names))
@@ -98,7 +98,7 @@ def tasks_list(plugin: Plugin = None, as_json: Json = False) -> None:
 @tasks_app.command("path")
 def tasks_path() -> None:
     """Print the folder for `lm_eval --include_path`."""
-    from ste_plugin.resources import shipped
+    from ste_plugin.storage.resources import shipped
 
     say(shipped("tasks"))
 

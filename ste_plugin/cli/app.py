@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from ste_plugin import __version__
-from ste_plugin.durable import is_about_storage, unwritable
 from ste_plugin.errors import SteError
+from ste_plugin.storage.durable import is_about_storage, unwritable
 from ste_plugin.text.redaction import hidden
 from ste_plugin.text.sanitize import for_terminal
 
@@ -47,8 +47,8 @@ def show(value: Any) -> None:
 def opened(config: Path, named: Sequence[Path], **how: Any) -> "Iterator[Session]":
     """Open a run; plugins that its config lists must have been named on the command line, too."""
     from ste_plugin import opening
-    from ste_plugin.config_file import read_config
     from ste_plugin.plugins import require_named
+    from ste_plugin.storage.config_file import read_config
 
     listed = [config.resolve().parent / path for path in read_config(config).plugins]
     require_named(listed, named, str(config), "--plugin {}")

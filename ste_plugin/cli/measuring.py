@@ -99,7 +99,7 @@ def measure(
     from ste_plugin.hosts import lm_eval
     from ste_plugin.plugins import folders, plugin_manager
     from ste_plugin.report import judge_line
-    from ste_plugin.resources import find_task
+    from ste_plugin.storage.resources import find_task
 
     task_dirs = folders(plugin_manager(settings.plugins), "ste_task_dirs")
     metadata = find_task(task, task_dirs).metadata | judge_metadata(judge_args)
@@ -132,7 +132,7 @@ def judge_metadata(judge_args: dict[str, Any]) -> dict[str, Any]:
 
 def root_of(config: Path) -> Path:
     """Return the folder of the run that a config describes; a folder is that folder."""
-    from ste_plugin.config_file import read_config
+    from ste_plugin.storage.config_file import read_config
 
     return config if config.is_dir() else config.resolve().parent / read_config(config).run
 
@@ -166,7 +166,7 @@ def parsed(text: str, where: str) -> dict[str, Any]:
     """Return the arguments of an option. Raises: ConfigError where they are neither form, or hold a secret."""
     import yaml
 
-    from ste_plugin.config_file import refuse_secrets
+    from ste_plugin.storage.config_file import refuse_secrets
     from ste_plugin.text import safe_yaml
 
     try:

@@ -34,8 +34,8 @@ def init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("ste.yaml"),
 ) -> None:
     """Write a commented starter config."""
-    from ste_plugin.durable import make_folder
     from ste_plugin.starter import STARTER
+    from ste_plugin.storage.durable import make_folder
 
     if path.exists():
         raise ConfigError(f"{path}: exists already; give another name: `ste init other.yaml`.")
@@ -82,8 +82,8 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
     from rich.console import Console
 
     from ste_plugin import report as tables
-    from ste_plugin.config_file import read_kept
-    from ste_plugin.store import read_json
+    from ste_plugin.storage.config_file import read_kept
+    from ste_plugin.storage.jsonl import read_json
 
     report = read_json(root / "report.json")
     if as_json:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from ste_plugin.demo.fetch import fetch_model
-from ste_plugin.durable import make_folder
+from ste_plugin.storage.durable import make_folder
 
 HERE = Path(__file__).parent
 

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.store import cut_torn_tail, parse_line, replace_bytes, replace_json, replacing
+from ste_plugin.storage.jsonl import (
+    cut_torn_tail,
+    parse_line,
+    replace_bytes,
+    replace_json,
+    replacing,
+)
 
 Row = dict[str, Any]
 

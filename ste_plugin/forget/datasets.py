@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.completion import NAME as TRAINED
 from ste_plugin.forget.cutting import Row, Scissors
 from ste_plugin.forget.wanted import Doomed, files_named
 from ste_plugin.pass_rates import PassRate, mean_rate
 from ste_plugin.records import Drop, Judgment
-from ste_plugin.store import iter_records, read_json, read_rows
+from ste_plugin.storage.jsonl import iter_records, read_json, read_rows
+from ste_plugin.storage.training_manifest import NAME as TRAINED
 
 
 def mend_datasets(root: Path, gone: Doomed, scissors: Scissors) -> None:

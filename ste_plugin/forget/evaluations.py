@@ -12,7 +12,7 @@ from ste_plugin.hosts.lm_eval import SEED, rows_of
 from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.judged_file import JUDGED, pairs_hash, read_judged
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
-from ste_plugin.store import read_json
+from ste_plugin.storage.jsonl import read_json
 
 _QUOTED = ("doc", "resps", "filtered_resps")
 """Where a sample of lm-eval quotes pairs and replies; the rest is the prompt's own words."""

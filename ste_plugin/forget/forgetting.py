@@ -21,7 +21,7 @@ from ste_plugin.pool import split_of
 from ste_plugin.privacy.forgotten import Forgotten, forgotten, hash_of, remember
 from ste_plugin.records import Instruction, ResponsePair
 from ste_plugin.session import Session
-from ste_plugin.store import read_json, read_records
+from ste_plugin.storage.jsonl import read_json, read_records
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from ste_plugin.forget.cutting import Scissors
 from ste_plugin.forget.wanted import files_named
 from ste_plugin.report import write_page
 from ste_plugin.session import IterationReport
-from ste_plugin.store import read_json
+from ste_plugin.storage.jsonl import read_json
 
 _REPORTED = ("overall", "sections", "subsets", "n")
 

@@ -12,7 +12,7 @@ from ste_plugin.privacy.forgotten import forgotten, hash_of
 from ste_plugin.records import Instruction, Judgment, ResponsePair
 from ste_plugin.session import Session
 from ste_plugin.sources import read_instructions
-from ste_plugin.store import iter_records
+from ste_plugin.storage.jsonl import iter_records
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from ste_plugin.dataset import Example
 from ste_plugin.errors import SteError
 from ste_plugin.hosts.axolotl_config import overlay
 from ste_plugin.judging.builtin import FORMATS as judging_formats
-from ste_plugin.manifest import Manifest, write_rows
 from ste_plugin.records import ORDERS, Judgment, ResponsePair
 from ste_plugin.rows import FORMATS, held_out_rows
-from ste_plugin.store import replace_json
+from ste_plugin.storage.dataset_manifest import Manifest, write_rows
+from ste_plugin.storage.jsonl import replace_json
 from ste_plugin.text import safe_yaml
 
 # A recipe is checked for the GPU it is written for, not for the machine that checks it.

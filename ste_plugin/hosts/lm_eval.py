@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.config import EvaluationConfig, HostConfig
-from ste_plugin.durable import sync_files
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
 from ste_plugin.hosts.lm_eval_samples import (
@@ -30,8 +29,9 @@ from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, write_choices, writ
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
-from ste_plugin.resources import find_task, shipped
-from ste_plugin.store import read_json, replace_json
+from ste_plugin.storage.durable import sync_files
+from ste_plugin.storage.jsonl import read_json, replace_json
+from ste_plugin.storage.resources import find_task, shipped
 
 TASK = "ste_local"
 INSTALL = "pip install 'ste-plugin[eval]'"

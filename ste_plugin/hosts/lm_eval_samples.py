@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from ste_plugin.errors import HostError
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, NOT_DRAWN
-from ste_plugin.store import read_json, read_rows
+from ste_plugin.storage.jsonl import read_json, read_rows
 
 Count = Callable[[str], int]
 

@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 from ste_plugin import guard
 from ste_plugin.config import HostConfig, ServeConfig
-from ste_plugin.durable import make_folder
 from ste_plugin.errors import HostError
+from ste_plugin.storage.durable import make_folder
 from ste_plugin.text.log_summary import last_words
 from ste_plugin.text.redaction import copy_hidden, hidden
 

@@ -11,7 +11,7 @@ from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks import choice_scores
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
-from ste_plugin.store import read_rows, replace_rows
+from ste_plugin.storage.jsonl import read_rows, replace_rows
 
 JUDGED = "judged.jsonl"
 

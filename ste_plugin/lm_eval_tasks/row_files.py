@@ -11,7 +11,7 @@ from ste_plugin.lm_eval_tasks.rows import Row
 from ste_plugin.sources.files import refuse_foreign
 from ste_plugin.sources.parquet import read_parquet
 from ste_plugin.sources.readers import Malformed, read_csv
-from ste_plugin.store import read_rows
+from ste_plugin.storage.jsonl import read_rows
 
 ENDINGS = (".jsonl", ".json", ".csv", ".parquet")
 

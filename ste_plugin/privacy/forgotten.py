@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ste_plugin.records import Drop, Instruction, Record, content_key
-from ste_plugin.store import appending, read_records, record_line
+from ste_plugin.storage.jsonl import appending, read_records, record_line
 
 NAME = "forgotten.jsonl"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ste_plugin.privacy.forgotten import without_forgotten
 from ste_plugin.privacy.scrubbing import scrub
 from ste_plugin.records import Drop, Instruction
-from ste_plugin.store import read_json, replace_json
+from ste_plugin.storage.jsonl import read_json, replace_json
 
 if TYPE_CHECKING:
     from ste_plugin.config import PrivacyConfig

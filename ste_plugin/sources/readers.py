@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.sources.files import NEEDS_EXTRA, located_text, readable
 from ste_plugin.sources.parquet import read_parquet
-from ste_plugin.store import parse_line
+from ste_plugin.storage.jsonl import parse_line
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig

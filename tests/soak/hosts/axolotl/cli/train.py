@@ -8,11 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from ste_plugin.completion import NAME, config_sha256, seal
-from ste_plugin.durable import remove, sync_files, sync_folder
 from ste_plugin.engines.identity import fingerprint
-from ste_plugin.manifest import read_manifest, rows_of_rl
-from ste_plugin.store import replace_json
+from ste_plugin.storage.dataset_manifest import read_manifest, rows_of_rl
+from ste_plugin.storage.durable import remove, sync_files, sync_folder
+from ste_plugin.storage.jsonl import replace_json
+from ste_plugin.storage.training_manifest import NAME, config_sha256, seal
 
 PIECES, PAUSE_S = 6, 0.03
 

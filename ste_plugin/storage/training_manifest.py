@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.errors import DataError
-from ste_plugin.store import read_json
+from ste_plugin.storage.jsonl import read_json
 
 NAME = "trained.json"
 

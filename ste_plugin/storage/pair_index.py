@@ -8,7 +8,7 @@ from typing import overload
 
 from ste_plugin.errors import DataError
 from ste_plugin.records import ResponsePair
-from ste_plugin.store import parse_record
+from ste_plugin.storage.jsonl import parse_record
 
 
 class PairFile(Sequence[ResponsePair]):

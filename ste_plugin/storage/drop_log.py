@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ste_plugin.records import Drop, Record
-from ste_plugin.store import replacing_records
+from ste_plugin.storage.jsonl import replacing_records
 
 
 class Drops:

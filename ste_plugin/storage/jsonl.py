@@ -11,9 +11,9 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 import orjson
 
-from ste_plugin.durable import make_folder, move, open_binary, sync, sync_folder, telling
 from ste_plugin.errors import DataError
 from ste_plugin.records import Record
+from ste_plugin.storage.durable import make_folder, move, open_binary, sync, sync_folder, telling
 from ste_plugin.text.file_type import LIST, problem_of, start_of
 
 R = TypeVar("R", bound=Record)

@@ -9,9 +9,9 @@ from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ste_plugin.durable import move
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.store import fresh_file, read_json, read_rows, to_line
+from ste_plugin.storage.durable import move
+from ste_plugin.storage.jsonl import fresh_file, read_json, read_rows, to_line
 
 ROWS_OF_RL = {
     None: "sft",
