@@ -9,7 +9,7 @@ import yaml
 from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.text import safe_yaml
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 
 def shipped(folder: str) -> Path:
