@@ -12,6 +12,7 @@ from benchmarks.places import response_pair
 from ste_plugin import harvest
 from ste_plugin.completions import CompletionFile
 from ste_plugin.config import ModelConfig
+from ste_plugin.context import Iteration
 from ste_plugin.engines.base import ChatRequest, Sampling
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.judging import JudgeFormat
@@ -21,7 +22,6 @@ from ste_plugin.pool import split_of
 from ste_plugin.questions import questions_of
 from ste_plugin.records import Judgment, ResponsePair
 from ste_plugin.sampling import RULES
-from ste_plugin.session import Iteration
 from ste_plugin.storage.config_file import read_config
 from ste_plugin.storage.jsonl import replace_json, replace_records
 

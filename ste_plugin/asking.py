@@ -7,7 +7,7 @@ from ste_plugin.budget import Budget
 from ste_plugin.completions import CompletionFile
 from ste_plugin.engines.base import ChatRequest, Completion, Engine
 from ste_plugin.errors import EngineError
-from ste_plugin.watch import Bar, Watch
+from ste_plugin.progress import Bar, Watch
 
 
 def owed(requests: Iterable[ChatRequest], file: CompletionFile) -> Iterator[ChatRequest]:

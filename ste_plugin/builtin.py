@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ste_plugin.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from ste_plugin.session import Iteration, IterationReport
+    from ste_plugin.context import Iteration, IterationReport
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.completions import CompletionFile
+from ste_plugin.context import Iteration
 from ste_plugin.dataset import balance, fitting, only_both_orders, weighed
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.harvest import (
@@ -25,7 +26,6 @@ from ste_plugin.pool import Pool, prepare_pool
 from ste_plugin.questions import Question
 from ste_plugin.records import ResponsePair, Split
 from ste_plugin.rows import held_out_rows
-from ste_plugin.session import Iteration
 from ste_plugin.storage.dataset_manifest import write_rows
 from ste_plugin.storage.drop_log import Drops, dropping
 from ste_plugin.storage.jsonl import iter_records, replace_json

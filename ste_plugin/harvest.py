@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ste_plugin import dataset
+from ste_plugin.context import Iteration
 from ste_plugin.dataset import Example, arrange
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import JudgeError
@@ -15,7 +16,6 @@ from ste_plugin.pool import Pool
 from ste_plugin.questions import NEITHER, Question, questions_of
 from ste_plugin.records import Drop, Judgment, Record, ResponsePair, Split
 from ste_plugin.sampling import RULE_FOR_ROWS, RULES
-from ste_plugin.session import Iteration
 from ste_plugin.storage.drop_log import Drops
 from ste_plugin.storage.jsonl import replacing_records
 from ste_plugin.tokens import count_tokens

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.config import ModelConfig
+from ste_plugin.context import open_engine
 from ste_plugin.engines.base import ChatRequest, Place, Sampling
 from ste_plugin.plugins import named, plugin_manager
-from ste_plugin.session import open_engine
 
 
 def judge_once(

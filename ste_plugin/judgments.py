@@ -6,6 +6,7 @@ import msgspec
 
 from ste_plugin.asking import fill
 from ste_plugin.completions import CompletionFile
+from ste_plugin.context import Iteration
 from ste_plugin.dataset import Example
 from ste_plugin.engines.base import ChatRequest, Completion, Sampling
 from ste_plugin.engines.identity import model_identity
@@ -14,7 +15,6 @@ from ste_plugin.judging import JudgeFormat
 from ste_plugin.questions import CORRECT, NEITHER, WRONG, Question
 from ste_plugin.records import ORDERS, Drop, Judgment, ResponsePair
 from ste_plugin.sampling import Rule
-from ste_plugin.session import Iteration
 
 DropReason = Callable[[Judgment, ResponsePair], str | None]
 Due = Callable[[Question], Sequence[int]]

@@ -5,6 +5,7 @@ from typing import Any
 
 from ste_plugin import stages
 from ste_plugin.config import ModelConfig
+from ste_plugin.context import IterationReport, Session
 from ste_plugin.engines.auto import resolved
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.http_prices import read_prices
@@ -12,7 +13,6 @@ from ste_plugin.errors import JudgeError
 from ste_plugin.hosts import axolotl, lm_eval
 from ste_plugin.hosts.run_host import interpreter, require
 from ste_plugin.overlap import pool_while_judging
-from ste_plugin.session import IterationReport, Session
 from ste_plugin.storage.jsonl import read_back, read_json, read_rows, replace_json
 from ste_plugin.to_measure import check_given, measured
 

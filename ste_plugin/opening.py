@@ -14,17 +14,17 @@ from ste_plugin import __version__
 from ste_plugin.budget import Budget
 from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
+from ste_plugin.context import Session, open_engine
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.open_models import OpenModels
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.plugins import named, plugin_manager
+from ste_plugin.progress import Watch
 from ste_plugin.redo import Redo, refuse_changes, set_aside
-from ste_plugin.session import Session, open_engine
 from ste_plugin.storage.config_file import changed_fields, read_config, read_kept
 from ste_plugin.storage.durable import make_folder, sync_folders
 from ste_plugin.storage.jsonl import cut_torn_tail, read_rows, replace_bytes
 from ste_plugin.storage.run_layout import RunFolder
-from ste_plugin.watch import Watch
 
 
 @contextmanager

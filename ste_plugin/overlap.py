@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from ste_plugin.completions import CompletionFile
+from ste_plugin.context import Iteration
 from ste_plugin.engines.open_models import share_hardware
 from ste_plugin.harvest import TRAINING_SPLITS, drop_reason, rule_name
 from ste_plugin.judgments import JudgmentSampler
@@ -15,7 +16,6 @@ from ste_plugin.pool import Pool, prepare_pool, split_of
 from ste_plugin.questions import questions_of
 from ste_plugin.records import ResponsePair
 from ste_plugin.sampling import RULES
-from ste_plugin.session import Iteration
 
 
 def pool_while_judging(first: Iteration) -> Pool:

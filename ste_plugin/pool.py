@@ -30,7 +30,7 @@ from ste_plugin.storage.pair_index import PairFile
 from ste_plugin.writing import ask_labels, made_by_calls, make_pairs
 
 if TYPE_CHECKING:
-    from ste_plugin.session import Session
+    from ste_plugin.context import Session
 
 
 OnPairs = Callable[[Sequence[ResponsePair]], object]

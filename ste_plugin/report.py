@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ste_plugin.session import IterationReport
+from ste_plugin.context import IterationReport
 from ste_plugin.storage.jsonl import replace_bytes
 from ste_plugin.text.sanitize import for_markdown, for_terminal
 

@@ -14,7 +14,7 @@ from ste_plugin.selection import LABEL_VERSION
 from ste_plugin.text.sanitize import for_model
 
 if TYPE_CHECKING:
-    from ste_plugin.session import Session
+    from ste_plugin.context import Session
 
 
 def ask_labels(session: "Session", prompts: Sequence[tuple[Message, ...]]) -> list[Completion]:

@@ -12,8 +12,8 @@ from ste_plugin.budget import Budget
 from ste_plugin.completions import CompletionFile
 from ste_plugin.engines import ChatRequest, Completion, Message, Sampling
 from ste_plugin.errors import DataError, EngineError
+from ste_plugin.progress import Watch
 from ste_plugin.testing import FakeEngine
-from ste_plugin.watch import Watch
 
 
 def request(text: str = "hi", sample: int = 0) -> ChatRequest:

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from builders import config_text
 from ste_plugin import report
-from ste_plugin.session import IterationReport
+from ste_plugin.context import IterationReport
+from ste_plugin.progress import Watch
 from ste_plugin.text.sanitize import for_markdown, for_terminal
-from ste_plugin.watch import Watch
 
 PACKAGE = Path(__file__).parents[1] / "ste_plugin"
 ORDERS = [

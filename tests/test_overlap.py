@@ -7,10 +7,10 @@ from fake_judge import judgment, reply
 
 from chat_server import chat_server
 from ste_plugin import stages
+from ste_plugin.context import Iteration
 from ste_plugin.errors import EngineError
 from ste_plugin.opening import opened
 from ste_plugin.overlap import pool_while_judging
-from ste_plugin.session import Iteration
 from ste_plugin.storage.jsonl import read_json, read_rows
 from test_generate import written
 

@@ -17,7 +17,7 @@ from ste_plugin.text.redaction import hidden
 from ste_plugin.text.sanitize import for_terminal
 
 if TYPE_CHECKING:
-    from ste_plugin.session import Session
+    from ste_plugin.context import Session
 
 app = typer.Typer(
     name="ste",

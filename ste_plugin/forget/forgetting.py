@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ste_plugin.context import Session
 from ste_plugin.forget.cutting import Row, Scissors
 from ste_plugin.forget.datasets import drop_counts, mend_datasets, trained_on
 from ste_plugin.forget.evaluations import mend_evaluations
@@ -20,7 +21,6 @@ from ste_plugin.forget.wanted import Doomed, Wanted, doomed, files_named, keys_i
 from ste_plugin.pool import split_of
 from ste_plugin.privacy.forgotten import Forgotten, forgotten, hash_of, remember
 from ste_plugin.records import Instruction, ResponsePair
-from ste_plugin.session import Session
 from ste_plugin.storage.jsonl import read_json, read_records
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ste_plugin.completions import CompletionFile
+from ste_plugin.context import Session
 from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
 from ste_plugin.engines.identity import fingerprint, model_identity
 from ste_plugin.forget.wanted import Doomed, files_named
@@ -14,7 +15,6 @@ from ste_plugin.pairs import read_answer, read_pair, user
 from ste_plugin.plugins import named
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair
 from ste_plugin.selection import LABEL_VERSION, label
-from ste_plugin.session import Session
 from ste_plugin.storage.jsonl import iter_records, read_json
 from ste_plugin.storage.training_manifest import NAME as TRAINED
 from ste_plugin.storage.training_manifest import trained_model

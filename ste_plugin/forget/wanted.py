@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ste_plugin.context import Session
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.plugins import named
 from ste_plugin.privacy import scrub
 from ste_plugin.privacy.forgotten import forgotten, hash_of
 from ste_plugin.records import Instruction, Judgment, ResponsePair
-from ste_plugin.session import Session
 from ste_plugin.sources import read_instructions
 from ste_plugin.storage.jsonl import iter_records
 

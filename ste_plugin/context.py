@@ -13,9 +13,9 @@ from ste_plugin.engines.identity import model_identity, model_path
 from ste_plugin.engines.open_models import OpenModels
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.plugins import import_object, named
+from ste_plugin.progress import Watch
 from ste_plugin.records import Record, ResponsePair, content_key
 from ste_plugin.storage.run_layout import RunFolder
-from ste_plugin.watch import Watch
 
 
 def open_engine(model: ModelConfig, place: Place, plugins: pluggy.PluginManager) -> Engine:
