@@ -10,7 +10,7 @@ from benchmarks.stage import requests
 from benchmarks.table import Row
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Place
-from ste_plugin.engines.http import create
+from ste_plugin.engines.http.engine import create
 from ste_plugin.judging.builtin import CRITERIA
 
 PAIRS, SAMPLES, NEW_TOKENS, IN_FLIGHT = 100, 4, 4, 16

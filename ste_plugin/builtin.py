@@ -21,7 +21,7 @@ def ste_engines() -> dict[str, str]:
     return {
         "auto": "ste_plugin.engines.auto:create",
         "local": "ste_plugin.engines.local:create",
-        "http": "ste_plugin.engines.http:create",
+        "http": "ste_plugin.engines.http.engine:create",
         "vllm": "ste_plugin.engines.vllm:create",
         "serve": "ste_plugin.engines.serve:create",
     }

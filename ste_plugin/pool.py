@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
-from ste_plugin.engines.http_prices import read_prices
+from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.errors import DataError
 from ste_plugin.pairs import pair_key
 from ste_plugin.plugins import named

@@ -9,7 +9,7 @@ from builders import HERE
 from chat_server import ChatServer
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Completion, Message, Sampling
-from ste_plugin.engines.http import HttpEngine, create
+from ste_plugin.engines.http.engine import HttpEngine, create
 from ste_plugin.errors import EngineError
 
 FORCED = "I compared both.\n\nFinal verdict: [["

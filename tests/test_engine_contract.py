@@ -43,12 +43,12 @@ class KeptOpen:
 
 @contextmanager
 def http_engine(samples: bool) -> Iterator[Callable[[], Engine]]:
-    from ste_plugin.engines import http
+    from ste_plugin.engines.http import engine
 
     with chat_server(babble) as server:
         server.fault = lambda number: refused_as_too_long(server, number)
         options = {"base_url": server.base_url, "prefill": "vllm", "samples": samples}
-        yield lambda: http.create(ModelConfig(model="tiny", engine="http", options=options), HERE)
+        yield lambda: engine.create(ModelConfig(model="tiny", engine="http", options=options), HERE)
 
 
 def refused_as_too_long(server: ChatServer, number: int) -> Refuse | None:

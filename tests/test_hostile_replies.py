@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import labels, named_choice, official, rating, verdict
 
-from ste_plugin.engines.http_reply import read_choice
+from ste_plugin.engines.http.response import read_choice
 from ste_plugin.judging import parse_verdict
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.choosing import parse_choice, parse_rating

@@ -8,7 +8,7 @@ from typing import Any
 from http_asking import answers, engine, prompts, wanted
 
 from chat_server import HANG, ChatServer, babble, chat_server
-from ste_plugin.engines.http import HttpEngine
+from ste_plugin.engines.http.engine import HttpEngine
 
 CONNECT = socket.create_connection
 TOGETHER = 8

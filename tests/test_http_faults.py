@@ -23,7 +23,7 @@ from chat_server import (
     babble,
     chat_server,
 )
-from ste_plugin.engines.http_refusal import retry_after_s
+from ste_plugin.engines.http.errors import retry_after_s
 from ste_plugin.errors import EngineError
 
 
@@ -164,7 +164,7 @@ import sys
 from pathlib import Path
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Message, Place, Sampling
-from ste_plugin.engines.http import create
+from ste_plugin.engines.http.engine import create
 
 HERE = Place(Path(), Path())
 engine = create(ModelConfig(model="tiny", options={"base_url": sys.argv[1]}), HERE)

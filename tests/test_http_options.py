@@ -9,7 +9,7 @@ from http_asking import always, answers, engine, refused, wanted
 from builders import HERE
 from chat_server import Refuse, babble, chat_server
 from ste_plugin.config import ModelConfig
-from ste_plugin.engines.http import create
+from ste_plugin.engines.http.engine import create
 from ste_plugin.errors import ConfigError, SteError
 
 KEY = "sk-Very5ecret-0123456789"

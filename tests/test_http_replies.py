@@ -4,8 +4,8 @@ import pytest
 from http_asking import always, answers, engine, prompts, refused, says, wanted
 
 from chat_server import CUT_BODY, CUT_CHUNKS, Refuse, babble, chat_server
-from ste_plugin.engines.http_prices import read_prices
-from ste_plugin.engines.http_reply import same_model
+from ste_plugin.engines.http.prices import read_prices
+from ste_plugin.engines.http.response import same_model
 from ste_plugin.errors import EngineError
 
 REFUSALS = (

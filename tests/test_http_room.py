@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ste_plugin.engines.http_endpoint import Endpoint
-from ste_plugin.engines.http_options import EndpointOptions
-from ste_plugin.engines.http_rate import PerMinute, TokenGuess
-from ste_plugin.engines.http_refusal import silence
-from ste_plugin.engines.http_reply import NO_SAMPLES, TOO_LONG, Reply
-from ste_plugin.engines.http_room import Room
+from ste_plugin.engines.http.concurrency import Room
+from ste_plugin.engines.http.endpoint import Endpoint
+from ste_plugin.engines.http.errors import silence
+from ste_plugin.engines.http.options import EndpointOptions
+from ste_plugin.engines.http.rate_limit import PerMinute, TokenGuess
+from ste_plugin.engines.http.response import NO_SAMPLES, TOO_LONG, Reply
 
 SAID = Reply(("[[A]]",), ("stop",), 20, 5)
 SECONDS = st.floats(0, 600)

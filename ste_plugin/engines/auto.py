@@ -73,7 +73,7 @@ def _check_options(model: ModelConfig, engine: str, why: str) -> None:
 
 
 def _options() -> dict[str, type[Strict]]:
-    from ste_plugin.engines.http_options import HttpOptions
+    from ste_plugin.engines.http.options import HttpOptions
     from ste_plugin.engines.local import LocalOptions
     from ste_plugin.engines.serve import ServeOptions
     from ste_plugin.engines.vllm_options import VllmOptions

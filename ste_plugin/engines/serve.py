@@ -10,9 +10,9 @@ from typing import Annotated
 from pydantic import Field
 
 from ste_plugin.config import ModelConfig, Positive, ServeConfig
-from ste_plugin.engines import http
 from ste_plugin.engines.base import ChatRequest, Completion, Engine, Place
-from ste_plugin.engines.http_options import Seconds
+from ste_plugin.engines.http import engine
+from ste_plugin.engines.http.options import Seconds
 from ste_plugin.engines.identity import model_path
 from ste_plugin.engines.lazy import LazyEngine
 from ste_plugin.engines.serve_process import ServerProcess, free_port
@@ -61,7 +61,7 @@ class ServedEngine:
         self._server = ServerProcess(command, visible_gpus(options), port, log, path)
         try:
             self._server.wait_until_ready(options.start_timeout_s)
-            self._asked = http.create(self._client(name, options), place)
+            self._asked = engine.create(self._client(name, options), place)
         except BaseException:  # an interrupt, too, must leave nothing running
             self._server.stop()
             raise

@@ -14,7 +14,7 @@ with atheris.instrument_imports(include=["ste_plugin", "yaml"]):
     import yaml
     from oracles import labels, named_choice, official, rating, verdict
 
-    from ste_plugin.engines.http_reply import read_choice
+    from ste_plugin.engines.http.response import read_choice
     from ste_plugin.judging import neutralise, parse_verdict
     from ste_plugin.judging.builtin import FORMATS
     from ste_plugin.judging.choosing import parse_choice, parse_rating

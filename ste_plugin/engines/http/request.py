@@ -6,7 +6,7 @@ from itertools import chain, groupby, islice
 from typing import Any
 
 from ste_plugin.engines.base import ChatRequest, Message
-from ste_plugin.engines.http_options import Prefill
+from ste_plugin.engines.http.options import Prefill
 
 _MOST_SAMPLES = 128
 """The largest `n` that OpenAI's own server takes."""

@@ -8,7 +8,7 @@ import httpx
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from ste_plugin.config import Positive, Strict
-from ste_plugin.engines.http_prices import Prices
+from ste_plugin.engines.http.prices import Prices
 from ste_plugin.errors import ConfigError
 from ste_plugin.text.redaction import keep_secret
 from ste_plugin.text.settings_errors import validated

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ste_plugin.engines.base import Completion
-from ste_plugin.engines.http_wire import Call
+from ste_plugin.engines.http.request import Call
 
 _THINK_OPEN, _THINK_CLOSE = "<think>", "</think>"
 _VERSION = re.compile(r"[-@:](\d{3,}[\d.-]*|v\d[\d.]*|latest)")

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 
-from ste_plugin.engines.http_endpoint import Endpoint, doubled
+from ste_plugin.engines.http.endpoint import Endpoint, doubled
 
 _LONGEST_PAUSE_S = 30.0
 

@@ -3,11 +3,11 @@
 import random
 from dataclasses import dataclass
 
-from ste_plugin.engines.http_options import EndpointOptions
-from ste_plugin.engines.http_rate import PerMinute, TokenGuess
-from ste_plugin.engines.http_refusal import DOWN, Transient
-from ste_plugin.engines.http_reply import NO_SAMPLES, TOO_LONG, Reply
-from ste_plugin.engines.http_room import Room
+from ste_plugin.engines.http.concurrency import Room
+from ste_plugin.engines.http.errors import DOWN, Transient
+from ste_plugin.engines.http.options import EndpointOptions
+from ste_plugin.engines.http.rate_limit import PerMinute, TokenGuess
+from ste_plugin.engines.http.response import NO_SAMPLES, TOO_LONG, Reply
 
 _LONGEST_REST_S = 60.0
 

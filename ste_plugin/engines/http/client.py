@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 import httpx
 
-from ste_plugin.engines.http_endpoints import Closed
+from ste_plugin.engines.http.load_balancer import Closed
 
 _CONNECT_TIMEOUT_S = 10.0
 _HERE = ("all://127.0.0.1", "all://localhost", "all://[::1]")

@@ -9,12 +9,12 @@ from itertools import chain
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Place
-from ste_plugin.engines.http_endpoint import Endpoint
-from ste_plugin.engines.http_endpoints import Endpoints
-from ste_plugin.engines.http_options import HttpOptions, read_api_key, read_options
-from ste_plugin.engines.http_reply import TOO_LONG, Reply, completions, read_choice
-from ste_plugin.engines.http_session import HttpSession
-from ste_plugin.engines.http_wire import Call, body, plan_calls
+from ste_plugin.engines.http.endpoint import Endpoint
+from ste_plugin.engines.http.load_balancer import Endpoints
+from ste_plugin.engines.http.options import HttpOptions, read_api_key, read_options
+from ste_plugin.engines.http.request import Call, body, plan_calls
+from ste_plugin.engines.http.response import TOO_LONG, Reply, completions, read_choice
+from ste_plugin.engines.http.session import HttpSession
 from ste_plugin.errors import EngineError
 
 logger = logging.getLogger(__name__)

@@ -5,11 +5,11 @@ from typing import Any
 
 import httpx
 
-from ste_plugin.engines.http_client import Client
-from ste_plugin.engines.http_endpoint import Endpoint
-from ste_plugin.engines.http_options import HttpOptions
-from ste_plugin.engines.http_refusal import Transient, refusal, refuses_samples, silence, too_long
-from ste_plugin.engines.http_reply import (
+from ste_plugin.engines.http.client import Client
+from ste_plugin.engines.http.endpoint import Endpoint
+from ste_plugin.engines.http.errors import Transient, refusal, refuses_samples, silence, too_long
+from ste_plugin.engines.http.options import HttpOptions
+from ste_plugin.engines.http.response import (
     NO_SAMPLES,
     TOO_LONG,
     Reply,

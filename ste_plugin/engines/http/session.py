@@ -3,13 +3,13 @@
 from threading import Event
 from time import monotonic
 
-from ste_plugin.engines.http_attempts import Attempts
-from ste_plugin.engines.http_connection import Body, Connections
-from ste_plugin.engines.http_endpoint import Endpoint
-from ste_plugin.engines.http_endpoints import Closed, Endpoints, NoneLeft
-from ste_plugin.engines.http_options import HttpOptions
-from ste_plugin.engines.http_refusal import Transient
-from ste_plugin.engines.http_reply import Reply
+from ste_plugin.engines.http.connection import Body, Connections
+from ste_plugin.engines.http.endpoint import Endpoint
+from ste_plugin.engines.http.errors import Transient
+from ste_plugin.engines.http.load_balancer import Closed, Endpoints, NoneLeft
+from ste_plugin.engines.http.options import HttpOptions
+from ste_plugin.engines.http.response import Reply
+from ste_plugin.engines.http.retry import Attempts
 from ste_plugin.errors import EngineError
 
 _CHARACTERS_A_TOKEN = 3.0

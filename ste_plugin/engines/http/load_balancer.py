@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from threading import Condition, Event
 from time import monotonic
 
-from ste_plugin.engines.http_attempts import Attempts
-from ste_plugin.engines.http_endpoint import Endpoint, Visit
-from ste_plugin.engines.http_refusal import Transient
-from ste_plugin.engines.http_reply import Reply
+from ste_plugin.engines.http.endpoint import Endpoint, Visit
+from ste_plugin.engines.http.errors import Transient
+from ste_plugin.engines.http.response import Reply
+from ste_plugin.engines.http.retry import Attempts
 
 
 class NoneLeft(Exception):

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from ste_plugin.engines.http_options import EndpointOptions
+from ste_plugin.engines.http.options import EndpointOptions
 from ste_plugin.errors import EngineError
 
 _LONGEST_RETRY_AFTER_S = 60.0

@@ -1,0 +1,1 @@
+"""The engine `http`: any OpenAI-compatible server, or several."""
