@@ -20,7 +20,7 @@ def ste_sources() -> dict[str, Any]:
 def ste_engines() -> dict[str, str]:
     return {
         "auto": "ste_plugin.engines.auto:create",
-        "local": "ste_plugin.engines.local:create",
+        "local": "ste_plugin.engines.local.options:create",
         "http": "ste_plugin.engines.http.engine:create",
         "vllm": "ste_plugin.engines.vllm:create",
         "serve": "ste_plugin.engines.serve:create",

@@ -11,7 +11,7 @@ from hostile import texts
 
 from builders import config, config_text
 from ste_plugin.demo import fetch
-from ste_plugin.engines.local import LocalOptions
+from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.errors import ConfigError, EngineError, HostError
 from ste_plugin.hosts.axolotl_config import read_recipe
 from ste_plugin.storage.config_file import read_yaml
@@ -97,7 +97,7 @@ def armed_model(tiny_model, tmp_path) -> Path:
 
 
 def test_code_that_a_model_brings_along_is_not_run_and_nobody_is_asked(armed_model, tmp_path):
-    from ste_plugin.engines.local_loading import load
+    from ste_plugin.engines.local.loading import load
 
     with pytest.raises(EngineError, match="cannot be loaded"):
         load(str(armed_model), LocalOptions(device="cpu"))
@@ -120,7 +120,7 @@ def pickled_model(tiny_model, tmp_path) -> Path:
 
 
 def test_weights_that_are_pickles_are_refused_saying_what_was_expected(pickled_model):
-    from ste_plugin.engines.local_loading import load
+    from ste_plugin.engines.local.loading import load
     from ste_plugin.model_folder import refuse_pickles
 
     with pytest.raises(EngineError, match="safetensors"):

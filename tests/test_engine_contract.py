@@ -71,10 +71,10 @@ def opened(
     if kind == "fake":
         yield lambda: FakeEngine(words)
     elif kind == "local":
-        from ste_plugin.engines import local
+        from ste_plugin.engines.local import options
 
         model = str(request.getfixturevalue("tiny_model"))
-        yield lambda: local.create(ModelConfig(model=model, engine="local"), HERE)
+        yield lambda: options.create(ModelConfig(model=model, engine="local"), HERE)
     elif kind in REAL:
         create = {"vllm": vllm_in_process, "serve": vllm_served}[kind]
         model = request.getfixturevalue("tiny_vllm_model")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig
 
 from ste_plugin.engines import ChatRequest, Message, Sampling
-from ste_plugin.engines.local_batches import Prompt, Room, next_batch, ordered, windows
-from ste_plugin.engines.local_memory import automatic_room, check_weights_fit, free_memory
+from ste_plugin.engines.local.batches import Prompt, Room, next_batch, ordered, windows
+from ste_plugin.engines.local.memory import automatic_room, check_weights_fit, free_memory
 from ste_plugin.errors import EngineError
 
 CPU = torch.device("cpu")

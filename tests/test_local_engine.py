@@ -8,11 +8,12 @@ import torch
 
 from builders import HERE
 from ste_plugin.config import ModelConfig
-from ste_plugin.engines import ChatRequest, Completion, Message, Sampling, local
-from ste_plugin.engines.local import LocalOptions
-from ste_plugin.engines.local_decoding import read
-from ste_plugin.engines.local_loading import Loaded, load
-from ste_plugin.engines.local_model import LocalEngine
+from ste_plugin.engines import ChatRequest, Completion, Message, Sampling
+from ste_plugin.engines.local import options
+from ste_plugin.engines.local.decoding import read
+from ste_plugin.engines.local.loading import Loaded, load
+from ste_plugin.engines.local.model import LocalEngine
+from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.errors import ConfigError, EngineError
 
 RUBRIC = "Two assistants answered the same instruction; decide which serves the person better. "
@@ -166,13 +167,13 @@ def test_the_threads_of_the_options_are_used(tiny_model):
 def test_an_unknown_option_names_those_that_there_are(tiny_model):
     model = ModelConfig(model=str(tiny_model), engine="local", options={"batch": 3})
     with pytest.raises(ConfigError, match=r"batch: unknown key; there are: revision.*threads"):
-        local.create(model, HERE)
+        options.create(model, HERE)
 
 
 def test_a_folder_without_a_model_is_an_engine_error(tmp_path):
     model = ModelConfig(model=str(tmp_path), engine="local")
     with (
-        closing(local.create(model, HERE)) as engine,
+        closing(options.create(model, HERE)) as engine,
         pytest.raises(EngineError, match="config.json"),
     ):
         list(engine.complete(asked()))

@@ -16,7 +16,8 @@ from vllm_here import vllm_in_process, vllm_served
 
 from builders import HERE
 from ste_plugin.config import ModelConfig
-from ste_plugin.engines import ChatRequest, Engine, Message, Place, Sampling, local, vllm
+from ste_plugin.engines import ChatRequest, Engine, Message, Place, Sampling, vllm
+from ste_plugin.engines.local import options
 from ste_plugin.engines.vllm_failure import vllm_words
 from ste_plugin.errors import ConfigError, EngineError
 
@@ -40,7 +41,7 @@ def texts(engine: Engine, requests: list[ChatRequest]) -> list[str]:
 
 
 def of_local(model: Path, requests: list[ChatRequest]) -> list[str]:
-    with closing(local.create(ModelConfig(model=str(model), engine="local"), HERE)) as engine:
+    with closing(options.create(ModelConfig(model=str(model), engine="local"), HERE)) as engine:
         return texts(engine, requests)
 
 

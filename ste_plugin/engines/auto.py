@@ -17,10 +17,11 @@ def create(model: ModelConfig, place: Place) -> Engine:
 
     Raises: ConfigError for an option that the picked engine does not have.
     """
-    from ste_plugin.engines import local, serve, vllm
+    from ste_plugin.engines import serve, vllm
+    from ste_plugin.engines.local import options
 
     chosen = resolved(model, place)
-    factories = {"local": local.create, "serve": serve.create, "vllm": vllm.create}
+    factories = {"local": options.create, "serve": serve.create, "vllm": vllm.create}
     return factories[chosen.engine](chosen, place)
 
 
@@ -74,7 +75,7 @@ def _check_options(model: ModelConfig, engine: str, why: str) -> None:
 
 def _options() -> dict[str, type[Strict]]:
     from ste_plugin.engines.http.options import HttpOptions
-    from ste_plugin.engines.local import LocalOptions
+    from ste_plugin.engines.local.options import LocalOptions
     from ste_plugin.engines.serve import ServeOptions
     from ste_plugin.engines.vllm_options import VllmOptions
 

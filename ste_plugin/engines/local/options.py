@@ -44,8 +44,8 @@ def create(model: ModelConfig, place: Place) -> Engine:
     def load_engine() -> Engine:
         path = usable_path(model, place.base)
 
-        from ste_plugin.engines.local_loading import load
-        from ste_plugin.engines.local_model import LocalEngine
+        from ste_plugin.engines.local.loading import load
+        from ste_plugin.engines.local.model import LocalEngine
 
         return LocalEngine(load(path, options), options, place.say)
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from ste_plugin.engines.identity import adapter_base
-from ste_plugin.engines.local import LocalOptions
-from ste_plugin.engines.local_attention import share_heads
-from ste_plugin.engines.local_memory import check_weights_fit, free_memory
+from ste_plugin.engines.local.attention import share_heads
+from ste_plugin.engines.local.memory import check_weights_fit, free_memory
+from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.engines.model_files import EXPECTED
 from ste_plugin.errors import ConfigError, EngineError, SteError
 

@@ -8,11 +8,11 @@ import torch
 
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.chat import choice_token, render_chat
-from ste_plugin.engines.local import LocalOptions
-from ste_plugin.engines.local_batches import Prompt, next_batch, ordered, windows
-from ste_plugin.engines.local_decoding import decode, read
-from ste_plugin.engines.local_loading import Loaded
-from ste_plugin.engines.local_memory import automatic_room, no_room
+from ste_plugin.engines.local.batches import Prompt, next_batch, ordered, windows
+from ste_plugin.engines.local.decoding import decode, read
+from ste_plugin.engines.local.loading import Loaded
+from ste_plugin.engines.local.memory import automatic_room, no_room
+from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.engines.sampler import draw, uniforms
 
 _AHEAD = 4

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ste_plugin.engines.local_batches import Room
+from ste_plugin.engines.local.batches import Room
 from ste_plugin.errors import EngineError
 
 _SHARE = {"cuda": 0.8, "cpu": 0.5}

@@ -1,0 +1,1 @@
+"""The engine `local`: transformers, in this process."""
