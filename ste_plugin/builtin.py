@@ -22,8 +22,8 @@ def ste_engines() -> dict[str, str]:
         "auto": "ste_plugin.engines.auto:create",
         "local": "ste_plugin.engines.local.options:create",
         "http": "ste_plugin.engines.http.engine:create",
-        "vllm": "ste_plugin.engines.vllm:create",
-        "serve": "ste_plugin.engines.serve:create",
+        "vllm": "ste_plugin.engines.vllm.engine:create",
+        "serve": "ste_plugin.engines.vllm.server:create",
     }
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import judged_in_processes
 
-from ste_plugin.engines.serve_process import free_port
+from ste_plugin.engines.vllm.server_process import free_port
 
 ON_A_CPU = {
     "bf16": False, "fp16": False, "tf32": False, "optimizer": "adamw_torch", "dataset_num_proc": 0,

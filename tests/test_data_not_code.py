@@ -69,7 +69,7 @@ def test_whoever_loads_a_model_says_whether_its_own_code_may_run():
 
 @pytest.mark.parametrize("engine", ["local", "vllm", "serve"])
 def test_foreign_code_runs_only_if_the_config_says_so_in_words(engine):
-    from ste_plugin.engines.vllm_options import VllmOptions
+    from ste_plugin.engines.vllm.options import VllmOptions
 
     options = LocalOptions if engine == "local" else VllmOptions
     assert options().trust_remote_code is False

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from ste_plugin.config import ModelConfig, ServeConfig
-from ste_plugin.engines import ChatRequest, Engine, Message, Place, Sampling, serve
-from ste_plugin.engines.serve import ServeOptions, server_command
-from ste_plugin.engines.vllm_options import visible_gpus
+from ste_plugin.engines import ChatRequest, Engine, Message, Place, Sampling
+from ste_plugin.engines.vllm import server
+from ste_plugin.engines.vllm.options import visible_gpus
+from ste_plugin.engines.vllm.server import ServeOptions, server_command
 from ste_plugin.errors import ConfigError, EngineError
 
 TESTS = Path(__file__).parent
@@ -45,7 +46,7 @@ def served(tmp_path: Path, *, options: dict | None = None, **then: object) -> It
     command = (*FAKE, "--then", json.dumps(then))
     place = Place(tmp_path, tmp_path / "logs", ServeConfig(command=command))
     model = ModelConfig(model="judge", engine="serve", options=options or {})
-    with closing(serve.create(model, place)) as engine:
+    with closing(server.create(model, place)) as engine:
         yield engine
 
 
@@ -177,7 +178,7 @@ def test_a_port_in_use_is_named(tmp_path):
 def test_a_program_that_is_not_there_is_named(tmp_path):
     place = Place(tmp_path, tmp_path, ServeConfig(python="/no/such/python"))
     with (
-        closing(serve.create(ModelConfig(model="judge", engine="serve"), place)) as engine,
+        closing(server.create(ModelConfig(model="judge", engine="serve"), place)) as engine,
         pytest.raises(EngineError, match="/no/such/python: no such program"),
     ):
         list(engine.complete(asked(1)))
@@ -277,7 +278,7 @@ def test_fewer_gpus_than_the_parallel_sizes_need_are_refused(tmp_path):
     options = {"gpus": [0, 1], "tensor_parallel_size": 2, "data_parallel_size": 2}
     model = ModelConfig(model="judge", engine="serve", options=options)
     with pytest.raises(ConfigError, match="4 are needed"):
-        serve.create(model, Place(tmp_path, tmp_path))
+        server.create(model, Place(tmp_path, tmp_path))
 
 
 def test_a_wrong_option_is_refused_when_the_engine_is_made(tmp_path):
@@ -286,4 +287,4 @@ def test_a_wrong_option_is_refused_when_the_engine_is_made(tmp_path):
         ConfigError,
         match=r"serve:(.|\n)*max_model_length: unknown key; did you mean 'max_model_len'",
     ):
-        serve.create(model, Place(tmp_path, tmp_path))
+        server.create(model, Place(tmp_path, tmp_path))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ste_plugin.config import ModelConfig, ServeConfig
-from ste_plugin.engines import Engine, Place, serve, vllm
+from ste_plugin.engines import Engine, Place
+from ste_plugin.engines.vllm import engine, server
 
 SMALL = {"dtype": "float32", "max_model_len": 512, "enforce_eager": True, "max_num_seqs": 16}
 ON_A_CPU = ["--no-enable-chunked-prefill"]
@@ -26,7 +27,7 @@ def vllm_in_process(model: Path, logs: Path, **options) -> Engine:
     if importlib.util.find_spec("vllm") is None:
         pytest.skip("vLLM is not installed beside the tests: `make test-vllm` has it")
     config = ModelConfig(model=str(model), engine="vllm", options=SMALL | options)
-    return vllm.create(config, Place(Path(), logs))
+    return engine.create(config, Place(Path(), logs))
 
 
 def vllm_served(model: Path, logs: Path, **options) -> Engine:
@@ -38,4 +39,4 @@ def vllm_served(model: Path, logs: Path, **options) -> Engine:
     config = ModelConfig(
         model=str(model), engine="serve", options=SMALL | {"arguments": ON_A_CPU} | options
     )
-    return serve.create(config, Place(Path(), logs, ServeConfig(python=python)))
+    return server.create(config, Place(Path(), logs, ServeConfig(python=python)))

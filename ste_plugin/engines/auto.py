@@ -17,11 +17,11 @@ def create(model: ModelConfig, place: Place) -> Engine:
 
     Raises: ConfigError for an option that the picked engine does not have.
     """
-    from ste_plugin.engines import serve, vllm
     from ste_plugin.engines.local import options
+    from ste_plugin.engines.vllm import engine, server
 
     chosen = resolved(model, place)
-    factories = {"local": options.create, "serve": serve.create, "vllm": vllm.create}
+    factories = {"local": options.create, "serve": server.create, "vllm": engine.create}
     return factories[chosen.engine](chosen, place)
 
 
@@ -76,8 +76,8 @@ def _check_options(model: ModelConfig, engine: str, why: str) -> None:
 def _options() -> dict[str, type[Strict]]:
     from ste_plugin.engines.http.options import HttpOptions
     from ste_plugin.engines.local.options import LocalOptions
-    from ste_plugin.engines.serve import ServeOptions
-    from ste_plugin.engines.vllm_options import VllmOptions
+    from ste_plugin.engines.vllm.options import VllmOptions
+    from ste_plugin.engines.vllm.server import ServeOptions
 
     return {"local": LocalOptions, "vllm": VllmOptions, "serve": ServeOptions, "http": HttpOptions}
 

@@ -15,14 +15,14 @@ from ste_plugin.engines.http import engine
 from ste_plugin.engines.http.options import Seconds
 from ste_plugin.engines.identity import model_path
 from ste_plugin.engines.lazy import LazyEngine
-from ste_plugin.engines.serve_process import ServerProcess, free_port
-from ste_plugin.engines.vllm_options import (
+from ste_plugin.engines.vllm.options import (
     VllmOptions,
     as_flags,
     read_options,
     visible_gpus,
     vllm_arguments,
 )
+from ste_plugin.engines.vllm.server_process import ServerProcess, free_port
 from ste_plugin.errors import EngineError
 
 _SERVER = ("-m", "vllm.entrypoints.openai.api_server")

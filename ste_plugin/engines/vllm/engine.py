@@ -4,7 +4,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import Engine, Place
 from ste_plugin.engines.lazy import LazyEngine
 from ste_plugin.engines.model_files import usable_path
-from ste_plugin.engines.vllm_options import VllmOptions, read_options
+from ste_plugin.engines.vllm.options import VllmOptions, read_options
 from ste_plugin.errors import ConfigError, EngineError
 
 
@@ -23,7 +23,7 @@ def create(model: ModelConfig, place: Place) -> Engine:
 
     def load() -> Engine:
         try:
-            from ste_plugin.engines.vllm_model import VllmEngine
+            from ste_plugin.engines.vllm.model import VllmEngine
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "vllm":
                 raise

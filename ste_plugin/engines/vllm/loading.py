@@ -14,8 +14,8 @@ from vllm import LLM
 from vllm.platforms import current_platform
 from vllm.v1.engine.exceptions import EngineDeadError
 
-from ste_plugin.engines.vllm_failure import cure, vllm_words
-from ste_plugin.engines.vllm_leash import Leash
+from ste_plugin.engines.vllm.errors import cure, vllm_words
+from ste_plugin.engines.vllm.reaper import Leash
 from ste_plugin.errors import EngineError
 
 

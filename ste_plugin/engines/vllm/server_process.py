@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from ste_plugin import guard
-from ste_plugin.engines.vllm_failure import cure, vllm_words
+from ste_plugin.engines.vllm.errors import cure, vllm_words
 from ste_plugin.errors import EngineError
 from ste_plugin.text.redaction import copy_hidden
 

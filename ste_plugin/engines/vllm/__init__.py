@@ -1,0 +1,1 @@
+"""The engines `vllm` (in this process) and `serve` (a server of the run's own)."""
