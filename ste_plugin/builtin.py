@@ -19,7 +19,7 @@ def ste_sources() -> dict[str, Any]:
 @hookimpl
 def ste_engines() -> dict[str, str]:
     return {
-        "auto": "ste_plugin.engines.auto:create",
+        "auto": "ste_plugin.engines.registry:create",
         "local": "ste_plugin.engines.local.options:create",
         "http": "ste_plugin.engines.http.engine:create",
         "vllm": "ste_plugin.engines.vllm.engine:create",

@@ -6,9 +6,9 @@ from typing import Any
 from ste_plugin import stages
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import IterationReport, Session
-from ste_plugin.engines.auto import resolved
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.http.prices import read_prices
+from ste_plugin.engines.registry import resolved
 from ste_plugin.errors import JudgeError
 from ste_plugin.hosts import axolotl, lm_eval
 from ste_plugin.hosts.run_host import interpreter, require

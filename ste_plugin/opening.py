@@ -16,7 +16,7 @@ from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
 from ste_plugin.context import Session, open_engine
 from ste_plugin.engines.base import Place
-from ste_plugin.engines.open_models import OpenModels
+from ste_plugin.engines.model_pool import OpenModels
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.plugins import named, plugin_manager
 from ste_plugin.progress import Watch

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ste_plugin.completions import CompletionFile
 from ste_plugin.context import Iteration
-from ste_plugin.engines.open_models import share_hardware
+from ste_plugin.engines.model_pool import share_hardware
 from ste_plugin.harvest import TRAINING_SPLITS, drop_reason, rule_name
 from ste_plugin.judgments import JudgmentSampler
 from ste_plugin.pool import Pool, prepare_pool, split_of

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ste_plugin.config import ModelConfig, ServeConfig
-from ste_plugin.engines import ChatRequest, Message, Place, Sampling, auto
+from ste_plugin.engines import ChatRequest, Message, Place, Sampling, registry
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.engines.local import options
 from ste_plugin.errors import ConfigError
@@ -27,7 +27,7 @@ def test_auto_is_the_default():
 
 
 def test_without_a_gpu_it_is_local():
-    name, why = auto.picked(place())
+    name, why = registry.picked(place())
     assert name == "local"
     assert "vLLM" in why
 
@@ -36,7 +36,7 @@ def test_vllm_without_a_gpu_is_not_picked(tmp_path, monkeypatch):
     (tmp_path / "vllm").mkdir()
     (tmp_path / "vllm" / "__init__.py").write_text("raise RuntimeError('imported too early')")
     monkeypatch.syspath_prepend(tmp_path)
-    assert auto.picked(place()) == ("local", "vLLM is installed, but there is no CUDA device")
+    assert registry.picked(place()) == ("local", "vLLM is installed, but there is no CUDA device")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_vllm_without_a_gpu_is_not_picked(tmp_path, monkeypatch):
     ],
 )
 def test_an_environment_for_a_server_makes_it_serve(serve, words):
-    name, why = auto.picked(place(**serve))
+    name, why = registry.picked(place(**serve))
     assert name == "serve"
     assert words in why
 
@@ -56,7 +56,7 @@ def test_what_was_picked_and_why_is_said_once():
     said: list[str] = []
     where = place(said)
     for name in ("first", "second"):
-        auto.create(ModelConfig(model=name), where).close()
+        registry.create(ModelConfig(model=name), where).close()
     assert len(said) == 1
     assert said[0].startswith("engine: auto is local, as vLLM is")
 
@@ -64,7 +64,7 @@ def test_what_was_picked_and_why_is_said_once():
 def test_another_engine_than_auto_is_left_as_it_is():
     said: list[str] = []
     model = ModelConfig(model="m", engine="http", options={"base_url": "http://localhost"})
-    assert auto.resolved(model, place(said)) is model
+    assert registry.resolved(model, place(said)) is model
     assert said == []
 
 
@@ -78,19 +78,19 @@ def test_another_engine_than_auto_is_left_as_it_is():
 )
 def test_an_option_of_another_engine_names_the_engines_that_have_it(option, others):
     with pytest.raises(ConfigError) as caught:
-        auto.create(ModelConfig(model="m", options={option: 2}), place())
+        registry.create(ModelConfig(model="m", options={option: 2}), place())
     assert "engine auto is local, as vLLM is" in str(caught.value)
     assert others in str(caught.value)
 
 
 def test_an_option_of_no_engine_is_refused_by_the_picked_one():
     with pytest.raises(ConfigError, match=r"engine local:(.|\n)*bacth: unknown key; there are"):
-        auto.create(ModelConfig(model="m", options={"bacth": 2}), place())
+        registry.create(ModelConfig(model="m", options={"bacth": 2}), place())
 
 
 def test_options_of_the_picked_engine_are_taken():
     model = ModelConfig(model="m", options={"tensor_parallel_size": 2})
-    assert auto.resolved(model, place(python="python")).engine == "serve"
+    assert registry.resolved(model, place(python="python")).engine == "serve"
 
 
 def test_auto_answers_as_the_engine_that_it_picked(tiny_model):
@@ -100,7 +100,7 @@ def test_auto_answers_as_the_engine_that_it_picked(tiny_model):
     ]
     model = ModelConfig(model=str(tiny_model))
     found = []
-    for create in (auto.create, options.create):
+    for create in (registry.create, options.create):
         with closing(create(model, place())) as engine:
             found.append(list(engine.complete(requests)))
     assert found[0] == found[1]

@@ -121,7 +121,7 @@ def pickled_model(tiny_model, tmp_path) -> Path:
 
 def test_weights_that_are_pickles_are_refused_saying_what_was_expected(pickled_model):
     from ste_plugin.engines.local.loading import load
-    from ste_plugin.model_folder import refuse_pickles
+    from ste_plugin.engines.model_folder import refuse_pickles
 
     with pytest.raises(EngineError, match="safetensors"):
         load(str(pickled_model), LocalOptions(device="cpu"))

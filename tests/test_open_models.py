@@ -3,7 +3,7 @@
 import pytest
 
 from ste_plugin.config import ModelConfig
-from ste_plugin.engines.open_models import OpenModels, share_hardware
+from ste_plugin.engines.model_pool import OpenModels, share_hardware
 from ste_plugin.testing import FakeEngine
 
 

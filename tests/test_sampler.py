@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ste_plugin.engines.sampler import draw, uniforms
+from ste_plugin.engines.token_sampler import draw, uniforms
 
 LOGITS = st.lists(st.floats(-8, 8, width=32), min_size=2, max_size=40)
 UNIFORM = st.floats(0, 1, exclude_max=True)

@@ -16,8 +16,8 @@ from ste_plugin.axolotl.config_checks import check_config
 from ste_plugin.axolotl.row_checks import check_rows, check_tokens
 from ste_plugin.axolotl.settings import STESettings, read_settings
 from ste_plugin.engines.identity import fingerprint
+from ste_plugin.engines.model_folder import check_model, copy_tokenizer
 from ste_plugin.errors import PluginError
-from ste_plugin.model_folder import check_model, copy_tokenizer
 from ste_plugin.storage import training_manifest
 from ste_plugin.storage.dataset_manifest import Manifest, read_manifest, rows_of_rl
 from ste_plugin.storage.durable import sync_files, sync_folder

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.identity import adapter_base, model_path
+from ste_plugin.engines.model_folder import check_whole
 from ste_plugin.errors import EngineError, HostError
-from ste_plugin.model_folder import check_whole
 
 EXPECTED = (
     "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a hub id "

@@ -10,7 +10,7 @@ from ste_plugin.budget import Budget
 from ste_plugin.config import RunConfig
 from ste_plugin.context import Session, open_engine
 from ste_plugin.engines.base import Place
-from ste_plugin.engines.open_models import OpenModels
+from ste_plugin.engines.model_pool import OpenModels
 from ste_plugin.errors import ConfigError
 from ste_plugin.plugins import plugin_manager
 from ste_plugin.progress import Watch

@@ -10,7 +10,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from ste_plugin.engines.base import Sampling
-from ste_plugin.engines.sampler import draw
+from ste_plugin.engines.token_sampler import draw
 
 _WORTH_SHARING = 16
 """Tokens that prompts begin with in common, from which these are read once for all of them."""

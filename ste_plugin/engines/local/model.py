@@ -13,7 +13,7 @@ from ste_plugin.engines.local.decoding import decode, read
 from ste_plugin.engines.local.loading import Loaded
 from ste_plugin.engines.local.memory import automatic_room, no_room
 from ste_plugin.engines.local.options import LocalOptions
-from ste_plugin.engines.sampler import draw, uniforms
+from ste_plugin.engines.token_sampler import draw, uniforms
 
 _AHEAD = 4
 """Full batches that are taken at once: enough to sort by length, few enough to stop soon."""

@@ -15,7 +15,7 @@ from vllm.v1.engine.exceptions import EngineDeadError
 
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.chat import choice_token, render_chat
-from ste_plugin.engines.sampler import draw, uniforms
+from ste_plugin.engines.token_sampler import draw, uniforms
 from ste_plugin.engines.vllm.errors import cure, vllm_words
 from ste_plugin.engines.vllm.loading import load_llm, load_tokenizer
 from ste_plugin.engines.vllm.options import VllmOptions, tokenizer_of, visible_gpus, vllm_arguments
