@@ -20,7 +20,7 @@ def ste_sources() -> dict[str, Any]:
 def ste_engines() -> dict[str, str]:
     return {
         "auto": "ste_plugin.engines.registry:create",
-        "local": "ste_plugin.engines.local.options:create",
+        "local": "ste_plugin.engines.local.engine:create",
         "http": "ste_plugin.engines.http.engine:create",
         "vllm": "ste_plugin.engines.vllm.engine:create",
         "serve": "ste_plugin.engines.vllm.server:create",

@@ -8,7 +8,7 @@ import pytest
 from ste_plugin.config import ModelConfig, ServeConfig
 from ste_plugin.engines import ChatRequest, Message, Place, Sampling, registry
 from ste_plugin.engines.identity import model_identity
-from ste_plugin.engines.local import options
+from ste_plugin.engines.local import engine as local
 from ste_plugin.errors import ConfigError
 
 
@@ -100,7 +100,7 @@ def test_auto_answers_as_the_engine_that_it_picked(tiny_model):
     ]
     model = ModelConfig(model=str(tiny_model))
     found = []
-    for create in (registry.create, options.create):
+    for create in (registry.create, local.create):
         with closing(create(model, place())) as engine:
             found.append(list(engine.complete(requests)))
     assert found[0] == found[1]

@@ -43,12 +43,12 @@ class KeptOpen:
 
 @contextmanager
 def http_engine(samples: bool) -> Iterator[Callable[[], Engine]]:
-    from ste_plugin.engines.http import engine
+    from ste_plugin.engines.http import engine as http
 
     with chat_server(babble) as server:
         server.fault = lambda number: refused_as_too_long(server, number)
         options = {"base_url": server.base_url, "prefill": "vllm", "samples": samples}
-        yield lambda: engine.create(ModelConfig(model="tiny", engine="http", options=options), HERE)
+        yield lambda: http.create(ModelConfig(model="tiny", engine="http", options=options), HERE)
 
 
 def refused_as_too_long(server: ChatServer, number: int) -> Refuse | None:
@@ -71,10 +71,10 @@ def opened(
     if kind == "fake":
         yield lambda: FakeEngine(words)
     elif kind == "local":
-        from ste_plugin.engines.local import options
+        from ste_plugin.engines.local import engine as local
 
         model = str(request.getfixturevalue("tiny_model"))
-        yield lambda: options.create(ModelConfig(model=model, engine="local"), HERE)
+        yield lambda: local.create(ModelConfig(model=model, engine="local"), HERE)
     elif kind in REAL:
         create = {"vllm": vllm_in_process, "serve": vllm_served}[kind]
         model = request.getfixturevalue("tiny_vllm_model")

@@ -9,7 +9,7 @@ import torch
 from builders import HERE
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Completion, Message, Sampling
-from ste_plugin.engines.local import options
+from ste_plugin.engines.local import engine as local
 from ste_plugin.engines.local.decoding import read
 from ste_plugin.engines.local.loading import Loaded, load
 from ste_plugin.engines.local.model import LocalEngine
@@ -167,13 +167,13 @@ def test_the_threads_of_the_options_are_used(tiny_model):
 def test_an_unknown_option_names_those_that_there_are(tiny_model):
     model = ModelConfig(model=str(tiny_model), engine="local", options={"batch": 3})
     with pytest.raises(ConfigError, match=r"batch: unknown key; there are: revision.*threads"):
-        options.create(model, HERE)
+        local.create(model, HERE)
 
 
 def test_a_folder_without_a_model_is_an_engine_error(tmp_path):
     model = ModelConfig(model=str(tmp_path), engine="local")
     with (
-        closing(options.create(model, HERE)) as engine,
+        closing(local.create(model, HERE)) as engine,
         pytest.raises(EngineError, match="config.json"),
     ):
         list(engine.complete(asked()))

@@ -17,8 +17,8 @@ from vllm_here import vllm_in_process, vllm_served
 from builders import HERE
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Engine, Message, Place, Sampling
-from ste_plugin.engines.local import options
-from ste_plugin.engines.vllm import engine
+from ste_plugin.engines.local import engine as local
+from ste_plugin.engines.vllm import engine as vllm
 from ste_plugin.engines.vllm.errors import vllm_words
 from ste_plugin.errors import ConfigError, EngineError
 
@@ -42,7 +42,7 @@ def texts(engine: Engine, requests: list[ChatRequest]) -> list[str]:
 
 
 def of_local(model: Path, requests: list[ChatRequest]) -> list[str]:
-    with closing(options.create(ModelConfig(model=str(model), engine="local"), HERE)) as engine:
+    with closing(local.create(ModelConfig(model=str(model), engine="local"), HERE)) as engine:
         return texts(engine, requests)
 
 
@@ -219,13 +219,13 @@ def test_a_vllm_that_is_killed_keeps_what_it_has_said(tiny_vllm_model, tmp_path,
 def test_several_copies_in_one_process_are_refused_with_what_can_have_them():
     model = ModelConfig(model="m", engine="vllm", options={"data_parallel_size": 2})
     with pytest.raises(ConfigError, match="Set engine: serve for several copies"):
-        engine.create(model, HERE)
+        vllm.create(model, HERE)
 
 
 def test_without_vllm_the_cure_is_named(tmp_path):
     if importlib.util.find_spec("vllm"):
         pytest.skip("vLLM is installed beside these tests")
-    engine = engine.create(ModelConfig(model="m", engine="vllm"), Place(tmp_path, tmp_path))
+    engine = vllm.create(ModelConfig(model="m", engine="vllm"), Place(tmp_path, tmp_path))
     with pytest.raises(EngineError, match="hosts.serve.python"):
         texts(engine, asked(1))
 

@@ -9,7 +9,8 @@ import pytest
 
 from ste_plugin.config import ModelConfig, ServeConfig
 from ste_plugin.engines import Engine, Place
-from ste_plugin.engines.vllm import engine, server
+from ste_plugin.engines.vllm import engine as vllm
+from ste_plugin.engines.vllm import server
 
 SMALL = {"dtype": "float32", "max_model_len": 512, "enforce_eager": True, "max_num_seqs": 16}
 ON_A_CPU = ["--no-enable-chunked-prefill"]
@@ -27,7 +28,7 @@ def vllm_in_process(model: Path, logs: Path, **options) -> Engine:
     if importlib.util.find_spec("vllm") is None:
         pytest.skip("vLLM is not installed beside the tests: `make test-vllm` has it")
     config = ModelConfig(model=str(model), engine="vllm", options=SMALL | options)
-    return engine.create(config, Place(Path(), logs))
+    return vllm.create(config, Place(Path(), logs))
 
 
 def vllm_served(model: Path, logs: Path, **options) -> Engine:

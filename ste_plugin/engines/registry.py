@@ -17,11 +17,12 @@ def create(model: ModelConfig, place: Place) -> Engine:
 
     Raises: ConfigError for an option that the picked engine does not have.
     """
-    from ste_plugin.engines.local import options
-    from ste_plugin.engines.vllm import engine, server
+    from ste_plugin.engines.local import engine as local
+    from ste_plugin.engines.vllm import engine as vllm
+    from ste_plugin.engines.vllm import server
 
     chosen = resolved(model, place)
-    factories = {"local": options.create, "serve": server.create, "vllm": engine.create}
+    factories = {"local": local.create, "serve": server.create, "vllm": vllm.create}
     return factories[chosen.engine](chosen, place)
 
 

@@ -1,15 +1,11 @@
-"""`engine: local`: transformers in this process. Settings are checked at once, the model loads late."""
+"""`options:` of an `engine: local`."""
 
 import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from ste_plugin.config import ModelConfig, Positive, Strict
-from ste_plugin.engines.base import Engine, Place
-from ste_plugin.engines.lazy import LazyEngine
-from ste_plugin.engines.model_files import usable_path
-from ste_plugin.text.settings_errors import validated
+from ste_plugin.config import Positive, Strict
 
 
 def _device(value: str) -> str:
@@ -32,21 +28,3 @@ class LocalOptions(Strict):
     """Run Python code that the model's folder or hub page brings along."""
     threads: Positive | None = None
     """Threads that compute on a CPU; by default OMP_NUM_THREADS, else all cores we may use."""
-
-
-def create(model: ModelConfig, place: Place) -> Engine:
-    """Return an engine that loads its model at the first request.
-
-    Raises: ConfigError for a wrong option; EngineError, later, where the model cannot be loaded.
-    """
-    options = validated(LocalOptions, model.options, "options of engine local")
-
-    def load_engine() -> Engine:
-        path = usable_path(model, place.base)
-
-        from ste_plugin.engines.local.loading import load
-        from ste_plugin.engines.local.model import LocalEngine
-
-        return LocalEngine(load(path, options), options, place.say)
-
-    return LazyEngine(load_engine)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ste_plugin.config import ModelConfig, Positive, ServeConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Engine, Place
-from ste_plugin.engines.http import engine
+from ste_plugin.engines.http import engine as http
 from ste_plugin.engines.http.options import Seconds
 from ste_plugin.engines.identity import model_path
 from ste_plugin.engines.lazy import LazyEngine
@@ -61,7 +61,7 @@ class ServedEngine:
         self._server = ServerProcess(command, visible_gpus(options), port, log, path)
         try:
             self._server.wait_until_ready(options.start_timeout_s)
-            self._asked = engine.create(self._client(name, options), place)
+            self._asked = http.create(self._client(name, options), place)
         except BaseException:  # an interrupt, too, must leave nothing running
             self._server.stop()
             raise

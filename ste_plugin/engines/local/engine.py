@@ -1,0 +1,26 @@
+"""`engine: local`: transformers in this process. Settings are checked at once, the model loads late."""
+
+from ste_plugin.config import ModelConfig
+from ste_plugin.engines.base import Engine, Place
+from ste_plugin.engines.lazy import LazyEngine
+from ste_plugin.engines.local.options import LocalOptions
+from ste_plugin.engines.model_files import usable_path
+from ste_plugin.text.settings_errors import validated
+
+
+def create(model: ModelConfig, place: Place) -> Engine:
+    """Return an engine that loads its model at the first request.
+
+    Raises: ConfigError for a wrong option; EngineError, later, where the model cannot be loaded.
+    """
+    options = validated(LocalOptions, model.options, "options of engine local")
+
+    def load_engine() -> Engine:
+        path = usable_path(model, place.base)
+
+        from ste_plugin.engines.local.loading import load
+        from ste_plugin.engines.local.model import LocalEngine
+
+        return LocalEngine(load(path, options), options, place.say)
+
+    return LazyEngine(load_engine)
