@@ -10,11 +10,11 @@ from typing import Any
 from benchmarks.instant import BETTER, prose
 from benchmarks.places import response_pair
 from ste_plugin import harvest
-from ste_plugin.completions import CompletionFile
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration
 from ste_plugin.engines.base import ChatRequest, Sampling
 from ste_plugin.engines.identity import model_identity
+from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judgments import JudgmentSampler
 from ste_plugin.opening import opened

@@ -6,11 +6,11 @@ from typing import Any
 
 import pluggy
 
-from ste_plugin.budget import Budget
 from ste_plugin.config import ModelConfig, RunConfig
 from ste_plugin.engines.base import Engine, Place
 from ste_plugin.engines.identity import model_identity, model_path
 from ste_plugin.engines.model_pool import OpenModels
+from ste_plugin.inference.budget import Budget
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.plugins import import_object, named
 from ste_plugin.progress import Watch

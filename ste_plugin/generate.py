@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.completions import CompletionFile
 from ste_plugin.context import Iteration
 from ste_plugin.dataset import balance, fitting, only_both_orders, weighed
 from ste_plugin.engines.identity import model_identity
@@ -20,6 +19,7 @@ from ste_plugin.harvest import (
     rule_name,
     sampled,
 )
+from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.judgments import JudgmentSampler
 from ste_plugin.pass_rates import PassRate, expected_rates
 from ste_plugin.pool import Pool, prepare_pool

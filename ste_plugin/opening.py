@@ -11,13 +11,13 @@ import yaml
 from filelock import FileLock, Timeout
 
 from ste_plugin import __version__
-from ste_plugin.budget import Budget
-from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
 from ste_plugin.context import Session, open_engine
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.model_pool import OpenModels
 from ste_plugin.errors import ConfigError, SteError
+from ste_plugin.inference.budget import Budget
+from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.plugins import named, plugin_manager
 from ste_plugin.progress import Watch
 from ste_plugin.redo import Redo, refuse_changes, set_aside

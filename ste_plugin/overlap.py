@@ -7,10 +7,10 @@ answered, and do the same with or without it.
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-from ste_plugin.completions import CompletionFile
 from ste_plugin.context import Iteration
 from ste_plugin.engines.model_pool import share_hardware
 from ste_plugin.harvest import TRAINING_SPLITS, drop_reason, rule_name
+from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.judgments import JudgmentSampler
 from ste_plugin.pool import Pool, prepare_pool, split_of
 from ste_plugin.questions import questions_of

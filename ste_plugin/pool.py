@@ -7,10 +7,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ste_plugin.completions import CompletionFile
 from ste_plugin.config import RunConfig
 from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.errors import DataError
+from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.pairs import pair_key
 from ste_plugin.plugins import named
 from ste_plugin.privacy import scrubbed_in, taken_in

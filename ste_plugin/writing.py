@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ste_plugin.asking import ask
-from ste_plugin.completions import CompletionFile
 from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
 from ste_plugin.hookspecs import PairStrategy
+from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.inference.dispatch import ask
 from ste_plugin.pairs import read_answer, read_pair, user
 from ste_plugin.plugins import named
 from ste_plugin.records import Drop, Instruction, ResponsePair

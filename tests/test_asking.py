@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ste_plugin.asking import ask, fill, owed
-from ste_plugin.budget import Budget
-from ste_plugin.completions import CompletionFile
 from ste_plugin.engines import ChatRequest, Completion, Message, Sampling
 from ste_plugin.errors import DataError, EngineError
+from ste_plugin.inference.budget import Budget
+from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.inference.dispatch import ask, fill, owed
 from ste_plugin.progress import Watch
 from ste_plugin.testing import FakeEngine
 

@@ -4,8 +4,8 @@ import pytest
 from http_asking import FORCED, always, answers, engine, says, wanted
 
 from chat_server import Refuse, Said, babble, chat_server
-from ste_plugin.budget import Budget
 from ste_plugin.errors import EngineError
+from ste_plugin.inference.budget import Budget
 
 
 def test_samples_of_one_prompt_share_one_call_where_the_server_can():

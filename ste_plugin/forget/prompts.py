@@ -5,12 +5,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ste_plugin.completions import CompletionFile
 from ste_plugin.context import Session
 from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
 from ste_plugin.engines.identity import fingerprint, model_identity
 from ste_plugin.forget.wanted import Doomed, files_named
 from ste_plugin.hookspecs import PairStrategy
+from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.pairs import read_answer, read_pair, user
 from ste_plugin.plugins import named
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair

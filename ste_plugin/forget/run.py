@@ -6,12 +6,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ste_plugin.budget import Budget
 from ste_plugin.config import RunConfig
 from ste_plugin.context import Session, open_engine
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.model_pool import OpenModels
 from ste_plugin.errors import ConfigError
+from ste_plugin.inference.budget import Budget
 from ste_plugin.plugins import plugin_manager
 from ste_plugin.progress import Watch
 from ste_plugin.storage.config_file import read_config, read_kept

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
-from ste_plugin.budget import Budget
-from ste_plugin.completions import CompletionFile
 from ste_plugin.engines.base import ChatRequest, Completion, Engine
 from ste_plugin.errors import EngineError
+from ste_plugin.inference.budget import Budget
+from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.progress import Bar, Watch
 
 

@@ -1,0 +1,1 @@
+"""Asking models for what is owed, and keeping every answer."""
