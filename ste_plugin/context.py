@@ -12,7 +12,7 @@ from ste_plugin.engines.identity import model_identity, model_path
 from ste_plugin.engines.model_pool import OpenModels
 from ste_plugin.inference.budget import Budget
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.plugins import import_object, named
+from ste_plugin.plugins.manager import import_object, named
 from ste_plugin.progress import Watch
 from ste_plugin.records import Record, ResponsePair, content_key
 from ste_plugin.storage.run_layout import RunFolder

@@ -7,7 +7,7 @@ from typing import Any
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import open_engine
 from ste_plugin.engines.base import ChatRequest, Place, Sampling
-from ste_plugin.plugins import named, plugin_manager
+from ste_plugin.plugins.manager import named, plugin_manager
 
 
 def judge_once(

@@ -18,7 +18,7 @@ from ste_plugin.engines.model_pool import OpenModels
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionFile
-from ste_plugin.plugins import named, plugin_manager
+from ste_plugin.plugins.manager import named, plugin_manager
 from ste_plugin.progress import Watch
 from ste_plugin.redo import Redo, refuse_changes, set_aside
 from ste_plugin.storage.config_file import changed_fields, read_config, read_kept

@@ -12,7 +12,7 @@ from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.errors import DataError
 from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.pairs import pair_key
-from ste_plugin.plugins import named
+from ste_plugin.plugins.manager import named
 from ste_plugin.privacy import scrubbed_in, taken_in
 from ste_plugin.records import Drop, Instruction, ResponsePair, Split, content_key
 from ste_plugin.selection import label, select

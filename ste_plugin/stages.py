@@ -12,7 +12,7 @@ from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.hosts import axolotl, lm_eval
 from ste_plugin.hosts.axolotl_config import check_own_block, read_recipe
-from ste_plugin.plugins import folders
+from ste_plugin.plugins.manager import folders
 from ste_plugin.recipe_book import find_recipe
 from ste_plugin.storage.dataset_manifest import read_manifest, rows_of_rl
 from ste_plugin.storage.training_manifest import trained_model

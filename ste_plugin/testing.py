@@ -7,8 +7,8 @@ from types import ModuleType
 
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.errors import PluginError
-from ste_plugin.plugin_files import load_file
-from ste_plugin.plugins import (
+from ste_plugin.plugins.loader import load_file
+from ste_plugin.plugins.manager import (
     check,
     contributed,
     contributions,

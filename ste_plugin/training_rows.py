@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from ste_plugin.context import Iteration
 from ste_plugin.dataset import Example, balance
 from ste_plugin.hookspecs import DatasetFormat
-from ste_plugin.plugins import named
+from ste_plugin.plugins.manager import named
 from ste_plugin.questions import Question
 from ste_plugin.records import Drop, Split
 from ste_plugin.storage.dataset_manifest import RowFile, row_file

@@ -99,7 +99,7 @@ def test_the_readme_names_every_recipe_extra_and_exit_code():
 
 
 def test_the_hooks_file_in_the_readme_is_a_plugin(tmp_path):
-    from ste_plugin.plugins import plugin_manager
+    from ste_plugin.plugins.manager import plugin_manager
 
     code = re.search(r"```python\n(.*?)```", README, re.S)[1]
     (tmp_path / "hooks.py").write_text(code)

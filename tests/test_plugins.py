@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from ste_plugin import builtin, hookspecs
+from ste_plugin import hookspecs
 from ste_plugin.errors import ConfigError, PluginError
-from ste_plugin.plugins import contributed, contributions, described_hooks, named, plugin_manager
+from ste_plugin.plugins import builtin
+from ste_plugin.plugins.manager import (
+    contributed,
+    contributions,
+    described_hooks,
+    named,
+    plugin_manager,
+)
 
 HOOKS = sorted(described_hooks())
 ROOT = Path(__file__).parents[1]

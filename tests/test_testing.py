@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ste_plugin import builtin
 from ste_plugin.engines import ChatRequest, Message, Sampling
+from ste_plugin.plugins import builtin
 from ste_plugin.testing import FakeEngine, check_plugin
 
 HOOK = "from ste_plugin.hookspecs import hookimpl\n\n@hookimpl\n"

@@ -24,7 +24,7 @@ from ste_plugin.axolotl.held_out import (
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import DataError
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.plugins import named, plugin_manager, require_named
+from ste_plugin.plugins.manager import named, plugin_manager, require_named
 from ste_plugin.records import Verdict
 from ste_plugin.storage import training_manifest
 from ste_plugin.storage.dataset_manifest import Manifest

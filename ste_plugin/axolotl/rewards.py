@@ -7,7 +7,7 @@ from typing import Any
 
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.verdict import without_verdicts
-from ste_plugin.plugins import named, plugin_manager
+from ste_plugin.plugins.manager import named, plugin_manager
 from ste_plugin.records import Verdict
 
 VALID, RIGHT, RIGHT_IN_BOTH_ORDERS = 0.1, 0.6, 0.3

@@ -23,7 +23,7 @@ Name = Annotated[str, typer.Argument(help="A recipe's name, or the path of an ax
 
 def recipe_dirs(files: list[Path] | None) -> list[Path]:
     """Return every folder of recipes, those of given plugin files included."""
-    from ste_plugin.plugins import folders, plugin_manager
+    from ste_plugin.plugins.manager import folders, plugin_manager
 
     return folders(plugin_manager(files or []), "ste_recipe_dirs")
 
@@ -88,7 +88,7 @@ def recipes_validate(
 @tasks_app.command("list")
 def tasks_list(plugin: Plugin = None, as_json: Json = False) -> None:
     """List the lm-eval tasks by name."""
-    from ste_plugin.plugins import folders, plugin_manager
+    from ste_plugin.plugins.manager import folders, plugin_manager
     from ste_plugin.storage.resources import task_names
 
     names = task_names(folders(plugin_manager(plugin or []), "ste_task_dirs"))
@@ -110,7 +110,7 @@ def plugins(
     as_json: Json = False,
 ) -> None:
     """List what each plugin contributes, or the hooks that there are."""
-    from ste_plugin.plugins import contributed, described_hooks, plugin_manager
+    from ste_plugin.plugins.manager import contributed, described_hooks, plugin_manager
 
     described = described_hooks()
     if hooks:

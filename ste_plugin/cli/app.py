@@ -47,7 +47,7 @@ def show(value: Any) -> None:
 def opened(config: Path, named: Sequence[Path], **how: Any) -> "Iterator[Session]":
     """Open a run; plugins that its config lists must have been named on the command line, too."""
     from ste_plugin import opening
-    from ste_plugin.plugins import require_named
+    from ste_plugin.plugins.manager import require_named
     from ste_plugin.storage.config_file import read_config
 
     listed = [config.resolve().parent / path for path in read_config(config).plugins]

@@ -28,7 +28,7 @@ def forget(
 
     from ste_plugin.forget import Wanted, open_run, read_run
     from ste_plugin.forget import forget as forgotten
-    from ste_plugin.plugins import require_named
+    from ste_plugin.plugins.manager import require_named
 
     wanted = Wanted.read(match, regex, key)
     config, base = read_run(run)

@@ -12,7 +12,7 @@ from ste_plugin.engines.base import Place
 from ste_plugin.engines.model_pool import OpenModels
 from ste_plugin.errors import ConfigError
 from ste_plugin.inference.budget import Budget
-from ste_plugin.plugins import plugin_manager
+from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.progress import Watch
 from ste_plugin.storage.config_file import read_config, read_kept
 from ste_plugin.storage.run_layout import RunFolder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ste_plugin.context import Session
 from ste_plugin.errors import ConfigError, SteError
-from ste_plugin.plugins import named
+from ste_plugin.plugins.manager import named
 from ste_plugin.privacy import scrub
 from ste_plugin.privacy.forgotten import forgotten, hash_of
 from ste_plugin.records import Instruction, Judgment, ResponsePair

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TypeVar, get_args
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.plugins import named, plugin_manager
+from ste_plugin.plugins.manager import named, plugin_manager
 
 Mode = Literal["verdict", "official", "likelier"]
 TooLong = Literal["refuse", "drop"]

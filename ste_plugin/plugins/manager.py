@@ -7,9 +7,10 @@ from typing import Any
 
 import pluggy
 
-from ste_plugin import builtin, hookspecs
+from ste_plugin import hookspecs
 from ste_plugin.errors import ConfigError, PluginError, did_you_mean
-from ste_plugin.plugin_files import MEND, register
+from ste_plugin.plugins import builtin
+from ste_plugin.plugins.loader import MEND, register
 
 NAMED_HOOKS = (
     "ste_sources",
