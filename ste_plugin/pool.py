@@ -11,12 +11,12 @@ from ste_plugin.config import RunConfig
 from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.errors import DataError
 from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.instructions.privacy import scrubbed_in, taken_in
+from ste_plugin.instructions.selection import label, select
+from ste_plugin.instructions.sources import read_instructions
 from ste_plugin.pairs import pair_key
 from ste_plugin.plugins.manager import named
-from ste_plugin.privacy import scrubbed_in, taken_in
 from ste_plugin.records import Drop, Instruction, ResponsePair, Split, content_key
-from ste_plugin.selection import label, select
-from ste_plugin.sources import read_instructions
 from ste_plugin.storage.jsonl import (
     iter_places,
     iter_records,

@@ -12,13 +12,13 @@ from transformers import AddedToken, AutoTokenizer
 
 from ste_plugin.engines.base import Message
 from ste_plugin.engines.chat import render_chat
+from ste_plugin.instructions.selection.labels import label_prompt, retry_prompt
 from ste_plugin.judging import neutralise
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.choosing import render_choice, render_rating
 from ste_plugin.lm_eval_tasks.backend_checks import rendered
 from ste_plugin.pairs import STRATEGIES
 from ste_plugin.records import ORDERS, Instruction
-from ste_plugin.selection.labels import label_prompt, retry_prompt
 from ste_plugin.text.sanitize import for_model, special_tokens, steers
 
 COUNT = int(os.environ.get("STE_FUZZ", "2000"))

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from oracles import labels, named_choice, official, rating, verdict
 
 from ste_plugin.engines.http.response import read_choice
+from ste_plugin.instructions.selection.labels import CATEGORIES, parse_labels
 from ste_plugin.judging import parse_verdict
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.choosing import parse_choice, parse_rating
 from ste_plugin.judging.verdict import official_verdict
 from ste_plugin.records import ORDERS
-from ste_plugin.selection.labels import CATEGORIES, parse_labels
 
 COUNT = int(os.environ.get("STE_FUZZ", "20000"))
 """Replies a parser."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from builders import config, instruction
 from ste_plugin.config import PrivacyConfig
 from ste_plugin.errors import ConfigError
-from ste_plugin.privacy import scrub
+from ste_plugin.instructions.privacy import scrub
 from ste_plugin.records import content_key
 from ste_plugin.storage.jsonl import read_json, read_rows
 from test_generate import generated, written
@@ -194,7 +194,7 @@ def in_python(code: str) -> str:
 def test_a_missing_library_is_named_with_the_extra_that_brings_it(kind, library):
     told = in_python(
         f"import sys; sys.modules[{library!r}] = None\n"
-        "from ste_plugin.privacy import scrub\n"
+        "from ste_plugin.instructions.privacy import scrub\n"
         "from ste_plugin.config import PrivacyConfig\n"
         f"scrub([], PrivacyConfig(scrub=({kind!r},)))"
     )
@@ -205,7 +205,7 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it(kind, library)
 def test_the_libraries_are_imported_only_where_they_are_needed():
     told = in_python(
         "import sys\n"
-        "from ste_plugin.privacy import scrub\n"
+        "from ste_plugin.instructions.privacy import scrub\n"
         "from ste_plugin.config import PrivacyConfig\n"
         "scrub([], PrivacyConfig(scrub=('email', 'ip', 'key')))\n"
         "print([m for m in ('phonenumbers', 'stdnum', 'spacy') if m in sys.modules])"

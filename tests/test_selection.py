@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from ste_plugin.config import SelectionConfig
 from ste_plugin.engines.base import Completion, Message
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.records import Drop, Instruction, content_key
-from ste_plugin.selection import (
+from ste_plugin.instructions.selection import (
     CATEGORIES,
     LABEL_VERSION,
     SELECTORS,
@@ -24,7 +23,8 @@ from ste_plugin.selection import (
     retry_prompt,
     select,
 )
-from ste_plugin.selection.selectors import Selected, jaccard, shingles
+from ste_plugin.instructions.selection.selectors import Selected, jaccard, shingles
+from ste_plugin.records import Drop, Instruction, content_key
 
 LABELS = {"category": "coding", "complexity": 4, "expected_words": 80}
 

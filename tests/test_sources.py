@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.instructions.sources import READERS, read_instructions
+from ste_plugin.instructions.sources.readers import read_jsonl
 from ste_plugin.records import Drop, Instruction
-from ste_plugin.sources import READERS, read_instructions
-from ste_plugin.sources.readers import read_jsonl
 
 
 def written(folder: Path, *lines: Any, name: str = "a.jsonl") -> Path:
@@ -139,7 +139,7 @@ def test_a_lone_surrogate_becomes_a_replacement_character(tmp_path: Path) -> Non
 
 @given(st.text())
 def test_whatever_a_line_says_its_text_is_stripped_and_fits_utf8(text: str) -> None:
-    from ste_plugin.sources.forms import BadRow, read_row
+    from ste_plugin.instructions.sources.forms import BadRow, read_row
 
     try:
         found = read_row("p", {"instruction": text}, SourceConfig(path="p"))
@@ -443,7 +443,7 @@ import sys
 from pathlib import Path
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import DataError
-from ste_plugin.sources import READERS, read_instructions
+from ste_plugin.instructions.sources import READERS, read_instructions
 
 def told(**settings):
     try:
@@ -478,7 +478,7 @@ def test_a_hub_data_set_streams_and_its_failures_are_told(tmp_path: Path) -> Non
 
 def test_reading_jsonl_loads_neither_pyarrow_nor_datasets() -> None:
     script = (
-        "import sys, ste_plugin.sources, ste_plugin.selection\n"
+        "import sys, ste_plugin.instructions.sources, ste_plugin.selection\n"
         "print([m for m in ('pyarrow', 'datasets', 'datasketch', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -11,10 +11,10 @@ from ste_plugin.engines.identity import fingerprint, model_identity
 from ste_plugin.forget.wanted import Doomed, files_named
 from ste_plugin.hookspecs import PairStrategy
 from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.instructions.selection import LABEL_VERSION, label
 from ste_plugin.pairs import read_answer, read_pair, user
 from ste_plugin.plugins.manager import named
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair
-from ste_plugin.selection import LABEL_VERSION, label
 from ste_plugin.storage.jsonl import iter_records, read_json
 from ste_plugin.storage.training_manifest import NAME as TRAINED
 from ste_plugin.storage.training_manifest import trained_model

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from ste_plugin.context import Session
 from ste_plugin.errors import ConfigError, SteError
+from ste_plugin.instructions.privacy import scrub
+from ste_plugin.instructions.privacy.forgotten import forgotten, hash_of
+from ste_plugin.instructions.sources import read_instructions
 from ste_plugin.plugins.manager import named
-from ste_plugin.privacy import scrub
-from ste_plugin.privacy.forgotten import forgotten, hash_of
 from ste_plugin.records import Instruction, Judgment, ResponsePair
-from ste_plugin.sources import read_instructions
 from ste_plugin.storage.jsonl import iter_records
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.instructions.sources.files import refuse_foreign
+from ste_plugin.instructions.sources.parquet import read_parquet
+from ste_plugin.instructions.sources.readers import Malformed, read_csv
 from ste_plugin.lm_eval_tasks.rows import Row
-from ste_plugin.sources.files import refuse_foreign
-from ste_plugin.sources.parquet import read_parquet
-from ste_plugin.sources.readers import Malformed, read_csv
 from ste_plugin.storage.jsonl import read_rows
 
 ENDINGS = (".jsonl", ".json", ".csv", ".parquet")

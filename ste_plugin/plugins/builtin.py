@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def ste_sources() -> dict[str, Any]:
-    from ste_plugin import sources
+    from ste_plugin.instructions import sources
 
     return dict(sources.READERS)
 
@@ -29,7 +29,7 @@ def ste_engines() -> dict[str, str]:
 
 @hookimpl
 def ste_selectors() -> dict[str, Any]:
-    from ste_plugin import selection
+    from ste_plugin.instructions import selection
 
     return dict(selection.SELECTORS)
 

@@ -15,12 +15,12 @@ with atheris.instrument_imports(include=["ste_plugin", "yaml"]):
     from oracles import labels, named_choice, official, rating, verdict
 
     from ste_plugin.engines.http.response import read_choice
+    from ste_plugin.instructions.selection.labels import CATEGORIES, parse_labels
     from ste_plugin.judging import neutralise, parse_verdict
     from ste_plugin.judging.builtin import FORMATS
     from ste_plugin.judging.choosing import parse_choice, parse_rating
     from ste_plugin.judging.verdict import official_verdict
     from ste_plugin.records import ORDERS
-    from ste_plugin.selection.labels import CATEGORIES, parse_labels
     from ste_plugin.text import safe_yaml
     from ste_plugin.text.sanitize import for_markdown, for_model, for_terminal
 

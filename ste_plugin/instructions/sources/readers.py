@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.sources.files import NEEDS_EXTRA, located_text, readable
-from ste_plugin.sources.parquet import read_parquet
+from ste_plugin.instructions.sources.files import NEEDS_EXTRA, located_text, readable
+from ste_plugin.instructions.sources.parquet import read_parquet
 from ste_plugin.storage.jsonl import parse_line
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.sources.files import NEEDS_EXTRA, located
+from ste_plugin.instructions.sources.files import NEEDS_EXTRA, located
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from ste_plugin.privacy.finders import Finder, finders
+from ste_plugin.instructions.privacy.finders import Finder, finders
 from ste_plugin.records import Instruction, content_key
 
 if TYPE_CHECKING:

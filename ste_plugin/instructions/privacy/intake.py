@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ste_plugin.privacy.forgotten import without_forgotten
-from ste_plugin.privacy.scrubbing import scrub
+from ste_plugin.instructions.privacy.forgotten import without_forgotten
+from ste_plugin.instructions.privacy.scrubbing import scrub
 from ste_plugin.records import Drop, Instruction
 from ste_plugin.storage.jsonl import read_json, replace_json
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ste_plugin.errors import DataError
+from ste_plugin.instructions.sources.forms import BadRow, check_columns, filtered_by, read_row
+from ste_plugin.instructions.sources.readers import READERS, Malformed, Row
 from ste_plugin.records import Drop, Instruction
-from ste_plugin.sources.forms import BadRow, check_columns, filtered_by, read_row
-from ste_plugin.sources.readers import READERS, Malformed, Row
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig

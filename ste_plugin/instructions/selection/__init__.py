@@ -1,6 +1,6 @@
 """Which instructions are kept: labels by an LLM, then selectors that need none."""
 
-from ste_plugin.selection.labels import (
+from ste_plugin.instructions.selection.labels import (
     CATEGORIES,
     LABEL_VERSION,
     Labels,
@@ -10,7 +10,7 @@ from ste_plugin.selection.labels import (
     retry_prompt,
     with_labels,
 )
-from ste_plugin.selection.selectors import SELECTORS, select
+from ste_plugin.instructions.selection.selectors import SELECTORS, select
 
 __all__ = [
     "CATEGORIES",

@@ -12,8 +12,8 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.errors import ConfigError
-from ste_plugin.privacy.keys import find_keys
-from ste_plugin.privacy.phones import phone_finder
+from ste_plugin.instructions.privacy.keys import find_keys
+from ste_plugin.instructions.privacy.phones import phone_finder
 
 if TYPE_CHECKING:
     from ste_plugin.config import PersonalData, PrivacyConfig

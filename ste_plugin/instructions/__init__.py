@@ -1,0 +1,1 @@
+"""Instructions: read from sources, scrubbed of personal data, deduplicated, labelled and chosen."""
