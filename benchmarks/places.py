@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from benchmarks.table import NotRun
-from ste_plugin.pairs import pair_key
+from ste_plugin.pairs.strategies import pair_key
 from ste_plugin.records import ResponsePair, content_key
 
 

@@ -18,7 +18,7 @@ from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judgments import JudgmentSampler
 from ste_plugin.opening import opened
-from ste_plugin.pool import split_of
+from ste_plugin.pairs.pool import split_of
 from ste_plugin.questions import questions_of
 from ste_plugin.records import Judgment, ResponsePair
 from ste_plugin.sampling import RULES

@@ -21,8 +21,8 @@ from ste_plugin.harvest import (
 )
 from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.judgments import JudgmentSampler
+from ste_plugin.pairs.pool import Pool, prepare_pool
 from ste_plugin.pass_rates import PassRate, expected_rates
-from ste_plugin.pool import Pool, prepare_pool
 from ste_plugin.questions import Question
 from ste_plugin.records import ResponsePair, Split
 from ste_plugin.rows import held_out_rows

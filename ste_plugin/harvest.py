@@ -11,8 +11,8 @@ from ste_plugin.dataset import Example, arrange
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import JudgeError
 from ste_plugin.judgments import JudgmentSampler, no_verdict
+from ste_plugin.pairs.pool import Pool
 from ste_plugin.pass_rates import always_right, mean_rate, rate_of
-from ste_plugin.pool import Pool
 from ste_plugin.questions import NEITHER, Question, questions_of
 from ste_plugin.records import Drop, Judgment, Record, ResponsePair, Split
 from ste_plugin.sampling import RULE_FOR_ROWS, RULES

@@ -12,7 +12,7 @@ from ste_plugin.engines.model_pool import share_hardware
 from ste_plugin.harvest import TRAINING_SPLITS, drop_reason, rule_name
 from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.judgments import JudgmentSampler
-from ste_plugin.pool import Pool, prepare_pool, split_of
+from ste_plugin.pairs.pool import Pool, prepare_pool, split_of
 from ste_plugin.questions import questions_of
 from ste_plugin.records import ResponsePair
 from ste_plugin.sampling import RULES

@@ -5,8 +5,8 @@ from dataclasses import replace
 from ste_plugin.context import Session
 from ste_plugin.hosts import lm_eval
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.pairs.pool import prepare_pool
 from ste_plugin.plugins.manager import folders, registered_files
-from ste_plugin.pool import prepare_pool
 from ste_plugin.storage.resources import find_task
 
 

@@ -17,7 +17,7 @@ from ste_plugin.judging import neutralise
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.choosing import render_choice, render_rating
 from ste_plugin.lm_eval_tasks.backend_checks import rendered
-from ste_plugin.pairs import STRATEGIES
+from ste_plugin.pairs.strategies import STRATEGIES
 from ste_plugin.records import ORDERS, Instruction
 from ste_plugin.text.sanitize import for_model, special_tokens, steers
 

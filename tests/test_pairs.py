@@ -4,7 +4,7 @@ import pytest
 
 from builders import instruction
 from ste_plugin.engines.base import Completion
-from ste_plugin.pairs import STRATEGIES, read_answer, read_pair
+from ste_plugin.pairs.strategies import STRATEGIES, read_answer, read_pair
 from ste_plugin.records import Drop, ResponsePair
 
 ONE_CALL = "Modified instruction:\nName a tool.\n\nAnswer:\nA spade.\nOr an axe."

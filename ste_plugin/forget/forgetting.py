@@ -19,7 +19,7 @@ from ste_plugin.forget.prompts import prompts_of
 from ste_plugin.forget.reports import mend_reports
 from ste_plugin.forget.wanted import Doomed, Wanted, doomed, files_named, keys_in
 from ste_plugin.instructions.privacy.forgotten import Forgotten, forgotten, hash_of, remember
-from ste_plugin.pool import split_of
+from ste_plugin.pairs.pool import split_of
 from ste_plugin.records import Instruction, ResponsePair
 from ste_plugin.storage.jsonl import read_json, read_records
 

@@ -36,9 +36,9 @@ def ste_selectors() -> dict[str, Any]:
 
 @hookimpl
 def ste_pair_strategies() -> dict[str, Any]:
-    from ste_plugin import pairs
+    from ste_plugin.pairs import strategies
 
-    return dict(pairs.STRATEGIES)
+    return dict(strategies.STRATEGIES)
 
 
 @hookimpl

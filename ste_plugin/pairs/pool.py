@@ -14,7 +14,8 @@ from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.instructions.privacy import scrubbed_in, taken_in
 from ste_plugin.instructions.selection import label, select
 from ste_plugin.instructions.sources import read_instructions
-from ste_plugin.pairs import pair_key
+from ste_plugin.pairs.generate import ask_labels, made_by_calls, make_pairs
+from ste_plugin.pairs.strategies import pair_key
 from ste_plugin.plugins.manager import named
 from ste_plugin.records import Drop, Instruction, ResponsePair, Split, content_key
 from ste_plugin.storage.jsonl import (
@@ -27,7 +28,6 @@ from ste_plugin.storage.jsonl import (
     replace_rows,
 )
 from ste_plugin.storage.pair_index import PairFile
-from ste_plugin.writing import ask_labels, made_by_calls, make_pairs
 
 if TYPE_CHECKING:
     from ste_plugin.context import Session
