@@ -20,8 +20,8 @@ from benchmarks.server import NAME, Server, served
 from benchmarks.stage import iteration, judged
 from benchmarks.table import Row
 from ste_plugin.judging.builtin import BRIEF
-from ste_plugin.questions import questions_of
 from ste_plugin.records import ResponsePair
+from ste_plugin.sampling.judge_task import questions_of
 
 PAIRS, SAMPLES, TOKENS, IN_FLIGHT = 100, 1, 16, 50
 TEMPERATURE, TOP_P = 0.7, 0.9

@@ -16,12 +16,12 @@ from ste_plugin.engines.base import ChatRequest, Sampling
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.judgments import JudgmentSampler
 from ste_plugin.opening import opened
 from ste_plugin.pairs.pool import split_of
-from ste_plugin.questions import questions_of
 from ste_plugin.records import Judgment, ResponsePair
-from ste_plugin.sampling import RULES
+from ste_plugin.sampling.judge_task import questions_of
+from ste_plugin.sampling.sampler import JudgmentSampler
+from ste_plugin.sampling.stopping_rules import RULES
 from ste_plugin.storage.config_file import read_config
 from ste_plugin.storage.jsonl import replace_json, replace_records
 

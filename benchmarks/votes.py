@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from benchmarks.places import Places
 from benchmarks.table import Row
-from ste_plugin.sampling import Counts, until_decided
+from ste_plugin.sampling.stopping_rules import Counts, until_decided
 
 K, WITHIN = 32, 0.5
 

@@ -20,12 +20,12 @@ from ste_plugin.harvest import (
     sampled,
 )
 from ste_plugin.inference.completion_store import CompletionFile
-from ste_plugin.judgments import JudgmentSampler
 from ste_plugin.pairs.pool import Pool, prepare_pool
-from ste_plugin.pass_rates import PassRate, expected_rates
-from ste_plugin.questions import Question
 from ste_plugin.records import ResponsePair, Split
 from ste_plugin.rows import held_out_rows
+from ste_plugin.sampling.judge_task import Question
+from ste_plugin.sampling.pass_rates import PassRate, expected_rates
+from ste_plugin.sampling.sampler import JudgmentSampler
 from ste_plugin.storage.dataset_manifest import write_rows
 from ste_plugin.storage.drop_log import Drops, dropping
 from ste_plugin.storage.jsonl import iter_records, replace_json

@@ -10,16 +10,16 @@ from ste_plugin.context import Iteration
 from ste_plugin.dataset import Example, arrange
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import JudgeError
-from ste_plugin.judgments import JudgmentSampler, no_verdict
 from ste_plugin.pairs.pool import Pool
-from ste_plugin.pass_rates import always_right, mean_rate, rate_of
-from ste_plugin.questions import NEITHER, Question, questions_of
 from ste_plugin.records import Drop, Judgment, Record, ResponsePair, Split
-from ste_plugin.sampling import RULE_FOR_ROWS, RULES
+from ste_plugin.sampling.balance_samples import top_up
+from ste_plugin.sampling.judge_task import NEITHER, Question, questions_of
+from ste_plugin.sampling.pass_rates import always_right, mean_rate, rate_of
+from ste_plugin.sampling.sampler import JudgmentSampler, no_verdict
+from ste_plugin.sampling.stopping_rules import RULE_FOR_ROWS, RULES
 from ste_plugin.storage.drop_log import Drops
 from ste_plugin.storage.jsonl import replacing_records
 from ste_plugin.tokens import count_tokens
-from ste_plugin.top_up import top_up
 from ste_plugin.training_rows import TrainingRows
 
 TRAINING_SPLITS: tuple[Split, ...] = ("train", "dev")

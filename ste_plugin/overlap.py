@@ -11,11 +11,11 @@ from ste_plugin.context import Iteration
 from ste_plugin.engines.model_pool import share_hardware
 from ste_plugin.harvest import TRAINING_SPLITS, drop_reason, rule_name
 from ste_plugin.inference.completion_store import CompletionFile
-from ste_plugin.judgments import JudgmentSampler
 from ste_plugin.pairs.pool import Pool, prepare_pool, split_of
-from ste_plugin.questions import questions_of
 from ste_plugin.records import ResponsePair
-from ste_plugin.sampling import RULES
+from ste_plugin.sampling.judge_task import questions_of
+from ste_plugin.sampling.sampler import JudgmentSampler
+from ste_plugin.sampling.stopping_rules import RULES
 
 
 def pool_while_judging(first: Iteration) -> Pool:

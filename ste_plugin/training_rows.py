@@ -10,8 +10,8 @@ from ste_plugin.context import Iteration
 from ste_plugin.dataset import Example, balance
 from ste_plugin.hookspecs import DatasetFormat
 from ste_plugin.plugins.manager import named
-from ste_plugin.questions import Question
 from ste_plugin.records import Drop, Split
+from ste_plugin.sampling.judge_task import Question
 from ste_plugin.storage.dataset_manifest import RowFile, row_file
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 
-from ste_plugin.sampling import (
+from ste_plugin.sampling.stopping_rules import (
     MISSED,
     RULES,
     Counts,

@@ -7,8 +7,8 @@ from typing import Any
 
 from ste_plugin.forget.cutting import Row, Scissors
 from ste_plugin.forget.wanted import Doomed, files_named
-from ste_plugin.pass_rates import PassRate, mean_rate
 from ste_plugin.records import Drop, Judgment
+from ste_plugin.sampling.pass_rates import PassRate, mean_rate
 from ste_plugin.storage.jsonl import iter_records, read_json, read_rows
 from ste_plugin.storage.training_manifest import NAME as TRAINED
 

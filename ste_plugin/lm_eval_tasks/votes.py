@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from math import comb, log2
 
 from ste_plugin.records import Verdict
-from ste_plugin.sampling import Counts, until_decided
+from ste_plugin.sampling.stopping_rules import Counts, until_decided
 
 Votes = Sequence[Verdict | None]
 

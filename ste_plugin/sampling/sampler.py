@@ -12,9 +12,9 @@ from ste_plugin.errors import JudgeError
 from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.inference.dispatch import fill
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.questions import CORRECT, NEITHER, WRONG, Question
 from ste_plugin.records import ORDERS, Drop, Judgment, ResponsePair
-from ste_plugin.sampling import Rule
+from ste_plugin.sampling.judge_task import CORRECT, NEITHER, WRONG, Question
+from ste_plugin.sampling.stopping_rules import Rule
 
 DropReason = Callable[[Judgment, ResponsePair], str | None]
 Due = Callable[[Question], Sequence[int]]

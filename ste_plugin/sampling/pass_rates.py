@@ -8,9 +8,9 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.questions import Question
 from ste_plugin.records import Record, Verdict
-from ste_plugin.sampling import Counts, Rule, interval, pass_rate
+from ste_plugin.sampling.judge_task import Question
+from ste_plugin.sampling.stopping_rules import Counts, Rule, interval, pass_rate
 from ste_plugin.storage.jsonl import iter_records
 
 

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ste_plugin.judgments import JudgmentSampler
-from ste_plugin.questions import Question
 from ste_plugin.records import Verdict
-from ste_plugin.sampling import Rule
+from ste_plugin.sampling.judge_task import Question
+from ste_plugin.sampling.sampler import JudgmentSampler
+from ste_plugin.sampling.stopping_rules import Rule
 
 _WAVE = 4
 

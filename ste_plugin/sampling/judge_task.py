@@ -7,7 +7,7 @@ from sys import intern
 import msgspec
 
 from ste_plugin.records import ORDERS, OTHER, ResponsePair, Verdict
-from ste_plugin.sampling import Counts
+from ste_plugin.sampling.stopping_rules import Counts
 
 CORRECT, WRONG, NEITHER, UNREAD = "+-0."
 """What one sample came to; `NEITHER`: no verdict, or nothing that may be used; `UNREAD`: not read yet,

@@ -1,0 +1,1 @@
+"""Judgments, sampled in waves until what is needed is there."""
