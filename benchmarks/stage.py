@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks.instant import BETTER, prose
 from benchmarks.places import response_pair
-from ste_plugin import harvest
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration
+from ste_plugin.dataset import collect
 from ste_plugin.engines.base import ChatRequest, Sampling
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.inference.completion_store import CompletionFile
@@ -69,12 +69,12 @@ def write_run(
 @contextmanager
 def without_tokenizer() -> Iterator[None]:
     """Let every example count one token as long as the block runs: a simulated judge has no tokenizer."""
-    kept = vars(harvest)["count_tokens"]
-    vars(harvest)["count_tokens"] = lambda _, examples: (1 for _ in examples)
+    kept = vars(collect)["count_tokens"]
+    vars(collect)["count_tokens"] = lambda _, examples: (1 for _ in examples)
     try:
         yield
     finally:
-        vars(harvest)["count_tokens"] = kept
+        vars(collect)["count_tokens"] = kept
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def exponent(found: list[dict[str, float]]) -> float:
 
 def run(size: int, rule: str, folder: Path) -> dict[str, float]:
     """Return judgments, seconds of the processor, and peak megabytes."""
-    import ste_plugin.generate  # noqa: F401  imported lazily, else: Python's start is not the stage's
+    import ste_plugin.dataset.build  # noqa: F401  imported lazily, else: Python's start is not the stage's
     from benchmarks.stage import made_pairs, without_tokenizer, write_run
     from ste_plugin import stages
     from ste_plugin.opening import opened

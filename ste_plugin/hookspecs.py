@@ -11,7 +11,7 @@ from ste_plugin.records import Drop, Instruction, Judgment, ResponsePair
 if TYPE_CHECKING:  # for annotations only: the specs import nothing that implements them
     from ste_plugin.config import SelectionConfig, SourceConfig
     from ste_plugin.context import Iteration, IterationReport
-    from ste_plugin.dataset import Example
+    from ste_plugin.dataset.filters import Example
     from ste_plugin.engines.base import Message
     from ste_plugin.judging import JudgeFormat
 

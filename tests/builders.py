@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ste_plugin.config import RunConfig
-from ste_plugin.dataset import Example, drop_reason
+from ste_plugin.dataset.filters import Example, drop_reason
 from ste_plugin.engines import Place
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair, Verdict

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from builders import kept
+from ste_plugin.dataset.row_formats import FORMATS as ROWS
+from ste_plugin.dataset.row_formats import Row, held_out_rows
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.records import ORDERS, Judgment, ResponsePair
-from ste_plugin.rows import FORMATS as ROWS
-from ste_plugin.rows import Row, held_out_rows
 from ste_plugin.storage.dataset_manifest import write_rows
 from ste_plugin.storage.jsonl import replace_json
 

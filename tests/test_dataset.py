@@ -6,16 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import judgment, kept, pair
-from ste_plugin.dataset import (
+from ste_plugin.dataset.filters import (
     arrange,
     balance,
     drop_reason,
     fitting,
     only_both_orders,
 )
+from ste_plugin.dataset.row_formats import dpo_rows, grpo_rows, held_out_rows, kto_rows, sft_rows
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.records import ORDERS
-from ste_plugin.rows import dpo_rows, grpo_rows, held_out_rows, kto_rows, sft_rows
 
 FORM = FORMATS["brief"]
 VERDICTS = st.sampled_from(["A", "B", None])

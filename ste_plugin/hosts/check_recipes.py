@@ -10,12 +10,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.dataset import Example
+from ste_plugin.dataset.filters import Example
+from ste_plugin.dataset.row_formats import FORMATS, held_out_rows
 from ste_plugin.errors import SteError
 from ste_plugin.hosts.axolotl_config import overlay
 from ste_plugin.judging.builtin import FORMATS as judging_formats
 from ste_plugin.records import ORDERS, Judgment, ResponsePair
-from ste_plugin.rows import FORMATS, held_out_rows
 from ste_plugin.storage.dataset_manifest import Manifest, write_rows
 from ste_plugin.storage.jsonl import replace_json
 from ste_plugin.text import safe_yaml

@@ -50,23 +50,23 @@ def ste_judge_formats() -> dict[str, Any]:
 
 @hookimpl
 def ste_drop_judgment(judgment: Any, pair: Any) -> str | None:
-    from ste_plugin import dataset
+    from ste_plugin.dataset import filters
 
-    return dataset.drop_reason(judgment, pair)
+    return filters.drop_reason(judgment, pair)
 
 
 @hookimpl
 def ste_dataset_formats() -> dict[str, Any]:
-    from ste_plugin import rows
+    from ste_plugin.dataset import row_formats
 
-    return dict(rows.FORMATS)
+    return dict(row_formats.FORMATS)
 
 
 @hookimpl(trylast=True)
 def ste_generate_dataset(iteration: "Iteration") -> Path:
-    from ste_plugin import generate
+    from ste_plugin.dataset import build
 
-    return generate.generate_dataset(iteration)
+    return build.generate_dataset(iteration)
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from ste_plugin.context import Iteration
-from ste_plugin.dataset import Example
+from ste_plugin.dataset.filters import Example
 from ste_plugin.engines.base import ChatRequest, Completion, Sampling
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.errors import JudgeError

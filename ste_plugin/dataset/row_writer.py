@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ste_plugin.context import Iteration
-from ste_plugin.dataset import Example, balance
+from ste_plugin.dataset.filters import Example, balance
 from ste_plugin.hookspecs import DatasetFormat
 from ste_plugin.plugins.manager import named
 from ste_plugin.records import Drop, Split

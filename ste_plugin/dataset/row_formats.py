@@ -7,7 +7,7 @@ training can check what it is given and a reward function can tell right from wr
 from collections.abc import Iterable
 from typing import Any
 
-from ste_plugin.dataset import Example
+from ste_plugin.dataset.filters import Example
 from ste_plugin.engines.base import Message
 from ste_plugin.hookspecs import DatasetFormat
 from ste_plugin.judging import JudgeFormat

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.context import Iteration
-from ste_plugin.dataset import balance, fitting, only_both_orders, weighed
-from ste_plugin.engines.identity import model_identity
-from ste_plugin.harvest import (
+from ste_plugin.dataset.collect import (
     TRAINING_SPLITS,
     Harvest,
     drop_reason,
@@ -19,17 +17,19 @@ from ste_plugin.harvest import (
     rule_name,
     sampled,
 )
+from ste_plugin.dataset.filters import balance, fitting, only_both_orders, weighed
+from ste_plugin.dataset.row_formats import held_out_rows
+from ste_plugin.dataset.row_writer import training_rows
+from ste_plugin.engines.identity import model_identity
 from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.pairs.pool import Pool, prepare_pool
 from ste_plugin.records import ResponsePair, Split
-from ste_plugin.rows import held_out_rows
 from ste_plugin.sampling.judge_task import Question
 from ste_plugin.sampling.pass_rates import PassRate, expected_rates
 from ste_plugin.sampling.sampler import JudgmentSampler
 from ste_plugin.storage.dataset_manifest import write_rows
 from ste_plugin.storage.drop_log import Drops, dropping
 from ste_plugin.storage.jsonl import iter_records, replace_json
-from ste_plugin.training_rows import training_rows
 
 HELD_OUT: tuple[Split, ...] = ("dev", "test")
 

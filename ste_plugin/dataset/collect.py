@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ste_plugin import dataset
 from ste_plugin.context import Iteration
-from ste_plugin.dataset import Example, arrange
+from ste_plugin.dataset import filters
+from ste_plugin.dataset.filters import Example, arrange
+from ste_plugin.dataset.row_writer import TrainingRows
+from ste_plugin.dataset.token_counts import count_tokens
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import JudgeError
 from ste_plugin.pairs.pool import Pool
@@ -19,8 +21,6 @@ from ste_plugin.sampling.sampler import JudgmentSampler, no_verdict
 from ste_plugin.sampling.stopping_rules import RULE_FOR_ROWS, RULES
 from ste_plugin.storage.drop_log import Drops
 from ste_plugin.storage.jsonl import replacing_records
-from ste_plugin.tokens import count_tokens
-from ste_plugin.training_rows import TrainingRows
 
 TRAINING_SPLITS: tuple[Split, ...] = ("train", "dev")
 """Test pairs are never judged for training: they are only ever reported."""
@@ -110,7 +110,7 @@ def drop_reason(iteration: Iteration, judgment: Judgment, pair: ResponsePair) ->
     hook = iteration.session.plugins.hook.ste_drop_judgment
     if [impl.plugin_name for impl in hook.get_hookimpls()] == ["builtin"]:
         # asked millions of times, and a third of that would be pluggy's
-        return dataset.drop_reason(judgment, pair)
+        return filters.drop_reason(judgment, pair)
     found = hook(judgment=judgment, pair=pair)
     return str(found[0]) if found else None
 

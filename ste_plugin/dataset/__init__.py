@@ -1,0 +1,1 @@
+"""Judgments made into training rows and the manifest that vouches for them."""
