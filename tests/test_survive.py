@@ -13,7 +13,7 @@ from soak.outcome import asked, differences, faults_in_asking, outputs
 from soak.processes import ORPHANS_S, Started
 from soak.scene import Scene, fake_seed
 
-from ste_plugin import guard
+from ste_plugin.hosts import subprocess_guard
 
 STUBBORN = """\
 import signal, subprocess, sys, time
@@ -190,7 +190,7 @@ def test_a_training_does_not_outlive_a_run_that_is_killed(scene):
 
 
 def test_a_command_does_not_outlive_a_guard_that_is_killed_alone():
-    guarded = guard.start(["sleep", "600"])
+    guarded = subprocess_guard.start(["sleep", "600"])
     children = Path(f"/proc/{guarded.pid}/task/{guarded.pid}/children")
     while not (command := children.read_text().strip()):
         time.sleep(0.01)

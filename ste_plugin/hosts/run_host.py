@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from ste_plugin import guard
 from ste_plugin.config import HostConfig, ServeConfig
 from ste_plugin.errors import HostError
+from ste_plugin.hosts import subprocess_guard
 from ste_plugin.storage.durable import make_folder
 from ste_plugin.text.log_summary import last_words
 from ste_plugin.text.redaction import copy_hidden, hidden
@@ -106,15 +106,19 @@ def run_host(
 def _finish(
     command: list[str], env: Mapping[str, str], log: Path, timeout_minutes: int | None
 ) -> int:
-    guarded = guard.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
+    guarded = subprocess_guard.start(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env
+    )
     with log.open("ab") as file:
         copying = threading.Thread(target=_copy, args=(guarded.stdout, file, env), daemon=True)
         copying.start()
         try:
             return guarded.wait(None if timeout_minutes is None else timeout_minutes * 60)
         finally:
-            guard.end(guarded)
-            copying.join(guard.GRACE_S)  # a child in a session of its own may hold the output open
+            subprocess_guard.end(guarded)
+            copying.join(
+                subprocess_guard.GRACE_S
+            )  # a child in a session of its own may hold the output open
 
 
 def _copy(source: BinaryIO, log: BinaryIO, env: Mapping[str, str]) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 
-from ste_plugin import guard
 from ste_plugin.engines.vllm.errors import cure, vllm_words
 from ste_plugin.errors import EngineError
+from ste_plugin.hosts import subprocess_guard
 from ste_plugin.text.redaction import copy_hidden
 
 _HOST = "127.0.0.1"
@@ -41,7 +41,7 @@ class ServerProcess:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
             self._start = file.tell()
-        self._guard = guard.start(
+        self._guard = subprocess_guard.start(
             command, env=os.environ | env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         self._logging = threading.Thread(target=self._write_log, daemon=True)
@@ -102,7 +102,7 @@ class ServerProcess:
 
     def stop(self) -> None:
         """End the server with all its children; calling it twice is harmless."""
-        guard.end(self._guard)
+        subprocess_guard.end(self._guard)
 
 
 def free_port(wanted: int | None) -> int:
