@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ste_plugin.axolotl.run_config import PLUGIN, is_axolotl_config, read_recipe
 from ste_plugin.config import HostsConfig
 from ste_plugin.errors import HostError, PluginError
-from ste_plugin.hosts.axolotl_config import PLUGIN, is_axolotl_config, read_recipe
 from ste_plugin.hosts.run_host import require
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.recipe_book import recipe_problems

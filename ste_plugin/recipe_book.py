@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ste_plugin.axolotl.run_config import read_recipe
+from ste_plugin.axolotl.runner import require_host
 from ste_plugin.errors import ConfigError, HostError, did_you_mean
-from ste_plugin.hosts.axolotl import require_host
-from ste_plugin.hosts.axolotl_config import read_recipe
 from ste_plugin.hosts.run_host import run_host
 
 Listed = tuple[str, str, Path]
@@ -90,7 +90,7 @@ def recipe_problems(
     with tempfile.TemporaryDirectory(prefix="ste-recipes-") as folder:
         log = Path(folder) / "axolotl.log"
         run_host(
-            [python, "-m", "ste_plugin.hosts.check_recipes", *how, *map(str, paths)],
+            [python, "-m", "ste_plugin.axolotl.check_recipes", *how, *map(str, paths)],
             env={"AXOLOTL_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "PYTHONSAFEPATH": "1"},
             log=log, timeout_minutes=10, what="checking recipes with axolotl",
         )  # fmt: skip

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ste_plugin.axolotl.run_config import read_recipe
 from ste_plugin.errors import ConfigError
-from ste_plugin.hosts.axolotl_config import read_recipe
 from ste_plugin.memory import NF4, Cluster, Sharding, Terms, Training, needed
 from ste_plugin.model_shape import ModelShape
 

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ste_plugin.axolotl import runner as axolotl
+from ste_plugin.axolotl.run_config import check_own_block, read_recipe
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration, Session
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.hosts import axolotl, lm_eval
-from ste_plugin.hosts.axolotl_config import check_own_block, read_recipe
+from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.plugins.manager import folders
 from ste_plugin.recipe_book import find_recipe
 from ste_plugin.storage.dataset_manifest import read_manifest, rows_of_rl

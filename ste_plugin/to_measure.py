@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ste_plugin.context import Session
-from ste_plugin.hosts import lm_eval
+from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.pairs.pool import prepare_pool
 from ste_plugin.plugins.manager import folders, registered_files

@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from manifests import written
+from ste_plugin.axolotl import runner as axolotl
+from ste_plugin.axolotl.run_config import PLUGIN, overlay
 from ste_plugin.config import HostConfig
 from ste_plugin.engines.model_folder import check_model
 from ste_plugin.errors import DataError, HostError
-from ste_plugin.hosts import axolotl
-from ste_plugin.hosts.axolotl_config import PLUGIN, overlay
 from ste_plugin.hosts.run_host import require, run_host
 from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.training_manifest import trained_model

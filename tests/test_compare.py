@@ -8,12 +8,12 @@ from test_cli import ste
 
 from ste_plugin.compare import compare, compare_outcomes
 from ste_plugin.errors import DataError
-from ste_plugin.hosts.lm_eval_samples import Spent
 from ste_plugin.judges import Outcome, evaluations_at
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
 from ste_plugin.lm_eval_tasks.figures import figures_of, summarise
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, write_choices, write_judged
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
+from ste_plugin.lm_eval_tasks.samples import Spent
 from ste_plugin.storage.jsonl import replace_json, replace_rows
 
 RIGHT, FIRST, WRONG = ("A", "B"), ("A", "A"), ("B", "A")

@@ -10,10 +10,10 @@ from fake_hosts import ste
 from hostile import texts
 
 from builders import config, config_text
+from ste_plugin.axolotl.run_config import read_recipe
 from ste_plugin.demo import fetch
 from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.errors import ConfigError, EngineError, HostError
-from ste_plugin.hosts.axolotl_config import read_recipe
 from ste_plugin.storage.config_file import read_yaml
 from ste_plugin.text import safe_yaml
 
@@ -133,7 +133,7 @@ def test_weights_that_are_pickles_are_refused_saying_what_was_expected(pickled_m
 
 def test_lm_eval_is_told_to_load_data_alone():
     from ste_plugin.config import EvaluationConfig
-    from ste_plugin.hosts.lm_eval import model_args
+    from ste_plugin.lm_eval_tasks.runner import model_args
 
     assert json.loads(model_args("m", EvaluationConfig()))["use_safetensors"] is True
     assert "trust_remote_code" not in model_args("m", EvaluationConfig())

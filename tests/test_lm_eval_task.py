@@ -20,8 +20,8 @@ from scripted_judge import (
 
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.errors import ConfigError, DataError, HostError
-from ste_plugin.hosts import lm_eval as host
 from ste_plugin.judging.builtin import VERDICT
+from ste_plugin.lm_eval_tasks import runner as host
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 

@@ -29,9 +29,9 @@ def ste_run(context: click.Context, config: Path) -> None:
 
     Further arguments go to `axolotl train`.
     """
+    from ste_plugin.axolotl.run_config import is_axolotl_config
+    from ste_plugin.axolotl.runner import train_as_given
     from ste_plugin.cli.running import run
-    from ste_plugin.hosts.axolotl import train_as_given
-    from ste_plugin.hosts.axolotl_config import is_axolotl_config
 
     if is_axolotl_config(config):
         _answering(lambda: say(f"Judge: {train_as_given(config, context.args)}"))

@@ -96,7 +96,7 @@ def measure(
 ) -> None:  # fmt: skip
     """Measure a judge that belongs to no run."""
     from ste_plugin.config import HostConfig
-    from ste_plugin.hosts import lm_eval
+    from ste_plugin.lm_eval_tasks import runner as lm_eval
     from ste_plugin.plugins.manager import folders, plugin_manager
     from ste_plugin.report import judge_line
     from ste_plugin.storage.resources import find_task

@@ -8,9 +8,9 @@ from typing import Any
 
 from ste_plugin.forget.cutting import Row, Scissors
 from ste_plugin.forget.wanted import Doomed, Wanted, files_named
-from ste_plugin.hosts.lm_eval import SEED, rows_of
 from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.judged_file import JUDGED, pairs_hash, read_judged
+from ste_plugin.lm_eval_tasks.runner import SEED, rows_of
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.jsonl import read_json
 

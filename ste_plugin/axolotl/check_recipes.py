@@ -1,6 +1,6 @@
 """Runs in axolotl's environment: tells what axolotl and our plugin think of recipes.
 
-`python -m ste_plugin.hosts.check_recipes RECIPE…` prints `STE {"path": ["problem", …], …}`; with `--as-given`, of configs with the rows they name.
+`python -m ste_plugin.axolotl.check_recipes RECIPE…` prints `STE {"path": ["problem", …], …}`; with `--as-given`, of configs with the rows they name.
 """
 
 import json
@@ -10,10 +10,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ste_plugin.axolotl.run_config import overlay
 from ste_plugin.dataset.filters import Example
 from ste_plugin.dataset.row_formats import FORMATS, held_out_rows
 from ste_plugin.errors import SteError
-from ste_plugin.hosts.axolotl_config import overlay
 from ste_plugin.judging.builtin import FORMATS as judging_formats
 from ste_plugin.records import ORDERS, Judgment, ResponsePair
 from ste_plugin.storage.dataset_manifest import Manifest, write_rows

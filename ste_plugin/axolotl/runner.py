@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
+from ste_plugin.axolotl.run_config import overlay, read_recipe
 from ste_plugin.config import HostConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.model_folder import refuse_pickles
 from ste_plugin.errors import DataError, HostError
-from ste_plugin.hosts.axolotl_config import overlay, read_recipe
 from ste_plugin.hosts.run_host import interpreter, require, run_host
 from ste_plugin.storage.dataset_manifest import Manifest, read_manifest, rows_of_rl
 from ste_plugin.storage.durable import move

@@ -11,15 +11,6 @@ from typing import Any
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
-from ste_plugin.hosts.lm_eval_samples import (
-    Asked,
-    Count,
-    Spent,
-    read_samples,
-    reported,
-    sample_files,
-    tokens_in,
-)
 from ste_plugin.hosts.run_host import ask, interpreter, require, run_host
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks.benchmarks import files_of, read_pairs
@@ -28,6 +19,15 @@ from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, write_choices, write_judged
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
+from ste_plugin.lm_eval_tasks.samples import (
+    Asked,
+    Count,
+    Spent,
+    read_samples,
+    reported,
+    sample_files,
+    tokens_in,
+)
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.durable import sync_files
 from ste_plugin.storage.jsonl import read_json, replace_json
