@@ -11,9 +11,9 @@ from pathlib import Path
 from ste_plugin.axolotl.run_config import PLUGIN, is_axolotl_config, read_recipe
 from ste_plugin.config import HostsConfig
 from ste_plugin.errors import HostError, PluginError
+from ste_plugin.fitting.catalogue import recipe_problems
 from ste_plugin.hosts.run_host import require
 from ste_plugin.plugins.manager import plugin_manager
-from ste_plugin.recipe_book import recipe_problems
 from ste_plugin.records import Record
 from ste_plugin.storage.config_file import read_config
 

@@ -10,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ste_plugin.errors import ConfigError
-from ste_plugin.memory import NF4, Cluster, Training, needed
-from ste_plugin.model_shape import LLAMA, ModelShape, read_shape, shape_of_config, shape_of_size
+from ste_plugin.fitting.memory import NF4, Cluster, Training, needed
+from ste_plugin.fitting.model_shape import (
+    LLAMA,
+    ModelShape,
+    read_shape,
+    shape_of_config,
+    shape_of_size,
+)
 
 LLAMA_8B, LLAMA_70B = LLAMA[8], LLAMA[70]
 ONE, EIGHT = Cluster(1, 1, 80), Cluster(1, 8, 80)
@@ -74,7 +80,7 @@ def test_adapter_parameters_are_those_that_peft_makes():
 def test_a_folder_is_read_without_transformers(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(SMOLLM2))
     code = (
-        "import sys; from ste_plugin.model_shape import read_shape\n"
+        "import sys; from ste_plugin.fitting.model_shape import read_shape\n"
         f"print(read_shape({str(tmp_path)!r})[0].parameters, 'transformers' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

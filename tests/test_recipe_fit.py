@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from ste_plugin.errors import ConfigError
-from ste_plugin.memory import NF4, Cluster
-from ste_plugin.model_shape import read_shape
-from ste_plugin.recipe_fit import fit_recipe, read_cluster, read_training
+from ste_plugin.fitting.fit import fit_recipe, read_cluster, read_training
+from ste_plugin.fitting.memory import NF4, Cluster
+from ste_plugin.fitting.model_shape import read_shape
 from ste_plugin.storage.resources import shipped
 
 SHIPPED = {path.stem: path for path in sorted(shipped("recipes").glob("*.yaml"))}

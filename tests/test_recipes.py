@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ste_plugin.errors import ConfigError, HostError
-from ste_plugin.recipe_book import find_recipe, list_recipes, recipe_problems, validate_recipe
+from ste_plugin.fitting.catalogue import find_recipe, list_recipes, recipe_problems, validate_recipe
 from ste_plugin.storage.resources import shipped
 
 SHIPPED = shipped("recipes")

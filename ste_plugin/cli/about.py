@@ -31,7 +31,7 @@ def recipe_dirs(files: list[Path] | None) -> list[Path]:
 @recipes_app.command("list")
 def recipes_list(plugin: Plugin = None, as_json: Json = False) -> None:
     """List every recipe with its purpose."""
-    from ste_plugin.recipe_book import list_recipes
+    from ste_plugin.fitting.catalogue import list_recipes
 
     found = list_recipes(recipe_dirs(plugin))
     if as_json:
@@ -45,7 +45,7 @@ def recipes_list(plugin: Plugin = None, as_json: Json = False) -> None:
 @recipes_app.command("show")
 def recipes_show(name: Name, plugin: Plugin = None) -> None:
     """Print a recipe."""
-    from ste_plugin.recipe_book import find_recipe
+    from ste_plugin.fitting.catalogue import find_recipe
 
     say(find_recipe(name, recipe_dirs(plugin)).read_text(encoding="utf-8").rstrip("\n"))
 
@@ -53,7 +53,7 @@ def recipes_show(name: Name, plugin: Plugin = None) -> None:
 @recipes_app.command("copy")
 def recipes_copy(name: Name, to: Path, plugin: Plugin = None) -> None:
     """Copy a recipe, to make it your own."""
-    from ste_plugin.recipe_book import find_recipe
+    from ste_plugin.fitting.catalogue import find_recipe
     from ste_plugin.storage.durable import make_folder
 
     if to.exists() and not to.is_dir():
@@ -71,7 +71,7 @@ def recipes_validate(
     """Check recipes against axolotl's own schema."""
     import sys
 
-    from ste_plugin.recipe_book import find_recipe, list_recipes, recipe_problems, refusal
+    from ste_plugin.fitting.catalogue import find_recipe, list_recipes, recipe_problems, refusal
 
     dirs = recipe_dirs(plugin)
     paths = {n: find_recipe(n, dirs) for n in names or [n for n, _, _ in list_recipes(dirs)]}

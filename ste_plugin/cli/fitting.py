@@ -19,9 +19,9 @@ def recipes_fit(
     as_json: Json = False,
 ) -> None:
     """Say which recipes fit a model on these GPUs, with the terms of the sum in GB per GPU."""
-    from ste_plugin.model_shape import read_shape
-    from ste_plugin.recipe_book import find_recipe, list_recipes
-    from ste_plugin.recipe_fit import fit_recipe, read_cluster
+    from ste_plugin.fitting.catalogue import find_recipe, list_recipes
+    from ste_plugin.fitting.fit import fit_recipe, read_cluster
+    from ste_plugin.fitting.model_shape import read_shape
 
     cluster = read_cluster(gpus)
     shape, source = read_shape(model)

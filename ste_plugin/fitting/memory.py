@@ -7,7 +7,7 @@ exact but for small tensors; activations, logits and headroom are estimates, and
 from dataclasses import astuple, dataclass, fields
 from typing import Literal
 
-from ste_plugin.model_shape import ModelShape
+from ste_plugin.fitting.model_shape import ModelShape
 
 Sharding = Literal["none", "zero1", "zero2", "zero3", "fsdp"]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from ste_plugin.axolotl.run_config import read_recipe
 from ste_plugin.errors import ConfigError
-from ste_plugin.memory import NF4, Cluster, Sharding, Terms, Training, needed
-from ste_plugin.model_shape import ModelShape
+from ste_plugin.fitting.memory import NF4, Cluster, Sharding, Terms, Training, needed
+from ste_plugin.fitting.model_shape import ModelShape
 
 _RESEMBLES = {"fp8": 2, "8bit": 2.03, "4bit": 1.06, "lion": 4, "sgd": 0, "adafactor": 0}
 """Part of an optimizer's name → its bytes of state per parameter; quantised ones with their scales."""

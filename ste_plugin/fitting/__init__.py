@@ -1,0 +1,1 @@
+"""Which recipe fits a model and its GPUs, and what it takes of them."""
