@@ -11,11 +11,11 @@ from ste_plugin.engines.base import Place
 from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.engines.registry import resolved
 from ste_plugin.errors import JudgeError
+from ste_plugin.evaluation.plan import check_given, measured
 from ste_plugin.hosts.run_host import interpreter, require
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.overlap import pool_while_judging
 from ste_plugin.storage.jsonl import read_back, read_json, read_rows, replace_json
-from ste_plugin.to_measure import check_given, measured
 
 _REPORTED = ("overall", "sections", "subsets", "n")
 

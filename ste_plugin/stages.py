@@ -12,12 +12,12 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration, Session
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.evaluation.plan import measured
 from ste_plugin.fitting.catalogue import find_recipe
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.plugins.manager import folders
 from ste_plugin.storage.dataset_manifest import read_manifest, rows_of_rl
 from ste_plugin.storage.training_manifest import trained_model
-from ste_plugin.to_measure import measured
 
 _REPORTED = ("overall", "sections", "subsets", "n")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from test_cli import ste
 
-from ste_plugin.compare import compare, compare_outcomes
 from ste_plugin.errors import DataError
-from ste_plugin.judges import Outcome, evaluations_at
+from ste_plugin.evaluation.compare import compare, compare_outcomes
+from ste_plugin.evaluation.judges import Outcome, evaluations_at
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
 from ste_plugin.lm_eval_tasks.figures import figures_of, summarise
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, write_choices, write_judged

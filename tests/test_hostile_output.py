@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from builders import config_text
-from ste_plugin import report
 from ste_plugin.context import IterationReport
+from ste_plugin.evaluation import report
 from ste_plugin.progress import Watch
 from ste_plugin.text.sanitize import for_markdown, for_terminal
 

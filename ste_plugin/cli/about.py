@@ -160,7 +160,7 @@ def judge(
     as_json: Json = False,
 ) -> None:
     """Ask a judge which of two answers is better, in both presentation orders."""
-    from ste_plugin.judge_once import judge_once
+    from ste_plugin.evaluation.try_judge import judge_once
 
     found = judge_once(model, form, instruction, a, b, plugin or [])
     if as_json:

@@ -20,7 +20,7 @@ Judge = Annotated[
 @app.command()
 def compare(first: Judge, second: Judge, as_json: Json = False) -> None:
     """Compare two judges pair by pair on every evaluation that both have."""
-    from ste_plugin.compare import compare as compared
+    from ste_plugin.evaluation.compare import compare as compared
 
     done, refused = compared(first, second)
     if as_json:

@@ -76,8 +76,8 @@ def measure_run(config: Path, iteration: int | None, plugin: list[Path], as_json
     """Measure an iteration on the run's dev and test pairs, given pairs and benchmarks."""
     from ste_plugin import stages
     from ste_plugin.cli.app import opened
+    from ste_plugin.evaluation.report import COLUMNS, number_text
     from ste_plugin.opening import next_iteration
-    from ste_plugin.report import COLUMNS, number_text
 
     with opened(config, plugin, quiet=as_json) as session:
         number = next_iteration(session) if iteration is None else iteration
@@ -96,9 +96,9 @@ def measure(
 ) -> None:  # fmt: skip
     """Measure a judge that belongs to no run."""
     from ste_plugin.config import HostConfig
+    from ste_plugin.evaluation.report import judge_line
     from ste_plugin.lm_eval_tasks import runner as lm_eval
     from ste_plugin.plugins.manager import folders, plugin_manager
-    from ste_plugin.report import judge_line
     from ste_plugin.storage.resources import find_task
 
     task_dirs = folders(plugin_manager(settings.plugins), "ste_task_dirs")
@@ -139,8 +139,8 @@ def root_of(config: Path) -> Path:
 
 def show_table(root: Path, as_json: bool) -> None:
     """Print one line for each judge of a run and each of its evaluations."""
-    from ste_plugin.judges import iterations_at
-    from ste_plugin.report import judge_line, name_of
+    from ste_plugin.evaluation.judges import iterations_at
+    from ste_plugin.evaluation.report import judge_line, name_of
 
     lines = [
         judge_line(name_of(number), name, found.told)
@@ -154,7 +154,7 @@ def print_table(lines: list[dict[str, Any]]) -> None:
     """Print judges line by line."""
     from rich.console import Console
 
-    from ste_plugin.report import judges_table
+    from ste_plugin.evaluation.report import judges_table
 
     console = Console(
         highlight=False, markup=False, emoji=False, width=None if Console().is_terminal else 160

@@ -81,7 +81,7 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
     """Print a finished run's tables, or its report as JSON."""
     from rich.console import Console
 
-    from ste_plugin import report as tables
+    from ste_plugin.evaluation import report as tables
     from ste_plugin.storage.config_file import read_kept
     from ste_plugin.storage.jsonl import read_json
 

@@ -6,9 +6,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from ste_plugin.context import IterationReport
+from ste_plugin.evaluation.report import write_page
 from ste_plugin.forget.cutting import Scissors
 from ste_plugin.forget.wanted import files_named
-from ste_plugin.report import write_page
 from ste_plugin.storage.jsonl import read_json
 
 _REPORTED = ("overall", "sections", "subsets", "n")

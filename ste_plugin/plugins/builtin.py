@@ -85,6 +85,6 @@ def ste_task_dirs() -> Path:
 
 @hookimpl
 def ste_iteration_finished(report: "IterationReport") -> None:
-    from ste_plugin import report as tables
+    from ste_plugin.evaluation import report as tables
 
     tables.write_page(report)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.errors import DataError
-from ste_plugin.judges import Evaluation, Outcome, evaluations_at
+from ste_plugin.evaluation.judges import Evaluation, Outcome, evaluations_at
 from ste_plugin.lm_eval_tasks.bootstrap import Term, estimates, rounded, value_of
 
 SEED = 0
