@@ -16,9 +16,9 @@ from ste_plugin.engines.base import ChatRequest, Sampling
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.opening import opened
 from ste_plugin.pairs.pool import split_of
 from ste_plugin.records import Judgment, ResponsePair
+from ste_plugin.run.open_run import opened
 from ste_plugin.sampling.judge_task import questions_of
 from ste_plugin.sampling.sampler import JudgmentSampler
 from ste_plugin.sampling.stopping_rules import RULES

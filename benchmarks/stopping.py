@@ -8,9 +8,9 @@ from typing import Any
 from benchmarks.places import Places
 from benchmarks.stage import Settings, made_pairs, without_tokenizer, write_run
 from benchmarks.table import NotRun, Row
-from ste_plugin import stages
-from ste_plugin.opening import opened
 from ste_plugin.records import ResponsePair
+from ste_plugin.run import stages
+from ste_plugin.run.open_run import opened
 from ste_plugin.storage.jsonl import read_json
 
 CAP = 15

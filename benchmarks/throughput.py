@@ -77,8 +77,8 @@ def run(size: int, rule: str, folder: Path) -> dict[str, float]:
     """Return judgments, seconds of the processor, and peak megabytes."""
     import ste_plugin.dataset.build  # noqa: F401  imported lazily, else: Python's start is not the stage's
     from benchmarks.stage import made_pairs, without_tokenizer, write_run
-    from ste_plugin import stages
-    from ste_plugin.opening import opened
+    from ste_plugin.run import stages
+    from ste_plugin.run.open_run import opened
     from ste_plugin.storage.jsonl import read_json
 
     pairs = made_pairs(math.ceil(size / 2 / RULES[rule]))

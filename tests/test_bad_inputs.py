@@ -111,7 +111,7 @@ def test_a_run_that_was_there_before_keeps_its_folder(tmp_path, monkeypatch, cap
 
 @pytest.mark.parametrize("content", [b"", b"x"], ids=["empty", "something"])
 def test_a_new_run_is_taken_back_only_while_nothing_is_in_it(tmp_path, content):
-    from ste_plugin.opening import opened
+    from ste_plugin.run.open_run import opened
 
     (tmp_path / "ste.yaml").write_text(run_with(run="new/run")["ste.yaml"])
     with pytest.raises(DataError), opened(tmp_path / "ste.yaml", [], quiet=True) as session:

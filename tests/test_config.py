@@ -1,7 +1,7 @@
 """A run's YAML and its defaults; what is wrong with one is in tests/catalogue/configs.py."""
 
 from builders import config
-from ste_plugin.starter import STARTER
+from ste_plugin.run.starter import STARTER
 from ste_plugin.storage.config_file import changed_fields, read_config
 
 

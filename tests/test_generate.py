@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ste_plugin import stages
 from ste_plugin.errors import DataError, JudgeError
-from ste_plugin.opening import opened
+from ste_plugin.run import stages
+from ste_plugin.run.open_run import opened
 from ste_plugin.storage.jsonl import read_json, read_rows
 
 SPLITS = {"dev_fraction": 0.2, "test_fraction": 0.2}

@@ -8,7 +8,7 @@ import yaml
 from fake_hosts import ste
 
 from ste_plugin.context import IterationReport
-from ste_plugin.loop import decide
+from ste_plugin.run.loop import decide
 from ste_plugin.storage.jsonl import read_json, read_rows
 from test_generate import HOOKS
 

@@ -6,11 +6,11 @@ import pytest
 from fake_judge import judgment, reply
 
 from chat_server import chat_server
-from ste_plugin import stages
 from ste_plugin.context import Iteration
 from ste_plugin.errors import EngineError
-from ste_plugin.opening import opened
-from ste_plugin.overlap import pool_while_judging
+from ste_plugin.run import stages
+from ste_plugin.run.open_run import opened
+from ste_plugin.run.prefetch import pool_while_judging
 from ste_plugin.storage.jsonl import read_json, read_rows
 from test_generate import written
 

@@ -3,10 +3,10 @@
 import pytest
 import yaml
 
-from ste_plugin import stages
 from ste_plugin.errors import ConfigError
-from ste_plugin.opening import opened
-from ste_plugin.redo import STAGES, Redo, first_stage
+from ste_plugin.run import stages
+from ste_plugin.run.open_run import opened
+from ste_plugin.run.redo import STAGES, Redo, first_stage
 from ste_plugin.storage.jsonl import read_json, read_rows
 from test_generate import generated, written
 

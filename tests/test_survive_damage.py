@@ -11,10 +11,10 @@ from soak.outcome import differences, outputs
 from soak.processes import Started
 from soak.scene import Scene, folder_in_memory
 
-from ste_plugin import loop, stages
 from ste_plugin.errors import SteError
-from ste_plugin.opening import opened
-from ste_plugin.status import read_status
+from ste_plugin.run import loop, stages
+from ste_plugin.run.open_run import opened
+from ste_plugin.run.status import read_status
 
 CURES = ("delete", "remove", "put ", "set ", "run again", "ste run", "ste train")
 

@@ -12,8 +12,8 @@ from soak.outcome import differences, outputs
 from soak.power import CUTS, Recording, distinct, recording, there
 from soak.scene import Scene, fake_seed, folder_in_memory
 
-from ste_plugin import stages
-from ste_plugin.opening import opened
+from ste_plugin.run import stages
+from ste_plugin.run.open_run import opened
 
 CUTS_OF_A_RUN = int(os.environ.get("STE_CUTS", "6"))
 """How many of the cuts of a whole run are resumed, drawn; of a data set it is all of them."""

@@ -26,8 +26,8 @@ from chat_server import (
     Refuse,
     chat_server,
 )
-from ste_plugin import stages
-from ste_plugin.opening import opened
+from ste_plugin.run import stages
+from ste_plugin.run.open_run import opened
 from ste_plugin.storage.jsonl import read_json
 
 FAULTS = (

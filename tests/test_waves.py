@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ste_plugin import stages
 from ste_plugin.errors import JudgeError
-from ste_plugin.opening import opened
+from ste_plugin.run import stages
+from ste_plugin.run.open_run import opened
 from ste_plugin.sampling.pass_rates import PassRate
 from ste_plugin.storage.jsonl import read_json, read_records, read_rows, replace_json
 from test_generate import generated, rows_of, written

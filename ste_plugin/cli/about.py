@@ -133,7 +133,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check Python, PATH, plugins, model libraries, GPU and hosts; say the cure of each problem."""
-    from ste_plugin.doctor import examine
+    from ste_plugin.run.doctor import examine
 
     findings = examine(config, plugin or [])
     if as_json:

@@ -46,13 +46,13 @@ def show(value: Any) -> None:
 @contextmanager
 def opened(config: Path, named: Sequence[Path], **how: Any) -> "Iterator[Session]":
     """Open a run; plugins that its config lists must have been named on the command line, too."""
-    from ste_plugin import opening
     from ste_plugin.plugins.manager import require_named
+    from ste_plugin.run import open_run
     from ste_plugin.storage.config_file import read_config
 
     listed = [config.resolve().parent / path for path in read_config(config).plugins]
     require_named(listed, named, str(config), "--plugin {}")
-    with opening.opened(config, named, **how) as session:
+    with open_run.opened(config, named, **how) as session:
         yield session
 
 

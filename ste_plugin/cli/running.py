@@ -34,7 +34,7 @@ def init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("ste.yaml"),
 ) -> None:
     """Write a commented starter config."""
-    from ste_plugin.starter import STARTER
+    from ste_plugin.run.starter import STARTER
     from ste_plugin.storage.durable import make_folder
 
     if path.exists():
@@ -50,8 +50,8 @@ def run(
     iteration: Number = None,
 ) -> None:  # fmt: skip
     """Do the whole loop, or what is left of it: generate, train, evaluate, decide."""
-    from ste_plugin import loop
     from ste_plugin.cli.app import opened
+    from ste_plugin.run import loop
 
     with opened(
         config, plugin or [], quiet=as_json, redo=redo_of(from_stage, iteration)
@@ -65,7 +65,7 @@ def redo_of(stage: str | None, iteration: int | None) -> Any:
 
     Raises: ConfigError for a stage that there is not, or an iteration without a stage.
     """
-    from ste_plugin.redo import STAGES, Redo
+    from ste_plugin.run.redo import STAGES, Redo
 
     if stage is None and iteration is None:
         return None
@@ -116,9 +116,9 @@ def generate(
     config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
 ) -> None:
     """Make the next iteration's data set: pool, judgments, rows, manifest."""
-    from ste_plugin import stages
     from ste_plugin.cli.app import opened
-    from ste_plugin.opening import next_iteration
+    from ste_plugin.run import stages
+    from ste_plugin.run.open_run import next_iteration
 
     with opened(config, plugin or [], quiet=as_json) as session:
         number = next_iteration(session) if iteration is None else iteration
@@ -131,9 +131,9 @@ def train(
     config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
 ) -> None:
     """Train the next iteration's judge with axolotl, merged and checked."""
-    from ste_plugin import stages
     from ste_plugin.cli.app import opened
-    from ste_plugin.opening import next_iteration
+    from ste_plugin.run import stages
+    from ste_plugin.run.open_run import next_iteration
 
     with opened(config, plugin or [], quiet=as_json) as session:
         number = next_iteration(session) if iteration is None else iteration
@@ -146,7 +146,7 @@ def status(
     folder: Annotated[Path, typer.Argument(help="The run's folder.")], as_json: Json = False
 ) -> None:
     """Show what of a run is done, and what comes next."""
-    from ste_plugin.status import read_status
+    from ste_plugin.run.status import read_status
 
     found = read_status(folder)
     if as_json:
@@ -163,9 +163,9 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Make a judge from a 135M model on this machine: two iterations, no GPU, about 20 minutes."""
-    from ste_plugin import loop
     from ste_plugin.cli.app import opened
     from ste_plugin.demo import prepare_demo
+    from ste_plugin.run import loop
 
     config = prepare_demo(folder)
     with opened(config, [], quiet=as_json) as session:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ste_plugin.status import read_status
+from ste_plugin.run.status import read_status
 
 from .outcome import asked, differences, faults_in_asking, outputs
 from .processes import Started

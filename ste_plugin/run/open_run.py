@@ -20,7 +20,7 @@ from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.plugins.manager import named, plugin_manager
 from ste_plugin.progress import Watch
-from ste_plugin.redo import Redo, refuse_changes, set_aside
+from ste_plugin.run.redo import Redo, refuse_changes, set_aside
 from ste_plugin.storage.config_file import changed_fields, read_config, read_kept
 from ste_plugin.storage.durable import make_folder, sync_folders
 from ste_plugin.storage.jsonl import cut_torn_tail, read_rows, replace_bytes

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ste_plugin import stages
 from ste_plugin.axolotl import runner as axolotl
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import IterationReport, Session
@@ -14,7 +13,8 @@ from ste_plugin.errors import JudgeError
 from ste_plugin.evaluation.plan import check_given, measured
 from ste_plugin.hosts.run_host import interpreter, require
 from ste_plugin.lm_eval_tasks import runner as lm_eval
-from ste_plugin.overlap import pool_while_judging
+from ste_plugin.run import stages
+from ste_plugin.run.prefetch import pool_while_judging
 from ste_plugin.storage.jsonl import read_back, read_json, read_rows, replace_json
 
 _REPORTED = ("overall", "sections", "subsets", "n")

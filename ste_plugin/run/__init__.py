@@ -1,0 +1,1 @@
+"""The loop: opening a run, its stages, resuming and redoing them."""
