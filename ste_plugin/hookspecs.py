@@ -1,62 +1,26 @@
 """What a plugin may contribute. Implement any of these with `@ste_plugin.hookspecs.hookimpl`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import pluggy
 
-from ste_plugin.records import Drop, Instruction, Judgment, ResponsePair
+from ste_plugin.records import Judgment, ResponsePair
 
 if TYPE_CHECKING:  # for annotations only: the specs import nothing that implements them
-    from ste_plugin.config import SelectionConfig, SourceConfig
     from ste_plugin.context import Iteration, IterationReport
-    from ste_plugin.dataset.filters import Example
-    from ste_plugin.engines.base import Message
+    from ste_plugin.dataset.row_formats import DatasetFormat
+    from ste_plugin.instructions.selection.selectors import Selector
+    from ste_plugin.instructions.sources.readers import Reader
     from ste_plugin.judging import JudgeFormat
+    from ste_plugin.pairs.strategies import PairStrategy
 
 hookspec = pluggy.HookspecMarker("ste")
 hookimpl = pluggy.HookimplMarker("ste")
 
-Reader = Callable[["SourceConfig", Path], Iterator[tuple[str, dict[str, Any]]]]
-"""(settings, folder of the config) → (place for messages, raw row) pairs."""
-
-Selector = Callable[
-    [Sequence[Instruction], "SelectionConfig"], tuple[list[Instruction], list[Drop]]
-]
-"""Instructions in → those kept, and a Drop for each of the others."""
-
-DatasetFormat = Callable[["Example"], list[dict[str, Any]]]
-"""One judged prompt → its training rows: one, several, or none."""
-
-
-class PairStrategy(Protocol):
-    """A way to make the worse response of a pair, in as many model calls as it takes."""
-
-    @property
-    def version(self) -> str:
-        """Changes whenever the prompts change."""
-        ...
-
-    def next_prompt(
-        self, instruction: Instruction, replies: Sequence[str]
-    ) -> "tuple[Message, ...] | None":
-        """Return the next call, given the replies to the calls before, or None when all are made."""
-        ...
-
-    def worse(
-        self,
-        instruction: Instruction,
-        replies: Sequence[str],
-        better: Mapping[str, str],
-        pool: Sequence[Instruction],
-    ) -> str | Drop:
-        """Return the worse response; `better` holds every instruction key's good answer."""
-        ...
-
 
 @hookspec
-def ste_sources() -> dict[str, Reader]:
+def ste_sources() -> "dict[str, Reader]":
     """Return instruction readers by name."""
 
 
@@ -70,12 +34,12 @@ def ste_engines() -> dict[str, str]:
 
 
 @hookspec
-def ste_selectors() -> dict[str, Selector]:
+def ste_selectors() -> "dict[str, Selector]":
     """Return instruction selectors by name."""
 
 
 @hookspec
-def ste_pair_strategies() -> dict[str, PairStrategy]:
+def ste_pair_strategies() -> "dict[str, PairStrategy]":
     """Return pair strategies by name."""
 
 
@@ -90,7 +54,7 @@ def ste_drop_judgment(judgment: Judgment, pair: ResponsePair) -> str | None:
 
 
 @hookspec
-def ste_dataset_formats() -> dict[str, DatasetFormat]:
+def ste_dataset_formats() -> "dict[str, DatasetFormat]":
     """Return training row formats by name."""
 
 

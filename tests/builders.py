@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from ste_plugin.config import RunConfig
-from ste_plugin.dataset.filters import Example, drop_reason
+from ste_plugin.dataset.filters import drop_reason
 from ste_plugin.engines import Place
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.example import Example
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair, Verdict
 
 HERE = Place(Path(), Path())

@@ -3,89 +3,28 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ste_plugin"
 
-RECORDS = {"errors", "foreign", "plain", "records", "redaction", "safe_yaml", "valid_settings"}
-SEAM = RECORDS | {"config", "engines"}
-RUN = SEAM | {"session", "store", "plugins"}
-MAY_IMPORT = {
-    "errors": set(),
-    "plain": set(),
-    "redaction": set(),
-    "foreign": set(),
-    "safe_yaml": {"errors", "foreign"},
-    "valid_settings": {"errors"},
-    "records": {"errors"},
-    "config": {"errors"},
-    "config_file": {"config", "errors", "redaction", "safe_yaml", "valid_settings"},
-    "durable": {"errors"},
-    "guard": set(),
-    "store": RECORDS | {"durable"},
-    "run_folder": set(),
-    "watch": {"plain", "redaction", "store"},
-    "log_words": set(),
-    "engines": RECORDS | {"config", "log_words", "guard", "model_folder"},
-    "judging": RECORDS | {"engines"},
-    "sources": RECORDS | {"config", "hookspecs", "store"},
-    "selection": SEAM | {"hookspecs", "judging"},
-    "pairs": RECORDS | {"engines", "hookspecs"},
-    "dataset": RECORDS | {"engines", "judging"},
-    "rows": RECORDS | {"dataset", "engines", "hookspecs", "judging"},
-    "manifest": RECORDS | {"store", "durable"},
-    "completion": {"store", "errors"},
-    "model_folder": {"errors"},
-    "axolotl": SEAM | {"completion", "config_file", "judging", "lm_eval_tasks", "manifest", "model_folder", "plugins", "store", "durable"},
-    "tokens": RECORDS | {"dataset", "engines", "rows"},
-    "hookspecs": RECORDS | {"config", "dataset", "engines", "judging", "session"},
-    "plugin_files": {"errors"},
-    "plugins": {"builtin", "errors", "hookspecs", "plugin_files"},
-    "builtin": {"hookspecs", "sources", "selection", "pairs", "judging", "dataset", "rows", "generate", "resources", "report", "session"},
-    "resources": {"errors", "safe_yaml"},
-    "session": SEAM | {"budget", "judging", "plugins", "run_folder", "watch"},
-    "budget": set(),
-    "sampling": set(),
-    "completions": RECORDS | {"engines", "store", "durable"},
-    "asking": RECORDS | {"budget", "completions", "engines", "watch"},
-    "pair_file": RECORDS | {"store"},
-    "drop_file": RECORDS | {"store"},
-    "questions": RECORDS | {"sampling"},
-    "pass_rates": RECORDS | {"questions", "sampling", "store"},
-    "writing": RUN | {"asking", "completions", "hookspecs", "pairs", "selection"},
-    "privacy": RECORDS | {"config", "store"},
-    "forget": RUN | {"budget", "completion", "completions", "config_file", "hookspecs", "hosts", "lm_eval_tasks", "pairs", "pass_rates", "pool", "privacy", "report", "run_folder", "selection", "sources", "watch"},
-    "pool": RUN | {"privacy", "completions", "selection", "sources", "writing", "pair_file", "pairs"},
-    "overlap": RUN | {"completions", "harvest", "judgments", "pool", "questions", "sampling"},
-    "judgments": SEAM | {"asking", "completions", "dataset", "judging", "questions", "sampling", "session"},
-    "top_up": RECORDS | {"judgments", "questions", "sampling"},
-    "training_rows": RUN | {"dataset", "hookspecs", "manifest", "questions"},
-    "harvest": RUN | {"training_rows", "dataset", "drop_file", "judgments", "pass_rates", "pool", "questions", "sampling", "tokens", "top_up"},
-    "generate": RUN | {"training_rows", "completions", "dataset", "drop_file", "harvest", "judgments", "manifest", "pass_rates", "pool", "questions", "rows"},
-    "hosts": SEAM | {"axolotl", "completion", "dataset", "lm_eval_tasks", "log_words", "manifest", "model_folder", "resources", "rows", "store", "judging", "plugins", "durable", "guard"},
-    "model_shape": {"errors"},
-    "memory": {"model_shape"},
-    "recipe_fit": {"errors", "hosts", "memory", "model_shape"},
-    "recipe_book": {"errors", "hosts", "resources"},
-    "lm_eval_tasks": RECORDS | {"config", "engines", "judging", "plugins", "sampling", "sources", "store"},
-    "to_measure": RUN | {"hosts", "lm_eval_tasks", "pool", "resources"},
-    "stages": RUN | {"completion", "hosts", "manifest", "pool", "recipe_book", "to_measure"},
-    "loop": RUN | {"hosts", "overlap", "stages", "to_measure"},
-    "compare": {"errors", "judges", "lm_eval_tasks"},
-    "judges": {"errors", "lm_eval_tasks", "store"},
-    "report": {"plain", "session", "store"},
-    "status": {"config_file", "errors", "run_folder", "store"},
-    "redo": {"errors", "run_folder", "durable"},
-    "opening": RUN | {"budget", "completions", "config_file", "redo", "run_folder", "watch", "durable"},
-    "doctor": {"config", "config_file", "errors", "hosts", "plugins", "recipe_book", "records"},
-    "judge_once": {"config", "engines", "plugins", "session"},
-    "starter": set(),
-    "demo": {"durable", "errors"},
-    "testing": RECORDS | {"engines", "plugin_files", "plugins"},
-}  # fmt: skip
-"""Module → what it may import of this package; `cli` may import everything, nothing imports it."""
+LAYERS = (
+    ("errors", "records", "config", "text"),
+    ("storage", "progress"),
+    ("hosts", "engines"),
+    ("judging",),
+    ("inference", "plugins.manager", "plugins.loader", "context"),
+    ("instructions",),
+    ("pairs",),
+    ("sampling",),
+    ("dataset",),
+    ("axolotl", "fitting", "lm_eval_tasks", "evaluation"),
+    ("run", "forget"),
+    ("hookspecs", "plugins.builtin", "testing", "cli", "demo", "__main__"),
+)
+"""The package in the order of the method: a module imports from its own layer and from those before it."""
 
 HEAVY = (
     "torch",
@@ -100,37 +39,125 @@ HEAVY = (
 )
 
 
-def modules() -> set[str]:
-    found = {p.stem for p in PACKAGE.glob("*.py")} | {
-        p.parent.name for p in PACKAGE.glob("*/__init__.py")
+Graph = dict[str, set[str]]
+"""Module → the modules of the package that it imports, by full names without the package's."""
+
+
+def read_modules() -> dict[str, ast.Module]:
+    paths = {
+        path: path.relative_to(PACKAGE).with_suffix("").parts for path in PACKAGE.rglob("*.py")
     }
-    return found - {"__init__", "__main__", "cli"}
+    return {
+        ".".join(parts).removesuffix("__init__").rstrip("."): ast.parse(path.read_text())
+        for path, parts in paths.items()
+    }
 
 
-def imports_of(module: str) -> set[str]:
-    single = PACKAGE / f"{module}.py"
-    files = [single] if single.exists() else sorted((PACKAGE / module).rglob("*.py"))
-    found = set()
-    for file in files:
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "ste_plugin":
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ste_plugin."):
-                found.add(node.module.split(".")[1])
-    return found - {module, "__version__"}
+def read_imports() -> Graph:
+    """Return who imports whom, lazy and type-only imports included."""
+    trees = read_modules()
+    return {name: _imported(tree, trees.keys()) - {name, ""} for name, tree in trees.items()}
 
 
-def test_the_import_table_knows_every_module_and_no_other():
-    assert modules() == set(MAY_IMPORT)
+def _imported(tree: ast.Module, known: Collection[str]) -> set[str]:
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+    ours = {
+        n.removeprefix("ste_plugin").lstrip(".") for n in imported if n.startswith("ste_plugin")
+    }
+    # what is imported from a module is no module itself
+    return {name if name in known else name.rpartition(".")[0] for name in ours}
 
 
-@pytest.mark.parametrize("module", sorted(MAY_IMPORT))
-def test_a_module_imports_only_what_the_table_allows(module):
-    assert imports_of(module) <= MAY_IMPORT[module]
+def layer_of(module: str) -> int | None:
+    """Return the place of a module, or of the nearest package around it, in `LAYERS`."""
+    places = {name: place for place, layer in enumerate(LAYERS) for name in layer}
+    while module and module not in places:
+        module = module.rpartition(".")[0]
+    return places.get(module)
+
+
+def circles(graph: Graph) -> list[set[str]]:
+    """Return the groups of modules that import each other, directly or by way of others."""
+    reached = {name: _reachable(graph, name) for name in graph}
+    groups = {
+        frozenset({name} | {m for m in reached[name] if name in reached[m]})
+        for name in graph
+        if name in reached[name]
+    }
+    return [set(group) for group in groups]
+
+
+def _reachable(graph: Graph, start: str) -> set[str]:
+    seen: set[str] = set()
+    todo = list(graph[start])
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo += graph.get(name, ())
+    return seen
+
+
+def test_every_module_has_a_layer():
+    graph = read_imports()
+    packages = {"", "plugins"}  # they import nothing, and hold what lies in several layers
+    assert len(graph) > 150
+    assert {n for n in graph if layer_of(n) is None} == packages
+    assert all(graph[name] == set() for name in packages)
+
+
+def test_every_name_in_a_layer_is_there():
+    graph = read_imports()
+    assert [name for layer in LAYERS for name in layer if name not in graph] == []
+
+
+def test_a_module_imports_from_no_later_layer():
+    upward = {
+        f"{name} imports {imported}"
+        for name, imports in read_imports().items()
+        for imported in imports
+        if (layer_of(name) or 0) < (layer_of(imported) or 0)
+    }
+    assert upward == set()
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert circles(read_imports()) == []
 
 
 @pytest.mark.parametrize(
-    "statement", ["import ste_plugin", "import ste_plugin.plugins as p; p.plugin_manager()"]
+    ("graph", "expected"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}, [{"a", "b", "c"}]),
+        ({"a": {"b"}, "b": {"a"}, "c": {"d"}, "d": {"c"}}, [{"a", "b"}, {"c", "d"}]),
+    ],
+)
+def test_a_circle_is_found_however_long_it_is(graph, expected):
+    assert sorted(circles(graph), key=sorted) == expected
+
+
+def test_imports_that_are_lazy_or_for_types_alone_count():
+    code = (
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from ste_plugin.records import Drop\n"
+        "def f():\n    from ste_plugin import errors\n    import ste_plugin.config\n"
+    )
+    modules = {"records", "errors", "config"}
+    assert _imported(ast.parse(code), modules) == modules
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import ste_plugin",
+        "from ste_plugin.plugins.manager import plugin_manager; plugin_manager()",
+    ],
 )
 def test_importing_and_loading_plugins_stays_light(statement):
     code = f"{statement}; import sys; print([m for m in {HEAVY!r} if m in sys.modules])"

@@ -11,7 +11,7 @@ import pytest
 from catalogue import REFUSED, ROWS
 from catalogue.row import TINY, Row, run_with
 
-from ste_plugin.cli.app import main
+from ste_plugin.cli.entry_point import main
 from ste_plugin.errors import DataError
 from ste_plugin.storage.resources import shipped
 

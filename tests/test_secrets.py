@@ -134,9 +134,9 @@ def test_a_secret_pasted_into_the_config_is_refused_before_anything_is_written(
 
 def test_a_traceback_of_our_own_mistake_shows_no_secret_and_no_order():
     code = (
-        "import os, sys, ste_plugin.cli.app as app\n"
-        "@app.app.command('broken')\ndef broken(): raise ZeroDivisionError(os.environ['HF_TOKEN'] + '\\x1b[31m')\n"
-        "sys.argv = ['ste', 'broken']; app.main()"
+        "import os, sys, ste_plugin.cli.entry_point as command\n"
+        "@command.app.command('broken')\ndef broken(): raise ZeroDivisionError(os.environ['HF_TOKEN'] + '\\x1b[31m')\n"
+        "sys.argv = ['ste', 'broken']; command.main()"
     )
     import subprocess
     import sys

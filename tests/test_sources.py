@@ -478,7 +478,7 @@ def test_a_hub_data_set_streams_and_its_failures_are_told(tmp_path: Path) -> Non
 
 def test_reading_jsonl_loads_neither_pyarrow_nor_datasets() -> None:
     script = (
-        "import sys, ste_plugin.instructions.sources, ste_plugin.selection\n"
+        "import sys, ste_plugin.instructions.sources, ste_plugin.instructions.selection\n"
         "print([m for m in ('pyarrow', 'datasets', 'datasketch', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run(

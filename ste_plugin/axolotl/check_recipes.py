@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.axolotl.run_config import overlay
-from ste_plugin.dataset.filters import Example
 from ste_plugin.dataset.row_formats import FORMATS, held_out_rows
 from ste_plugin.errors import SteError
 from ste_plugin.judging.builtin import FORMATS as judging_formats
+from ste_plugin.judging.example import Example
 from ste_plugin.records import ORDERS, Judgment, ResponsePair
 from ste_plugin.storage.dataset_manifest import Manifest, write_rows
 from ste_plugin.storage.jsonl import replace_json

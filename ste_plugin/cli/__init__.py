@@ -9,7 +9,7 @@ def main() -> None:
     """Run the command; a signal ends it soon, and it says how to go on."""
     be_stoppable()
     try:
-        from ste_plugin.cli.app import main as run
+        from ste_plugin.cli.entry_point import main as run
 
         run()
     except BaseException as error:

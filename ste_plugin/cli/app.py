@@ -1,18 +1,14 @@
-"""The command and its entry point: errors without tracebacks, exit codes from the exception tree."""
+"""The command object, and the only ways in which commands print."""
 
 import json
-import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ste_plugin import __version__
-from ste_plugin.errors import SteError
-from ste_plugin.storage.durable import is_about_storage, unwritable
 from ste_plugin.text.redaction import hidden
 from ste_plugin.text.sanitize import for_terminal
 
@@ -69,24 +65,3 @@ def root(
     ),
 ) -> None:
     """From unlabelled instructions to a trained, measured LLM judge."""
-
-
-def main() -> None:
-    """Run the command; a SteError is printed plainly and gives its own exit code."""
-    from ste_plugin.cli import about, comparing, fitting, forgetting, measuring, running  # noqa: F401  (they add their commands to `app`)
-
-    try:
-        app()
-    except SteError as error:
-        _fail(error)
-    except Exception as error:
-        if isinstance(error, OSError) and is_about_storage(error):
-            _fail(unwritable(error.filename or "a file of the run", error))
-        # a mistake of ours: its traceback may quote what strangers wrote, too
-        say(traceback.format_exc(), err=True)
-        sys.exit(1)
-
-
-def _fail(error: SteError) -> NoReturn:
-    typer.secho(safe(f"ste: {error}"), err=True, fg="red" if sys.stderr.isatty() else None)
-    sys.exit(error.exit_code)

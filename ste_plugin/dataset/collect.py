@@ -7,11 +7,12 @@ from typing import Any
 
 from ste_plugin.context import Iteration
 from ste_plugin.dataset import filters
-from ste_plugin.dataset.filters import Example, arrange
+from ste_plugin.dataset.filters import arrange
 from ste_plugin.dataset.row_writer import TrainingRows
 from ste_plugin.dataset.token_counts import count_tokens
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import JudgeError
+from ste_plugin.judging.example import Example
 from ste_plugin.pairs.pool import Pool
 from ste_plugin.records import Drop, Judgment, Record, ResponsePair, Split
 from ste_plugin.sampling.balance_samples import top_up

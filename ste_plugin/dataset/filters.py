@@ -1,13 +1,9 @@
 """From judgments to examples: keep the right ones, balance the letters, drop what is too long."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
-import msgspec
-
-from ste_plugin.engines.base import Message
-from ste_plugin.judging import JudgeFormat
 from ste_plugin.records import Drop, Judgment, ResponsePair, Verdict, content_key
 from ste_plugin.text.sanitize import steers
 
@@ -32,33 +28,6 @@ class Judged(Protocol):
 
 
 J = TypeVar("J", bound=Judged)
-
-
-class Example(msgspec.Struct, frozen=True, dict=True):
-    """One pair in one presentation order, with the judgments that training may use."""
-
-    pair: ResponsePair
-    better_is: Verdict
-    form: JudgeFormat
-    correct: Judgment
-    wrong: Judgment | None
-    """A judgment that preferred the worse response, where one was sampled."""
-
-    @property
-    def pair_key(self) -> str:
-        """Return the key of the pair."""
-        return self.pair.key
-
-    @property
-    def key(self) -> str:
-        """Return the key of the prompt, for drops and for ordering."""
-        return f"{self.pair_key}:{self.better_is}"
-
-    @cached_property
-    def prompt(self) -> tuple[Message, ...]:
-        """Return the prompt that was judged."""
-        pair = self.pair
-        return self.form.render_pair(pair.instruction, pair.better, pair.worse, self.better_is)
 
 
 def drop_reason(judgment: Judgment, pair: ResponsePair) -> str | None:

@@ -4,16 +4,18 @@ Every row also says which instruction and pair it came of and which letter is ri
 training can check what it is given and a reward function can tell right from wrong.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from ste_plugin.dataset.filters import Example
 from ste_plugin.engines.base import Message
-from ste_plugin.hookspecs import DatasetFormat
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.example import Example
 from ste_plugin.records import ORDERS, ResponsePair, Verdict
 
 Row = dict[str, Any]
+
+DatasetFormat = Callable[[Example], list[Row]]
+"""One judged prompt → its training rows: one, several, or none."""
 
 
 def turns(messages: Iterable[Message]) -> list[dict[str, str]]:

@@ -7,8 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from ste_plugin.context import Iteration
-from ste_plugin.dataset.filters import Example, balance
-from ste_plugin.hookspecs import DatasetFormat
+from ste_plugin.dataset.filters import balance
+from ste_plugin.dataset.row_formats import DatasetFormat
+from ste_plugin.judging.example import Example
 from ste_plugin.plugins.manager import named
 from ste_plugin.records import Drop, Split
 from ste_plugin.sampling.judge_task import Question

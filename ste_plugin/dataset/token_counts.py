@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from ste_plugin.dataset.filters import Example
 from ste_plugin.dataset.row_formats import turns
 from ste_plugin.engines.base import Message
 from ste_plugin.errors import EngineError
+from ste_plugin.judging.example import Example
 from ste_plugin.records import Judgment
 from ste_plugin.text.sanitize import special_tokens
 

@@ -9,10 +9,9 @@ from ste_plugin.context import Session
 from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
 from ste_plugin.engines.identity import fingerprint, model_identity
 from ste_plugin.forget.wanted import Doomed, files_named
-from ste_plugin.hookspecs import PairStrategy
 from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.instructions.selection import LABEL_VERSION, label
-from ste_plugin.pairs.strategies import read_answer, read_pair, user
+from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair, user
 from ste_plugin.plugins.manager import named
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair
 from ste_plugin.storage.jsonl import iter_records, read_json

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
-from ste_plugin.hookspecs import PairStrategy
 from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.inference.dispatch import ask
 from ste_plugin.instructions.selection import LABEL_VERSION
-from ste_plugin.pairs.strategies import read_answer, read_pair, user
+from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair, user
 from ste_plugin.plugins.manager import named
 from ste_plugin.records import Drop, Instruction, ResponsePair
 from ste_plugin.text.sanitize import for_model

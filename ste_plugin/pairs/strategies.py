@@ -3,12 +3,38 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from ste_plugin.engines.base import Completion, Message
-from ste_plugin.hookspecs import PairStrategy
 from ste_plugin.records import Drop, Instruction, ResponsePair, content_key
+
+
+class PairStrategy(Protocol):
+    """A way to make the worse response of a pair, in as many model calls as it takes."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the prompts change."""
+        ...
+
+    def next_prompt(
+        self, instruction: Instruction, replies: Sequence[str]
+    ) -> tuple[Message, ...] | None:
+        """Return the next call, given the replies to the calls before, or None when all are made."""
+        ...
+
+    def worse(
+        self,
+        instruction: Instruction,
+        replies: Sequence[str],
+        better: Mapping[str, str],
+        pool: Sequence[Instruction],
+    ) -> str | Drop:
+        """Return the worse response; `better` holds every instruction key's good answer."""
+        ...
+
 
 _REWRITE = (
     "Here is an instruction that somebody gave to an assistant:\n\n{instruction}\n\n"

@@ -7,10 +7,11 @@ from typing import Any
 
 import pluggy
 
-from ste_plugin import hookspecs
 from ste_plugin.errors import ConfigError, PluginError, did_you_mean
-from ste_plugin.plugins import builtin
 from ste_plugin.plugins.loader import MEND, register
+
+SPECIFICATIONS, BUILT_IN = "ste_plugin.hookspecs", "ste_plugin.plugins.builtin"
+"""By name, not imported: they know every step of the method, and every step asks for plugins here."""
 
 NAMED_HOOKS = (
     "ste_sources",
@@ -29,8 +30,8 @@ def plugin_manager(files: Iterable[Path] = ()) -> pluggy.PluginManager:
     Raises: PluginError where one cannot be imported, misspells a hook, or takes another's name.
     """
     manager = pluggy.PluginManager("ste")
-    manager.add_hookspecs(hookspecs)
-    manager.register(builtin, "builtin")
+    manager.add_hookspecs(importlib.import_module(SPECIFICATIONS))
+    manager.register(importlib.import_module(BUILT_IN), "builtin")
     try:
         manager.load_setuptools_entrypoints("ste")
     except Exception as error:  # whatever the import of a stranger's module raises
@@ -180,5 +181,6 @@ def contributed(manager: pluggy.PluginManager) -> dict[str, dict[str, list[str]]
 
 def described_hooks() -> dict[str, str]:
     """Return hook → the first line of its docstring."""
-    names = sorted(n for n in vars(hookspecs) if n.startswith("ste_"))
-    return {n: (getattr(hookspecs, n).__doc__ or "").strip().splitlines()[0] for n in names}
+    specs = vars(importlib.import_module(SPECIFICATIONS))
+    names = sorted(name for name in specs if name.startswith("ste_"))
+    return {name: (specs[name].__doc__ or "").strip().splitlines()[0] for name in names}

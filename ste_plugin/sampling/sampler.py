@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from ste_plugin.context import Iteration
-from ste_plugin.dataset.filters import Example
 from ste_plugin.engines.base import ChatRequest, Completion, Sampling
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.errors import JudgeError
 from ste_plugin.inference.completion_store import CompletionFile
 from ste_plugin.inference.dispatch import fill
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.example import Example
 from ste_plugin.records import ORDERS, Drop, Judgment, ResponsePair
 from ste_plugin.sampling.judge_task import CORRECT, NEITHER, WRONG, Question
 from ste_plugin.sampling.stopping_rules import Rule

@@ -9,9 +9,11 @@ from ste_plugin.records import Drop, Instruction
 
 if TYPE_CHECKING:
     from ste_plugin.config import SelectionConfig
-    from ste_plugin.hookspecs import Selector
 
 Selected = tuple[list[Instruction], list[Drop]]
+
+Selector = Callable[[Sequence[Instruction], "SelectionConfig"], Selected]
+"""Instructions in → those kept, and a Drop for each of the others."""
 
 _PERMUTATIONS = 128
 _PUNCTUATION = ".,;:!?\"'()"

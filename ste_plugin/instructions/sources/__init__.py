@@ -13,7 +13,7 @@ from ste_plugin.records import Drop, Instruction
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
-    from ste_plugin.hookspecs import Reader
+    from ste_plugin.instructions.sources.readers import Reader
 
 __all__ = ["READERS", "Malformed", "read_instructions"]
 

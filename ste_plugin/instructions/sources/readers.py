@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,11 @@ from ste_plugin.storage.jsonl import parse_line
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
-    from ste_plugin.hookspecs import Reader
 
 Row = dict[str, Any]
+
+Reader = Callable[["SourceConfig", Path], Iterator[tuple[str, Row]]]
+"""(settings, folder of the config) → (place for messages, raw row) pairs."""
 
 _BOM = b"\xef\xbb\xbf"
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a wrong byte

@@ -1,0 +1,32 @@
+"""The entry point: errors without tracebacks, exit codes from the exception tree."""
+
+import sys
+import traceback
+from typing import NoReturn
+
+import typer
+
+# each adds its commands to `app`
+from ste_plugin.cli import about, comparing, fitting, forgetting, measuring, running  # noqa: F401
+from ste_plugin.cli.app import app, safe, say
+from ste_plugin.errors import SteError
+from ste_plugin.storage.durable import is_about_storage, unwritable
+
+
+def main() -> None:
+    """Run the command; a SteError is printed plainly and gives its own exit code."""
+    try:
+        app()
+    except SteError as error:
+        _fail(error)
+    except Exception as error:
+        if isinstance(error, OSError) and is_about_storage(error):
+            _fail(unwritable(error.filename or "a file of the run", error))
+        # a mistake of ours: its traceback may quote what strangers wrote, too
+        say(traceback.format_exc(), err=True)
+        sys.exit(1)
+
+
+def _fail(error: SteError) -> NoReturn:
+    typer.secho(safe(f"ste: {error}"), err=True, fg="red" if sys.stderr.isatty() else None)
+    sys.exit(error.exit_code)
