@@ -114,7 +114,7 @@ def test_a_new_run_is_taken_back_only_while_nothing_is_in_it(tmp_path, content):
     from ste_plugin.run.open_run import opened
 
     (tmp_path / "ste.yaml").write_text(run_with(run="new/run")["ste.yaml"])
-    with pytest.raises(DataError), opened(tmp_path / "ste.yaml", [], quiet=True) as session:
-        (session.folder.root / "serve.log").write_bytes(content)
+    with pytest.raises(DataError), opened(tmp_path / "ste.yaml", [], quiet=True) as context:
+        (context.folder.root / "serve.log").write_bytes(content)
         raise DataError("later")
     assert (tmp_path / "new").exists() == bool(content)

@@ -14,7 +14,7 @@ import yaml
 from fake_hosts import ste
 
 from ste_plugin.errors import ConfigError
-from ste_plugin.forget import Told, Wanted, forget, open_run, read_run
+from ste_plugin.forget import ForgetQuery, ForgetReport, forget, open_run, read_run
 from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.jsonl import read_json, read_rows, replace_json
 from test_generate import ALL_ROWS, generated, rows_of, written
@@ -50,10 +50,10 @@ def with_canary(folder: Path, tiny_model: Path, **more: object) -> Path:
     return path
 
 
-def forgotten(run: Path, *, dry: bool = False, **what: str) -> Told:
+def forgotten(run: Path, *, dry: bool = False, **what: str) -> ForgetReport:
     config, base = read_run(run)
-    with open_run(config, base, []) as session:
-        return forget(session, Wanted.read(**(what or {"match": CANARY})), dry=dry)
+    with open_run(config, base, []) as context:
+        return forget(context, ForgetQuery.read(**(what or {"match": CANARY})), dry=dry)
 
 
 def holding(run: Path, text: str = CANARY) -> list[str]:
@@ -354,7 +354,7 @@ def test_a_kill_between_any_two_changes_of_files_is_mended_by_the_same_command(m
 )
 def test_what_is_to_be_forgotten_must_be_said_clearly(what, told):
     with pytest.raises(ConfigError, match=told):
-        Wanted.read(**what)
+        ForgetQuery.read(**what)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):

@@ -48,8 +48,8 @@ def written(
 
 
 def generated(path: Path) -> dict:
-    with opened(path, [], quiet=True) as session:
-        return read_json(stages.generate(session, 1))
+    with opened(path, [], quiet=True) as context:
+        return read_json(stages.generate(context, 1))
 
 
 def rows_of(path: Path, name: str) -> list[dict]:

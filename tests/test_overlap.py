@@ -43,10 +43,10 @@ def run_config(folder, tiny_model, generates, judges):
 
 
 def generated(path, *, overlapped: bool) -> dict:
-    with opened(path, [], quiet=True) as session:
+    with opened(path, [], quiet=True) as context:
         if overlapped:
-            pool_while_judging(Iteration(1, session, stages.judge_of(session, 0)))
-        return read_json(stages.generate(session, 1))
+            pool_while_judging(Iteration(1, context, stages.judge_of(context, 0)))
+        return read_json(stages.generate(context, 1))
 
 
 def rows(folder) -> dict:

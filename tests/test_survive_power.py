@@ -41,8 +41,8 @@ def recorded(scene: Scene, notes: Path, command: list[str]) -> Recording:
 
 def generated(scene: Scene) -> None:
     config = scene.folder / "ste.yaml"
-    with opened(config, [scene.folder / "hooks.py"], quiet=True) as session:
-        stages.generate(session, 1)
+    with opened(config, [scene.folder / "hooks.py"], quiet=True) as context:
+        stages.generate(context, 1)
 
 
 @pytest.fixture(scope="module")

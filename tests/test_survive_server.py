@@ -102,8 +102,8 @@ def written(folder: Path, model: Path, base_url: str, samples: bool | str) -> Pa
 
 
 def generated(config: Path) -> dict[str, Any]:
-    with opened(config, [], quiet=True) as session:
-        return read_json(stages.generate(session, 1))
+    with opened(config, [], quiet=True) as context:
+        return read_json(stages.generate(context, 1))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

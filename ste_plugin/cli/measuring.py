@@ -79,9 +79,9 @@ def measure_run(config: Path, iteration: int | None, plugin: list[Path], as_json
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import next_iteration
 
-    with opened(config, plugin, quiet=as_json) as session:
-        number = next_iteration(session) if iteration is None else iteration
-        results = stages.evaluate(session, number)
+    with opened(config, plugin, quiet=as_json) as context:
+        number = next_iteration(context) if iteration is None else iteration
+        results = stages.evaluate(context, number)
     if as_json:
         show(results)
         return

@@ -55,9 +55,9 @@ def run(
 
     with opened(
         config, plugin or [], quiet=as_json, redo=redo_of(from_stage, iteration)
-    ) as session:
-        reports = loop.run(session)
-        tell(session.folder.root, reports, as_json)
+    ) as context:
+        reports = loop.run(context)
+        tell(context.folder.root, reports, as_json)
 
 
 def redo_of(stage: str | None, iteration: int | None) -> Any:
@@ -120,9 +120,9 @@ def generate(
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import next_iteration
 
-    with opened(config, plugin or [], quiet=as_json) as session:
-        number = next_iteration(session) if iteration is None else iteration
-        manifest = stages.generate(session, number, stages.next_stage(session, number))
+    with opened(config, plugin or [], quiet=as_json) as context:
+        number = next_iteration(context) if iteration is None else iteration
+        manifest = stages.generate(context, number, stages.next_stage(context, number))
     show({"iteration": number, "manifest": str(manifest)}) if as_json else say(manifest)
 
 
@@ -135,9 +135,9 @@ def train(
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import next_iteration
 
-    with opened(config, plugin or [], quiet=as_json) as session:
-        number = next_iteration(session) if iteration is None else iteration
-        model = stages.train(session, number, stages.next_stage(session, number))
+    with opened(config, plugin or [], quiet=as_json) as context:
+        number = next_iteration(context) if iteration is None else iteration
+        model = stages.train(context, number, stages.next_stage(context, number))
     show({"iteration": number, "model": str(model)}) if as_json else say(model)
 
 
@@ -168,5 +168,5 @@ def demo(
     from ste_plugin.run import loop
 
     config = prepare_demo(folder)
-    with opened(config, [], quiet=as_json) as session:
-        tell(session.folder.root, loop.run(session), as_json)
+    with opened(config, [], quiet=as_json) as context:
+        tell(context.folder.root, loop.run(context), as_json)

@@ -16,11 +16,11 @@ from ste_plugin.judging.example import Example
 from ste_plugin.pairs.pool import Pool
 from ste_plugin.records import Drop, Judgment, Record, ResponsePair, Split
 from ste_plugin.sampling.balance_samples import top_up
-from ste_plugin.sampling.judge_task import NEITHER, Question, questions_of
+from ste_plugin.sampling.judge_task import NEITHER, JudgeTask, judge_tasks
 from ste_plugin.sampling.pass_rates import always_right, mean_rate, rate_of
 from ste_plugin.sampling.sampler import JudgmentSampler, no_verdict
 from ste_plugin.sampling.stopping_rules import RULE_FOR_ROWS, RULES
-from ste_plugin.storage.drop_log import Drops
+from ste_plugin.storage.drop_log import DropLog
 from ste_plugin.storage.jsonl import replacing_records
 
 TRAINING_SPLITS: tuple[Split, ...] = ("train", "dev")
@@ -33,7 +33,7 @@ TOPPED_UP = ("until_correct", "until_both")
 class Harvest:
     """What came of the samples; the judgments themselves are in files."""
 
-    kept: dict[Split, list[Question]] = field(default_factory=lambda: defaultdict(list))
+    kept: dict[Split, list[JudgeTask]] = field(default_factory=lambda: defaultdict(list))
     """Questions with a correct judgment."""
     lengths: dict[Split, list[int | None]] = field(default_factory=dict)
     """Tokens that each of `kept` takes in training, as `count_tokens` tells them."""
@@ -43,11 +43,11 @@ class Harvest:
 
 
 def sampled(
-    iteration: Iteration, pool: Pool, sampler: JudgmentSampler, drops: Drops
-) -> tuple[dict[Split, list[Question]], int]:
+    iteration: Iteration, pool: Pool, sampler: JudgmentSampler, drops: DropLog
+) -> tuple[dict[Split, list[JudgeTask]], int]:
     """Return the questions of each split, sampled, and how many samples letters were topped up with."""
     by_split = {s: _questions(iteration, pool, s, drops) for s in TRAINING_SPLITS}
-    config = iteration.session.config
+    config = iteration.context.config
     name, most, topped_up = rule_name(iteration), config.judging.samples, 0
     sampler.sample([q for s in TRAINING_SPLITS for q in by_split[s]], RULES[name], most)
     if name in TOPPED_UP and not config.dataset.both_orders_only:
@@ -58,17 +58,17 @@ def sampled(
 
 
 def harvested(
-    iteration: Iteration, by_split: Mapping[Split, Sequence[Question]], sampler: JudgmentSampler,
-    drops: Drops, rows: Mapping[Split, TrainingRows],
+    iteration: Iteration, by_split: Mapping[Split, Sequence[JudgeTask]], sampler: JudgmentSampler,
+    drops: DropLog, rows: Mapping[Split, TrainingRows],
 ) -> Harvest:  # fmt: skip
     """Return what came of the samples; judgments, pass rates and all rows are written on the way.
 
     They stand in the order of the rows, so that texts are read back once.
     """
     harvest = Harvest()
-    session, config = iteration.session, iteration.session.config
+    context, config = iteration.context, iteration.context.config
     name, most = rule_name(iteration), config.judging.samples
-    model = model_path(config.judge, session.base)
+    model = model_path(config.judge, context.base)
     with (
         replacing_records(iteration.folder / "judgments.jsonl") as write_judgment,
         replacing_records(iteration.folder / "pass_rates.jsonl") as write_rate,
@@ -80,25 +80,25 @@ def harvested(
             harvest.lengths[split] = list(count_tokens(model, examples))
     everything = [q for questions in by_split.values() for q in questions]
     harvest.pass_rate = mean_rate(rate_of(q, RULES[name], most) for q in everything)
-    if session.budget.stopped and not harvest.kept["train"]:
+    if context.budget.stopped and not harvest.kept["train"]:
         raise nothing_kept(iteration, harvest, drops)
     if not harvest.counts["with_verdict"]:
         replies = harvest.counts["judgments"] + harvest.counts["cut_off"]
-        raise no_verdict(session.judge_format, replies, sampler.example_reply(everything))
+        raise no_verdict(context.judge_format, replies, sampler.example_reply(everything))
     return harvest
 
 
 def rule_name(iteration: Iteration) -> str:
     """Return the sampling rule: the config's, or the one that the recipe's rows need."""
-    chosen = iteration.session.config.judging.sampling
+    chosen = iteration.context.config.judging.sampling
     return chosen or RULE_FOR_ROWS.get(iteration.rows, "until_correct")
 
 
-def _questions(iteration: Iteration, pool: Pool, split: Split, drops: Drops) -> list[Question]:
+def _questions(iteration: Iteration, pool: Pool, split: Split, drops: DropLog) -> list[JudgeTask]:
     """Return what to ask about one split; pairs that are skipped are added to `drops`."""
     wanted: Callable[[ResponsePair], bool] = iteration.has if split == "train" else lambda _: True
-    found = questions_of(pool.pairs[split], wanted)
-    if split != "train" or not iteration.session.config.judging.skip_always_right:
+    found = judge_tasks(pool.pairs[split], wanted)
+    if split != "train" or not iteration.context.config.judging.skip_always_right:
         return found
     known = always_right(iteration.before / "pass_rates.jsonl")
     skipped = dict.fromkeys(q.pair_key for q in found if q.pair_key in known)
@@ -108,7 +108,7 @@ def _questions(iteration: Iteration, pool: Pool, split: Split, drops: Drops) -> 
 
 def drop_reason(iteration: Iteration, judgment: Judgment, pair: ResponsePair) -> str | None:
     """Return the first reason that a plugin has to drop a judgment, or None."""
-    hook = iteration.session.plugins.hook.ste_drop_judgment
+    hook = iteration.context.plugins.hook.ste_drop_judgment
     if [impl.plugin_name for impl in hook.get_hookimpls()] == ["builtin"]:
         # asked millions of times, and a third of that would be pluggy's
         return filters.drop_reason(judgment, pair)
@@ -124,12 +124,12 @@ class _Reading:
     rule: str
     most: int
     harvest: Harvest
-    drops: Drops
+    drops: DropLog
     write_judgment: Callable[[Record], object]
     write_rate: Callable[[Record], object]
 
     def examples(
-        self, questions: Sequence[Question], kept: list[Question], rows: TrainingRows
+        self, questions: Sequence[JudgeTask], kept: list[JudgeTask], rows: TrainingRows
     ) -> Iterator[Example]:
         """Yield an example of every question with a correct judgment, which `kept` and `rows` get, too."""
         for question in questions:
@@ -144,7 +144,7 @@ class _Reading:
                 rows.add(question, example)
                 yield example
 
-    def _judgments(self, question: Question) -> Iterator[Judgment]:
+    def _judgments(self, question: JudgeTask) -> Iterator[Judgment]:
         counts = self.harvest.counts
         for found in self.sampler.judgments(question):
             if isinstance(found, Drop):
@@ -162,7 +162,7 @@ class _Reading:
             yield found
 
 
-def _reason_to_leave_out(question: Question, rule: str) -> str | None:
+def _reason_to_leave_out(question: JudgeTask, rule: str) -> str | None:
     counts = question.counts()
     if not counts.correct:
         return "no correct judgment"
@@ -170,11 +170,11 @@ def _reason_to_leave_out(question: Question, rule: str) -> str | None:
     return "the majority was not right" if outvoted else None
 
 
-def nothing_kept(iteration: Iteration, harvest: Harvest, drops: Drops) -> JudgeError:
+def nothing_kept(iteration: Iteration, harvest: Harvest, drops: DropLog) -> JudgeError:
     """Return the error for judgments of which none can be trained on, with the commonest reasons."""
     cure = (
         "The budget ended sampling before that: raise budget.max_tokens_total or budget.max_minutes."
-        if iteration.session.budget.stopped
+        if iteration.context.budget.stopped
         else "Use a stronger seed model, more samples (judging.samples), or set judging.force_verdict: true."
     )
     counts = harvest.counts

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from ste_plugin.records import Drop, Judgment, ResponsePair, Verdict, content_key
-from ste_plugin.text.sanitize import steers
+from ste_plugin.text.sanitize import has_control_tokens
 
 
 class Judged(Protocol):
@@ -36,7 +36,7 @@ def drop_reason(judgment: Judgment, pair: ResponsePair) -> str | None:
     A judgment that quotes one whole answer has copied instead of judging; one that holds a control token
     would train a model to break out of its turn.
     """
-    if steers(judgment.text):
+    if has_control_tokens(judgment.text):
         return "holds a control token"
     longest = max((pair.better, pair.worse), key=len)
     if len(longest) >= 200 and longest in judgment.text:

@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 @dataclass
-class Scissors:
+class JsonlEditor:
     """Counts what is cut out by kind; a dry run writes nothing."""
 
     dry: bool = False

@@ -5,15 +5,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.forget.cutting import Row, Scissors
-from ste_plugin.forget.wanted import Doomed, files_named
+from ste_plugin.forget.cutting import JsonlEditor, Row
+from ste_plugin.forget.wanted import Selection, files_named
 from ste_plugin.records import Drop, Judgment
 from ste_plugin.sampling.pass_rates import PassRate, mean_rate
 from ste_plugin.storage.jsonl import iter_records, read_json, read_rows
 from ste_plugin.storage.training_manifest import NAME as TRAINED
 
 
-def mend_datasets(root: Path, gone: Doomed, scissors: Scissors) -> None:
+def mend_datasets(root: Path, gone: Selection, scissors: JsonlEditor) -> None:
     """Take the rows out of every data set of a run; its manifest then tells of what is left."""
     for manifest in files_named(root, "manifest.json"):
         content = read_json(manifest)
@@ -33,13 +33,13 @@ def mend_datasets(root: Path, gone: Doomed, scissors: Scissors) -> None:
         _remove_strays(folder, gone, scissors)
 
 
-def of(gone: Doomed, row: Mapping[str, Any]) -> bool:
+def of(gone: Selection, row: Mapping[str, Any]) -> bool:
     """Return whether a row of a data set comes of what goes."""
     return row.get("instruction") in gone.instructions or row.get("pair") in gone.pairs
 
 
 def _recut(
-    folder: Path, files: dict[str, Any], gone: Doomed, scissors: Scissors
+    folder: Path, files: dict[str, Any], gone: Selection, scissors: JsonlEditor
 ) -> tuple[list[Path], dict[str, list[Row]]]:
     """Return the files that others replace, and the rows cut out, by name; `files` names the others."""
     old, removed = [], {}
@@ -56,7 +56,7 @@ def _recut(
     return old, removed
 
 
-def _remove_strays(folder: Path, gone: Doomed, scissors: Scissors) -> None:
+def _remove_strays(folder: Path, gone: Selection, scissors: JsonlEditor) -> None:
     """Remove files of rows that no manifest names: what an interrupted writer, or an older data set, left."""
     manifest = folder / "manifest.json"
     files = read_json(manifest)["files"].values() if manifest.exists() else []
@@ -68,7 +68,7 @@ def _remove_strays(folder: Path, gone: Doomed, scissors: Scissors) -> None:
 
 def _recount(
     iteration: Path, content: dict[str, Any], theirs: set[tuple[str, str]],
-    dev: Iterable[Row], gone: Doomed,
+    dev: Iterable[Row], gone: Selection,
 ) -> None:  # fmt: skip
     """Bring a manifest's counts to what is left; what was spent stays spent.
 
@@ -115,7 +115,7 @@ def _records(path: Path, kind: Any) -> list[Any]:
     return list(iter_records(path, kind)) if path.exists() else []
 
 
-def trained_on(root: Path, gone: Doomed) -> dict[str, set[str]]:
+def trained_on(root: Path, gone: Selection) -> dict[str, set[str]]:
     """Return folder of a model, relative to the run → the instructions that its weights have seen.
 
     A model that goes on from another one has seen what that one saw.

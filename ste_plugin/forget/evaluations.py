@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.forget.cutting import Row, Scissors
-from ste_plugin.forget.wanted import Doomed, Wanted, files_named
+from ste_plugin.forget.cutting import JsonlEditor, Row
+from ste_plugin.forget.wanted import ForgetQuery, Selection, files_named
 from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.judged_file import JUDGED, pairs_hash, read_judged
 from ste_plugin.lm_eval_tasks.runner import SEED, rows_of
@@ -19,7 +19,11 @@ _QUOTED = ("doc", "resps", "filtered_resps")
 
 
 def mend_evaluations(
-    root: Path, gone: Doomed, wanted: Wanted, scissors: Scissors, held_out: dict[str, Path]
+    root: Path,
+    gone: Selection,
+    wanted: ForgetQuery,
+    scissors: JsonlEditor,
+    held_out: dict[str, Path],
 ) -> None:
     """Take the pairs out of every evaluation of a run, and compute its figures without them."""
     for path in sorted(root.rglob("samples_*.jsonl")):
@@ -30,7 +34,7 @@ def mend_evaluations(
             _refigure(path.parent, held_out, scissors)
 
 
-def _of(document: Row, row: Row, gone: Doomed, wanted: Wanted) -> bool:
+def _of(document: Row, row: Row, gone: Selection, wanted: ForgetQuery) -> bool:
     if document.get("id") in gone.pairs:
         return True
     quoted = [row[name] for name in _QUOTED if name in row] or [document.get("prompt", "")]
@@ -45,7 +49,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _refigure(folder: Path, held_out: dict[str, Path], scissors: Scissors) -> None:
+def _refigure(folder: Path, held_out: dict[str, Path], scissors: JsonlEditor) -> None:
     """Bring results.json to the pairs that are left, and to the file that they are read from."""
     place = folder / "results.json"
     judged = read_judged(folder)

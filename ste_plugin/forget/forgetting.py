@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.context import Session
-from ste_plugin.forget.cutting import Row, Scissors
+from ste_plugin.context import RunContext
+from ste_plugin.forget.cutting import JsonlEditor, Row
 from ste_plugin.forget.datasets import drop_counts, mend_datasets, trained_on
 from ste_plugin.forget.evaluations import mend_evaluations
-from ste_plugin.forget.leftovers import Needles, clear_logs, clear_scraps, still_quoting
+from ste_plugin.forget.leftovers import ResidueScanner, clear_logs, clear_scraps, still_quoting
 from ste_plugin.forget.prompts import prompts_of
 from ste_plugin.forget.reports import mend_reports
-from ste_plugin.forget.wanted import Doomed, Wanted, doomed, files_named, keys_in
+from ste_plugin.forget.wanted import ForgetQuery, Selection, doomed, files_named, keys_in
 from ste_plugin.instructions.privacy.forgotten import Forgotten, forgotten, hash_of, remember
 from ste_plugin.pairs.pool import split_of
 from ste_plugin.records import Instruction, ResponsePair
@@ -25,7 +25,7 @@ from ste_plugin.storage.jsonl import read_json, read_records
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ForgetReport:
     """What was forgotten, or would be."""
 
     keys: list[str]
@@ -44,23 +44,23 @@ class Told:
     """Files of the run that still quote them."""
 
 
-def forget(session: Session, wanted: Wanted, *, dry: bool = False) -> Told:
+def forget(context: RunContext, wanted: ForgetQuery, *, dry: bool = False) -> ForgetReport:
     """Return what was taken out of a run, its list of forgotten instructions extended.
 
     Doing it again finishes what was interrupted, and else changes nothing.
     """
-    root, scissors = session.folder.root, Scissors(dry)
-    gone = doomed(session, wanted)
-    prompts = prompts_of(session, gone)
+    root, scissors = context.folder.root, JsonlEditor(dry)
+    gone = doomed(context, wanted)
+    prompts = prompts_of(context, gone)
     models = _remember(root, gone, scissors)
-    needles = Needles(wanted, gone)
+    needles = ResidueScanner(wanted, gone)
     if gone.instructions or wanted.pattern:
-        _cut(session, gone, wanted, prompts, scissors)
+        _cut(context, gone, wanted, prompts, scissors)
         clear_logs(root, needles, scissors)
         clear_scraps(root, scissors)
     _cut_pool(root, gone, scissors)
     quoted = [] if dry else still_quoting(root, needles)
-    return Told(
+    return ForgetReport(
         keys=sorted(gone.instructions),
         by_answers=sorted(gone.by_answers),
         removed={kind: n for kind, n in scissors.counts.items() if n},
@@ -71,7 +71,7 @@ def forget(session: Session, wanted: Wanted, *, dry: bool = False) -> Told:
     )
 
 
-def _remember(root: Path, gone: Doomed, scissors: Scissors) -> list[str]:
+def _remember(root: Path, gone: Selection, scissors: JsonlEditor) -> list[str]:
     """Return the models that saw what goes, earlier entries of the list included."""
     seen, before = trained_on(root, gone), {entry.hash: entry for entry in forgotten(root)}
     at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -87,10 +87,14 @@ def _remember(root: Path, gone: Doomed, scissors: Scissors) -> list[str]:
 
 
 def _cut(
-    session: Session, gone: Doomed, wanted: Wanted, prompts: set[str], scissors: Scissors
+    context: RunContext,
+    gone: Selection,
+    wanted: ForgetQuery,
+    prompts: set[str],
+    scissors: JsonlEditor,
 ) -> None:
     """Take out what was made of the pool, and the pool's own files but for those that tell what goes."""
-    root = session.folder.root
+    root = context.folder.root
 
     def completed(row: Row) -> bool:
         return str(row["key"]).rpartition("-")[0] in prompts or wanted.matches(str(row["text"]))
@@ -104,7 +108,7 @@ def _cut(
         )
 
     mend_datasets(root, gone, scissors)
-    held_out = _mend_held_out(session, gone, scissors)
+    held_out = _mend_held_out(context, gone, scissors)
     mend_evaluations(root, gone, wanted, scissors, held_out)
     for path in files_named(root, "*.completions.jsonl"):
         scissors.cut(path, "completions", completed)
@@ -115,9 +119,9 @@ def _cut(
     mend_reports(root, scissors)
 
 
-def _mend_held_out(session: Session, gone: Doomed, scissors: Scissors) -> dict[str, Path]:
+def _mend_held_out(context: RunContext, gone: Selection, scissors: JsonlEditor) -> dict[str, Path]:
     """Return name of the held-out pairs → their file, in the pool as it is now."""
-    for done in files_named(session.folder.root, "done.json"):
+    for done in files_named(context.folder.root, "done.json"):
         told = read_json(done)
         if "files" not in told:
             continue
@@ -129,12 +133,12 @@ def _mend_held_out(session: Session, gone: Doomed, scissors: Scissors) -> dict[s
             if cut:
                 told["files"][name] = fresh.name
                 old.append(done.parent / file)
-        _recount_pool(session, done.parent, told, gone)
+        _recount_pool(context, done.parent, told, gone)
         if told != read_json(done):
             scissors.json(done, told)
         for path in [*old, *_strays(done.parent, told["files"].values())]:
             scissors.remove(path)
-    pool = session.folder.pool
+    pool = context.folder.pool
     files = read_json(pool / "done.json")["files"] if (pool / "done.json").exists() else {}
     return {name: pool / file for name, file in files.items()}
 
@@ -145,16 +149,16 @@ def _strays(pool: Path, known: Any) -> list[Path]:
     return [path for path in files if path.name not in set(known)]
 
 
-def _recount_pool(session: Session, pool: Path, told: dict[str, Any], gone: Doomed) -> None:
+def _recount_pool(context: RunContext, pool: Path, told: dict[str, Any], gone: Selection) -> None:
     pairs = [p for p in read_records(pool / "pairs.jsonl", ResponsePair) if p.key not in gone.pairs]
-    splits = [split_of(pair.instruction_key, session.config) for pair in pairs]
+    splits = [split_of(pair.instruction_key, context.config) for pair in pairs]
     told["pairs"] = {name: splits.count(name) for name in ("train", "dev", "test")}
     path = pool / "instructions.jsonl"
     keys = [row.key for row in read_records(path, Instruction)] if path.exists() else []
     told["instructions"] = sum(key not in gone.instructions for key in keys)
 
 
-def _mend_drop_counts(root: Path, scissors: Scissors) -> None:
+def _mend_drop_counts(root: Path, scissors: JsonlEditor) -> None:
     """Bring the counts of reasons in the pool's and the data sets' manifests to the drops that are left."""
     pool = root / "pool"
     for place in (pool / "done.json", *files_named(root, "manifest.json")):
@@ -171,7 +175,7 @@ def _mend_drop_counts(root: Path, scissors: Scissors) -> None:
             scissors.json(place, told | {"drops": drops})
 
 
-def _cut_pool(root: Path, gone: Doomed, scissors: Scissors) -> None:
+def _cut_pool(root: Path, gone: Selection, scissors: JsonlEditor) -> None:
     """Take the instructions and pairs out of the pool: the last thing to do."""
     for path in files_named(root, "instructions.jsonl"):
         scissors.cut(path, "instructions", lambda row: row["key"] in gone.instructions)

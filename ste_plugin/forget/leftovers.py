@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ste_plugin.forget.cutting import Scissors
-from ste_plugin.forget.wanted import Doomed, Wanted
+from ste_plugin.forget.cutting import JsonlEditor
+from ste_plugin.forget.wanted import ForgetQuery, Selection
 
 _LEAST = 12
 """Characters of a text that is looked for by itself: shorter ones are everybody's words."""
@@ -14,10 +14,10 @@ _WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".jinja"}
 _VOCABULARY = {"tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"}
 
 
-class Needles:
+class ResidueScanner:
     """The texts that must not stand anywhere, as files may write them."""
 
-    def __init__(self, wanted: Wanted, gone: Doomed) -> None:
+    def __init__(self, wanted: ForgetQuery, gone: Selection) -> None:
         self._wanted = wanted
         texts = {instruction.text for instruction in gone.instructions.values()}
         lines = {line.strip() for text in texts for line in text.splitlines()}
@@ -39,7 +39,7 @@ def _written(text: str) -> Iterator[str]:
     yield json.dumps(text, ensure_ascii=False)[1:-1]
 
 
-def clear_logs(root: Path, needles: Needles, scissors: Scissors) -> None:
+def clear_logs(root: Path, needles: ResidueScanner, scissors: JsonlEditor) -> None:
     """Take lines that quote the texts out of logs."""
     for path in sorted(root.rglob("*.log")):
         lines = path.read_bytes().decode("utf-8", "surrogateescape").splitlines(keepends=True)
@@ -49,7 +49,7 @@ def clear_logs(root: Path, needles: Needles, scissors: Scissors) -> None:
             scissors.bytes(path, "".join(kept).encode("utf-8", "surrogateescape"))
 
 
-def clear_scraps(root: Path, scissors: Scissors) -> None:
+def clear_scraps(root: Path, scissors: JsonlEditor) -> None:
     """Remove what killed writers left half-written, and axolotl's prepared copies of rows."""
     for path in sorted(root.rglob(".*.new")):
         scissors.remove(path)
@@ -58,7 +58,7 @@ def clear_scraps(root: Path, scissors: Scissors) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def still_quoting(root: Path, needles: Needles) -> list[Path]:
+def still_quoting(root: Path, needles: ResidueScanner) -> list[Path]:
     """Return the text files of a run that quote the texts all the same; weights hold no text."""
     return [
         path for path in _text_files(root) if needles.in_file(path.read_text("utf-8", "replace"))

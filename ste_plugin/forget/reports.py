@@ -7,14 +7,14 @@ from msgspec.structs import replace
 
 from ste_plugin.context import IterationReport
 from ste_plugin.evaluation.report import write_page
-from ste_plugin.forget.cutting import Scissors
+from ste_plugin.forget.cutting import JsonlEditor
 from ste_plugin.forget.wanted import files_named
 from ste_plugin.storage.jsonl import read_json
 
 _REPORTED = ("overall", "sections", "subsets", "n")
 
 
-def mend_reports(root: Path, scissors: Scissors) -> None:
+def mend_reports(root: Path, scissors: JsonlEditor) -> None:
     """Bring done.json, report.md and report.json to the figures and counts that are left.
 
     Which iteration is the best is decided by the next `ste run`, as always.

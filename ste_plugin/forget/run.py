@@ -7,24 +7,24 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ste_plugin.config import RunConfig
-from ste_plugin.context import Session, open_engine
+from ste_plugin.context import RunContext, open_engine
 from ste_plugin.engines.base import Place
-from ste_plugin.engines.model_pool import OpenModels
+from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import ConfigError
 from ste_plugin.inference.budget import Budget
 from ste_plugin.plugins.manager import plugin_manager
-from ste_plugin.progress import Watch
+from ste_plugin.progress import ProgressReporter
 from ste_plugin.storage.config_file import read_config, read_kept
-from ste_plugin.storage.run_layout import RunFolder
+from ste_plugin.storage.run_layout import RunLayout
 
 
 @contextmanager
-def open_run(config: RunConfig, base: Path, files: Sequence[Path]) -> Iterator[Session]:
+def open_run(config: RunConfig, base: Path, files: Sequence[Path]) -> Iterator[RunContext]:
     """Open a run that there is; no model is opened, and nothing about the run is written.
 
     Raises: ConfigError where there is no run, or another process works on it.
     """
-    folder = RunFolder(base / config.run)
+    folder = RunLayout(base / config.run)
     if not folder.config.exists():
         raise ConfigError(
             f"{folder.root}: not a run's folder (no run.yaml); nothing was made yet. `ste run` makes one."
@@ -32,11 +32,17 @@ def open_run(config: RunConfig, base: Path, files: Sequence[Path]) -> Iterator[S
     listed = [(base / p).resolve() for p in config.plugins]
     plugins = plugin_manager(dict.fromkeys([*listed, *(p.resolve() for p in files)]))
     place = Place(base, folder.root, config.hosts.serve)
-    models = OpenModels(lambda model: open_engine(model, place, plugins))
+    models = ModelPool(lambda model: open_engine(model, place, plugins))
     try:
         with FileLock(folder.lock, timeout=0):
-            yield Session(
-                config, base, folder, plugins, Watch(folder.events), models, Budget(None, None)
+            yield RunContext(
+                config,
+                base,
+                folder,
+                plugins,
+                ProgressReporter(folder.events),
+                models,
+                Budget(None, None),
             )
     except Timeout as error:
         raise ConfigError(

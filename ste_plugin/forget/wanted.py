@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ste_plugin.context import Session
+from ste_plugin.context import RunContext
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.instructions.privacy import scrub
 from ste_plugin.instructions.privacy.forgotten import forgotten, hash_of
@@ -16,14 +16,14 @@ from ste_plugin.storage.jsonl import iter_records
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ForgetQuery:
     """A pattern that texts match, or the key of one instruction."""
 
     pattern: re.Pattern[str] | None = None
     key: str = ""
 
     @classmethod
-    def read(cls, match: str = "", regex: str = "", key: str = "") -> "Wanted":
+    def read(cls, match: str = "", regex: str = "", key: str = "") -> "ForgetQuery":
         """Return what the command's options ask for; `match` is plain text in any letter case.
 
         Raises: ConfigError unless exactly one of them is given and can be used.
@@ -54,7 +54,7 @@ class Wanted:
 
 
 @dataclass
-class Doomed:
+class Selection:
     """The instructions that go, and where they came from."""
 
     instructions: dict[str, Instruction] = field(default_factory=dict)
@@ -87,20 +87,20 @@ def files_named(root: Path, *names: str) -> list[Path]:
     return sorted(path for name in names for path in root.rglob(name) if path.is_file())
 
 
-def doomed(session: Session, wanted: Wanted) -> Doomed:
+def doomed(context: RunContext, wanted: ForgetQuery) -> Selection:
     """Return what a run, its sources and its list of forgotten ones have of what is wanted.
 
     An instruction also goes if what was made of it matches, since that would be made again; and what
     an earlier, interrupted forgetting has left is finished.
     """
-    root, found = session.folder.root, Doomed()
+    root, found = context.folder.root, Selection()
     before = {entry.hash for entry in forgotten(root)}
     pairs = {
         p.key: p
         for path in files_named(root, "pairs.jsonl")
         for p in iter_records(path, ResponsePair)
     }
-    known = list(_candidates(session, pairs.values(), found.unread))
+    known = list(_candidates(context, pairs.values(), found.unread))
     for instruction, raw in known:
         key = instruction.key
         left = not raw and hash_of(key) in before
@@ -117,7 +117,7 @@ def doomed(session: Session, wanted: Wanted) -> Doomed:
     return found
 
 
-def _add_pairs(found: Doomed, pairs: dict[str, ResponsePair]) -> None:
+def _add_pairs(found: Selection, pairs: dict[str, ResponsePair]) -> None:
     """Add the pairs of the instructions that go, and others' pairs with an answer to one of them."""
     mine = {k: p for k, p in pairs.items() if p.instruction_key in found.instructions}
     answered = {pair.better: pair.instruction_key for pair in mine.values()}
@@ -127,7 +127,7 @@ def _add_pairs(found: Doomed, pairs: dict[str, ResponsePair]) -> None:
     found.owners |= {key: answered[pair.worse] for key, pair in borrowed.items()}
 
 
-def _made_of(root: Path, pairs: dict[str, ResponsePair], wanted: Wanted) -> set[str]:
+def _made_of(root: Path, pairs: dict[str, ResponsePair], wanted: ForgetQuery) -> set[str]:
     """Return the instructions of which an answer or a judgment matches."""
     found = {p.instruction_key for p in pairs.values() if wanted.matches(p.better, p.worse)}
     for path in files_named(root, "judgments.jsonl") if wanted.pattern else []:
@@ -138,26 +138,26 @@ def _made_of(root: Path, pairs: dict[str, ResponsePair], wanted: Wanted) -> set[
 
 
 def _candidates(
-    session: Session, pairs: Iterable[ResponsePair], unread: list[str]
+    context: RunContext, pairs: Iterable[ResponsePair], unread: list[str]
 ) -> Iterator[tuple[Instruction, str]]:
     """Yield every instruction known, those from sources with the text that stands there."""
-    for path in files_named(session.folder.root, "instructions.jsonl"):
+    for path in files_named(context.folder.root, "instructions.jsonl"):
         yield from ((instruction, "") for instruction in iter_records(path, Instruction))
     for pair in pairs:
         yield Instruction(pair.instruction_key, pair.instruction, ""), ""
-    made = (session.folder.pool / "done.json").exists()
-    for source in session.config.instructions:
+    made = (context.folder.pool / "done.json").exists()
+    for source in context.config.instructions:
         if source.reader == "hub" and made:
             unread.append(f"{source.path} (on the hub)")
             continue
         try:
             raw, _ = read_instructions(
                 (source,),
-                session.base,
-                lambda n: named(session.plugins, "ste_sources", n, "reader"),
+                context.base,
+                lambda n: named(context.plugins, "ste_sources", n, "reader"),
             )
         except SteError as error:
             unread.append(f"{source.path} ({str(error).splitlines()[0]})")
             continue
-        clean, _ = scrub(raw, session.config.privacy)
+        clean, _ = scrub(raw, context.config.privacy)
         yield from zip(clean, (one.text for one in raw), strict=True)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from ste_plugin.engines.base import Message
 from ste_plugin.judging.verdict import parse_verdict, without_verdicts
 from ste_plugin.records import Verdict, content_key
-from ste_plugin.text.sanitize import CONTROL_TOKEN, VERSION, for_model, without_marks
+from ste_plugin.text.sanitize import CONTROL_TOKEN, VERSION, sanitize_for_model, without_marks
 
 _LABEL = re.compile(r"\[\s*(?:/\s*)?(?:instruction|answer(?:\s+[a-z])?)\s*\]", re.IGNORECASE)
 _VERDICT = re.compile(r"\[\s*\[\s*[^\W\d_]\s*\]\s*\]")
@@ -76,7 +76,7 @@ class JudgeFormat:
         """
         if not self.reasons:
             return self.closing
-        reasoning = for_model(without_verdicts(reply))
+        reasoning = sanitize_for_model(without_verdicts(reply))
         if cut_off:
             reasoning = reasoning[: 1 + max(reasoning.rfind(end) for end in ".!?\n")].strip()
         return f"{reasoning}\n\n{self.closing}".lstrip()

@@ -14,7 +14,7 @@ from ste_plugin.errors import ConfigError
 from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.bootstrap import error_of, value_of
-from ste_plugin.lm_eval_tasks.early_stop import Poll, Unasked, draw_in_waves
+from ste_plugin.lm_eval_tasks.early_stop import SkippedInstance, VoteInstance, draw_in_waves
 from ste_plugin.lm_eval_tasks.figures import figures_of
 from ste_plugin.lm_eval_tasks.generation import generation_kwargs
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
@@ -130,7 +130,7 @@ class PairJudge(ConfigurableTask):  # type: ignore[misc]
         kept: dict[tuple[Any, ...], Instance] = {}
         for i in self.instances:
             gone = i.doc["id"] in ids
-            blank = partial(Unasked, metadata=(i.task_name, i.doc_id, 1))
+            blank = partial(SkippedInstance, metadata=(i.task_name, i.doc_id, 1))
             instance = blank("generate_until", i.doc, (NOT_ASKED, {}), 0) if gone else i
             kept[i.doc_id, instance.idx] = instance
         self._instances = list(kept.values())
@@ -156,7 +156,7 @@ class PairJudge(ConfigurableTask):  # type: ignore[misc]
         task, place, _ = settings["metadata"]
         found: list[Instance] = []
         for prompt in ctx.values() if self.generates else ():
-            request = partial(Poll, parse=self.parse) if self.in_waves else Instance
+            request = partial(VoteInstance, parse=self.parse) if self.in_waves else Instance
             told, votes = (task, place, self.settings.votes), (prompt, self.generation())
             found.append(request("generate_until", dict(doc), votes, len(found), told))
         for prompt in ctx.values() if self.compares else ():

@@ -12,25 +12,25 @@ from filelock import FileLock, Timeout
 
 from ste_plugin import __version__
 from ste_plugin.config import RunConfig
-from ste_plugin.context import Session, open_engine
+from ste_plugin.context import RunContext, open_engine
 from ste_plugin.engines.base import Place
-from ste_plugin.engines.model_pool import OpenModels
+from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.inference.budget import Budget
-from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.plugins.manager import named, plugin_manager
-from ste_plugin.progress import Watch
+from ste_plugin.progress import ProgressReporter
 from ste_plugin.run.redo import Redo, refuse_changes, set_aside
 from ste_plugin.storage.config_file import changed_fields, read_config, read_kept
 from ste_plugin.storage.durable import make_folder, sync_folders
 from ste_plugin.storage.jsonl import cut_torn_tail, read_rows, replace_bytes
-from ste_plugin.storage.run_layout import RunFolder
+from ste_plugin.storage.run_layout import RunLayout
 
 
 @contextmanager
 def opened(
     path: Path, files: Sequence[Path], *, quiet: bool = False, redo: Redo | None = None
-) -> Iterator[Session]:
+) -> Iterator[RunContext]:
     """Open the run that a config describes, as its only writer; `redo` sets old output aside first.
 
     Plugins that the config lists are run: whoever calls this answers for them, as the command does by
@@ -43,12 +43,12 @@ def opened(
     base = path.resolve().parent
     listed = [(base / p).resolve() for p in config.plugins]
     plugins = plugin_manager(dict.fromkeys([*listed, *(p.resolve() for p in files)]))
-    folder = RunFolder(base / config.run)
-    watch = Watch(folder.events, quiet)
-    place = Place(base, folder.root, config.hosts.serve, watch.say)
-    models = OpenModels(lambda model: open_engine(model, place, plugins))
-    session = Session(config, base, folder, plugins, watch, models, Budget())
-    _check_names(session)
+    folder = RunLayout(base / config.run)
+    progress = ProgressReporter(folder.events, quiet)
+    place = Place(base, folder.root, config.hosts.serve, progress.say)
+    models = ModelPool(lambda model: open_engine(model, place, plugins))
+    context = RunContext(config, base, folder, plugins, progress, models, Budget())
+    _check_names(context)
     new = [place for place in (folder.root, *folder.root.parents) if not place.exists()]
     make_folder(folder.root)
     try:
@@ -57,11 +57,11 @@ def opened(
             cut_torn_tail(folder.events)
             _remember(config, folder, redo)
             if redo and (aside := set_aside(folder, redo)):
-                session.watch.event("redo", redone=redo.stage, old=aside.name)
-                session.watch.say(f"The old output is in {aside}.")
+                context.progress.event("redo", redone=redo.stage, old=aside.name)
+                context.progress.say(f"The old output is in {aside}.")
             try:
                 # read under the lock: reading cuts what another writer has just begun
-                yield replace(session, budget=budget_left(config, folder))
+                yield replace(context, budget=budget_left(config, folder))
             finally:
                 models.close()
     except Timeout as error:
@@ -71,7 +71,7 @@ def opened(
 
 
 @contextmanager
-def _taken_back(folder: RunFolder, new: Sequence[Path]) -> Iterator[None]:
+def _taken_back(folder: RunLayout, new: Sequence[Path]) -> Iterator[None]:
     """Where an error ends a run before it holds anything but its own beginning, remove what was made.
 
     `new` are the folders that opening it has made: a run that was there before is left as it is.
@@ -89,13 +89,13 @@ def _taken_back(folder: RunFolder, new: Sequence[Path]) -> Iterator[None]:
         raise
 
 
-def _check_names(session: Session) -> None:
+def _check_names(context: RunContext) -> None:
     """Raise ConfigError for a name nobody contributes or a wrong engine option, before any writing."""
-    config = session.config
-    _ = session.judge_format
-    for model in (session.generator_model, config.judge):
-        session.models.use(model)
-    session.models.close()
+    config = context.config
+    _ = context.judge_format
+    for model in (context.generator_model, config.judge):
+        context.models.use(model)
+    context.models.close()
     asked = {
         "ste_sources": [("instructions.reader", s.reader) for s in config.instructions],
         "ste_selectors": [("selection.selectors", s) for s in config.selection.selectors],
@@ -104,10 +104,10 @@ def _check_names(session: Session) -> None:
     }
     for hook, names in asked.items():
         for setting, name in names:
-            named(session.plugins, hook, name, setting)
+            named(context.plugins, hook, name, setting)
 
 
-def _remember(config: RunConfig, folder: RunFolder, redo: Redo | None) -> None:
+def _remember(config: RunConfig, folder: RunLayout, redo: Redo | None) -> None:
     """Write run.yaml at the start; later, refuse settings that would mix two runs in one folder."""
     now: dict[str, Any] = config.model_dump(mode="json")
     if folder.config.exists():
@@ -119,19 +119,19 @@ def _remember(config: RunConfig, folder: RunFolder, redo: Redo | None) -> None:
     replace_bytes(folder.config, text.encode())
 
 
-def budget_left(config: RunConfig, folder: RunFolder) -> Budget:
+def budget_left(config: RunConfig, folder: RunLayout) -> Budget:
     """Return the run's budget, less what earlier starts of the run have used of it."""
     tokens, minutes = config.budget.max_tokens_total, config.budget.max_minutes
     if tokens is not None:
         files = sorted(folder.root.rglob("*.completions.jsonl"))
-        tokens -= sum(CompletionFile(path).completion_tokens for path in files)
+        tokens -= sum(CompletionStore(path).completion_tokens for path in files)
     if minutes is not None and folder.events.exists():
         minutes -= sum(row.get("seconds", 0) for _, row in read_rows(folder.events)) / 60
     return Budget(tokens, minutes)
 
 
-def next_iteration(session: Session) -> int:
+def next_iteration(context: RunContext) -> int:
     """Return the first iteration that is not done, or the last of all."""
-    numbers = range(1, session.config.iterations + 1)
-    open_ones = [n for n in numbers if not (session.folder.iteration(n) / "done.json").exists()]
-    return open_ones[0] if open_ones else session.config.iterations
+    numbers = range(1, context.config.iterations + 1)
+    open_ones = [n for n in numbers if not (context.folder.iteration(n) / "done.json").exists()]
+    return open_ones[0] if open_ones else context.config.iterations

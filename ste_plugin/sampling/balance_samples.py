@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ste_plugin.records import Verdict
-from ste_plugin.sampling.judge_task import Question
+from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.sampler import JudgmentSampler
 from ste_plugin.sampling.stopping_rules import Rule
 
@@ -12,7 +12,7 @@ _WAVE = 4
 
 
 def top_up(
-    sampler: JudgmentSampler, questions: Sequence[Question], rule: Rule, most: int, further: int
+    sampler: JudgmentSampler, questions: Sequence[JudgeTask], rule: Rule, most: int, further: int
 ) -> int:
     """Draw up to `further` samples more where one letter runs short; return the samples drawn.
 
@@ -29,7 +29,7 @@ def top_up(
     return drawn
 
 
-def _short_side(questions: Sequence[Question], rule: Rule, most: int) -> list[Question]:
+def _short_side(questions: Sequence[JudgeTask], rule: Rule, most: int) -> list[JudgeTask]:
     """Return the questions to ask on: as many as the shorter side lacks."""
     open_ones = [q for q in questions if rule(q.counts(), len(q.outcomes) + 1)]
     lacking = Counter(q.better_is for q in open_ones)

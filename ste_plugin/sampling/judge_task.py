@@ -14,7 +14,7 @@ CORRECT, WRONG, NEITHER, UNREAD = "+-0."
 or not drawn, as the budget did not reach it."""
 
 
-class Question(msgspec.Struct, gc=False):
+class JudgeTask(msgspec.Struct, gc=False):
     """One pair in one presentation order. Millions of these are held: texts stay in files."""
 
     pairs: Sequence[ResponsePair]
@@ -81,16 +81,16 @@ def _counts(outcomes: str) -> Counts:
     return Counts(outcomes.count(CORRECT), outcomes.count(WRONG), outcomes.count(NEITHER))
 
 
-def questions_of(
+def judge_tasks(
     pairs: Sequence[ResponsePair], wanted: Callable[[ResponsePair], bool] = lambda _: True
-) -> list[Question]:
+) -> list[JudgeTask]:
     """Return the pairs that are wanted in both orders, in the order of `pairs`.
 
     Pairs of one instruction stand side by side in a pool, so requests that begin with the same words
     follow each other, and a server reads these once.
     """
     return [
-        Question(pairs, at, pair.key, order, intern(pair.strategy))
+        JudgeTask(pairs, at, pair.key, order, intern(pair.strategy))
         for at, pair in enumerate(pairs)
         if wanted(pair)
         for order in ORDERS

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.records import Record, Verdict
-from ste_plugin.sampling.judge_task import Question
+from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.stopping_rules import Counts, Rule, interval, pass_rate
 from ste_plugin.storage.jsonl import iter_records
 
@@ -29,7 +29,7 @@ class PassRate(Record, frozen=True):
     """Both hold the true chance for 19 in 20 pairs at least, whenever sampling stopped."""
 
 
-def rate_of(question: Question, rule: Rule, most: int) -> PassRate:
+def rate_of(question: JudgeTask, rule: Rule, most: int) -> PassRate:
     """Return what a question's samples say; samples beyond `most` (a top-up) count for the interval."""
     counts, within = question.counts(), question.counts(most)
     return PassRate(question.pair_key, question.better_is, *_estimate(rule, counts, within, most))

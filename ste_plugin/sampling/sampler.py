@@ -8,39 +8,39 @@ from ste_plugin.context import Iteration
 from ste_plugin.engines.base import ChatRequest, Completion, Sampling
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.errors import JudgeError
-from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.dispatch import fill
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.example import Example
 from ste_plugin.records import ORDERS, Drop, Judgment, ResponsePair
-from ste_plugin.sampling.judge_task import CORRECT, NEITHER, WRONG, Question
+from ste_plugin.sampling.judge_task import CORRECT, NEITHER, WRONG, JudgeTask
 from ste_plugin.sampling.stopping_rules import Rule
 
 DropReason = Callable[[Judgment, ResponsePair], str | None]
-Due = Callable[[Question], Sequence[int]]
+Due = Callable[[JudgeTask], Sequence[int]]
 """A question → the numbers of its samples to ask for."""
-Prefix = Callable[[Question, int], str]
+Prefix = Callable[[JudgeTask, int], str]
 """A question and the number of a sample → words to put in the judge's mouth."""
 
 
 class JudgmentSampler:
     """Asks one judge for judgments and reads them back, completion by completion."""
 
-    def __init__(self, iteration: Iteration, file: CompletionFile, reason: DropReason) -> None:
+    def __init__(self, iteration: Iteration, file: CompletionStore, reason: DropReason) -> None:
         """`reason` tells why a judgment must not be trained on, or None: such a one settles nothing."""
-        session, config = iteration.session, iteration.session.config.judging
-        self._session, self._judge = session, iteration.judge
+        context, config = iteration.context, iteration.context.config.judging
+        self._session, self._judge = context, iteration.judge
         self._file, self._reason = file, reason
-        self._form: JudgeFormat = session.judge_format
+        self._form: JudgeFormat = context.judge_format
         self._version = self._form.version
-        self._model = model_identity(iteration.judge, session.base)
+        self._model = model_identity(iteration.judge, context.base)
         self._sampling = Sampling(
             config.temperature, config.top_p, config.max_new_tokens or self._form.max_new_tokens
         )
         self._forces = config.force_verdict
         self._asks = self._form.reasons or not config.force_verdict
 
-    def sample(self, questions: Sequence[Question], rule: Rule, most: int) -> None:
+    def sample(self, questions: Sequence[JudgeTask], rule: Rule, most: int) -> None:
         """Draw samples of every question until the rule, or the budget, says that it is enough."""
         wave = questions
         while wave := [q for q in wave if q.want(rule(q.counts(), most))]:
@@ -48,7 +48,7 @@ class JudgmentSampler:
             if self.stopped:
                 return
 
-    def draw(self, wave: Sequence[Question]) -> None:
+    def draw(self, wave: Sequence[JudgeTask]) -> None:
         """Draw the samples that these questions want."""
         if self._asks:
             self._fill("judging", wave, lambda q: q.unread, lambda *_: "")
@@ -59,7 +59,7 @@ class JudgmentSampler:
                 if found := self._read(question, sample):
                     self._settle(question, sample, found, question.pair)
 
-    def judgments(self, question: Question) -> list[Judgment | Drop]:
+    def judgments(self, question: JudgeTask) -> list[Judgment | Drop]:
         """Return what came of a question's samples, in their order; cut-off replies are a Drop."""
         samples = range(len(question.outcomes))
         return [found for i in samples if (found := self._read(question, i)) is not None]
@@ -68,7 +68,7 @@ class JudgmentSampler:
         """Return why a judgment must not be trained on, or None."""
         return "no verdict" if judgment.verdict is None else self._reason(judgment, pair)
 
-    def example(self, question: Question, read: Mapping[int, Judgment]) -> Example:
+    def example(self, question: JudgeTask, read: Mapping[int, Judgment]) -> Example:
         """Return a question with a correct sample as training takes it; `read`: its judgments by number.
 
         Of several correct (or wrong) samples it is the one with the lowest number.
@@ -79,7 +79,7 @@ class JudgmentSampler:
         other = None if wrong is None else read[wrong]
         return Example(question.pair, question.better_is, self._form, read[correct], other)
 
-    def example_reply(self, questions: Sequence[Question]) -> str:
+    def example_reply(self, questions: Sequence[JudgeTask]) -> str:
         """Return the end of one reply, to show what the judge says."""
         for question in questions:
             for i in range(len(question.outcomes)):
@@ -92,9 +92,9 @@ class JudgmentSampler:
         """Return whether the budget left samples out."""
         return self._session.budget.stopped
 
-    def _fill(self, title: str, wave: Sequence[Question], due: Due, prefix: Prefix) -> None:
+    def _fill(self, title: str, wave: Sequence[JudgeTask], due: Due, prefix: Prefix) -> None:
         """Ask for those samples that the file lacks; prompts are rendered as the engine takes them."""
-        session, asked = self._session, dict[str, _Asked]()
+        context, asked = self._session, dict[str, _Asked]()
 
         def wanted() -> Iterator[ChatRequest]:
             for question in wave:
@@ -113,12 +113,12 @@ class JudgmentSampler:
                 self._take(one, reply)
 
         total = sum(len(question.unread) for question in wave)
-        with session.watch.bar(title, total) as bar:
-            engine = session.models.use(self._judge)
-            fill(engine, wanted(), self._file, bar, session.budget, title, took)
+        with context.progress.bar(title, total) as bar:
+            engine = context.models.use(self._judge)
+            fill(engine, wanted(), self._file, bar, context.budget, title, took)
 
     def _requests(
-        self, question: Question, samples: Sequence[int], prefix: Prefix
+        self, question: JudgeTask, samples: Sequence[int], prefix: Prefix
     ) -> Iterator["_Asked"]:
         pair, request, prompt = question.pair, None, 0
         for sample in samples:
@@ -135,7 +135,7 @@ class JudgmentSampler:
             judgment = self._judgment(question, request.sample_index, reply, request.prefix)
             self._settle(question, request.sample_index, judgment, asked.pair)
 
-    def _request(self, question: Question, pair: ResponsePair, prefix: str) -> ChatRequest:
+    def _request(self, question: JudgeTask, pair: ResponsePair, prefix: str) -> ChatRequest:
         """Return the request for a judgment or, after a prefix, for the letter that ends it."""
         turns = self._form.render_pair(
             pair.instruction, pair.better, pair.worse, question.better_is
@@ -150,23 +150,23 @@ class JudgmentSampler:
         question.prompt_key = int(request.prompt_key, 16)
         return request
 
-    def _prompt_key(self, question: Question, prefix: str = "") -> int:
+    def _prompt_key(self, question: JudgeTask, prefix: str = "") -> int:
         """Return the number that a prompt's key is."""
         if question.prompt_key and not (prefix and self._asks):
             return question.prompt_key
         return int(self._request(question, question.pair, prefix).prompt_key, 16)
 
-    def _said(self, question: Question, sample: int) -> Completion | None:
+    def _said(self, question: JudgeTask, sample: int) -> Completion | None:
         """Return what the judge said by itself, if it was asked."""
         return self._file.read(self._prompt_key(question), sample) if self._asks else None
 
-    def _prefix(self, question: Question, sample: int) -> str:
+    def _prefix(self, question: JudgeTask, sample: int) -> str:
         """Return the words to put in the judge's mouth: its own, then the closing ones."""
         reply = self._said(question, sample)
         said, cut = (reply.text, reply.finish_reason == "length") if reply else ("", False)
         return self._form.forced_prefix(said, cut_off=cut)
 
-    def _owed(self, question: Question) -> list[int]:
+    def _owed(self, question: JudgeTask) -> list[int]:
         """Return the samples whose verdict is to be forced: not those that were never answered."""
         if not self._asks:
             return list(question.unread)
@@ -176,7 +176,7 @@ class JudgmentSampler:
     def _to_force(self, reply: Completion) -> bool:
         return self._forces and self._form.parse(reply.text) is None
 
-    def _read(self, question: Question, sample: int) -> Judgment | Drop | None:
+    def _read(self, question: JudgeTask, sample: int) -> Judgment | Drop | None:
         """Return the judgment of a sample: its own words, or the forced ones where these are there."""
         reply, prefix = self._said(question, sample), ""
         if self._forces and (reply is None or self._to_force(reply)):
@@ -185,7 +185,7 @@ class JudgmentSampler:
         return None if reply is None else self._judgment(question, sample, reply, prefix)
 
     def _judgment(
-        self, question: Question, sample: int, reply: Completion, prefix: str
+        self, question: JudgeTask, sample: int, reply: Completion, prefix: str
     ) -> Judgment | Drop:
         if reply.finish_reason == "length":
             return Drop("judging", reply.key, "judgment cut off by the token limit")
@@ -194,7 +194,7 @@ class JudgmentSampler:
         return Judgment(reply.key, pair, question.better_is, sample, text, verdict, bool(prefix))
 
     def _settle(
-        self, question: Question, sample: int, found: Judgment | Drop, pair: ResponsePair
+        self, question: JudgeTask, sample: int, found: Judgment | Drop, pair: ResponsePair
     ) -> None:
         if isinstance(found, Drop) or self.unfit(found, pair):
             question.settle(sample, NEITHER)
@@ -205,7 +205,7 @@ class JudgmentSampler:
 class _Asked(msgspec.Struct, frozen=True):
     """What an engine works on."""
 
-    question: Question
+    question: JudgeTask
     pair: ResponsePair
     prompt: int
     """The number that the request's prompt key is."""
