@@ -113,6 +113,6 @@ def _script(
 
 def _prompts(pairs: list[ResponsePair]) -> list[str]:
     return [
-        BRIEF.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.better_is)[0].content
+        BRIEF.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.gold)[0].content
         for q in judge_tasks(pairs)
     ]

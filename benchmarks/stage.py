@@ -98,15 +98,19 @@ def judged(at: Iteration, pairs: Iterable[ResponsePair]) -> tuple[list[Judgment]
 
 
 def requests(
-    pairs: Iterable[ResponsePair], form: JudgeFormat, judge: ModelConfig, samples: int, tokens: int
+    pairs: Iterable[ResponsePair],
+    judge_format: JudgeFormat,
+    judge: ModelConfig,
+    samples: int,
+    tokens: int,
 ) -> list[ChatRequest]:
     """Return what ste asks about these pairs, in its order."""
     model, sampling = model_identity(judge, Path()), Sampling(max_new_tokens=tokens)
     return [
-        ChatRequest(model, turns, sampling, i, format_version=form.version)
+        ChatRequest(model, turns, sampling, i, format_version=judge_format.version)
         for q in judge_tasks(list(pairs))
         for turns in [
-            form.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.better_is)
+            judge_format.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.gold)
         ]
         for i in range(samples)
     ]

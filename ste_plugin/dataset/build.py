@@ -46,13 +46,13 @@ def generate_dataset(iteration: Iteration) -> Path:
     file = CompletionStore(iteration.folder / "judging.completions.jsonl")
     sampler = JudgmentSampler(iteration, file, partial(drop_reason, iteration))
     with dropping(iteration.folder / "drops.jsonl") as drops:
-        questions, topped_up = sampled(iteration, pool, sampler, drops)
+        tasks, topped_up = sampled(iteration, pool, sampler, drops)
         files: dict[str, Any] = {}
         with ExitStack() as opened:
             rows_of = {
                 s: opened.enter_context(training_rows(iteration, s, files)) for s in TRAINING_SPLITS
             }
-            harvest = harvested(iteration, questions, sampler, drops, rows_of)
+            harvest = harvested(iteration, tasks, sampler, drops, rows_of)
             splits = {s: _chosen(iteration, harvest, s, drops) for s in TRAINING_SPLITS}
             if not splits["train"]:
                 raise nothing_kept(iteration, harvest, drops)
@@ -99,8 +99,8 @@ def _rates(iteration: Iteration) -> Iterator[PassRate]:
 
 def _held_out(iteration: Iteration, pairs: Iterable[ResponsePair]) -> Iterator[dict[str, Any]]:
     """Yield the prompts that measure the judge on these pairs."""
-    form = iteration.context.judge_format
-    return (row for pair in pairs for row in held_out_rows(pair, form))
+    judge_format = iteration.context.judge_format
+    return (row for pair in pairs for row in held_out_rows(pair, judge_format))
 
 
 def _manifest(
@@ -108,11 +108,11 @@ def _manifest(
     splits: Mapping[Split, list[JudgeTask]], files: dict[str, Any], file: CompletionStore, drops: DropLog,
 ) -> dict[str, Any]:  # fmt: skip
     context, config = iteration.context, iteration.context.config
-    form, counts = context.judge_format, harvest.counts
+    judge_format, counts = context.judge_format, harvest.counts
     return {
         "iteration": iteration.number,
         "judge": model_identity(iteration.judge, context.base),
-        "judge_format": {"name": form.name, "version": form.version},
+        "judge_format": {"name": judge_format.name, "version": judge_format.version},
         "settings": {
             "judging": config.judging.model_dump(mode="json") | {"sampling": rule_name(iteration)},
             "dataset": config.dataset.model_dump(mode="json"),
@@ -127,7 +127,7 @@ def _manifest(
             "correct": counts["correct"],
             "pass_rate": harvest.pass_rate,
             "kept": {s: len(e) for s, e in splits.items()},
-            "letters": {s: dict(Counter(q.better_is for q in qs)) for s, qs in splits.items()},
+            "letters": {s: dict(Counter(q.gold for q in qs)) for s, qs in splits.items()},
             "strategies": {s: dict(Counter(q.strategy for q in qs)) for s, qs in splits.items()},
             "prompt_tokens": file.prompt_tokens,
             "generated_tokens": file.completion_tokens,

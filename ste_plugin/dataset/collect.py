@@ -48,12 +48,12 @@ def sampled(
     """Return the questions of each split, sampled, and how many samples letters were topped up with."""
     by_split = {s: _questions(iteration, pool, s, drops) for s in TRAINING_SPLITS}
     config = iteration.context.config
-    name, most, topped_up = rule_name(iteration), config.judging.samples, 0
-    sampler.sample([q for s in TRAINING_SPLITS for q in by_split[s]], RULES[name], most)
+    name, max_samples, topped_up = rule_name(iteration), config.judging.samples, 0
+    sampler.sample([q for s in TRAINING_SPLITS for q in by_split[s]], RULES[name], max_samples)
     if name in TOPPED_UP and not config.dataset.both_orders_only:
         further = config.judging.top_up
-        for questions in by_split.values():
-            topped_up += top_up(sampler, questions, RULES[name], most, further)
+        for tasks in by_split.values():
+            topped_up += top_up(sampler, tasks, RULES[name], max_samples, further)
     return by_split, topped_up
 
 
@@ -67,19 +67,19 @@ def harvested(
     """
     harvest = Harvest()
     context, config = iteration.context, iteration.context.config
-    name, most = rule_name(iteration), config.judging.samples
+    name, max_samples = rule_name(iteration), config.judging.samples
     model = model_path(config.judge, context.base)
     with (
         replacing_records(iteration.folder / "judgments.jsonl") as write_judgment,
         replacing_records(iteration.folder / "pass_rates.jsonl") as write_rate,
     ):
-        reading = _Reading(sampler, name, most, harvest, drops, write_judgment, write_rate)
-        for split, questions in by_split.items():
-            ordered = arrange(questions, config.seed)
+        reading = _Reading(sampler, name, max_samples, harvest, drops, write_judgment, write_rate)
+        for split, tasks in by_split.items():
+            ordered = arrange(tasks, config.seed)
             examples = reading.examples(ordered, harvest.kept[split], rows[split])
             harvest.lengths[split] = list(count_tokens(model, examples))
-    everything = [q for questions in by_split.values() for q in questions]
-    harvest.pass_rate = mean_rate(rate_of(q, RULES[name], most) for q in everything)
+    everything = [q for tasks in by_split.values() for q in tasks]
+    harvest.pass_rate = mean_rate(rate_of(q, RULES[name], max_samples) for q in everything)
     if context.budget.stopped and not harvest.kept["train"]:
         raise nothing_kept(iteration, harvest, drops)
     if not harvest.counts["with_verdict"]:
@@ -122,31 +122,31 @@ class _Reading:
 
     sampler: JudgmentSampler
     rule: str
-    most: int
+    max_samples: int
     harvest: Harvest
     drops: DropLog
     write_judgment: Callable[[Record], object]
     write_rate: Callable[[Record], object]
 
     def examples(
-        self, questions: Sequence[JudgeTask], kept: list[JudgeTask], rows: TrainingRows
+        self, tasks: Sequence[JudgeTask], kept: list[JudgeTask], rows: TrainingRows
     ) -> Iterator[Example]:
         """Yield an example of every question with a correct judgment, which `kept` and `rows` get, too."""
-        for question in questions:
-            judgments = {j.sample_index: j for j in self._judgments(question)}
-            self.write_rate(rate_of(question, RULES[self.rule], self.most))
-            reason = _reason_to_leave_out(question, self.rule)
+        for task in tasks:
+            judgments = {j.sample_index: j for j in self._judgments(task)}
+            self.write_rate(rate_of(task, RULES[self.rule], self.max_samples))
+            reason = _reason_to_leave_out(task, self.rule)
             if reason:
-                self.drops.add([Drop("dataset", question.key, reason)])
+                self.drops.add([Drop("dataset", task.key, reason)])
             else:
-                kept.append(question)
-                example = self.sampler.example(question, judgments)
-                rows.add(question, example)
+                kept.append(task)
+                example = self.sampler.example(task, judgments)
+                rows.add(task, example)
                 yield example
 
-    def _judgments(self, question: JudgeTask) -> Iterator[Judgment]:
+    def _judgments(self, task: JudgeTask) -> Iterator[Judgment]:
         counts = self.harvest.counts
-        for found in self.sampler.judgments(question):
+        for found in self.sampler.judgments(task):
             if isinstance(found, Drop):
                 counts["cut_off"] += 1
                 self.drops.add([found])
@@ -155,15 +155,15 @@ class _Reading:
             counts["forced"] += found.forced
             counts["with_verdict"] += found.verdict is not None
             counts["correct"] += found.correct
-            if question.outcomes[found.sample_index] == NEITHER:
-                reason = str(self.sampler.unfit(found, question.pair))
+            if task.outcomes[found.sample_index] == NEITHER:
+                reason = str(self.sampler.unfit(found, task.pair))
                 self.drops.add([Drop("judging", found.key, reason)])
             self.write_judgment(found)
             yield found
 
 
-def _reason_to_leave_out(question: JudgeTask, rule: str) -> str | None:
-    counts = question.counts()
+def _reason_to_leave_out(task: JudgeTask, rule: str) -> str | None:
+    counts = task.counts()
     if not counts.correct:
         return "no correct judgment"
     outvoted = rule == "until_decided" and counts.correct <= counts.wrong

@@ -23,23 +23,23 @@ class TrainingRows:
         self._files = [(name, rows_of, files[name]) for name, rows_of in formats.items()]
         self._used: dict[str, list[JudgeTask]] = {name: [] for name in formats}
 
-    def add(self, question: JudgeTask, example: Example) -> None:
+    def add(self, task: JudgeTask, example: Example) -> None:
         """Write the rows that each format makes of an example."""
         for name, rows_of, file in self._files:
             if rows := rows_of(example):
                 file.add(rows)
-                self._used[name].append(question)
+                self._used[name].append(task)
 
     def keep(self, chosen: Sequence[JudgeTask]) -> Iterator[Drop]:
         """Leave the rows of these questions only, as many of one letter as of the other; yield further drops.
 
         A format that makes no row of some of them is balanced once more, among those it does.
         """
-        for question in chosen:
-            question.chosen = True
+        for task in chosen:
+            task.chosen = True
         for name, _, file in self._files:
             used = self._used[name]
-            among = [question for question in used if question.chosen]
+            among = [task for task in used if task.chosen]
             surplus = balance(among)[1] if len(among) < len(chosen) else []
             yield from (replace(d, reason=f"{d.reason} among {name} rows") for d in surplus)
             gone = {drop.key for drop in surplus}

@@ -98,7 +98,7 @@ def _examples(iteration: Path) -> set[tuple[str, str]]:
 
     Those are all that was judged but for what was dropped; drops among the rows of one format are of that alone.
     """
-    judged = {(r.pair_key, r.better_is) for r in _records(iteration / "pass_rates.jsonl", PassRate)}
+    judged = {(r.pair_key, r.gold) for r in _records(iteration / "pass_rates.jsonl", PassRate)}
     dropped = {
         (d.key[:-2], d.key[-1]) for d in _records(iteration / "drops.jsonl", Drop)
         if d.stage == "dataset" and not d.reason.endswith(" rows")

@@ -109,28 +109,28 @@ def _request(
 
 def _judging(context: RunContext, pairs: Sequence[ResponsePair]) -> Iterator[str]:
     """Yield the keys of the questions to every judge that the run has had, forced verdicts included."""
-    root, form, config = context.folder.root, context.judge_format, context.config.judging
+    root, judge_format, config = context.folder.root, context.judge_format, context.config.judging
     replies = _Replies(root, "judging.completions.jsonl") if config.force_verdict else None
     sampling = Sampling(
-        config.temperature, config.top_p, config.max_new_tokens or form.max_new_tokens
+        config.temperature, config.top_p, config.max_new_tokens or judge_format.max_new_tokens
     )
     for judge in _judges(context):
         for pair in pairs:
             for order in ORDERS:
-                turns = form.render_pair(pair.instruction, pair.better, pair.worse, order)
-                request = ChatRequest(judge, turns, sampling, format_version=form.version)
+                turns = judge_format.render_pair(pair.instruction, pair.better, pair.worse, order)
+                request = ChatRequest(judge, turns, sampling, format_version=judge_format.version)
                 yield request.prompt_key
                 if replies:
                     yield from _forced(context, request, replies)
 
 
 def _forced(context: RunContext, request: ChatRequest, replies: _Replies) -> Iterator[str]:
-    form, config = context.judge_format, context.config.judging
-    prefixes = {form.forced_prefix("")}
+    judge_format, config = context.judge_format, context.config.judging
+    prefixes = {judge_format.forced_prefix("")}
     for sample in range(config.samples + config.top_up):
         if said := replies.get(request.sample(sample)):
             cut = said.finish_reason == "length"
-            prefixes.add(form.forced_prefix(said.text, cut_off=cut))
+            prefixes.add(judge_format.forced_prefix(said.text, cut_off=cut))
     for prefix in prefixes:
         yield replace(request, prefix=prefix, choices=ORDERS).prompt_key
 

@@ -58,10 +58,10 @@ class JudgeFormat:
         return (Message("user", body),)
 
     def render_pair(
-        self, instruction: str, better: str, worse: str, better_is: Verdict
+        self, instruction: str, better: str, worse: str, gold: Verdict
     ) -> tuple[Message, ...]:
-        """Return the prompt that shows the better answer under the letter `better_is`."""
-        first, second = (better, worse) if better_is == "A" else (worse, better)
+        """Return the prompt that shows the better answer under the letter `gold`."""
+        first, second = (better, worse) if gold == "A" else (worse, better)
         return self.render(instruction, first, second)
 
     def parse(self, text: str) -> Verdict | None:

@@ -78,9 +78,9 @@ class PairJudge(ConfigurableTask):  # type: ignore[misc]
         """Return the verdicts of a perfect judge in the orders shown."""
         return "".join(orders_shown(doc["id"], self.settings))
 
-    def turns(self, doc: Mapping[str, str], better_is: Verdict) -> list[dict[str, str]]:
-        """Return the chat that shows the better response under the letter `better_is`."""
-        messages = self.format.render_pair(doc["prompt"], doc["chosen"], doc["rejected"], better_is)
+    def turns(self, doc: Mapping[str, str], gold: Verdict) -> list[dict[str, str]]:
+        """Return the chat that shows the better response under the letter `gold`."""
+        messages = self.format.render_pair(doc["prompt"], doc["chosen"], doc["rejected"], gold)
         return [{"role": m.role, "content": m.content} for m in messages]
 
     def build_all_requests(self, **settings: Any) -> None:

@@ -37,7 +37,7 @@ def pool_while_judging(first: Iteration) -> Pool:
         first, context=replace(context, progress=replace(context.progress, quiet=True))
     )
     sampler = JudgmentSampler(quietly, file, lambda *judged: drop_reason(first, *judged))
-    rule, most = RULES[rule_name(first)], context.config.judging.samples
+    rule, max_samples = RULES[rule_name(first)], context.config.judging.samples
     judged: list[Future[None]] = []
 
     def wanted(pair: ResponsePair) -> bool:
@@ -47,7 +47,7 @@ def pool_while_judging(first: Iteration) -> Pool:
     with ThreadPoolExecutor(1, "ste-judge") as judge:
         try:
             pool = prepare_pool(context, lambda pairs: judged.append(
-                judge.submit(sampler.sample, judge_tasks(pairs, wanted), rule, most)
+                judge.submit(sampler.sample, judge_tasks(pairs, wanted), rule, max_samples)
             ))  # fmt: skip
             for sampled in judged:
                 sampled.result()
