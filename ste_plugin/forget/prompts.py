@@ -3,15 +3,15 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from ste_plugin.context import RunContext
-from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
+from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.identity import fingerprint, model_identity
 from ste_plugin.forget.wanted import Selection, files_named
 from ste_plugin.inference.completion_store import CompletionStore
+from ste_plugin.inference.requests import GeneratorRequests, JudgeRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION, label
-from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair, user
+from ste_plugin.pairs.generate import requests_of
+from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair
 from ste_plugin.plugins.manager import named
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair
 from ste_plugin.storage.jsonl import iter_records, read_json
@@ -31,26 +31,26 @@ def prompts_of(context: RunContext, gone: Selection) -> set[str]:
 
 
 class _Replies:
-    """What models said, in all files of one name."""
+    """What models said, in all files of these names."""
 
-    def __init__(self, root: Path, name: str) -> None:
-        self._files = [CompletionStore(path) for path in files_named(root, name)]
+    def __init__(self, root: Path, *names: str) -> None:
+        self._files = [CompletionStore(path) for path in files_named(root, *names)]
 
     def get(self, request: ChatRequest) -> Completion | None:
         return next((c for f in self._files if (c := f.get(request.key))), None)
 
 
 def _labels(context: RunContext, instructions: Sequence[Instruction]) -> set[str]:
-    replies, found = _Replies(context.folder.root, "labels.completions.jsonl"), set[str]()
-    sampling, model = Sampling(0.0, 1.0, 2048), context.generator_identity
+    replies, keys = _Replies(context.folder.root, "labels.completions.jsonl"), set[str]()
+    make = requests_of(context)
 
-    def ask(prompts: Sequence[tuple[Message, ...]]) -> list[Completion]:
-        requests = [ChatRequest(model, p, sampling, format_version=LABEL_VERSION) for p in prompts]
-        found.update(request.prompt_key for request in requests)
+    def ask(prompts: Sequence[Prompt]) -> list[Completion]:
+        requests = [make.label(prompt, LABEL_VERSION) for prompt in prompts]
+        keys.update(request.prompt_key for request in requests)
         return [replies.get(r) or Completion(r.key, "", "budget", 0, 0) for r in requests]
 
     label(instructions, ask)
-    return found
+    return keys
 
 
 def _answers(
@@ -62,34 +62,35 @@ def _answers(
     have been judged already.
     """
     replies = _Replies(context.folder.root, "pairs.completions.jsonl")
-    model = context.generator_identity  # reads the model's folder: once
+    make = requests_of(context)
     for instruction in instructions:
-        asked = _request(context, model, user(instruction.text), "answer")
+        asked = make.answer(instruction.text)
         yield asked.prompt_key
         answer = replies.get(asked)
         better = read_answer(instruction, answer) if answer else None
         for name in context.config.pairs.strategies:
             strategy = named(context.plugins, "ste_pair_strategies", name, "pairs.strategies")
-            said, finished = [], False
-            for request, reply in _calls(context, model, name, strategy, instruction, replies):
-                yield request.prompt_key
-                finished = reply is not None
-                said += [reply] if reply else []
-            if finished and isinstance(better, str):
+            calls = list(_calls(make, name, strategy, instruction, replies))
+            yield from (request.prompt_key for request, _ in calls)
+            said = [reply for _, reply in calls if reply]
+            if calls and len(said) == len(calls) and isinstance(better, str):
                 known = {instruction.key: better}
-                made = read_pair(instruction, name, strategy, said, known, [instruction])
-                if isinstance(made, ResponsePair):
-                    pairs.setdefault(made.key, made)
+                pair = read_pair(instruction, name, strategy, said, known, [instruction])
+                if isinstance(pair, ResponsePair):
+                    pairs.setdefault(pair.key, pair)
 
 
 def _calls(
-    context: RunContext, model: str, name: str, strategy: PairStrategy, instruction: Instruction,
+    make: GeneratorRequests,
+    name: str,
+    strategy: PairStrategy,
+    instruction: Instruction,
     replies: _Replies,
-) -> Iterator[tuple[ChatRequest, Completion | None]]:  # fmt: skip
+) -> Iterator[tuple[ChatRequest, Completion | None]]:
     """Yield a strategy's calls for one instruction, up to the first that nobody has answered."""
     said: list[str] = []
     while prompt := strategy.next_prompt(instruction, said):
-        request = _request(context, model, prompt, f"{name}-{strategy.version}")
+        request = make.worse_answer(prompt, name, strategy.version)
         reply = replies.get(request)
         yield request, reply
         if reply is None:
@@ -97,42 +98,28 @@ def _calls(
         said.append(reply.text)
 
 
-def _request(
-    context: RunContext, model: str, prompt: tuple[Message, ...], version: str
-) -> ChatRequest:
-    config = context.config.pairs
-    sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
-    system = (Message("system", config.system),) if config.system else ()
-    turns = prompt if prompt[0].role == "system" else system + prompt
-    return ChatRequest(model, turns, sampling, format_version=version)
-
-
 def _judging(context: RunContext, pairs: Sequence[ResponsePair]) -> Iterator[str]:
-    """Yield the keys of the questions to every judge that the run has had, forced verdicts included."""
-    root, judge_format, config = context.folder.root, context.judge_format, context.config.judging
-    replies = _Replies(root, "judging.completions.jsonl") if config.force_verdict else None
-    sampling = Sampling(
-        config.temperature, config.top_p, config.max_new_tokens or judge_format.max_new_tokens
-    )
+    """Yield the keys of the requests to every judge that the run has had, forced verdicts included."""
+    config = context.config.judging
+    names = ["judging.completions.jsonl"] if config.force_verdict else []
+    replies = _Replies(context.folder.root, *names)
     for judge in _judges(context):
+        make = JudgeRequests.of_config(judge, context.judge_format, config)
         for pair in pairs:
             for order in ORDERS:
-                turns = judge_format.render_pair(pair.instruction, pair.better, pair.worse, order)
-                request = ChatRequest(judge, turns, sampling, format_version=judge_format.version)
+                request = make.judgment(pair, order)
                 yield request.prompt_key
-                if replies:
-                    yield from _forced(context, request, replies)
+                if make.force_verdict:
+                    yield from _forced(make, request, replies, config.samples + config.top_up)
 
 
-def _forced(context: RunContext, request: ChatRequest, replies: _Replies) -> Iterator[str]:
-    judge_format, config = context.judge_format, context.config.judging
-    prefixes = {judge_format.forced_prefix("")}
-    for sample in range(config.samples + config.top_up):
-        if said := replies.get(request.sample(sample)):
-            cut = said.finish_reason == "length"
-            prefixes.add(judge_format.forced_prefix(said.text, cut_off=cut))
-    for prefix in prefixes:
-        yield replace(request, prefix=prefix, choices=ORDERS).prompt_key
+def _forced(
+    make: JudgeRequests, request: ChatRequest, replies: _Replies, samples: int
+) -> Iterator[str]:
+    """Yield the keys of the requests for a letter, behind nothing and behind every sample's words."""
+    said = [None, *(replies.get(request.sample(number)) for number in range(samples))]
+    for prefix in {make.forced_prefix(reply) for reply in said}:
+        yield make.forced(request, prefix).prompt_key
 
 
 def _judges(context: RunContext) -> set[str]:
