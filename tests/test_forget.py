@@ -14,7 +14,8 @@ import yaml
 from fake_hosts import ste
 
 from ste_plugin.errors import ConfigError
-from ste_plugin.forget import ForgetQuery, ForgetReport, forget, open_run, read_run
+from ste_plugin.forget import ForgetQuery, ForgetReport, forget, read_run
+from ste_plugin.run.open_run import open_existing
 from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.jsonl import read_json, read_rows, replace_json
 from test_generate import ALL_ROWS, generated, rows_of, written
@@ -52,7 +53,7 @@ def with_canary(folder: Path, tiny_model: Path, text: str = TEXT, **more: object
 
 def forgotten(run: Path, *, dry: bool = False, **what: str) -> ForgetReport:
     config, base = read_run(run)
-    with open_run(config, base, []) as context:
+    with open_existing(config, base, []) as context:
         return forget(context, ForgetQuery.read(**(what or {"match": CANARY})), dry=dry)
 
 
@@ -386,7 +387,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 
 def test_a_run_that_somebody_works_on_is_refused(run):
     config, base = read_run(run)
-    with open_run(config, base, []), pytest.raises(ConfigError, match="another ste process"):
+    with open_existing(config, base, []), pytest.raises(ConfigError, match="another ste process"):
         forgotten(run)
 
 

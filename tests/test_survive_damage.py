@@ -13,7 +13,7 @@ from soak.scene import Scene, folder_in_memory
 
 from ste_plugin.errors import SteError
 from ste_plugin.run import loop, stages
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 from ste_plugin.run.status import read_status
 
 CURES = ("delete", "remove", "put ", "set ", "run again", "ste run", "ste train")
@@ -42,7 +42,7 @@ def gone_on(scene: Scene) -> dict[str, str]:
     """Read back a finished run, raise its iterations, and return all that is there with the next data set."""
     scene.config["iterations"] = 2
     scene.write()
-    with opened(scene.folder / "ste.yaml", [scene.folder / "hooks.py"], quiet=True) as context:
+    with open_run(scene.folder / "ste.yaml", [scene.folder / "hooks.py"], quiet=True) as context:
         for number in (0, 1):
             loop.finished(context, number)
             stages.evaluate(context, number)

@@ -13,7 +13,7 @@ from soak.power import CUTS, Recording, distinct, recording, there
 from soak.scene import Scene, fake_seed, folder_in_memory
 
 from ste_plugin.run import stages
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 
 CUTS_OF_A_RUN = int(os.environ.get("STE_CUTS", "6"))
 """How many of the cuts of a whole run are resumed, drawn; of a data set it is all of them."""
@@ -41,7 +41,7 @@ def recorded(scene: Scene, notes: Path, command: list[str]) -> Recording:
 
 def generated(scene: Scene) -> None:
     config = scene.folder / "ste.yaml"
-    with opened(config, [scene.folder / "hooks.py"], quiet=True) as context:
+    with open_run(config, [scene.folder / "hooks.py"], quiet=True) as context:
         stages.generate(context, 1)
 
 

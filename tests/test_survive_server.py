@@ -27,7 +27,7 @@ from chat_server import (
     chat_server,
 )
 from ste_plugin.run import stages
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 from ste_plugin.storage.jsonl import read_json
 
 FAULTS = (
@@ -102,7 +102,7 @@ def written(folder: Path, model: Path, base_url: str, samples: bool | str) -> Pa
 
 
 def generated(config: Path) -> dict[str, Any]:
-    with opened(config, [], quiet=True) as context:
+    with open_run(config, [], quiet=True) as context:
         return read_json(stages.generate(context, 1))
 
 

@@ -8,7 +8,7 @@ import yaml
 
 from ste_plugin.errors import JudgeError
 from ste_plugin.run import stages
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 from ste_plugin.sampling.pass_rates import PassRate
 from ste_plugin.storage.jsonl import read_json, read_records, read_rows, replace_json
 from test_generate import generated, rows_of, written
@@ -135,7 +135,7 @@ def test_what_a_budget_left_out_is_asked_for_once_it_is_raised(tiny_model, tmp_p
 
 def test_pairs_that_the_last_iteration_always_got_right_can_be_skipped(tiny_model, tmp_path):
     path = made(tmp_path, tiny_model, 0.75, judging={"skip_always_right": True}, iterations=2)
-    with opened(path, [], quiet=True) as context:
+    with open_run(path, [], quiet=True) as context:
         stages.generate(context, 1)
         before = context.folder.iteration(1)
         model = before / "model" / "merged"

@@ -1,4 +1,4 @@
-"""Which completions belong to what goes: the keys of the prompts that were made of it."""
+"""Which completions belong to a selection: the keys of the prompts that were made from it."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from ste_plugin.context import RunContext
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.identity import fingerprint, model_identity
-from ste_plugin.forget.wanted import Selection, files_named
+from ste_plugin.forget.selection import Selection, files_named
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.requests import GeneratorRequests, JudgeRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION, label
@@ -19,9 +19,9 @@ from ste_plugin.storage.training_manifest import NAME as TRAINED
 from ste_plugin.storage.training_manifest import trained_model
 
 
-def prompts_of(context: RunContext, gone: Selection) -> set[str]:
+def prompt_keys_of(context: RunContext, selection: Selection) -> set[str]:
     """Return the prompt keys of every label, answer and judgment that was asked for."""
-    instructions, pairs = list(gone.instructions.values()), dict(gone.pairs)
+    instructions, pairs = list(selection.instructions.values()), dict(selection.pairs)
     return {
         *_labels(context, instructions),
         *_answers(context, instructions, pairs),
