@@ -1,6 +1,7 @@
 """The command object, and the only ways in which commands print."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,11 @@ def safe(text: str) -> str:
 def say(text: object, *, err: bool = False) -> None:
     """Print a text for people."""
     typer.echo(safe(str(text)), err=err)
+
+
+def say_error(text: str) -> None:
+    """Print an error, in red on a terminal."""
+    typer.secho(safe(text), err=True, fg="red" if sys.stderr.isatty() else None)
 
 
 def show(value: Any) -> None:
