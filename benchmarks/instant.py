@@ -75,9 +75,9 @@ class InstantEngine:
         for request in requests:
             key = request.key
             drawn = int.from_bytes(blake2b(key.encode(), digest_size=4).digest())
-            better_is = "A" if request.messages[0].content.rfind(_SHOWN_FIRST) >= 0 else "B"
+            gold = "A" if request.messages[0].content.rfind(_SHOWN_FIRST) >= 0 else "B"
             right = drawn < self._below
-            letter = better_is if right else "BA"[better_is == "B"]
+            letter = gold if right else "BA"[gold == "B"]
             text = _REPLIES[letter][drawn % 256]
             yield Completion(key, text, "stop", 0 if request.sample_index else 600, TOKENS)
 

@@ -21,7 +21,7 @@ from benchmarks.stage import iteration, judged
 from benchmarks.table import Row
 from ste_plugin.judging.builtin import BRIEF
 from ste_plugin.records import ResponsePair
-from ste_plugin.sampling.judge_task import questions_of
+from ste_plugin.sampling.judge_task import judge_tasks
 
 PAIRS, SAMPLES, TOKENS, IN_FLIGHT = 100, 1, 16, 50
 TEMPERATURE, TOP_P = 0.7, 0.9
@@ -113,6 +113,6 @@ def _script(
 
 def _prompts(pairs: list[ResponsePair]) -> list[str]:
     return [
-        BRIEF.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.better_is)[0].content
-        for q in questions_of(pairs)
+        BRIEF.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.gold)[0].content
+        for q in judge_tasks(pairs)
     ]

@@ -46,7 +46,7 @@ def compared(name: str, judge: Settings, places: Places, before_each: Callable[[
     }  # fmt: skip
     taken: dict[str, list[float]] = {"ste": [], "straight": []}
     with iteration(judge, judging) as at:
-        engine = at.session.models.use(at.judge)
+        engine = at.context.models.use(at.judge)
         wanted = requests(pairs, BRIEF, at.judge, SAMPLES, TOKENS)
         list(engine.complete(wanted))  # loads the model
         clock = Clock(engine)

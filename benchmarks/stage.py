@@ -14,12 +14,12 @@ from ste_plugin.context import Iteration
 from ste_plugin.dataset import collect
 from ste_plugin.engines.base import ChatRequest, Sampling
 from ste_plugin.engines.identity import model_identity
-from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.pairs.pool import split_of
 from ste_plugin.records import Judgment, ResponsePair
-from ste_plugin.run.open_run import opened
-from ste_plugin.sampling.judge_task import questions_of
+from ste_plugin.run.open_run import open_run
+from ste_plugin.sampling.judge_task import judge_tasks
 from ste_plugin.sampling.sampler import JudgmentSampler
 from ste_plugin.sampling.stopping_rules import RULES
 from ste_plugin.storage.config_file import read_config
@@ -82,31 +82,35 @@ def iteration(judge: Settings, judging: Settings) -> Iterator[Iteration]:
     """Open the first iteration of a run in a folder of its own, which goes when the block ends."""
     with tempfile.TemporaryDirectory() as folder:
         config = write_run(Path(folder), [], judge, judging)
-        with opened(config, [], quiet=True) as session:
-            yield Iteration(1, session, session.config.judge)
+        with open_run(config, [], quiet=True) as context:
+            yield Iteration(1, context, context.config.judge)
 
 
-def judged(at: Iteration, pairs: Iterable[ResponsePair]) -> tuple[list[Judgment], CompletionFile]:
+def judged(at: Iteration, pairs: Iterable[ResponsePair]) -> tuple[list[Judgment], CompletionStore]:
     """Return what ste's judging stage makes of the pairs: planned, asked, appended, read back."""
-    config = at.session.config.judging
-    file = CompletionFile(at.folder / "judging.completions.jsonl")
+    config = at.context.config.judging
+    file = CompletionStore(at.folder / "judging.completions.jsonl")
     sampler = JudgmentSampler(at, file, lambda *_: None)
-    questions = questions_of(list(pairs))
+    questions = judge_tasks(list(pairs))
     sampler.sample(questions, RULES[config.sampling or "fixed"], config.samples)
     found = [j for q in questions for j in sampler.judgments(q) if isinstance(j, Judgment)]
     return found, file
 
 
 def requests(
-    pairs: Iterable[ResponsePair], form: JudgeFormat, judge: ModelConfig, samples: int, tokens: int
+    pairs: Iterable[ResponsePair],
+    judge_format: JudgeFormat,
+    judge: ModelConfig,
+    samples: int,
+    tokens: int,
 ) -> list[ChatRequest]:
     """Return what ste asks about these pairs, in its order."""
     model, sampling = model_identity(judge, Path()), Sampling(max_new_tokens=tokens)
     return [
-        ChatRequest(model, turns, sampling, i, format_version=form.version)
-        for q in questions_of(list(pairs))
+        ChatRequest(model, turns, sampling, i, format_version=judge_format.version)
+        for q in judge_tasks(list(pairs))
         for turns in [
-            form.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.better_is)
+            judge_format.render_pair(q.pair.instruction, q.pair.better, q.pair.worse, q.gold)
         ]
         for i in range(samples)
     ]

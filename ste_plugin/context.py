@@ -9,13 +9,13 @@ import pluggy
 from ste_plugin.config import ModelConfig, RunConfig
 from ste_plugin.engines.base import Engine, Place
 from ste_plugin.engines.identity import model_identity, model_path
-from ste_plugin.engines.model_pool import OpenModels
+from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.inference.budget import Budget
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.plugins.manager import import_object, named
-from ste_plugin.progress import Watch
+from ste_plugin.progress import ProgressReporter
 from ste_plugin.records import Record, ResponsePair, content_key
-from ste_plugin.storage.run_layout import RunFolder
+from ste_plugin.storage.run_layout import RunLayout
 
 
 def open_engine(model: ModelConfig, place: Place, plugins: pluggy.PluginManager) -> Engine:
@@ -30,16 +30,16 @@ def open_engine(model: ModelConfig, place: Place, plugins: pluggy.PluginManager)
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class RunContext:
     """A run while it is being worked on."""
 
     config: RunConfig
     base: Path
     """Folder that relative paths in the config start from."""
-    folder: RunFolder
+    folder: RunLayout
     plugins: pluggy.PluginManager
-    watch: Watch
-    models: OpenModels
+    progress: ProgressReporter
+    models: ModelPool
     budget: Budget
 
     @property
@@ -73,7 +73,7 @@ class Iteration:
 
     number: int
     """From 1."""
-    session: Session
+    context: RunContext
     judge: ModelConfig
     """The seed judge in the first round, then the judge trained in the round or stage before."""
     stage: int = 1
@@ -84,19 +84,19 @@ class Iteration:
     @property
     def folder(self) -> Path:
         """Folder of this round, or of this stage of it."""
-        return self.session.folder.iteration(self.number, self.stage)
+        return self.context.folder.iteration(self.number, self.stage)
 
     @property
     def before(self) -> Path:
         """Folder of the stage before, or of the last stage of the round before."""
-        folder, stages = self.session.folder, len(self.session.config.training.recipe)
+        folder, stages = self.context.folder, len(self.context.config.training.recipe)
         if self.stage > 1:
             return folder.iteration(self.number, self.stage - 1)
         return folder.iteration(self.number - 1, stages)
 
     def has(self, pair: ResponsePair) -> bool:
         """Return whether a training pair is this stage's: each stage learns from fresh instructions."""
-        stages = len(self.session.config.training.recipe)
+        stages = len(self.context.config.training.recipe)
         if stages == 1:
             return True
         return int(content_key("stage", pair.instruction_key), 16) % stages == self.stage - 1

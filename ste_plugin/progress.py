@@ -22,7 +22,7 @@ from rich.progress import (
 
 from ste_plugin.storage.jsonl import appending, to_line
 from ste_plugin.text.redaction import hidden
-from ste_plugin.text.sanitize import for_terminal
+from ste_plugin.text.sanitize import escape_for_terminal
 
 
 class Bar:
@@ -45,7 +45,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class ProgressReporter:
     """Where a run reports to."""
 
     events: Path
@@ -60,7 +60,7 @@ class Watch:
 
     def say(self, text: str) -> None:
         """Tell the person at the terminal one line; nothing in it can steer the terminal."""
-        self.console.print(for_terminal(hidden(text)))
+        self.console.print(escape_for_terminal(hidden(text)))
 
     def event(self, stage: str, **facts: Any) -> None:
         """Append one line to the run's events."""
@@ -80,4 +80,4 @@ class Watch:
             TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn(),
         )  # fmt: skip
         with Progress(*columns, console=self.console, transient=True) as progress:
-            yield Bar(progress, for_terminal(title), total)
+            yield Bar(progress, escape_for_terminal(title), total)

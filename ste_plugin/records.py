@@ -76,8 +76,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """What all records share: a place in a JSONL file and back, with the types that are declared."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-ready values, in declaration order."""
-        return msgspec.structs.asdict(self)
+        """Return the fields by their names on disk, as JSON-ready values, in declaration order."""
+        return dict(zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True))
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Self:
@@ -123,7 +123,7 @@ class Judgment(Record, frozen=True):
 
     key: str
     pair_key: str
-    better_is: Verdict
+    gold: Verdict = msgspec.field(name="better_is")
     """Letter under which the better response was shown."""
     sample_index: int
     text: str
@@ -136,7 +136,7 @@ class Judgment(Record, frozen=True):
     @property
     def correct(self) -> bool:
         """Whether the judge preferred the better response."""
-        return self.verdict == self.better_is
+        return self.verdict == self.gold
 
 
 class Drop(Record, frozen=True):

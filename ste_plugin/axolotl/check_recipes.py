@@ -63,15 +63,15 @@ def registered(cfg: Any) -> Any:
 
 def example_manifest(folder: Path) -> Manifest:
     """Return the manifest of a data set of one pair, with rows for every training."""
-    form = judging_formats["verdict"]
+    judge_format = judging_formats["verdict"]
     pair = ResponsePair("pair", "instruction", "Name a fruit.", "An apple.", "A spade.", "example")
     said = [Judgment(f"{v}", "pair", "A", 0, f"[[{v}]]", v, False) for v in ORDERS]
-    example = Example(pair, "A", form, said[0], said[1])
+    example = Example(pair, "A", judge_format, said[0], said[1])
     files = {f"{n}-{s}": rows(example) for n, rows in FORMATS.items() for s in ("train", "dev")}
-    files["judge-dev"] = held_out_rows(pair, form)
+    files["judge-dev"] = held_out_rows(pair, judge_format)
     entries = {name: write_rows(folder, name, rows) for name, rows in files.items()}
-    judge_format = {"name": form.name, "version": form.version}
-    return Manifest(folder / "manifest.json", {"judge_format": judge_format, "files": entries})
+    identity = {"name": judge_format.name, "version": judge_format.version}
+    return Manifest(folder / "manifest.json", {"judge_format": identity, "files": entries})
 
 
 def dataset_problems(recipe: dict[str, Any]) -> list[str]:

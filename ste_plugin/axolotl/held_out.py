@@ -28,7 +28,7 @@ class HeldOutPrompt:
     pair: str
     subset: str
     instruction: str
-    better_is: Verdict
+    gold: Verdict
     messages: tuple[Message, ...]
     opening: str
     """The words before the letter of a forced verdict."""
@@ -56,11 +56,11 @@ def figures(
     prompts: Sequence[HeldOutPrompt], verdicts: Sequence[Verdict | None]
 ) -> dict[str, float]:
     """Return `judge_<metric>` for each of REPORTED that the verdicts define."""
-    given = {(p.pair, p.better_is): v for p, v in zip(prompts, verdicts, strict=True)}
+    given = {(p.pair, p.gold): v for p, v in zip(prompts, verdicts, strict=True)}
     judged = [
         JudgedPair(p.pair, p.subset, p.instruction, given[p.pair, "A"], given[p.pair, "B"],
                    None, None, 0, 0)
-        for p in prompts if p.better_is == "A"
+        for p in prompts if p.gold == "A"
     ]  # fmt: skip
     figures = {m: Figure(METRICS[m]) for m in REPORTED}
     found = {m: value_of(figure.term(pair) for pair in judged) for m, figure in figures.items()}

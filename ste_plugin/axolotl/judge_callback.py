@@ -102,10 +102,10 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         model, tokenizer = self.trainer.model, self.trainer.processing_class
         if self.settings.judge_by == "log_probabilities":
             return likelier_letter(model, tokenizer)
-        form = judge_format(self.manifest, self.settings)
-        longest = self.settings.judge_max_new_tokens or form.max_new_tokens
+        judge_format = load_judge_format(self.manifest, self.settings)
+        longest = self.settings.judge_max_new_tokens or judge_format.max_new_tokens
         return written_verdict(
-            self.trainer.accelerator.unwrap_model(model), tokenizer, form.parse, longest
+            self.trainer.accelerator.unwrap_model(model), tokenizer, judge_format.parse, longest
         )
 
 
@@ -120,7 +120,7 @@ def judge_callback(
     return JudgeCallback(trainer, prompts, settings, manifest, alike=alike)
 
 
-def judge_format(manifest: Manifest, settings: STESettings) -> JudgeFormat:
+def load_judge_format(manifest: Manifest, settings: STESettings) -> JudgeFormat:
     """Return the format that the manifest's prompts are in.
 
     Raises: ConfigError where it is not known here, DataError where it has changed since.
@@ -132,13 +132,13 @@ def judge_format(manifest: Manifest, settings: STESettings) -> JudgeFormat:
     )
     plugins = plugin_manager(listed)
     name, version = manifest.judge_format["name"], manifest.judge_format["version"]
-    form: JudgeFormat = named(plugins, "ste_judge_formats", name, "ste.plugins")
-    if form.version != version:
+    judge_format: JudgeFormat = named(plugins, "ste_judge_formats", name, "ste.plugins")
+    if judge_format.version != version:
         raise DataError(
             f"{manifest.path}: its prompts are in {version}, but the format {name!r} here is "
-            f"{form.version}. Install the version that made them, or generate the data set again."
+            f"{judge_format.version}. Install the version that made them, or generate the data set again."
         )
-    return form
+    return judge_format
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from ste_plugin.errors import DataError
 from ste_plugin.storage.dataset_manifest import Manifest
 
 Row = Mapping[str, Any]
-Placed = tuple[str, Row]
+HasSubset = tuple[str, Row]
 
 COLUMNS: dict[str, dict[str, type]] = {
     "sft": {"messages": list},
@@ -97,7 +97,7 @@ def check_tokens(manifest: Manifest, rows: str, tokenizer: Any, sequence_len: in
             f"{tokenizer.name_or_path}: its tokenizer has no chat template, so nothing can be asked of "
             "it as a chat. Set chat_template: chatml, or start from an instruction-tuned model."
         )
-    batch: list[Placed] = []
+    batch: list[HasSubset] = []
     for placed in manifest.rows(f"{rows}-train"):
         batch.append(placed)
         if len(batch) == _TOKENIZED_AT_ONCE:
@@ -106,7 +106,7 @@ def check_tokens(manifest: Manifest, rows: str, tokenizer: Any, sequence_len: in
     check_lengths(batch, rows, tokenizer, sequence_len)
 
 
-def check_lengths(batch: Sequence[Placed], rows: str, tokenizer: Any, sequence_len: int) -> None:
+def check_lengths(batch: Sequence[HasSubset], rows: str, tokenizer: Any, sequence_len: int) -> None:
     """Raise DataError for a row that is too long, or starts with two BOS."""
     found = [(place, text) for place, row in batch for text in texts(row, rows, tokenizer)]
     if not found:

@@ -10,10 +10,10 @@ import typer
 
 from ste_plugin import __version__
 from ste_plugin.text.redaction import hidden
-from ste_plugin.text.sanitize import for_terminal
+from ste_plugin.text.sanitize import escape_for_terminal
 
 if TYPE_CHECKING:
-    from ste_plugin.context import Session
+    from ste_plugin.context import RunContext
 
 app = typer.Typer(
     name="ste",
@@ -26,7 +26,7 @@ app = typer.Typer(
 
 def safe(text: str) -> str:
     """Return a text that steers no terminal and holds no secret: all that commands print goes through it."""
-    return for_terminal(hidden(text))
+    return escape_for_terminal(hidden(text))
 
 
 def say(text: object, *, err: bool = False) -> None:
@@ -40,16 +40,16 @@ def show(value: Any) -> None:
 
 
 @contextmanager
-def opened(config: Path, named: Sequence[Path], **how: Any) -> "Iterator[Session]":
+def open_run(config: Path, named: Sequence[Path], **how: Any) -> "Iterator[RunContext]":
     """Open a run; plugins that its config lists must have been named on the command line, too."""
     from ste_plugin.plugins.manager import require_named
-    from ste_plugin.run import open_run
+    from ste_plugin.run import open_run as run_opening
     from ste_plugin.storage.config_file import read_config
 
     listed = [config.resolve().parent / path for path in read_config(config).plugins]
     require_named(listed, named, str(config), "--plugin {}")
-    with open_run.opened(config, named, **how) as session:
-        yield session
+    with run_opening.open_run(config, named, **how) as context:
+        yield context
 
 
 def _version(wanted: bool) -> None:

@@ -9,7 +9,7 @@ from ste_plugin.cli.app import app, say, show
 from ste_plugin.cli.running import Json, Plugin
 
 if TYPE_CHECKING:
-    from ste_plugin.forget import Told
+    from ste_plugin.forget import ForgetReport
 
 Run = Annotated[Path, typer.Argument(help="The run's folder, or its config.")]
 Match = Annotated[str, typer.Option("--match", help="Instructions with this text, in any case.")]
@@ -26,19 +26,20 @@ def forget(
     """Take an instruction and everything made of it out of a run; name the models that saw it."""
     from dataclasses import asdict
 
-    from ste_plugin.forget import Wanted, open_run, read_run
+    from ste_plugin.forget import ForgetQuery, read_run
     from ste_plugin.forget import forget as forgotten
     from ste_plugin.plugins.manager import require_named
+    from ste_plugin.run.open_run import open_existing
 
-    wanted = Wanted.read(match, regex, key)
+    wanted = ForgetQuery.read(match, regex, key)
     config, base = read_run(run)
     require_named([base / path for path in config.plugins], plugin or [], str(run), "--plugin {}")
-    with open_run(config, base, plugin or []) as session:
-        told = forgotten(session, wanted, dry=dry_run)
+    with open_existing(config, base, plugin or []) as context:
+        told = forgotten(context, wanted, dry=dry_run)
     show({"dry_run": dry_run, **asdict(told)}) if as_json else _tell(told, dry_run)
 
 
-def _tell(told: "Told", dry: bool) -> None:
+def _tell(told: "ForgetReport", dry: bool) -> None:
     """Say what went, what cannot be mended, and what is left to the user."""
     if not (told.keys or told.removed):
         say("No instruction of this run or of its sources matches: nothing to forget.")

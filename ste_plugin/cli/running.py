@@ -50,14 +50,14 @@ def run(
     iteration: Number = None,
 ) -> None:  # fmt: skip
     """Do the whole loop, or what is left of it: generate, train, evaluate, decide."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.run import loop
 
-    with opened(
+    with open_run(
         config, plugin or [], quiet=as_json, redo=redo_of(from_stage, iteration)
-    ) as session:
-        reports = loop.run(session)
-        tell(session.folder.root, reports, as_json)
+    ) as context:
+        reports = loop.run(context)
+        tell(context.folder.root, reports, as_json)
 
 
 def redo_of(stage: str | None, iteration: int | None) -> Any:
@@ -116,13 +116,13 @@ def generate(
     config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
 ) -> None:
     """Make the next iteration's data set: pool, judgments, rows, manifest."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import next_iteration
 
-    with opened(config, plugin or [], quiet=as_json) as session:
-        number = next_iteration(session) if iteration is None else iteration
-        manifest = stages.generate(session, number, stages.next_stage(session, number))
+    with open_run(config, plugin or [], quiet=as_json) as context:
+        number = next_iteration(context) if iteration is None else iteration
+        manifest = stages.generate(context, number, stages.next_stage(context, number))
     show({"iteration": number, "manifest": str(manifest)}) if as_json else say(manifest)
 
 
@@ -131,13 +131,13 @@ def train(
     config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
 ) -> None:
     """Train the next iteration's judge with axolotl, merged and checked."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import next_iteration
 
-    with opened(config, plugin or [], quiet=as_json) as session:
-        number = next_iteration(session) if iteration is None else iteration
-        model = stages.train(session, number, stages.next_stage(session, number))
+    with open_run(config, plugin or [], quiet=as_json) as context:
+        number = next_iteration(context) if iteration is None else iteration
+        model = stages.train(context, number, stages.next_stage(context, number))
     show({"iteration": number, "model": str(model)}) if as_json else say(model)
 
 
@@ -163,10 +163,10 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Make a judge from a 135M model on this machine: two iterations, no GPU, about 20 minutes."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.demo import prepare_demo
     from ste_plugin.run import loop
 
     config = prepare_demo(folder)
-    with opened(config, [], quiet=as_json) as session:
-        tell(session.folder.root, loop.run(session), as_json)
+    with open_run(config, [], quiet=as_json) as context:
+        tell(context.folder.root, loop.run(context), as_json)

@@ -21,14 +21,14 @@ from ste_plugin.dataset.filters import balance, fitting, only_both_orders, weigh
 from ste_plugin.dataset.row_formats import held_out_rows
 from ste_plugin.dataset.row_writer import training_rows
 from ste_plugin.engines.identity import model_identity
-from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.pairs.pool import Pool, prepare_pool
 from ste_plugin.records import ResponsePair, Split
-from ste_plugin.sampling.judge_task import Question
+from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.pass_rates import PassRate, expected_rates
 from ste_plugin.sampling.sampler import JudgmentSampler
 from ste_plugin.storage.dataset_manifest import write_rows
-from ste_plugin.storage.drop_log import Drops, dropping
+from ste_plugin.storage.drop_log import DropLog, dropping
 from ste_plugin.storage.jsonl import iter_records, replace_json
 
 HELD_OUT: tuple[Split, ...] = ("dev", "test")
@@ -42,17 +42,17 @@ def generate_dataset(iteration: Iteration) -> Path:
     manifest = iteration.folder / "dataset" / "manifest.json"
     if manifest.exists():
         return manifest
-    pool = prepare_pool(iteration.session)
-    file = CompletionFile(iteration.folder / "judging.completions.jsonl")
+    pool = prepare_pool(iteration.context)
+    file = CompletionStore(iteration.folder / "judging.completions.jsonl")
     sampler = JudgmentSampler(iteration, file, partial(drop_reason, iteration))
     with dropping(iteration.folder / "drops.jsonl") as drops:
-        questions, topped_up = sampled(iteration, pool, sampler, drops)
+        tasks, topped_up = sampled(iteration, pool, sampler, drops)
         files: dict[str, Any] = {}
         with ExitStack() as opened:
             rows_of = {
                 s: opened.enter_context(training_rows(iteration, s, files)) for s in TRAINING_SPLITS
             }
-            harvest = harvested(iteration, questions, sampler, drops, rows_of)
+            harvest = harvested(iteration, tasks, sampler, drops, rows_of)
             splits = {s: _chosen(iteration, harvest, s, drops) for s in TRAINING_SPLITS}
             if not splits["train"]:
                 raise nothing_kept(iteration, harvest, drops)
@@ -64,19 +64,21 @@ def generate_dataset(iteration: Iteration) -> Path:
     replace_json(
         manifest, _manifest(iteration, pool, harvest, topped_up, splits, files, file, drops)
     )
-    session, judgments = iteration.session, harvest.counts["judgments"]
+    context, judgments = iteration.context, harvest.counts["judgments"]
     kept = len(splits["train"])
-    session.watch.event("dataset", iteration=iteration.number, judgments=judgments, kept=kept)
-    session.watch.say(
+    context.progress.event("dataset", iteration=iteration.number, judgments=judgments, kept=kept)
+    context.progress.say(
         f"iteration {iteration.number}: {judgments} judgments sampled, {kept} kept for training"
-        + (" (the budget ended sampling)" if session.budget.stopped else "")
+        + (" (the budget ended sampling)" if context.budget.stopped else "")
     )
     return manifest
 
 
-def _chosen(iteration: Iteration, harvest: Harvest, split: Split, drops: Drops) -> list[Question]:
+def _chosen(
+    iteration: Iteration, harvest: Harvest, split: Split, drops: DropLog
+) -> list[JudgeTask]:
     """Return what is trained on of one split; all else is added to the drops."""
-    config = iteration.session.config
+    config = iteration.context.config
     longest = config.dataset.sequence_len
     kept, dropped = fitting(harvest.kept[split], harvest.lengths[split], longest)
     drops.add(dropped)
@@ -97,20 +99,20 @@ def _rates(iteration: Iteration) -> Iterator[PassRate]:
 
 def _held_out(iteration: Iteration, pairs: Iterable[ResponsePair]) -> Iterator[dict[str, Any]]:
     """Yield the prompts that measure the judge on these pairs."""
-    form = iteration.session.judge_format
-    return (row for pair in pairs for row in held_out_rows(pair, form))
+    judge_format = iteration.context.judge_format
+    return (row for pair in pairs for row in held_out_rows(pair, judge_format))
 
 
 def _manifest(
     iteration: Iteration, pool: Pool, harvest: Harvest, topped_up: int,
-    splits: Mapping[Split, list[Question]], files: dict[str, Any], file: CompletionFile, drops: Drops,
+    splits: Mapping[Split, list[JudgeTask]], files: dict[str, Any], file: CompletionStore, drops: DropLog,
 ) -> dict[str, Any]:  # fmt: skip
-    session, config = iteration.session, iteration.session.config
-    form, counts = session.judge_format, harvest.counts
+    context, config = iteration.context, iteration.context.config
+    judge_format, counts = context.judge_format, harvest.counts
     return {
         "iteration": iteration.number,
-        "judge": model_identity(iteration.judge, session.base),
-        "judge_format": {"name": form.name, "version": form.version},
+        "judge": model_identity(iteration.judge, context.base),
+        "judge_format": {"name": judge_format.name, "version": judge_format.version},
         "settings": {
             "judging": config.judging.model_dump(mode="json") | {"sampling": rule_name(iteration)},
             "dataset": config.dataset.model_dump(mode="json"),
@@ -125,11 +127,11 @@ def _manifest(
             "correct": counts["correct"],
             "pass_rate": harvest.pass_rate,
             "kept": {s: len(e) for s, e in splits.items()},
-            "letters": {s: dict(Counter(q.better_is for q in qs)) for s, qs in splits.items()},
+            "letters": {s: dict(Counter(q.gold for q in qs)) for s, qs in splits.items()},
             "strategies": {s: dict(Counter(q.strategy for q in qs)) for s, qs in splits.items()},
             "prompt_tokens": file.prompt_tokens,
             "generated_tokens": file.completion_tokens,
-            "ended_by_budget": session.budget.stopped,
+            "ended_by_budget": context.budget.stopped,
         },
         "drops": dict(Counter(pool.drops) + drops.reasons),
         "files": files,

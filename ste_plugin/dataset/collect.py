@@ -16,11 +16,11 @@ from ste_plugin.judging.example import Example
 from ste_plugin.pairs.pool import Pool
 from ste_plugin.records import Drop, Judgment, Record, ResponsePair, Split
 from ste_plugin.sampling.balance_samples import top_up
-from ste_plugin.sampling.judge_task import NEITHER, Question, questions_of
+from ste_plugin.sampling.judge_task import NEITHER, JudgeTask, judge_tasks
 from ste_plugin.sampling.pass_rates import always_right, mean_rate, rate_of
 from ste_plugin.sampling.sampler import JudgmentSampler, no_verdict
 from ste_plugin.sampling.stopping_rules import RULE_FOR_ROWS, RULES
-from ste_plugin.storage.drop_log import Drops
+from ste_plugin.storage.drop_log import DropLog
 from ste_plugin.storage.jsonl import replacing_records
 
 TRAINING_SPLITS: tuple[Split, ...] = ("train", "dev")
@@ -33,7 +33,7 @@ TOPPED_UP = ("until_correct", "until_both")
 class Harvest:
     """What came of the samples; the judgments themselves are in files."""
 
-    kept: dict[Split, list[Question]] = field(default_factory=lambda: defaultdict(list))
+    kept: dict[Split, list[JudgeTask]] = field(default_factory=lambda: defaultdict(list))
     """Questions with a correct judgment."""
     lengths: dict[Split, list[int | None]] = field(default_factory=dict)
     """Tokens that each of `kept` takes in training, as `count_tokens` tells them."""
@@ -43,62 +43,62 @@ class Harvest:
 
 
 def sampled(
-    iteration: Iteration, pool: Pool, sampler: JudgmentSampler, drops: Drops
-) -> tuple[dict[Split, list[Question]], int]:
+    iteration: Iteration, pool: Pool, sampler: JudgmentSampler, drops: DropLog
+) -> tuple[dict[Split, list[JudgeTask]], int]:
     """Return the questions of each split, sampled, and how many samples letters were topped up with."""
     by_split = {s: _questions(iteration, pool, s, drops) for s in TRAINING_SPLITS}
-    config = iteration.session.config
-    name, most, topped_up = rule_name(iteration), config.judging.samples, 0
-    sampler.sample([q for s in TRAINING_SPLITS for q in by_split[s]], RULES[name], most)
+    config = iteration.context.config
+    name, max_samples, topped_up = rule_name(iteration), config.judging.samples, 0
+    sampler.sample([q for s in TRAINING_SPLITS for q in by_split[s]], RULES[name], max_samples)
     if name in TOPPED_UP and not config.dataset.both_orders_only:
         further = config.judging.top_up
-        for questions in by_split.values():
-            topped_up += top_up(sampler, questions, RULES[name], most, further)
+        for tasks in by_split.values():
+            topped_up += top_up(sampler, tasks, RULES[name], max_samples, further)
     return by_split, topped_up
 
 
 def harvested(
-    iteration: Iteration, by_split: Mapping[Split, Sequence[Question]], sampler: JudgmentSampler,
-    drops: Drops, rows: Mapping[Split, TrainingRows],
+    iteration: Iteration, by_split: Mapping[Split, Sequence[JudgeTask]], sampler: JudgmentSampler,
+    drops: DropLog, rows: Mapping[Split, TrainingRows],
 ) -> Harvest:  # fmt: skip
     """Return what came of the samples; judgments, pass rates and all rows are written on the way.
 
     They stand in the order of the rows, so that texts are read back once.
     """
     harvest = Harvest()
-    session, config = iteration.session, iteration.session.config
-    name, most = rule_name(iteration), config.judging.samples
-    model = model_path(config.judge, session.base)
+    context, config = iteration.context, iteration.context.config
+    name, max_samples = rule_name(iteration), config.judging.samples
+    model = model_path(config.judge, context.base)
     with (
         replacing_records(iteration.folder / "judgments.jsonl") as write_judgment,
         replacing_records(iteration.folder / "pass_rates.jsonl") as write_rate,
     ):
-        reading = _Reading(sampler, name, most, harvest, drops, write_judgment, write_rate)
-        for split, questions in by_split.items():
-            ordered = arrange(questions, config.seed)
+        reading = _Reading(sampler, name, max_samples, harvest, drops, write_judgment, write_rate)
+        for split, tasks in by_split.items():
+            ordered = arrange(tasks, config.seed)
             examples = reading.examples(ordered, harvest.kept[split], rows[split])
             harvest.lengths[split] = list(count_tokens(model, examples))
-    everything = [q for questions in by_split.values() for q in questions]
-    harvest.pass_rate = mean_rate(rate_of(q, RULES[name], most) for q in everything)
-    if session.budget.stopped and not harvest.kept["train"]:
+    everything = [q for tasks in by_split.values() for q in tasks]
+    harvest.pass_rate = mean_rate(rate_of(q, RULES[name], max_samples) for q in everything)
+    if context.budget.stopped and not harvest.kept["train"]:
         raise nothing_kept(iteration, harvest, drops)
     if not harvest.counts["with_verdict"]:
         replies = harvest.counts["judgments"] + harvest.counts["cut_off"]
-        raise no_verdict(session.judge_format, replies, sampler.example_reply(everything))
+        raise no_verdict(context.judge_format, replies, sampler.example_reply(everything))
     return harvest
 
 
 def rule_name(iteration: Iteration) -> str:
     """Return the sampling rule: the config's, or the one that the recipe's rows need."""
-    chosen = iteration.session.config.judging.sampling
+    chosen = iteration.context.config.judging.sampling
     return chosen or RULE_FOR_ROWS.get(iteration.rows, "until_correct")
 
 
-def _questions(iteration: Iteration, pool: Pool, split: Split, drops: Drops) -> list[Question]:
+def _questions(iteration: Iteration, pool: Pool, split: Split, drops: DropLog) -> list[JudgeTask]:
     """Return what to ask about one split; pairs that are skipped are added to `drops`."""
     wanted: Callable[[ResponsePair], bool] = iteration.has if split == "train" else lambda _: True
-    found = questions_of(pool.pairs[split], wanted)
-    if split != "train" or not iteration.session.config.judging.skip_always_right:
+    found = judge_tasks(pool.pairs[split], wanted)
+    if split != "train" or not iteration.context.config.judging.skip_always_right:
         return found
     known = always_right(iteration.before / "pass_rates.jsonl")
     skipped = dict.fromkeys(q.pair_key for q in found if q.pair_key in known)
@@ -108,7 +108,7 @@ def _questions(iteration: Iteration, pool: Pool, split: Split, drops: Drops) -> 
 
 def drop_reason(iteration: Iteration, judgment: Judgment, pair: ResponsePair) -> str | None:
     """Return the first reason that a plugin has to drop a judgment, or None."""
-    hook = iteration.session.plugins.hook.ste_drop_judgment
+    hook = iteration.context.plugins.hook.ste_drop_judgment
     if [impl.plugin_name for impl in hook.get_hookimpls()] == ["builtin"]:
         # asked millions of times, and a third of that would be pluggy's
         return filters.drop_reason(judgment, pair)
@@ -122,31 +122,31 @@ class _Reading:
 
     sampler: JudgmentSampler
     rule: str
-    most: int
+    max_samples: int
     harvest: Harvest
-    drops: Drops
+    drops: DropLog
     write_judgment: Callable[[Record], object]
     write_rate: Callable[[Record], object]
 
     def examples(
-        self, questions: Sequence[Question], kept: list[Question], rows: TrainingRows
+        self, tasks: Sequence[JudgeTask], kept: list[JudgeTask], rows: TrainingRows
     ) -> Iterator[Example]:
         """Yield an example of every question with a correct judgment, which `kept` and `rows` get, too."""
-        for question in questions:
-            judgments = {j.sample_index: j for j in self._judgments(question)}
-            self.write_rate(rate_of(question, RULES[self.rule], self.most))
-            reason = _reason_to_leave_out(question, self.rule)
+        for task in tasks:
+            judgments = {j.sample_index: j for j in self._judgments(task)}
+            self.write_rate(rate_of(task, RULES[self.rule], self.max_samples))
+            reason = _reason_to_leave_out(task, self.rule)
             if reason:
-                self.drops.add([Drop("dataset", question.key, reason)])
+                self.drops.add([Drop("dataset", task.key, reason)])
             else:
-                kept.append(question)
-                example = self.sampler.example(question, judgments)
-                rows.add(question, example)
+                kept.append(task)
+                example = self.sampler.example(task, judgments)
+                rows.add(task, example)
                 yield example
 
-    def _judgments(self, question: Question) -> Iterator[Judgment]:
+    def _judgments(self, task: JudgeTask) -> Iterator[Judgment]:
         counts = self.harvest.counts
-        for found in self.sampler.judgments(question):
+        for found in self.sampler.judgments(task):
             if isinstance(found, Drop):
                 counts["cut_off"] += 1
                 self.drops.add([found])
@@ -155,26 +155,26 @@ class _Reading:
             counts["forced"] += found.forced
             counts["with_verdict"] += found.verdict is not None
             counts["correct"] += found.correct
-            if question.outcomes[found.sample_index] == NEITHER:
-                reason = str(self.sampler.unfit(found, question.pair))
+            if task.outcomes[found.sample_index] == NEITHER:
+                reason = str(self.sampler.unfit(found, task.pair))
                 self.drops.add([Drop("judging", found.key, reason)])
             self.write_judgment(found)
             yield found
 
 
-def _reason_to_leave_out(question: Question, rule: str) -> str | None:
-    counts = question.counts()
+def _reason_to_leave_out(task: JudgeTask, rule: str) -> str | None:
+    counts = task.counts()
     if not counts.correct:
         return "no correct judgment"
     outvoted = rule == "until_decided" and counts.correct <= counts.wrong
     return "the majority was not right" if outvoted else None
 
 
-def nothing_kept(iteration: Iteration, harvest: Harvest, drops: Drops) -> JudgeError:
+def nothing_kept(iteration: Iteration, harvest: Harvest, drops: DropLog) -> JudgeError:
     """Return the error for judgments of which none can be trained on, with the commonest reasons."""
     cure = (
         "The budget ended sampling before that: raise budget.max_tokens_total or budget.max_minutes."
-        if iteration.session.budget.stopped
+        if iteration.context.budget.stopped
         else "Use a stronger seed model, more samples (judging.samples), or set judging.force_verdict: true."
     )
     counts = harvest.counts

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from ste_plugin.records import Drop, Judgment, ResponsePair, Verdict, content_key
-from ste_plugin.text.sanitize import steers
+from ste_plugin.text.sanitize import has_control_tokens
 
 
 class Judged(Protocol):
@@ -22,7 +22,7 @@ class Judged(Protocol):
         ...
 
     @property
-    def better_is(self) -> Verdict:
+    def gold(self) -> Verdict:
         """The letter under which the better response is shown."""
         ...
 
@@ -36,7 +36,7 @@ def drop_reason(judgment: Judgment, pair: ResponsePair) -> str | None:
     A judgment that quotes one whole answer has copied instead of judging; one that holds a control token
     would train a model to break out of its turn.
     """
-    if steers(judgment.text):
+    if has_control_tokens(judgment.text):
         return "holds a control token"
     longest = max((pair.better, pair.worse), key=len)
     if len(longest) >= 200 and longest in judgment.text:
@@ -59,7 +59,7 @@ def balance(examples: Sequence[J]) -> tuple[list[J], list[Drop]]:
     single: dict[Verdict, list[J]] = {"A": [], "B": []}
     for example in examples:
         if example.pair_key not in paired:
-            single[example.better_is].append(example)
+            single[example.gold].append(example)
     fewest = min(map(len, single.values()))
     if fewest == max(map(len, single.values())):
         return list(examples), []
@@ -78,7 +78,7 @@ def arrange(examples: Sequence[J], seed: int) -> list[J]:
     def place(pair_key: str) -> int:
         return 2 * int(content_key("arrange", seed, pair_key), 16)
 
-    return sorted(examples, key=lambda e: place(e.pair_key) + (e.better_is == "B"))
+    return sorted(examples, key=lambda e: place(e.pair_key) + (e.gold == "B"))
 
 
 def fitting(

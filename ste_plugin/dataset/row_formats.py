@@ -28,15 +28,15 @@ def reply(text: str) -> dict[str, str]:
     return {"role": "assistant", "content": text.strip()}
 
 
-def origin(pair: ResponsePair, better_is: Verdict) -> Row:
+def origin(pair: ResponsePair, gold: Verdict) -> Row:
     """Return what every row says of where it came from."""
-    return {"instruction": pair.instruction_key, "pair": pair.key, "better_is": better_is}
+    return {"instruction": pair.instruction_key, "pair": pair.key, "better_is": gold}
 
 
 def sft_rows(example: Example) -> list[Row]:
     """Return one row for supervised fine-tuning: the prompt, then the correct judgment."""
     messages = [*turns(example.prompt), reply(example.correct.text)]
-    return [{**origin(example.pair, example.better_is), "messages": messages}]
+    return [{**origin(example.pair, example.gold), "messages": messages}]
 
 
 def dpo_rows(example: Example) -> list[Row]:
@@ -45,7 +45,7 @@ def dpo_rows(example: Example) -> list[Row]:
         return []
     return [
         {
-            **origin(example.pair, example.better_is),
+            **origin(example.pair, example.gold),
             "messages": turns(example.prompt),
             "chosen": reply(example.correct.text),
             "rejected": reply(example.wrong.text),
@@ -58,7 +58,7 @@ def kto_rows(example: Example) -> list[Row]:
     judgments = [(example.correct, True), (example.wrong, False)]
     return [
         {
-            **origin(example.pair, example.better_is),
+            **origin(example.pair, example.gold),
             "messages": turns(example.prompt),
             "reply": reply(judgment.text),
             "label": label,
@@ -70,22 +70,22 @@ def kto_rows(example: Example) -> list[Row]:
 
 def grpo_rows(example: Example) -> list[Row]:
     """Return the prompt alone, with what a reward function needs to score replies to it."""
-    row = origin(example.pair, example.better_is)
-    return [{**row, "prompt": turns(example.prompt), "judge_format": example.form.name}]
+    row = origin(example.pair, example.gold)
+    return [{**row, "prompt": turns(example.prompt), "judge_format": example.judge_format.name}]
 
 
-def held_out_rows(pair: ResponsePair, form: JudgeFormat) -> list[Row]:
+def held_out_rows(pair: ResponsePair, judge_format: JudgeFormat) -> list[Row]:
     """Return a pair's prompts in both orders, and the words that a forced verdict would follow."""
     return [
         {
-            **origin(pair, better_is),
+            **origin(pair, gold),
             "subset": pair.strategy,
             "messages": turns(
-                form.render_pair(pair.instruction, pair.better, pair.worse, better_is)
+                judge_format.render_pair(pair.instruction, pair.better, pair.worse, gold)
             ),
-            "opening": form.forced_prefix(""),
+            "opening": judge_format.forced_prefix(""),
         }
-        for better_is in ORDERS
+        for gold in ORDERS
     ]
 
 

@@ -12,7 +12,7 @@ from ste_plugin.dataset.row_formats import DatasetFormat
 from ste_plugin.judging.example import Example
 from ste_plugin.plugins.manager import named
 from ste_plugin.records import Drop, Split
-from ste_plugin.sampling.judge_task import Question
+from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.storage.dataset_manifest import RowFile, row_file
 
 
@@ -21,25 +21,25 @@ class TrainingRows:
 
     def __init__(self, formats: Mapping[str, DatasetFormat], files: Mapping[str, RowFile]) -> None:
         self._files = [(name, rows_of, files[name]) for name, rows_of in formats.items()]
-        self._used: dict[str, list[Question]] = {name: [] for name in formats}
+        self._used: dict[str, list[JudgeTask]] = {name: [] for name in formats}
 
-    def add(self, question: Question, example: Example) -> None:
+    def add(self, task: JudgeTask, example: Example) -> None:
         """Write the rows that each format makes of an example."""
         for name, rows_of, file in self._files:
             if rows := rows_of(example):
                 file.add(rows)
-                self._used[name].append(question)
+                self._used[name].append(task)
 
-    def keep(self, chosen: Sequence[Question]) -> Iterator[Drop]:
+    def keep(self, chosen: Sequence[JudgeTask]) -> Iterator[Drop]:
         """Leave the rows of these questions only, as many of one letter as of the other; yield further drops.
 
         A format that makes no row of some of them is balanced once more, among those it does.
         """
-        for question in chosen:
-            question.chosen = True
+        for task in chosen:
+            task.chosen = True
         for name, _, file in self._files:
             used = self._used[name]
-            among = [question for question in used if question.chosen]
+            among = [task for task in used if task.chosen]
             surplus = balance(among)[1] if len(among) < len(chosen) else []
             yield from (replace(d, reason=f"{d.reason} among {name} rows") for d in surplus)
             gone = {drop.key for drop in surplus}
@@ -51,10 +51,10 @@ def training_rows(
     iteration: Iteration, split: Split, entries: dict[str, Any]
 ) -> Iterator[TrainingRows]:
     """Open the files of one split's rows; at the end `entries` gets what a manifest says of each."""
-    session, folder = iteration.session, iteration.folder / "dataset"
+    context, folder = iteration.context, iteration.folder / "dataset"
     formats = {
-        name: named(session.plugins, "ste_dataset_formats", name, "dataset.formats")
-        for name in session.config.dataset.formats or (iteration.rows,)
+        name: named(context.plugins, "ste_dataset_formats", name, "dataset.formats")
+        for name in context.config.dataset.formats or (iteration.rows,)
     }
     with ExitStack() as opened:
         files = {name: opened.enter_context(row_file(folder, f"{name}-{split}", entries))

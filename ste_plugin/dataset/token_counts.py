@@ -39,7 +39,10 @@ def count_tokens(model: str, examples: Iterable[Example]) -> Iterator[int | None
     for some in _batches(examples):
         steering = [bool(special and special.search(_said(e))) for e in some]
         lengths = _lengths(tokenizer, some)
-        yield from (None if steers else n for n, steers in zip(lengths, steering, strict=True))
+        yield from (
+            None if has_control_tokens else n
+            for n, has_control_tokens in zip(lengths, steering, strict=True)
+        )
 
 
 def _batches(examples: Iterable[Example]) -> Iterator[list[Example]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ste_plugin.engines.base import Message
 from ste_plugin.errors import EngineError
-from ste_plugin.text.sanitize import for_tokenizer
+from ste_plugin.text.sanitize import sanitize_for_tokenizer
 
 
 def render_chat(tokenizer: Any, messages: Sequence[Message], *, prefix: str = "") -> str:
@@ -20,7 +20,7 @@ def render_chat(tokenizer: Any, messages: Sequence[Message], *, prefix: str = ""
             f"{tokenizer.name_or_path}: its tokenizer has no chat template, so chat turns cannot be "
             "shown to it. Use an instruction-tuned model, or put chat_template.jinja in its folder."
         )
-    messages = [Message(m.role, for_tokenizer(tokenizer, m.content)) for m in messages]
+    messages = [Message(m.role, sanitize_for_tokenizer(tokenizer, m.content)) for m in messages]
     text = _templated(tokenizer, messages)
     if text is None or any(m.content.strip() not in text for m in messages if m.role == "system"):
         text = _templated(tokenizer, merge_system(messages))

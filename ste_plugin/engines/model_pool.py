@@ -28,7 +28,7 @@ def _devices(model: ModelConfig) -> frozenset[str] | None:
     return frozenset({"cuda:0" if device == "cuda" else device})
 
 
-class OpenModels:
+class ModelPool:
     """Opens engines when they are needed, and closes those whose memory the next one needs."""
 
     def __init__(self, create: Callable[[ModelConfig], Engine]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.judges import Evaluation, Outcome, evaluations_at
-from ste_plugin.lm_eval_tasks.bootstrap import Term, estimates, rounded, value_of
+from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm, estimates, rounded, value_of
 
 SEED = 0
 """Of the bootstrap."""
@@ -162,7 +162,7 @@ def compare_outcomes(first: Sequence[Outcome], second: Sequence[Outcome]) -> Com
 def _difference(pairs: Sequence[tuple[Outcome, float, float]]) -> Difference:
     import numpy as np
 
-    terms = [Term("", o.stratum, o.prompt_key, b - a, 1) for o, a, b in pairs]
+    terms = [MetricTerm("", o.stratum, o.prompt_key, b - a, 1) for o, a, b in pairs]
     resampled, mean = estimates(terms, SEED), value_of(terms)
     low, high = (0.0, 0.0) if resampled is None else np.percentile(resampled, [2.5, 97.5])
     return Difference(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ste_plugin.errors import DataError
-from ste_plugin.lm_eval_tasks.bootstrap import Term
+from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm
 from ste_plugin.lm_eval_tasks.choice_scores import Judged
 from ste_plugin.lm_eval_tasks.figures import Figure
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, read_judged
@@ -51,8 +51,8 @@ def _outcome(either: Any, both: Any) -> Outcome | None:
     """Return the outcome of a pair's terms of `acc` and `acc_pc`; empty ones count nothing."""
     if not either:
         return None
-    term = Term(*either)
-    right = Term(*both).numerator if both else float(term.numerator == 1)
+    term = MetricTerm(*either)
+    right = MetricTerm(*both).numerator if both else float(term.numerator == 1)
     return Outcome(term.stratum, term.prompt_key, term.numerator, right == 1)
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ste_plugin.context import IterationReport
 from ste_plugin.storage.jsonl import replace_bytes
-from ste_plugin.text.sanitize import for_markdown, for_terminal
+from ste_plugin.text.sanitize import escape_for_markdown, escape_for_terminal
 
 EASY = "other-instruction"
 """The strategy whose negatives answer another question altogether."""
@@ -39,7 +39,7 @@ def number_text(value: float | None) -> str:
 def iterations_table(reports: Sequence[IterationReport], pairs: str) -> Table:
     """Return seed and iterations × metrics on one set of pairs, judgments, tokens and minutes."""
     n = reports[0].evaluations[pairs]["n"]
-    title = for_terminal(f"{n} {pairs} pairs, each in both orders")
+    title = escape_for_terminal(f"{n} {pairs} pairs, each in both orders")
     table = Table(title=title, title_justify="left")
     priced = any(report.cost is not None for report in reports)
     headings = [*COLUMNS, "judgments sampled", "kept", "tokens", *["cost"] * priced, "minutes"]
@@ -90,7 +90,7 @@ def judges_table(lines: Sequence[Mapping[str, Any]]) -> Table:
 def cell_text(heading: str, value: Any) -> str:
     """Return a cell: names and counts as they are, costs without decimals, metrics with three."""
     if isinstance(value, str | int):
-        return for_terminal(str(value))
+        return escape_for_terminal(str(value))
     return (
         f"{value:,.0f}" if value is not None and heading.endswith(PER_1000) else number_text(value)
     )
@@ -109,7 +109,7 @@ def strategies_table(reports: Sequence[IterationReport], pairs: str) -> Table:
     table = Table(title="right in both orders, by kind of pair", title_justify="left")
     table.add_column("")
     for name, found in subsets.items():
-        table.add_column(for_terminal(f"{name} ({found['n']})"), justify="right")
+        table.add_column(escape_for_terminal(f"{name} ({found['n']})"), justify="right")
     for report in reports:
         mine = report.evaluations[pairs]["subsets"]
         table.add_row(
@@ -149,18 +149,18 @@ def write_page(report: IterationReport) -> None:
     lines = [
         f"# {name_of(report.number).capitalize()}",
         "",
-        f"Judge: {for_markdown(report.model)}",
+        f"Judge: {escape_for_markdown(report.model)}",
         "",
     ]
     for name, found in report.evaluations.items():
         lines += [
-            f"## {for_markdown(name)} ({found['n']} pairs, both orders)",
+            f"## {escape_for_markdown(name)} ({found['n']} pairs, both orders)",
             "",
             "| | all |",
             "|---|---|",
         ]
         subsets = found.get("sections", {}) | found["subsets"]
-        lines[-2] = "| | all | " + " | ".join(map(for_markdown, subsets)) + " |"
+        lines[-2] = "| | all | " + " | ".join(map(escape_for_markdown, subsets)) + " |"
         lines[-1] = "|---|" + "---|" * (1 + len(subsets))
         for metric, value in found["overall"].items():
             if isinstance(value, float | int) or value is None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import open_engine
-from ste_plugin.engines.base import ChatRequest, Place, Sampling
+from ste_plugin.engines.base import Place, Sampling
+from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.plugins.manager import named, plugin_manager
 
 
@@ -18,20 +19,20 @@ def judge_once(
     The pair is shown in both orders; only an answer that wins in both is better.
     """
     plugins = plugin_manager(files)
-    form = named(plugins, "ste_judge_formats", form_name, "--format")
+    judge_format = named(plugins, "ste_judge_formats", form_name, "--format")
     engine = open_engine(
         ModelConfig(model=model, engine="local"), Place(Path.cwd(), Path.cwd()), plugins
     )
-    sampling = Sampling(0.0, 1.0, form.max_new_tokens)
-    prompts = [form.render(instruction, a, b), form.render(instruction, b, a)]
-    requests = [ChatRequest(model, p, sampling, format_version=form.version) for p in prompts]
+    greedy = Sampling(0.0, 1.0, judge_format.max_new_tokens)
+    make = JudgeRequests(model, judge_format, greedy)
+    requests = [make.judgment_of(instruction, a, b), make.judgment_of(instruction, b, a)]
     try:
         found = {c.key: c.text.strip() for c in engine.complete(requests)}
     finally:
         engine.close()
     texts = [found[r.key] for r in requests]
     names = [{"A": "a", "B": "b"}, {"A": "b", "B": "a"}]
-    picks = [n.get(form.parse(t) or "") for n, t in zip(names, texts, strict=True)]
+    picks = [n.get(judge_format.parse(t) or "") for n, t in zip(names, texts, strict=True)]
     if None in picks:
         better = "no verdict"
     else:

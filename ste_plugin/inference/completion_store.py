@@ -29,7 +29,7 @@ def numbers_of(key: str) -> tuple[int, int]:
     return int(found[1], 16), int(found[2])
 
 
-class CompletionFile:
+class CompletionStore:
     """Everything that a model has answered in one stage; only the places of the lines are held."""
 
     def __init__(self, path: Path) -> None:
@@ -121,7 +121,7 @@ class CompletionFile:
 class Appender:
     """Writes completions to the end of a file."""
 
-    def __init__(self, file: CompletionFile, handle: BinaryIO) -> None:
+    def __init__(self, file: CompletionStore, handle: BinaryIO) -> None:
         self._file, self._handle, self._synced = file, handle, monotonic()
 
     def add(self, completion: Completion) -> None:

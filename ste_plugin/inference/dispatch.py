@@ -6,11 +6,11 @@ from itertools import chain
 from ste_plugin.engines.base import ChatRequest, Completion, Engine
 from ste_plugin.errors import EngineError
 from ste_plugin.inference.budget import Budget
-from ste_plugin.inference.completion_store import CompletionFile
-from ste_plugin.progress import Bar, Watch
+from ste_plugin.inference.completion_store import CompletionStore
+from ste_plugin.progress import Bar, ProgressReporter
 
 
-def owed(requests: Iterable[ChatRequest], file: CompletionFile) -> Iterator[ChatRequest]:
+def owed(requests: Iterable[ChatRequest], file: CompletionStore) -> Iterator[ChatRequest]:
     """Yield the requests nobody has answered yet, each once, in order."""
     seen: set[str] = set()
     for request in requests:
@@ -20,7 +20,7 @@ def owed(requests: Iterable[ChatRequest], file: CompletionFile) -> Iterator[Chat
 
 
 def ask(
-    engine: Engine, requests: Sequence[ChatRequest], file: CompletionFile, watch: Watch,
+    engine: Engine, requests: Sequence[ChatRequest], file: CompletionStore, progress: ProgressReporter,
     budget: Budget, title: str,
 ) -> list[Completion]:  # fmt: skip
     """Return the completions of `requests` in their order; only those still owed are generated.
@@ -29,13 +29,13 @@ def ask(
     Raises: EngineError where the engine left some unanswered.
     """
     wanted = list(owed(requests, file))
-    with watch.bar(title, len(wanted)) as bar:
+    with progress.bar(title, len(wanted)) as bar:
         fill(engine, wanted, file, bar, budget, title)
     return [file.get(r.key) or Completion(r.key, "", "budget", 0, 0) for r in requests]
 
 
 def fill(
-    engine: Engine, wanted: Iterable[ChatRequest], file: CompletionFile, bar: Bar, budget: Budget,
+    engine: Engine, wanted: Iterable[ChatRequest], file: CompletionStore, bar: Bar, budget: Budget,
     title: str, took: Callable[[Completion], object] = lambda _: None,
 ) -> None:  # fmt: skip
     """Have requests answered, none of them in the file yet, as far as the budget goes.

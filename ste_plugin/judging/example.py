@@ -13,8 +13,8 @@ class Example(msgspec.Struct, frozen=True, dict=True):
     """One pair in one presentation order, with the judgments that training may use."""
 
     pair: ResponsePair
-    better_is: Verdict
-    form: JudgeFormat
+    gold: Verdict
+    judge_format: JudgeFormat
     correct: Judgment
     wrong: Judgment | None
     """A judgment that preferred the worse response, where one was sampled."""
@@ -27,10 +27,10 @@ class Example(msgspec.Struct, frozen=True, dict=True):
     @property
     def key(self) -> str:
         """Return the key of the prompt, for drops and for ordering."""
-        return f"{self.pair_key}:{self.better_is}"
+        return f"{self.pair_key}:{self.gold}"
 
     @cached_property
     def prompt(self) -> tuple[Message, ...]:
         """Return the prompt that was judged."""
         pair = self.pair
-        return self.form.render_pair(pair.instruction, pair.better, pair.worse, self.better_is)
+        return self.judge_format.render_pair(pair.instruction, pair.better, pair.worse, self.gold)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from ste_plugin.engines.base import Message
 from ste_plugin.judging.verdict import parse_verdict, without_verdicts
 from ste_plugin.records import Verdict, content_key
-from ste_plugin.text.sanitize import CONTROL_TOKEN, VERSION, for_model, without_marks
+from ste_plugin.text.sanitize import CONTROL_TOKEN, VERSION, sanitize_for_model, without_marks
 
 _LABEL = re.compile(r"\[\s*(?:/\s*)?(?:instruction|answer(?:\s+[a-z])?)\s*\]", re.IGNORECASE)
 _VERDICT = re.compile(r"\[\s*\[\s*[^\W\d_]\s*\]\s*\]")
@@ -58,10 +58,10 @@ class JudgeFormat:
         return (Message("user", body),)
 
     def render_pair(
-        self, instruction: str, better: str, worse: str, better_is: Verdict
+        self, instruction: str, better: str, worse: str, gold: Verdict
     ) -> tuple[Message, ...]:
-        """Return the prompt that shows the better answer under the letter `better_is`."""
-        first, second = (better, worse) if better_is == "A" else (worse, better)
+        """Return the prompt that shows the better answer under the letter `gold`."""
+        first, second = (better, worse) if gold == "A" else (worse, better)
         return self.render(instruction, first, second)
 
     def parse(self, text: str) -> Verdict | None:
@@ -76,7 +76,7 @@ class JudgeFormat:
         """
         if not self.reasons:
             return self.closing
-        reasoning = for_model(without_verdicts(reply))
+        reasoning = sanitize_for_model(without_verdicts(reply))
         if cut_off:
             reasoning = reasoning[: 1 + max(reasoning.rfind(end) for end in ".!?\n")].strip()
         return f"{reasoning}\n\n{self.closing}".lstrip()

@@ -7,7 +7,7 @@ from typing import Any
 from ste_plugin.engines.chat import added_token
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.records import ORDERS
-from ste_plugin.text.sanitize import for_tokenizer
+from ste_plugin.text.sanitize import sanitize_for_tokenizer
 
 Turns = Sequence[Mapping[str, str]]
 
@@ -90,7 +90,9 @@ def without_special_tokens(turns: Turns, backend: Any) -> Turns:
     tokenizer: Any = getattr(backend, "tokenizer", None)
     if not hasattr(tokenizer, "added_tokens_decoder"):
         return turns
-    return [{**turn, "content": for_tokenizer(tokenizer, turn["content"])} for turn in turns]
+    return [
+        {**turn, "content": sanitize_for_tokenizer(tokenizer, turn["content"])} for turn in turns
+    ]
 
 
 def dropped(turns: Turns, prompt: str) -> list[Mapping[str, str]]:

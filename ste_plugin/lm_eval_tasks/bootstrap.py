@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RESAMPLES, _ROWS_AT_ONCE = 1000, 50
 
 
-class Term(NamedTuple):
+class MetricTerm(NamedTuple):
     """What one pair adds to a figure. Where it adds nothing, there is an empty tuple instead."""
 
     part: str
@@ -37,8 +37,8 @@ def prompt_key(prompt: str) -> str:
 
 def value_of(terms: Iterable[Sequence[Any]]) -> float | None:
     """Return a figure from its terms, or None where no pair adds to it."""
-    parts: dict[str, list[Term]] = {}
-    for found in (Term(*t) for t in terms if t):
+    parts: dict[str, list[MetricTerm]] = {}
+    for found in (MetricTerm(*t) for t in terms if t):
         parts.setdefault(found.part, []).append(found)
     quotients = [
         fsum(t.numerator for t in p) / fsum(t.denominator for t in p) for p in parts.values()
@@ -65,7 +65,7 @@ def estimates(terms: Iterable[Sequence[Any]], seed: int = 0) -> "np.ndarray[Any,
     """
     import numpy as np
 
-    known = sorted(Term(*t) for t in terms if t)
+    known = sorted(MetricTerm(*t) for t in terms if t)
     parts = {part: i for i, part in enumerate(dict.fromkeys(t.part for t in known))}
     strata: dict[str, dict[str, list[float]]] = {}
     for t in pooled(known):
@@ -84,7 +84,7 @@ def estimates(terms: Iterable[Sequence[Any]], seed: int = 0) -> "np.ndarray[Any,
     return found
 
 
-def pooled(terms: Sequence[Term]) -> list[Term]:
+def pooled(terms: Sequence[MetricTerm]) -> list[MetricTerm]:
     """Return the terms, those of strata with a single prompt in one stratum (of their part)."""
     prompts: dict[str, set[str]] = {}
     for t in terms:

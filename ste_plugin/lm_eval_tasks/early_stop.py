@@ -18,14 +18,14 @@ Votes = list[Verdict | None]
 
 
 @dataclass
-class Poll(Instance):  # type: ignore[misc]
+class VoteInstance(Instance):  # type: ignore[misc]
     """A request that is repeated until the majority of its replies is settled."""
 
     parse: Callable[[str], Verdict | None] = lambda _: None
 
 
 @dataclass
-class Unasked(Instance):  # type: ignore[misc]
+class SkippedInstance(Instance):  # type: ignore[misc]
     """A request that must not reach the model."""
 
 
@@ -40,8 +40,10 @@ class Waves:
 
         Requests that are no poll are answered together with the polls' first wave.
         """
-        replies = [NOT_ASKED if isinstance(r, Unasked) else NOT_DRAWN for r in requests]
-        due = [i for i, r in enumerate(requests) if not isinstance(r, Poll | Unasked)]
+        replies = [NOT_ASKED if isinstance(r, SkippedInstance) else NOT_DRAWN for r in requests]
+        due = [
+            i for i, r in enumerate(requests) if not isinstance(r, VoteInstance | SkippedInstance)
+        ]
         polls = places_by_poll(requests)
         votes: list[Votes] = [[] for _ in polls]
         while due := sorted(
@@ -59,7 +61,7 @@ def places_by_poll(requests: Sequence[Any]) -> list[list[int]]:
     """Return, of each poll, where among the requests its samples stand."""
     places: dict[int, list[int]] = {}
     for place, request in enumerate(requests):
-        if isinstance(request, Poll):
+        if isinstance(request, VoteInstance):
             places.setdefault(id(request), []).append(place)
     return list(places.values())
 

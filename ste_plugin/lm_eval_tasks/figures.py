@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ste_plugin.lm_eval_tasks.bootstrap import Term, error_of, prompt_key, value_of
+from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm, error_of, prompt_key, value_of
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import (
     HIGHER_IS_BETTER,
@@ -26,7 +26,7 @@ PLAIN = JudgeSettings()
 NO_LABEL, ONE_PERSON = (0, 0, 0), (1, 0, 0)
 
 
-class Placed(Protocol):
+class HasSubset(Protocol):
     """A labelled or a judged pair."""
 
     @property
@@ -49,7 +49,7 @@ class Figure:
     """The plain mean of the sections."""
     higher_is_better: bool = False
 
-    def term(self, pair: JudgedPair) -> Term | tuple[()]:
+    def term(self, pair: JudgedPair) -> MetricTerm | tuple[()]:
         """Return what a pair adds to it."""
         elsewhere = self.subset not in (None, pair.subset) or self.section not in (
             None,
@@ -61,7 +61,7 @@ class Figure:
         if not denominator:
             return ()
         weight = pair.weight if self.final or self.section is not None else 1
-        return Term(
+        return MetricTerm(
             pair.section if self.final else "",
             f"{pair.section}/{pair.subset}" if pair.section else pair.subset,
             prompt_key(pair.prompt),
@@ -70,7 +70,7 @@ class Figure:
         )
 
 
-def metrics_of(pairs: Sequence[Placed], settings: JudgeSettings = PLAIN) -> dict[str, Metric]:
+def metrics_of(pairs: Sequence[HasSubset], settings: JudgeSettings = PLAIN) -> dict[str, Metric]:
     """Return name → metric of a task with these pairs and settings: the same for every pair."""
     people = any(pair.votes not in (NO_LABEL, ONE_PERSON) for pair in pairs)
     odds = settings.mode == "likelier" or (settings.mode == "verdict" and settings.force)
@@ -78,7 +78,7 @@ def metrics_of(pairs: Sequence[Placed], settings: JudgeSettings = PLAIN) -> dict
     return METRICS | (OF_PEOPLE if people else {}) | (OF_ODDS if odds else {}) | voted
 
 
-def figures_of(pairs: Sequence[Placed], settings: JudgeSettings = PLAIN) -> dict[str, Figure]:
+def figures_of(pairs: Sequence[HasSubset], settings: JudgeSettings = PLAIN) -> dict[str, Figure]:
     """Return lm-eval's name → figure: overall, final, by section, by subset; in that order.
 
     lm-eval splits its keys at the comma, so names hold none. Subsets and sections come in order of

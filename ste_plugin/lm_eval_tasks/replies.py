@@ -18,7 +18,7 @@ PLAIN = JudgeSettings()
 """One greedy verdict an order."""
 
 
-class Opinion(NamedTuple):
+class OrderVerdict(NamedTuple):
     """What a judge said in one presentation order."""
 
     samples: tuple[Verdict | None, ...] = ()
@@ -58,7 +58,7 @@ def read_replies(
     """
     fits, shown = results[0] != NOT_ASKED, orders_shown(pair.id, settings)
     replied = 0 if settings.mode == "likelier" else len(shown)
-    parse, said = parser(judge_format, settings), dict.fromkeys(ORDERS, Opinion())
+    parse, said = parser(judge_format, settings), dict.fromkeys(ORDERS, OrderVerdict())
     for place, order in enumerate(shown if fits else ()):
         replies = results[place] if replied else []
         replies = [replies] if isinstance(replies, str) else replies
@@ -91,15 +91,15 @@ def read_replies(
 
 def read_opinion(
     replies: Sequence[str], scores: Sequence[Any], parse: Callable[[str], Verdict | None]
-) -> Opinion:
+) -> OrderVerdict:
     """Return the majority of the samples drawn; without any reply, the likelier letter is the verdict."""
     odds = log_odds(scores)
     letter = likelier(odds)
     if not replies:
-        return Opinion(verdict=letter, log_odds=odds)
+        return OrderVerdict(verdict=letter, log_odds=odds)
     drawn = [reply for reply in replies if reply != NOT_DRAWN]
     samples = tuple(parse(reply) for reply in drawn)
-    return Opinion(samples, majority(samples), letter, odds, sum(map(len, drawn)))
+    return OrderVerdict(samples, majority(samples), letter, odds, sum(map(len, drawn)))
 
 
 def log_odds(scores: Sequence[Any]) -> float | None:

@@ -59,8 +59,8 @@ def evaluate(
     """
     found = find_task(task, task_dirs or [shipped("tasks")])
     settings = JudgeSettings.read(settings.environment(), found.metadata)
-    form, rows = settings.judge_format(), rows_of(settings)
-    asked = {"task": task, **identity(model, settings, form, config, rows)}
+    judge_format, rows = settings.judge_format(), rows_of(settings)
+    asked = {"task": task, **identity(model, settings, judge_format, config, rows)}
     done = finished(out / "results.json", asked)
     if done:
         return done
@@ -94,12 +94,14 @@ def figures_from(
     settings: JudgeSettings,
 ) -> dict[str, Any]:
     """Return the figures of what a judge replied to each row; judged.jsonl then holds it row by row."""
-    form = settings.judge_format()
+    judge_format = settings.judge_format()
     pairs = [row for row in rows if isinstance(row, LabelledPair)]
     if not pairs:
         write_choices(out, [row for row in rows if isinstance(row, Choice)], replies)
         return {"n": len(rows), "overall": reported(fresh, task), "subsets": {}}
-    judged = [read_replies(p, r, form, settings) for p, r in zip(pairs, replies, strict=True)]
+    judged = [
+        read_replies(p, r, judge_format, settings) for p, r in zip(pairs, replies, strict=True)
+    ]
     write_judged(out, judged)
     return summarise(judged, SEED, settings)
 
@@ -176,7 +178,7 @@ def _require_backend(python: str, backend: str) -> None:
 
 
 def identity(
-    model: str, settings: JudgeSettings, form: JudgeFormat, config: EvaluationConfig,
+    model: str, settings: JudgeSettings, judge_format: JudgeFormat, config: EvaluationConfig,
     rows: Sequence[Asked] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Return everything that the figures depend on, as results.json records it."""
@@ -189,9 +191,9 @@ def identity(
         "data": str(settings.data) if settings.data else None,
         "data_sha256": _sha256(*(path.read_bytes() for path in files_of(settings))),
         "pairs_sha256": pairs_hash(row.to_doc() for row in rows),
-        "judge_format": form.version,
+        "judge_format": judge_format.version,
         "settings": judging | {
-            "max_new_tokens": settings.max_new_tokens or form.max_new_tokens,
+            "max_new_tokens": settings.max_new_tokens or judge_format.max_new_tokens,
             "backend": config.backend,
             "model_args": dict(config.model_args),
         },

@@ -14,7 +14,7 @@ from ste_plugin.errors import ConfigError
 from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.bootstrap import error_of, value_of
-from ste_plugin.lm_eval_tasks.early_stop import Poll, Unasked, draw_in_waves
+from ste_plugin.lm_eval_tasks.early_stop import SkippedInstance, VoteInstance, draw_in_waves
 from ste_plugin.lm_eval_tasks.figures import figures_of
 from ste_plugin.lm_eval_tasks.generation import generation_kwargs
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
@@ -78,9 +78,9 @@ class PairJudge(ConfigurableTask):  # type: ignore[misc]
         """Return the verdicts of a perfect judge in the orders shown."""
         return "".join(orders_shown(doc["id"], self.settings))
 
-    def turns(self, doc: Mapping[str, str], better_is: Verdict) -> list[dict[str, str]]:
-        """Return the chat that shows the better response under the letter `better_is`."""
-        messages = self.format.render_pair(doc["prompt"], doc["chosen"], doc["rejected"], better_is)
+    def turns(self, doc: Mapping[str, str], gold: Verdict) -> list[dict[str, str]]:
+        """Return the chat that shows the better response under the letter `gold`."""
+        messages = self.format.render_pair(doc["prompt"], doc["chosen"], doc["rejected"], gold)
         return [{"role": m.role, "content": m.content} for m in messages]
 
     def build_all_requests(self, **settings: Any) -> None:
@@ -130,7 +130,7 @@ class PairJudge(ConfigurableTask):  # type: ignore[misc]
         kept: dict[tuple[Any, ...], Instance] = {}
         for i in self.instances:
             gone = i.doc["id"] in ids
-            blank = partial(Unasked, metadata=(i.task_name, i.doc_id, 1))
+            blank = partial(SkippedInstance, metadata=(i.task_name, i.doc_id, 1))
             instance = blank("generate_until", i.doc, (NOT_ASKED, {}), 0) if gone else i
             kept[i.doc_id, instance.idx] = instance
         self._instances = list(kept.values())
@@ -156,7 +156,7 @@ class PairJudge(ConfigurableTask):  # type: ignore[misc]
         task, place, _ = settings["metadata"]
         found: list[Instance] = []
         for prompt in ctx.values() if self.generates else ():
-            request = partial(Poll, parse=self.parse) if self.in_waves else Instance
+            request = partial(VoteInstance, parse=self.parse) if self.in_waves else Instance
             told, votes = (task, place, self.settings.votes), (prompt, self.generation())
             found.append(request("generate_until", dict(doc), votes, len(found), told))
         for prompt in ctx.values() if self.compares else ():

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ste_plugin.config import RunConfig
+from ste_plugin.context import RunContext
 from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.errors import DataError
-from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.instructions.privacy import scrubbed_in, taken_in
 from ste_plugin.instructions.selection import label, select
 from ste_plugin.instructions.sources import read_instructions
@@ -27,11 +28,7 @@ from ste_plugin.storage.jsonl import (
     replace_records,
     replace_rows,
 )
-from ste_plugin.storage.pair_index import PairFile
-
-if TYPE_CHECKING:
-    from ste_plugin.context import Session
-
+from ste_plugin.storage.pair_index import PairIndex
 
 OnPairs = Callable[[Sequence[ResponsePair]], object]
 _PART = 512
@@ -42,7 +39,7 @@ _PART = 512
 class Pool:
     """What all iterations share."""
 
-    pairs: dict[Split, PairFile]
+    pairs: dict[Split, PairIndex]
     files: dict[str, Path]
     """`dev` and `test`: labelled pairs as evaluation reads them."""
     drops: dict[str, int]
@@ -62,25 +59,25 @@ def split_of(instruction_key: str, config: RunConfig) -> Split:
     return "train"
 
 
-def prepare_pool(session: "Session", on_pairs: OnPairs | None = None) -> Pool:
+def prepare_pool(context: RunContext, on_pairs: OnPairs | None = None) -> Pool:
     """Return the pool, made now or read back where `done.json` says that it is whole.
 
     `on_pairs` hears of pairs while others are still being written; it makes the pool no other one.
     Raises: DataError where a split that is needed came out empty.
     """
-    folder = session.folder.pool
+    folder = context.folder.pool
     if not (folder / "done.json").exists():
-        _make_pool(session, folder, on_pairs)
+        _make_pool(context, folder, on_pairs)
     done = read_back(folder / "done.json", _told)
-    pairs, odd = _pairs_by_split(folder / "pairs.jsonl", session.config)
+    pairs, odd = _pairs_by_split(folder / "pairs.jsonl", context.config)
     files = {name: folder / file for name, file in done["files"].items()}
     _check_whole(folder, done, pairs, odd)
     return Pool(pairs, files, done["drops"])
 
 
-def _pairs_by_split(path: Path, config: RunConfig) -> tuple[dict[Split, PairFile], str]:
+def _pairs_by_split(path: Path, config: RunConfig) -> tuple[dict[Split, PairIndex], str]:
     """Return the pairs of each split, and the key of one that is not what its key says, or none."""
-    found: dict[Split, PairFile] = {s: PairFile(path) for s in ("train", "dev", "test")}
+    found: dict[Split, PairIndex] = {s: PairIndex(path) for s in ("train", "dev", "test")}
     odd = ""
     for pair, start, end in iter_places(path, ResponsePair):
         found[split_of(pair.instruction_key, config)].add(start, end)
@@ -95,7 +92,7 @@ def _told(done: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _check_whole(
-    folder: Path, done: Mapping[str, Any], pairs: Mapping[Split, PairFile], odd: str
+    folder: Path, done: Mapping[str, Any], pairs: Mapping[Split, PairIndex], odd: str
 ) -> None:
     """Raise DataError for a file that is not the one that `done.json` was written for."""
     counts = {name: len(found) for name, found in pairs.items()}
@@ -118,16 +115,16 @@ def _check_whole(
             )
 
 
-def _make_pool(session: "Session", folder: Path, on_pairs: OnPairs | None) -> None:
-    instructions, drops = _select(session)
+def _make_pool(context: RunContext, folder: Path, on_pairs: OnPairs | None) -> None:
+    instructions, drops = _select(context)
     if on_pairs:
         for start in range(0, len(instructions), _PART):
-            on_pairs(made_by_calls(session, instructions[start : start + _PART]))
-    pairs, more = make_pairs(session, instructions)
+            on_pairs(made_by_calls(context, instructions[start : start + _PART]))
+    pairs, more = make_pairs(context, instructions)
     drops += more
-    splits = {name: [p for p in pairs if split_of(p.instruction_key, session.config) == name]
+    splits = {name: [p for p in pairs if split_of(p.instruction_key, context.config) == name]
               for name in ("train", "dev", "test")}  # fmt: skip
-    _check_splits(splits, session.config, drops)
+    _check_splits(splits, context.config, drops)
     replace_records(folder / "instructions.jsonl", instructions)
     replace_records(folder / "pairs.jsonl", pairs)
     replace_records(folder / "drops.jsonl", drops)
@@ -137,26 +134,26 @@ def _make_pool(session: "Session", folder: Path, on_pairs: OnPairs | None) -> No
     replace_json(
         folder / "done.json",
         {"instructions": len(instructions), "pairs": counts, "drops": reasons, "files": files,
-         "cost": _cost(session), **scrubbed_in(folder)},
+         "cost": _cost(context), **scrubbed_in(folder)},
     )  # fmt: skip
-    session.watch.event("pool", instructions=len(instructions), pairs=counts, drops=reasons)
-    session.watch.say(
+    context.progress.event("pool", instructions=len(instructions), pairs=counts, drops=reasons)
+    context.progress.say(
         f"pool: {len(instructions)} instructions, {len(pairs)} pairs "
         f"({counts['train']} train, {counts['dev']} dev, {counts['test']} test), {len(drops)} dropped"
     )
 
 
-def _select(session: "Session") -> tuple[list[Instruction], list[Drop]]:
-    config = session.config
+def _select(context: RunContext) -> tuple[list[Instruction], list[Drop]]:
+    config = context.config
     found, drops = read_instructions(
         config.instructions,
-        session.base,
-        lambda name: named(session.plugins, "ste_sources", name, "instructions.reader"),
+        context.base,
+        lambda name: named(context.plugins, "ste_sources", name, "instructions.reader"),
     )
-    found, more = taken_in(found, config.privacy, session.folder.root, session.folder.pool)
+    found, more = taken_in(found, config.privacy, context.folder.root, context.folder.pool)
     drops += more
     if config.selection.label:
-        found, more = label(found, lambda prompts: ask_labels(session, prompts))
+        found, more = label(found, lambda prompts: ask_labels(context, prompts))
         drops += more
         if not found:
             raise DataError(
@@ -167,16 +164,16 @@ def _select(session: "Session") -> tuple[list[Instruction], list[Drop]]:
     kept, more = select(
         found,
         config.selection,
-        lambda name: named(session.plugins, "ste_selectors", name, "selection.selectors"),
+        lambda name: named(context.plugins, "ste_selectors", name, "selection.selectors"),
     )
     return kept, drops + more
 
 
-def _cost(session: "Session") -> dict[str, Any]:
+def _cost(context: RunContext) -> dict[str, Any]:
     """Return what the generator read and wrote, and its price where the config names prices."""
-    files = [CompletionFile(path) for path in session.folder.pool.glob("*.completions.jsonl")]
+    files = [CompletionStore(path) for path in context.folder.pool.glob("*.completions.jsonl")]
     read, written = (sum(f.prompt_tokens for f in files), sum(f.completion_tokens for f in files))
-    prices = read_prices(session.generator_model.options)
+    prices = read_prices(context.generator_model.options)
     return {
         "prompt_tokens": read,
         "generated_tokens": written,

@@ -5,7 +5,7 @@ from typing import Any
 
 from ste_plugin.axolotl import runner as axolotl
 from ste_plugin.config import ModelConfig
-from ste_plugin.context import IterationReport, Session
+from ste_plugin.context import IterationReport, RunContext
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.engines.registry import resolved
@@ -20,99 +20,99 @@ from ste_plugin.storage.jsonl import read_back, read_json, read_rows, replace_js
 _REPORTED = ("overall", "sections", "subsets", "n")
 
 
-def check_ahead(session: Session) -> None:
+def check_ahead(context: RunContext) -> None:
     """Find, before a token is paid for, what would stop a later stage.
 
     Raises: ConfigError for a missing recipe or a judge that cannot be replaced, DataError for pairs that
     cannot be judged, HostError for a host that is not installed.
     """
-    hosts = session.config.hosts
-    stages.check_servable(session)
-    stages.rows_of_recipes(session)
-    if not session.folder.report.exists():  # a finished run needs its pairs no more
-        check_given(session)
-    if any(served_here(m, session) for m in (session.config.judge, session.generator_model)):
+    hosts = context.config.hosts
+    stages.check_servable(context)
+    stages.rows_of_recipes(context)
+    if not context.folder.report.exists():  # a finished run needs its pairs no more
+        check_given(context)
+    if any(served_here(m, context) for m in (context.config.judge, context.generator_model)):
         require(interpreter(hosts.serve), "vllm", "pip install vllm")
     axolotl.require_host(interpreter(hosts.train))
-    lm_eval.require_host(interpreter(hosts.eval), session.config.evaluation.backend)
+    lm_eval.require_host(interpreter(hosts.eval), context.config.evaluation.backend)
 
 
-def served_here(model: ModelConfig, session: Session) -> bool:
+def served_here(model: ModelConfig, context: RunContext) -> bool:
     """Return whether the run starts vLLM's own server for a model."""
-    serve = session.config.hosts.serve
-    place = Place(session.base, session.folder.root, serve)
+    serve = context.config.hosts.serve
+    place = Place(context.base, context.folder.root, serve)
     return not serve.command and resolved(model, place).engine == "serve"
 
 
-def run(session: Session) -> list[IterationReport]:
+def run(context: RunContext) -> list[IterationReport]:
     """Return the reports of the seed and of every iteration, having done what was not done yet."""
-    check_ahead(session)
-    with stages.timed(session, "pool", None):
-        pool_while_judging(stages.iteration_of(session, 1, 1))
-    reports = list(_iterations(session))
-    best = decide(reports, session.config.keep)
-    kept = stages.judge_of(session, best).model
+    check_ahead(context)
+    with stages.timed(context, "pool", None):
+        pool_while_judging(stages.iteration_of(context, 1, 1))
+    reports = list(_iterations(context))
+    best = decide(reports, context.config.keep)
+    kept = stages.judge_of(context, best).model
     replace_json(
-        session.folder.report,
-        {"best": best, "model": kept, "keep": session.config.keep,
+        context.folder.report,
+        {"best": best, "model": kept, "keep": context.config.keep,
          "iterations": [report.to_dict() for report in reports]},
     )  # fmt: skip
     return reports
 
 
-def _iterations(session: Session) -> Iterator[IterationReport]:
+def _iterations(context: RunContext) -> Iterator[IterationReport]:
     """Yield the reports of the seed and of every iteration that the budget allows."""
-    for number in range(session.config.iterations + 1):
+    for number in range(context.config.iterations + 1):
         try:
-            yield finished(session, number)
+            yield finished(context, number)
         except JudgeError:
-            if not (session.budget.stopped and number > 1):
+            if not (context.budget.stopped and number > 1):
                 raise
-            session.watch.say(
+            context.progress.say(
                 f"The budget is used up and iteration {number} has nothing to train on: the run ends "
                 "with what it has. Raise budget.max_tokens_total or budget.max_minutes to go on."
             )
             return
 
 
-def finished(session: Session, number: int) -> IterationReport:
+def finished(context: RunContext, number: int) -> IterationReport:
     """Return an iteration's report, read back where all of it is done.
 
     Benchmarks that the config names since then are measured.
     """
-    done = session.folder.iteration(number) / "done.json"
+    done = context.folder.iteration(number) / "done.json"
     if done.exists():
         before = read_back(done, IterationReport.from_dict)
-        if set(measured(session)) <= set(before.evaluations):
+        if set(measured(context)) <= set(before.evaluations):
             return before
     elif number:
-        for stage in stages.stages_of(session):
-            stages.generate(session, number, stage)
-            stages.train(session, number, stage)
-    results = stages.evaluate(session, number)
-    report = _report(session, number, results)
-    _tell_observers(session, report)  # before it is done: a kill in between tells them again
+        for stage in stages.stages_of(context):
+            stages.generate(context, number, stage)
+            stages.train(context, number, stage)
+    results = stages.evaluate(context, number)
+    report = _report(context, number, results)
+    _tell_observers(context, report)  # before it is done: a kill in between tells them again
     replace_json(done, report.to_dict())
     return report
 
 
-def _report(session: Session, number: int, results: dict[str, Any]) -> IterationReport:
-    folder = session.folder.iteration(number)
+def _report(context: RunContext, number: int, results: dict[str, Any]) -> IterationReport:
+    folder = context.folder.iteration(number)
     counts = (
-        [_counts(session, number, stage) for stage in stages.stages_of(session)] if number else []
+        [_counts(context, number, stage) for stage in stages.stages_of(context)] if number else []
     )
     tokens = sum(c.get("generated_tokens", 0) for c in counts)
     prompt_tokens = sum(c.get("prompt_tokens", 0) for c in counts)
-    prices = read_prices(session.config.judge.options)
+    prices = read_prices(context.config.judge.options)
     seconds = sum(
         row.get("seconds", 0.0)
-        for _, row in read_rows(session.folder.events)
+        for _, row in read_rows(context.folder.events)
         if row.get("iteration") == number
     )
     return IterationReport(
         number=number,
         folder=str(folder),
-        model=stages.judge_of(session, number).model,
+        model=stages.judge_of(context, number).model,
         evaluations={name: {k: found[k] for k in _REPORTED if k in found}
                      for name, found in results.items()},
         sampled=sum(c.get("judgments", 0) for c in counts),
@@ -124,20 +124,22 @@ def _report(session: Session, number: int, results: dict[str, Any]) -> Iteration
     )  # fmt: skip
 
 
-def _counts(session: Session, number: int, stage: int) -> dict[str, Any]:
-    manifest = session.folder.iteration(number, stage) / "dataset" / "manifest.json"
+def _counts(context: RunContext, number: int, stage: int) -> dict[str, Any]:
+    manifest = context.folder.iteration(number, stage) / "dataset" / "manifest.json"
     # a plugin's own stage may count nothing
     return dict(read_json(manifest).get("counts", {}))
 
 
-def _tell_observers(session: Session, report: IterationReport) -> None:
-    for observer in session.plugins.hook.ste_iteration_finished.get_hookimpls():
+def _tell_observers(context: RunContext, report: IterationReport) -> None:
+    for observer in context.plugins.hook.ste_iteration_finished.get_hookimpls():
         try:
             observer.function(report)
         except Exception as error:  # an observer must not cost a finished iteration
             name = observer.plugin_name
-            session.watch.event("observer failed", plugin=name, error=repr(error))
-            session.watch.say(f"warning: plugin {name}: ste_iteration_finished failed: {error!r}")
+            context.progress.event("observer failed", plugin=name, error=repr(error))
+            context.progress.say(
+                f"warning: plugin {name}: ste_iteration_finished failed: {error!r}"
+            )
 
 
 def decide(reports: list[IterationReport], keep: str) -> int:

@@ -12,69 +12,103 @@ from filelock import FileLock, Timeout
 
 from ste_plugin import __version__
 from ste_plugin.config import RunConfig
-from ste_plugin.context import Session, open_engine
+from ste_plugin.context import RunContext, open_engine
 from ste_plugin.engines.base import Place
-from ste_plugin.engines.model_pool import OpenModels
+from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.inference.budget import Budget
-from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.plugins.manager import named, plugin_manager
-from ste_plugin.progress import Watch
+from ste_plugin.progress import ProgressReporter
 from ste_plugin.run.redo import Redo, refuse_changes, set_aside
 from ste_plugin.storage.config_file import changed_fields, read_config, read_kept
 from ste_plugin.storage.durable import make_folder, sync_folders
 from ste_plugin.storage.jsonl import cut_torn_tail, read_rows, replace_bytes
-from ste_plugin.storage.run_layout import RunFolder
+from ste_plugin.storage.run_layout import RunLayout
 
 
 @contextmanager
-def opened(
+def open_run(
     path: Path, files: Sequence[Path], *, quiet: bool = False, redo: Redo | None = None
-) -> Iterator[Session]:
+) -> Iterator[RunContext]:
     """Open the run that a config describes, as its only writer; `redo` sets old output aside first.
 
     Plugins that the config lists are run: whoever calls this answers for them, as the command does by
-    asking for `--plugin` (`plugins.require_named`).
+    asking for `--plugin` (`plugins.manager.require_named`).
 
     Raises: ConfigError where the config is wrong, or has changed since the run began, or another
     process works on the run; PluginError where a plugin does not fit.
     """
     config = read_config(path)
-    base = path.resolve().parent
-    listed = [(base / p).resolve() for p in config.plugins]
-    plugins = plugin_manager(dict.fromkeys([*listed, *(p.resolve() for p in files)]))
-    folder = RunFolder(base / config.run)
-    watch = Watch(folder.events, quiet)
-    place = Place(base, folder.root, config.hosts.serve, watch.say)
-    models = OpenModels(lambda model: open_engine(model, place, plugins))
-    session = Session(config, base, folder, plugins, watch, models, Budget())
-    _check_names(session)
+    context = _make_context(config, path.resolve().parent, files, quiet=quiet)
+    folder = context.folder
+    _check_names(context)
     new = [place for place in (folder.root, *folder.root.parents) if not place.exists()]
     make_folder(folder.root)
+    with _locked(folder), _undone_on_error(folder, new):
+        sync_folders(folder.root)  # a killed start may have made some
+        cut_torn_tail(folder.events)
+        _write_config(config, folder, redo)
+        if redo and (aside := set_aside(folder, redo)):
+            context.progress.event("redo", redone=redo.stage, old=aside.name)
+            context.progress.say(f"The old output is in {aside}.")
+        try:
+            # read under the lock: reading cuts what another writer has just begun
+            yield replace(context, budget=budget_left(config, folder))
+        finally:
+            context.models.close()
+
+
+@contextmanager
+def open_existing(config: RunConfig, base: Path, files: Sequence[Path]) -> Iterator[RunContext]:
+    """Open a run that exists, as its only writer; no model is opened, and nothing about it is written.
+
+    Raises: ConfigError where there is no run, or another process works on it.
+    """
+    context = _make_context(config, base, files, quiet=False)
+    if not context.folder.config.exists():
+        raise ConfigError(
+            f"{context.folder.root}: not a run's folder (no run.yaml); nothing was made yet. `ste run` "
+            "makes one."
+        )
+    with _locked(context.folder):
+        yield context
+
+
+def _make_context(
+    config: RunConfig, base: Path, files: Sequence[Path], *, quiet: bool
+) -> RunContext:
+    """Return a run's context with no limit on its budget; nothing is written, no model opened."""
+    listed = [(base / path).resolve() for path in config.plugins]
+    plugins = plugin_manager(dict.fromkeys([*listed, *(path.resolve() for path in files)]))
+    folder = RunLayout(base / config.run)
+    progress = ProgressReporter(folder.events, quiet)
+    place = Place(base, folder.root, config.hosts.serve, progress.say)
+    models = ModelPool(lambda model: open_engine(model, place, plugins))
+    return RunContext(config, base, folder, plugins, progress, models, Budget())
+
+
+@contextmanager
+def _locked(folder: RunLayout) -> Iterator[None]:
+    """Hold a run's lock. Raises: ConfigError where another process has it."""
+    lock = FileLock(folder.lock, timeout=0)
     try:
-        with FileLock(folder.lock, timeout=0), _taken_back(folder, new):
-            sync_folders(folder.root)  # a killed start may have made some
-            cut_torn_tail(folder.events)
-            _remember(config, folder, redo)
-            if redo and (aside := set_aside(folder, redo)):
-                session.watch.event("redo", redone=redo.stage, old=aside.name)
-                session.watch.say(f"The old output is in {aside}.")
-            try:
-                # read under the lock: reading cuts what another writer has just begun
-                yield replace(session, budget=budget_left(config, folder))
-            finally:
-                models.close()
+        lock.acquire()
     except Timeout as error:
         raise ConfigError(
             f"{folder.root}: another ste process works on this run. Wait for it, or stop it first."
         ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
-def _taken_back(folder: RunFolder, new: Sequence[Path]) -> Iterator[None]:
-    """Where an error ends a run before it holds anything but its own beginning, remove what was made.
+def _undone_on_error(folder: RunLayout, new: Sequence[Path]) -> Iterator[None]:
+    """Remove what opening made where an error ends a run before it holds anything else.
 
-    `new` are the folders that opening it has made: a run that was there before is left as it is.
+    `new` are the folders that opening has made: a run that existed before is left as it is.
     """
     try:
         yield
@@ -89,13 +123,13 @@ def _taken_back(folder: RunFolder, new: Sequence[Path]) -> Iterator[None]:
         raise
 
 
-def _check_names(session: Session) -> None:
+def _check_names(context: RunContext) -> None:
     """Raise ConfigError for a name nobody contributes or a wrong engine option, before any writing."""
-    config = session.config
-    _ = session.judge_format
-    for model in (session.generator_model, config.judge):
-        session.models.use(model)
-    session.models.close()
+    config = context.config
+    _ = context.judge_format
+    for model in (context.generator_model, config.judge):
+        context.models.use(model)
+    context.models.close()
     asked = {
         "ste_sources": [("instructions.reader", s.reader) for s in config.instructions],
         "ste_selectors": [("selection.selectors", s) for s in config.selection.selectors],
@@ -104,10 +138,10 @@ def _check_names(session: Session) -> None:
     }
     for hook, names in asked.items():
         for setting, name in names:
-            named(session.plugins, hook, name, setting)
+            named(context.plugins, hook, name, setting)
 
 
-def _remember(config: RunConfig, folder: RunFolder, redo: Redo | None) -> None:
+def _write_config(config: RunConfig, folder: RunLayout, redo: Redo | None) -> None:
     """Write run.yaml at the start; later, refuse settings that would mix two runs in one folder."""
     now: dict[str, Any] = config.model_dump(mode="json")
     if folder.config.exists():
@@ -119,19 +153,19 @@ def _remember(config: RunConfig, folder: RunFolder, redo: Redo | None) -> None:
     replace_bytes(folder.config, text.encode())
 
 
-def budget_left(config: RunConfig, folder: RunFolder) -> Budget:
+def budget_left(config: RunConfig, folder: RunLayout) -> Budget:
     """Return the run's budget, less what earlier starts of the run have used of it."""
     tokens, minutes = config.budget.max_tokens_total, config.budget.max_minutes
     if tokens is not None:
         files = sorted(folder.root.rglob("*.completions.jsonl"))
-        tokens -= sum(CompletionFile(path).completion_tokens for path in files)
+        tokens -= sum(CompletionStore(path).completion_tokens for path in files)
     if minutes is not None and folder.events.exists():
         minutes -= sum(row.get("seconds", 0) for _, row in read_rows(folder.events)) / 60
     return Budget(tokens, minutes)
 
 
-def next_iteration(session: Session) -> int:
+def next_iteration(context: RunContext) -> int:
     """Return the first iteration that is not done, or the last of all."""
-    numbers = range(1, session.config.iterations + 1)
-    open_ones = [n for n in numbers if not (session.folder.iteration(n) / "done.json").exists()]
-    return open_ones[0] if open_ones else session.config.iterations
+    numbers = range(1, context.config.iterations + 1)
+    open_ones = [n for n in numbers if not (context.folder.iteration(n) / "done.json").exists()]
+    return open_ones[0] if open_ones else context.config.iterations

@@ -10,10 +10,10 @@ from dataclasses import replace
 from ste_plugin.context import Iteration
 from ste_plugin.dataset.collect import TRAINING_SPLITS, drop_reason, rule_name
 from ste_plugin.engines.model_pool import share_hardware
-from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.pairs.pool import Pool, prepare_pool, split_of
 from ste_plugin.records import ResponsePair
-from ste_plugin.sampling.judge_task import questions_of
+from ste_plugin.sampling.judge_task import judge_tasks
 from ste_plugin.sampling.sampler import JudgmentSampler
 from ste_plugin.sampling.stopping_rules import RULES
 
@@ -23,35 +23,37 @@ def pool_while_judging(first: Iteration) -> Pool:
 
     Raises: whatever the generator or the judge raises.
     """
-    session = first.session
+    context = first.context
     if (
-        share_hardware(session.generator_model, first.judge)
-        or (session.folder.pool / "done.json").exists()
+        share_hardware(context.generator_model, first.judge)
+        or (context.folder.pool / "done.json").exists()
     ):
-        return prepare_pool(session)
-    session.watch.say("The judge works on another machine than the generator: both at once.")
-    for model in (session.generator_model, first.judge):
-        session.models.use(model)  # neither is opened by the thread of the other
-    file = CompletionFile(first.folder / "judging.completions.jsonl")
-    quietly = replace(first, session=replace(session, watch=replace(session.watch, quiet=True)))
+        return prepare_pool(context)
+    context.progress.say("The judge works on another machine than the generator: both at once.")
+    for model in (context.generator_model, first.judge):
+        context.models.use(model)  # neither is opened by the thread of the other
+    file = CompletionStore(first.folder / "judging.completions.jsonl")
+    quietly = replace(
+        first, context=replace(context, progress=replace(context.progress, quiet=True))
+    )
     sampler = JudgmentSampler(quietly, file, lambda *judged: drop_reason(first, *judged))
-    rule, most = RULES[rule_name(first)], session.config.judging.samples
+    rule, max_samples = RULES[rule_name(first)], context.config.judging.samples
     judged: list[Future[None]] = []
 
     def wanted(pair: ResponsePair) -> bool:
-        split = split_of(pair.instruction_key, session.config)
+        split = split_of(pair.instruction_key, context.config)
         return split in TRAINING_SPLITS and (split != "train" or first.has(pair))
 
     with ThreadPoolExecutor(1, "ste-judge") as judge:
         try:
-            pool = prepare_pool(session, lambda pairs: judged.append(
-                judge.submit(sampler.sample, questions_of(pairs, wanted), rule, most)
+            pool = prepare_pool(context, lambda pairs: judged.append(
+                judge.submit(sampler.sample, judge_tasks(pairs, wanted), rule, max_samples)
             ))  # fmt: skip
             for sampled in judged:
                 sampled.result()
         except BaseException:
             judge.shutdown(wait=False, cancel_futures=True)
-            session.models.close()  # ends the calls that the judge's thread waits for
+            context.models.close()  # ends the calls that the judge's thread waits for
             raise
     file.close()
     return pool

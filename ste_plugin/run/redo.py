@@ -7,7 +7,7 @@ from typing import Literal
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.storage.durable import move
-from ste_plugin.storage.run_layout import RunFolder
+from ste_plugin.storage.run_layout import RunLayout
 
 Stage = Literal["pool", "generate", "train", "eval"]
 
@@ -75,7 +75,7 @@ def refuse_changes(root: Path, changed: list[str], redo: Redo | None) -> None:
     )
 
 
-def set_aside(folder: RunFolder, redo: Redo) -> Path | None:
+def set_aside(folder: RunLayout, redo: Redo) -> Path | None:
     """Move what is to be redone into `old-1`, `old-2`, … of the run; return that folder, if anything moved.
 
     Completions stay: they are found again by what was asked, so only what is asked anew is paid for.
@@ -87,7 +87,7 @@ def set_aside(folder: RunFolder, redo: Redo) -> Path | None:
     return target if target.exists() else None
 
 
-def _obsolete(folder: RunFolder, redo: Redo) -> list[Path]:
+def _obsolete(folder: RunLayout, redo: Redo) -> list[Path]:
     iterations = sorted(folder.root.glob("iter-[0-9]*"))
     later = [p for p in iterations if p.name > f"iter-{redo.iteration:02d}"]
     mine = folder.iteration(redo.iteration)

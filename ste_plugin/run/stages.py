@@ -9,7 +9,7 @@ from typing import Any
 from ste_plugin.axolotl import runner as axolotl
 from ste_plugin.axolotl.run_config import check_own_block, read_recipe
 from ste_plugin.config import ModelConfig
-from ste_plugin.context import Iteration, Session
+from ste_plugin.context import Iteration, RunContext
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.plan import measured
@@ -23,37 +23,37 @@ _REPORTED = ("overall", "sections", "subsets", "n")
 
 
 @contextmanager
-def timed(session: Session, stage: str, iteration: int | None) -> Iterator[None]:
+def timed(context: RunContext, stage: str, iteration: int | None) -> Iterator[None]:
     """Log what a stage took, whether it ended well or not: resumed work adds up."""
     began = time.monotonic()
     try:
         yield
     finally:
         seconds = round(time.monotonic() - began, 1)
-        session.watch.event(stage, iteration=iteration, seconds=seconds)
+        context.progress.event(stage, iteration=iteration, seconds=seconds)
 
 
-def stages_of(session: Session) -> range:
+def stages_of(context: RunContext) -> range:
     """Return the stages of an iteration, from 1: one a recipe."""
-    return range(1, len(session.config.training.recipe) + 1)
+    return range(1, len(context.config.training.recipe) + 1)
 
 
-def next_stage(session: Session, number: int) -> int:
+def next_stage(context: RunContext, number: int) -> int:
     """Return the first stage of an iteration that has not been trained, or the last."""
-    places = {stage: session.folder.iteration(number, stage) for stage in stages_of(session)}
+    places = {stage: context.folder.iteration(number, stage) for stage in stages_of(context)}
     waiting = [s for s, place in places.items() if trained_model(place / "model") is None]
-    return waiting[0] if waiting else stages_of(session)[-1]
+    return waiting[0] if waiting else stages_of(context)[-1]
 
 
-def judge_of(session: Session, number: int, stage: int | None = None) -> ModelConfig:
+def judge_of(context: RunContext, number: int, stage: int | None = None) -> ModelConfig:
     """Return the judge that a stage of iteration `number` produced, by default the last; 0 is the seed.
 
     Raises: DataError where that stage has not been trained.
     """
-    seed = session.config.judge
+    seed = context.config.judge
     if number == 0:
-        return seed.model_copy(update={"model": model_path(seed, session.base)})
-    folder = session.folder.iteration(number, stage or stages_of(session)[-1])
+        return seed.model_copy(update={"model": model_path(seed, context.base)})
+    folder = context.folder.iteration(number, stage or stages_of(context)[-1])
     final = trained_model(folder / "model")
     if final is None:
         raise DataError(
@@ -63,37 +63,37 @@ def judge_of(session: Session, number: int, stage: int | None = None) -> ModelCo
     return seed.model_copy(update={"model": str(final), "options": options})
 
 
-def judge_before(session: Session, number: int, stage: int) -> ModelConfig:
+def judge_before(context: RunContext, number: int, stage: int) -> ModelConfig:
     """Return the judge trained in the stage before, or in the iteration before."""
-    return judge_of(session, number, stage - 1) if stage > 1 else judge_of(session, number - 1)
+    return judge_of(context, number, stage - 1) if stage > 1 else judge_of(context, number - 1)
 
 
-def generate(session: Session, number: int, stage: int = 1) -> Path:
+def generate(context: RunContext, number: int, stage: int = 1) -> Path:
     """Return the manifest of a stage's data set; its judge is the one trained before."""
-    check_servable(session)
-    iteration = iteration_of(session, number, stage)
-    with timed(session, "generate", number):
-        manifest: Path = session.plugins.hook.ste_generate_dataset(iteration=iteration)
-    session.models.close()  # training needs all memory
+    check_servable(context)
+    iteration = iteration_of(context, number, stage)
+    with timed(context, "generate", number):
+        manifest: Path = context.plugins.hook.ste_generate_dataset(iteration=iteration)
+    context.models.close()  # training needs all memory
     return manifest
 
 
-def iteration_of(session: Session, number: int, stage: int) -> Iteration:
+def iteration_of(context: RunContext, number: int, stage: int) -> Iteration:
     """Return a stage of an iteration, with its judge and the rows that its recipe trains on."""
-    rows = rows_of_recipes(session)[stage - 1]
-    return Iteration(number, session, judge_before(session, number, stage), stage, rows)
+    rows = rows_of_recipes(context)[stage - 1]
+    return Iteration(number, context, judge_before(context, number, stage), stage, rows)
 
 
-def rows_of_recipes(session: Session) -> list[str]:
+def rows_of_recipes(context: RunContext) -> list[str]:
     """Return the row format that each recipe trains on.
 
     Raises: ConfigError for a recipe that is none, or that trains on rows which are not made, or whose
     block `ste:` is wrong.
     """
     found: list[str] = []
-    for name in session.config.training.recipe:
-        path = recipe_of(session, name)
-        recipe, made = read_recipe(path), session.config.dataset.formats
+    for name in context.config.training.recipe:
+        path = recipe_of(context, name)
+        recipe, made = read_recipe(path), context.config.dataset.formats
         check_own_block(recipe, path)
         rows = rows_of_rl(recipe.get("rl"), f"{path}: ")
         if made and rows not in made:
@@ -105,9 +105,9 @@ def rows_of_recipes(session: Session) -> list[str]:
     return found
 
 
-def check_servable(session: Session) -> None:
+def check_servable(context: RunContext) -> None:
     """Raise ConfigError for a judge that no trained one can follow."""
-    config = session.config
+    config = context.config
     if config.iterations > 1 and config.judge.engine == "http":
         raise ConfigError(
             "judge.engine: http cannot judge with the model trained in iteration 1, as your server "
@@ -116,32 +116,32 @@ def check_servable(session: Session) -> None:
         )
 
 
-def train(session: Session, number: int, stage: int = 1) -> Path:
+def train(context: RunContext, number: int, stage: int = 1) -> Path:
     """Return the folder of the judge trained on a stage's data set, merged.
 
     Raises: DataError where there is no data set, or one in another judge format.
     """
-    config = session.config
-    folder = session.folder.iteration(number, stage)
+    config = context.config
+    folder = context.folder.iteration(number, stage)
     manifest = folder / "dataset" / "manifest.json"
     if not manifest.exists():
         raise DataError(f"{manifest}: no data set there. Run `ste generate` first.")
-    _check_format(session, manifest)
+    _check_format(context, manifest)
     goes_on = stage > 1 or config.training.start_from == "previous"
-    base = judge_before(session, number, stage) if goes_on else judge_of(session, 0)
-    recipe = recipe_of(session, config.training.recipe[stage - 1])
-    session.watch.say(
+    base = judge_before(context, number, stage) if goes_on else judge_of(context, 0)
+    recipe = recipe_of(context, config.training.recipe[stage - 1])
+    context.progress.say(
         f"iteration {number}: axolotl trains {recipe.stem} (log: {axolotl.log_of(folder / 'model')})"
     )
-    with timed(session, "train", number):
+    with timed(context, "train", number):
         return axolotl.train(
             recipe, model=base.model, manifest=manifest,
             output=folder / "model", seed=config.seed, host=config.hosts.train,
         )  # fmt: skip
 
 
-def _check_format(session: Session, manifest: Path) -> None:
-    made, now = read_manifest(manifest).judge_format["version"], session.judge_format.version
+def _check_format(context: RunContext, manifest: Path) -> None:
+    made, now = read_manifest(manifest).judge_format["version"], context.judge_format.version
     if made != now:
         raise DataError(
             f"{manifest}: its prompts are in the format {made}, but the judge would be asked in {now}. "
@@ -149,24 +149,24 @@ def _check_format(session: Session, manifest: Path) -> None:
         )
 
 
-def recipe_of(session: Session, name: str) -> Path:
+def recipe_of(context: RunContext, name: str) -> Path:
     """Return the path of a recipe: a file beside the config, or one by its name."""
-    beside = session.base / name
+    beside = context.base / name
     if beside.is_file():
         return beside
-    return find_recipe(name, folders(session.plugins, "ste_recipe_dirs"), "training.recipe")
+    return find_recipe(name, folders(context.plugins, "ste_recipe_dirs"), "training.recipe")
 
 
-def evaluate(session: Session, number: int) -> dict[str, Any]:
+def evaluate(context: RunContext, number: int) -> dict[str, Any]:
     """Return name of the pairs or benchmark → lm-eval's results for an iteration's judge."""
-    model, results = judge_of(session, number).model, {}
-    for name, (task, settings) in measured(session).items():
+    model, results = judge_of(context, number).model, {}
+    for name, (task, settings) in measured(context).items():
         who = f"iteration {number}" if number else "seed"
-        session.watch.say(f"{who}: lm-eval measures the judge on {name}")
-        with timed(session, f"eval {name}", number):
+        context.progress.say(f"{who}: lm-eval measures the judge on {name}")
+        with timed(context, f"eval {name}", number):
             results[name] = lm_eval.evaluate(
-                model, session.folder.iteration(number) / "eval" / name,
-                settings=settings, task=task, task_dirs=folders(session.plugins, "ste_task_dirs"),
-                config=session.config.evaluation, host=session.config.hosts.eval,
+                model, context.folder.iteration(number) / "eval" / name,
+                settings=settings, task=task, task_dirs=folders(context.plugins, "ste_task_dirs"),
+                config=context.config.evaluation, host=context.config.hosts.eval,
             )  # fmt: skip
     return results

@@ -7,7 +7,7 @@ from typing import Any
 from ste_plugin.errors import DataError
 from ste_plugin.storage.config_file import read_kept
 from ste_plugin.storage.jsonl import read_back
-from ste_plugin.storage.run_layout import RunFolder
+from ste_plugin.storage.run_layout import RunLayout
 
 
 def read_status(root: Path) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def read_status(root: Path) -> dict[str, Any]:
 
     Raises: DataError where the folder holds no run, or a file of it was changed.
     """
-    folder = RunFolder(root)
+    folder = RunLayout(root)
     if not folder.config.exists():
         raise DataError(
             f"{root}: not a run's folder (no run.yaml). `ste run CONFIG.yaml` makes one."

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ste_plugin.records import Verdict
-from ste_plugin.sampling.judge_task import Question
+from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.sampler import JudgmentSampler
 from ste_plugin.sampling.stopping_rules import Rule
 
@@ -12,7 +12,7 @@ _WAVE = 4
 
 
 def top_up(
-    sampler: JudgmentSampler, questions: Sequence[Question], rule: Rule, most: int, further: int
+    sampler: JudgmentSampler, tasks: Sequence[JudgeTask], rule: Rule, max_samples: int, further: int
 ) -> int:
     """Draw up to `further` samples more where one letter runs short; return the samples drawn.
 
@@ -21,19 +21,19 @@ def top_up(
     are missing, until both sides are equal or all of them have had their further samples.
     """
     drawn = 0
-    while due := _short_side(questions, rule, most + further):
-        drawn += sum(q.want(min(_WAVE, most + further - len(q.outcomes))) for q in due)
+    while due := _short_side(tasks, rule, max_samples + further):
+        drawn += sum(q.want(min(_WAVE, max_samples + further - len(q.outcomes))) for q in due)
         sampler.draw(due)
         if sampler.stopped:
             break
     return drawn
 
 
-def _short_side(questions: Sequence[Question], rule: Rule, most: int) -> list[Question]:
+def _short_side(tasks: Sequence[JudgeTask], rule: Rule, max_samples: int) -> list[JudgeTask]:
     """Return the questions to ask on: as many as the shorter side lacks."""
-    open_ones = [q for q in questions if rule(q.counts(), len(q.outcomes) + 1)]
-    lacking = Counter(q.better_is for q in open_ones)
+    open_ones = [q for q in tasks if rule(q.counts(), len(q.outcomes) + 1)]
+    lacking = Counter(q.gold for q in open_ones)
     gap = abs(lacking["A"] - lacking["B"])
     short: Verdict = "A" if lacking["A"] > lacking["B"] else "B"
-    due = [q for q in open_ones if q.better_is == short and len(q.outcomes) < most]
+    due = [q for q in open_ones if q.gold == short and len(q.outcomes) < max_samples]
     return sorted(due, key=lambda q: (len(q.outcomes), q.pair_key))[:gap]

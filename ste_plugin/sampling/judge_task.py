@@ -14,14 +14,14 @@ CORRECT, WRONG, NEITHER, UNREAD = "+-0."
 or not drawn, as the budget did not reach it."""
 
 
-class Question(msgspec.Struct, gc=False):
+class JudgeTask(msgspec.Struct, gc=False):
     """One pair in one presentation order. Millions of these are held: texts stay in files."""
 
     pairs: Sequence[ResponsePair]
     at: int
     """Where in `pairs` its pair is."""
     pair_key: str
-    better_is: Verdict
+    gold: Verdict
     """Letter under which the better response is shown."""
     strategy: str = ""
     """How the worse response was made."""
@@ -40,7 +40,7 @@ class Question(msgspec.Struct, gc=False):
     @property
     def key(self) -> str:
         """Return `PAIR:LETTER`, for drops and for ordering."""
-        return f"{self.pair_key}:{self.better_is}"
+        return f"{self.pair_key}:{self.gold}"
 
     @property
     def unread(self) -> list[int]:
@@ -60,8 +60,8 @@ class Question(msgspec.Struct, gc=False):
         """Return the letter that a sample named, as far as what it came to tells."""
         outcome = self.outcomes[sample]
         if outcome == CORRECT:
-            return self.better_is
-        return OTHER[self.better_is] if outcome == WRONG else None
+            return self.gold
+        return OTHER[self.gold] if outcome == WRONG else None
 
     def first(self, outcome: str) -> int | None:
         """Return the lowest number of a sample of this outcome, or None.
@@ -71,9 +71,9 @@ class Question(msgspec.Struct, gc=False):
         found = self.outcomes.find(outcome)
         return None if found < 0 else found
 
-    def counts(self, most: int | None = None) -> Counts:
-        """Return the counts of the first `most` samples, by default of all."""
-        return _counts(self.outcomes[:most])
+    def counts(self, max_samples: int | None = None) -> Counts:
+        """Return the counts of the first `max_samples` samples, by default of all."""
+        return _counts(self.outcomes[:max_samples])
 
 
 @lru_cache(maxsize=4096)  # most questions have one of a few histories
@@ -81,16 +81,16 @@ def _counts(outcomes: str) -> Counts:
     return Counts(outcomes.count(CORRECT), outcomes.count(WRONG), outcomes.count(NEITHER))
 
 
-def questions_of(
+def judge_tasks(
     pairs: Sequence[ResponsePair], wanted: Callable[[ResponsePair], bool] = lambda _: True
-) -> list[Question]:
+) -> list[JudgeTask]:
     """Return the pairs that are wanted in both orders, in the order of `pairs`.
 
     Pairs of one instruction stand side by side in a pool, so requests that begin with the same words
     follow each other, and a server reads these once.
     """
     return [
-        Question(pairs, at, pair.key, order, intern(pair.strategy))
+        JudgeTask(pairs, at, pair.key, order, intern(pair.strategy))
         for at, pair in enumerate(pairs)
         if wanted(pair)
         for order in ORDERS

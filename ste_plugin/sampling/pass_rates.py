@@ -8,8 +8,10 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ste_plugin.records import Record, Verdict
-from ste_plugin.sampling.judge_task import Question
+from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.stopping_rules import Counts, Rule, interval, pass_rate
 from ste_plugin.storage.jsonl import iter_records
 
@@ -18,7 +20,7 @@ class PassRate(Record, frozen=True):
     """The chance that a sampled judgment of one pair in one order is right."""
 
     pair_key: str
-    better_is: Verdict
+    gold: Verdict = msgspec.field(name="better_is")
     samples: int
     correct: int
     rate: float | None
@@ -29,17 +31,17 @@ class PassRate(Record, frozen=True):
     """Both hold the true chance for 19 in 20 pairs at least, whenever sampling stopped."""
 
 
-def rate_of(question: Question, rule: Rule, most: int) -> PassRate:
-    """Return what a question's samples say; samples beyond `most` (a top-up) count for the interval."""
-    counts, within = question.counts(), question.counts(most)
-    return PassRate(question.pair_key, question.better_is, *_estimate(rule, counts, within, most))
+def rate_of(task: JudgeTask, rule: Rule, max_samples: int) -> PassRate:
+    """Return what a question's samples say; samples beyond `max_samples` (a top-up) count for the interval."""
+    counts, within = task.counts(), task.counts(max_samples)
+    return PassRate(task.pair_key, task.gold, *_estimate(rule, counts, within, max_samples))
 
 
 @lru_cache(maxsize=4096)  # most questions have one of a few histories
 def _estimate(
-    rule: Rule, counts: Counts, within: Counts, most: int
+    rule: Rule, counts: Counts, within: Counts, max_samples: int
 ) -> tuple[int, int, float | None, float, float]:
-    rate = pass_rate(rule, within, most)
+    rate = pass_rate(rule, within, max_samples)
     return counts.drawn, counts.correct, rate, *interval(counts.correct, counts.drawn)
 
 

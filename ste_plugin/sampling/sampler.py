@@ -5,217 +5,159 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from ste_plugin.context import Iteration
-from ste_plugin.engines.base import ChatRequest, Completion, Sampling
+from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.errors import JudgeError
-from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.dispatch import fill
+from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.example import Example
-from ste_plugin.records import ORDERS, Drop, Judgment, ResponsePair
-from ste_plugin.sampling.judge_task import CORRECT, NEITHER, WRONG, Question
+from ste_plugin.records import Drop, Judgment, ResponsePair
+from ste_plugin.sampling.judge_task import CORRECT, NEITHER, WRONG, JudgeTask
 from ste_plugin.sampling.stopping_rules import Rule
+from ste_plugin.sampling.verdict_steps import VerdictStep, verdict_steps
 
 DropReason = Callable[[Judgment, ResponsePair], str | None]
-Due = Callable[[Question], Sequence[int]]
-"""A question → the numbers of its samples to ask for."""
-Prefix = Callable[[Question, int], str]
-"""A question and the number of a sample → words to put in the judge's mouth."""
 
 
 class JudgmentSampler:
     """Asks one judge for judgments and reads them back, completion by completion."""
 
-    def __init__(self, iteration: Iteration, file: CompletionFile, reason: DropReason) -> None:
+    def __init__(self, iteration: Iteration, store: CompletionStore, reason: DropReason) -> None:
         """`reason` tells why a judgment must not be trained on, or None: such a one settles nothing."""
-        session, config = iteration.session, iteration.session.config.judging
-        self._session, self._judge = session, iteration.judge
-        self._file, self._reason = file, reason
-        self._form: JudgeFormat = session.judge_format
-        self._version = self._form.version
-        self._model = model_identity(iteration.judge, session.base)
-        self._sampling = Sampling(
-            config.temperature, config.top_p, config.max_new_tokens or self._form.max_new_tokens
-        )
-        self._forces = config.force_verdict
-        self._asks = self._form.reasons or not config.force_verdict
+        context = iteration.context
+        self._context, self._judge = context, iteration.judge
+        self._store, self._reason = store, reason
+        self._judge_format: JudgeFormat = context.judge_format
+        model = model_identity(iteration.judge, context.base)
+        requests = JudgeRequests.of_config(model, self._judge_format, context.config.judging)
+        self._steps = verdict_steps(requests, store)
 
-    def sample(self, questions: Sequence[Question], rule: Rule, most: int) -> None:
+    def sample(self, tasks: Sequence[JudgeTask], rule: Rule, max_samples: int) -> None:
         """Draw samples of every question until the rule, or the budget, says that it is enough."""
-        wave = questions
-        while wave := [q for q in wave if q.want(rule(q.counts(), most))]:
+        wave = tasks
+        while wave := [q for q in wave if q.want(rule(q.counts(), max_samples))]:
             self.draw(wave)
             if self.stopped:
                 return
 
-    def draw(self, wave: Sequence[Question]) -> None:
+    def draw(self, wave: Sequence[JudgeTask]) -> None:
         """Draw the samples that these questions want."""
-        if self._asks:
-            self._fill("judging", wave, lambda q: q.unread, lambda *_: "")
-        if self._forces:
-            self._fill("forcing verdicts", wave, self._owed, self._prefix)
-        for question in wave:  # what was on file before, or answers a question with the same words
-            for sample in question.unread:
-                if found := self._read(question, sample):
-                    self._settle(question, sample, found, question.pair)
+        for step in self._steps:
+            self._fill(step, wave)
+        for task in wave:  # what was on file before, or answers a question with the same words
+            for sample in task.unread:
+                if found := self._read(task, sample):
+                    self._settle(task, sample, found, task.pair)
 
-    def judgments(self, question: Question) -> list[Judgment | Drop]:
+    def judgments(self, task: JudgeTask) -> list[Judgment | Drop]:
         """Return what came of a question's samples, in their order; cut-off replies are a Drop."""
-        samples = range(len(question.outcomes))
-        return [found for i in samples if (found := self._read(question, i)) is not None]
+        samples = range(len(task.outcomes))
+        return [found for i in samples if (found := self._read(task, i)) is not None]
 
     def unfit(self, judgment: Judgment, pair: ResponsePair) -> str | None:
         """Return why a judgment must not be trained on, or None."""
         return "no verdict" if judgment.verdict is None else self._reason(judgment, pair)
 
-    def example(self, question: Question, read: Mapping[int, Judgment]) -> Example:
+    def example(self, task: JudgeTask, read: Mapping[int, Judgment]) -> Example:
         """Return a question with a correct sample as training takes it; `read`: its judgments by number.
 
         Of several correct (or wrong) samples it is the one with the lowest number.
         """
-        correct, wrong = question.first(CORRECT), question.first(WRONG)
+        correct, wrong = task.first(CORRECT), task.first(WRONG)
         if correct is None:
-            raise ValueError(f"{question.key}: no correct sample")
+            raise ValueError(f"{task.key}: no correct sample")
         other = None if wrong is None else read[wrong]
-        return Example(question.pair, question.better_is, self._form, read[correct], other)
+        return Example(task.pair, task.gold, self._judge_format, read[correct], other)
 
-    def example_reply(self, questions: Sequence[Question]) -> str:
+    def example_reply(self, tasks: Sequence[JudgeTask]) -> str:
         """Return the end of one reply, to show what the judge says."""
-        for question in questions:
-            for i in range(len(question.outcomes)):
-                if reply := self._said(question, i):
+        step = self._steps[0]
+        for task in tasks:
+            for sample in range(len(task.outcomes)):
+                prompt, prefix = step.locate(task, sample)
+                if not prefix and (reply := self._store.read(prompt, sample)):
                     return reply.text.strip()[-160:]
         return ""
 
     @property
     def stopped(self) -> bool:
         """Return whether the budget left samples out."""
-        return self._session.budget.stopped
+        return self._context.budget.stopped
 
-    def _fill(self, title: str, wave: Sequence[Question], due: Due, prefix: Prefix) -> None:
+    def _fill(self, step: VerdictStep, wave: Sequence[JudgeTask]) -> None:
         """Ask for those samples that the file lacks; prompts are rendered as the engine takes them."""
-        session, asked = self._session, dict[str, _Asked]()
+        context, asked = self._context, dict[str, _Asked]()
 
-        def wanted() -> Iterator[ChatRequest]:
-            for question in wave:
-                if samples := due(question):
-                    for one in self._requests(question, samples, prefix):
-                        key = one.request.key
+        def missing() -> Iterator[ChatRequest]:
+            for task in wave:
+                if samples := step.pending(task):
+                    pair = task.pair
+                    for request in step.requests(task, pair, samples):
+                        key = request.key
                         # two strategies may make the very same pair: it is asked about once
-                        if key in asked or self._file.holds(one.prompt, one.request.sample_index):
+                        if key in asked or self._holds(request):
                             bar.step()
                         else:
-                            asked[key] = one
-                            yield one.request
+                            asked[key] = _Asked(task, pair, request)
+                            yield request
 
-        def took(reply: Completion) -> None:
-            if one := asked.pop(reply.key, None):
-                self._take(one, reply)
+        def take(reply: Completion) -> None:
+            if (one := asked.pop(reply.key, None)) and step.settles(reply):
+                index, prefix = one.request.sample_index, one.request.prefix
+                judgment = self._judgment(one.task, index, reply, prefix)
+                self._settle(one.task, index, judgment, one.pair)
 
-        total = sum(len(question.unread) for question in wave)
-        with session.watch.bar(title, total) as bar:
-            engine = session.models.use(self._judge)
-            fill(engine, wanted(), self._file, bar, session.budget, title, took)
+        total = sum(len(task.unread) for task in wave)
+        with context.progress.bar(step.title, total) as bar:
+            engine = context.models.use(self._judge)
+            fill(engine, missing(), self._store, bar, context.budget, step.title, take)
 
-    def _requests(
-        self, question: Question, samples: Sequence[int], prefix: Prefix
-    ) -> Iterator["_Asked"]:
-        pair, request, prompt = question.pair, None, 0
-        for sample in samples:
-            words = prefix(question, sample)
-            if request is None or request.prefix != words:
-                request = self._request(question, pair, words)
-                prompt = int(request.prompt_key, 16)
-            yield _Asked(question, pair, prompt, request.sample(sample))
+    def _holds(self, request: ChatRequest) -> bool:
+        return self._store.holds(int(request.prompt_key, 16), request.sample_index)
 
-    def _take(self, asked: "_Asked", reply: Completion) -> None:
-        """Settle a sample as soon as it is answered; one whose verdict is to be forced waits for that."""
-        question, request = asked.question, asked.request
-        if request.prefix or not self._to_force(reply):
-            judgment = self._judgment(question, request.sample_index, reply, request.prefix)
-            self._settle(question, request.sample_index, judgment, asked.pair)
-
-    def _request(self, question: Question, pair: ResponsePair, prefix: str) -> ChatRequest:
-        """Return the request for a judgment or, after a prefix, for the letter that ends it."""
-        turns = self._form.render_pair(
-            pair.instruction, pair.better, pair.worse, question.better_is
-        )
-        request = ChatRequest(
-            self._model, turns, self._sampling, 0, prefix, ORDERS if prefix else (), self._version
-        )
-        if prefix and self._asks:  # a prefix of the sample's own
-            return request
-        if question.prompt_key:
-            return request.keyed(f"{question.prompt_key:016x}")
-        question.prompt_key = int(request.prompt_key, 16)
-        return request
-
-    def _prompt_key(self, question: Question, prefix: str = "") -> int:
-        """Return the number that a prompt's key is."""
-        if question.prompt_key and not (prefix and self._asks):
-            return question.prompt_key
-        return int(self._request(question, question.pair, prefix).prompt_key, 16)
-
-    def _said(self, question: Question, sample: int) -> Completion | None:
-        """Return what the judge said by itself, if it was asked."""
-        return self._file.read(self._prompt_key(question), sample) if self._asks else None
-
-    def _prefix(self, question: Question, sample: int) -> str:
-        """Return the words to put in the judge's mouth: its own, then the closing ones."""
-        reply = self._said(question, sample)
-        said, cut = (reply.text, reply.finish_reason == "length") if reply else ("", False)
-        return self._form.forced_prefix(said, cut_off=cut)
-
-    def _owed(self, question: Question) -> list[int]:
-        """Return the samples whose verdict is to be forced: not those that were never answered."""
-        if not self._asks:
-            return list(question.unread)
-        said = ((i, self._said(question, i)) for i in question.unread)
-        return [i for i, reply in said if reply and self._to_force(reply)]
-
-    def _to_force(self, reply: Completion) -> bool:
-        return self._forces and self._form.parse(reply.text) is None
-
-    def _read(self, question: Question, sample: int) -> Judgment | Drop | None:
-        """Return the judgment of a sample: its own words, or the forced ones where these are there."""
-        reply, prefix = self._said(question, sample), ""
-        if self._forces and (reply is None or self._to_force(reply)):
-            prefix = self._prefix(question, sample)
-            reply = self._file.read(self._prompt_key(question, prefix), sample)
-        return None if reply is None else self._judgment(question, sample, reply, prefix)
+    def _read(self, task: JudgeTask, sample: int) -> Judgment | Drop | None:
+        """Return the judgment of a sample, from the first reply on file that settles it."""
+        for step in self._steps:
+            prompt, prefix = step.locate(task, sample)
+            reply = self._store.read(prompt, sample)
+            if reply and step.settles(reply):
+                return self._judgment(task, sample, reply, prefix)
+        return None
 
     def _judgment(
-        self, question: Question, sample: int, reply: Completion, prefix: str
+        self, task: JudgeTask, sample: int, reply: Completion, prefix: str
     ) -> Judgment | Drop:
         if reply.finish_reason == "length":
             return Drop("judging", reply.key, "judgment cut off by the token limit")
-        text = (self._form.forced_text(prefix, reply.text) if prefix else reply.text).strip()
-        pair, verdict = question.pair_key, question.verdict(sample) or self._form.parse(text)
-        return Judgment(reply.key, pair, question.better_is, sample, text, verdict, bool(prefix))
+        text = (
+            self._judge_format.forced_text(prefix, reply.text) if prefix else reply.text
+        ).strip()
+        pair, verdict = task.pair_key, task.verdict(sample) or self._judge_format.parse(text)
+        return Judgment(reply.key, pair, task.gold, sample, text, verdict, bool(prefix))
 
     def _settle(
-        self, question: Question, sample: int, found: Judgment | Drop, pair: ResponsePair
+        self, task: JudgeTask, sample: int, found: Judgment | Drop, pair: ResponsePair
     ) -> None:
         if isinstance(found, Drop) or self.unfit(found, pair):
-            question.settle(sample, NEITHER)
+            task.settle(sample, NEITHER)
         else:
-            question.settle(sample, CORRECT if found.correct else WRONG)
+            task.settle(sample, CORRECT if found.correct else WRONG)
 
 
 class _Asked(msgspec.Struct, frozen=True):
     """What an engine works on."""
 
-    question: Question
+    task: JudgeTask
     pair: ResponsePair
-    prompt: int
-    """The number that the request's prompt key is."""
     request: ChatRequest
 
 
-def no_verdict(form: JudgeFormat, replies: int, shown: str) -> JudgeError:
+def no_verdict(judge_format: JudgeFormat, replies: int, shown: str) -> JudgeError:
     """Return the error for a judge that never states a verdict, with one of its replies."""
     return JudgeError(
-        f"The judge stated no verdict in any of {replies} replies in the format {form.name!r}; "
+        f"The judge stated no verdict in any of {replies} replies in the format {judge_format.name!r}; "
         f"expected [[A]] or [[B]], one reply ended: {shown!r}.\nUse a stronger seed model, or a "
         "shorter format (judging.format: brief), or set judging.force_verdict: true."
     )

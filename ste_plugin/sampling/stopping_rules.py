@@ -30,34 +30,34 @@ Rule = Callable[[Counts, int], int]
 """(counts so far, most samples) → how many to draw next; 0 where the question is settled."""
 
 
-def until_correct(counts: Counts, most: int) -> int:
+def until_correct(counts: Counts, max_samples: int) -> int:
     """Return the next wave of 1, 2, 4, 8, … until a correct sample is there.
 
     The first correct one of independent samples is a correct one at random, so what is kept has the
-    distribution that it has when all `most` are drawn.
+    distribution that it has when all `max_samples` are drawn.
     """
-    return 0 if counts.correct else min(1 + counts.drawn, most - counts.drawn)
+    return 0 if counts.correct else min(1 + counts.drawn, max_samples - counts.drawn)
 
 
-def until_both(counts: Counts, most: int) -> int:
+def until_both(counts: Counts, max_samples: int) -> int:
     """Return the next wave of 2, 2, 4, 8, … until a correct and a wrong sample are there."""
     settled = counts.correct and counts.wrong
-    return 0 if settled else min(max(2, counts.drawn), most - counts.drawn)
+    return 0 if settled else min(max(2, counts.drawn), max_samples - counts.drawn)
 
 
-def until_decided(counts: Counts, most: int) -> int:
-    """Return the next wave until the majority of `most` votes cannot change any more.
+def until_decided(counts: Counts, max_samples: int) -> int:
+    """Return the next wave until the majority of `max_samples` votes cannot change any more.
 
     It is the least number after which it could be settled, so no sample is drawn that drawing one by
     one would have saved.
     """
-    lead, left = abs(counts.correct - counts.wrong), most - counts.drawn
+    lead, left = abs(counts.correct - counts.wrong), max_samples - counts.drawn
     return 0 if lead > left else min(left, (left - lead) // 2 + 1)
 
 
-def fixed(counts: Counts, most: int) -> int:
-    """Return all that are missing of `most`."""
-    return most - counts.drawn
+def fixed(counts: Counts, max_samples: int) -> int:
+    """Return all that are missing of `max_samples`."""
+    return max_samples - counts.drawn
 
 
 RULES: dict[str, Rule] = {
@@ -71,7 +71,7 @@ RULE_FOR_ROWS: dict[str, str] = {"dpo": "until_both", "kto": "until_both"}
 """Row format of a training → the rule that draws what it needs; `until_correct` for all others."""
 
 
-def pass_rate(rule: Rule, counts: Counts, most: int) -> float | None:
+def pass_rate(rule: Rule, counts: Counts, max_samples: int) -> float | None:
     """Return an unbiased estimate of the chance that a sample is correct, or None where there is none.
 
     Stopping as soon as something is correct makes a question's plain share of correct samples too high. What
@@ -84,19 +84,19 @@ def pass_rate(rule: Rule, counts: Counts, most: int) -> float | None:
     >>> pass_rate(until_correct, Counts(1, 0), 15), pass_rate(fixed, Counts(9, 3, 3), 15)
     (1.0, 0.6)
     """
-    paths = _paths(rule, most).get(counts)
+    paths = _paths(rule, max_samples).get(counts)
     return None if paths is None else paths[1] / paths[0]
 
 
 @lru_cache(maxsize=64)
-def _paths(rule: Rule, most: int) -> dict[Counts, tuple[int, int]]:
+def _paths(rule: Rule, max_samples: int) -> dict[Counts, tuple[int, int]]:
     """Return counts at the end of a wave → sequences leading there, and those that begin correct."""
     found: dict[Counts, tuple[int, int]] = {}
     level = {Counts(): (1, 0)}
     while level:
         following: dict[Counts, tuple[int, int]] = {}
         for counts, (ways, begun) in level.items():
-            size = rule(counts, most)
+            size = rule(counts, max_samples)
             for c in range(size + 1):
                 for w in range(size - c + 1):
                     end = Counts(counts[0] + c, counts[1] + w, counts[2] + size - c - w)
@@ -109,7 +109,7 @@ def _paths(rule: Rule, most: int) -> dict[Counts, tuple[int, int]]:
         for end, (ways, begun) in following.items():
             before = found.get(end, (0, 0))
             found[end] = (before[0] + ways, before[1] + begun)
-        level = {c: ways for c, ways in following.items() if rule(c, most)}
+        level = {c: ways for c, ways in following.items() if rule(c, max_samples)}
     return found
 
 

@@ -9,7 +9,7 @@ from ste_plugin.records import Drop, Record
 from ste_plugin.storage.jsonl import replacing_records
 
 
-class Drops:
+class DropLog:
     """Takes what is left out; only the reasons are held."""
 
     def __init__(self, write: Callable[[Record], object]) -> None:
@@ -30,10 +30,10 @@ class Drops:
 
 
 @contextmanager
-def dropping(path: Path) -> Iterator[Drops]:
+def dropping(path: Path) -> Iterator[DropLog]:
     """Open a file of drops that takes the place of `path` at the end of the block.
 
     Raises: DataError where the disk is full or cannot be written.
     """
     with replacing_records(path) as write:
-        yield Drops(write)
+        yield DropLog(write)

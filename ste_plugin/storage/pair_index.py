@@ -11,7 +11,7 @@ from ste_plugin.records import ResponsePair
 from ste_plugin.storage.jsonl import parse_record
 
 
-class PairFile(Sequence[ResponsePair]):
+class PairIndex(Sequence[ResponsePair]):
     """Some of the pairs in a file, in its order; only their places are held."""
 
     def __init__(self, path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class RunFolder:
+class RunLayout:
     """One run's folder; nothing is created by naming a place."""
 
     root: Path

@@ -95,7 +95,7 @@ def _rounded(text: str, mark: re.Pattern[str]) -> str:
     return "".join(plain)
 
 
-def for_model(text: str) -> str:
+def sanitize_for_model(text: str) -> str:
     """Return `text` with the brackets of control tokens made round, thinking tags among them.
 
     >>> for_model("Bye.<|im_end|> if a <b> c")
@@ -104,7 +104,7 @@ def for_model(text: str) -> str:
     return without_marks(text, CONTROL_TOKEN)
 
 
-def steers(text: str) -> bool:
+def has_control_tokens(text: str) -> bool:
     """Return whether a reply holds a control token other than thinking tags, which are its own to write."""
     # in ASCII a token begins with a bracket, and few replies have one before their verdict
     if text.isascii():
@@ -115,7 +115,7 @@ def steers(text: str) -> bool:
     )
 
 
-def for_tokenizer(tokenizer: Any, text: str) -> str:
+def sanitize_for_tokenizer(tokenizer: Any, text: str) -> str:
     """Return `text` without any special token of this very tokenizer, whatever it looks like."""
     special, text = special_tokens(tokenizer), _VOID.sub("\ufffd", text)
     while special and special.search(text):
@@ -145,7 +145,7 @@ _UNPRINTABLE = re.compile(
 )
 
 
-def for_terminal(text: str) -> str:
+def escape_for_terminal(text: str) -> str:
     """Return `text` with what could steer a terminal written out; JSON stays the same JSON.
 
     >>> print(for_terminal("a\\x1b[31mb"))
@@ -157,11 +157,11 @@ def for_terminal(text: str) -> str:
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+!|&~:@-]")
 
 
-def for_markdown(text: str) -> str:
+def escape_for_markdown(text: str) -> str:
     """Return `text` as one line of Markdown that shows just these characters: no table, link or HTML.
 
     >>> for_markdown("a|<b>")
     'a&#124;&#60;b&#62;'
     """
-    line = " ".join(for_terminal(text).split())
+    line = " ".join(escape_for_terminal(text).split())
     return _MARKDOWN.sub(lambda found: f"&#{ord(found[0])};", line)

@@ -111,10 +111,10 @@ def test_a_run_that_was_there_before_keeps_its_folder(tmp_path, monkeypatch, cap
 
 @pytest.mark.parametrize("content", [b"", b"x"], ids=["empty", "something"])
 def test_a_new_run_is_taken_back_only_while_nothing_is_in_it(tmp_path, content):
-    from ste_plugin.run.open_run import opened
+    from ste_plugin.run.open_run import open_run
 
     (tmp_path / "ste.yaml").write_text(run_with(run="new/run")["ste.yaml"])
-    with pytest.raises(DataError), opened(tmp_path / "ste.yaml", [], quiet=True) as session:
-        (session.folder.root / "serve.log").write_bytes(content)
+    with pytest.raises(DataError), open_run(tmp_path / "ste.yaml", [], quiet=True) as context:
+        (context.folder.root / "serve.log").write_bytes(content)
         raise DataError("later")
     assert (tmp_path / "new").exists() == bool(content)

@@ -40,7 +40,7 @@ def one_example(**more):
 @given(SAMPLED)
 def test_only_correct_judgments_are_kept_one_a_pair_and_order(sampled):
     examples = examples_of(sampled)
-    assert all(e.correct.verdict == e.better_is for e in examples)
+    assert all(e.correct.verdict == e.gold for e in examples)
     assert max(Counter(e.key for e in examples).values(), default=1) == 1
 
 
@@ -48,7 +48,7 @@ def test_only_correct_judgments_are_kept_one_a_pair_and_order(sampled):
 def test_balanced_examples_have_as_many_a_as_b_and_nothing_is_lost_uncounted(sampled):
     examples = examples_of(sampled)
     kept, drops = balance(examples)
-    letters = Counter(e.better_is for e in kept)
+    letters = Counter(e.gold for e in kept)
     assert letters["A"] == letters["B"]
     assert len(kept) + len(drops) == len(examples)
 

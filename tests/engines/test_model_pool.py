@@ -3,7 +3,7 @@
 import pytest
 
 from ste_plugin.config import ModelConfig
-from ste_plugin.engines.model_pool import OpenModels, share_hardware
+from ste_plugin.engines.model_pool import ModelPool, share_hardware
 from ste_plugin.testing import FakeEngine
 
 
@@ -46,7 +46,7 @@ def test_two_models_share_memory_unless_they_say_otherwise(one, other, shared):
 
 
 def test_a_model_is_closed_before_another_needs_its_memory():
-    models = OpenModels(lambda _: Watched())
+    models = ModelPool(lambda _: Watched())
     first = models.use(model("local", "one"))
     assert models.use(model("local", "one")) is first
     second = models.use(model("vllm", "two"))
@@ -54,7 +54,7 @@ def test_a_model_is_closed_before_another_needs_its_memory():
 
 
 def test_models_that_share_nothing_stay_open_side_by_side():
-    models = OpenModels(lambda _: Watched())
+    models = ModelPool(lambda _: Watched())
     configs = [model("http"), model("local", device="cuda:0"), model("local", device="cuda:1")]
     engines = [models.use(config) for config in configs]
     assert [engine.open for engine in engines] == [True, True, True]

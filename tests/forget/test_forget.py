@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from ste_plugin.errors import ConfigError
-from ste_plugin.forget import Told, Wanted, forget, open_run, read_run
+from ste_plugin.forget import ForgetQuery, ForgetReport, forget, read_run
+from ste_plugin.run.open_run import open_existing
 from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.jsonl import read_json, read_rows, replace_json
 from tests.helpers import environment
@@ -42,18 +43,25 @@ output_dir: STE_OUTPUT
 """
 
 
-def with_canary(folder: Path, tiny_model: Path, **more: object) -> Path:
+def with_canary(folder: Path, tiny_model: Path, text: str = TEXT, **more: object) -> Path:
     """A run's config whose instructions hold the canary in line 42."""
     path = written(folder, tiny_model, **more)
     with (folder / "instructions.jsonl").open("a") as file:
-        file.write(json.dumps({"instruction": TEXT, "id": "c"}) + "\n")
+        file.write(json.dumps({"instruction": text, "id": "c"}) + "\n")
     return path
 
 
-def forgotten(run: Path, *, dry: bool = False, **what: str) -> Told:
+def forgotten(run: Path, *, dry: bool = False, **what: str) -> ForgetReport:
     config, base = read_run(run)
-    with open_run(config, base, []) as session:
-        return forget(session, Wanted.read(**(what or {"match": CANARY})), dry=dry)
+    with open_existing(config, base, []) as context:
+        return forget(context, ForgetQuery.read(**(what or {"match": CANARY})), dry=dry)
+
+
+def forgotten_one_by_one(run: Path) -> dict[str, str]:
+    """What the files of completions hold once every instruction was forgotten by its key alone."""
+    for _, row in list(read_rows(run / "pool/instructions.jsonl")):
+        forgotten(run, key=row["key"])
+    return {path.name: path.read_text() for path in run.rglob("*.completions.jsonl")}
 
 
 def holding(run: Path, text: str = CANARY) -> list[str]:
@@ -178,9 +186,24 @@ def test_a_data_set_made_anew_is_the_same_as_one_that_was_mended(run):
 
 
 def test_every_completion_of_a_run_belongs_to_an_instruction(run):
-    forgotten(run, regex="(?s).")
-    for path in run.rglob("*.completions.jsonl"):
-        assert path.read_bytes() == b""
+    assert set(forgotten_one_by_one(run).values()) == {""}
+
+
+@pytest.mark.parametrize("thinks", [False, True])
+@pytest.mark.parametrize("ending", ["", "<s>", "<think>no</think>", "<|im_end|>", "[INST]"])
+def test_no_completion_stays_that_no_request_makes_any_more(ending, thinks, tiny_model, tmp_path):
+    path = with_canary(tmp_path, tiny_model, f"{TEXT} {ending}", judges="half", texts=16)
+    settings = yaml.safe_load(path.read_text())
+    settings["judge"]["options"]["thinks"] = thinks
+    settings["judging"] |= {"force_verdict": True}
+    settings["dataset"] = {"dev_fraction": 0.2, "test_fraction": 0.0}
+    settings["pairs"] = {"strategies": ["modified-instruction-two-calls", "ask-for-worse"]}
+    path.write_text(yaml.safe_dump(settings))
+    generated(path)
+    forgotten(tmp_path / "run")
+    assert holding(tmp_path / "run") == []
+    left = forgotten_one_by_one(tmp_path / "run")
+    assert left == {"pairs.completions.jsonl": "", "judging.completions.jsonl": ""}
 
 
 def test_labels_are_forgotten_too(tiny_model, tmp_path):
@@ -354,7 +377,7 @@ def test_a_kill_between_any_two_changes_of_files_is_mended_by_the_same_command(m
 )
 def test_what_is_to_be_forgotten_must_be_said_clearly(what, told):
     with pytest.raises(ConfigError, match=told):
-        Wanted.read(**what)
+        ForgetQuery.read(**what)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
@@ -364,7 +387,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 
 def test_a_run_that_somebody_works_on_is_refused(run):
     config, base = read_run(run)
-    with open_run(config, base, []), pytest.raises(ConfigError, match="another ste process"):
+    with open_existing(config, base, []), pytest.raises(ConfigError, match="another ste process"):
         forgotten(run)
 
 

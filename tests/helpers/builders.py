@@ -29,14 +29,14 @@ def pair(
 
 def judgment(
     pair_key: str = "p0",
-    better_is: Verdict = "A",
+    gold: Verdict = "A",
     verdict: Verdict | None = "A",
     sample_index: int = 0,
     text: str = "",
 ) -> Judgment:
-    key = f"{pair_key}:{better_is}:{sample_index}"
+    key = f"{pair_key}:{gold}:{sample_index}"
     return Judgment(
-        key, pair_key, better_is, sample_index, text or f"[[{verdict}]]", verdict, forced=False
+        key, pair_key, gold, sample_index, text or f"[[{verdict}]]", verdict, forced=False
     )
 
 
@@ -50,7 +50,7 @@ def kept(
 
 
 def _example(p, order, judgments, form, reason):
-    mine = [j for j in judgments if (j.pair_key, j.better_is) == (p.key, order)]
+    mine = [j for j in judgments if (j.pair_key, j.gold) == (p.key, order)]
     usable = [
         j for j in sorted(mine, key=lambda j: j.sample_index) if j.verdict and not reason(j, p)
     ]

@@ -7,13 +7,19 @@ from ste_plugin.testing import FakeEngine
 
 def create(model: ModelConfig, _: Place) -> FakeEngine:
     """Return an engine that writes answers, and judges as `options: {judges: …}` says."""
-    return FakeEngine(lambda request: reply(request, model.options.get("judges", "well")))
+    judges, thinks = model.options.get("judges", "well"), model.options.get("thinks", False)
+    thought = "<think>What was asked?</think>\n\n" if thinks else ""
+    return FakeEngine(lambda request: reply(request, judges, thought))
 
 
-def reply(request: ChatRequest, judges: str | float) -> str:
+def reply(request: ChatRequest, judges: str | float, thought: str = "") -> str:
     prompt = request.messages[-1].content
     if "[Answer A]" in prompt:
         return judgment(prompt, judges, request)
+    return thought + written_reply(prompt)
+
+
+def written_reply(prompt: str) -> str:
     if "Reply with the new instruction alone" in prompt:
         return f"Tell me about topic {len(prompt)} at once, please"
     return "" if "silence" in prompt else f"Reply to <{prompt}>"
@@ -22,7 +28,7 @@ def reply(request: ChatRequest, judges: str | float) -> str:
 def judgment(prompt: str, judges: str | float, request: ChatRequest) -> str:
     asked = prompt.split("[Instruction]\n")[1].split("\n\n[Answer A]")[0]
     first = prompt.split("[Answer A]\n")[1].split("\n\n[Answer B]")[0]
-    right = "A" if first == f"Reply to <{asked}>" else "B"
+    right = "A" if first.endswith(f"Reply to <{asked}>") else "B"
     if request.choices:
         return right
     match judges:

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from ste_plugin.engines import ChatRequest, Completion, Message, Sampling
 from ste_plugin.errors import DataError, EngineError
 from ste_plugin.inference.budget import Budget
-from ste_plugin.inference.completion_store import CompletionFile
+from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.dispatch import ask, fill, owed
-from ste_plugin.progress import Watch
+from ste_plugin.progress import ProgressReporter
 from ste_plugin.testing import FakeEngine
 
 
@@ -25,15 +25,15 @@ def echo() -> FakeEngine:
 
 
 def asked(engine, requests, path, budget=None):
-    watch = Watch(path.parent / "events.jsonl", quiet=True)
-    return ask(engine, requests, CompletionFile(path), watch, budget or Budget(), "t")
+    progress = ProgressReporter(path.parent / "events.jsonl", quiet=True)
+    return ask(engine, requests, CompletionStore(path), progress, budget or Budget(), "t")
 
 
 def test_resume_asks_only_for_what_is_missing(tmp_path):
     path = tmp_path / "c.jsonl"
     asked(echo(), [request("a")], path)
     wanted = [request("a"), request("b"), request("b")]
-    assert list(owed(wanted, CompletionFile(path))) == [request("b")]
+    assert list(owed(wanted, CompletionStore(path))) == [request("b")]
 
 
 def test_completions_are_kept_as_they_come_and_not_paid_for_twice(tmp_path):
@@ -78,13 +78,13 @@ def test_what_is_in_flight_is_kept_where_a_completion_cannot_be_used(tmp_path):
         raise RuntimeError("not so")
 
     path = tmp_path / "c.jsonl"
-    engine, file = Ahead(lambda _: "fine"), CompletionFile(path)
+    engine, file = Ahead(lambda _: "fine"), CompletionStore(path)
     wanted = [request(str(i)) for i in range(9)]
-    watch = Watch(tmp_path / "e.jsonl", quiet=True)
-    with watch.bar("t", 9) as bar, pytest.raises(RuntimeError, match="not so"):
+    progress = ProgressReporter(tmp_path / "e.jsonl", quiet=True)
+    with progress.bar("t", 9) as bar, pytest.raises(RuntimeError, match="not so"):
         fill(engine, wanted, file, bar, Budget(), "t", took)
     assert engine.count == 4
-    assert [r.key in CompletionFile(path) for r in wanted] == [True] * 4 + [False] * 5
+    assert [r.key in CompletionStore(path) for r in wanted] == [True] * 4 + [False] * 5
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_completions_before_a_failure_are_kept(tmp_path):
     path = tmp_path / "c.jsonl"
     with pytest.raises(EngineError, match="down"):
         asked(FakeEngine(failing), [request(str(i)) for i in range(5)], path)
-    assert [request(str(i)).key in CompletionFile(path) for i in range(3)] == [True, True, False]
+    assert [request(str(i)).key in CompletionStore(path) for i in range(3)] == [True, True, False]
 
 
 def test_tokens_that_are_used_up_end_the_asking_and_what_is_there_is_kept(tmp_path):
@@ -119,7 +119,7 @@ def test_tokens_that_are_used_up_end_the_asking_and_what_is_there_is_kept(tmp_pa
     found = asked(echo(), wanted, tmp_path / "c.jsonl", budget)
     assert [c.finish_reason for c in found] == ["stop"] * 2 + ["budget"] * 7
     assert budget.stopped
-    assert not any(c.key in CompletionFile(tmp_path / "c.jsonl") for c in found[2:])
+    assert not any(c.key in CompletionStore(tmp_path / "c.jsonl") for c in found[2:])
 
 
 def test_minutes_that_are_over_end_the_asking(tmp_path):
@@ -149,11 +149,11 @@ def test_a_budget_that_reaches_for_everything_says_that_nothing_was_left_out(tmp
 def test_a_file_of_completions_gives_back_every_one_and_counts_each_once(tmp_path_factory, wanted):
     path = tmp_path_factory.mktemp("c") / "c.jsonl"
     requests = [request(text, sample) for text, sample in wanted]
-    file = CompletionFile(path)
+    file = CompletionStore(path)
     with file.appended() as appender:
         for r in requests:  # a request asked for twice is answered twice: the first answer counts
             appender.add(Completion(r.key, r.messages[0].content, "stop", 3, 2))
-    for read in (file, CompletionFile(path)):
+    for read in (file, CompletionStore(path)):
         assert [read.get(r.key).text for r in requests] == [r.messages[0].content for r in requests]
         assert read.completion_tokens == 2 * len({r.key for r in requests})
         assert read.get(request("never asked").key) is None
@@ -178,7 +178,7 @@ def test_a_line_that_is_no_completion_names_file_line_and_cure(tmp_path, line, t
     with path.open("ab") as file:
         file.write(line + b"\n")
     with pytest.raises(DataError) as caught:
-        CompletionFile(path)
+        CompletionStore(path)
     assert told in str(caught.value)
     assert f"{path}:2" in str(caught.value)
     assert "Remove that line" in str(caught.value)

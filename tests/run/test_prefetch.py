@@ -7,7 +7,7 @@ import pytest
 from ste_plugin.context import Iteration
 from ste_plugin.errors import EngineError
 from ste_plugin.run import stages
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 from ste_plugin.run.prefetch import pool_while_judging
 from ste_plugin.storage.jsonl import read_json, read_rows
 from tests.helpers.chat_server import chat_server
@@ -43,10 +43,10 @@ def run_config(folder, tiny_model, generates, judges):
 
 
 def generated(path, *, overlapped: bool) -> dict:
-    with opened(path, [], quiet=True) as session:
+    with open_run(path, [], quiet=True) as context:
         if overlapped:
-            pool_while_judging(Iteration(1, session, stages.judge_of(session, 0)))
-        return read_json(stages.generate(session, 1))
+            pool_while_judging(Iteration(1, context, stages.judge_of(context, 0)))
+        return read_json(stages.generate(context, 1))
 
 
 def rows(folder) -> dict:

@@ -5,7 +5,7 @@ import yaml
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.run import stages
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 from ste_plugin.run.redo import STAGES, Redo, first_stage
 from ste_plugin.storage.jsonl import read_json, read_rows
 from tests.run.test_stages import generated, written
@@ -64,7 +64,7 @@ def test_a_redo_that_begins_too_late_for_a_changed_setting_is_refused(tiny_model
     changed(path, pairs={"temperature": 0.1})
     with (
         pytest.raises(ConfigError, match="pairs.temperature"),
-        opened(path, [], quiet=True, redo=Redo("generate")),
+        open_run(path, [], quiet=True, redo=Redo("generate")),
     ):
         pass
     assert not (tmp_path / "run/old-1").exists()
@@ -75,8 +75,8 @@ def test_redoing_keeps_the_old_output_and_pays_only_for_what_is_new(tiny_model, 
     before = generated(path)
     paid = asked(path)
     changed(path, judging={"samples": 3})
-    with opened(path, [], quiet=True, redo=Redo("generate")) as session:
-        after = read_json(stages.generate(session, 1))
+    with open_run(path, [], quiet=True, redo=Redo("generate")) as context:
+        after = read_json(stages.generate(context, 1))
     old = tmp_path / "run/old-1/iter-01/dataset"
     assert read_json(old / "manifest.json") == before
     assert all((old / f["path"]).exists() for f in before["files"].values())
@@ -88,8 +88,8 @@ def test_redoing_twice_keeps_both_old_outputs(tiny_model, tmp_path):
     path = written(tmp_path, tiny_model)
     generated(path)
     for _ in range(2):
-        with opened(path, [], quiet=True, redo=Redo("generate")) as session:
-            stages.generate(session, 1)
+        with open_run(path, [], quiet=True, redo=Redo("generate")) as context:
+            stages.generate(context, 1)
     assert [(tmp_path / f"run/old-{n}/iter-01/dataset/manifest.json").exists() for n in (1, 2)] == [
         True,
         True,
@@ -100,8 +100,8 @@ def test_redoing_the_pool_makes_everything_anew(tiny_model, tmp_path):
     path = written(tmp_path, tiny_model)
     generated(path)
     changed(path, seed=5)
-    with opened(path, [], quiet=True, redo=Redo("pool")) as session:
-        stages.generate(session, 1)
+    with open_run(path, [], quiet=True, redo=Redo("pool")) as context:
+        stages.generate(context, 1)
     assert (tmp_path / "run/old-1/pool/done.json").exists()
     assert (tmp_path / "run/old-1/iter-01/judgments.jsonl").exists()
 
@@ -112,7 +112,7 @@ def test_a_later_iteration_alone_cannot_take_a_setting_of_all(tiny_model, tmp_pa
     changed(path, judging={"samples": 3})
     with (
         pytest.raises(ConfigError, match="judging.samples"),
-        opened(path, [], quiet=True, redo=Redo("generate", 2)),
+        open_run(path, [], quiet=True, redo=Redo("generate", 2)),
     ):
         pass
 

@@ -8,7 +8,7 @@ import yaml
 
 from ste_plugin.errors import DataError, JudgeError
 from ste_plugin.run import stages
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 from ste_plugin.storage.jsonl import read_json, read_rows
 
 SPLITS = {"dev_fraction": 0.2, "test_fraction": 0.2}
@@ -48,8 +48,8 @@ def written(
 
 
 def generated(path: Path) -> dict:
-    with opened(path, [], quiet=True) as session:
-        return read_json(stages.generate(session, 1))
+    with open_run(path, [], quiet=True) as context:
+        return read_json(stages.generate(context, 1))
 
 
 def rows_of(path: Path, name: str) -> list[dict]:

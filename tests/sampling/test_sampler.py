@@ -8,7 +8,7 @@ import yaml
 
 from ste_plugin.errors import JudgeError
 from ste_plugin.run import stages
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 from ste_plugin.sampling.pass_rates import PassRate
 from ste_plugin.storage.jsonl import read_json, read_records, read_rows, replace_json
 from tests.run.test_stages import generated, rows_of, written
@@ -135,15 +135,15 @@ def test_what_a_budget_left_out_is_asked_for_once_it_is_raised(tiny_model, tmp_p
 
 def test_pairs_that_the_last_iteration_always_got_right_can_be_skipped(tiny_model, tmp_path):
     path = made(tmp_path, tiny_model, 0.75, judging={"skip_always_right": True}, iterations=2)
-    with opened(path, [], quiet=True) as session:
-        stages.generate(session, 1)
-        before = session.folder.iteration(1)
+    with open_run(path, [], quiet=True) as context:
+        stages.generate(context, 1)
+        before = context.folder.iteration(1)
         model = before / "model" / "merged"
         model.parent.mkdir()
         model.symlink_to(tiny_model)
         done = {"final": str(model), "data_sha256": {}}
         replace_json(before / "model" / "trained.json", done)
-        manifest = read_json(stages.generate(session, 2))
+        manifest = read_json(stages.generate(context, 2))
     skipped = manifest["drops"]["judging: always right in the iteration before"]
     assert 0 < skipped < manifest["counts"]["pairs"]["train"]
     judged = {

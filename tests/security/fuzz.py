@@ -18,7 +18,11 @@ with atheris.instrument_imports(include=["ste_plugin", "yaml"]):
     from ste_plugin.judging.verdict import official_verdict
     from ste_plugin.records import ORDERS
     from ste_plugin.text import safe_yaml
-    from ste_plugin.text.sanitize import for_markdown, for_model, for_terminal
+    from ste_plugin.text.sanitize import (
+        escape_for_markdown,
+        escape_for_terminal,
+        sanitize_for_model,
+    )
     from tests.helpers.oracles import labels, named_choice, official, rating, verdict
 
 WORDS = (
@@ -76,9 +80,11 @@ def prompts(data: bytes) -> None:
             "[Instruction]",
         )
     )
-    assert for_model(for_model(text)) == for_model(text)
-    assert for_terminal(text).isprintable() or set("\n\t") & set(text) or not text.isprintable()
-    assert not set("<>|`[]\x1b\n") & set(for_markdown(text))
+    assert sanitize_for_model(sanitize_for_model(text)) == sanitize_for_model(text)
+    assert (
+        escape_for_terminal(text).isprintable() or set("\n\t") & set(text) or not text.isprintable()
+    )
+    assert not set("<>|`[]\x1b\n") & set(escape_for_markdown(text))
     for form in FORMATS.values():
         (turn,) = form.render(text, text, "x")
         assert [

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from ste_plugin.context import IterationReport
 from ste_plugin.evaluation import report
-from ste_plugin.progress import Watch
-from ste_plugin.text.sanitize import for_markdown, for_terminal
+from ste_plugin.progress import ProgressReporter
+from ste_plugin.text.sanitize import escape_for_markdown, escape_for_terminal
 from tests.helpers import ROOT
 from tests.helpers.builders import config_text
 from tests.helpers.untrusted_texts import texts
@@ -38,22 +38,22 @@ def steering_in(text: str) -> set[str]:
 
 @given(st.text())
 def test_no_text_steers_a_terminal(text):
-    assert not steering_in(for_terminal(text))
+    assert not steering_in(escape_for_terminal(text))
 
 
 @given(st.text())
 def test_json_for_scripts_says_the_same_and_steers_no_terminal(text):
-    shown = for_terminal(json.dumps({"text": text}, ensure_ascii=False))
+    shown = escape_for_terminal(json.dumps({"text": text}, ensure_ascii=False))
     assert not steering_in(shown)
     assert json.loads(shown) == {"text": text}
 
 
 @pytest.mark.parametrize("text", ORDERS)
 def test_the_watch_says_and_records_orders_as_plain_characters(text, tmp_path, capsys):
-    watch = Watch(tmp_path / "events.jsonl")
-    watch.say(f"so: {text}")
-    watch.event("stage", told=text)
-    with watch.bar(f"writing {text}", 1) as bar:
+    progress = ProgressReporter(tmp_path / "events.jsonl")
+    progress.say(f"so: {text}")
+    progress.event("stage", told=text)
+    with progress.bar(f"writing {text}", 1) as bar:
         bar.step()
     shown = capsys.readouterr().err
     assert not steering_in(shown)
@@ -157,7 +157,7 @@ def test_a_report_page_holds_names_of_strangers_as_words_alone(name, tmp_path):
 def test_markdown_shows_just_the_characters_that_were_written(text):
     from html import unescape
 
-    assert unescape(for_markdown(text)) == " ".join(for_terminal(text).split())
+    assert unescape(escape_for_markdown(text)) == " ".join(escape_for_terminal(text).split())
 
 
 @pytest.mark.parametrize(

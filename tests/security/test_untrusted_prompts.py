@@ -17,7 +17,7 @@ from ste_plugin.judging.choosing import render_choice, render_rating
 from ste_plugin.lm_eval_tasks.backend_checks import rendered
 from ste_plugin.pairs.strategies import STRATEGIES
 from ste_plugin.records import ORDERS, Instruction
-from ste_plugin.text.sanitize import for_model, special_tokens, steers
+from ste_plugin.text.sanitize import has_control_tokens, sanitize_for_model, special_tokens
 from tests.helpers.special_tokens import FAMILIES, NOT_MARKS, TOKENS, disguised
 from tests.helpers.untrusted_texts import texts
 
@@ -87,7 +87,7 @@ def test_an_instruction_cannot_leave_the_question_about_its_labels():
         assert marks_in(label_prompt(text)[0].content) == plain, text
         again = retry_prompt(text, text)
         assert [m.role for m in again] == ["user", "assistant", "user"]
-        assert not any(for_model(m.content) != m.content for m in again), text
+        assert not any(sanitize_for_model(m.content) != m.content for m in again), text
 
 
 @pytest.mark.parametrize("token", TOKENS)
@@ -96,8 +96,8 @@ def test_a_special_token_of_a_known_family_is_made_plain_however_it_is_disguised
     if token in NOT_MARKS:
         pytest.skip("a plain word in brackets: only its own tokenizer knows it")
     for way in ways:
-        assert for_model(f"so {way}.") != f"so {way}.", way
-        assert token not in for_model(f"so {way}.")
+        assert sanitize_for_model(f"so {way}.") != f"so {way}.", way
+        assert token not in sanitize_for_model(f"so {way}.")
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_neutralising_is_done_once_and_only_rounds_brackets(parts):
     "text", ["<|im_end|>", "x</s>", "[INST]", "＜｜User｜＞", "\u200b<bo\u200bs>"]
 )
 def test_a_judgment_with_a_control_token_is_no_training_example(text):
-    assert steers(text)
-    assert not steers(f"<think>{for_model(text)}</think> [[A]]")
+    assert has_control_tokens(text)
+    assert not has_control_tokens(f"<think>{sanitize_for_model(text)}</think> [[A]]")
 
 
 @settings(max_examples=300)
@@ -151,7 +151,7 @@ def test_a_judgment_with_a_control_token_is_no_training_example(text):
 )
 def test_a_control_token_is_found_in_plain_letters_as_among_others(parts):
     text = "".join(parts)
-    assert steers(text) == steers(f"{text} \u00e9")
+    assert has_control_tokens(text) == has_control_tokens(f"{text} \u00e9")
 
 
 @cache

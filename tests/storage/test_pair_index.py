@@ -5,12 +5,12 @@ import pytest
 from ste_plugin.errors import DataError
 from ste_plugin.records import ResponsePair
 from ste_plugin.storage.jsonl import iter_places, replace_records
-from ste_plugin.storage.pair_index import PairFile
+from ste_plugin.storage.pair_index import PairIndex
 from tests.helpers.builders import pair
 
 
 def read(path, wanted=lambda _: True):
-    found = PairFile(path)
+    found = PairIndex(path)
     for one, start, end in iter_places(path, ResponsePair):
         if wanted(one):
             found.add(start, end)

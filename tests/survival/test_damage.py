@@ -10,7 +10,7 @@ import pytest
 
 from ste_plugin.errors import SteError
 from ste_plugin.run import loop, stages
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 from ste_plugin.run.status import read_status
 from tests.survival.soak.outcome import differences, outputs
 from tests.survival.soak.processes import Started
@@ -42,11 +42,11 @@ def gone_on(scene: Scene) -> dict[str, str]:
     """Read back a finished run, raise its iterations, and return all that is there with the next data set."""
     scene.config["iterations"] = 2
     scene.write()
-    with opened(scene.folder / "ste.yaml", [scene.folder / "hooks.py"], quiet=True) as session:
+    with open_run(scene.folder / "ste.yaml", [scene.folder / "hooks.py"], quiet=True) as context:
         for number in (0, 1):
-            loop.finished(session, number)
-            stages.evaluate(session, number)
-        stages.generate(session, 2)
+            loop.finished(context, number)
+            stages.evaluate(context, number)
+        stages.generate(context, 2)
     return outputs(scene.run)
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ste_plugin.run import stages
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 from ste_plugin.storage.jsonl import read_json
 from tests.helpers.chat_server import (
     CUT_BODY,
@@ -102,8 +102,8 @@ def written(folder: Path, model: Path, base_url: str, samples: bool | str) -> Pa
 
 
 def generated(config: Path) -> dict[str, Any]:
-    with opened(config, [], quiet=True) as session:
-        return read_json(stages.generate(session, 1))
+    with open_run(config, [], quiet=True) as context:
+        return read_json(stages.generate(context, 1))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ste_plugin.run import stages
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 from tests.survival.soak.outcome import differences, outputs
 from tests.survival.soak.power import CUTS, Recording, distinct, recording, there
 from tests.survival.soak.scene import Scene, fake_seed, folder_in_memory
@@ -41,8 +41,8 @@ def recorded(scene: Scene, notes: Path, command: list[str]) -> Recording:
 
 def generated(scene: Scene) -> None:
     config = scene.folder / "ste.yaml"
-    with opened(config, [scene.folder / "hooks.py"], quiet=True) as session:
-        stages.generate(session, 1)
+    with open_run(config, [scene.folder / "hooks.py"], quiet=True) as context:
+        stages.generate(context, 1)
 
 
 @pytest.fixture(scope="module")

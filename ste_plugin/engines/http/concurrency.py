@@ -10,7 +10,7 @@ _QUICK_S = 2.0
 """Shorter answers say nothing about a server's load: noise of the network and of short replies."""
 
 
-class Room:
+class ConcurrencyLimiter:
     """Additive increase, multiplicative decrease, between 1 and a bound.
 
     A round is as many answers as there is room. Room doubles every round until the server first

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from ste_plugin.engines.http.concurrency import Room
+from ste_plugin.engines.http.concurrency import ConcurrencyLimiter
 from ste_plugin.engines.http.errors import DOWN, Transient
 from ste_plugin.engines.http.options import EndpointOptions
 from ste_plugin.engines.http.rate_limit import PerMinute, TokenGuess
@@ -24,7 +24,7 @@ class Endpoint:
         self, options: EndpointOptions, key: str, concurrency: int, backoff_s: float
     ) -> None:
         self.options, self.key, self._backoff_s = options, key, backoff_s
-        self.room = Room(max(1, round(concurrency * options.weight)))
+        self.limiter = ConcurrencyLimiter(max(1, round(concurrency * options.weight)))
         self.in_flight = 0
         self.rests = 0
         """Times in a row that it was found down."""
@@ -36,14 +36,14 @@ class Endpoint:
 
     def begin_stage(self) -> None:
         """Forget what is no longer so when other requests come."""
-        self.room.begin_stage()
+        self.limiter.begin_stage()
         self.rests = self._strikes = 0
         self.last_failure = None
 
     @property
     def has_room(self) -> bool:
         """Whether one more call may be in flight, were it not for rests and limits a minute."""
-        return self.in_flight < self.room.limit
+        return self.in_flight < self.limiter.limit
 
     @property
     def load(self) -> float:
@@ -78,7 +78,7 @@ class Endpoint:
         """
         generated = reply is not TOO_LONG and reply is not NO_SAMPLES
         if generated:
-            self.room.answered(now - visit.began, self.in_flight)
+            self.limiter.answered(now - visit.began, self.in_flight)
         self.in_flight -= 1
         self.rests = self._strikes = 0
         used = reply.prompt_tokens + reply.completion_tokens
@@ -95,7 +95,7 @@ class Endpoint:
             self._tokens.correct(visit.guessed_tokens, 0)
         self._awake_at = max(self._awake_at, now + failure.retry_after_s)
         if failure.busy:
-            self.room.refused(visit.began, now)
+            self.limiter.refused(visit.began, now)
         if visit.began < self._rested_at:
             return  # one of many in flight when the server went down
         self._strikes += failure.strikes
@@ -105,7 +105,7 @@ class Endpoint:
             self._strikes = 0
             self._rested_at = now
             self._awake_at = max(self._awake_at, now + rest * random.uniform(0.75, 1.25))
-            self.room.close(now)
+            self.limiter.close(now)
 
     def left(self) -> None:
         """Count a call out that ended in a way that says nothing about the server."""

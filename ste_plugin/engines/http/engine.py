@@ -70,7 +70,9 @@ class HttpEngine:
 
         try:
             calls = plan_calls(requests, lambda: self._together, self._options.prefill)
-            yield from _as_they_come(calls, submit, lambda: self._endpoints.room, session.wind_down)
+            yield from _as_they_come(
+                calls, submit, lambda: self._endpoints.calls_allowed, session.wind_down
+            )
         finally:
             session.stop()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -143,7 +145,7 @@ class HttpEngine:
 def _as_they_come(
     calls: Iterator[Call],
     submit: Callable[[Call], Future[Answer]],
-    room: Callable[[], int],
+    calls_allowed: Callable[[], int],
     wind_down: Callable[[], None],
 ) -> Iterator[Completion]:
     """Yield what the calls give, taking a call only where there is room; a failure is raised last."""
@@ -152,7 +154,7 @@ def _as_they_come(
     came: list[Completion] = []
     failure: BaseException | None = None
     while True:
-        while not failure and len(running) < room():
+        while not failure and len(running) < calls_allowed():
             call = owed.popleft() if owed else next(calls, None)
             if call is None:
                 break

@@ -29,14 +29,14 @@ class Endpoints:
     @property
     def most(self) -> int:
         """The most calls that can ever be in flight."""
-        return sum(e.room.most for e in self.each)
+        return sum(e.limiter.most for e in self.each)
 
     @property
-    def room(self) -> int:
+    def calls_allowed(self) -> int:
         """How many calls may be in flight now: at least one, to find out whether a server is back."""
         with self._changed:
             now = monotonic()
-            return max(1, sum(e.room.limit for e in self.each if e.is_awake(now)))
+            return max(1, sum(e.limiter.limit for e in self.each if e.is_awake(now)))
 
     def begin_stage(self) -> None:
         """Forget what is no longer so when other requests come."""

@@ -38,7 +38,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class BatchBudget:
     """How large a batch may be: what one sequence takes, and the limit that all of them share."""
 
     limit: float
@@ -57,8 +57,8 @@ class Room:
         """Return how many sequences of `width` tokens fit, at least one."""
         return max(1, min(self.most_rows, int(self.limit / self.cost(1, width))))
 
-    def half_of(self, batch: list[Prompt]) -> "Room":
-        """Return the room for half of a batch that turned out too large."""
+    def half_of(self, batch: list[Prompt]) -> "BatchBudget":
+        """Return the budget for half of a batch that turned out too large."""
         rows = sum(p.rows for p in batch)
         return replace(self, limit=self.cost(rows, batch[0].width) / 2, most_rows=max(1, rows // 2))
 
@@ -84,24 +84,24 @@ def ordered(prompts: Iterable[Prompt]) -> deque[Prompt]:
     return deque(sorted(prompts, key=lambda p: (p.kind, -len(p.ids))))
 
 
-def next_batch(waiting: deque[Prompt], room: Room, worth_rows: int) -> list[Prompt]:
+def next_batch(waiting: deque[Prompt], budget: BatchBudget, worth_rows: int) -> list[Prompt]:
     """Take a batch off the front: alike, within `room`, and little padding from `worth_rows` on.
 
     A prompt with more samples than there is room for is divided, and its rest waits.
     """
     longest = waiting[0]
-    room_rows, rows = room.rows(longest.width), 0
+    budget_rows, rows = budget.rows(longest.width), 0
     batch: list[Prompt] = []
     while waiting and waiting[0].kind == longest.kind:
         prompt = waiting[0]
-        if batch and (rows + prompt.rows > room_rows or (
+        if batch and (rows + prompt.rows > budget_rows or (
             rows >= worth_rows and len(prompt.ids) < _SHORTER * len(longest.ids)
         )):  # fmt: skip
             break
         waiting.popleft()
-        if prompt.rows > room_rows:
-            waiting.appendleft(replace(prompt, requests=prompt.requests[room_rows:]))
-            prompt = replace(prompt, requests=prompt.requests[:room_rows])
+        if prompt.rows > budget_rows:
+            waiting.appendleft(replace(prompt, requests=prompt.requests[budget_rows:]))
+            prompt = replace(prompt, requests=prompt.requests[:budget_rows])
         batch.append(prompt)
         rows += prompt.rows
     return batch

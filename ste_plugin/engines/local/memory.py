@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ste_plugin.engines.local.batches import Room
+from ste_plugin.engines.local.batches import BatchBudget
 from ste_plugin.errors import EngineError
 
 _SHARE = {"cuda": 0.8, "cpu": 0.5}
@@ -17,7 +17,7 @@ _MOST_ROWS = {"cuda": 512, "cpu": 64}
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
-def automatic_room(config: Any, dtype: torch.dtype, device: torch.device) -> Room:
+def automatic_budget(config: Any, dtype: torch.dtype, device: torch.device) -> BatchBudget:
     """Return the room for batches of a model with this transformers config, by the memory now free.
 
     Counts a token's keys and values, the widest activations while a prompt is read, the attention
@@ -29,7 +29,7 @@ def automatic_room(config: Any, dtype: torch.dtype, device: torch.device) -> Roo
     inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
     numbers = 2 * config.num_hidden_layers * kv_heads * width + 8 * config.hidden_size + 3 * inner
     kind = device.type if device.type in _SHARE else "cpu"
-    return Room(
+    return BatchBudget(
         limit=_SHARE[kind] * free_memory(device),
         a_token=numbers * dtype.itemsize,
         a_row=3 * 4 * config.vocab_size,
@@ -76,7 +76,7 @@ def check_weights_fit(path: str, weights: int, dtype: str, free: int, device: st
     )
 
 
-def no_room(path: str, width: int, device: torch.device) -> EngineError:
+def out_of_memory(path: str, width: int, device: torch.device) -> EngineError:
     """Return the error of a device that cannot hold a single sample."""
     return EngineError(
         f"{path}: no memory on {device} for one sample of {width} tokens, prompt and answer; "

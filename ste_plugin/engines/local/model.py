@@ -11,7 +11,7 @@ from ste_plugin.engines.chat import choice_token, render_chat
 from ste_plugin.engines.local.batches import Prompt, next_batch, ordered, windows
 from ste_plugin.engines.local.decoding import decode, read
 from ste_plugin.engines.local.loading import Loaded
-from ste_plugin.engines.local.memory import automatic_room, no_room
+from ste_plugin.engines.local.memory import automatic_budget, out_of_memory
 from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.engines.token_sampler import draw, uniforms
 
@@ -33,7 +33,7 @@ class LocalEngine:
         self._model: Any = loaded.model
         self._stop = torch.tensor(loaded.stop_ids, device=loaded.device)
         self._context = getattr(loaded.config, "max_position_embeddings", None) or 1 << 30
-        self._room = automatic_room(loaded.config, loaded.model.dtype, loaded.device)
+        self._room = automatic_budget(loaded.config, loaded.model.dtype, loaded.device)
         if options.max_batch_tokens != "auto":
             self._room = replace(
                 self._room, limit=options.max_batch_tokens, a_token=1, a_row=0, a_pair=0
@@ -81,7 +81,7 @@ class LocalEngine:
             torch.cuda.empty_cache()
         rows, width = sum(p.rows for p in batch), batch[0].width
         if rows == 1:
-            raise no_room(self._path, width, self._device)
+            raise out_of_memory(self._path, width, self._device)
         self._room = self._room.half_of(batch)
         self._say(
             f"{self._path}: no memory for {rows} samples of {width} tokens at once on {self._device}; "

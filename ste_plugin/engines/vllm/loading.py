@@ -15,12 +15,12 @@ from vllm.platforms import current_platform
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from ste_plugin.engines.vllm.errors import cure, vllm_words
-from ste_plugin.engines.vllm.reaper import Leash
+from ste_plugin.engines.vllm.reaper import Reaper
 from ste_plugin.errors import EngineError
 
 
 def load_llm(
-    path: str, arguments: dict[str, Any], env: dict[str, str], log: Path, leash: Leash
+    path: str, arguments: dict[str, Any], env: dict[str, str], log: Path, leash: Reaper
 ) -> Any:
     """Return vLLM with the model loaded, `env` over its processes' environment.
 

@@ -19,7 +19,7 @@ from ste_plugin.engines.token_sampler import draw, uniforms
 from ste_plugin.engines.vllm.errors import cure, vllm_words
 from ste_plugin.engines.vllm.loading import load_llm, load_tokenizer
 from ste_plugin.engines.vllm.options import VllmOptions, tokenizer_of, visible_gpus, vllm_arguments
-from ste_plugin.engines.vllm.reaper import Leash
+from ste_plugin.engines.vllm.reaper import Reaper
 from ste_plugin.errors import EngineError
 
 
@@ -54,7 +54,7 @@ class VllmEngine:
         )
         arguments = vllm_arguments(path, options)
         env = visible_gpus(options)
-        self._leash = Leash()
+        self._leash = Reaper()
         try:
             self._llm: Any = load_llm(path, arguments, env, log, self._leash)
         except BaseException:  # an interrupt, too, must leave nothing running

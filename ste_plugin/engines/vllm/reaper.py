@@ -20,7 +20,7 @@ _NAME = "STE_VLLM_LEASH"
 _GRACE_S = 30.0
 
 
-class Leash:
+class Reaper:
     """Holds the processes that are started within `marked`."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ste_plugin.engines.http.concurrency import Room
+from ste_plugin.engines.http.concurrency import ConcurrencyLimiter
 from ste_plugin.engines.http.endpoint import Endpoint
 from ste_plugin.engines.http.errors import silence
 from ste_plugin.engines.http.options import EndpointOptions
@@ -32,106 +32,106 @@ def an_endpoint(**limits: int) -> Endpoint:
     return Endpoint(options, key="", concurrency=64, backoff_s=0.0)
 
 
-def after(most: int, events: list[tuple]) -> Room:
-    room = Room(most)
+def after(most: int, events: list[tuple]) -> ConcurrencyLimiter:
+    limiter = ConcurrencyLimiter(most)
     for name, *values in events:
-        getattr(room, name)(*values)
-    return room
+        getattr(limiter, name)(*values)
+    return limiter
 
 
-def rounds(room: Room, seconds: float, count: int) -> list[int]:
+def rounds(limiter: ConcurrencyLimiter, seconds: float, count: int) -> list[int]:
     """Answer that many rounds, all room taken; return the room after each."""
     sizes = []
     for _ in range(count):
-        for _ in range(room.limit):
-            room.answered(seconds, room.limit)
-        sizes.append(room.limit)
+        for _ in range(limiter.limit):
+            limiter.answered(seconds, limiter.limit)
+        sizes.append(limiter.limit)
     return sizes
 
 
 @given(st.integers(1, 200), EVENTS)
 def test_room_is_never_below_one_nor_above_its_bound(most, events):
-    room = Room(most)
-    assert 1 <= room.limit <= most
+    limiter = ConcurrencyLimiter(most)
+    assert 1 <= limiter.limit <= most
     for name, *values in events:
-        getattr(room, name)(*values)
-        assert 1 <= room.limit <= most
+        getattr(limiter, name)(*values)
+        assert 1 <= limiter.limit <= most
 
 
 @given(st.integers(1, 200), EVENTS, SECONDS)
 def test_a_server_that_answers_evenly_gets_its_bound_back_whatever_was_before(
     most, events, seconds
 ):
-    room = after(most, events)
-    assert rounds(room, seconds, 150)[-1] == most
+    limiter = after(most, events)
+    assert rounds(limiter, seconds, 150)[-1] == most
 
 
 def test_room_doubles_while_latency_stays_near_its_floor():
-    assert rounds(Room(128), 5.0, 5) == [16, 32, 64, 128, 128]
+    assert rounds(ConcurrencyLimiter(128), 5.0, 5) == [16, 32, 64, 128, 128]
 
 
 def test_a_batching_server_whose_latency_triples_on_the_way_is_still_filled():
-    room, latency = Room(128), {8: 5.0, 16: 6.0, 32: 8.0, 64: 11.0, 128: 15.0}
-    sizes = [rounds(room, latency[room.limit], 1)[0] for _ in range(5)]
+    limiter, latency = ConcurrencyLimiter(128), {8: 5.0, 16: 6.0, 32: 8.0, 64: 11.0, 128: 15.0}
+    sizes = [rounds(limiter, latency[limiter.limit], 1)[0] for _ in range(5)]
     assert sizes == [16, 32, 64, 128, 128]
 
 
 def test_a_server_that_only_queues_is_not_given_ever_more():
-    room, width = Room(1000), 8
-    sizes = [rounds(room, 5.0 * room.limit / width, 1)[0] for _ in range(100)]
+    limiter, width = ConcurrencyLimiter(1000), 8
+    sizes = [rounds(limiter, 5.0 * limiter.limit / width, 1)[0] for _ in range(100)]
     assert max(sizes[10:]) < 64
     assert min(sizes[10:]) >= 24
 
 
 def test_a_server_that_has_become_slower_for_good_is_believed():
-    room = Room(64)
-    rounds(room, 1.0, 3)
-    assert rounds(room, 60.0, 8)[-1] == 8
-    assert rounds(room, 60.0, 20)[-1] == 64
+    limiter = ConcurrencyLimiter(64)
+    rounds(limiter, 1.0, 3)
+    assert rounds(limiter, 60.0, 8)[-1] == 8
+    assert rounds(limiter, 60.0, 20)[-1] == 64
 
 
 def test_latency_under_two_seconds_is_no_sign_of_load():
-    room = Room(128)
-    rounds(room, 0.01, 1)
-    assert rounds(room, 1.9, 3)[-1] == 128
+    limiter = ConcurrencyLimiter(128)
+    rounds(limiter, 0.01, 1)
+    assert rounds(limiter, 1.9, 3)[-1] == 128
 
 
 def test_calls_refused_together_halve_the_room_once():
-    room = Room(64)
-    rounds(room, 5.0, 3)
+    limiter = ConcurrencyLimiter(64)
+    rounds(limiter, 5.0, 3)
     for _ in range(20):
-        room.refused(began=1.0, now=2.0)
-    assert room.limit == 32
-    room.refused(began=3.0, now=4.0)
-    assert room.limit == 16
+        limiter.refused(began=1.0, now=2.0)
+    assert limiter.limit == 32
+    limiter.refused(began=3.0, now=4.0)
+    assert limiter.limit == 16
 
 
 def test_after_a_refusal_room_grows_by_its_root():
-    room = Room(64)
-    rounds(room, 5.0, 3)
-    room.refused(1.0, 2.0)
-    assert rounds(room, 5.0, 3) == [37, 43, 49]
+    limiter = ConcurrencyLimiter(64)
+    rounds(limiter, 5.0, 3)
+    limiter.refused(1.0, 2.0)
+    assert rounds(limiter, 5.0, 3) == [37, 43, 49]
 
 
 def test_room_that_is_not_filled_does_not_grow():
-    room = Room(64)
+    limiter = ConcurrencyLimiter(64)
     for _ in range(100):
-        room.answered(5.0, in_flight=7)
-    assert room.limit == 8
+        limiter.answered(5.0, in_flight=7)
+    assert limiter.limit == 8
 
 
 def test_a_server_that_was_down_is_tried_with_one_call_and_then_filled_quickly():
-    room = Room(64)
-    room.close(now=1.0)
-    assert room.limit == 1
-    assert rounds(room, 5.0, 6) == [2, 4, 8, 16, 32, 64]
+    limiter = ConcurrencyLimiter(64)
+    limiter.close(now=1.0)
+    assert limiter.limit == 1
+    assert rounds(limiter, 5.0, 6) == [2, 4, 8, 16, 32, 64]
 
 
 def test_another_stage_with_longer_answers_is_no_reason_to_shrink():
-    room = Room(32)
-    rounds(room, 3.0, 3)
-    room.begin_stage()
-    assert rounds(room, 60.0, 2) == [32, 32]
+    limiter = ConcurrencyLimiter(32)
+    rounds(limiter, 3.0, 3)
+    limiter.begin_stage()
+    assert rounds(limiter, 60.0, 2) == [32, 32]
 
 
 def taken_at(most: int, amounts: list[float]) -> list[float]:
@@ -194,7 +194,7 @@ def test_a_prompt_or_a_number_of_samples_that_is_refused_says_nothing_of_a_serve
         visits = [endpoint.enter(10, now=0.0) for _ in range(8)]
         for visit in visits:
             endpoint.answered(visit, reply, now=seconds)
-    assert endpoint.room.limit == 16
+    assert endpoint.limiter.limit == 16
 
 
 def test_tokens_that_were_never_read_are_not_counted_against_the_limit():

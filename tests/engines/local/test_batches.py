@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig
 
 from ste_plugin.engines import ChatRequest, Message, Sampling
-from ste_plugin.engines.local.batches import Prompt, Room, next_batch, ordered, windows
-from ste_plugin.engines.local.memory import automatic_room, check_weights_fit, free_memory
+from ste_plugin.engines.local.batches import BatchBudget, Prompt, next_batch, ordered, windows
+from ste_plugin.engines.local.memory import automatic_budget, check_weights_fit, free_memory
 from ste_plugin.errors import EngineError
 
 CPU = torch.device("cpu")
@@ -23,10 +23,10 @@ def prompt(tokens: int, samples: int = 1, most: int = 8, choices: bool = False) 
     )
 
 
-def batches(prompts: list[Prompt], room: Room, worth_rows: int = 8) -> list[list[Prompt]]:
+def batches(prompts: list[Prompt], budget: BatchBudget, worth_rows: int = 8) -> list[list[Prompt]]:
     waiting, found = ordered(prompts), []
     while waiting:
-        found.append(next_batch(waiting, room, worth_rows))
+        found.append(next_batch(waiting, budget, worth_rows))
     return found
 
 
@@ -44,11 +44,11 @@ PROMPTS = st.lists(
 
 @given(PROMPTS, st.integers(20, 900), st.integers(1, 12))
 def test_every_sample_is_in_one_batch_which_holds_no_more_than_fits(prompts, limit, most_rows):
-    room = Room(limit, a_token=1, most_rows=most_rows)
-    made = batches(prompts, room)
+    budget = BatchBudget(limit, a_token=1, most_rows=most_rows)
+    made = batches(prompts, budget)
     for batch in made:
         rows = sum(p.rows for p in batch)
-        assert rows == 1 or room.cost(rows, max(p.width for p in batch)) <= limit
+        assert rows == 1 or budget.cost(rows, max(p.width for p in batch)) <= limit
         assert rows <= most_rows
         assert len({p.kind for p in batch}) == 1
     samples = sorted((len(p.ids), r.sample_index) for b in made for p in b for r in p.requests)
@@ -58,27 +58,27 @@ def test_every_sample_is_in_one_batch_which_holds_no_more_than_fits(prompts, lim
 @given(st.lists(st.integers(1, 90), max_size=30), st.integers(1, 9))
 def test_samples_of_a_prompt_that_fit_together_are_never_divided(lengths, samples):
     prompts = [prompt(n, samples) for n in lengths]
-    made = batches(prompts, Room(9 * 98, a_token=1))
+    made = batches(prompts, BatchBudget(9 * 98, a_token=1))
     assert all(len(p.requests) == samples for batch in made for p in batch)
 
 
 def test_a_prompt_with_more_samples_than_fit_is_divided():
-    made = batches([prompt(12, samples=10)], Room(4 * 20, a_token=1))
+    made = batches([prompt(12, samples=10)], BatchBudget(4 * 20, a_token=1))
     assert [len(p.requests) for batch in made for p in batch] == [4, 4, 2]
 
 
 def test_a_worthwhile_batch_is_not_filled_up_with_short_prompts():
     prompts = [prompt(100) for _ in range(4)] + [prompt(10) for _ in range(4)]
-    sizes = [[len(p.ids) for p in b] for b in batches(prompts, Room(1e9, 1), worth_rows=4)]
+    sizes = [[len(p.ids) for p in b] for b in batches(prompts, BatchBudget(1e9, 1), worth_rows=4)]
     assert sizes == [[100] * 4, [10] * 4]
-    assert len(batches(prompts, Room(1e9, 1), worth_rows=8)) == 1
+    assert len(batches(prompts, BatchBudget(1e9, 1), worth_rows=8)) == 1
 
 
 def test_half_the_room_halves_the_batch_that_was_too_large():
     prompts = [prompt(20, most=12) for _ in range(10)]
-    room = Room(1e9, a_token=1)
-    (batch,) = batches(prompts, room)
-    assert [len(b) for b in batches(prompts, room.half_of(batch))] == [5, 5]
+    budget = BatchBudget(1e9, a_token=1)
+    (batch,) = batches(prompts, budget)
+    assert [len(b) for b in batches(prompts, budget.half_of(batch))] == [5, 5]
 
 
 def test_a_window_keeps_the_samples_of_a_prompt_together():
@@ -110,14 +110,14 @@ def test_the_automatic_room_counts_at_least_the_cache_of_keys_and_values():
     cache = DynamicCache(config=config)
     LlamaForCausalLM(config)(input_ids=torch.ones(2, 11, dtype=torch.long), past_key_values=cache)
     held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
-    room = automatic_room(config, torch.float32, CPU)
-    assert held <= room.cost(2, 11) < 20 * held
-    assert 0 < room.limit <= free_memory(CPU)
+    budget = automatic_budget(config, torch.float32, CPU)
+    assert held <= budget.cost(2, 11) < 20 * held
+    assert 0 < budget.limit <= free_memory(CPU)
 
 
 def test_a_model_of_half_the_width_gets_more_rows():
     wide, narrow = (
-        automatic_room(LlamaConfig(hidden_size=size, num_attention_heads=32), torch.float16, CPU)
+        automatic_budget(LlamaConfig(hidden_size=size, num_attention_heads=32), torch.float16, CPU)
         for size in (4096, 2048)
     )
     assert narrow.cost(1, 1000) < wide.cost(1, 1000)
