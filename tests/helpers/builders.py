@@ -12,6 +12,20 @@ from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair, Verd
 HERE = Place(Path(), Path())
 """Where an engine finds everything by absolute paths."""
 
+STRANGER = """
+from ste_plugin.hookspecs import hookimpl
+from ste_plugin.judging import JudgeFormat
+
+@hookimpl
+def ste_judge_formats():
+    return {"terse": JudgeFormat("terse", "Which is better?", "[[", False, 4)}
+
+@hookimpl
+def ste_drop_judgment(judgment, pair):
+    return "mentions cats" if "cat" in judgment.text else None
+"""
+"""A plugin: a judge format, and a reason to drop judgments."""
+
 
 def instruction(key: str = "i0", text: str = "Name a fruit.", category: str = "") -> Instruction:
     return Instruction(key, text, "tests", category)
