@@ -6,6 +6,7 @@ from ste_plugin.config import RunConfig
 from ste_plugin.dataset.filters import drop_reason
 from ste_plugin.engines import Place
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.example import Example
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair, Verdict
 
@@ -70,6 +71,12 @@ def _example(p, order, judgments, form, reason):
     ]
     correct, wrong = (next((j for j in usable if j.correct is it), None) for it in (True, False))
     return Example(p, order, form, correct, wrong) if correct else None
+
+
+def one_example(**more) -> Example:
+    """The example that one correct judgment makes."""
+    (example,) = kept([pair()], [judgment(**more)], FORMATS["brief"])
+    return example
 
 
 def config_text(**more: str) -> str:
