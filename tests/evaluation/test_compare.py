@@ -14,7 +14,7 @@ from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, write_choices, writ
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.samples import Spent
 from ste_plugin.storage.jsonl import replace_json, replace_rows
-from tests.cli.test_cli import ste
+from tests.helpers.command import ste
 
 RIGHT, FIRST, WRONG = ("A", "B"), ("A", "A"), ("B", "A")
 IDENTITY = {

@@ -15,21 +15,9 @@ from ste_plugin.plugins.manager import (
     plugin_manager,
 )
 from tests.helpers import ROOT
+from tests.helpers.builders import STRANGER
 
 HOOKS = sorted(described_hooks())
-
-STRANGER = """
-from ste_plugin.hookspecs import hookimpl
-from ste_plugin.judging import JudgeFormat
-
-@hookimpl
-def ste_judge_formats():
-    return {"terse": JudgeFormat("terse", "Which is better?", "[[", False, 4)}
-
-@hookimpl
-def ste_drop_judgment(judgment, pair):
-    return "mentions cats" if "cat" in judgment.text else None
-"""
 
 
 def written(tmp_path: Path, text: str) -> Path:

@@ -11,7 +11,7 @@ from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
 from ste_plugin.sampling.pass_rates import PassRate
 from ste_plugin.storage.jsonl import read_json, read_records, read_rows, replace_json
-from tests.run.test_stages import generated, rows_of, written
+from tests.helpers.fake_runs import generated, rows_of, written
 
 FORMAT = {"format": "brief", "samples": 15}
 

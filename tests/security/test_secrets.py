@@ -14,7 +14,8 @@ from ste_plugin.errors import HostError
 from ste_plugin.hosts.run_host import run_host
 from ste_plugin.text.redaction import copy_hidden, hidden, secrets
 from tests.helpers.chat_server import Refuse, Said, chat_server
-from tests.helpers.fake_hosts import everything_under, ste, talking_python
+from tests.helpers.command import ste
+from tests.helpers.fake_hosts import everything_under, talking_python
 
 CANARIES = {
     "OPENAI_API_KEY": "sk-canary-openai-51f3a9",
@@ -223,7 +224,7 @@ def test_what_counts_as_a_secret_is_told_by_its_name_and_its_length():
 
 @pytest.mark.slow
 def test_real_axolotl_and_lm_eval_write_no_secret_either(tiny_model, tmp_path):
-    from tests.run.test_loop import RECIPE
+    from tests.helpers.axolotl_runs import RECIPE
 
     with chat_server(answer, models=(str(tiny_model), "tiny")) as server:
         config(tmp_path, server.base_url, tiny_model, hosts={}, evaluation={"max_new_tokens": 8})

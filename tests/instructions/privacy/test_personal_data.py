@@ -17,7 +17,7 @@ from ste_plugin.records import content_key
 from ste_plugin.storage.jsonl import read_json, read_rows
 from tests.helpers import ROOT
 from tests.helpers.builders import config, instruction
-from tests.run.test_stages import generated, written
+from tests.helpers.fake_runs import generated, written
 
 for library in ("phonenumbers", "stdnum"):
     pytest.importorskip(library, reason="pip install 'ste-plugin[privacy]'")
