@@ -42,11 +42,11 @@ class EvaluationConfig(Strict):
     """Judge benchmarks, as [ste_llmbar, ste_judgebench]: `ste tasks list`. They may be added to a
     finished run, which then measures them for every judge."""
     data: str = ""
-    """Folder with their data, each in a file of its name; by default the hub."""
+    """Folder with the benchmarks' data, each in a file of its name; by default the hub."""
     limit: Positive | None = None
     """Read only this many pairs of each such file and benchmark."""
     too_long: Literal["refuse", "drop"] = "refuse"
-    """What to do about those that do not fit the context. `drop` reports the rate."""
+    """What to do about pairs that do not fit the context. `drop` reports the rate."""
 
 
 class HostConfig(Strict):

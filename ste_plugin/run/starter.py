@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from ste_plugin.config import RunConfig
 from ste_plugin.text.field_docs import field_docs, first_sentence
+from ste_plugin.text.safe_yaml import one_line
 from ste_plugin.text.settings_errors import model_in
 
 HEAD = """\
@@ -62,14 +63,8 @@ def _required_first(indent: int) -> Any:
 def _value(field: FieldInfo) -> str:
     """Return a setting's default, or an example of what has none."""
     if field.is_required():
-        return _flow((field.examples or [None])[0])
-    return _flow(field.get_default(call_default_factory=True))
-
-
-def _flow(value: Any) -> str:
-    """Return a value as YAML on one line."""
-    value = list(value) if isinstance(value, tuple) else value
-    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
+        return one_line((field.examples or [None])[0])
+    return one_line(field.get_default(call_default_factory=True))
 
 
 def _choices(annotation: Any) -> str:
