@@ -27,6 +27,7 @@ class STESettings(Strict):
     judge_pairs: Positive = 200
     """Measure on at most so many held-out pairs, each in both orders."""
     judge_batch_size: Positive = 8
+    """Prompts at once while it is measured."""
     judge_max_new_tokens: Positive | None = None
     """For `generation`; by default what the judge format says."""
     plugins: tuple[str, ...] = ()

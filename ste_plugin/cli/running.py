@@ -34,13 +34,13 @@ def init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("ste.yaml"),
 ) -> None:
     """Write a commented starter config."""
-    from ste_plugin.run.starter import STARTER
+    from ste_plugin.run.starter import starter
     from ste_plugin.storage.durable import make_folder
 
     if path.exists():
         raise ConfigError(f"{path}: exists already; give another name: `ste init other.yaml`.")
     make_folder(path.parent)
-    path.write_text(STARTER, encoding="utf-8")
+    path.write_text(starter(), encoding="utf-8")
     say(f"Wrote {path}. Edit it, then: ste run {path}")
 
 

@@ -95,11 +95,13 @@ class Completion(Record, frozen=True):
     key: str
     """The key of the request."""
     text: str
+    """What it wrote."""
     finish_reason: Literal["stop", "length", "budget"]
-    """`budget` is of no engine: nobody was asked, as the run's budget was used up."""
+    """How it ended: by itself, or by the limit of its tokens. `budget` is of no engine: nobody was asked, as the run's budget was used up."""
     prompt_tokens: int
     """Tokens read for this completion alone: 0 where a sibling sample already paid for them."""
     completion_tokens: int
+    """Tokens written."""
 
 
 class Engine(Protocol):

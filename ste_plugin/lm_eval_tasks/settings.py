@@ -25,6 +25,7 @@ class JudgeSettings:
     data: Path | None = None
     """A file, or a folder with one named after the benchmark; None: the hub."""
     format: str = DEFAULT_FORMAT
+    """Judge format, as in training."""
     force: bool = False
     """Also measure the likelier letter after the format's closing words."""
     max_new_tokens: int | None = None
