@@ -21,7 +21,7 @@ from rich.progress import (
 )
 
 from ste_plugin.storage.jsonl import appending, to_line
-from ste_plugin.text.redaction import hidden
+from ste_plugin.text.redaction import redact
 from ste_plugin.text.sanitize import escape_for_terminal
 
 
@@ -60,14 +60,14 @@ class ProgressReporter:
 
     def say(self, text: str) -> None:
         """Tell the person at the terminal one line; nothing in it can steer the terminal."""
-        self.console.print(escape_for_terminal(hidden(text)))
+        self.console.print(escape_for_terminal(redact(text)))
 
     def event(self, stage: str, **facts: Any) -> None:
         """Append one line to the run's events."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
         with appending(self.events) as file:
             line = to_line({"at": at, "stage": stage, **facts})
-            file.write(hidden(line.decode()).encode())
+            file.write(redact(line.decode()).encode())
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Bar]:

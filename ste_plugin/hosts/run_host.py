@@ -15,8 +15,8 @@ from ste_plugin.config import HostConfig, ServeConfig
 from ste_plugin.errors import HostError
 from ste_plugin.hosts import subprocess_guard
 from ste_plugin.storage.durable import make_folder
-from ste_plugin.text.log_summary import last_words
-from ste_plugin.text.redaction import copy_hidden, hidden
+from ste_plugin.text.log_summary import summarize_failure
+from ste_plugin.text.redaction import copy_redacted, redact
 
 _BLOCK = 1 << 16
 _BEGIN = """
@@ -53,7 +53,7 @@ def require(python: str, module: str, install: str) -> str:
     try:
         version = json.loads(asked.stdout)
     except ValueError as error:
-        told = hidden((asked.stderr or asked.stdout).strip())[-300:]
+        told = redact((asked.stderr or asked.stdout).strip())[-300:]
         raise HostError(
             f"{python}: does not answer as Python 3.8 or newer (exit code {asked.returncode}): "
             f"{told or 'nothing printed'}. {cure}."
@@ -94,13 +94,13 @@ def run_host(
     except subprocess.TimeoutExpired as error:
         raise HostError(
             f"{what}: stopped after {timeout_minutes} minutes, the hosts.*.timeout_minutes of "
-            f"the config. Raise it, or give less work.\n{last_words(log, start)}\nLog: {log}"
+            f"the config. Raise it, or give less work.\n{summarize_failure(log, start)}\nLog: {log}"
         ) from error
     if code != 0:
         ended = f"killed by signal {code - 128}" if code > 128 else f"exit code {code}"
         if code == 128 + signal.SIGKILL:
             ended += " (often the machine ran out of memory)"
-        raise HostError(f"{what}: failed, {ended}.\n{last_words(log, start)}\nLog: {log}")
+        raise HostError(f"{what}: failed, {ended}.\n{summarize_failure(log, start)}\nLog: {log}")
 
 
 def _finish(
@@ -124,7 +124,7 @@ def _finish(
 def _copy(source: BinaryIO, log: BinaryIO, env: Mapping[str, str]) -> None:
     """Copy a command's output; one that cannot be written is read all the same, or the command would wait."""
     try:
-        copy_hidden(source, log, env)
+        copy_redacted(source, log, env)
     except (OSError, ValueError):  # the disk is full; the log was closed
         while os.read(source.fileno(), _BLOCK):
             pass

@@ -2,7 +2,7 @@
 
 import json
 
-HEAD = 8
+HEAD_BYTES = 8
 """How many bytes `foreign` looks at."""
 _KINDS = (
     (b"\x1f\x8b", "gzip", "Unpack it: gunzip FILE"),
@@ -16,26 +16,26 @@ _KINDS = (
 )  # fmt: skip
 
 
-def foreign(head: bytes) -> str:
+def explain_file_type(head: bytes) -> str:
     """Return what such a file is and what to do, for after "expected text in UTF-8"; empty for text."""
     return next(
         (f"found {what}. {cure}." for sign, what, cure in _KINDS if head.startswith(sign)), ""
     )
 
 
-def not_utf8(content: bytes, error: UnicodeDecodeError) -> str:
+def explain_not_utf8(content: bytes, error: UnicodeDecodeError) -> str:
     """Return what bytes that are no UTF-8 are, where the first wrong one is, and what to do."""
     line = content.count(b"\n", 0, error.start) + 1
     other = f"found the byte 0x{content[error.start]:02x} in line {line}, as of Latin-1 or Windows-1252. Save it in UTF-8."  # fmt: skip
-    return foreign(content[:HEAD]) or other
+    return explain_file_type(content[:HEAD_BYTES]) or other
 
 
-LIST = (
+JSON_LINES_HINT = (
     " Write one object a line: jq -c '.[]' OLD > NEW (jq -c . where there is no list around them)."
 )
 
 
-def problem_of(error: Exception) -> str:
+def explain_json_error(error: Exception) -> str:
     """Return why a line is no JSON object, in words."""
     if isinstance(error, json.JSONDecodeError):
         what = error.msg[:1].lower() + error.msg[1:].removesuffix(" starting at")
@@ -45,7 +45,7 @@ def problem_of(error: Exception) -> str:
     return "nested too deeply"
 
 
-def start_of(line: bytes) -> str:
+def quote_start(line: bytes) -> str:
     """Return how a line begins, for an error."""
     start = line[:60].decode("utf-8", "replace").strip()
     return repr(start) if start.strip("\0") else f"{len(line.strip(bytes([10, 13])))} zero bytes"

@@ -10,9 +10,9 @@ EXCEPTION = re.compile(r"^(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Exit|
 """A line that names an exception, as tracebacks end."""
 
 
-def last_words(log: Path, start: int = 0) -> str:
+def summarize_failure(log: Path, start: int = 0) -> str:
     """Return why a command failed, as its log from byte `start` tells: the exception, or the end."""
-    lines = meaningful(log_since(log, start))
+    lines = readable_lines(read_log(log, start))
     raised = [i for i, line in enumerate(lines) if EXCEPTION.match(line)]
     if raised:
         # chained exceptions and exit wrappers follow the first: the last raised is what ended it
@@ -21,14 +21,14 @@ def last_words(log: Path, start: int = 0) -> str:
     return "\n".join(lines[-_LAST_LINES:]) or "It printed nothing."
 
 
-def log_since(log: Path, start: int = 0) -> str:
+def read_log(log: Path, start: int = 0) -> str:
     """Return a log's text from byte `start`."""
     with log.open("rb") as file:
         file.seek(start)
         return file.read().decode("utf-8", "replace")
 
 
-def meaningful(text: str) -> list[str]:
+def readable_lines(text: str) -> list[str]:
     """Return the lines a person would read: no progress bars, colours or blanks.
 
     >>> meaningful("a\\r 50%|█████     | 1/2\\rb\\n\\nc")

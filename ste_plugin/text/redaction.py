@@ -17,12 +17,12 @@ _READ = 1 << 16
 _also: set[str] = set()
 
 
-def keep_secret(variable: str) -> None:
+def register_secret(variable: str) -> None:
     """Treat this environment variable as a secret, whatever its name."""
     _also.add(variable)
 
 
-def secrets(environ: Mapping[str, str]) -> dict[str, str]:
+def secret_values(environ: Mapping[str, str]) -> dict[str, str]:
     """Return value → name of the variable that holds it, also as JSON and addresses write it."""
     found: dict[str, str] = {}
     for name, value in environ.items():
@@ -33,20 +33,20 @@ def secrets(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def hidden(text: str, environ: Mapping[str, str] = os.environ) -> str:
+def redact(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """Return a text with `[NAME]` in place of every secret's value.
 
     >>> hidden("Bearer hf_0123456789", {"HF_TOKEN": "hf_0123456789"})
     'Bearer [HF_TOKEN]'
     """
-    for value, name in _longest_first(secrets(environ)):
+    for value, name in _longest_first(secret_values(environ)):
         text = text.replace(value, f"[{name}]")
     return text
 
 
-def copy_hidden(source: BinaryIO, target: BinaryIO, environ: Mapping[str, str]) -> None:
+def copy_redacted(source: BinaryIO, target: BinaryIO, environ: Mapping[str, str]) -> None:
     """Copy a stream to its end as it comes, `[NAME]` in place of every secret's value."""
-    known = [(v.encode(), f"[{n}]".encode()) for v, n in _longest_first(secrets(environ))]
+    known = [(v.encode(), f"[{n}]".encode()) for v, n in _longest_first(secret_values(environ))]
     held = b""
     while chunk := os.read(source.fileno(), _READ):
         held += chunk

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from ste_plugin.errors import ConfigError
-from ste_plugin.text.file_type import not_utf8
+from ste_plugin.text.file_type import explain_not_utf8
 
 MOST_VALUES = 50_000
 """Values in a file once every alias is followed; nested aliases can make billions out of ten lines."""
@@ -31,7 +31,9 @@ def read(path: Path, cure: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader)
         why = "is a folder, not a file" if path.is_dir() else _words(error.strerror or str(error))
         raise ConfigError(f"{path}: {why}; expected settings in YAML. {cure}.") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: expected YAML in UTF-8, {not_utf8(content, error)}") from error
+        raise ConfigError(
+            f"{path}: expected YAML in UTF-8, {explain_not_utf8(content, error)}"
+        ) from error
     except yaml.YAMLError as error:
         raise ConfigError(
             f"{path}: not YAML that can be used: {told(error)}. Mend it there."

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-VERSION = 2
+SANITIZER_VERSION = 2
 """Of what a model is shown; a change makes new requests and new prompts."""
 
 _NAMES = (
@@ -64,7 +64,7 @@ def _is_unseen(char: str) -> bool:
 _FOLDED = _Folded()
 
 
-def without_marks(text: str, *marks: re.Pattern[str]) -> str:
+def neutralize_marks(text: str, *marks: re.Pattern[str]) -> str:
     """Return `text` with round brackets in every mark; of the rest, not a character changes.
 
     What is no character becomes U+FFFD: tokenizers fail on it, or take it for their unknown token,
@@ -101,7 +101,7 @@ def sanitize_for_model(text: str) -> str:
     >>> for_model("Bye.<|im_end|> if a <b> c")
     'Bye.(|im_end|) if a <b> c'
     """
-    return without_marks(text, CONTROL_TOKEN)
+    return neutralize_marks(text, CONTROL_TOKEN)
 
 
 def has_control_tokens(text: str) -> bool:
@@ -117,14 +117,14 @@ def has_control_tokens(text: str) -> bool:
 
 def sanitize_for_tokenizer(tokenizer: Any, text: str) -> str:
     """Return `text` without any special token of this very tokenizer, whatever it looks like."""
-    special, text = special_tokens(tokenizer), _VOID.sub("\ufffd", text)
+    special, text = special_token_pattern(tokenizer), _VOID.sub("\ufffd", text)
     while special and special.search(text):
         text = special.sub(lambda found: _broken(found[0]), text)
     return text
 
 
 @lru_cache(maxsize=8)
-def special_tokens(tokenizer: Any) -> re.Pattern[str] | None:
+def special_token_pattern(tokenizer: Any) -> re.Pattern[str] | None:
     """Return what matches the tokens that this tokenizer makes of no other text, or None without any.
 
     A single character or a plain word is left alone: some models pad with `!`.

@@ -24,7 +24,7 @@ _EXPECTED = {
 """pydantic's name of a problem → what was expected."""
 
 
-def validated(
+def validate_settings(
     model: type[Model], raw: Mapping[str, Any], where: str, *, show: bool = True
 ) -> Model:
     """Return the settings that a mapping holds; without `show`, no error quotes a value.

@@ -5,7 +5,7 @@ from ste_plugin.engines.base import Engine, Place
 from ste_plugin.engines.lazy import LazyEngine
 from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.engines.model_files import usable_path
-from ste_plugin.text.settings_errors import validated
+from ste_plugin.text.settings_errors import validate_settings
 
 
 def create(model: ModelConfig, place: Place) -> Engine:
@@ -13,7 +13,7 @@ def create(model: ModelConfig, place: Place) -> Engine:
 
     Raises: ConfigError for a wrong option; EngineError, later, where the model cannot be loaded.
     """
-    options = validated(LocalOptions, model.options, "options of engine local")
+    options = validate_settings(LocalOptions, model.options, "options of engine local")
 
     def load_engine() -> Engine:
         path = usable_path(model, place.base)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from ste_plugin.config import Positive, Strict
 from ste_plugin.engines.identity import adapter_base
 from ste_plugin.errors import ConfigError
-from ste_plugin.text.settings_errors import validated
+from ste_plugin.text.settings_errors import validate_settings
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -58,7 +58,7 @@ def read_options(kind: type[Options], raw: dict[str, Any], engine: str) -> Optio
 
     Raises: ConfigError naming each wrong one, and those that there are.
     """
-    return validated(kind, raw, f"options of engine {engine}")
+    return validate_settings(kind, raw, f"options of engine {engine}")
 
 
 def vllm_arguments(path: str, options: VllmOptions) -> dict[str, Any]:
