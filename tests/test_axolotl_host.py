@@ -17,7 +17,7 @@ from ste_plugin.axolotl.run_config import PLUGIN, overlay
 from ste_plugin.config import HostConfig
 from ste_plugin.engines.model_folder import check_model
 from ste_plugin.errors import DataError, HostError
-from ste_plugin.hosts.run_host import require, run_host
+from ste_plugin.hosts.run_host import require_module, run_host
 from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.training_manifest import trained_model
 
@@ -344,5 +344,5 @@ def test_an_interrupt_ends_the_command_and_its_children(tmp_path):
 
 def test_a_missing_host_is_answered_with_the_command_that_installs_it():
     with pytest.raises(HostError, match="no_such_host is not installed(.|\n)*pip install it"):
-        require(sys.executable, "no_such_host", "pip install it")
-    assert require(sys.executable, "pytest", "")[0].isdigit()
+        require_module(sys.executable, "no_such_host", "pip install it")
+    assert require_module(sys.executable, "pytest", "")[0].isdigit()

@@ -73,19 +73,19 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
         """Return the sample's own 60 bits of randomness: they depend on its key and nothing else."""
         return int(content_key("seed", self.key)[:15], 16)
 
-    def keyed(self, prompt_key: str) -> Self:
+    def with_prompt_key(self, prompt_key: str) -> Self:
         """Return the request itself, told its key: hashing a long prompt costs more than asking for it."""
         self.__dict__["prompt_key"] = prompt_key
         return self
 
-    def sample(self, index: int) -> Self:
+    def with_sample_index(self, index: int) -> Self:
         """Return the request for another sample of the same prompt, whose key is not hashed again."""
         if index == self.sample_index:
             return self
-        return replace(self, sample_index=index).keyed(self.prompt_key)
+        return replace(self, sample_index=index).with_prompt_key(self.prompt_key)
 
 
-ENDS = ("stop", "length")
+FINISH_REASONS = ("stop", "length")
 """How a completion may end: by itself, or by the limit of its tokens."""
 
 

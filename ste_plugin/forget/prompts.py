@@ -128,7 +128,7 @@ def _forced(context: RunContext, request: ChatRequest, replies: _Replies) -> Ite
     judge_format, config = context.judge_format, context.config.judging
     prefixes = {judge_format.forced_prefix("")}
     for sample in range(config.samples + config.top_up):
-        if said := replies.get(request.sample(sample)):
+        if said := replies.get(request.with_sample_index(sample)):
             cut = said.finish_reason == "length"
             prefixes.add(judge_format.forced_prefix(said.text, cut_off=cut))
     for prefix in prefixes:

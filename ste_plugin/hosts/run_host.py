@@ -35,12 +35,12 @@ print(json.dumps(found))
 """
 
 
-def interpreter(host: HostConfig | ServeConfig) -> str:
+def python_of(host: HostConfig | ServeConfig) -> str:
     """Return the Python of a host's environment: the configured one, or the one running now."""
     return str(Path(host.python).expanduser()) if host.python else sys.executable
 
 
-def require(python: str, module: str, install: str) -> str:
+def require_module(python: str, module: str, install: str) -> str:
     """Return the version of `module` in the environment of `python`, without importing it.
 
     Raises: HostError with `install`, the command that cures it, where interpreter or module is
@@ -49,7 +49,7 @@ def require(python: str, module: str, install: str) -> str:
     cure = f"Install it there with `{install}`, or set hosts.*.python to an environment that has it"
     if shutil.which(python) is None:
         raise HostError(f"{python}: no such Python interpreter, so {module} cannot run. {cure}.")
-    asked = ask(python, _ASK_VERSION, module)
+    asked = run_python(python, _ASK_VERSION, module)
     try:
         version = json.loads(asked.stdout)
     except ValueError as error:
@@ -63,7 +63,7 @@ def require(python: str, module: str, install: str) -> str:
     return str(version)
 
 
-def ask(python: str, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_python(python: str, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Return what some short code prints in the environment of `python`; it has `json` and `sys`."""
     return subprocess.run(
         [python, "-c", _BEGIN + code, *arguments],

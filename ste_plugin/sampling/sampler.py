@@ -128,7 +128,7 @@ class JudgmentSampler:
             if request is None or request.prefix != words:
                 request = self._request(task, pair, words)
                 prompt = int(request.prompt_key, 16)
-            yield _Asked(task, pair, prompt, request.sample(sample))
+            yield _Asked(task, pair, prompt, request.with_sample_index(sample))
 
     def _take(self, asked: "_Asked", reply: Completion) -> None:
         """Settle a sample as soon as it is answered; one whose verdict is to be forced waits for that."""
@@ -146,7 +146,7 @@ class JudgmentSampler:
         if prefix and self._asks:  # a prefix of the sample's own
             return request
         if task.prompt_key:
-            return request.keyed(f"{task.prompt_key:016x}")
+            return request.with_prompt_key(f"{task.prompt_key:016x}")
         task.prompt_key = int(request.prompt_key, 16)
         return request
 
