@@ -31,7 +31,7 @@ def open_run(config: RunConfig, base: Path, files: Sequence[Path]) -> Iterator[R
         )
     listed = [(base / p).resolve() for p in config.plugins]
     plugins = plugin_manager(dict.fromkeys([*listed, *(p.resolve() for p in files)]))
-    place = Place(base, folder.root, config.hosts.serve)
+    place = Place.of_run(config, base)
     models = ModelPool(lambda model: open_engine(model, place, plugins))
     try:
         with FileLock(folder.lock, timeout=0):

@@ -40,7 +40,7 @@ def check_ahead(context: RunContext) -> None:
 def served_here(model: ModelConfig, context: RunContext) -> bool:
     """Return whether the run starts vLLM's own server for a model."""
     serve = context.config.hosts.serve
-    place = Place(context.base, context.folder.root, serve)
+    place = Place.of_run(context.config, context.base)
     return not serve.command and resolve_engine(model, place).engine == "serve"
 
 

@@ -45,7 +45,7 @@ def opened(
     plugins = plugin_manager(dict.fromkeys([*listed, *(p.resolve() for p in files)]))
     folder = RunLayout(base / config.run)
     progress = ProgressReporter(folder.events, quiet)
-    place = Place(base, folder.root, config.hosts.serve, progress.say)
+    place = Place.of_run(config, base, progress.say)
     models = ModelPool(lambda model: open_engine(model, place, plugins))
     context = RunContext(config, base, folder, plugins, progress, models, Budget())
     _check_names(context)
