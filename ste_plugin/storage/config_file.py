@@ -1,19 +1,14 @@
 """Reading a run's YAML, with errors that name the key, the nearest right one, and the place."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 from ste_plugin.config import RunConfig
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.text import safe_yaml
-from ste_plugin.text.redaction import secret_values
+from ste_plugin.text.redaction import is_secret_setting, secret_values
 from ste_plugin.text.settings_errors import validate_settings
-
-_SECRET = re.compile(
-    r"token|(?:.*_)?(?:api_?key|(?:access|auth|hf|hub|secret|api)_token|password|secret|authorization)"
-)
 
 
 def read_config(path: Path) -> RunConfig:
@@ -39,7 +34,7 @@ def refuse_secrets(value: Any, where: str, place: str = "") -> None:
             refuse_secrets(inner, where, f"{place}.{number}")
     elif isinstance(value, str) and value:
         variable = next((name for v, name in secret_values(os.environ).items() if v in value), None)
-        if variable or _SECRET.fullmatch(place.rpartition(".")[2]):
+        if variable or is_secret_setting(place.rpartition(".")[2]):
             raise ConfigError(
                 f"{where}: {place} holds {f'the value of {variable}' if variable else 'a secret'} (not "
                 "shown here). Secrets come from the environment only: remove it, and name the variable "
