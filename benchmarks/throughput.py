@@ -78,13 +78,13 @@ def run(size: int, rule: str, folder: Path) -> dict[str, float]:
     import ste_plugin.dataset.build  # noqa: F401  imported lazily, else: Python's start is not the stage's
     from benchmarks.stage import made_pairs, without_tokenizer, write_run
     from ste_plugin.run import stages
-    from ste_plugin.run.open_run import opened
+    from ste_plugin.run.open_run import open_run
     from ste_plugin.storage.jsonl import read_json
 
     pairs = made_pairs(math.ceil(size / 2 / RULES[rule]))
     judge, judging = {"model": "none", "engine": "instant"}, {"sampling": rule, "samples": 15}
     config = write_run(folder, pairs, judge, judging)
-    with opened(config, [], quiet=True) as context, without_tokenizer():
+    with open_run(config, [], quiet=True) as context, without_tokenizer():
         began = time.process_time()
         manifest = read_json(stages.generate(context, 1))
         seconds = time.process_time() - began

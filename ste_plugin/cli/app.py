@@ -1,6 +1,7 @@
 """The command object, and the only ways in which commands print."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,21 +35,26 @@ def say(text: object, *, err: bool = False) -> None:
     typer.echo(safe(str(text)), err=err)
 
 
+def say_error(text: str) -> None:
+    """Print an error, in red on a terminal."""
+    typer.secho(safe(text), err=True, fg="red" if sys.stderr.isatty() else None)
+
+
 def show(value: Any) -> None:
     """Print a value as JSON on standard output, for scripts."""
     say(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 @contextmanager
-def opened(config: Path, named: Sequence[Path], **how: Any) -> "Iterator[RunContext]":
+def open_run(config: Path, named: Sequence[Path], **how: Any) -> "Iterator[RunContext]":
     """Open a run; plugins that its config lists must have been named on the command line, too."""
     from ste_plugin.plugins.manager import require_named
-    from ste_plugin.run import open_run
+    from ste_plugin.run import open_run as run_opening
     from ste_plugin.storage.config_file import read_config
 
     listed = [config.resolve().parent / path for path in read_config(config).plugins]
     require_named(listed, named, str(config), "--plugin {}")
-    with open_run.opened(config, named, **how) as context:
+    with run_opening.open_run(config, named, **how) as context:
         yield context
 
 

@@ -26,14 +26,15 @@ def forget(
     """Take an instruction and everything made of it out of a run; name the models that saw it."""
     from dataclasses import asdict
 
-    from ste_plugin.forget import ForgetQuery, open_run, read_run
+    from ste_plugin.forget import ForgetQuery, read_run
     from ste_plugin.forget import forget as forgotten
     from ste_plugin.plugins.manager import require_named
+    from ste_plugin.run.open_run import open_existing
 
     wanted = ForgetQuery.read(match, regex, key)
     config, base = read_run(run)
     require_named([base / path for path in config.plugins], plugin or [], str(run), "--plugin {}")
-    with open_run(config, base, plugin or []) as context:
+    with open_existing(config, base, plugin or []) as context:
         told = forgotten(context, wanted, dry=dry_run)
     show({"dry_run": dry_run, **asdict(told)}) if as_json else _tell(told, dry_run)
 

@@ -74,12 +74,12 @@ def evaluate(
 
 def measure_run(config: Path, iteration: int | None, plugin: list[Path], as_json: bool) -> None:
     """Measure an iteration on the run's dev and test pairs, given pairs and benchmarks."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.evaluation.report import COLUMNS, number_text
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import next_iteration
 
-    with opened(config, plugin, quiet=as_json) as context:
+    with open_run(config, plugin, quiet=as_json) as context:
         number = next_iteration(context) if iteration is None else iteration
         results = stages.evaluate(context, number)
     if as_json:

@@ -50,10 +50,10 @@ def run(
     iteration: Number = None,
 ) -> None:  # fmt: skip
     """Do the whole loop, or what is left of it: generate, train, evaluate, decide."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.run import loop
 
-    with opened(
+    with open_run(
         config, plugin or [], quiet=as_json, redo=redo_of(from_stage, iteration)
     ) as context:
         reports = loop.run(context)
@@ -113,11 +113,11 @@ def generate(
     config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
 ) -> None:
     """Make the next iteration's data set: pool, judgments, rows, manifest."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import next_iteration
 
-    with opened(config, plugin or [], quiet=as_json) as context:
+    with open_run(config, plugin or [], quiet=as_json) as context:
         number = next_iteration(context) if iteration is None else iteration
         manifest = stages.generate(context, number, stages.next_stage(context, number))
     show({"iteration": number, "manifest": str(manifest)}) if as_json else say(manifest)
@@ -128,11 +128,11 @@ def train(
     config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
 ) -> None:
     """Train the next iteration's judge with axolotl, merged and checked."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import next_iteration
 
-    with opened(config, plugin or [], quiet=as_json) as context:
+    with open_run(config, plugin or [], quiet=as_json) as context:
         number = next_iteration(context) if iteration is None else iteration
         model = stages.train(context, number, stages.next_stage(context, number))
     show({"iteration": number, "model": str(model)}) if as_json else say(model)
@@ -160,10 +160,10 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Make a judge from a 135M model on this machine: two iterations, no GPU, about 20 minutes."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.demo import prepare_demo
     from ste_plugin.run import loop
 
     config = prepare_demo(folder)
-    with opened(config, [], quiet=as_json) as context:
+    with open_run(config, [], quiet=as_json) as context:
         tell(context.folder.root, loop.run(context), as_json)

@@ -6,7 +6,8 @@ from typing import Any
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import open_engine
-from ste_plugin.engines.base import ChatRequest, Place, Sampling
+from ste_plugin.engines.base import Place, Sampling
+from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.plugins.manager import named, plugin_manager
 
 
@@ -22,11 +23,9 @@ def judge_once(
     engine = open_engine(
         ModelConfig(model=model, engine="local"), Place(Path.cwd(), Path.cwd()), plugins
     )
-    sampling = Sampling(0.0, 1.0, judge_format.max_new_tokens)
-    prompts = [judge_format.render(instruction, a, b), judge_format.render(instruction, b, a)]
-    requests = [
-        ChatRequest(model, p, sampling, format_version=judge_format.version) for p in prompts
-    ]
+    greedy = Sampling(0.0, 1.0, judge_format.max_new_tokens)
+    make = JudgeRequests(model, judge_format, greedy)
+    requests = [make.judgment_of(instruction, a, b), make.judgment_of(instruction, b, a)]
     try:
         found = {c.key: c.text.strip() for c in engine.complete(requests)}
     finally:

@@ -3,21 +3,20 @@
 from collections.abc import Sequence
 
 from ste_plugin.context import RunContext
-from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
+from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.dispatch import ask
+from ste_plugin.inference.requests import GeneratorRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION
-from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair, user
+from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair
 from ste_plugin.plugins.manager import named
 from ste_plugin.records import Drop, Instruction, ResponsePair
-from ste_plugin.text.sanitize import sanitize_for_model
 
 
-def ask_labels(context: RunContext, prompts: Sequence[tuple[Message, ...]]) -> list[Completion]:
+def ask_labels(context: RunContext, prompts: Sequence[Prompt]) -> list[Completion]:
     """Return the generator's replies to questions for labels, greedily drawn, in their order."""
-    sampling = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=2048)
-    model = context.generator_identity
-    requests = [ChatRequest(model, m, sampling, format_version=LABEL_VERSION) for m in prompts]
+    make = requests_of(context)
+    requests = [make.label(prompt, LABEL_VERSION) for prompt in prompts]
     return _answers(context, requests, "labels", "labelling instructions")
 
 
@@ -28,7 +27,9 @@ def make_pairs(
 
     Those of one instruction stand side by side: what is asked about them begins with the same words.
     """
-    answers = _ask(context, [user(i.text) for i in instructions], "answer", "writing answers")
+    make = requests_of(context)
+    requests = [make.answer(instruction.text) for instruction in instructions]
+    answers = _answers(context, requests, "pairs", "writing answers")
     better: dict[str, str] = {}
     drops: list[Drop] = []
     for instruction, completion in zip(instructions, answers, strict=True):
@@ -62,6 +63,11 @@ def made_by_calls(context: RunContext, instructions: Sequence[Instruction]) -> l
     return [pair for pair in pairs if pair.strategy in calls]
 
 
+def requests_of(context: RunContext) -> GeneratorRequests:
+    """Return what makes the requests to the run's generator; reads the model's folder."""
+    return GeneratorRequests(context.generator_identity, context.config.pairs)
+
+
 def _strategy(context: RunContext, name: str) -> PairStrategy:
     found: PairStrategy = named(context.plugins, "ste_pair_strategies", name, "pairs.strategies")
     return found
@@ -71,6 +77,7 @@ def _ask_worse(
     context: RunContext, name: str, strategy: PairStrategy, instructions: Sequence[Instruction]
 ) -> dict[str, list[Completion]]:
     """Return every instruction's replies, asked call after call until the strategy has enough."""
+    make = requests_of(context)  # reads the model's folder: once, not for every request
     replies: dict[str, list[Completion]] = {i.key: [] for i in instructions}
     going = list(instructions)
     while going:
@@ -82,40 +89,12 @@ def _ask_worse(
         ]
         asked = [(i, strategy.next_prompt(i, [r.text for r in replies[i.key]])) for i in going]
         prompts = [(i, prompt) for i, prompt in asked if prompt is not None]
-        version = f"{name}-{strategy.version}"
-        found = _ask(
-            context, [prompt for _, prompt in prompts], version, f"writing worse answers ({name})"
-        )
+        requests = [make.worse_answer(p, name, strategy.version) for _, p in prompts]
+        found = _answers(context, requests, "pairs", f"writing worse answers ({name})")
         for (instruction, _), completion in zip(prompts, found, strict=True):
             replies[instruction.key].append(completion)
         going = [instruction for instruction, _ in prompts]
     return replies
-
-
-def _ask(
-    context: RunContext, prompts: Sequence[tuple[Message, ...]], version: str, title: str
-) -> list[Completion]:
-    """Return the generator's replies; the run's system turn goes before prompts without their own.
-
-    Control tokens of chat templates in a prompt are made plain: a server would read them as such.
-    """
-    config = context.config.pairs
-    sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
-    system = (Message("system", config.system),) if config.system else ()
-    model = context.generator_identity  # reads the model's folder: once, not for every request
-    safe = [
-        tuple(Message(m.role, sanitize_for_model(m.content)) for m in prompt) for prompt in prompts
-    ]
-    requests = [
-        ChatRequest(
-            model,
-            prompt if prompt[0].role == "system" else system + prompt,
-            sampling,
-            format_version=version,
-        )
-        for prompt in safe
-    ]
-    return _answers(context, requests, "pairs", title)
 
 
 def _answers(

@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from ste_plugin.engines.base import Completion, Message
+from ste_plugin.inference.requests import user
 from ste_plugin.records import Drop, Instruction, ResponsePair, content_key
 
 
@@ -72,11 +73,6 @@ def word_overlap(one: str, other: str) -> float:
     """Return the Jaccard similarity of two texts' words, 0 to 1."""
     a, b = (set(re.findall(r"\w+", text.lower())) for text in (one, other))
     return len(a & b) / max(1, len(a | b))
-
-
-def user(text: str) -> tuple[Message, ...]:
-    """Return a conversation of one user turn."""
-    return (Message("user", text),)
 
 
 @dataclass(frozen=True, slots=True)

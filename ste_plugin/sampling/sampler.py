@@ -5,42 +5,34 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from ste_plugin.context import Iteration
-from ste_plugin.engines.base import ChatRequest, Completion, Sampling
+from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.errors import JudgeError
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.dispatch import fill
+from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.example import Example
-from ste_plugin.records import ORDERS, Drop, Judgment, ResponsePair
+from ste_plugin.records import Drop, Judgment, ResponsePair
 from ste_plugin.sampling.judge_task import CORRECT, NEITHER, WRONG, JudgeTask
 from ste_plugin.sampling.stopping_rules import Rule
+from ste_plugin.sampling.verdict_steps import VerdictStep, verdict_steps
 
 DropReason = Callable[[Judgment, ResponsePair], str | None]
-Due = Callable[[JudgeTask], Sequence[int]]
-"""A question → the numbers of its samples to ask for."""
-Prefix = Callable[[JudgeTask, int], str]
-"""A question and the number of a sample → words to put in the judge's mouth."""
 
 
 class JudgmentSampler:
     """Asks one judge for judgments and reads them back, completion by completion."""
 
-    def __init__(self, iteration: Iteration, file: CompletionStore, reason: DropReason) -> None:
+    def __init__(self, iteration: Iteration, store: CompletionStore, reason: DropReason) -> None:
         """`reason` tells why a judgment must not be trained on, or None: such a one settles nothing."""
-        context, config = iteration.context, iteration.context.config.judging
-        self._session, self._judge = context, iteration.judge
-        self._file, self._reason = file, reason
+        context = iteration.context
+        self._context, self._judge = context, iteration.judge
+        self._store, self._reason = store, reason
         self._judge_format: JudgeFormat = context.judge_format
-        self._version = self._judge_format.version
-        self._model = model_identity(iteration.judge, context.base)
-        self._sampling = Sampling(
-            config.temperature,
-            config.top_p,
-            config.max_new_tokens or self._judge_format.max_new_tokens,
-        )
-        self._forces = config.force_verdict
-        self._asks = self._judge_format.reasons or not config.force_verdict
+        model = model_identity(iteration.judge, context.base)
+        requests = JudgeRequests.of_config(model, self._judge_format, context.config.judging)
+        self._steps = verdict_steps(requests, store)
 
     def sample(self, tasks: Sequence[JudgeTask], rule: Rule, max_samples: int) -> None:
         """Draw samples of every question until the rule, or the budget, says that it is enough."""
@@ -52,10 +44,8 @@ class JudgmentSampler:
 
     def draw(self, wave: Sequence[JudgeTask]) -> None:
         """Draw the samples that these questions want."""
-        if self._asks:
-            self._fill("judging", wave, lambda q: q.unread, lambda *_: "")
-        if self._forces:
-            self._fill("forcing verdicts", wave, self._owed, self._prefix)
+        for step in self._steps:
+            self._fill(step, wave)
         for task in wave:  # what was on file before, or answers a question with the same words
             for sample in task.unread:
                 if found := self._read(task, sample):
@@ -83,106 +73,58 @@ class JudgmentSampler:
 
     def example_reply(self, tasks: Sequence[JudgeTask]) -> str:
         """Return the end of one reply, to show what the judge says."""
+        step = self._steps[0]
         for task in tasks:
-            for i in range(len(task.outcomes)):
-                if reply := self._said(task, i):
+            for sample in range(len(task.outcomes)):
+                prompt, prefix = step.locate(task, sample)
+                if not prefix and (reply := self._store.read(prompt, sample)):
                     return reply.text.strip()[-160:]
         return ""
 
     @property
     def stopped(self) -> bool:
         """Return whether the budget left samples out."""
-        return self._session.budget.stopped
+        return self._context.budget.stopped
 
-    def _fill(self, title: str, wave: Sequence[JudgeTask], due: Due, prefix: Prefix) -> None:
+    def _fill(self, step: VerdictStep, wave: Sequence[JudgeTask]) -> None:
         """Ask for those samples that the file lacks; prompts are rendered as the engine takes them."""
-        context, asked = self._session, dict[str, _Asked]()
+        context, asked = self._context, dict[str, _Asked]()
 
-        def wanted() -> Iterator[ChatRequest]:
+        def missing() -> Iterator[ChatRequest]:
             for task in wave:
-                if samples := due(task):
-                    for one in self._requests(task, samples, prefix):
-                        key = one.request.key
+                if samples := step.pending(task):
+                    pair = task.pair
+                    for request in step.requests(task, pair, samples):
+                        key = request.key
                         # two strategies may make the very same pair: it is asked about once
-                        if key in asked or self._file.holds(one.prompt, one.request.sample_index):
+                        if key in asked or self._holds(request):
                             bar.step()
                         else:
-                            asked[key] = one
-                            yield one.request
+                            asked[key] = _Asked(task, pair, request)
+                            yield request
 
-        def took(reply: Completion) -> None:
-            if one := asked.pop(reply.key, None):
-                self._take(one, reply)
+        def take(reply: Completion) -> None:
+            if (one := asked.pop(reply.key, None)) and step.settles(reply):
+                index, prefix = one.request.sample_index, one.request.prefix
+                judgment = self._judgment(one.task, index, reply, prefix)
+                self._settle(one.task, index, judgment, one.pair)
 
         total = sum(len(task.unread) for task in wave)
-        with context.progress.bar(title, total) as bar:
+        with context.progress.bar(step.title, total) as bar:
             engine = context.models.use(self._judge)
-            fill(engine, wanted(), self._file, bar, context.budget, title, took)
+            fill(engine, missing(), self._store, bar, context.budget, step.title, take)
 
-    def _requests(
-        self, task: JudgeTask, samples: Sequence[int], prefix: Prefix
-    ) -> Iterator["_Asked"]:
-        pair, request, prompt = task.pair, None, 0
-        for sample in samples:
-            words = prefix(task, sample)
-            if request is None or request.prefix != words:
-                request = self._request(task, pair, words)
-                prompt = int(request.prompt_key, 16)
-            yield _Asked(task, pair, prompt, request.with_sample_index(sample))
-
-    def _take(self, asked: "_Asked", reply: Completion) -> None:
-        """Settle a sample as soon as it is answered; one whose verdict is to be forced waits for that."""
-        task, request = asked.task, asked.request
-        if request.prefix or not self._to_force(reply):
-            judgment = self._judgment(task, request.sample_index, reply, request.prefix)
-            self._settle(task, request.sample_index, judgment, asked.pair)
-
-    def _request(self, task: JudgeTask, pair: ResponsePair, prefix: str) -> ChatRequest:
-        """Return the request for a judgment or, after a prefix, for the letter that ends it."""
-        turns = self._judge_format.render_pair(pair.instruction, pair.better, pair.worse, task.gold)
-        request = ChatRequest(
-            self._model, turns, self._sampling, 0, prefix, ORDERS if prefix else (), self._version
-        )
-        if prefix and self._asks:  # a prefix of the sample's own
-            return request
-        if task.prompt_key:
-            return request.with_prompt_key(f"{task.prompt_key:016x}")
-        task.prompt_key = int(request.prompt_key, 16)
-        return request
-
-    def _prompt_key(self, task: JudgeTask, prefix: str = "") -> int:
-        """Return the number that a prompt's key is."""
-        if task.prompt_key and not (prefix and self._asks):
-            return task.prompt_key
-        return int(self._request(task, task.pair, prefix).prompt_key, 16)
-
-    def _said(self, task: JudgeTask, sample: int) -> Completion | None:
-        """Return what the judge said by itself, if it was asked."""
-        return self._file.read(self._prompt_key(task), sample) if self._asks else None
-
-    def _prefix(self, task: JudgeTask, sample: int) -> str:
-        """Return the words to put in the judge's mouth: its own, then the closing ones."""
-        reply = self._said(task, sample)
-        said, cut = (reply.text, reply.finish_reason == "length") if reply else ("", False)
-        return self._judge_format.forced_prefix(said, cut_off=cut)
-
-    def _owed(self, task: JudgeTask) -> list[int]:
-        """Return the samples whose verdict is to be forced: not those that were never answered."""
-        if not self._asks:
-            return list(task.unread)
-        said = ((i, self._said(task, i)) for i in task.unread)
-        return [i for i, reply in said if reply and self._to_force(reply)]
-
-    def _to_force(self, reply: Completion) -> bool:
-        return self._forces and self._judge_format.parse(reply.text) is None
+    def _holds(self, request: ChatRequest) -> bool:
+        return self._store.holds(int(request.prompt_key, 16), request.sample_index)
 
     def _read(self, task: JudgeTask, sample: int) -> Judgment | Drop | None:
-        """Return the judgment of a sample: its own words, or the forced ones where these are there."""
-        reply, prefix = self._said(task, sample), ""
-        if self._forces and (reply is None or self._to_force(reply)):
-            prefix = self._prefix(task, sample)
-            reply = self._file.read(self._prompt_key(task, prefix), sample)
-        return None if reply is None else self._judgment(task, sample, reply, prefix)
+        """Return the judgment of a sample, from the first reply on file that settles it."""
+        for step in self._steps:
+            prompt, prefix = step.locate(task, sample)
+            reply = self._store.read(prompt, sample)
+            if reply and step.settles(reply):
+                return self._judgment(task, sample, reply, prefix)
+        return None
 
     def _judgment(
         self, task: JudgeTask, sample: int, reply: Completion, prefix: str
@@ -209,8 +151,6 @@ class _Asked(msgspec.Struct, frozen=True):
 
     task: JudgeTask
     pair: ResponsePair
-    prompt: int
-    """The number that the request's prompt key is."""
     request: ChatRequest
 
 

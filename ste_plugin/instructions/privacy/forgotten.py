@@ -31,7 +31,7 @@ def forgotten(root: Path) -> list[Forgotten]:
     return read_records(path, Forgotten) if path.exists() else []
 
 
-def remember(root: Path, entries: Iterable[Forgotten]) -> None:
+def append_forgotten(root: Path, entries: Iterable[Forgotten]) -> None:
     """Add to the list of what a run has forgotten."""
     with appending(root / NAME) as file:
         file.writelines(map(record_line, entries))

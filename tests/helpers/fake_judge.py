@@ -1,0 +1,50 @@
+"""An engine without a model, for runs in tests: what it says depends on the model's options."""
+
+from ste_plugin.config import ModelConfig
+from ste_plugin.engines import ChatRequest, Place
+from ste_plugin.testing import FakeEngine
+
+
+def create(model: ModelConfig, _: Place) -> FakeEngine:
+    """Return an engine that writes answers, and judges as `options: {judges: …}` says."""
+    judges, thinks = model.options.get("judges", "well"), model.options.get("thinks", False)
+    thought = "<think>What was asked?</think>\n\n" if thinks else ""
+    return FakeEngine(lambda request: reply(request, judges, thought))
+
+
+def reply(request: ChatRequest, judges: str | float, thought: str = "") -> str:
+    prompt = request.messages[-1].content
+    if "[Answer A]" in prompt:
+        return judgment(prompt, judges, request)
+    return thought + written_reply(prompt)
+
+
+def written_reply(prompt: str) -> str:
+    if "Reply with the new instruction alone" in prompt:
+        return f"Tell me about topic {len(prompt)} at once, please"
+    return "" if "silence" in prompt else f"Reply to <{prompt}>"
+
+
+def judgment(prompt: str, judges: str | float, request: ChatRequest) -> str:
+    asked = prompt.split("[Instruction]\n")[1].split("\n\n[Answer A]")[0]
+    first = prompt.split("[Answer A]\n")[1].split("\n\n[Answer B]")[0]
+    right = "A" if first.endswith(f"Reply to <{asked}>") else "B"
+    if request.choices:
+        return right
+    match judges:
+        case "never":
+            return "Hard to say."
+        case "always A":
+            return "Final verdict: [[A]]"
+        case float():  # right so often, each sample by its own chance
+            letter = right if request.seed / 2**60 < judges else {"A": "B", "B": "A"}[right]
+            return f"Sample {request.sample_index} prefers it. Final verdict: [[{letter}]]"
+        case "sees A":  # right whenever the better one comes first, and one time in four otherwise
+            lucky = right == "A" or request.seed % 4 == 0
+            return f"Final verdict: [[{right if lucky else 'A'}]]"
+        case "at times nothing":  # its first sample of every question states no verdict
+            return f"Final verdict: [[{right}]]" if request.sample_index else "Hard to say."
+        case "half":
+            letter = right if request.sample_index % 2 else {"A": "B", "B": "A"}[right]
+            return f"It is better. Final verdict: [[{letter}]]"
+    return f"  It answers what was asked. Final verdict: [[{right}]]\n"
