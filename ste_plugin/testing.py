@@ -58,7 +58,7 @@ class FakeEngine:
     def _say(self, request: ChatRequest) -> tuple[str, bool]:
         """Return the reply and whether it is whole."""
         greedy = request.sampling.temperature == 0
-        asked = request.sample(0) if greedy else request
+        asked = request.with_sample_index(0) if greedy else request
         text = self._reply(asked)
         if request.choices:
             drawn = request.choices[asked.seed % len(request.choices)]

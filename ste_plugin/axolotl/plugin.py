@@ -16,7 +16,7 @@ from ste_plugin.axolotl.config_checks import check_config
 from ste_plugin.axolotl.row_checks import check_rows, check_tokens
 from ste_plugin.axolotl.settings import STESettings, read_settings
 from ste_plugin.engines.identity import fingerprint
-from ste_plugin.engines.model_folder import check_model, copy_tokenizer
+from ste_plugin.engines.model_folder import check_trained_model, copy_tokenizer
 from ste_plugin.errors import PluginError
 from ste_plugin.storage import training_manifest
 from ste_plugin.storage.dataset_manifest import Manifest, read_manifest, rows_of_rl
@@ -103,7 +103,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         output = Path(cfg.output_dir)
         final = merged(cfg) if cfg.adapter and self.settings.merge else output
         if not (cfg.adapter and not self.settings.merge):
-            check_model(final)
+            check_trained_model(final)
         sync_files(final)
         sync_folder(output.absolute().parent)
         replace_json(output / training_manifest.NAME, self.completed(cfg, final))

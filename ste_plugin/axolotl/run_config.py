@@ -8,7 +8,7 @@ from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import ConfigError
 from ste_plugin.storage.dataset_manifest import Manifest, rows_of_rl
 from ste_plugin.text import safe_yaml
-from ste_plugin.text.settings_errors import validated
+from ste_plugin.text.settings_errors import validate_settings
 
 PLUGIN = "ste_plugin.axolotl.STEPlugin"
 
@@ -46,7 +46,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
 def check_own_block(recipe: dict[str, Any], path: Path) -> None:
     """Raise ConfigError for a wrong key or value in a recipe's block `ste:`."""
     own = recipe.get("ste") or {}
-    validated(STESettings, {"manifest": "laid over later", **own}, f"{path}: ste")
+    validate_settings(STESettings, {"manifest": "laid over later", **own}, f"{path}: ste")
 
 
 def is_axolotl_config(path: Path) -> bool:

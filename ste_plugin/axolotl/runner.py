@@ -16,7 +16,7 @@ from ste_plugin.config import HostConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.model_folder import refuse_pickles
 from ste_plugin.errors import DataError, HostError
-from ste_plugin.hosts.run_host import interpreter, require, run_host
+from ste_plugin.hosts.run_host import python_of, require_module, run_host
 from ste_plugin.storage.dataset_manifest import Manifest, read_manifest, rows_of_rl
 from ste_plugin.storage.durable import move
 from ste_plugin.storage.jsonl import replace_bytes
@@ -48,7 +48,7 @@ def train(
     if final := finished(output, config, data):
         return final
     refuse_pickles(Path(model))
-    require_host(interpreter(host))
+    require_host(python_of(host))
     _clear(output)
     _train(config, output, host)
     final = finished(output, config, data)
@@ -92,8 +92,8 @@ def require_host(python: str) -> str:
 
     Raises: HostError naming what is missing there and the command that installs it.
     """
-    version = require(python, "axolotl", INSTALL)
-    require(python, "ste_plugin", "pip install ste-plugin")
+    version = require_module(python, "axolotl", INSTALL)
+    require_module(python, "ste_plugin", "pip install ste-plugin")
     return version
 
 
@@ -126,7 +126,7 @@ def _train(config: dict[str, Any], output: Path, host: HostConfig) -> None:
     if Path(config["base_model"]).is_dir():
         env["HF_HUB_OFFLINE"] = "1"
     run_host(
-        [interpreter(host), "-m", "axolotl.cli.train", str(written)],
+        [python_of(host), "-m", "axolotl.cli.train", str(written)],
         env=env,
         log=log_of(output),
         timeout_minutes=host.timeout_minutes,

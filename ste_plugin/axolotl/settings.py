@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from ste_plugin.config import Positive, Strict
 from ste_plugin.errors import ConfigError
-from ste_plugin.text.settings_errors import validated
+from ste_plugin.text.settings_errors import validate_settings
 
 
 class STESettings(Strict):
@@ -52,4 +52,4 @@ def read_settings(cfg: Mapping[str, Any]) -> STESettings:
             "ste:\n  manifest: runs/NAME/iter-01/dataset/manifest.json"
         )
     # axolotl's own dictionaries answer every missing key with None
-    return validated(STESettings, {key: raw[key] for key in raw}, "ste")
+    return validate_settings(STESettings, {key: raw[key] for key in raw}, "ste")

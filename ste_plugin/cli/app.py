@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ste_plugin import __version__
-from ste_plugin.text.redaction import hidden
+from ste_plugin.text.redaction import redact
 from ste_plugin.text.sanitize import escape_for_terminal
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ app = typer.Typer(
 
 def safe(text: str) -> str:
     """Return a text that steers no terminal and holds no secret: all that commands print goes through it."""
-    return escape_for_terminal(hidden(text))
+    return escape_for_terminal(redact(text))
 
 
 def say(text: object, *, err: bool = False) -> None:

@@ -152,14 +152,10 @@ def show_table(root: Path, as_json: bool) -> None:
 
 def print_table(lines: list[dict[str, Any]]) -> None:
     """Print judges line by line."""
-    from rich.console import Console
-
     from ste_plugin.evaluation.report import judges_table
+    from ste_plugin.progress import make_console
 
-    console = Console(
-        highlight=False, markup=False, emoji=False, width=None if Console().is_terminal else 160
-    )
-    console.print(judges_table(lines))
+    make_console(pipe_width=160).print(judges_table(lines))
 
 
 def parsed(text: str, where: str) -> dict[str, Any]:

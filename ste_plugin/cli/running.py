@@ -79,9 +79,8 @@ def redo_of(stage: str | None, iteration: int | None) -> Any:
 
 def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type-arg]
     """Print a finished run's tables, or its report as JSON."""
-    from rich.console import Console
-
     from ste_plugin.evaluation import report as tables
+    from ste_plugin.progress import make_console
     from ste_plugin.storage.config_file import read_kept
     from ste_plugin.storage.jsonl import read_json
 
@@ -89,9 +88,7 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
     if as_json:
         show(report)
         return
-    console = Console(
-        highlight=False, markup=False, emoji=False, width=None if Console().is_terminal else 132
-    )
+    console = make_console(pipe_width=132)
     names = [n for n in reports[0].evaluations if all(n in r.evaluations for r in reports)]
     for name in [n for n in names if n != "dev"] or names:
         console.print(tables.iterations_table(reports, name))

@@ -9,7 +9,7 @@ from ste_plugin.engines.base import Message
 from ste_plugin.errors import EngineError
 from ste_plugin.judging.example import Example
 from ste_plugin.records import Judgment
-from ste_plugin.text.sanitize import special_tokens
+from ste_plugin.text.sanitize import special_token_pattern
 
 _AT_ONCE = 256
 """Examples to tokenize together: a fast tokenizer works on them on all cores."""
@@ -35,7 +35,7 @@ def count_tokens(model: str, examples: Iterable[Example]) -> Iterator[int | None
         raise EngineError(
             f"{model}: its tokenizer has no chat template; use an instruction-tuned one."
         )
-    special = special_tokens(tokenizer)
+    special = special_token_pattern(tokenizer)
     for some in _batches(examples):
         steering = [bool(special and special.search(_said(e))) for e in some]
         lengths = _lengths(tokenizer, some)

@@ -117,7 +117,7 @@ def _forced(
     make: JudgeRequests, request: ChatRequest, replies: _Replies, samples: int
 ) -> Iterator[str]:
     """Yield the keys of the requests for a letter, behind nothing and behind every sample's words."""
-    said = [None, *(replies.get(request.sample(number)) for number in range(samples))]
+    said = [None, *(replies.get(request.with_sample_index(number)) for number in range(samples))]
     for prefix in {make.forced_prefix(reply) for reply in said}:
         yield make.forced(request, prefix).prompt_key
 

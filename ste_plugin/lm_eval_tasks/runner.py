@@ -11,7 +11,7 @@ from typing import Any
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
-from ste_plugin.hosts.run_host import ask, interpreter, require, run_host
+from ste_plugin.hosts.run_host import python_of, require_module, run_host, run_python
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks.benchmarks import files_of, read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
@@ -64,7 +64,7 @@ def evaluate(
     done = finished(out / "results.json", asked)
     if done:
         return done
-    python = interpreter(host)
+    python = python_of(host)
     version = require_host(python, config.backend)
     before, started = set(sample_files(out, task)), time.monotonic()
     run_host(
@@ -157,16 +157,16 @@ def require_host(python: str, backend: str) -> str:
     Raises: HostError naming what is missing there and the command that installs it; ConfigError for a
     backend that this lm-eval has not.
     """
-    version = require(python, "lm_eval", INSTALL)
-    require(python, "ste_plugin", INSTALL)  # the task's classes live in it
+    version = require_module(python, "lm_eval", INSTALL)
+    require_module(python, "ste_plugin", INSTALL)  # the task's classes live in it
     _require_backend(python, backend)
     for module in _BACKEND_NEEDS.get(backend, ()):
-        require(python, module, f"pip install 'lm-eval[{backend}]'")
+        require_module(python, module, f"pip install 'lm-eval[{backend}]'")
     return version
 
 
 def _require_backend(python: str, backend: str) -> None:
-    asked = ask(python, _ASK_BACKENDS)
+    asked = run_python(python, _ASK_BACKENDS)
     if asked.returncode != 0:  # lm-eval itself will say what is wrong with it
         return
     known = json.loads(asked.stdout)

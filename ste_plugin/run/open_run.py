@@ -83,7 +83,7 @@ def _make_context(
     plugins = plugin_manager(dict.fromkeys([*listed, *(path.resolve() for path in files)]))
     folder = RunLayout(base / config.run)
     progress = ProgressReporter(folder.events, quiet)
-    place = Place(base, folder.root, config.hosts.serve, progress.say)
+    place = Place.of_run(config, base, progress.say)
     models = ModelPool(lambda model: open_engine(model, place, plugins))
     return RunContext(config, base, folder, plugins, progress, models, Budget())
 

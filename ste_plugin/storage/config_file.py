@@ -1,19 +1,14 @@
 """Reading a run's YAML, with errors that name the key, the nearest right one, and the place."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 from ste_plugin.config import RunConfig
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.text import safe_yaml
-from ste_plugin.text.redaction import secrets
-from ste_plugin.text.settings_errors import validated
-
-_SECRET = re.compile(
-    r"token|(?:.*_)?(?:api_?key|(?:access|auth|hf|hub|secret|api)_token|password|secret|authorization)"
-)
+from ste_plugin.text.redaction import is_secret_setting, secret_values
+from ste_plugin.text.settings_errors import validate_settings
 
 
 def read_config(path: Path) -> RunConfig:
@@ -23,7 +18,7 @@ def read_config(path: Path) -> RunConfig:
     """
     raw = read_yaml(path)
     refuse_secrets(raw, str(path))
-    return validated(RunConfig, raw, str(path))
+    return validate_settings(RunConfig, raw, str(path))
 
 
 def refuse_secrets(value: Any, where: str, place: str = "") -> None:
@@ -38,8 +33,8 @@ def refuse_secrets(value: Any, where: str, place: str = "") -> None:
         for number, inner in enumerate(value):
             refuse_secrets(inner, where, f"{place}.{number}")
     elif isinstance(value, str) and value:
-        variable = next((name for v, name in secrets(os.environ).items() if v in value), None)
-        if variable or _SECRET.fullmatch(place.rpartition(".")[2]):
+        variable = next((name for v, name in secret_values(os.environ).items() if v in value), None)
+        if variable or is_secret_setting(place.rpartition(".")[2]):
             raise ConfigError(
                 f"{where}: {place} holds {f'the value of {variable}' if variable else 'a secret'} (not "
                 "shown here). Secrets come from the environment only: remove it, and name the variable "
@@ -77,7 +72,7 @@ def read_kept(path: Path) -> RunConfig:
     Raises: DataError where that is not what `ste run` wrote.
     """
     try:
-        return validated(RunConfig, _read_started(path), str(path))
+        return validate_settings(RunConfig, _read_started(path), str(path))
     except ConfigError as error:
         raise DataError(f"{error}\n{_RESTORE}") from error
 

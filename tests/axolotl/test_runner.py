@@ -14,9 +14,9 @@ import yaml
 from ste_plugin.axolotl import runner as axolotl
 from ste_plugin.axolotl.run_config import PLUGIN, overlay
 from ste_plugin.config import HostConfig
-from ste_plugin.engines.model_folder import check_model
+from ste_plugin.engines.model_folder import check_trained_model
 from ste_plugin.errors import DataError, HostError
-from ste_plugin.hosts.run_host import require, run_host
+from ste_plugin.hosts.run_host import require_module, run_host
 from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.training_manifest import trained_model
 from tests.helpers.manifests import written
@@ -279,14 +279,14 @@ def test_torn_or_unmerged_weights_are_no_model(tiny_model, tmp_path):
 
     folder = shutil.copytree(tiny_model, tmp_path / "model")
     weights = folder / "model.safetensors"
-    check_model(folder)
+    check_trained_model(folder)
     content = weights.read_bytes()
     weights.write_bytes(content[:-100])
     with pytest.raises(HostError, match="torn"):
-        check_model(folder)
+        check_trained_model(folder)
     weights.write_bytes(content.replace(b"model.layers.0.mlp", b"base_layer.0.mlp00"))
     with pytest.raises(HostError, match="not merged"):
-        check_model(folder)
+        check_trained_model(folder)
 
 
 def run(code: str, log: Path, timeout_minutes: int | None = None) -> None:
@@ -344,5 +344,5 @@ def test_an_interrupt_ends_the_command_and_its_children(tmp_path):
 
 def test_a_missing_host_is_answered_with_the_command_that_installs_it():
     with pytest.raises(HostError, match="no_such_host is not installed(.|\n)*pip install it"):
-        require(sys.executable, "no_such_host", "pip install it")
-    assert require(sys.executable, "pytest", "")[0].isdigit()
+        require_module(sys.executable, "no_such_host", "pip install it")
+    assert require_module(sys.executable, "pytest", "")[0].isdigit()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ste_plugin.errors import DataError
-from ste_plugin.text.file_type import HEAD, foreign
+from ste_plugin.text.file_type import HEAD_BYTES, explain_file_type
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
@@ -41,7 +41,7 @@ def located_text(source: "SourceConfig", base: Path) -> Path:
 def refuse_foreign(path: Path) -> None:
     """Raise DataError for a file whose first bytes say that it is compressed, Parquet or UTF-16."""
     with readable(path), path.open("rb") as file:
-        if other := foreign(file.read(HEAD)):
+        if other := explain_file_type(file.read(HEAD_BYTES)):
             raise DataError(f"{path}: expected text in UTF-8, {other}")
 
 
