@@ -103,10 +103,7 @@ def judged_by_votes(sequences, folder, **settings):
         judged = read_replies(
             labelled, sample["filtered_resps"], VERDICT, JudgeSettings(**settings)
         )
-        found += [
-            (judged.verdict_a, len(judged.samples_a)),
-            (judged.verdict_b, len(judged.samples_b)),
-        ]
+        found += [(order.own, len(order.samples)) for order in judged.orders]
     assert [n for _, n in found] == drawn
     return sequences, found
 

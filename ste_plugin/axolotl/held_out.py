@@ -13,7 +13,7 @@ from ste_plugin.engines.chat import added_token, render_chat
 from ste_plugin.errors import ConfigError
 from ste_plugin.lm_eval_tasks.bootstrap import value_of
 from ste_plugin.lm_eval_tasks.figures import Figure
-from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
+from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.metrics import METRICS
 from ste_plugin.records import ORDERS, Verdict
 from ste_plugin.storage.dataset_manifest import Manifest
@@ -45,11 +45,15 @@ def read_held_out(manifest: Manifest, pairs: int) -> list[HeldOutPrompt]:
     rows = islice(manifest.rows("judge-dev"), pairs * len(ORDERS))
     return [
         HeldOutPrompt(
-            row["pair"], row["subset"], row["instruction"], row["better_is"],
-            tuple(Message(**turn) for turn in row["messages"]), row["opening"],
+            pair=row["pair"],
+            subset=row["subset"],
+            instruction=row["instruction"],
+            gold=row["better_is"],
+            messages=tuple(Message(**turn) for turn in row["messages"]),
+            opening=row["opening"],
         )
         for _, row in rows
-    ]  # fmt: skip
+    ]
 
 
 def figures(
@@ -57,14 +61,12 @@ def figures(
 ) -> dict[str, float]:
     """Return `judge_<metric>` for each of REPORTED that the verdicts define."""
     given = {(p.pair, p.gold): v for p, v in zip(prompts, verdicts, strict=True)}
-    judged = [
-        JudgedPair(p.pair, p.subset, p.instruction, given[p.pair, "A"], given[p.pair, "B"],
-                   None, None, 0, 0)
-        for p in prompts if p.gold == "A"
-    ]  # fmt: skip
-    figures = {m: Figure(METRICS[m]) for m in REPORTED}
-    found = {m: value_of(figure.term(pair) for pair in judged) for m, figure in figures.items()}
-    return {f"judge_{m}": value for m, value in found.items() if value is not None}
+    pairs = []
+    for prompt in (p for p in prompts if p.gold == "A"):
+        orders = tuple(OrderVerdict(gold, given[prompt.pair, gold]) for gold in ORDERS)
+        pairs.append(JudgedPair(prompt.pair, prompt.subset, prompt.instruction, orders, 0, 0))
+    values = {m: value_of(map(Figure(METRICS[m]).term, pairs)) for m in REPORTED}
+    return {f"judge_{m}": value for m, value in values.items() if value is not None}
 
 
 def in_batches(prompts: Sequence[HeldOutPrompt], size: int) -> Iterator[list[int]]:

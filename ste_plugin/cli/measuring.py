@@ -143,7 +143,7 @@ def show_table(root: Path, as_json: bool) -> None:
     from ste_plugin.evaluation.report import judge_line, name_of
 
     lines = [
-        judge_line(name_of(number), name, found.told)
+        judge_line(name_of(number), name, found.results)
         for number, evaluations in iterations_at(root).items()
         for name, found in evaluations.items()
     ]

@@ -93,7 +93,7 @@ def compare(first: Path, second: Path) -> tuple[dict[str, Comparison], dict[str,
     done: dict[str, Comparison] = {}
     refused: dict[str, str] = {}
     for name in [name for name in ours if name in theirs]:
-        why = differing(ours[name].told, theirs[name].told)
+        why = differing(ours[name].results, theirs[name].results)
         if why:
             refused[name] = why
         else:
@@ -138,7 +138,7 @@ def _common(ours: Evaluation, theirs: Evaluation) -> tuple[list[Outcome], list[O
     a, b = ours.outcomes(), theirs.outcomes()
     shared = [key for key in a if key in b]
     if not shared:
-        raise DataError(f"{ours.place} and {theirs.place}: no labelled pair that both judged.")
+        raise DataError(f"{ours.path} and {theirs.path}: no labelled pair that both judged.")
     return [a[key] for key in shared], [b[key] for key in shared]
 
 

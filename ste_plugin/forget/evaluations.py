@@ -10,7 +10,7 @@ from ste_plugin.forget.cutting import JsonlEditor, Row
 from ste_plugin.forget.wanted import ForgetQuery, Selection, files_named
 from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.judged_file import JUDGED, pairs_hash, read_judged
-from ste_plugin.lm_eval_tasks.runner import SEED, rows_of
+from ste_plugin.lm_eval_tasks.runner import SEED, read_documents
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.jsonl import read_json
 
@@ -64,7 +64,7 @@ def _refigure(folder: Path, held_out: dict[str, Path], scissors: JsonlEditor) ->
         settings = replace(_settings(results), data=data)
         fresh["data"] = str(data)
         fresh["data_sha256"] = hashlib.sha256(data.read_bytes()).hexdigest()
-        fresh["pairs_sha256"] = pairs_hash(row.to_doc() for row in rows_of(settings))
+        fresh["pairs_sha256"] = pairs_hash(row.to_doc() for row in read_documents(settings))
     if fresh != results:
         scissors.json(place, fresh)
 
