@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ste_plugin.axolotl import strategies
-from ste_plugin.axolotl.settings import STESettings
+from ste_plugin.axolotl.settings import AxolotlConfig, STESettings
 from ste_plugin.errors import ConfigError
 from ste_plugin.storage.dataset_manifest import Manifest, rows_of_rl
-
-Config = Mapping[str, Any]
 
 TYPES = {
     "sft": "chat_template",
@@ -19,7 +17,7 @@ TYPES = {
 """Row format → axolotl's `type` of the data set."""
 
 
-def changes(cfg: Config, settings: STESettings, manifest: Manifest) -> dict[str, Any]:
+def changes(cfg: AxolotlConfig, settings: STESettings, manifest: Manifest) -> dict[str, Any]:
     """Return key → value of all that must be set in a config before axolotl validates it.
 
     Applied to its own result it changes nothing more.
@@ -32,7 +30,7 @@ def changes(cfg: Config, settings: STESettings, manifest: Manifest) -> dict[str,
         keys[key] = unless_set(cfg, key, value, why)
     if settings.select_best:
         keys["load_best_model_at_end"] = True  # axolotl's validation would make it false
-    return {key: value for key, value in keys.items() if plain(cfg.get(key)) != value}
+    return {key: value for key, value in keys.items() if to_builtins(cfg.get(key)) != value}
 
 
 _NEEDED = {
@@ -51,7 +49,7 @@ _NEEDED = {
 
 
 def data_changes(
-    cfg: Config, settings: STESettings, manifest: Manifest, rows: str
+    cfg: AxolotlConfig, settings: STESettings, manifest: Manifest, rows: str
 ) -> dict[str, Any]:
     """Return the keys that say which data sets to train and evaluate on.
 
@@ -79,12 +77,12 @@ def entry(manifest: Manifest, name: str) -> dict[str, Any]:
 
 def append_missing(entries: Any, added: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a config's entries, then those to add that are not among them yet."""
-    existing = [plain(e) for e in entries or []]
+    existing = [to_builtins(e) for e in entries or []]
     paths = {e.get("path") for e in existing}
     return existing + [e for e in added if e["path"] not in paths]
 
 
-def unless_set(cfg: Config, key: str, wanted: Any, why: str) -> Any:
+def unless_set(cfg: AxolotlConfig, key: str, wanted: Any, why: str) -> Any:
     """Return the value wanted. Raises: ConfigError where the user set another."""
     if cfg.get(key) not in (None, wanted):
         raise ConfigError(
@@ -94,8 +92,8 @@ def unless_set(cfg: Config, key: str, wanted: Any, why: str) -> Any:
     return wanted
 
 
-def plain(value: Any) -> Any:
+def to_builtins(value: Any) -> Any:
     """Return a value with axolotl's dictionaries made plain ones."""
     if isinstance(value, Mapping):
-        return {k: plain(value[k]) for k in value if value[k] is not None}
-    return [plain(v) for v in value] if isinstance(value, list) else value
+        return {k: to_builtins(value[k]) for k in value if value[k] is not None}
+    return [to_builtins(v) for v in value] if isinstance(value, list) else value

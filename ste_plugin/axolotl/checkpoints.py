@@ -1,19 +1,18 @@
 """Choosing the checkpoint by the judge: the training arguments for it, for SFT and RL alike."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from ste_plugin.axolotl.changes import unless_set
+from ste_plugin.axolotl.settings import AxolotlConfig
 from ste_plugin.errors import ConfigError
 
-Config = Mapping[str, Any]
 Schedule = tuple[str, float | None]
-"""(strategy, steps): `("steps", 50)`, `("epoch", None)`; 0.125 steps are a share of the training."""
+"""(strategy, steps): `("steps", 50)`, `("epoch", None)`; 0.125 steps: a share of the training."""
 BEST: Schedule = ("best", None)
 """A checkpoint whenever an evaluation is the best so far."""
 
 
-def select_best_args(cfg: Config, metric: str) -> dict[str, Any]:
+def select_best_args(cfg: AxolotlConfig, metric: str) -> dict[str, Any]:
     """Return training arguments that keep the checkpoint whose `eval_<metric>` is highest.
 
     They go in through `get_training_args`, since axolotl's RL builder ignores the same keys of the
@@ -30,7 +29,7 @@ def select_best_args(cfg: Config, metric: str) -> dict[str, Any]:
     return args
 
 
-def select_best_keys(cfg: Config, metric: str) -> dict[str, Any]:
+def select_best_keys(cfg: AxolotlConfig, metric: str) -> dict[str, Any]:
     """Return the keys that name the metric. Raises: ConfigError where the user named another."""
     why = f"ste.select_best: {metric} chooses the checkpoint"
     return {
@@ -40,7 +39,7 @@ def select_best_keys(cfg: Config, metric: str) -> dict[str, Any]:
     }
 
 
-def schedules(cfg: Config) -> tuple[Schedule, Schedule]:
+def schedules(cfg: AxolotlConfig) -> tuple[Schedule, Schedule]:
     """Return when to evaluate and when to save; what is not set follows the other.
 
     Raises: ConfigError where the best evaluation could fall between two checkpoints: transformers
@@ -58,7 +57,7 @@ def schedules(cfg: Config) -> tuple[Schedule, Schedule]:
     return evaluate, save
 
 
-def schedule(cfg: Config, kind: str) -> Schedule | None:
+def schedule(cfg: AxolotlConfig, kind: str) -> Schedule | None:
     """Return when a config says to `eval` or `save`, or None where it does not say."""
     if steps := cfg.get(f"{kind}_steps"):
         return "steps", steps
@@ -69,7 +68,7 @@ def schedule(cfg: Config, kind: str) -> Schedule | None:
     return (str(strategy), None) if strategy and strategy != "steps" else None
 
 
-def refuse_late_failures(cfg: Config) -> None:
+def refuse_late_failures(cfg: AxolotlConfig) -> None:
     """Raise ConfigError for what transformers refuses only once the model is loaded."""
     if not cfg.get("save_only_model"):
         return

@@ -1,19 +1,16 @@
 """Combinations that axolotl or TRL would refuse late, or accept and get wrong."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from ste_plugin.axolotl.checkpoints import refuse_late_failures
-from ste_plugin.axolotl.settings import STESettings
+from ste_plugin.axolotl.settings import AxolotlConfig, STESettings
 from ste_plugin.errors import ConfigError
 from ste_plugin.storage.dataset_manifest import Manifest
-
-Config = Mapping[str, Any]
 
 _PREFERENCE = ("dpo", "ipo", "orpo", "simpo", "kto")
 
 
-def check_config(cfg: Config, settings: STESettings, manifest: Manifest) -> None:
+def check_config(cfg: AxolotlConfig, settings: STESettings, manifest: Manifest) -> None:
     """Return if a config, our changes made, can be trained with.
 
     Raises: ConfigError with every problem and what to do about it.
@@ -27,7 +24,7 @@ def check_config(cfg: Config, settings: STESettings, manifest: Manifest) -> None
         refuse_late_failures(cfg)
 
 
-def loss_problems(cfg: Config) -> Iterator[str]:
+def loss_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield what is wrong with DPO's losses and weights."""
     for key in ("rpo_alpha", "dpo_norm_loss"):
         if cfg.get(key) is not None:
@@ -50,7 +47,7 @@ def loss_problems(cfg: Config) -> Iterator[str]:
         yield "dpo_use_liger_kernel: takes one loss type only. Remove it."
 
 
-def simpo_problems(cfg: Config) -> Iterator[str]:
+def simpo_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield what makes TRL's SimPO fail at its first step (1.9)."""
     if cfg.get("rl") == "simpo" and cfg.get("simpo_gamma") is None:
         yield (
@@ -59,13 +56,13 @@ def simpo_problems(cfg: Config) -> Iterator[str]:
         )
 
 
-def packing_problems(cfg: Config) -> Iterator[str]:
+def packing_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield what is wrong with sample packing."""
     if cfg.get("sample_packing") and cfg.get("rl"):
         yield f"sample_packing: not with rl: {cfg['rl']}. Set it to false."
 
 
-def sharding_problems(cfg: Config) -> Iterator[str]:
+def sharding_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield what FSDP2 refuses."""
     quantized = cfg.get("load_in_4bit") or cfg.get("load_in_8bit")
     sharded = cfg.get("fsdp_config") or cfg.get("fsdp")
@@ -76,7 +73,7 @@ def sharding_problems(cfg: Config) -> Iterator[str]:
         )
 
 
-def evaluation_problems(cfg: Config) -> Iterator[str]:
+def evaluation_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield evaluation that has nothing to evaluate on."""
     wants = [k for k in ("eval_steps", "evals_per_epoch", "early_stopping_patience") if cfg.get(k)]
     if wants and not cfg.get("test_datasets") and not cfg.get("val_set_size"):
@@ -86,7 +83,7 @@ def evaluation_problems(cfg: Config) -> Iterator[str]:
         )
 
 
-CHECKS: tuple[Callable[[Config], Iterator[str]], ...] = (
+CHECKS: tuple[Callable[[AxolotlConfig], Iterator[str]], ...] = (
     loss_problems,
     simpo_problems,
     packing_problems,
@@ -95,7 +92,9 @@ CHECKS: tuple[Callable[[Config], Iterator[str]], ...] = (
 )
 
 
-def held_out_problems(cfg: Config, settings: STESettings, manifest: Manifest) -> Iterator[str]:
+def held_out_problems(
+    cfg: AxolotlConfig, settings: STESettings, manifest: Manifest
+) -> Iterator[str]:
     """Yield why the best checkpoint cannot be chosen."""
     if not settings.select_best:
         return

@@ -77,7 +77,7 @@ def in_batches(prompts: Sequence[HeldOutPrompt], size: int) -> Iterator[list[int
 
 
 def likelier_letter(model: Any, tokenizer: Any) -> Judge:
-    """Return a judge that reads the verdict off the likelier letter: one forward pass a batch."""
+    """Return a judge whose verdict is the likelier letter: one forward pass per batch."""
     keeps = "logits_to_keep" in signature(_inner(model).forward).parameters
 
     def judge(prompts: Sequence[HeldOutPrompt]) -> list[Verdict | None]:

@@ -8,8 +8,8 @@ from ste_plugin.axolotl.strategies import prompt_text, reply_text
 from ste_plugin.errors import DataError
 from ste_plugin.storage.dataset_manifest import Manifest
 
-Row = Mapping[str, Any]
-PlacedRow = tuple[str, Row]
+TrainingRow = Mapping[str, Any]
+PlacedRow = tuple[str, TrainingRow]
 """Where a row is (file:line), and the row."""
 
 COLUMNS: dict[str, dict[str, type]] = {
@@ -56,7 +56,7 @@ def held_out_instructions(manifest: Manifest) -> set[str]:
     return {row["instruction"] for name in names for _, row in manifest.rows(name)}
 
 
-def check_row(place: str, row: Row, rows: str) -> None:
+def check_row(place: str, row: TrainingRow, rows: str) -> None:
     """Return if a row has its columns, and replies that are neither empty nor loose.
 
     Raises: DataError naming file and line.
@@ -83,7 +83,7 @@ def check_row(place: str, row: Row, rows: str) -> None:
             )
 
 
-def replies(row: Row, rows: str) -> list[Mapping[str, str]]:
+def replies(row: TrainingRow, rows: str) -> list[Mapping[str, str]]:
     """Return the assistant turns that a row trains on."""
     if rows == "sft":
         return row["messages"][-1:] or [{}]
@@ -129,7 +129,7 @@ def check_lengths(batch: Sequence[PlacedRow], rows: str, tokenizer: Any, sequenc
             )
 
 
-def texts(row: Row, rows: str, tokenizer: Any) -> Iterator[str]:
+def texts(row: TrainingRow, rows: str, tokenizer: Any) -> Iterator[str]:
     """Yield every text that a trainer makes of a row."""
     if rows == "sft":
         yield tokenizer.apply_chat_template(row["messages"], tokenize=False)

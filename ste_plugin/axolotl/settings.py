@@ -10,6 +10,9 @@ from ste_plugin.config import Positive, Strict
 from ste_plugin.errors import ConfigError
 from ste_plugin.text.settings_errors import validated
 
+AxolotlConfig = Mapping[str, Any]
+"""An axolotl config: a mapping that answers every missing key with None, or a plain one."""
+
 
 class STESettings(Strict):
     """What to learn from a data set of judgments, and how to measure progress."""
@@ -39,7 +42,7 @@ class STEArgs(BaseModel):
     ste: STESettings | None = None
 
 
-def read_settings(cfg: Mapping[str, Any]) -> STESettings:
+def read_settings(cfg: AxolotlConfig) -> STESettings:
     """Return the settings in a config's `ste:` block.
 
     Raises: ConfigError naming the unknown or wrong key and the nearest right one.

@@ -8,7 +8,7 @@ import typer
 from ste_plugin.cli.app import app, say, show
 from ste_plugin.cli.running import Json
 
-Judge = Annotated[
+JudgePath = Annotated[
     Path,
     typer.Argument(
         help="A run (its best iteration), an iteration, an evaluation or its results.json, "
@@ -18,7 +18,7 @@ Judge = Annotated[
 
 
 @app.command()
-def compare(first: Judge, second: Judge, as_json: Json = False) -> None:
+def compare(first: JudgePath, second: JudgePath, as_json: Json = False) -> None:
     """Compare two judges pair by pair on every evaluation that both have."""
     from ste_plugin.evaluation import compare as judges
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ste_plugin.config import EvaluationConfig
     from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 
-Config = Annotated[
+OptionalConfig = Annotated[
     Path | None,
     typer.Argument(help="A run's YAML (with --table also its folder); or give --model."),
 ]
@@ -46,7 +46,7 @@ Limit = Annotated[int | None, _without_run("Pairs.", min=1)]
 
 @app.command("eval")
 def evaluate(
-    config: Config = None,
+    config: OptionalConfig = None,
     iteration: Number = None,
     table: Table = False,
     plugin: Plugin = None,
@@ -69,7 +69,7 @@ def evaluate(
                 "one out."
             )
         options = TaskOptions(task, data, judge_format, limit, judge_args, tuple(plugin or []))
-        measure_model(model, options, backend_of(backend, model_args), out, as_json)
+        measure_model(model, options, parse_backend(backend, model_args), out, as_json)
     elif config is None:
         raise ConfigError(
             "ste eval: found nothing to measure; expected a run's config, or --model with --task "
@@ -153,7 +153,7 @@ def measure_model(
     say(f"Every figure: {out / 'results.json'}")
 
 
-def backend_of(name: str, model_args: str) -> "EvaluationConfig":
+def parse_backend(name: str, model_args: str) -> "EvaluationConfig":
     """Return lm-eval's backend with its arguments, as `parse_args` reads them."""
     from ste_plugin.config import EvaluationConfig
 

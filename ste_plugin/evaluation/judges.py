@@ -39,7 +39,7 @@ class Evaluation:
         Raises: DataError where that was not kept, or is damaged.
         """
         if self.path.is_file():
-            logged = {row["doc"]["id"]: _of_sample(row) for row in read_samples(self.path)}
+            logged = {row["doc"]["id"]: _of_sample(row) for row in read_judge_samples(self.path)}
         elif isinstance(judged := read_judged(self.path), dict):
             logged = {row_id: _of_score(score) for row_id, score in judged.items()}
         else:
@@ -67,7 +67,7 @@ def _of_sample(row: Mapping[str, Any]) -> Outcome | None:
     return _of_score(ChoiceScore(*row["final"]))
 
 
-def read_samples(path: Path) -> Iterable[dict[str, Any]]:
+def read_judge_samples(path: Path) -> Iterable[dict[str, Any]]:
     """Yield what lm-eval logged of one of our tasks. Raises: DataError for another task's log."""
     for number, row in read_rows(path):
         if "doc" not in row or not ("acc_pc" in row or "final" in row):
@@ -142,5 +142,5 @@ def _logged(path: Path) -> dict[str, Evaluation]:
 
 
 def _docs(path: Path) -> list[dict[str, Any]]:
-    rows = sorted(read_samples(path), key=lambda row: row.get("doc_id", 0))
+    rows = sorted(read_judge_samples(path), key=lambda row: row.get("doc_id", 0))
     return [row["doc"] for row in rows]

@@ -21,7 +21,6 @@ from ste_plugin.lm_eval_tasks.choice_scores import (
     section_error,
     section_score,
 )
-from ste_plugin.lm_eval_tasks.generation import generation_kwargs
 from ste_plugin.lm_eval_tasks.settings import PREFIX, JudgeSettings
 
 MAX_NEW_TOKENS = 2048
@@ -39,7 +38,7 @@ class BestOfFour(ChatTask):
         own, settings = read_settings(config)
         refuse_settings(settings)
         self.documents = REWARDBENCH2.read(settings.data)[: settings.limit]
-        kwargs = generation_kwargs(settings, settings.max_new_tokens or MAX_NEW_TOKENS)
+        kwargs = settings.generation_kwargs(settings.max_new_tokens or MAX_NEW_TOKENS)
         super().__init__(own | {"output_type": "generate_until", "generation_kwargs": kwargs})
 
     def chats(self, doc: Mapping[str, Any]) -> dict[int, checks.Turns]:

@@ -97,12 +97,14 @@ def figures_of(pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS) -
         figures["final_pc"] = Figure(acc_pc, final=True, higher_is_better=True)
     for section in sections:
         for name, m in _ACCURACY.items():
-            figures[key(f"{name}_section/{section}")] = Figure(
+            figures[metric_key(f"{name}_section/{section}")] = Figure(
                 m, section=section, higher_is_better=True
             )
     for subset in distinct(pair.subset for pair in pairs):
         for name, m in by_subset.items():
-            figures[key(f"{name}/{subset}")] = Figure(m, subset=subset, higher_is_better=True)
+            figures[metric_key(f"{name}/{subset}")] = Figure(
+                m, subset=subset, higher_is_better=True
+            )
     return figures
 
 
@@ -111,7 +113,7 @@ def distinct(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def key(name: str) -> str:
+def metric_key(name: str) -> str:
     """Return a name that lm-eval does not split."""
     return name.replace(",", ";")
 

@@ -55,6 +55,6 @@ class JudgedPair:
         return self.votes[0] > self.votes[1]
 
     @property
-    def in_both_orders(self) -> bool:
+    def shown_in_both_orders(self) -> bool:
         """Return whether it was shown in both orders."""
         return len(self.orders) == 2

@@ -50,7 +50,7 @@ def consistency(pair: JudgedPair) -> Ratio:
 
 def in_both_orders(pair: JudgedPair, holds: bool, counts: bool) -> Ratio:
     """Return what a pair adds to a share of pairs that were shown in both orders."""
-    return (float(holds), 1) if counts and pair.in_both_orders else NOTHING
+    return (float(holds), 1) if counts and pair.shown_in_both_orders else NOTHING
 
 
 CHOSEN, REJECTED, NEITHER = range(3)
@@ -140,12 +140,12 @@ def agreement_no_tie(pair: JudgedPair) -> Ratio:
 
 def in_votes(pair: JudgedPair, agreeing: int, of: int) -> Ratio:
     """Return what a pair adds to a share of people's votes, if it was shown in both orders."""
-    return (agreeing, of) if pair.in_both_orders else NOTHING
+    return (agreeing, of) if pair.shown_in_both_orders else NOTHING
 
 
 def vote_entropy(pair: JudgedPair) -> Ratio:
     """Bits of disagreement among the samples of an order: 0 when all say the same."""
-    entropies = [votes.vote_entropy(first) for first, _ in first_samples(pair)]
+    entropies = [votes.entropy_of(first) for first, _ in first_samples(pair)]
     return sum(entropies), len(entropies)
 
 

@@ -20,7 +20,7 @@ from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, write_choices, writ
 from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.samples import (
-    Count,
+    TokenCounter,
     Usage,
     read_figures,
     read_samples,
@@ -69,8 +69,8 @@ def evaluate(
     if done := read_finished(out / "results.json", wanted):
         return done
     python = interpreter(host)
-    version = require_host(python, config.backend)
-    before, started = set(sample_files(out, task)), time.monotonic()
+    version, before = require_host(python, config.backend), set(sample_files(out, task))
+    started = time.monotonic()
     run_host(
         command(model, out, config=config, python=python, task=task, folder=location.folder),
         env={**settings.environment(), "PYTHONSAFEPATH": "1"},
@@ -78,14 +78,12 @@ def evaluate(
         timeout_minutes=host.timeout_minutes,
         what=f"lm-eval on {settings.data or task}",
     )
-    seconds, usage = round(time.monotonic() - started, 1), Usage(counter_of(model, config))
+    seconds, usage = round(time.monotonic() - started, 1), Usage(judge_token_counter(model, config))
     fresh = set(sample_files(out, task)) - before
     replies = read_samples(out, fresh, rows, usage)
-    figures = write_replies(out, rows, replies, settings) or {
-        "n": len(rows),
-        "overall": read_figures(fresh, task),
-        "subsets": {},
-    }
+    figures = write_replies(out, rows, replies, settings)
+    if not figures:
+        figures = {"n": len(rows), "overall": read_figures(fresh, task), "subsets": {}}
     record = {"lm_eval": version, "seconds": seconds, **usage.to_dict()}
     results = {**wanted, **figures, "host": record}
     sync_files(out / "lm-eval")
@@ -120,7 +118,7 @@ def read_documents(settings: JudgeSettings) -> Sequence[LabelledPair] | Sequence
     return REWARDBENCH2.read(settings.data)[: settings.limit]
 
 
-def counter_of(model: str, config: EvaluationConfig) -> Count | None:
+def judge_token_counter(model: str, config: EvaluationConfig) -> TokenCounter | None:
     """Return a count of tokens, or None where the judge's tokenizer is not known here."""
     known = config.backend in _BACKEND_NEEDS or "tokenizer" in config.model_args
     return token_counter(str(config.model_args.get("tokenizer", model))) if known else None
@@ -150,7 +148,7 @@ def command(
 
 
 def model_args(model: str, config: EvaluationConfig) -> str:
-    """Return the backend's arguments: servers are told a name, others load weights.
+    """Return the backend's arguments: servers get a name, others load weights.
 
     As JSON, since lm-eval splits `key=value` at commas, which a path may hold.
     """

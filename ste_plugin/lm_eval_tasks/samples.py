@@ -11,14 +11,14 @@ from ste_plugin.lm_eval_tasks.pairs_file import Document
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, NOT_DRAWN
 from ste_plugin.storage.jsonl import read_json, read_rows
 
-Count = Callable[[str], int]
+TokenCounter = Callable[[str], int]
 
 
 @dataclass
 class Usage:
     """What the judgments took, tokens in the model's own tokenizer."""
 
-    count: Count | None
+    count: TokenCounter | None
     """None where that tokenizer is not known here."""
     judgments: int = 0
     """Prompts that got a verdict, by one reply or by a vote of several."""
@@ -60,7 +60,7 @@ def replies_of(request: Mapping[str, Any], response: str | list[str]) -> list[st
     return [reply for reply in replies if reply not in (NOT_ASKED, NOT_DRAWN)]
 
 
-def token_counter(tokenizer: str) -> Count | None:
+def token_counter(tokenizer: str) -> TokenCounter | None:
     """Return how many tokens a text has, or None where that tokenizer cannot be had."""
     try:
         from transformers import AutoTokenizer

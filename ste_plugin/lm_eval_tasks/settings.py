@@ -16,6 +16,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 TOO_LONG: tuple[TooLong, ...] = get_args(TooLong)
 Word = TypeVar("Word", bound=str)
 PREFIX, DEFAULT_FORMAT, LOCAL = "STE_JUDGE_", "criteria", "local"
+SAMPLED = 0.7
+"""Temperature of votes where none is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,36 @@ class JudgeSettings:
             "SEED": str(self.seed),
         }
         return {PREFIX + name: value for name, value in given.items()}
+
+    def generation_kwargs(self, max_new_tokens: int) -> dict[str, Any]:
+        """Return lm-eval's generation settings: greedy for one vote, sampling for several.
+
+        Complete, so that no backend falls back on its defaults: vLLM samples unless the temperature
+        says otherwise; a model's own generation_config may hold a repetition penalty; a stop word
+        would cut the verdict from the reply.
+        Raises: ConfigError for several votes at temperature 0, which would all be the same.
+        """
+        temperature = self.temperature
+        if temperature is None:
+            temperature = SAMPLED if self.votes > 1 else 0.0
+        if self.votes > 1 and not temperature:
+            raise ConfigError(
+                f"{PREFIX}TEMPERATURE is 0, so {self.votes} votes would all be the same. Set it "
+                f"above 0, or {PREFIX}VOTES to 1."
+            )
+        common = {
+            "do_sample": temperature > 0,
+            "temperature": temperature,
+            "repetition_penalty": 1.0,
+            "max_gen_toks": max_new_tokens,
+            "until": [],
+        }
+        if not temperature:
+            return common
+        # lm-eval's API backends send one seed with every request unless the request holds one: all
+        # votes would be the same. None is the one value that hf, vLLM and servers all take as "no
+        # seed"; top_k is 50 in transformers unless it is 0.
+        return common | {"top_p": self.top_p, "top_k": 0, "seed": None}
 
     def load_judge_format(self) -> JudgeFormat:
         """Return the format of that name, a plugin's included.

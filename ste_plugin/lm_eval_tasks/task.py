@@ -16,7 +16,6 @@ from ste_plugin.lm_eval_tasks.bootstrap import error_of, value_of
 from ste_plugin.lm_eval_tasks.chat_task import ChatTask, read_settings
 from ste_plugin.lm_eval_tasks.early_stop import SkippedInstance, VoteInstance, draw_in_waves
 from ste_plugin.lm_eval_tasks.figures import figures_of
-from ste_plugin.lm_eval_tasks.generation import generation_kwargs
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, orders_shown, parser, read_replies
 from ste_plugin.records import ORDERS, Verdict
@@ -40,7 +39,7 @@ class PairJudge(ChatTask):
         if not self.generates:
             return {"output_type": "loglikelihood", "generation_kwargs": None}
         tokens = self.settings.max_new_tokens or self.format.max_new_tokens
-        kwargs = generation_kwargs(self.settings, tokens)
+        kwargs = self.settings.generation_kwargs(tokens)
         return {"output_type": "generate_until", "generation_kwargs": kwargs}
 
     @property

@@ -47,12 +47,12 @@ def expected_majority(votes: Votes, right: Verdict, j: int) -> float:
     return doubled / (2 * comb(len(votes), j))
 
 
-def vote_entropy(votes: Votes) -> float:
+def entropy_of(votes: Votes) -> float:
     """Return the entropy of the votes in bits: 0 when all agree, at most log2(3).
 
     No verdict is a vote, too.
 
-    >>> vote_entropy(["A", "B"])
+    >>> entropy_of(["A", "B"])
     1.0
     """
     counts = Counter(votes).values()
