@@ -421,7 +421,7 @@ PAIRS = [
         measured("pairs.jsonl"),
         3,
         "{tmp}/pairs.jsonl:1: 'chosen' is no valid Unicode (surrogates not allowed at character "
-        "0). Mend or remove the row.",
+        "0). Fix or remove the row.",
     ),
     Row(
         "JSON lines named .json",
@@ -429,7 +429,7 @@ PAIRS = [
         measured("pairs.json"),
         3,
         "{tmp}/pairs.json: not JSON in UTF-8 (Extra data: line 2 column 1 (char 103)). One object"
-        " a line? Rename it to .jsonl.",
+        " per line? Rename it to .jsonl.",
     ),
     Row(
         "JSON of an object",
@@ -437,7 +437,7 @@ PAIRS = [
         measured("pairs.json"),
         3,
         "{tmp}/pairs.json: expected one JSON list of objects, found one dict. Write [{…}, {…}], "
-        "or one object a line into a file .jsonl.",
+        "or one object per line into a file .jsonl.",
     ),
     Row(
         "pairs as CSV without a column",

@@ -271,3 +271,13 @@ def test_a_prompt_of_four_that_the_backend_would_cut_is_refused(folder):
     with pytest.raises(DataError, match=r"rewardbench2: 19 of 19 .* do not fit"):
         evaluated(model, folder, ["ste_rewardbench2"], max_new_tokens=90)
     assert model.asked == []
+
+
+@pytest.mark.parametrize("task", ["ste_rewardbench", "ste_rewardbench2"])
+def test_openai_is_sent_no_setting_that_it_refuses(folder, task):
+    model = judge("perfect")
+    type(model).__name__ = "OpenAIChatCompletion"
+    evaluated(model, folder, [task])
+    settings = [set(generation) for _, generation in asked(model, "generate_until")]
+    assert settings
+    assert all(names.isdisjoint({"repetition_penalty", "top_k"}) for names in settings)
