@@ -23,7 +23,7 @@ from ste_plugin.instructions.selection import (
     retry_prompt,
     select,
 )
-from ste_plugin.instructions.selection.selectors import Selected, jaccard, shingles
+from ste_plugin.instructions.selection.selectors import SelectorResult, jaccard, shingles
 from ste_plugin.records import Drop, Instruction, content_key
 
 LABELS = {"category": "coding", "complexity": 4, "expected_words": 80}
@@ -33,7 +33,7 @@ def instruction(text: str = "Do it.", **fields: Any) -> Instruction:
     return Instruction(content_key("instruction", text), text, "a.jsonl:1", **fields)
 
 
-def chosen(name: str, pool: Sequence[Instruction], **fields: Any) -> Selected:
+def chosen(name: str, pool: Sequence[Instruction], **fields: Any) -> SelectorResult:
     return SELECTORS[name](pool, SelectionConfig(**fields))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from ste_plugin.axolotl import strategies
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import ConfigError
-from ste_plugin.storage.dataset_manifest import Manifest, rows_of_rl
+from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
 
 Config = Mapping[str, Any]
 
@@ -19,13 +19,13 @@ TYPES = {
 """Row format → axolotl's `type` of the data set."""
 
 
-def changes(cfg: Config, settings: STESettings, manifest: Manifest) -> dict[str, Any]:
+def changes(cfg: Config, settings: STESettings, manifest: DatasetManifest) -> dict[str, Any]:
     """Return key → value of all that must be set in a config before axolotl validates it.
 
     Applied to its own result it changes nothing more.
     Raises: ConfigError where the user set one of the keys to something else.
     """
-    rows = rows_of_rl(cfg.get("rl"))
+    rows = row_format_of_rl(cfg.get("rl"))
     found = data_changes(cfg, settings, manifest, rows)
     if rows == "kto" and settings.datasets != "off":
         found["remove_unused_columns"] = unless_set(cfg, "remove_unused_columns", False, _KTO)
@@ -42,7 +42,7 @@ _GRPO = "GRPO's reward for both orders of a pair needs them side by side in a ba
 
 
 def data_changes(
-    cfg: Config, settings: STESettings, manifest: Manifest, rows: str
+    cfg: Config, settings: STESettings, manifest: DatasetManifest, rows: str
 ) -> dict[str, Any]:
     """Return the data sets to set.
 
@@ -62,7 +62,7 @@ def data_changes(
     return found
 
 
-def entry(manifest: Manifest, name: str) -> dict[str, Any]:
+def entry(manifest: DatasetManifest, name: str) -> dict[str, Any]:
     """Return the entry of one of the manifest's files, as `datasets` holds it."""
     path, kind = str(manifest.file(name)), TYPES[name.partition("-")[0]]
     return {"path": path, "ds_type": "json", "type": kind, "split": "train"}

@@ -6,14 +6,14 @@ from typing import Any
 from ste_plugin.axolotl.checkpoints import refuse_late_failures
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import ConfigError
-from ste_plugin.storage.dataset_manifest import Manifest
+from ste_plugin.storage.dataset_manifest import DatasetManifest
 
 Config = Mapping[str, Any]
 
 _PREFERENCE = ("dpo", "ipo", "orpo", "simpo", "kto")
 
 
-def check_config(cfg: Config, settings: STESettings, manifest: Manifest) -> None:
+def check_config(cfg: Config, settings: STESettings, manifest: DatasetManifest) -> None:
     """Return if a config, our changes made, can be trained with.
 
     Raises: ConfigError with every problem and its cure.
@@ -79,7 +79,9 @@ CHECKS: tuple[Callable[[Config], Iterator[str]], ...] = (
 )
 
 
-def held_out_problems(cfg: Config, settings: STESettings, manifest: Manifest) -> Iterator[str]:
+def held_out_problems(
+    cfg: Config, settings: STESettings, manifest: DatasetManifest
+) -> Iterator[str]:
     """Yield why the best checkpoint cannot be told from the others."""
     if not settings.select_best:
         return

@@ -7,7 +7,7 @@ from typing import Any
 
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.verdict import without_verdicts
-from ste_plugin.plugins.manager import named, plugin_manager
+from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.records import Verdict
 
 VALID, RIGHT, RIGHT_IN_BOTH_ORDERS = 0.1, 0.6, 0.3
@@ -53,7 +53,9 @@ def _verdict(text: str, format_name: str) -> Verdict | None:
 
 @cache
 def _format(name: str) -> JudgeFormat:
-    found: JudgeFormat = named(plugin_manager([]), "ste_judge_formats", name, "judge_format")
+    found: JudgeFormat = find_contribution(
+        plugin_manager([]), "ste_judge_formats", name, "judge_format"
+    )
     return found
 
 

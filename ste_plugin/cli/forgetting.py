@@ -28,11 +28,13 @@ def forget(
 
     from ste_plugin.forget import ForgetQuery, open_run, read_run
     from ste_plugin.forget import forget as forgotten
-    from ste_plugin.plugins.manager import require_named
+    from ste_plugin.plugins.manager import require_named_plugins
 
     wanted = ForgetQuery.read(match, regex, key)
     config, base = read_run(run)
-    require_named([base / path for path in config.plugins], plugin or [], str(run), "--plugin {}")
+    require_named_plugins(
+        [base / path for path in config.plugins], plugin or [], str(run), "--plugin {}"
+    )
     with open_run(config, base, plugin or []) as context:
         told = forgotten(context, wanted, dry=dry_run)
     show({"dry_run": dry_run, **asdict(told)}) if as_json else _tell(told, dry_run)

@@ -98,10 +98,10 @@ def measure(
     from ste_plugin.config import HostConfig
     from ste_plugin.evaluation.report import judge_line
     from ste_plugin.lm_eval_tasks import runner as lm_eval
-    from ste_plugin.plugins.manager import folders, plugin_manager
+    from ste_plugin.plugins.manager import contributed_folders, plugin_manager
     from ste_plugin.storage.resources import find_task
 
-    task_dirs = folders(plugin_manager(settings.plugins), "ste_task_dirs")
+    task_dirs = contributed_folders(plugin_manager(settings.plugins), "ste_task_dirs")
     metadata = find_task(task, task_dirs).metadata | judge_metadata(judge_args)
     name = Path(model).resolve().name  # `..` has no name of its own
     out = out or Path("evaluations") / name / task

@@ -82,7 +82,7 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
     from rich.console import Console
 
     from ste_plugin.evaluation import report as tables
-    from ste_plugin.storage.config_file import read_kept
+    from ste_plugin.storage.config_file import read_run_yaml
     from ste_plugin.storage.jsonl import read_json
 
     report = read_json(root / "report.json")
@@ -103,7 +103,7 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
     console.print(tables.pool_cost(read_json(root / "pool" / "done.json")), soft_wrap=True)
     console.print(tables.verdict_on(reports, report["best"], report["keep"]), soft_wrap=True)
     console.print(f"Judge: {report['model']}", soft_wrap=True)
-    form = read_kept(root / "run.yaml").judging.format
+    form = read_run_yaml(root / "run.yaml").judging.format
     console.print(
         f"Use it:  ste judge {report['model']} --format {form} --instruction '…' --a '…' --b '…'",
         soft_wrap=True,

@@ -8,7 +8,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import open_engine
 from ste_plugin.engines.base import Place, Sampling
 from ste_plugin.inference.requests import JudgeRequests
-from ste_plugin.plugins.manager import named, plugin_manager
+from ste_plugin.plugins.manager import find_contribution, plugin_manager
 
 
 def judge_once(
@@ -19,7 +19,7 @@ def judge_once(
     The pair is shown in both orders; only an answer that wins in both is better.
     """
     plugins = plugin_manager(files)
-    judge_format = named(plugins, "ste_judge_formats", form_name, "--format")
+    judge_format = find_contribution(plugins, "ste_judge_formats", form_name, "--format")
     engine = open_engine(
         ModelConfig(model=model, engine="local"), Place(Path.cwd(), Path.cwd()), plugins
     )

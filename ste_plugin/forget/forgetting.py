@@ -18,7 +18,12 @@ from ste_plugin.forget.leftovers import ResidueScanner, clear_logs, clear_scraps
 from ste_plugin.forget.prompts import prompts_of
 from ste_plugin.forget.reports import mend_reports
 from ste_plugin.forget.wanted import ForgetQuery, Selection, doomed, files_named, keys_in
-from ste_plugin.instructions.privacy.forgotten import Forgotten, forgotten, hash_of, remember
+from ste_plugin.instructions.privacy.forgotten import (
+    ForgottenInstruction,
+    append_forgotten,
+    forgotten_hash,
+    read_forgotten,
+)
 from ste_plugin.pairs.pool import split_of
 from ste_plugin.records import Instruction, ResponsePair
 from ste_plugin.storage.jsonl import read_json, read_records
@@ -73,16 +78,18 @@ def forget(context: RunContext, wanted: ForgetQuery, *, dry: bool = False) -> Fo
 
 def _remember(root: Path, gone: Selection, scissors: JsonlEditor) -> list[str]:
     """Return the models that saw what goes, earlier entries of the list included."""
-    seen, before = trained_on(root, gone), {entry.hash: entry for entry in forgotten(root)}
+    seen, before = trained_on(root, gone), {entry.hash: entry for entry in read_forgotten(root)}
     at = datetime.now(UTC).isoformat(timespec="seconds")
     fresh = [
-        Forgotten(hash_of(key), at, tuple(m for m, keys in seen.items() if key in keys))
+        ForgottenInstruction(
+            forgotten_hash(key), at, tuple(m for m, keys in seen.items() if key in keys)
+        )
         for key in sorted(gone.instructions)
-        if hash_of(key) not in before
+        if forgotten_hash(key) not in before
     ]
     if fresh and not scissors.dry:
-        remember(root, fresh)
-    known = [before[h] for key in gone.instructions if (h := hash_of(key)) in before]
+        append_forgotten(root, fresh)
+    known = [before[h] for key in gone.instructions if (h := forgotten_hash(key)) in before]
     return sorted({model for entry in [*known, *fresh] for model in entry.models} | seen.keys())
 
 

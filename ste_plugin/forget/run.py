@@ -14,7 +14,7 @@ from ste_plugin.errors import ConfigError
 from ste_plugin.inference.budget import Budget
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.progress import ProgressReporter
-from ste_plugin.storage.config_file import read_config, read_kept
+from ste_plugin.storage.config_file import read_config, read_run_yaml
 from ste_plugin.storage.run_layout import RunLayout
 
 
@@ -64,7 +64,7 @@ def read_run(path: Path) -> tuple[RunConfig, Path]:
             f"{path}: neither a run's folder (no run.yaml in it) nor a config. Give one of them."
         )
     kept = path / "run.yaml"
-    config = read_kept(kept)
+    config = read_run_yaml(kept)
     if config.run.is_absolute():
         return config.model_copy(update={"run": path.resolve()}), Path.cwd()
     return config, _base(path.resolve(), config.run)

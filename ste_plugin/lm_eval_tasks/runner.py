@@ -31,7 +31,7 @@ from ste_plugin.lm_eval_tasks.samples import (
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.durable import sync_files
 from ste_plugin.storage.jsonl import read_json, replace_json
-from ste_plugin.storage.resources import find_task, shipped
+from ste_plugin.storage.resources import find_task, shipped_folder
 
 TASK = "ste_local"
 INSTALL = "pip install 'ste-plugin[eval]'"
@@ -57,7 +57,7 @@ def evaluate(
     Raises: DataError for faulty pairs, before any model is loaded; ConfigError for a task that does
     not exist; HostError where lm-eval is missing, fails, or ends without a sample of every pair.
     """
-    found = find_task(task, task_dirs or [shipped("tasks")])
+    found = find_task(task, task_dirs or [shipped_folder("tasks")])
     settings = JudgeSettings.read(settings.environment(), found.metadata)
     judge_format, rows = settings.judge_format(), rows_of(settings)
     asked = {"task": task, **identity(model, settings, judge_format, config, rows)}
@@ -127,7 +127,7 @@ def command(
     return [
         python, "-m", "lm_eval", "run",
         "--model", config.backend, "--model_args", model_args(model, config),
-        "--tasks", task, "--include_path", str(folder or shipped("tasks")),
+        "--tasks", task, "--include_path", str(folder or shipped_folder("tasks")),
         "--apply_chat_template", "--log_samples",
         # A file, since below a folder lm-eval makes another one named after the model's whole path.
         "--output_path", str(out / "lm-eval" / "results.json"),

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TypeVar, get_args
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.plugins.manager import named, plugin_manager
+from ste_plugin.plugins.manager import find_contribution, plugin_manager
 
 Mode = Literal["verdict", "official", "likelier"]
 TooLong = Literal["refuse", "drop"]
@@ -117,7 +117,7 @@ class JudgeSettings:
         Raises: ConfigError where there is none, PluginError where a plugin does not fit.
         """
         manager = plugin_manager(self.plugins)
-        found: JudgeFormat = named(
+        found: JudgeFormat = find_contribution(
             manager, "ste_judge_formats", self.format, f"{PREFIX}FORMAT (--format)"
         )
         return found

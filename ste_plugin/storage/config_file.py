@@ -71,7 +71,7 @@ def _read_started(path: Path) -> dict[str, Any]:
     return config
 
 
-def read_kept(path: Path) -> RunConfig:
+def read_run_yaml(path: Path) -> RunConfig:
     """Return the settings in a run's `run.yaml`.
 
     Raises: DataError where that is not what `ste run` wrote.

@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.storage.durable import move
-from ste_plugin.storage.jsonl import fresh_file, read_json, read_rows, to_line
+from ste_plugin.storage.jsonl import encode_row, open_new_file, read_json, read_rows
 
-ROWS_OF_RL = {
+ROW_FORMAT_OF_RL = {
     None: "sft",
     "dpo": "dpo", "ipo": "dpo", "orpo": "dpo", "simpo": "dpo",
     "kto": "kto",
@@ -26,7 +26,7 @@ _AGAIN = "Delete the manifest and run `ste generate` again."
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class DatasetManifest:
     """What `dataset/manifest.json` says."""
 
     path: Path
@@ -103,7 +103,7 @@ class RowFile:
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:
         """Write these rows."""
-        content = b"".join(map(to_line, rows))
+        content = b"".join(map(encode_row, rows))
         self._file.write(content)
         self.rows += content.count(b"\n")
         self._ends.append(self._ends[-1] + len(content))
@@ -147,13 +147,13 @@ def _joined(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def row_file(folder: Path, name: str, entries: dict[str, Any]) -> Iterator[RowFile]:
+def open_row_file(folder: Path, name: str, entries: dict[str, Any]) -> Iterator[RowFile]:
     """Open a file of rows; at the end it is named by its content and `entries` gets its entry.
 
     axolotl's cache knows files by name only.
     """
     unnamed = folder / f".{name}.jsonl.new"
-    with fresh_file(unnamed) as file:
+    with open_new_file(unnamed) as file:
         rows = RowFile(file)
         yield rows
         sha256 = rows.sha256()
@@ -164,13 +164,13 @@ def row_file(folder: Path, name: str, entries: dict[str, Any]) -> Iterator[RowFi
 def write_rows(folder: Path, name: str, rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Return the entry of a file that holds these rows, written now."""
     entries: dict[str, Any] = {}
-    with row_file(folder, name, entries) as file:
+    with open_row_file(folder, name, entries) as file:
         for row in rows:  # none is held
             file.add((row,))
     return dict(entries[name])
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> DatasetManifest:
     """Return a data set's manifest.
 
     Raises: DataError where the file is missing or is no manifest of a data set.
@@ -183,18 +183,18 @@ def read_manifest(path: Path) -> Manifest:
             f"{path}: not the manifest of a data set. Expected what `ste generate` writes, as "
             "runs/NAME/iter-01/dataset/manifest.json."
         )
-    return Manifest(path.resolve(), content)
+    return DatasetManifest(path.resolve(), content)
 
 
-def rows_of_rl(rl: str | None, where: str = "") -> str:
+def row_format_of_rl(rl: str | None, where: str = "") -> str:
     """Return the row format that a config with this `rl:` trains on; `where` precedes an error.
 
     Raises: ConfigError where no rows are made for it.
     """
-    if rl not in ROWS_OF_RL:
-        there_are = ", ".join(str(name) for name in ROWS_OF_RL if name)
+    if rl not in ROW_FORMAT_OF_RL:
+        there_are = ", ".join(str(name) for name in ROW_FORMAT_OF_RL if name)
         raise ConfigError(
             f"{where}rl: {rl} needs rows that are not made here. Leave `rl` out to train on judgments, or "
             f"use one of {there_are}."
         )
-    return ROWS_OF_RL[rl]
+    return ROW_FORMAT_OF_RL[rl]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ste_plugin.records import Drop, Record
-from ste_plugin.storage.jsonl import replacing_records
+from ste_plugin.storage.jsonl import open_record_writer
 
 
 class DropLog:
@@ -30,10 +30,10 @@ class DropLog:
 
 
 @contextmanager
-def dropping(path: Path) -> Iterator[DropLog]:
+def open_drop_log(path: Path) -> Iterator[DropLog]:
     """Open a file of drops that takes the place of `path` at the end of the block.
 
     Raises: DataError where the disk is full or cannot be written.
     """
-    with replacing_records(path) as write:
+    with open_record_writer(path) as write:
         yield DropLog(write)

@@ -44,7 +44,7 @@ def is_about_storage(error: OSError) -> bool:
     return error.errno in _STORAGE
 
 
-def unwritable(path: Path | str, error: OSError) -> DataError:
+def write_error(path: Path | str, error: OSError) -> DataError:
     """Return the error of a file or folder that cannot be written, with what to do about it."""
     cure = _CURES.get(error.errno or 0, "See that it can be written")
     return DataError(
@@ -54,12 +54,12 @@ def unwritable(path: Path | str, error: OSError) -> DataError:
 
 
 @contextmanager
-def telling(path: Path) -> Iterator[None]:
-    """Turn a failure to write into the error that `unwritable` gives."""
+def wrap_write_errors(path: Path) -> Iterator[None]:
+    """Turn a failure to write into the error that `write_error` gives."""
     try:
         yield
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise write_error(path, error) from error
 
 
 class _Raw(io.FileIO):
@@ -69,19 +69,19 @@ class _Raw(io.FileIO):
         try:  # no context manager: this runs once a judgment
             return super().write(content)
         except OSError as error:
-            raise unwritable(os.fsdecode(self.name), error) from error
+            raise write_error(os.fsdecode(self.name), error) from error
 
 
 def open_binary(path: Path, mode: str) -> BinaryIO:
     """Open a file for writing; every write of it that fails says what to do."""
-    with telling(path):
+    with wrap_write_errors(path):
         return io.BufferedWriter(_Raw(path, mode), _BUFFER)
 
 
 def sync(file: BinaryIO) -> None:
     """Put on disk what was written to a file so far."""
     file.flush()
-    with telling(Path(os.fsdecode(file.name))):
+    with wrap_write_errors(Path(os.fsdecode(file.name))):
         os.fsync(file.fileno())
 
 
@@ -92,7 +92,7 @@ def sync_folder(folder: Path) -> None:
         os.fsync(place)
     except OSError as error:
         if error.errno != errno.EINVAL:  # some network file systems have no such thing
-            raise unwritable(folder, error) from error
+            raise write_error(folder, error) from error
     finally:
         os.close(place)
 
@@ -117,7 +117,7 @@ def sync_folders(root: Path) -> None:
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are missing, each on disk before what is in it."""
     missing = list(takewhile(lambda place: not place.exists(), (folder, *folder.parents)))
-    with telling(folder):
+    with wrap_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for made in reversed(missing):
         sync_folder(made.parent)
@@ -126,7 +126,7 @@ def make_folder(folder: Path) -> None:
 def move(source: Path, target: Path) -> Path:
     """Return `target`, which is `source` renamed, on disk."""
     make_folder(target.parent)
-    with telling(target):
+    with wrap_write_errors(target):
         source.replace(target)
     sync_folder(target.parent)
     if source.parent != target.parent:
@@ -137,6 +137,6 @@ def move(source: Path, target: Path) -> Path:
 def remove(path: Path) -> None:
     """Remove a file, where there is one, before anything else happens."""
     if path.exists():
-        with telling(path):
+        with wrap_write_errors(path):
             path.unlink(missing_ok=True)
         sync_folder(path.parent)

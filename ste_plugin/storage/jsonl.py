@@ -13,7 +13,14 @@ import orjson
 
 from ste_plugin.errors import DataError
 from ste_plugin.records import Record
-from ste_plugin.storage.durable import make_folder, move, open_binary, sync, sync_folder, telling
+from ste_plugin.storage.durable import (
+    make_folder,
+    move,
+    open_binary,
+    sync,
+    sync_folder,
+    wrap_write_errors,
+)
 from ste_plugin.text.file_type import LIST, problem_of, start_of
 
 R = TypeVar("R", bound=Record)
@@ -34,7 +41,7 @@ _DERIVE_ANEW = (
 )
 
 
-def to_line(row: Mapping[str, Any]) -> bytes:
+def encode_row(row: Mapping[str, Any]) -> bytes:
     """Return one line of UTF-8 JSON; text that UTF-8 cannot hold (a lone surrogate) is escaped."""
     try:
         line = orjson.dumps(row, option=_JSON_ONLY)
@@ -45,12 +52,12 @@ def to_line(row: Mapping[str, Any]) -> bytes:
     return (_encoded(row) if line.rfind(b"null") >= 0 else line) + b"\n"
 
 
-def record_line(record: Record) -> bytes:
-    """Return one line of UTF-8 JSON, as `to_line` does of a row."""
+def encode_record(record: Record) -> bytes:
+    """Return one line of UTF-8 JSON, as `encode_row` does of a row."""
     try:
         return _encode_record(record) + b"\n"
     except (UnicodeEncodeError, TypeError):  # a lone surrogate; a subclass of text or of a number
-        return to_line(record.to_dict())
+        return encode_row(record.to_dict())
 
 
 def _encoded(row: Mapping[str, Any]) -> bytes:
@@ -61,19 +68,19 @@ def _encoded(row: Mapping[str, Any]) -> bytes:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def open_replacement(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` when it is whole, and leaves nothing when it fails.
 
     Raises: DataError where the disk is full or cannot be written.
     """
     fresh = path.with_name(f".{path.name}.new")
-    with fresh_file(fresh) as file:
+    with open_new_file(fresh) as file:
         yield file
     move(fresh, path)
 
 
 @contextmanager
-def fresh_file(fresh: Path) -> Iterator[BinaryIO]:
+def open_new_file(fresh: Path) -> Iterator[BinaryIO]:
     """Open a new file that is on disk at the end of the block, or gone when that fails.
 
     Raises: DataError where the disk is full or cannot be written.
@@ -91,27 +98,27 @@ def fresh_file(fresh: Path) -> Iterator[BinaryIO]:
 
 def replace_bytes(path: Path, content: bytes) -> None:
     """Write a file that is either the old one or the whole new one, whatever happens meanwhile."""
-    with replacing(path) as file:
+    with open_replacement(path) as file:
         file.write(content)
 
 
 def replace_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Replace a derived JSONL file as a whole; rows are written as they come."""
-    with replacing(path) as file:
-        file.writelines(map(to_line, rows))
+    with open_replacement(path) as file:
+        file.writelines(map(encode_row, rows))
 
 
 def replace_records(path: Path, records: Iterable[Record]) -> None:
     """Replace a derived JSONL file by these records."""
-    with replacing(path) as file:
-        file.writelines(map(record_line, records))
+    with open_replacement(path) as file:
+        file.writelines(map(encode_record, records))
 
 
 @contextmanager
-def replacing_records(path: Path) -> Iterator[Callable[[Record], object]]:
+def open_record_writer(path: Path) -> Iterator[Callable[[Record], object]]:
     """Open a derived JSONL file that takes the place of `path`; what is given writes one record."""
-    with replacing(path) as file:
-        yield lambda record: file.write(record_line(record))
+    with open_replacement(path) as file:
+        yield lambda record: file.write(encode_record(record))
 
 
 def replace_json(path: Path, value: Any) -> None:
@@ -132,7 +139,7 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: not JSON ({error}). Delete it and run again.") from error
 
 
-def read_back(path: Path, read: Callable[[Any], T]) -> T:
+def read_derived_json(path: Path, read: Callable[[Any], T]) -> T:
     """Return what `read` makes of a JSON file that a run wrote.
 
     Raises: DataError where the file is missing, no JSON, or not what a run writes there.
@@ -217,10 +224,10 @@ def iter_records(path: Path, kind: type[R]) -> Iterator[R]:
 
     Raises: DataError naming file and line; the cure is to derive the file anew.
     """
-    return (record for record, _, _ in iter_places(path, kind))
+    return (record for record, _, _ in iter_record_spans(path, kind))
 
 
-def iter_places(path: Path, kind: type[R]) -> Iterator[tuple[R, int, int]]:
+def iter_record_spans(path: Path, kind: type[R]) -> Iterator[tuple[R, int, int]]:
     """Yield the records of a derived file with the bytes between which they stand.
 
     Raises: DataError, as `iter_records`.
@@ -243,14 +250,14 @@ def read_records(path: Path, kind: type[R]) -> list[R]:
     return list(iter_records(path, kind))
 
 
-def cut_torn_tail(path: Path) -> int:
+def truncate_partial_line(path: Path) -> int:
     """Remove an unfinished last line, as a killed writer leaves it; return the bytes removed.
 
     What is left is on disk then, whoever wrote it.
     """
     if not path.exists():
         return 0
-    with telling(path), path.open("r+b") as file:
+    with wrap_write_errors(path), path.open("r+b") as file:
         size = whole = file.seek(0, os.SEEK_END)
         while whole:
             start = max(0, whole - _BLOCK)
@@ -266,13 +273,13 @@ def cut_torn_tail(path: Path) -> int:
 
 
 @contextmanager
-def appending(path: Path) -> Iterator[BinaryIO]:
+def open_for_append(path: Path) -> Iterator[BinaryIO]:
     """Open a JSONL file for append, its torn tail cut and what is written synced at the end.
 
     Raises: DataError where the disk is full or cannot be written.
     """
     make_folder(path.parent)
-    cut_torn_tail(path)
+    truncate_partial_line(path)
     is_new = not path.exists()
     with open_binary(path, "ab") as file:
         if is_new:

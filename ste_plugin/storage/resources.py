@@ -12,7 +12,7 @@ from ste_plugin.text import safe_yaml
 PACKAGE = Path(__file__).parents[1]
 
 
-def shipped(folder: str) -> Path:
+def shipped_folder(folder: str) -> Path:
     """Return our own `recipes` or `tasks` folder, wherever this installation keeps it."""
     inside = PACKAGE / folder
     return inside if inside.is_dir() else PACKAGE.parent / folder

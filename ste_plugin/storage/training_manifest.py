@@ -31,7 +31,7 @@ def config_sha256(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def completion(output: Path) -> dict[str, Any] | None:
+def read_training_manifest(output: Path) -> dict[str, Any] | None:
     """Return what the completion manifest in a training's output folder says, or None without one.
 
     Raises: DataError where it is no such manifest.
@@ -45,18 +45,18 @@ def completion(output: Path) -> dict[str, Any] | None:
     return found
 
 
-def trained_model(output: Path) -> Path | None:
+def find_trained_model(output: Path) -> Path | None:
     """Return the final, merged model in `output`, or None where no training has finished there.
 
     Raises: DataError where its files are not those that the training wrote.
     """
-    done = completion(output)
+    done = read_training_manifest(output)
     if done is None:
         return None
     final = (output / str(done["final"])).resolve()
     if not final.is_dir():
         return None
-    written, found = done.get("seal", {}), seal(final)  # trainings before 0.2 have none
+    written, found = done.get("seal", {}), digest_files(final)  # trainings before 0.2 have none
     changed = sorted(name for name in written if found.get(name) != written[name])
     if changed:
         raise DataError(
@@ -66,7 +66,7 @@ def trained_model(output: Path) -> Path | None:
     return final
 
 
-def seal(folder: Path) -> dict[str, str]:
+def digest_files(folder: Path) -> dict[str, str]:
     """Return name → 16 hex digits of a model's files: of weights their size and both ends, else all.
 
     Enough to tell torn, lost and exchanged files without reading 140 GB; a flipped bit amid weights is

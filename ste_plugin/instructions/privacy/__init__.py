@@ -1,6 +1,6 @@
 """Personal data: taken out of instructions as they are read, and kept out once it was forgotten."""
 
-from ste_plugin.instructions.privacy.intake import scrubbed_in, taken_in
-from ste_plugin.instructions.privacy.scrubbing import Scrubbed, scrub
+from ste_plugin.instructions.privacy.intake import apply_privacy, read_scrub_counts
+from ste_plugin.instructions.privacy.scrubbing import ScrubReport, scrub
 
-__all__ = ["Scrubbed", "scrub", "scrubbed_in", "taken_in"]
+__all__ = ["ScrubReport", "apply_privacy", "read_scrub_counts", "scrub"]

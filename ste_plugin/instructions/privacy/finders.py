@@ -55,7 +55,7 @@ _NAME = re.compile(rf"{_NAME_WORD}(?:[ -]{_NAME_WORD})*")
 """Without it spaCy takes code for names."""
 
 
-def finders(settings: "PrivacyConfig") -> dict["PersonalData", Finder]:
+def make_finders(settings: "PrivacyConfig") -> dict["PersonalData", Finder]:
     """Return kind → what finds it, of the kinds asked for; the surest kinds come first.
 
     Raises: ConfigError where a library or the model of names is not installed.

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ste_plugin.records import Drop, Instruction, Record, content_key
-from ste_plugin.storage.jsonl import appending, read_records, record_line
+from ste_plugin.storage.jsonl import encode_record, open_for_append, read_records
 
 NAME = "forgotten.jsonl"
 
 
-class Forgotten(Record, frozen=True):
+class ForgottenInstruction(Record, frozen=True):
     """One instruction that a run has forgotten."""
 
     hash: str
@@ -20,31 +20,31 @@ class Forgotten(Record, frozen=True):
     """Folders of the models that had been trained on it, relative to the run."""
 
 
-def hash_of(key: str) -> str:
+def forgotten_hash(key: str) -> str:
     """Return what the list knows an instruction by: its key appears nowhere any more."""
     return content_key("forgotten", key)
 
 
-def forgotten(root: Path) -> list[Forgotten]:
+def read_forgotten(root: Path) -> list[ForgottenInstruction]:
     """Return what a run has forgotten, oldest first."""
     path = root / NAME
-    return read_records(path, Forgotten) if path.exists() else []
+    return read_records(path, ForgottenInstruction) if path.exists() else []
 
 
-def remember(root: Path, entries: Iterable[Forgotten]) -> None:
+def append_forgotten(root: Path, entries: Iterable[ForgottenInstruction]) -> None:
     """Add to the list of what a run has forgotten."""
-    with appending(root / NAME) as file:
-        file.writelines(map(record_line, entries))
+    with open_for_append(root / NAME) as file:
+        file.writelines(map(encode_record, entries))
 
 
-def without_forgotten(
+def drop_forgotten(
     instructions: Sequence[Instruction], root: Path
 ) -> tuple[list[Instruction], list[Drop]]:
     """Return the instructions that a run has not forgotten, and a Drop for each of the others.
 
     A Drop names the hash alone.
     """
-    known = {entry.hash for entry in forgotten(root)}
-    kept = [i for i in instructions if hash_of(i.key) not in known]
-    gone = [hash_of(i.key) for i in instructions if hash_of(i.key) in known]
+    known = {entry.hash for entry in read_forgotten(root)}
+    kept = [i for i in instructions if forgotten_hash(i.key) not in known]
+    gone = [forgotten_hash(i.key) for i in instructions if forgotten_hash(i.key) in known]
     return kept, [Drop("sources", hash, "forgotten") for hash in gone]

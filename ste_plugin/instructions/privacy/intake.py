@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ste_plugin.instructions.privacy.forgotten import without_forgotten
+from ste_plugin.instructions.privacy.forgotten import drop_forgotten
 from ste_plugin.instructions.privacy.scrubbing import scrub
 from ste_plugin.records import Drop, Instruction
 from ste_plugin.storage.jsonl import read_json, replace_json
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 REPORT = "privacy.json"
 
 
-def taken_in(
+def apply_privacy(
     instructions: Sequence[Instruction], settings: "PrivacyConfig", root: Path, pool: Path
 ) -> tuple[list[Instruction], list[Drop]]:
     """Return the instructions that a run may use, scrubbed, and a Drop for each that it has forgotten.
@@ -26,10 +26,10 @@ def taken_in(
     clean, report = scrub(instructions, settings)
     if settings.scrub:
         replace_json(pool / REPORT, report.told())
-    return without_forgotten(clean, root)
+    return drop_forgotten(clean, root)
 
 
-def scrubbed_in(pool: Path) -> dict[str, Any]:
+def read_scrub_counts(pool: Path) -> dict[str, Any]:
     """Return `{"scrubbed": {kind: count}}` of a pool, empty where nothing was looked for."""
     place = pool / REPORT
     return {"scrubbed": read_json(place)["found"]} if place.exists() else {}

@@ -10,9 +10,9 @@ from ste_plugin.records import Drop, Instruction
 if TYPE_CHECKING:
     from ste_plugin.config import SelectionConfig
 
-Selected = tuple[list[Instruction], list[Drop]]
+SelectorResult = tuple[list[Instruction], list[Drop]]
 
-Selector = Callable[[Sequence[Instruction], "SelectionConfig"], Selected]
+Selector = Callable[[Sequence[Instruction], "SelectionConfig"], SelectorResult]
 """Instructions in → those kept, and a Drop for each of the others."""
 
 _PERMUTATIONS = 128
@@ -23,7 +23,7 @@ def select(
     instructions: Sequence[Instruction],
     config: "SelectionConfig",
     selector_of: Callable[[str], "Selector"],
-) -> Selected:
+) -> SelectorResult:
     """Return what all of the config's selectors keep, in order, and every Drop on the way.
 
     Raises: DataError where nothing is left, with the counts by reason.
@@ -43,7 +43,7 @@ def select(
     return kept, drops
 
 
-def _parted(pairs: Iterable[tuple[Instruction, str | None]]) -> Selected:
+def _partition(pairs: Iterable[tuple[Instruction, str | None]]) -> SelectorResult:
     """Return the instructions that have no reason against them, and Drops for the rest."""
     kept: list[Instruction] = []
     drops: list[Drop] = []
@@ -55,7 +55,9 @@ def _parted(pairs: Iterable[tuple[Instruction, str | None]]) -> Selected:
     return kept, drops
 
 
-def drop_exact_duplicates(instructions: Sequence[Instruction], _: "SelectionConfig") -> Selected:
+def drop_exact_duplicates(
+    instructions: Sequence[Instruction], _: "SelectionConfig"
+) -> SelectorResult:
     """Keep the first of the instructions that differ in letter case and white space only."""
     seen: set[str] = set()
 
@@ -66,7 +68,7 @@ def drop_exact_duplicates(instructions: Sequence[Instruction], _: "SelectionConf
         seen.add(text)
         return None
 
-    return _parted((i, reason(i)) for i in instructions)
+    return _partition((i, reason(i)) for i in instructions)
 
 
 def shingles(text: str) -> frozenset[str]:
@@ -89,7 +91,7 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 
 def drop_near_duplicates(
     instructions: Sequence[Instruction], config: "SelectionConfig"
-) -> Selected:
+) -> SelectorResult:
     """Keep the first of the instructions whose word 3-grams overlap by the threshold or more."""
     from datasketch import MinHash, MinHashLSH  # imports numpy and scipy
 
@@ -108,10 +110,12 @@ def drop_near_duplicates(
         index.insert(place, sketch)
         return None
 
-    return _parted((i, reason(place, i)) for place, i in enumerate(instructions))
+    return _partition((i, reason(place, i)) for place, i in enumerate(instructions))
 
 
-def keep_complexity(instructions: Sequence[Instruction], config: "SelectionConfig") -> Selected:
+def keep_complexity(
+    instructions: Sequence[Instruction], config: "SelectionConfig"
+) -> SelectorResult:
     """Keep the instructions from `min_complexity` to `max_complexity`, both included."""
     low, high = config.min_complexity, config.max_complexity
     if (low, high) == (1, 10):
@@ -124,10 +128,10 @@ def keep_complexity(instructions: Sequence[Instruction], config: "SelectionConfi
             return f"complexity below {low}"
         return f"complexity above {high}" if instruction.complexity > high else None
 
-    return _parted((i, reason(i)) for i in instructions)
+    return _partition((i, reason(i)) for i in instructions)
 
 
-def keep_quotas(instructions: Sequence[Instruction], config: "SelectionConfig") -> Selected:
+def keep_quotas(instructions: Sequence[Instruction], config: "SelectionConfig") -> SelectorResult:
     """Keep the first of each category, as many as its quota says, and none of other categories.
 
     Raises: ConfigError where a category has fewer instructions than its quota.
@@ -145,7 +149,7 @@ def keep_quotas(instructions: Sequence[Instruction], config: "SelectionConfig") 
         full = taken[instruction.category] > quotas[instruction.category]
         return f"quota full: {instruction.category}" if full else None
 
-    return _parted((i, reason(i)) for i in instructions)
+    return _partition((i, reason(i)) for i in instructions)
 
 
 def _check_quotas(found: Counter[str], config: "SelectionConfig") -> None:
@@ -164,10 +168,10 @@ def _check_quotas(found: Counter[str], config: "SelectionConfig") -> None:
         )
 
 
-def keep_first(instructions: Sequence[Instruction], config: "SelectionConfig") -> Selected:
+def keep_first(instructions: Sequence[Instruction], config: "SelectionConfig") -> SelectorResult:
     """Keep the first `limit` instructions, or all where there is no limit."""
     limit = len(instructions) if config.limit is None else config.limit
-    return _parted(
+    return _partition(
         (instruction, None if place < limit else "over the limit")
         for place, instruction in enumerate(instructions)
     )

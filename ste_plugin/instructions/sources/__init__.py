@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ste_plugin.errors import DataError
-from ste_plugin.instructions.sources.forms import BadRow, check_columns, filtered_by, read_row
-from ste_plugin.instructions.sources.readers import READERS, Malformed, Row
+from ste_plugin.instructions.sources.forms import BadRow, check_columns, failed_filter, read_row
+from ste_plugin.instructions.sources.readers import READERS, MalformedRow, RawRow
 from ste_plugin.records import Drop, Instruction
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ def read_instructions(
     Raises: DataError at a bad line under `on_bad_line: error`, or where nothing is left.
     """
     kept: list[Instruction] = []
-    left_out: list[LeftOut] = []
+    left_out: list[DroppedRow] = []
     for source in sources:
         check_columns(source)
         count = 0
         for place, row in reader_of(source.reader)(source, base):
             found = _read(place, row, source)
-            if isinstance(found, LeftOut):
+            if isinstance(found, DroppedRow):
                 left_out.append(found)
                 continue
             kept.append(found)
@@ -47,7 +47,7 @@ def read_instructions(
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class DroppedRow:
     """A row that yields no instruction."""
 
     drop: Drop
@@ -55,23 +55,23 @@ class LeftOut:
     """What is wrong with it; empty where it is merely filtered."""
 
 
-def _read(place: str, row: Row, source: "SourceConfig") -> Instruction | LeftOut:
+def _read(place: str, row: RawRow, source: "SourceConfig") -> Instruction | DroppedRow:
     """Return what a row yields; `on_bad_line` is decided here, for every reader and form."""
     try:
-        if isinstance(row, Malformed):
+        if isinstance(row, MalformedRow):
             raise BadRow(row.problem)
-        if column := filtered_by(place, row, source):
-            return LeftOut(Drop("sources", place, f"filtered: {column}"))
+        if column := failed_filter(place, row, source):
+            return DroppedRow(Drop("sources", place, f"filtered: {column}"))
         return read_row(place, row, source)
     except BadRow as error:
         if source.on_bad_line == "skip":
-            return LeftOut(Drop("sources", place, error.reason), str(error))
+            return DroppedRow(Drop("sources", place, error.reason), str(error))
         raise DataError(
             f"{error}\nOr set on_bad_line: skip to leave such lines out and count them."
         ) from error
 
 
-def _nothing_left(sources: Sequence["SourceConfig"], left_out: Sequence[LeftOut]) -> DataError:
+def _nothing_left(sources: Sequence["SourceConfig"], left_out: Sequence[DroppedRow]) -> DataError:
     names = ", ".join(source.path for source in sources)
     counts = Counter(one.drop.reason for one in left_out).most_common()
     told = f" ({', '.join(f'{reason} {n}' for reason, n in counts)})" if counts else ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NEEDS_EXTRA = "Install it: pip install 'ste-plugin[data]'"
 
 
-def located(source: "SourceConfig", base: Path) -> Path:
+def locate_file(source: "SourceConfig", base: Path) -> Path:
     """Return the file that `path` names, relative to the config's folder.
 
     Raises: DataError with the resolved path, where there is no such file.
@@ -31,22 +31,22 @@ def located(source: "SourceConfig", base: Path) -> Path:
     return path
 
 
-def located_text(source: "SourceConfig", base: Path) -> Path:
+def locate_text_file(source: "SourceConfig", base: Path) -> Path:
     """Return that file if it begins as text does. Raises: DataError, also with what it is instead."""
-    path = located(source, base)
-    refuse_foreign(path)
+    path = locate_file(source, base)
+    require_text(path)
     return path
 
 
-def refuse_foreign(path: Path) -> None:
+def require_text(path: Path) -> None:
     """Raise DataError for a file whose first bytes say that it is compressed, Parquet or UTF-16."""
-    with readable(path), path.open("rb") as file:
+    with wrap_read_errors(path), path.open("rb") as file:
         if other := foreign(file.read(HEAD)):
             raise DataError(f"{path}: expected text in UTF-8, {other}")
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
+def wrap_read_errors(path: Path) -> Iterator[None]:
     """Turn what the file system refuses into a DataError."""
     try:
         yield

@@ -169,7 +169,7 @@ def _other_separator(row: Mapping[str, Any]) -> str:
     return next((s for s in ";\t|" if len(row) == 1 and s in next(iter(row))), "")
 
 
-def filtered_by(place: str, row: Mapping[str, Any], source: "SourceConfig") -> str | None:
+def failed_filter(place: str, row: Mapping[str, Any], source: "SourceConfig") -> str | None:
     """Return the first column of `where` whose value is another, or None.
 
     Raises: BadRow where the row has no such column.

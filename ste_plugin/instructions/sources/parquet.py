@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.instructions.sources.files import NEEDS_EXTRA, located
+from ste_plugin.instructions.sources.files import NEEDS_EXTRA, locate_file
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def read_parquet(source: "SourceConfig", base: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the rows batch by batch; places count from 0, as pyarrow does."""
-    path = located(source, base)
+    path = locate_file(source, base)
     try:
         import pyarrow.parquet as parquet
     except ImportError as error:

@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.instructions.sources.files import NEEDS_EXTRA, located_text, readable
+from ste_plugin.instructions.sources.files import NEEDS_EXTRA, locate_text_file, wrap_read_errors
 from ste_plugin.instructions.sources.parquet import read_parquet
 from ste_plugin.storage.jsonl import parse_line
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
 
-Row = dict[str, Any]
+RawRow = dict[str, Any]
 
-Reader = Callable[["SourceConfig", Path], Iterator[tuple[str, Row]]]
+Reader = Callable[["SourceConfig", Path], Iterator[tuple[str, RawRow]]]
 """(settings, folder of the config) → (place for messages, raw row) pairs."""
 
 _BOM = b"\xef\xbb\xbf"
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a wrong byte
 
 
-class Malformed(dict[str, Any]):
+class MalformedRow(dict[str, Any]):
     """Stands in a reader's output for a line that cannot be a row, so that reading can go on.
 
     Whether it ends the run or is counted is decided by `on_bad_line`, in one place for all readers.
@@ -35,36 +35,36 @@ class Malformed(dict[str, Any]):
         """The whole message: place, what was found, what was expected."""
 
 
-def read_jsonl(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:
+def read_jsonl(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:
     """Yield a row for each non-empty line; a byte-order mark and CRLF are no matter."""
-    path = located_text(source, base)
+    path = locate_text_file(source, base)
     if path.suffix == ".csv":
         raise DataError(
             f"{path}: expected JSON lines, found a name that ends in .csv. Set reader: csv."
         )
-    with readable(path), path.open("rb") as file:
+    with wrap_read_errors(path), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             text = line.removeprefix(_BOM) if number == 1 else line
             if text.strip():
                 yield f"{source.path}:{number}", _parsed(Path(source.path), number, text)
 
 
-def _parsed(path: Path, number: int, line: bytes) -> Row:
+def _parsed(path: Path, number: int, line: bytes) -> RawRow:
     try:
         return parse_line(path, number, line)
     except DataError as error:
-        return Malformed(str(error))
+        return MalformedRow(str(error))
 
 
-def read_csv(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:
+def read_csv(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:
     """Yield a row of strings for each record below the header; empty lines are no records.
 
     The place is the line where a record starts, for quoted fields may hold line breaks.
     """
-    path = located_text(source, base)
+    path = locate_text_file(source, base)
     # A wrong byte becomes a lone surrogate, so that it spoils its own record and not the file.
     with (
-        readable(path),
+        wrap_read_errors(path),
         path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
     ):
         lines = csv.reader(file, strict=True)
@@ -108,20 +108,20 @@ def _next_fields(lines: Any) -> list[str] | str | None:
         return f"broken quoting ({error})"
 
 
-def _csv_row(place: str, header: list[str], fields: list[str] | str) -> Row:
+def _csv_row(place: str, header: list[str], fields: list[str] | str) -> RawRow:
     if isinstance(fields, str):
-        return Malformed(f"{place}: not a CSV record: {fields}. Mend or remove it.")
+        return MalformedRow(f"{place}: not a CSV record: {fields}. Mend or remove it.")
     if _NOT_UTF8.search("".join(fields)):
-        return Malformed(f"{place}: expected UTF-8, found other bytes. Save the file as UTF-8.")
+        return MalformedRow(f"{place}: expected UTF-8, found other bytes. Save the file as UTF-8.")
     if len(fields) != len(header):
-        return Malformed(
+        return MalformedRow(
             f"{place}: expected {len(header)} fields as in the header, found {len(fields)}: "
             f"{','.join(fields)[:60]!r}. Mend or remove the record; a comma inside a field needs quotes."
         )
     return dict(zip(header, fields, strict=True))
 
 
-def read_hub(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:  # noqa: ARG001
+def read_hub(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:  # noqa: ARG001
     """Yield the rows of a data set as they stream in; places count from 0, as `datasets` does."""
     try:
         import datasets
