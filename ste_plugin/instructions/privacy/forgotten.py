@@ -1,4 +1,4 @@
-"""What was forgotten: a list of hashes that keeps instructions from coming back when sources are read."""
+"""The list of forgotten instructions, as hashes: it keeps them out when sources are read again."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,26 +13,26 @@ class ForgottenInstruction(Record, frozen=True):
     """One instruction that a run has forgotten."""
 
     hash: str
-    """Of the instruction's key, which is itself a hash of its text."""
+    """Hash of the instruction's key, which is itself a hash of its text."""
     at: str
-    """When, in UTC."""
+    """Time, in UTC."""
     models: tuple[str, ...]
     """Folders of the models that had been trained on it, relative to the run."""
 
 
 def forgotten_hash(key: str) -> str:
-    """Return what the list knows an instruction by: its key appears nowhere any more."""
+    """Return the hash that stands for an instruction in the list; its key is no longer on disk."""
     return content_key("forgotten", key)
 
 
 def read_forgotten(root: Path) -> list[ForgottenInstruction]:
-    """Return what a run has forgotten, oldest first."""
+    """Return the instructions that a run has forgotten, oldest first."""
     path = root / NAME
     return read_records(path, ForgottenInstruction) if path.exists() else []
 
 
 def append_forgotten(root: Path, entries: Iterable[ForgottenInstruction]) -> None:
-    """Add to the list of what a run has forgotten."""
+    """Add to the list of instructions that a run has forgotten."""
     with open_for_append(root / NAME) as file:
         file.writelines(map(encode_record, entries))
 
@@ -44,7 +44,7 @@ def drop_forgotten(
 
     A Drop names the hash alone.
     """
-    known = {entry.hash for entry in read_forgotten(root)}
-    kept = [i for i in instructions if forgotten_hash(i.key) not in known]
-    gone = [forgotten_hash(i.key) for i in instructions if forgotten_hash(i.key) in known]
-    return kept, [Drop("sources", hash, "forgotten") for hash in gone]
+    forgotten = {entry.hash for entry in read_forgotten(root)}
+    hashes = [forgotten_hash(i.key) for i in instructions]
+    kept = [i for i, digest in zip(instructions, hashes, strict=True) if digest not in forgotten]
+    return kept, [Drop("sources", digest, "forgotten") for digest in hashes if digest in forgotten]
