@@ -34,7 +34,7 @@ _JSON_ONLY = (
     orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 )  # fmt: skip
 _BLOCK = 1 << 16
-_MEND = " Mend or remove the line."
+_FIX = " Fix or remove the line."
 _DERIVE_ANEW = (
     "delete it, and the done.json or manifest.json beside it, and run the same command again: it is made "
     "anew, and nothing is paid for twice."
@@ -209,12 +209,12 @@ def parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
         row = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise DataError(
-            f"{path}:{number}: not a JSON object ({problem_of(error)}); found {start_of(line)}.{_MEND}"
+            f"{path}:{number}: not a JSON object ({problem_of(error)}); found {start_of(line)}.{_FIX}"
         ) from error
     if not isinstance(row, dict):
         raise DataError(
             f"{path}:{number}: expected a JSON object, found {type(row).__name__} {str(row)[:40]!r}."
-            f"{LIST if isinstance(row, list) else _MEND}"
+            f"{LIST if isinstance(row, list) else _FIX}"
         )
     return row
 
@@ -237,7 +237,7 @@ def iter_record_spans(path: Path, kind: type[R]) -> Iterator[tuple[R, int, int]]
             record = parse_record(kind, path, number, line)
         except DataError as error:
             place = f"{path}:{number}: "
-            told = str(error).removeprefix(place).removesuffix(_MEND).removesuffix(".")
+            told = str(error).removeprefix(place).removesuffix(_FIX).removesuffix(".")
             raise DataError(f"{place}{told}.\nDerived file: {_DERIVE_ANEW}") from error
         yield record, start, start + len(line)
 

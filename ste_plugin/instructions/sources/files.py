@@ -1,4 +1,4 @@
-"""The file that a source names: there, readable, and of the kind it is read as."""
+"""The file that a source names: it exists, is readable, and is of the kind it is read as."""
 
 import re
 from collections.abc import Iterator
@@ -22,17 +22,20 @@ def locate_file(source: "SourceConfig", base: Path) -> Path:
     """
     path = (base / Path(source.path).expanduser()).resolve()
     if not path.is_file():
-        found = "is a folder, not a file" if path.is_dir() else "no such file"
+        problem = "is a folder, not a file" if path.is_dir() else "no such file"
         hub = ", or set reader: hub" if re.fullmatch(r"[\w-]+/[\w-]+", source.path) else ""
         raise DataError(
-            f"{path}: {found}. `path: {source.path}` of an instruction source is taken relative to "
-            f"the config's folder; correct it there{hub}."
+            f"{path}: {problem}. `path: {source.path}` of an instruction source is taken relative "
+            f"to the config's folder; correct it there{hub}."
         )
     return path
 
 
 def locate_text_file(source: "SourceConfig", base: Path) -> Path:
-    """Return that file if it begins as text does. Raises: DataError, also with what it is instead."""
+    """Return that file if it is text.
+
+    Raises: DataError where there is no such file, or saying what it is instead of text.
+    """
     path = locate_file(source, base)
     require_text(path)
     return path
@@ -41,13 +44,13 @@ def locate_text_file(source: "SourceConfig", base: Path) -> Path:
 def require_text(path: Path) -> None:
     """Raise DataError for a file whose first bytes say that it is compressed, Parquet or UTF-16."""
     with wrap_read_errors(path), path.open("rb") as file:
-        if other := foreign(file.read(HEAD)):
-            raise DataError(f"{path}: expected text in UTF-8, {other}")
+        if problem := foreign(file.read(HEAD)):
+            raise DataError(f"{path}: expected text in UTF-8, {problem}")
 
 
 @contextmanager
 def wrap_read_errors(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses into a DataError."""
+    """Turn an error of the file system into a DataError."""
     try:
         yield
     except OSError as error:
