@@ -110,7 +110,8 @@ def test_a_derived_line_that_is_no_record_names_file_line_field_and_cure(tmp_pat
     path.write_bytes(encode_row(judgment().to_dict()) + encode_row(row))
     with pytest.raises(
         DataError,
-        match=r"judgments.jsonl:2: not a Judgment \(.*missing required field `better_is`\)(.|\n)*delete it",
+        match=r"judgments.jsonl:2: not a Judgment "
+        r"\(.*missing required field `better_is`\)(.|\n)*delete it",
     ):
         read_records(path, Judgment)
 
@@ -219,9 +220,8 @@ def test_records_with_any_text_come_back_one_by_one(tmp_path_factory, one, two):
 
 
 def test_a_record_as_a_dictionary_has_its_fields_in_their_order():
-    assert list(Drop("a", "b", "c").to_dict().items()) == [
-        ("stage", "a"), ("key", "b"), ("reason", "c"),
-    ]  # fmt: skip
+    fields = [("stage", "a"), ("key", "b"), ("reason", "c")]
+    assert list(Drop("a", "b", "c").to_dict().items()) == fields
 
 
 def test_a_file_whose_writer_fails_is_the_old_one_and_nothing_else_remains(tmp_path):
@@ -241,7 +241,7 @@ def test_a_file_whose_writer_fails_is_the_old_one_and_nothing_else_remains(tmp_p
 def test_rows_that_do_not_stay_leave_no_trace_in_their_file(tmp_path_factory, added, piece):
     folder, entries = tmp_path_factory.mktemp("rows"), {}
     with pytest.MonkeyPatch.context() as patch, open_row_file(folder, "sft-train", entries) as file:
-        patch.setattr(dataset_manifest, "_PIECE", piece)
+        patch.setattr(dataset_manifest, "_MAX_CHUNK", piece)
         for numbers, _ in added:
             file.add({"n": n} for n in numbers)
         file.keep(stays for _, stays in added)
