@@ -9,7 +9,7 @@ from ste_plugin.fitting.catalogue import list_recipes
 from ste_plugin.lm_eval_tasks import metrics
 from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2
-from ste_plugin.storage.resources import shipped
+from ste_plugin.storage.resources import shipped_folder
 
 _HEAD = re.compile(r"^# (\w+): (.+)$", re.MULTILINE)
 _GPUS = re.compile(r"\((\d+(?:x\d+)+)\)")
@@ -19,7 +19,7 @@ _GB = re.compile(r"calculated by `ste recipes fit`: ([\d.]+) GB")
 def recipes() -> str:
     """Return a table of the recipes by name."""
     rows = []
-    for name, purpose, path in list_recipes([shipped("recipes")]):
+    for name, purpose, path in list_recipes([shipped_folder("recipes")]):
         needs = head_of(path)["needs"]
         gpus, gb = _GPUS.search(needs), _GB.search(needs)
         rows.append((f"[{code(name)}](#{name})", purpose, gpus[1] if gpus else "none", gb[1] if gb else ""))  # fmt: skip
@@ -28,7 +28,9 @@ def recipes() -> str:
 
 def recipe_sections() -> str:
     """Return a section for each recipe: what it trains, its command, its needs, its sources."""
-    return "\n\n".join(_section(name, path) for name, _, path in list_recipes([shipped("recipes")]))
+    return "\n\n".join(
+        _section(name, path) for name, _, path in list_recipes([shipped_folder("recipes")])
+    )
 
 
 def _section(name: str, path: Path) -> str:
@@ -50,7 +52,7 @@ def tasks() -> str:
 
 
 def _tasks() -> Iterator[tuple[str, str, str]]:
-    for path in sorted(shipped("tasks").glob("*.yaml")):
+    for path in sorted(shipped_folder("tasks").glob("*.yaml")):
         text = path.read_text(encoding="utf-8")
         said = re.match(r"(?:# .+\n)+", text)
         group = re.search(r"^tag: \[(\w+)\]$", text, re.MULTILINE)

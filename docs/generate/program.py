@@ -11,7 +11,7 @@ from docs.generate.markdown import code, sentence, table
 from ste_plugin import errors, hookspecs
 from ste_plugin.cli.stopping import SIGNALS
 from ste_plugin.engines.base import Completion
-from ste_plugin.plugins.manager import contributed, described_hooks, plugin_manager
+from ste_plugin.plugins.manager import contributed_names, hook_descriptions, plugin_manager
 from ste_plugin.records import Drop, Instruction, Judgment, Record, ResponsePair
 from ste_plugin.sampling.pass_rates import PassRate
 from ste_plugin.text.field_docs import field_docs
@@ -103,10 +103,10 @@ def exit_codes() -> str:
 
 def hooks() -> str:
     """Return a table of the hooks, with what the package itself contributes by name."""
-    own = contributed(plugin_manager())["builtin"]
+    own = contributed_names(plugin_manager())["builtin"]
     rows = [
         (code(name), _given(name), _told(name), ", ".join(map(code, own.get(name, []))))
-        for name in described_hooks()
+        for name in hook_descriptions()
     ]
     return table(("hook", "is given", "what it does", "built in"), rows)
 

@@ -6,7 +6,7 @@ from typing import Any
 from ste_plugin.axolotl import strategies
 from ste_plugin.axolotl.settings import AxolotlConfig, STESettings
 from ste_plugin.errors import ConfigError
-from ste_plugin.storage.dataset_manifest import Manifest, rows_of_rl
+from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
 
 TYPES = {
     "sft": "chat_template",
@@ -17,13 +17,13 @@ TYPES = {
 """Row format → axolotl's `type` of the data set."""
 
 
-def changes(cfg: AxolotlConfig, settings: STESettings, manifest: Manifest) -> dict[str, Any]:
+def changes(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest) -> dict[str, Any]:
     """Return key → value of all that must be set in a config before axolotl validates it.
 
     Applied to its own result it changes nothing more.
     Raises: ConfigError where the user set one of the keys to something else.
     """
-    rows = rows_of_rl(cfg.get("rl"))
+    rows = row_format_of_rl(cfg.get("rl"))
     keys = data_changes(cfg, settings, manifest, rows)
     if rows in _NEEDED and settings.datasets != "off":
         key, value, why = _NEEDED[rows]
@@ -49,7 +49,7 @@ _NEEDED = {
 
 
 def data_changes(
-    cfg: AxolotlConfig, settings: STESettings, manifest: Manifest, rows: str
+    cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest, rows: str
 ) -> dict[str, Any]:
     """Return the keys that say which data sets to train and evaluate on.
 
@@ -69,7 +69,7 @@ def data_changes(
     return keys
 
 
-def entry(manifest: Manifest, name: str) -> dict[str, Any]:
+def entry(manifest: DatasetManifest, name: str) -> dict[str, Any]:
     """Return the entry of one of the manifest's files, as `datasets` holds it."""
     path, kind = str(manifest.file(name)), TYPES[name.partition("-")[0]]
     return {"path": path, "ds_type": "json", "type": kind, "split": "train"}

@@ -17,7 +17,7 @@ from ste_plugin.errors import SteError
 from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.judging.example import Example
 from ste_plugin.records import ORDERS, Judgment, ResponsePair
-from ste_plugin.storage.dataset_manifest import Manifest, write_rows
+from ste_plugin.storage.dataset_manifest import DatasetManifest, write_rows
 from ste_plugin.storage.jsonl import replace_json
 from ste_plugin.text import safe_yaml
 
@@ -62,7 +62,7 @@ def register_plugins(cfg: Any) -> Any:
     return merge_input_args()[0]
 
 
-def example_manifest(folder: Path) -> Manifest:
+def example_manifest(folder: Path) -> DatasetManifest:
     """Return the manifest of a data set of one pair, with rows for every training."""
     pair = ResponsePair("pair", "instruction", "Name a fruit.", "An apple.", "A spade.", "example")
     right, wrong = (Judgment(f"{v}", "pair", "A", 0, f"[[{v}]]", v, False) for v in ORDERS)
@@ -71,7 +71,7 @@ def example_manifest(folder: Path) -> Manifest:
     files["judge-dev"] = held_out_rows(pair, VERDICT)
     entries = {name: write_rows(folder, name, rows) for name, rows in files.items()}
     identity = {"name": VERDICT.name, "version": VERDICT.version}
-    return Manifest(folder / "manifest.json", {"judge_format": identity, "files": entries})
+    return DatasetManifest(folder / "manifest.json", {"judge_format": identity, "files": entries})
 
 
 def dataset_problems(recipe: dict[str, Any]) -> list[str]:
@@ -88,7 +88,7 @@ def dataset_problems(recipe: dict[str, Any]) -> list[str]:
     ]
 
 
-def problems_of(path: Path, manifest: Manifest | None) -> list[str]:
+def problems_of(path: Path, manifest: DatasetManifest | None) -> list[str]:
     """Return everything that is wrong with one recipe; an empty list if axolotl would take it.
 
     With a manifest it is checked as a run would use it; with None as it is, its own rows included.
@@ -120,7 +120,7 @@ def problems_of(path: Path, manifest: Manifest | None) -> list[str]:
     return problems
 
 
-def as_a_run(recipe: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
+def as_a_run(recipe: dict[str, Any], manifest: DatasetManifest) -> dict[str, Any]:
     """Return a recipe as a run would give it to axolotl."""
     return overlay(recipe, model="some/model", manifest=manifest, output=Path("out"), seed=0)
 

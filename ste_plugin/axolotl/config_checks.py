@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from ste_plugin.axolotl.checkpoints import refuse_late_failures
 from ste_plugin.axolotl.settings import AxolotlConfig, STESettings
 from ste_plugin.errors import ConfigError
-from ste_plugin.storage.dataset_manifest import Manifest
+from ste_plugin.storage.dataset_manifest import DatasetManifest
 
 _PREFERENCE = ("dpo", "ipo", "orpo", "simpo", "kto")
 
 
-def check_config(cfg: AxolotlConfig, settings: STESettings, manifest: Manifest) -> None:
+def check_config(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest) -> None:
     """Return if a config, our changes made, can be trained with.
 
     Raises: ConfigError with every problem and what to do about it.
@@ -93,7 +93,7 @@ CHECKS: tuple[Callable[[AxolotlConfig], Iterator[str]], ...] = (
 
 
 def held_out_problems(
-    cfg: AxolotlConfig, settings: STESettings, manifest: Manifest
+    cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest
 ) -> Iterator[str]:
     """Yield why the best checkpoint cannot be chosen."""
     if not settings.select_best:

@@ -16,7 +16,7 @@ from ste_plugin.lm_eval_tasks.figures import Figure
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.metrics import METRICS
 from ste_plugin.records import ORDERS, Verdict
-from ste_plugin.storage.dataset_manifest import Manifest
+from ste_plugin.storage.dataset_manifest import DatasetManifest
 
 REPORTED = ("acc", "acc_pc", "pos_bias", "invalid_rate")
 
@@ -38,7 +38,7 @@ Judge = Callable[[Sequence[HeldOutPrompt]], list[Verdict | None]]
 """A batch of prompts → their verdicts, None for no single answer."""
 
 
-def read_held_out(manifest: Manifest, pairs: int) -> list[HeldOutPrompt]:
+def read_held_out(manifest: DatasetManifest, pairs: int) -> list[HeldOutPrompt]:
     """Return the prompts of the first `pairs` dev pairs, both orders of a pair side by side."""
     if not manifest.count("judge-dev"):
         return []

@@ -24,10 +24,10 @@ from ste_plugin.axolotl.held_out import (
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import DataError
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.plugins.manager import named, plugin_manager, require_named
+from ste_plugin.plugins.manager import find_contribution, plugin_manager, require_named_plugins
 from ste_plugin.records import Verdict
 from ste_plugin.storage import training_manifest
-from ste_plugin.storage.dataset_manifest import Manifest
+from ste_plugin.storage.dataset_manifest import DatasetManifest
 from ste_plugin.storage.durable import remove
 
 
@@ -43,7 +43,7 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         trainer: Any,
         prompts: list[HeldOutPrompt],
         settings: STESettings,
-        manifest: Manifest,
+        manifest: DatasetManifest,
         *,
         alike: bool,
     ) -> None:
@@ -114,7 +114,7 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
 
 
 def judge_callback(
-    trainer: Any, cfg: Any, settings: STESettings, manifest: Manifest
+    trainer: Any, cfg: Any, settings: STESettings, manifest: DatasetManifest
 ) -> JudgeCallback:
     """Return the callback for a config's trainer."""
     prompts = read_held_out(manifest, settings.judge_pairs)
@@ -124,19 +124,19 @@ def judge_callback(
     return JudgeCallback(trainer, prompts, settings, manifest, alike=alike)
 
 
-def load_judge_format(manifest: Manifest, settings: STESettings) -> JudgeFormat:
+def load_judge_format(manifest: DatasetManifest, settings: STESettings) -> JudgeFormat:
     """Return the format that the manifest's prompts are in.
 
     Raises: ConfigError where it is not known here, DataError where it has changed since.
     """
     listed = [Path(p) for p in settings.plugins]
     named_here = [Path(p) for p in os.environ.get("STE_PLUGINS", "").split(os.pathsep) if p]
-    require_named(
+    require_named_plugins(
         listed, named_here, "ste.plugins", f"STE_PLUGINS={os.pathsep.join(settings.plugins)}"
     )
     plugins = plugin_manager(listed)
     name, version = manifest.judge_format["name"], manifest.judge_format["version"]
-    judge_format: JudgeFormat = named(plugins, "ste_judge_formats", name, "ste.plugins")
+    judge_format: JudgeFormat = find_contribution(plugins, "ste_judge_formats", name, "ste.plugins")
     if judge_format.version != version:
         raise DataError(
             f"{manifest.path}: its prompts are in {version}, but the format {name!r} here is "

@@ -19,7 +19,7 @@ from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.model_folder import check_trained_model, copy_tokenizer
 from ste_plugin.errors import PluginError
 from ste_plugin.storage import training_manifest
-from ste_plugin.storage.dataset_manifest import Manifest, read_manifest, rows_of_rl
+from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest, row_format_of_rl
 from ste_plugin.storage.durable import sync_files, sync_folder
 from ste_plugin.storage.jsonl import replace_json
 
@@ -31,7 +31,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
     """Trains a judge from a data set's manifest, inside any SFT or preference config."""
 
     settings: STESettings
-    manifest: Manifest
+    manifest: DatasetManifest
     config_sha256: str
     training_args: dict[str, Any]
     callback: Any = None
@@ -66,14 +66,14 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             return
         from axolotl.loaders import load_tokenizer
 
-        rows = rows_of_rl(cfg.rl)
+        rows = row_format_of_rl(cfg.rl)
         check_rows(self.manifest, rows)
         check_tokens(self.manifest, rows, load_tokenizer(cfg), cfg.sequence_len)
 
     def read_files(self, cfg: Any) -> list[str]:
         """Return the names of the manifest's files that this training reads."""
         ours = self.settings.datasets != "off"
-        trained_on = self.manifest.training_files(rows_of_rl(cfg.rl)) if ours else []
+        trained_on = self.manifest.training_files(row_format_of_rl(cfg.rl)) if ours else []
         return trained_on + [n for n in ("judge-dev", "judge-test") if self.manifest.count(n)]
 
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         base = Path(cfg.base_model)
         return {
             "final": str(final.relative_to(cfg.output_dir)),
-            "seal": training_manifest.seal(final),
+            "seal": training_manifest.digest_files(final),
             "merged": bool(cfg.adapter and self.settings.merge),
             "config_sha256": self.config_sha256,
             "data_sha256": self.manifest.sha256(*self.read_files(cfg)),

@@ -10,7 +10,7 @@ from typing import Any
 
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.verdict import without_verdicts
-from ste_plugin.plugins.manager import named, plugin_manager
+from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.records import OTHER, Verdict
 
 VALID, RIGHT, RIGHT_IN_BOTH_ORDERS = 0.1, 0.6, 0.3
@@ -60,7 +60,9 @@ def _verdict(text: str, format_name: str) -> Verdict | None:
 
 @cache
 def _load_format(name: str) -> JudgeFormat:
-    judge_format: JudgeFormat = named(plugin_manager([]), "ste_judge_formats", name, "judge_format")
+    judge_format: JudgeFormat = find_contribution(
+        plugin_manager([]), "ste_judge_formats", name, "judge_format"
+    )
     return judge_format
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ste_plugin.axolotl.strategies import prompt_text, reply_text
 from ste_plugin.errors import DataError
-from ste_plugin.storage.dataset_manifest import Manifest
+from ste_plugin.storage.dataset_manifest import DatasetManifest
 
 TrainingRow = Mapping[str, Any]
 PlacedRow = tuple[str, TrainingRow]
@@ -25,7 +25,7 @@ MAX_SHARE_OF_A_LETTER = 0.6
 _TOKENIZED_AT_ONCE = 256
 
 
-def check_rows(manifest: Manifest, rows: str) -> None:
+def check_rows(manifest: DatasetManifest, rows: str) -> None:
     """Return if the training rows are whole, stripped, balanced, and none is held out.
 
     Raises: DataError naming file and line, or the share, and what to do.
@@ -50,7 +50,7 @@ def check_rows(manifest: Manifest, rows: str) -> None:
         )
 
 
-def held_out_instructions(manifest: Manifest) -> set[str]:
+def held_out_instructions(manifest: DatasetManifest) -> set[str]:
     """Return the keys of every instruction whose pairs measure the judge."""
     names = [n for n in ("judge-dev", "judge-test") if manifest.count(n)]
     return {row["instruction"] for name in names for _, row in manifest.rows(name)}
@@ -90,7 +90,7 @@ def replies(row: TrainingRow, rows: str) -> list[Mapping[str, str]]:
     return [row[name] for name in ("chosen", "rejected", "reply") if name in row]
 
 
-def check_tokens(manifest: Manifest, rows: str, tokenizer: Any, sequence_len: int) -> None:
+def check_tokens(manifest: DatasetManifest, rows: str, tokenizer: Any, sequence_len: int) -> None:
     """Return if every row fits the sequence length, and no text gets a second BOS.
 
     Raises: DataError naming file and line, or the tokenizer.

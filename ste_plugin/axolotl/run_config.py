@@ -6,7 +6,7 @@ from typing import Any
 
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import ConfigError
-from ste_plugin.storage.dataset_manifest import Manifest, rows_of_rl
+from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
 from ste_plugin.text import safe_yaml
 from ste_plugin.text.settings_errors import validate_settings
 
@@ -55,7 +55,7 @@ def is_axolotl_config(path: Path) -> bool:
 
 
 def overlay(
-    recipe: dict[str, Any], *, model: str, manifest: Manifest, output: Path, seed: int
+    recipe: dict[str, Any], *, model: str, manifest: DatasetManifest, output: Path, seed: int
 ) -> dict[str, Any]:
     """Return the recipe with model, manifest, output folder and seed set; all else is its own.
 
@@ -65,7 +65,7 @@ def overlay(
     config = copy.deepcopy(recipe)
     plugins = [p for p in config.get("plugins") or [] if p != PLUGIN]
     settings = {**(config.get("ste") or {}), "manifest": str(manifest.path), "merge": True}
-    rows = rows_of_rl(config.get("rl"))
+    rows = row_format_of_rl(config.get("rl"))
     replaced = settings.get("datasets", "replace") == "replace"
     if replaced and not manifest.count(f"{rows}-dev"):
         settings.pop("select_best", None)

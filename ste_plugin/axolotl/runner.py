@@ -17,10 +17,15 @@ from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.model_folder import refuse_pickles
 from ste_plugin.errors import DataError, HostError
 from ste_plugin.hosts.run_host import python_of, require_module, run_host
-from ste_plugin.storage.dataset_manifest import Manifest, read_manifest, rows_of_rl
+from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest, row_format_of_rl
 from ste_plugin.storage.durable import move
 from ste_plugin.storage.jsonl import replace_bytes
-from ste_plugin.storage.training_manifest import NAME, completion, config_sha256, trained_model
+from ste_plugin.storage.training_manifest import (
+    NAME,
+    config_sha256,
+    find_trained_model,
+    read_training_manifest,
+)
 
 INSTALL = 'pip install "axolotl>=0.19,<0.22"'
 """The command that an error gives where axolotl is missing."""
@@ -42,7 +47,7 @@ def train(
     missing, HostError where axolotl is not installed, refuses the recipe, or does not finish.
     """
     settings, data = read_recipe(recipe), read_manifest(manifest)
-    data.verify(*data.training_files(rows_of_rl(settings.get("rl"))))
+    data.verify(*data.training_files(row_format_of_rl(settings.get("rl"))))
     output = output.resolve()
     config = overlay(settings, model=model, manifest=data, output=output, seed=seed)
     if final := read_finished(output, config, data):
@@ -73,7 +78,7 @@ def train_as_given(config: Path, arguments: Sequence[str] = ()) -> Path:
     before = _written_at(output)
     command = [sys.executable, "-m", "axolotl.cli.main", "train", str(config), *arguments]
     code = subprocess.run(command, check=False).returncode
-    final = trained_model(output)
+    final = find_trained_model(output)
     if code or final is None or _written_at(output) == before:
         raise HostError(
             f"axolotl train {config}: ended with exit code {code} and without a new "
@@ -98,16 +103,16 @@ def require_host(python: str) -> str:
     return version
 
 
-def read_finished(output: Path, config: Mapping[str, Any], data: Manifest) -> Path | None:
+def read_finished(output: Path, config: Mapping[str, Any], data: DatasetManifest) -> Path | None:
     """Return the final model of a training in `output` with these settings, rows and base model."""
-    done = completion(output)
+    done = read_training_manifest(output)
     if done is None:
         return None
     base = Path(config["base_model"])
     model = {"base_fingerprint": fingerprint(base)} if base.is_dir() else {"base_model": str(base)}
     same_rows = data.sha256(*done["data_sha256"]) == done["data_sha256"]
     same = {"config_sha256": config_sha256(config), **model}.items() <= done.items()
-    return trained_model(output) if same and same_rows else None
+    return find_trained_model(output) if same and same_rows else None
 
 
 def log_of(output: Path) -> Path:

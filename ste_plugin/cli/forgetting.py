@@ -32,12 +32,14 @@ def forget(
     from dataclasses import asdict
 
     from ste_plugin import forget as forgetting
-    from ste_plugin.plugins.manager import require_named
+    from ste_plugin.plugins.manager import require_named_plugins
     from ste_plugin.run.open_run import open_existing
 
     query = forgetting.ForgetQuery.read(match, regex, key)
     config, base = forgetting.read_run(run)
-    require_named([base / path for path in config.plugins], plugin or [], str(run), "--plugin {}")
+    require_named_plugins(
+        [base / path for path in config.plugins], plugin or [], str(run), "--plugin {}"
+    )
     with open_existing(config, base, plugin or []) as context:
         report = forgetting.forget(context, query, dry=dry_run)
     show({"dry_run": dry_run, **asdict(report)}) if as_json else _say_report(report, dry_run)

@@ -132,9 +132,9 @@ def measure_model(
     from ste_plugin.config import HostConfig
     from ste_plugin.evaluation.report import judge_line
     from ste_plugin.lm_eval_tasks import runner as lm_eval
-    from ste_plugin.plugins.manager import folders, plugin_manager
+    from ste_plugin.plugins.manager import contributed_folders, plugin_manager
 
-    task_dirs = folders(plugin_manager(options.plugins), "ste_task_dirs")
+    task_dirs = contributed_folders(plugin_manager(options.plugins), "ste_task_dirs")
     name = Path(model).resolve().name  # `..` has no name of its own
     out = out or Path("evaluations") / name / options.task
     results = lm_eval.evaluate(

@@ -87,7 +87,7 @@ def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool)
     """Print a finished run's tables, or its report as JSON."""
     from ste_plugin.evaluation import report as tables
     from ste_plugin.progress import make_console
-    from ste_plugin.storage.config_file import read_kept
+    from ste_plugin.storage.config_file import read_run_yaml
     from ste_plugin.storage.jsonl import read_json
 
     report = read_json(root / "report.json")
@@ -106,7 +106,7 @@ def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool)
     console.print(tables.pool_cost(read_json(root / "pool" / "done.json")), soft_wrap=True)
     console.print(tables.verdict_on(reports, report["best"], report["keep"]), soft_wrap=True)
     console.print(f"Judge: {report['model']}", soft_wrap=True)
-    judge_format = read_kept(root / "run.yaml").judging.format
+    judge_format = read_run_yaml(root / "run.yaml").judging.format
     console.print(
         f"Use it:  ste judge {report['model']} --format {judge_format} --instruction '…' --a '…' "
         "--b '…'",

@@ -6,7 +6,7 @@ from ste_plugin.context import RunContext
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.pairs.pool import prepare_pool
-from ste_plugin.plugins.manager import folders, registered_files
+from ste_plugin.plugins.manager import contributed_folders, registered_files
 from ste_plugin.storage.resources import find_task
 
 Plan = dict[str, tuple[str, JudgeSettings]]
@@ -36,7 +36,7 @@ def check_configured(context: RunContext) -> None:
 
     Those of the hub are only looked up by name.
     """
-    dirs = folders(context.plugins, "ste_task_dirs")
+    dirs = contributed_folders(context.plugins, "ste_task_dirs")
     for task, settings in configured(context).values():
         metadata = find_task(task, dirs, "evaluation.tasks").metadata
         if settings.data:

@@ -8,7 +8,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import open_engine
 from ste_plugin.engines.base import Place, Sampling
 from ste_plugin.inference.requests import JudgeRequests
-from ste_plugin.plugins.manager import named, plugin_manager
+from ste_plugin.plugins.manager import find_contribution, plugin_manager
 
 _ORDERS = {"a shown as A": {"A": "a", "B": "b"}, "b shown as A": {"A": "b", "B": "a"}}
 """Presentation order → which response each letter stands for."""
@@ -22,7 +22,7 @@ def judge_once(
     Judged greedily. The pair is shown in both orders; only an answer that wins in both is better.
     """
     plugins = plugin_manager(files)
-    judge_format = named(plugins, "ste_judge_formats", format_name, "--format")
+    judge_format = find_contribution(plugins, "ste_judge_formats", format_name, "--format")
     place = Place(Path.cwd(), Path.cwd())
     engine = open_engine(ModelConfig(model=model, engine="local"), place, plugins)
     make = JudgeRequests(model, judge_format, Sampling(0.0, 1.0, judge_format.max_new_tokens))

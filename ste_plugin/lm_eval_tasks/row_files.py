@@ -7,9 +7,9 @@ from typing import Any
 
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.instructions.sources.files import refuse_foreign
+from ste_plugin.instructions.sources.files import require_text
 from ste_plugin.instructions.sources.parquet import read_parquet
-from ste_plugin.instructions.sources.readers import Malformed, read_csv
+from ste_plugin.instructions.sources.readers import MalformedRow, read_csv
 from ste_plugin.lm_eval_tasks.rows import Row
 from ste_plugin.storage.jsonl import read_rows
 
@@ -56,7 +56,7 @@ def file_rows(data: Path, name: str) -> Iterator[Row]:
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield where each row of a file is, and its columns."""
     if path.suffix != ".parquet":
-        refuse_foreign(path)
+        require_text(path)
     if path.suffix not in ENDINGS:
         raise DataError(
             f"{path}: expected a name that ends in {', '.join(ENDINGS)}, found "
@@ -67,7 +67,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     elif path.suffix in (".csv", ".parquet"):
         reader = read_csv if path.suffix == ".csv" else read_parquet
         for where, row in reader(SourceConfig(path=str(path)), Path()):
-            if isinstance(row, Malformed):
+            if isinstance(row, MalformedRow):
                 raise DataError(row.problem)
             yield where, row
     else:

@@ -30,7 +30,7 @@ from ste_plugin.lm_eval_tasks.samples import (
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.durable import sync_files
 from ste_plugin.storage.jsonl import read_json, replace_json
-from ste_plugin.storage.resources import find_task, shipped
+from ste_plugin.storage.resources import find_task, shipped_folder
 
 TASK = "ste_local"
 INSTALL = "pip install 'ste-plugin[eval]'"
@@ -62,7 +62,7 @@ def evaluate(
     Raises: DataError for faulty pairs, before any model is loaded; ConfigError for a task that does
     not exist; HostError where lm-eval is missing, fails, or ends without a sample of every pair.
     """
-    location = find_task(task, task_dirs or [shipped("tasks")])
+    location = find_task(task, task_dirs or [shipped_folder("tasks")])
     settings = JudgeSettings.read(settings.environment(), location.metadata)
     rows, judge_format = read_documents(settings), settings.load_judge_format()
     wanted = {"task": task, **identity(model, settings, judge_format, config, rows)}
@@ -138,7 +138,7 @@ def command(
         "--model": config.backend,
         "--model_args": model_args(model, config),
         "--tasks": task,
-        "--include_path": folder or shipped("tasks"),
+        "--include_path": folder or shipped_folder("tasks"),
         # A file, since below a folder lm-eval makes another one named after the model's whole path.
         "--output_path": out / "lm-eval" / "results.json",
         "--batch_size": config.batch_size,

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TypeVar, get_args
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.plugins.manager import named, plugin_manager
+from ste_plugin.plugins.manager import find_contribution, plugin_manager
 
 Mode = Literal["verdict", "official", "likelier"]
 TooLong = Literal["refuse", "drop"]
@@ -151,7 +151,7 @@ class JudgeSettings:
         Raises: ConfigError where there is none, PluginError where a plugin does not fit.
         """
         where = f"{PREFIX}FORMAT (--format)"
-        judge_format: JudgeFormat = named(
+        judge_format: JudgeFormat = find_contribution(
             plugin_manager(self.plugins), "ste_judge_formats", self.format, where
         )
         return judge_format

@@ -15,7 +15,7 @@ from ste_plugin.hosts.run_host import python_of, require_module
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.run import stages
 from ste_plugin.run.prefetch import pool_while_judging
-from ste_plugin.storage.jsonl import read_back, read_json, read_rows, replace_json
+from ste_plugin.storage.jsonl import read_derived_json, read_json, read_rows, replace_json
 
 _REPORTED = ("overall", "sections", "subsets", "n")
 
@@ -82,7 +82,7 @@ def finished(context: RunContext, number: int) -> IterationReport:
     """
     done = context.folder.iteration(number) / "done.json"
     if done.exists():
-        before = read_back(done, IterationReport.from_dict)
+        before = read_derived_json(done, IterationReport.from_dict)
         if set(plan_evaluations(context)) <= set(before.evaluations):
             return before
     elif number:

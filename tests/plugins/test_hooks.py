@@ -10,15 +10,15 @@ from ste_plugin import hookspecs
 from ste_plugin.errors import ConfigError, PluginError
 from ste_plugin.plugins import builtin
 from ste_plugin.plugins.manager import (
-    contributed,
-    described_hooks,
-    named,
+    contributed_names,
+    find_contribution,
+    hook_descriptions,
     plugin_manager,
 )
 from tests.helpers import ROOT
 from tests.helpers.builders import STRANGER
 
-HOOKS = sorted(described_hooks())
+HOOKS = sorted(hook_descriptions())
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -35,14 +35,17 @@ def test_every_hook_has_a_docstring_a_builtin_and_a_line_in_the_reference(hook):
 
 
 def test_the_builtins_are_a_plugin_like_any_other():
-    found = contributed(plugin_manager())
+    found = contributed_names(plugin_manager())
     assert set(found["builtin"]) == set(HOOKS)
     assert "criteria" in found["builtin"]["ste_judge_formats"]
 
 
 def test_an_unpublished_file_of_hooks_is_loaded(tmp_path):
     manager = plugin_manager([written(tmp_path, STRANGER)])
-    assert named(manager, "ste_judge_formats", "terse", "judging.format").max_new_tokens == 4
+    assert (
+        find_contribution(manager, "ste_judge_formats", "terse", "judging.format").max_new_tokens
+        == 4
+    )
     from tests.helpers.builders import judgment, pair
 
     reasons = manager.hook.ste_drop_judgment(judgment=judgment(text="a cat [[A]]"), pair=pair())
@@ -76,7 +79,7 @@ def test_an_unknown_name_gives_the_nearest_and_all_there_are():
     with pytest.raises(
         ConfigError, match=r"judging.format: no 'breif'. Did you mean 'brief'\?(.|\n)*criteria"
     ):
-        named(plugin_manager(), "ste_judge_formats", "breif", "judging.format")
+        find_contribution(plugin_manager(), "ste_judge_formats", "breif", "judging.format")
 
 
 def test_engines_are_named_without_being_imported():

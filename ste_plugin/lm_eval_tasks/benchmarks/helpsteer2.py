@@ -41,7 +41,7 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     pair = LabelledPair(
         id=rows[0].key("pair"),
         subset="validation",
-        prompt=readable(rows[0].text("prompt")),
+        prompt=wrap_read_errors(rows[0].text("prompt")),
         chosen=better.text("response"),
         rejected=worse.text("response"),
     )
@@ -49,7 +49,7 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     return [pair]
 
 
-def readable(prompt: str) -> str:
+def wrap_read_errors(prompt: str) -> str:
     """Return a prompt of several turns with its marks of turns as words.
 
     >>> readable("Hi\\n<extra_id_1>Assistant\\nHello\\n<extra_id_1>User\\nWhy?")
