@@ -27,7 +27,8 @@ from ste_plugin.dataset.row_formats import held_out_rows
 from ste_plugin.dataset.row_writer import open_training_rows
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.pairs.pool import Pool, prepare_pool
+from ste_plugin.pairs.pool import prepare_pool
+from ste_plugin.pairs.pool_files import Pool
 from ste_plugin.records import ResponsePair, Split
 from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.pass_rates import PassRate, expected_rates

@@ -13,12 +13,12 @@ from ste_plugin.dataset.token_counts import count_tokens
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import JudgeError
 from ste_plugin.judging.example import Example
-from ste_plugin.pairs.pool import Pool
+from ste_plugin.pairs.pool_files import Pool
 from ste_plugin.records import Drop, Judgment, Record, ResponsePair, Split
-from ste_plugin.sampling.balance_samples import top_up
+from ste_plugin.sampling.balance_samples import balance_samples
 from ste_plugin.sampling.judge_task import NEITHER, JudgeTask, judge_tasks
-from ste_plugin.sampling.pass_rates import always_right, mean_rate, rate_of
-from ste_plugin.sampling.sampler import JudgmentSampler, no_verdict
+from ste_plugin.sampling.pass_rates import estimate_pass_rate, mean_rate, read_always_right
+from ste_plugin.sampling.sampler import JudgmentSampler, no_verdict_error
 from ste_plugin.sampling.stopping_rules import RULE_FOR_ROWS, RULES
 from ste_plugin.storage.drop_log import DropLog
 from ste_plugin.storage.jsonl import open_record_writer
@@ -51,9 +51,9 @@ def sample_judgments(
     name, max_samples, topped_up = rule_name(iteration), config.judging.samples, 0
     sampler.sample([q for s in TRAINING_SPLITS for q in by_split[s]], RULES[name], max_samples)
     if name in TOPPED_UP and not config.dataset.both_orders_only:
-        further = config.judging.top_up
+        most = max_samples + config.judging.top_up
         for tasks in by_split.values():
-            topped_up += top_up(sampler, tasks, RULES[name], max_samples, further)
+            topped_up += balance_samples(sampler, tasks, RULES[name], most)
     return by_split, topped_up
 
 
@@ -79,12 +79,14 @@ def collect_judgments(
             examples = reading.examples(ordered, collected.kept[split], rows[split])
             collected.lengths[split] = list(count_tokens(model, examples))
     everything = [q for tasks in by_split.values() for q in tasks]
-    collected.pass_rate = mean_rate(rate_of(q, RULES[name], max_samples) for q in everything)
+    collected.pass_rate = mean_rate(
+        estimate_pass_rate(task, RULES[name], max_samples) for task in everything
+    )
     if context.budget.stopped and not collected.kept["train"]:
         raise no_examples_error(iteration, collected, drops)
     if not collected.counts["with_verdict"]:
         replies = collected.counts["judgments"] + collected.counts["cut_off"]
-        raise no_verdict(context.judge_format, replies, sampler.example_reply(everything))
+        raise no_verdict_error(context.judge_format, replies, sampler.example_reply(everything))
     return collected
 
 
@@ -100,7 +102,7 @@ def _questions(iteration: Iteration, pool: Pool, split: Split, drops: DropLog) -
     found = judge_tasks(pool.pairs[split], wanted)
     if split != "train" or not iteration.context.config.judging.skip_always_right:
         return found
-    known = always_right(iteration.before / "pass_rates.jsonl")
+    known = read_always_right(iteration.before / "pass_rates.jsonl")
     skipped = dict.fromkeys(q.pair_key for q in found if q.pair_key in known)
     drops.add(Drop("judging", key, "always right in the iteration before") for key in skipped)
     return [q for q in found if q.pair_key not in known]
@@ -134,7 +136,7 @@ class _Reading:
         """Yield an example of every question with a correct judgment, which `kept` and `rows` get, too."""
         for task in tasks:
             judgments = {j.sample_index: j for j in self._judgments(task)}
-            self.write_rate(rate_of(task, RULES[self.rule], self.max_samples))
+            self.write_rate(estimate_pass_rate(task, RULES[self.rule], self.max_samples))
             reason = _reason_to_leave_out(task, self.rule)
             if reason:
                 self.drops.add([Drop("dataset", task.key, reason)])
@@ -156,7 +158,7 @@ class _Reading:
             counts["with_verdict"] += found.verdict is not None
             counts["correct"] += found.correct
             if task.outcomes[found.sample_index] == NEITHER:
-                reason = str(self.sampler.unfit(found, task.pair))
+                reason = str(self.sampler.drop_reason(found, task.pair))
                 self.drops.add([Drop("judging", found.key, reason)])
             self.write_judgment(found)
             yield found

@@ -30,7 +30,7 @@ from ste_plugin.instructions.privacy.forgotten import (
     forgotten_hash,
     read_forgotten,
 )
-from ste_plugin.pairs.pool import split_of
+from ste_plugin.pairs.pool_files import split_of
 from ste_plugin.records import Instruction, ResponsePair
 from ste_plugin.storage.jsonl import read_json, read_records
 

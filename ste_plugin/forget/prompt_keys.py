@@ -10,7 +10,7 @@ from ste_plugin.forget.selection import Selection, files_named
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.requests import GeneratorRequests, JudgeRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION, label
-from ste_plugin.pairs.generate import requests_of
+from ste_plugin.pairs.generate import generator_requests
 from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair
 from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair
@@ -42,7 +42,7 @@ class _Replies:
 
 def _labels(context: RunContext, instructions: Sequence[Instruction]) -> set[str]:
     replies, keys = _Replies(context.folder.root, "labels.completions.jsonl"), set[str]()
-    make = requests_of(context)
+    make = generator_requests(context)
 
     def ask(prompts: Sequence[Prompt]) -> list[Completion]:
         requests = [make.label(prompt, LABEL_VERSION) for prompt in prompts]
@@ -62,7 +62,7 @@ def _answers(
     have been judged already.
     """
     replies = _Replies(context.folder.root, "pairs.completions.jsonl")
-    make = requests_of(context)
+    make = generator_requests(context)
     for instruction in instructions:
         asked = make.answer(instruction.text)
         yield asked.prompt_key

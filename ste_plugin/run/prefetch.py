@@ -11,7 +11,8 @@ from ste_plugin.context import Iteration
 from ste_plugin.dataset.collect import TRAINING_SPLITS, plugin_drop_reason, rule_name
 from ste_plugin.engines.model_pool import share_hardware
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.pairs.pool import Pool, prepare_pool, split_of
+from ste_plugin.pairs.pool import prepare_pool
+from ste_plugin.pairs.pool_files import Pool, split_of
 from ste_plugin.records import ResponsePair
 from ste_plugin.sampling.judge_task import judge_tasks
 from ste_plugin.sampling.sampler import JudgmentSampler
