@@ -136,7 +136,7 @@ def _drop_reason(task: JudgeTask, rule: str) -> str | None:
 
 def no_examples_error(stage: DatasetStage, collected: CollectedJudgments) -> JudgeError:
     """Return the error for judgments that leave nothing to train on, with the commonest reasons."""
-    cure = (
+    advice = (
         "The budget ended sampling before that: raise budget.max_tokens_total or "
         "budget.max_minutes."
         if stage.iteration.context.budget.stopped
@@ -146,5 +146,5 @@ def no_examples_error(stage: DatasetStage, collected: CollectedJudgments) -> Jud
     counts = collected.counts
     return JudgeError(
         f"Of {counts['judgments']} judgments {counts['correct']} are right, and none can be "
-        f"trained on:\n{stage.drops.commonest()}\n{cure}"
+        f"trained on:\n{stage.drops.commonest()}\n{advice}"
     )

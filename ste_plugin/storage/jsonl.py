@@ -243,9 +243,9 @@ def iter_record_spans(path: Path, kind: type[R]) -> Iterator[tuple[R, int, int]]
         try:
             record = parse_record(kind, path, number, line)
         except DataError as error:
-            place = f"{path}:{number}: "
-            problem = str(error).removeprefix(place).removesuffix(_FIX).removesuffix(".")
-            raise DataError(f"{place}{problem}.\nDerived file: {_HOW_TO_REBUILD}") from error
+            location = f"{path}:{number}: "
+            problem = str(error).removeprefix(location).removesuffix(_FIX).removesuffix(".")
+            raise DataError(f"{location}{problem}.\nDerived file: {_HOW_TO_REBUILD}") from error
         yield record, start, start + len(line)
 
 
