@@ -1,6 +1,5 @@
 """What a person and a log see of long work: progress bars on a terminal, one line an event on disk."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ste_plugin import screen
 from ste_plugin.storage.jsonl import appending, to_line
 from ste_plugin.text.redaction import hidden
 from ste_plugin.text.sanitize import escape_for_terminal
@@ -56,7 +56,9 @@ class ProgressReporter:
     @property
     def console(self) -> Console:
         """Return the console for people: standard error, so that pipes stay clean."""
-        return Console(stderr=True, quiet=self.quiet, highlight=False, markup=False, emoji=False)
+        return Console(
+            file=screen.stderr(), quiet=self.quiet, highlight=False, markup=False, emoji=False
+        )
 
     def say(self, text: str) -> None:
         """Tell the person at the terminal one line; nothing in it can steer the terminal."""
@@ -72,7 +74,7 @@ class ProgressReporter:
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Bar]:
         """Show progress with rate and time left; nothing is drawn in a pipe."""
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or not screen.stderr().isatty():
             yield Bar(None, title, total)
             return
         columns = (

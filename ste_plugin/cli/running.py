@@ -82,6 +82,7 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
     from rich.console import Console
 
     from ste_plugin.evaluation import report as tables
+    from ste_plugin.screen import stdout
     from ste_plugin.storage.config_file import read_kept
     from ste_plugin.storage.jsonl import read_json
 
@@ -89,9 +90,8 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
     if as_json:
         show(report)
         return
-    console = Console(
-        highlight=False, markup=False, emoji=False, width=None if Console().is_terminal else 132
-    )
+    width = None if Console(file=stdout()).is_terminal else 132
+    console = Console(file=stdout(), highlight=False, markup=False, emoji=False, width=width)
     names = [n for n in reports[0].evaluations if all(n in r.evaluations for r in reports)]
     for name in [n for n in names if n != "dev"] or names:
         console.print(tables.iterations_table(reports, name))
@@ -166,7 +166,11 @@ def demo(
     from ste_plugin.cli.app import open_run
     from ste_plugin.demo import prepare_demo
     from ste_plugin.run import loop
+    from ste_plugin.screen import log_libraries
+    from ste_plugin.storage.durable import make_folder
 
-    config = prepare_demo(folder)
-    with open_run(config, [], quiet=as_json) as context:
-        tell(context.folder.root, loop.run(context), as_json)
+    make_folder(folder)
+    with log_libraries(folder / "libraries.log"):
+        config = prepare_demo(folder, lambda text: say(text, err=True))
+        with open_run(config, [], quiet=as_json) as context:
+            tell(context.folder.root, loop.run(context), as_json)

@@ -8,6 +8,8 @@ import threading
 from types import FrameType
 from typing import NoReturn
 
+from ste_plugin import screen
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_S = 3.0
 """How long tidying up may take; a second signal ends it at once. What is on disk needs none of it."""
@@ -43,7 +45,7 @@ def be_stoppable() -> None:
 
 def tell_and_exit(stopped: Stopped) -> NoReturn:
     """Say how to go on, and exit as shells expect: 130 for Ctrl-C, 143 for SIGTERM."""
-    os.write(2, _TOLD)
+    os.write(screen.stderr_descriptor(), _TOLD)
     sys.exit(128 + stopped.number)
 
 
@@ -66,8 +68,9 @@ def _watch(reader: int) -> None:
         number = os.read(reader, 1)[0]
     select.select([reader], [], [], PATIENCE_S)
     _end_children()
-    show_cursor = b"\x1b[?25h" if os.isatty(2) else b""
-    os.write(2, show_cursor + _TOLD)
+    terminal = screen.stderr_descriptor()
+    show_cursor = b"\x1b[?25h" if os.isatty(terminal) else b""
+    os.write(terminal, show_cursor + _TOLD)
     os._exit(128 + number)
 
 
