@@ -9,7 +9,7 @@ DEMO ?= runs/demo
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fuzz soak audit test-axolotl-latest test-vllm bench clean
+.PHONY: demo test check docs docs-reference fuzz soak audit test-axolotl-latest test-vllm bench clean
 
 demo: $(READY)
 	$(BIN)/ste demo $(DEMO)
@@ -27,6 +27,15 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Every page anew (-E), as a page that is not read again warns of nothing; and every warning is an error.
+DOCS_VENV ?= .venv-docs
+docs: $(DOCS_VENV)/.ready
+	$(DOCS_VENV)/bin/sphinx-build -E -n -W --keep-going -q docs site
+
+# Writes what the code knows into docs/reference; a test says where it was forgotten.
+docs-reference: $(READY)
+	$(BIN)/python -m docs.generate
 
 # RUNS inputs a target, drawn by coverage; the tests do a seeded share of it.
 RUNS ?= 1000000
@@ -68,9 +77,13 @@ $(VLLM_VENV)/.ready: pyproject.toml
 	$(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 
+$(DOCS_VENV)/.ready: pyproject.toml
+	.ci/environment $(DOCS_VENV) '--group docs'
+	touch $@
+
 $(READY): pyproject.toml
 	.ci/environment $(VENV) '$(TORCH)' '-e .[demo,dev]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv .venv-* runs dist
+	rm -rf $(VENV) .venv .venv-* runs dist site

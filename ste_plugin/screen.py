@@ -29,8 +29,13 @@ def stderr() -> TextIO:
     return _ours.get(_ERR, sys.stderr)
 
 
+def is_shared() -> bool:
+    """Return whether libraries print to the screen, too."""
+    return not _ours
+
+
 def stderr_descriptor() -> int:
-    """Return its file descriptor, for writing in a signal's aftermath."""
+    """Return the file descriptor of that standard error, for writing where a signal ended the command."""
     return _ours[_ERR].fileno() if _ERR in _ours else _ERR
 
 

@@ -10,7 +10,7 @@ from ste_plugin.errors import PluginError
 from ste_plugin.plugins.loader import load_file
 from ste_plugin.plugins.manager import (
     check,
-    contributed,
+    contributed_names,
     contributions,
     import_object,
     plugin_manager,
@@ -58,7 +58,7 @@ class FakeEngine:
     def _say(self, request: ChatRequest) -> tuple[str, bool]:
         """Return the reply and whether it is whole."""
         greedy = request.sampling.temperature == 0
-        asked = request.sample(0) if greedy else request
+        asked = request.with_sample_index(0) if greedy else request
         text = self._reply(asked)
         if request.choices:
             drawn = request.choices[asked.seed % len(request.choices)]
@@ -84,7 +84,7 @@ def check_plugin(plugin: ModuleType | Path) -> list[str]:
         manager = plugin_manager()
         name = manager.get_name(module) or manager.register(module) or ""
         check(manager)
-        found = contributed(manager)
+        found = contributed_names(manager)
         engines = contributions(manager, "ste_engines").values()
     except PluginError as error:
         return [str(error)]

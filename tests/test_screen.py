@@ -1,5 +1,7 @@
 """Our words are on the screen; what libraries print in this process is in a log."""
 
+import os
+import pty
 import subprocess
 import sys
 
@@ -80,3 +82,43 @@ def test_a_crash_below_python_is_shown(ran):
     done = ran("with screen.log_libraries(log): os.abort()")
     assert done.returncode < 0
     assert "Fatal Python error: Aborted" in done.stderr
+
+
+def test_a_progress_bar_on_a_terminal_does_not_lead_libraries_back_to_it(tmp_path):
+    code = (
+        "with screen.log_libraries(log):\n"
+        "    with ProgressReporter(Path('events.jsonl')).bar('writing pairs', 2) as bar:\n"
+        "        noise()\n"
+        "        bar.step()\n"
+    )
+    here, terminal = pty.openpty()
+    command = [sys.executable, "-c", BEGIN + code]
+    subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=environment(TERM="xterm"),
+        stdout=terminal,
+        stderr=terminal,
+        check=True,
+    )
+    os.close(terminal)
+    shown = os.read(here, 1 << 16).decode()
+    assert "writing pairs" in shown
+    assert "noise" not in shown
+
+
+def test_a_command_that_a_signal_ends_says_so_on_the_screen(ran):
+    done = ran(
+        "import signal, time\n"
+        "from ste_plugin.cli import stopping\n"
+        "stopping.GRACE_S = 0.1\n"
+        "stopping.handle_signals()\n"
+        "with screen.log_libraries(log):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        time.sleep(60)  # what takes too long to clean up\n"
+    )
+    assert done.returncode == 128 + 15
+    assert done.stderr.endswith("Run the same command again to resume: what is done is kept.\n")

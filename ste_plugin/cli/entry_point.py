@@ -4,13 +4,11 @@ import sys
 import traceback
 from typing import NoReturn
 
-import typer
-
 # each adds its commands to `app`
 from ste_plugin.cli import about, comparing, fitting, forgetting, measuring, running  # noqa: F401
-from ste_plugin.cli.app import app, safe, say
+from ste_plugin.cli.app import app, say, say_error
 from ste_plugin.errors import SteError
-from ste_plugin.storage.durable import is_about_storage, unwritable
+from ste_plugin.storage.durable import is_about_storage, write_error
 
 
 def main() -> None:
@@ -21,12 +19,12 @@ def main() -> None:
         _fail(error)
     except Exception as error:
         if isinstance(error, OSError) and is_about_storage(error):
-            _fail(unwritable(error.filename or "a file of the run", error))
+            _fail(write_error(error.filename or "a file of the run", error))
         # a mistake of ours: its traceback may quote what strangers wrote, too
         say(traceback.format_exc(), err=True)
         sys.exit(1)
 
 
 def _fail(error: SteError) -> NoReturn:
-    typer.secho(safe(f"ste: {error}"), err=True, fg="red" if sys.stderr.isatty() else None)
+    say_error(f"ste: {error}")
     sys.exit(error.exit_code)

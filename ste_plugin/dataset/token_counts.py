@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from ste_plugin.dataset.row_formats import turns
+from ste_plugin.dataset.row_formats import chat_turns
 from ste_plugin.engines.base import Message
 from ste_plugin.errors import EngineError
 from ste_plugin.judging.example import Example
 from ste_plugin.records import Judgment
-from ste_plugin.text.sanitize import special_tokens
+from ste_plugin.text.sanitize import special_token_pattern
 
 _AT_ONCE = 256
 """Examples to tokenize together: a fast tokenizer works on them on all cores."""
@@ -35,7 +35,7 @@ def count_tokens(model: str, examples: Iterable[Example]) -> Iterator[int | None
         raise EngineError(
             f"{model}: its tokenizer has no chat template; use an instruction-tuned one."
         )
-    special = special_tokens(tokenizer)
+    special = special_token_pattern(tokenizer)
     for some in _batches(examples):
         steering = [bool(special and special.search(_said(e))) for e in some]
         lengths = _lengths(tokenizer, some)
@@ -60,7 +60,7 @@ def _said(example: Example) -> str:
 
 
 def _lengths(tokenizer: Any, examples: Sequence[Example]) -> list[int]:
-    chats = [[turns((*e.prompt, Message("assistant", j.text))) for j in _judgments(e)]
+    chats = [[chat_turns((*e.prompt, Message("assistant", j.text))) for j in _judgments(e)]
              for e in examples]  # fmt: skip
     texts = tokenizer.apply_chat_template([c for some in chats for c in some], tokenize=False)
     encoded = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])

@@ -13,7 +13,7 @@ _DISABLED = ("", "-1")
 
 
 def create(model: ModelConfig, place: Place) -> Engine:
-    """Return the engine that `resolved` picks; `place.say` hears of it once.
+    """Return the engine that `resolve_engine` picks; `place.say` hears of it once.
 
     Raises: ConfigError for an option that the picked engine does not have.
     """
@@ -21,12 +21,12 @@ def create(model: ModelConfig, place: Place) -> Engine:
     from ste_plugin.engines.vllm import engine as vllm
     from ste_plugin.engines.vllm import server
 
-    chosen = resolved(model, place)
+    chosen = resolve_engine(model, place)
     factories = {"local": local.create, "serve": server.create, "vllm": vllm.create}
     return factories[chosen.engine](chosen, place)
 
 
-def resolved(model: ModelConfig, place: Place) -> ModelConfig:
+def resolve_engine(model: ModelConfig, place: Place) -> ModelConfig:
     """Return the same model with the engine that `auto` stands for here, its options checked.
 
     Any other engine is left as it is. Never `http`: whose server it would be cannot be known.

@@ -12,7 +12,7 @@ from ste_plugin.axolotl.run_config import PLUGIN, is_axolotl_config, read_recipe
 from ste_plugin.config import HostsConfig
 from ste_plugin.errors import HostError, PluginError
 from ste_plugin.fitting.catalogue import recipe_problems
-from ste_plugin.hosts.run_host import require
+from ste_plugin.hosts.run_host import require_module
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.records import Record
 from ste_plugin.storage.config_file import read_config
@@ -125,6 +125,6 @@ def _axolotl_config(path: Path) -> Finding:
 def _host(name: str, module: str, python: str | None, install: str) -> Finding:
     where = python or sys.executable
     try:
-        return Finding(name, f"{require(where, module, install)} in {where}", True)
+        return Finding(name, f"{require_module(where, module, install)} in {where}", True)
     except HostError as error:
         return Finding(name, str(error).splitlines()[0], False, install)

@@ -10,9 +10,9 @@ import yaml
 from ste_plugin.axolotl.row_checks import check_rows, check_tokens
 from ste_plugin.errors import DataError
 from ste_plugin.storage.dataset_manifest import read_manifest
-from tests.conftest import TEMPLATE, _tokenizer
 from tests.helpers.axolotl_runs import ENVIRONMENT, ON_A_CPU
 from tests.helpers.manifests import written
+from tests.helpers.tiny_model import TEMPLATE, tiny_tokenizer
 
 HEADED = (
     "{{ bos_token }}{% for m in messages %}<|head|>{{ m['role'] }}<|/head|>\n\n"
@@ -25,14 +25,14 @@ HEADED = (
 @cache
 def chatml():
     """A tokenizer that has no BOS."""
-    return _tokenizer()
+    return tiny_tokenizer()
 
 
 def headed():
     """A tokenizer that puts a BOS before every text by itself."""
     from tokenizers.processors import TemplateProcessing
 
-    tokenizer = _tokenizer()
+    tokenizer = tiny_tokenizer()
     special = ["<|head|>", "<|/head|>", "<|eot|>"]
     tokenizer.add_special_tokens(
         {"bos_token": "<|bos|>", "eos_token": "<|eot|>", "additional_special_tokens": special}
@@ -151,7 +151,7 @@ def test_a_row_that_does_not_fit_is_named_with_its_length(tmp_path):
 
 
 def test_a_tokenizer_without_a_chat_template_is_told_what_to_set(tmp_path):
-    bare = _tokenizer()
+    bare = tiny_tokenizer()
     bare.chat_template = None
     with pytest.raises(DataError, match="no chat template.*Set chat_template: chatml"):
         check_tokens(read_manifest(written(tmp_path)), "sft", bare, 256)
@@ -166,7 +166,7 @@ def test_two_bos_are_refused(tmp_path, rows):
 
 
 def test_a_template_that_writes_the_prompt_differently_once_a_reply_follows_is_refused(tmp_path):
-    thinking = _tokenizer()
+    thinking = tiny_tokenizer()
     thinking.chat_template = TEMPLATE.replace("assistant\n{% endif", "assistant\n<think>\n{% endif")
     with pytest.raises(DataError, match="does not put a reply right behind the prompt"):
         check_tokens(read_manifest(written(tmp_path)), "dpo", thinking, 256)

@@ -2,23 +2,11 @@
 
 import json
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 from tests.helpers.builders import config_text
-
-
-def ste(
-    *arguments: str, cwd: Path, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    import os
-
-    command = [sys.executable, "-m", "ste_plugin", *arguments]
-    environment = os.environ | (env or {})
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, check=False, env=environment
-    )
+from tests.helpers.command import ste
 
 
 def write_run(
@@ -85,7 +73,7 @@ def test_a_recipe_is_copied_below_folders_that_are_not_there(tmp_path):
 
 
 def test_plugins_shows_what_an_unpublished_file_contributes(tmp_path):
-    from tests.plugins.test_hooks import STRANGER
+    from tests.helpers.builders import STRANGER
 
     (tmp_path / "hooks.py").write_text(STRANGER)
     found = json.loads(ste("plugins", "--plugin", "hooks.py", "--json", cwd=tmp_path).stdout)
@@ -132,4 +120,4 @@ def test_a_signal_amid_an_import_that_turns_it_into_an_error_ends_the_command_as
     (tmp_path / "hooks.py").write_text(SWALLOWS)
     done = ste("plugins", "--plugin", "hooks.py", cwd=tmp_path)
     assert done.returncode == 128 + signal.SIGTERM
-    assert done.stderr.endswith("Run the same command again to go on: what is done is kept.\n")
+    assert done.stderr.endswith("Run the same command again to resume: what is done is kept.\n")

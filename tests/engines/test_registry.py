@@ -64,7 +64,7 @@ def test_what_was_picked_and_why_is_said_once():
 def test_another_engine_than_auto_is_left_as_it_is():
     said: list[str] = []
     model = ModelConfig(model="m", engine="http", options={"base_url": "http://localhost"})
-    assert registry.resolved(model, place(said)) is model
+    assert registry.resolve_engine(model, place(said)) is model
     assert said == []
 
 
@@ -90,7 +90,7 @@ def test_an_option_of_no_engine_is_refused_by_the_picked_one():
 
 def test_options_of_the_picked_engine_are_taken():
     model = ModelConfig(model="m", options={"tensor_parallel_size": 2})
-    assert registry.resolved(model, place(python="python")).engine == "serve"
+    assert registry.resolve_engine(model, place(python="python")).engine == "serve"
 
 
 def test_auto_answers_as_the_engine_that_it_picked(tiny_model):

@@ -10,7 +10,7 @@ import yaml
 
 from ste_plugin.fitting.fit import best_first, fit_recipe, read_cluster
 from ste_plugin.fitting.model_shape import read_shape
-from ste_plugin.storage.resources import shipped
+from ste_plugin.storage.resources import shipped_folder
 
 LORA = {"adapter": "lora", "lora_r": 8}
 QLORA = LORA | {"adapter": "qlora", "load_in_4bit": True}
@@ -71,6 +71,8 @@ def test_the_command_prints_what_fits_first_and_one_line_for_what_does_not():
     assert fitting[:3] == ["sft-full-8b", "sft-lora-8b", "dpo-lora-8b"]
     assert others[0] == "dpo-full-8b"
     assert len(lines) == 2 * len(fitting) + len(others)
-    assert sorted(fitting + others) == sorted(p.stem for p in shipped("recipes").glob("*.yaml"))
+    assert sorted(fitting + others) == sorted(
+        p.stem for p in shipped_folder("recipes").glob("*.yaml")
+    )
     refusal = re.compile(r"\d of 80 GB per GPU, most is \w+ \d.*; would fit: ")
     assert all(refusal.search(line) for line in lines[2 * len(fitting) :])

@@ -12,15 +12,15 @@ import pytest
 import yaml
 
 from ste_plugin.errors import ConfigError
-from ste_plugin.forget import ForgetQuery, ForgetReport, forget, read_run
+from ste_plugin.forget import ForgetQuery, read_run
 from ste_plugin.run.open_run import open_existing
 from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.jsonl import read_json, read_rows, replace_json
 from tests.helpers import environment
-from tests.helpers.fake_hosts import ste
-from tests.run.test_stages import ALL_ROWS, generated, rows_of, written
+from tests.helpers.command import ste
+from tests.helpers.fake_runs import ALL_ROWS, generated, rows_of, written
+from tests.helpers.forgetting import CANARY, forgotten
 
-CANARY = "quokka.77@wombat.org"
 TEXT = f'Write to {CANARY},\nand say "hello"\tslowly.'
 RECIPE = """\
 base_model: STE_MODEL
@@ -49,12 +49,6 @@ def with_canary(folder: Path, tiny_model: Path, text: str = TEXT, **more: object
     with (folder / "instructions.jsonl").open("a") as file:
         file.write(json.dumps({"instruction": text, "id": "c"}) + "\n")
     return path
-
-
-def forgotten(run: Path, *, dry: bool = False, **what: str) -> ForgetReport:
-    config, base = read_run(run)
-    with open_existing(config, base, []) as context:
-        return forget(context, ForgetQuery.read(**(what or {"match": CANARY})), dry=dry)
 
 
 def forgotten_one_by_one(run: Path) -> dict[str, str]:
@@ -335,7 +329,7 @@ def count(event, arguments):
         if left < 0:
             os._exit(9)
 
-from tests.forget.test_forget import forgotten
+from tests.helpers.forgetting import forgotten
 from pathlib import Path
 sys.addaudithook(count)
 forgotten(Path(sys.argv[1]))

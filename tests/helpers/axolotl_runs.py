@@ -28,6 +28,30 @@ LORA = {
     "adapter": "lora", "lora_r": 4, "lora_alpha": 8, "lora_target_linear": True,
     "lora_mlp_kernel": False, "lora_qkv_kernel": False, "lora_o_kernel": False,
 }  # fmt: skip
+RECIPE = """\
+# purpose: a few steps on a tiny model
+base_model: STE_MODEL
+plugins: [ste_plugin.axolotl.training_plugins.SeededAdapter]
+adapter: lora
+lora_r: 4
+lora_alpha: 8
+lora_target_linear: true
+sequence_len: 1024
+micro_batch_size: 4
+gradient_accumulation_steps: 1
+num_epochs: 1
+optimizer: adamw_torch
+learning_rate: 0.001
+lr_scheduler: cosine
+bf16: false
+fp16: false
+lora_mlp_kernel: false
+lora_qkv_kernel: false
+lora_o_kernel: false
+logging_steps: 1
+output_dir: STE_OUTPUT
+"""
+"""A recipe of a few steps on a tiny model."""
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1", "AXOLOTL_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "WANDB_SILENT": "true",
 }  # fmt: skip

@@ -6,11 +6,26 @@ from ste_plugin.config import RunConfig
 from ste_plugin.dataset.filters import drop_reason
 from ste_plugin.engines import Place
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.example import Example
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair, Verdict
 
 HERE = Place(Path(), Path())
 """Where an engine finds everything by absolute paths."""
+
+STRANGER = """
+from ste_plugin.hookspecs import hookimpl
+from ste_plugin.judging import JudgeFormat
+
+@hookimpl
+def ste_judge_formats():
+    return {"terse": JudgeFormat("terse", "Which is better?", "[[", False, 4)}
+
+@hookimpl
+def ste_drop_judgment(judgment, pair):
+    return "mentions cats" if "cat" in judgment.text else None
+"""
+"""A plugin: a judge format, and a reason to drop judgments."""
 
 
 def instruction(key: str = "i0", text: str = "Name a fruit.", category: str = "") -> Instruction:
@@ -56,6 +71,12 @@ def _example(p, order, judgments, form, reason):
     ]
     correct, wrong = (next((j for j in usable if j.correct is it), None) for it in (True, False))
     return Example(p, order, form, correct, wrong) if correct else None
+
+
+def one_example(**more) -> Example:
+    """The example that one correct judgment makes."""
+    (example,) = kept([pair()], [judgment(**more)], FORMATS["brief"])
+    return example
 
 
 def config_text(**more: str) -> str:

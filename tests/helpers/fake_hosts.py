@@ -1,10 +1,7 @@
 """`python -m axolotl.cli.train`, `python -m lm_eval` and a server that print all they know, and fail."""
 
-import subprocess
 import sys
 from pathlib import Path
-
-from tests.helpers import environment
 
 TALKS = """\
 import os, sys, time
@@ -36,12 +33,3 @@ def talking_python(folder: Path) -> Path:
 def everything_under(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, names included."""
     return {str(p): str(p).encode() + p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-def ste(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the command with these variables beside the usual ones."""
-    return subprocess.run(
-        [sys.executable, "-m", "ste_plugin", *arguments], cwd=cwd,
-        env=environment(**env),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip

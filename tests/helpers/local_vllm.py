@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ste_plugin.config import ModelConfig, ServeConfig
-from ste_plugin.engines import Engine, Place
+from ste_plugin.engines import ChatRequest, Engine, Message, Place, Sampling
 from ste_plugin.engines.vllm import engine as vllm
 from ste_plugin.engines.vllm import server
 
@@ -41,3 +41,14 @@ def vllm_served(model: Path, logs: Path, **options) -> Engine:
         model=str(model), engine="serve", options=SMALL | {"arguments": ON_A_CPU} | options
     )
     return server.create(config, Place(Path(), logs, ServeConfig(python=python)))
+
+
+def asked(
+    count: int = 4, samples: int = 1, temperature: float = 0.0, most: int = 12, **more
+) -> list[ChatRequest]:
+    how = Sampling(temperature, top_p=1.0, max_new_tokens=most)
+    return [
+        ChatRequest("m", (Message("user", f"Name fruit {i}."),), how, sample, **more)
+        for i in range(count)
+        for sample in range(samples)
+    ]

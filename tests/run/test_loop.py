@@ -9,34 +9,11 @@ import yaml
 from ste_plugin.context import IterationReport
 from ste_plugin.run.loop import decide
 from ste_plugin.storage.jsonl import read_json, read_rows
-from tests.helpers.fake_hosts import ste
-from tests.run.test_stages import HOOKS
+from tests.helpers.axolotl_runs import RECIPE
+from tests.helpers.command import ste
+from tests.helpers.fake_runs import HOOKS
 
 pytestmark = pytest.mark.slow
-
-RECIPE = """\
-# purpose: a few steps on a tiny model
-base_model: STE_MODEL
-plugins: [ste_plugin.axolotl.training_plugins.SeededAdapter]
-adapter: lora
-lora_r: 4
-lora_alpha: 8
-lora_target_linear: true
-sequence_len: 1024
-micro_batch_size: 4
-gradient_accumulation_steps: 1
-num_epochs: 1
-optimizer: adamw_torch
-learning_rate: 0.001
-lr_scheduler: cosine
-bf16: false
-fp16: false
-lora_mlp_kernel: false
-lora_qkv_kernel: false
-lora_o_kernel: false
-logging_steps: 1
-output_dir: STE_OUTPUT
-"""
 
 
 PREFERENCES = (

@@ -12,7 +12,7 @@ from ste_plugin.run.prefetch import pool_while_judging
 from ste_plugin.storage.jsonl import read_json, read_rows
 from tests.helpers.chat_server import chat_server
 from tests.helpers.fake_judge import judgment, reply
-from tests.run.test_stages import written
+from tests.helpers.fake_runs import written
 
 TEXTS = 600
 

@@ -8,7 +8,7 @@ from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
 from ste_plugin.run.redo import STAGES, Redo, first_stage
 from ste_plugin.storage.jsonl import read_json, read_rows
-from tests.run.test_stages import generated, written
+from tests.helpers.fake_runs import generated, written
 
 
 def changed(path, **settings):

@@ -15,7 +15,7 @@ from ste_plugin.storage.config_file import read_yaml
 from ste_plugin.text import safe_yaml
 from tests.helpers import ROOT
 from tests.helpers.builders import config, config_text
-from tests.helpers.fake_hosts import ste
+from tests.helpers.command import ste
 from tests.helpers.untrusted_texts import texts
 
 PACKAGE = ROOT / "ste_plugin"

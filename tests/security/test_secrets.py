@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from ste_plugin.config import HostConfig
 from ste_plugin.errors import HostError
 from ste_plugin.hosts.run_host import run_host
-from ste_plugin.text.redaction import copy_hidden, hidden, secrets
+from ste_plugin.text.redaction import copy_redacted, redact, secret_values
 from tests.helpers.chat_server import Refuse, Said, chat_server
-from tests.helpers.fake_hosts import everything_under, ste, talking_python
+from tests.helpers.command import ste
+from tests.helpers.fake_hosts import everything_under, talking_python
 
 CANARIES = {
     "OPENAI_API_KEY": "sk-canary-openai-51f3a9",
@@ -196,7 +197,7 @@ def test_a_secret_is_hidden_however_the_stream_is_cut(parts, sizes):
         os.write(writing, b"")
         import threading
 
-        copying = threading.Thread(target=copy_hidden, args=(source, written, environ))
+        copying = threading.Thread(target=copy_redacted, args=(source, written, environ))
         copying.start()
         while place < len(content):
             size = sizes[turn % len(sizes)]
@@ -217,13 +218,13 @@ def test_what_counts_as_a_secret_is_told_by_its_name_and_its_length():
         "HF_TOKEN_PATH": "/long/enough",
         "MAX_TOKENS": "123456789",
     }
-    assert set(secrets(environ).values()) == set(CANARIES) - {"JUDGE_LOGIN"}
-    assert set(leaks(hidden(json.dumps(CANARIES), CANARIES))) == {"JUDGE_LOGIN"}
+    assert set(secret_values(environ).values()) == set(CANARIES) - {"JUDGE_LOGIN"}
+    assert set(leaks(redact(json.dumps(CANARIES), CANARIES))) == {"JUDGE_LOGIN"}
 
 
 @pytest.mark.slow
 def test_real_axolotl_and_lm_eval_write_no_secret_either(tiny_model, tmp_path):
-    from tests.run.test_loop import RECIPE
+    from tests.helpers.axolotl_runs import RECIPE
 
     with chat_server(answer, models=(str(tiny_model), "tiny")) as server:
         config(tmp_path, server.base_url, tiny_model, hosts={}, evaluation={"max_new_tokens": 8})

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from ste_plugin.config import Positive, Strict
 from ste_plugin.engines.http.prices import Prices
 from ste_plugin.errors import ConfigError
-from ste_plugin.text.redaction import keep_secret
-from ste_plugin.text.settings_errors import validated
+from ste_plugin.text.redaction import register_secret
+from ste_plugin.text.settings_errors import validate_settings
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
@@ -66,7 +66,9 @@ class EndpointOptions(Strict):
     api_key_env: VariableName | None = None
     """Name of the environment variable that holds its API key."""
     requests_per_minute: Positive | None = None
+    """Most calls begun in a minute there."""
     tokens_per_minute: Positive | None = None
+    """Most tokens read and written in a minute there."""
 
     @property
     def url(self) -> str:
@@ -145,7 +147,7 @@ def read_options(raw: dict[str, Any]) -> HttpOptions:
 
     Raises: ConfigError naming each wrong one, the nearest right name, and no value.
     """
-    return validated(HttpOptions, raw, "options of engine http", show=False)
+    return validate_settings(HttpOptions, raw, "options of engine http", show=False)
 
 
 def read_api_key(variable: str | None) -> str:
@@ -155,7 +157,7 @@ def read_api_key(variable: str | None) -> str:
     """
     if variable is None:
         return ""
-    keep_secret(variable)
+    register_secret(variable)
     key = os.environ.get(variable, "").strip()
     if not key:
         raise ConfigError(

@@ -114,7 +114,7 @@ def body(call: Call, model: str, prefill: Prefill, attempt: int = 0) -> dict[str
 
 def _seed(request: ChatRequest) -> int:
     """Return the seed with which a server draws the same sample alone and as one of several."""
-    return (request.sample(0).seed & _SEED_BITS >> 1) + request.sample_index
+    return (request.with_sample_index(0).seed & _SEED_BITS >> 1) + request.sample_index
 
 
 def asking_turns(request: ChatRequest) -> tuple[Message, ...]:

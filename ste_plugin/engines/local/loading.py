@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 
-from ste_plugin.engines.identity import adapter_base
 from ste_plugin.engines.local.attention import share_heads
 from ste_plugin.engines.local.memory import check_weights_fit, free_memory
 from ste_plugin.engines.local.options import LocalOptions
-from ste_plugin.engines.model_files import EXPECTED
+from ste_plugin.engines.model_folder import EXPECTED_MODEL, adapter_base
 from ste_plugin.errors import ConfigError, EngineError, SteError
 
 
@@ -59,7 +58,7 @@ def load(path: str, options: LocalOptions) -> Loaded:
         raise
     except Exception as error:  # whatever libraries raise for files that they did not expect
         raise EngineError(
-            f"{path}: cannot be loaded as a model: {_problem(error)}\n{EXPECTED}"
+            f"{path}: cannot be loaded as a model: {_problem(error)}\n{EXPECTED_MODEL}"
         ) from error
     if device.type == "cuda":
         held = str(model.dtype).removeprefix("torch.")

@@ -1,9 +1,9 @@
 """vLLM in this process: settings and creation; vLLM itself is imported when it is first needed."""
 
 from ste_plugin.config import ModelConfig
-from ste_plugin.engines.base import Engine, Place
-from ste_plugin.engines.lazy import LazyEngine
-from ste_plugin.engines.model_files import usable_path
+from ste_plugin.engines.base import Engine, LazyEngine, Place
+from ste_plugin.engines.identity import model_path
+from ste_plugin.engines.model_folder import require_loadable
 from ste_plugin.engines.vllm.options import VllmOptions, read_options
 from ste_plugin.errors import ConfigError, EngineError
 
@@ -32,6 +32,8 @@ def create(model: ModelConfig, place: Place) -> Engine:
                 "vllm`), or set engine: serve and hosts.serve.python to an environment that has it."
             ) from error
 
-        return VllmEngine(usable_path(model, place.base), options, place.logs / "vllm.log")
+        path = model_path(model, place.base)
+        require_loadable(path)
+        return VllmEngine(path, options, place.logs / "vllm.log")
 
     return LazyEngine(load)

@@ -4,7 +4,7 @@ import re
 from itertools import takewhile
 from pathlib import Path
 
-from ste_plugin.text.log_summary import EXCEPTION, log_since, meaningful
+from ste_plugin.text.log_summary import EXCEPTION, read_log, readable_lines
 
 _ORIGIN = re.compile(r"^\([\w-]+ pid=\d+\) (?:[A-Z]+ [\d-]+ [\d:]+ \[[^\]]*\] ?)?")
 """Which process says it, and where in the code: `(Worker pid=7) ERROR 11-21 11:01:22 [x.py:9] `."""
@@ -23,7 +23,7 @@ def vllm_words(log: Path, start: int = 0) -> str:
 
     Of several processes that fail one after another, the one whose error is no other's echo speaks.
     """
-    told = [_split(line) for line in meaningful(log_since(log, start))]
+    told = [_split(line) for line in readable_lines(read_log(log, start))]
     raised = [
         i for i, (_, line) in enumerate(told) if EXCEPTION.match(line) and not _ECHO.search(line)
     ]

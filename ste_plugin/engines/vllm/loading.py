@@ -13,6 +13,7 @@ from vllm import LLM
 from vllm.platforms import current_platform
 from vllm.v1.engine.exceptions import EngineDeadError
 
+from ste_plugin.engines.model_folder import EXPECTED_MODEL
 from ste_plugin.engines.vllm.errors import cure, vllm_words
 from ste_plugin.engines.vllm.reaper import Reaper
 from ste_plugin.errors import EngineError
@@ -71,9 +72,7 @@ def load_tokenizer(path: str, revision: str, *, trust: bool) -> Any:
         return AutoTokenizer.from_pretrained(path, revision=revision, trust_remote_code=trust)
     except (OSError, ValueError) as error:
         raise EngineError(
-            f"{path}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}\n"
-            "Expected a folder with config.json, tokenizer and safetensors, or a hub id that can be "
-            "reached from here."
+            f"{path}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}\n{EXPECTED_MODEL}"
         ) from error
 
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 
 from ste_plugin.config import Positive, Strict
-from ste_plugin.engines.identity import adapter_base
+from ste_plugin.engines.model_folder import ADAPTER_CONFIG, adapter_base
 from ste_plugin.errors import ConfigError
-from ste_plugin.text.settings_errors import validated
+from ste_plugin.text.settings_errors import validate_settings
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 _LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -21,7 +21,9 @@ class VllmOptions(Strict):
     """Those of `options:` that both ways of running vLLM know; by default vLLM's own choice."""
 
     revision: str = "main"
+    """Branch, tag or commit on the hub."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """What the weights are computed in; `auto` is what they are stored in."""
     max_model_len: Positive | None = None
     """Longest prompt and answer together; by default the model's own context."""
     tensor_parallel_size: Positive = 1
@@ -37,6 +39,7 @@ class VllmOptions(Strict):
     trust_remote_code: bool = False
     """Run Python code that the model's folder or hub page brings along."""
     quantization: str | None = None
+    """How the weights are quantised, by vLLM's name for it; by default as their config says."""
     enforce_eager: bool = False
     """Leave out CUDA graphs: starts sooner, writes slower."""
     enable_prefix_caching: bool = True
@@ -58,7 +61,7 @@ def read_options(kind: type[Options], raw: dict[str, Any], engine: str) -> Optio
 
     Raises: ConfigError naming each wrong one, and those that there are.
     """
-    return validated(kind, raw, f"options of engine {engine}")
+    return validate_settings(kind, raw, f"options of engine {engine}")
 
 
 def vllm_arguments(path: str, options: VllmOptions) -> dict[str, Any]:
@@ -75,7 +78,7 @@ def vllm_arguments(path: str, options: VllmOptions) -> dict[str, Any]:
     base = adapter_base(Path(path))
     if base is None:
         return {"model": path, **chosen}
-    rank = json.loads((Path(path) / "adapter_config.json").read_bytes()).get("r", 0)
+    rank = json.loads((Path(path) / ADAPTER_CONFIG).read_bytes()).get("r", 0)
     room = next((r for r in _LORA_RANKS if r >= rank), rank)
     return {"model": base, "tokenizer": tokenizer_of(path), **chosen,
             "enable_lora": True, "max_loras": 1, "max_lora_rank": room}  # fmt: skip

@@ -10,11 +10,10 @@ from typing import Annotated
 from pydantic import Field
 
 from ste_plugin.config import ModelConfig, Positive, ServeConfig
-from ste_plugin.engines.base import ChatRequest, Completion, Engine, Place
+from ste_plugin.engines.base import ChatRequest, Completion, Engine, LazyEngine, Place
 from ste_plugin.engines.http import engine as http
 from ste_plugin.engines.http.options import Seconds
 from ste_plugin.engines.identity import model_path
-from ste_plugin.engines.lazy import LazyEngine
 from ste_plugin.engines.vllm.options import (
     VllmOptions,
     as_flags,

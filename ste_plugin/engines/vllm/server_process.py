@@ -14,7 +14,7 @@ import httpx
 from ste_plugin.engines.vllm.errors import cure, vllm_words
 from ste_plugin.errors import EngineError
 from ste_plugin.hosts import subprocess_guard
-from ste_plugin.text.redaction import copy_hidden
+from ste_plugin.text.redaction import copy_redacted
 
 _HOST = "127.0.0.1"
 _POLL_S = 0.2
@@ -49,7 +49,7 @@ class ServerProcess:
 
     def _write_log(self) -> None:
         with self._log.open("ab") as file:
-            copy_hidden(self._guard.stdout, file, os.environ)  # type: ignore[arg-type]
+            copy_redacted(self._guard.stdout, file, os.environ)  # type: ignore[arg-type]
 
     @property
     def ended(self) -> bool:

@@ -1,6 +1,6 @@
 """A run's YAML that is none, or that says what cannot be."""
 
-from tests.bad_input.catalogue.row import TO_MEND, Row, run_with, served
+from tests.bad_input.catalogue.row import TO_FIX, Row, run_with, served
 
 RUN = "ste run ste.yaml"
 
@@ -35,7 +35,7 @@ ROWS = [
         RUN,
         2,
         "ste.yaml: not YAML that can be used: line 2, column 1: a tab; YAML is indented with "
-        "spaces. Mend it there.",
+        "spaces. Fix it there.",
     ),
     Row(
         "a config with an open bracket",
@@ -43,7 +43,7 @@ ROWS = [
         RUN,
         2,
         "ste.yaml: not YAML that can be used: line 1, column 39: expected ',' or ']', but got "
-        "'}'. Mend it there.",
+        "'}'. Fix it there.",
     ),
     Row(
         "a config in UTF-16, as Notepad saves it",
@@ -66,7 +66,7 @@ ROWS = [
         {"ste.yaml": "run: a\njudge: {model: m}\nrun: b\n"},
         RUN,
         2,
-        "ste.yaml: not YAML that can be used: line 3: 'run' is set twice, first in line 1. Mend "
+        "ste.yaml: not YAML that can be used: line 3: 'run' is set twice, first in line 1. Fix "
         "it there.",
     ),
     Row(
@@ -74,7 +74,7 @@ ROWS = [
         run_with(itterations="2"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n  itterations: unknown key; did you mean 'iterations'?",
+        "ste.yaml: 1 setting(s) to fix:\n  itterations: unknown key; did you mean 'iterations'?",
         apart=True,
     ),
     Row(
@@ -82,14 +82,14 @@ ROWS = [
         run_with(hosts="{train: {pyhton: x}}"),
         RUN,
         2,
-        TO_MEND + "hosts.train.pyhton: unknown key; did you mean 'python'?",
+        TO_FIX + "hosts.train.pyhton: unknown key; did you mean 'python'?",
     ),
     Row(
         "a key of another program",
         run_with(learning_rate="0.0002"),
         RUN,
         2,
-        TO_MEND
+        TO_FIX
         + "learning_rate: unknown key; there are: run, seed, iterations, keep, judge, generator, "
         "instructions, privacy, selection, pairs, judging, dataset, training, evaluation, budget,"
         " hosts, plugins",
@@ -99,7 +99,7 @@ ROWS = [
         {"ste.yaml": "run: here\ntraining: {recipe: sft-lora-8b}\n"},
         RUN,
         2,
-        "ste.yaml: 2 setting(s) to mend:\n"
+        "ste.yaml: 2 setting(s) to fix:\n"
         "  judge: missing, and it has no default\n"
         "  instructions: missing, and it has no default",
     ),
@@ -108,64 +108,63 @@ ROWS = [
         run_with(judge="meta-llama/Llama-3.1-8B-Instruct"),
         RUN,
         2,
-        TO_MEND + "judge: found 'meta-llama/Llama-3.1-8B-Instruct'; expected settings (key: value)",
+        TO_FIX + "judge: found 'meta-llama/Llama-3.1-8B-Instruct'; expected settings (key: value)",
     ),
     Row(
         "a model name that YAML reads as a number",
         run_with(judge="{model: 8}"),
         RUN,
         2,
-        TO_MEND
-        + "judge.model: found 8; expected text (in quotes, if it looks like something else)",
+        TO_FIX + "judge.model: found 8; expected text (in quotes, if it looks like something else)",
     ),
     Row(
         "one source that is no list",
         run_with(instructions="{path: instructions.jsonl}"),
         RUN,
         2,
-        TO_MEND + "instructions: found settings (key: value); expected a list ([a, b])",
+        TO_FIX + "instructions: found settings (key: value); expected a list ([a, b])",
     ),
     Row(
         "an empty list of instructions",
         run_with(instructions="[]"),
         RUN,
         2,
-        TO_MEND + "instructions: found []; expected at least 1 in the list",
+        TO_FIX + "instructions: found []; expected at least 1 in the list",
     ),
     Row(
         "a number in words",
         run_with(iterations="two"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n  iterations: found 'two'; expected a whole number",
+        "ste.yaml: 1 setting(s) to fix:\n  iterations: found 'two'; expected a whole number",
     ),
     Row(
         "no iteration",
         run_with(iterations="0"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n  iterations: found 0; expected 1 or more",
+        "ste.yaml: 1 setting(s) to fix:\n  iterations: found 0; expected 1 or more",
     ),
     Row(
         "a choice that there is not",
         run_with(keep="first"),
         RUN,
         2,
-        "ste.yaml: 1 setting(s) to mend:\n  keep: found 'first'; expected 'best' or 'last'",
+        "ste.yaml: 1 setting(s) to fix:\n  keep: found 'first'; expected 'best' or 'last'",
     ),
     Row(
         "a switch that is neither on nor off",
         run_with(judging="{force_verdict: maybe}"),
         RUN,
         2,
-        TO_MEND + "judging.force_verdict: found 'maybe'; expected true or false",
+        TO_FIX + "judging.force_verdict: found 'maybe'; expected true or false",
     ),
     Row(
         "two mistakes told at once",
         run_with(keep="worst", budget="{max_minutes: 0}"),
         RUN,
         2,
-        "ste.yaml: 2 setting(s) to mend:\n"
+        "ste.yaml: 2 setting(s) to fix:\n"
         "  keep: found 'worst'; expected 'best' or 'last'\n"
         "  budget.max_minutes: found 0; expected more than 0",
     ),
@@ -174,7 +173,7 @@ ROWS = [
         run_with(dataset="{dev_fraction: 0.5, test_fraction: 0.5}"),
         RUN,
         2,
-        TO_MEND
+        TO_FIX
         + "dataset: found dev_fraction 0.5 + test_fraction 0.5, which leave under a tenth for "
         "training; expected less than 0.9 together. Lower one of them",
     ),
@@ -183,7 +182,7 @@ ROWS = [
         run_with(selection="{min_complexity: 5}"),
         RUN,
         2,
-        TO_MEND
+        TO_FIX
         + "selection: found a range of complexity without labels; expected both. Set label: true",
     ),
     Row(
@@ -191,7 +190,7 @@ ROWS = [
         run_with(selection="{label: true, min_complexity: 7, max_complexity: 3}"),
         RUN,
         2,
-        TO_MEND
+        TO_FIX
         + "selection: found min_complexity 7 above max_complexity 3; expected the smaller number "
         "first. Swap them",
     ),
@@ -200,7 +199,7 @@ ROWS = [
         run_with(evaluation="{pairs: {../mine: a.jsonl}}"),
         RUN,
         2,
-        TO_MEND
+        TO_FIX
         + "evaluation.pairs.../mine: found '../mine'; expected a name for a folder: letters, "
         "digits and _ . + -, 80 at most",
     ),
@@ -243,21 +242,21 @@ ROWS = [
         run_with(judge="{model: m, engine: local, options: {dtyp: float32}}"),
         RUN,
         2,
-        "options of engine local: 1 setting(s) to mend:\n  dtyp: unknown key; did you mean 'dtype'?",
+        "options of engine local: 1 setting(s) to fix:\n  dtyp: unknown key; did you mean 'dtype'?",
     ),
     Row(
         "an option with a value that there is not",
         run_with(judge="{model: m, engine: local, options: {dtype: fp8}}"),
         RUN,
         2,
-        "options of engine local: 1 setting(s) to mend:\n  dtype: found 'fp8'; expected 'auto', 'float32', 'bfloat16' or 'float16'",
+        "options of engine local: 1 setting(s) to fix:\n  dtype: found 'fp8'; expected 'auto', 'float32', 'bfloat16' or 'float16'",
     ),
     Row(
         "an http engine without an address",
         run_with(judge=served()),
         RUN,
         2,
-        "options of engine http: 1 setting(s) to mend:\n  base_url: missing; where the server is, such as http://localhost:8000/v1 (or "
+        "options of engine http: 1 setting(s) to fix:\n  base_url: missing; where the server is, such as http://localhost:8000/v1 (or "
         "endpoints, for several)",
     ),
     Row(
@@ -265,14 +264,14 @@ ROWS = [
         run_with(judge=served(base_url="localhost:8000/v1")),
         RUN,
         2,
-        "options of engine http: 1 setting(s) to mend:\n  base_url: expected an address with http:// or https://, as http://localhost:8000/v1",
+        "options of engine http: 1 setting(s) to fix:\n  base_url: expected an address with http:// or https://, as http://localhost:8000/v1",
     ),
     Row(
         "an address with a port beyond all",
         run_with(judge=served(base_url="http://localhost:80000/v1")),
         RUN,
         2,
-        "options of engine http: 1 setting(s) to mend:\n  base_url: expected a port up to 65535, as in http://localhost:8000/v1",
+        "options of engine http: 1 setting(s) to fix:\n  base_url: expected a port up to 65535, as in http://localhost:8000/v1",
     ),
     Row(
         "iterations of a judge that cannot be replaced",
@@ -289,7 +288,7 @@ ROWS = [
         run_with(privacy="{scrub: [emails]}"),
         RUN,
         2,
-        TO_MEND
+        TO_FIX
         + "privacy.scrub.0: found 'emails'; expected 'email', 'phone', 'card', 'iban', 'ip', "
         "'key' or 'name'",
     ),
@@ -298,8 +297,8 @@ ROWS = [
         run_with(privacy="{scrub: [phone], phone_regions: [UK]}"),
         RUN,
         2,
-        "privacy.phone_regions: no region 'UK'; expected two letters of ISO 3166 as US, GB (not "
-        "UK), DE.",
+        "privacy.phone_regions: no region 'UK'; expected two letters of ISO 3166, such as US, GB "
+        "(not UK), DE.",
     ),
     Row(
         "a backend that lm-eval has not",

@@ -1,6 +1,6 @@
 """Variables, folders, interpreters and other processes."""
 
-from tests.bad_input.catalogue.row import TINY, TO_MEND, Row, run_with, served, started
+from tests.bad_input.catalogue.row import TINY, TO_FIX, Row, run_with, served, started
 
 GENERATE = "ste generate ste.yaml"
 JUDGE = "ste judge model --instruction x --a y --b z"
@@ -30,7 +30,7 @@ ROWS = [
         run_with(judge=served(base_url="http://127.0.0.1:9/v1", api_key_env="sk-canary")),
         GENERATE,
         2,
-        "options of engine http: 1 setting(s) to mend:\n  api_key_env: expected the name of an environment variable in capitals, such as "
+        "options of engine http: 1 setting(s) to fix:\n  api_key_env: expected the name of an environment variable in capitals, such as "
         "JUDGE_API_KEY; what was found is not shown, as it may be the key itself",
     ),
     Row(
@@ -68,7 +68,7 @@ ROWS = [
         GENERATE,
         3,
         "{tmp}/run/run.yaml: expected the config that the run was started with, found other YAML."
-        " Put it back from a copy, or move the run's folder away and start anew.",
+        " Put it back from a copy, or move the run's folder away and start a new run.",
     ),
     Row(
         "no interpreter for axolotl",
@@ -101,7 +101,7 @@ ROWS = [
         run_with(judge="{model: m, engine: serve}", hosts="{serve: {command: vllm serve}}"),
         GENERATE,
         2,
-        TO_MEND + "hosts.serve.command: found 'vllm serve'; expected a list ([a, b])",
+        TO_FIX + "hosts.serve.command: found 'vllm serve'; expected a list ([a, b])",
     ),
     Row(
         "threads in words",
@@ -133,6 +133,6 @@ ROWS = [
         run_with(judge="{model: m, engine: serve, options: {port: 80000}}"),
         GENERATE,
         2,
-        "options of engine serve: 1 setting(s) to mend:\n  port: found 80000; expected 65535 or less",
+        "options of engine serve: 1 setting(s) to fix:\n  port: found 80000; expected 65535 or less",
     ),
 ]

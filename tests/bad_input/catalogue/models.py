@@ -118,7 +118,7 @@ ROWS = [
         run_with(judge="{model: some/judge, engine: local, options: {device: gpu}}"),
         "ste generate ste.yaml",
         2,
-        "options of engine local: 1 setting(s) to mend:\n  device: found 'gpu'; expected auto, cpu, cuda, cuda:1, mps, xpu or npu",
+        "options of engine local: 1 setting(s) to fix:\n  device: found 'gpu'; expected auto, cpu, cuda, cuda:1, mps, xpu or npu",
     ),
     Row(
         "a server that is not there",

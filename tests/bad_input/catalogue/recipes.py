@@ -37,7 +37,7 @@ ROWS = [
         GENERATE,
         2,
         "{tmp}/mine.yaml: not YAML that can be used: line 2, column 1: the file ends too soon; a "
-        "bracket or quote is open. Mend it there.",
+        "bracket or quote is open. Fix it there.",
     ),
     Row(
         "a recipe that is a list",
@@ -52,7 +52,7 @@ ROWS = [
         run_with(training=OWN) | {"mine.yaml": "ste: {selct_best: judge_acc}\n"},
         "ste run ste.yaml",
         2,
-        "{tmp}/mine.yaml: ste: 1 setting(s) to mend:\n  selct_best: unknown key; did you mean 'select_best'?",
+        "{tmp}/mine.yaml: ste: 1 setting(s) to fix:\n  selct_best: unknown key; did you mean 'select_best'?",
     ),
     Row(
         "a recipe for a training without rows",
@@ -146,32 +146,32 @@ REFUSED = [
     refused(
         "a key of ours that is nearly right",
         "ours.yaml",
-        "ste: 1 setting(s) to mend:\n  select_bets: unknown key; did you mean 'select_best'?",
+        "ste: 1 setting(s) to fix:\n  select_bets: unknown key; did you mean 'select_best'?",
         ste={"select_bets": "judge_acc"},
     ),
     refused(
         "a setting of ours out of range",
         "range.yaml",
-        "ste: 1 setting(s) to mend:\n  judge_pairs: found 0; expected 1 or more",
+        "ste: 1 setting(s) to fix:\n  judge_pairs: found 0; expected 1 or more",
         ste={"judge_pairs": 0},
     ),
     refused(
         "a way to mix data that there is not",
         "mix.yaml",
-        "ste: 1 setting(s) to mend:\n  datasets: found 'add'; expected 'replace', 'append' or 'off'",
+        "ste: 1 setting(s) to fix:\n  datasets: found 'add'; expected 'replace', 'append' or 'off'",
         ste={"datasets": "add"},
     ),
     refused(
         "packing beside preferences",
         "packed.yaml",
-        "1 thing(s) to mend before training:\n  sample_packing: not with rl: dpo. Set it to false.",
+        "1 thing(s) to fix before training:\n  sample_packing: not with rl: dpo. Set it to false.",
         rl="dpo",
         sample_packing=True,
     ),
     refused(
         "weights for other losses",
         "losses.yaml",
-        "1 thing(s) to mend before training:\n  dpo_loss_weights: 1 weights for 2 loss type(s). Give one each.",
+        "1 thing(s) to fix before training:\n  dpo_loss_weights: 1 weights for 2 loss type(s). Give one each.",
         rl="dpo",
         dpo_loss_type=["sigmoid", "sft"],
         dpo_loss_weights=[1.0],
@@ -179,14 +179,14 @@ REFUSED = [
     refused(
         "a key that TRL has no more",
         "gone.yaml",
-        "1 thing(s) to mend before training:\n  rpo_alpha: gone from TRL. Write dpo_loss_type: [sigmoid, sft] and dpo_loss_weights: [1.0, 1.0].",
+        "1 thing(s) to fix before training:\n  rpo_alpha: gone from TRL. Write dpo_loss_type: [sigmoid, sft] and dpo_loss_weights: [1.0, 1.0].",
         rl="dpo",
         rpo_alpha=1.0,
     ),
     refused(
         "SimPO without its margin",
         "simpo.yaml",
-        "1 thing(s) to mend before training:\n  simpo_gamma: missing, and TRL has no default for it. Write simpo_gamma: 0.5 or what you want.",
+        "1 thing(s) to fix before training:\n  simpo_gamma: missing, and TRL has no default for it. Write simpo_gamma: 0.5 or what you want.",
         rl="simpo",
     ),
     refused(

@@ -12,7 +12,7 @@ import yaml
 from ste_plugin.config import RunConfig
 from tests.helpers.builders import config_text
 
-TO_MEND = "ste.yaml: 1 setting(s) to mend:\n  "
+TO_FIX = "ste.yaml: 1 setting(s) to fix:\n  "
 """How the message about one wrong setting begins."""
 
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from ste_plugin.engines import ChatRequest, Message, Sampling
-from ste_plugin.engines.identity import adapter_base, fingerprint
+from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.local.loading import load
 from ste_plugin.engines.local.model import LocalEngine
 from ste_plugin.engines.local.options import LocalOptions
+from ste_plugin.engines.model_folder import adapter_base
 from ste_plugin.errors import EngineError
 
 QUESTIONS = [

@@ -19,7 +19,9 @@ CPU = torch.device("cpu")
 def prompt(tokens: int, samples: int = 1, most: int = 8, choices: bool = False) -> Prompt:
     request = ChatRequest("m", (Message("user", "?"),), Sampling(max_new_tokens=most))
     return Prompt(
-        [request.sample(i) for i in range(samples)], [1] * tokens, [7, 8] if choices else []
+        [request.with_sample_index(i) for i in range(samples)],
+        [1] * tokens,
+        [7, 8] if choices else [],
     )
 
 
@@ -32,7 +34,7 @@ def batches(prompts: list[Prompt], budget: BatchBudget, worth_rows: int = 8) -> 
 
 def questions(prompts: int, samples: int) -> list[ChatRequest]:
     first = [ChatRequest("m", (Message("user", str(n)),), Sampling()) for n in range(prompts)]
-    return [request.sample(i) for request in first for i in range(samples)]
+    return [request.with_sample_index(i) for request in first for i in range(samples)]
 
 
 PROMPTS = st.lists(
@@ -96,7 +98,7 @@ def test_a_window_takes_hardly_more_requests_than_it_yields():
 
 def test_endless_samples_of_one_prompt_come_in_windows():
     request = questions(1, 1)[0]
-    found = windows((request.sample(i) for i in count()), rows=6)
+    found = windows((request.with_sample_index(i) for i in count()), rows=6)
     assert [[len(group) for group in next(found)] for _ in range(2)] == [[6], [6]]
 
 

@@ -142,7 +142,7 @@ def test_what_came_before_memory_ran_out_for_good_was_yielded(loaded):
 def test_requests_are_taken_as_there_is_room(loaded):
     taken = []
     (request,) = asked(["Name a fruit."], most=1)
-    endless = (r for r in map(request.sample, count()) if taken.append(r) is None)
+    endless = (r for r in map(request.with_sample_index, count()) if taken.append(r) is None)
     engine = LocalEngine(loaded, LocalOptions())
     assert len(list(islice(engine.complete(endless), 3))) == 3
     assert len(taken) < 1000

@@ -14,27 +14,16 @@ from pathlib import Path
 import pytest
 
 from ste_plugin.config import ModelConfig
-from ste_plugin.engines import ChatRequest, Engine, Message, Place, Sampling
+from ste_plugin.engines import ChatRequest, Engine, Place
 from ste_plugin.engines.local import engine as local
 from ste_plugin.engines.vllm import engine as vllm
 from ste_plugin.engines.vllm.errors import vllm_words
 from ste_plugin.errors import ConfigError, EngineError
 from tests.helpers import environment
 from tests.helpers.builders import HERE
-from tests.helpers.local_vllm import vllm_in_process, vllm_served
+from tests.helpers.local_vllm import asked, vllm_in_process, vllm_served
 
 CREATED = {"vllm": vllm_in_process, "serve": vllm_served}
-
-
-def asked(
-    count: int = 4, samples: int = 1, temperature: float = 0.0, most: int = 12, **more
-) -> list[ChatRequest]:
-    how = Sampling(temperature, top_p=1.0, max_new_tokens=most)
-    return [
-        ChatRequest("m", (Message("user", f"Name fruit {i}."),), how, sample, **more)
-        for i in range(count)
-        for sample in range(samples)
-    ]
 
 
 def texts(engine: Engine, requests: list[ChatRequest]) -> list[str]:
@@ -137,8 +126,7 @@ def test_a_closed_vllm_leaves_no_process_and_can_be_opened_again(tiny_vllm_model
 ASKS = """
 import sys
 from pathlib import Path
-from tests.engines.vllm.test_engine import asked
-from tests.helpers.local_vllm import vllm_in_process
+from tests.helpers.local_vllm import asked, vllm_in_process
 
 if __name__ == "__main__":
     engine = vllm_in_process(Path({model!r}), Path({logs!r}))

@@ -7,22 +7,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from ste_plugin.config import ModelConfig, ServeConfig
-from ste_plugin.engines import ChatRequest, Engine, Message, Place, Sampling
+from ste_plugin.engines import Place
 from ste_plugin.engines.vllm import server
 from ste_plugin.engines.vllm.options import visible_gpus
 from ste_plugin.engines.vllm.server import ServeOptions, server_command
 from ste_plugin.errors import ConfigError, EngineError
-from tests.helpers import ROOT, environment
+from tests.helpers import environment
+from tests.helpers.started_server import asked, served
 
-FAKE = (sys.executable, str(ROOT / "tests/helpers/fake_serve.py"))
 OUT_OF_MEMORY = """\
 (APIServer pid=1) WARNING 11-21 11:00:30 [a.py:2] Found ulimit of 20000: OSError: too many open files
 (Worker pid=3) ERROR 11-21 11:01:22 [worker.py:95] Traceback (most recent call last):
@@ -34,20 +33,6 @@ Traceback (most recent call last):
   File "core.py", line 1, in run
 RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
 nanobind: leaked 514 functions!"""
-
-
-def asked(number: int) -> list[ChatRequest]:
-    how = Sampling(1.0, 1.0, 8)
-    return [ChatRequest("m", (Message("user", f"Name fruit {i}."),), how) for i in range(number)]
-
-
-@contextmanager
-def served(tmp_path: Path, *, options: dict | None = None, **then: object) -> Iterator[Engine]:
-    command = (*FAKE, "--then", json.dumps(then))
-    place = Place(tmp_path, tmp_path / "logs", ServeConfig(command=command))
-    model = ModelConfig(model="judge", engine="serve", options=options or {})
-    with closing(server.create(model, place)) as engine:
-        yield engine
 
 
 def gone(pid: int) -> bool:
@@ -187,7 +172,7 @@ def test_a_program_that_is_not_there_is_named(tmp_path):
 ASKS = """
 import json, sys
 from pathlib import Path
-from tests.engines.vllm.test_server import asked, served
+from tests.helpers.started_server import asked, served
 
 if __name__ == "__main__":
     then = json.loads(sys.argv[2])

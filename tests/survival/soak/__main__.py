@@ -44,7 +44,7 @@ def main() -> int:
 
 def real_seed(folder: Path) -> Path:
     """Return the folder of a tiny model that axolotl and lm-eval load."""
-    from tests.conftest import save_tiny_model
+    from tests.helpers.tiny_model import save_tiny_model
 
     return save_tiny_model(folder)
 
