@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ste_plugin"
 
 LAYERS = (
-    ("errors", "records", "config", "text"),
+    ("errors", "records", "config", "screen", "text"),
     ("storage", "progress"),
     ("hosts", "engines"),
     ("judging",),
