@@ -1,6 +1,8 @@
 """One complete loop: real engine, real axolotl, real lm-eval, on a tiny random Llama."""
 
 import json
+import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,16 @@ def test_the_loop_ends_with_a_report_on_seed_and_iterations(finished):
         assert set(row["evaluations"]) == {"dev", "test"}
         assert 0 <= row["evaluations"]["test"]["overall"]["acc_pc"] <= 1
     assert (folder / "run/iter-02/report.md").read_text().startswith("# Iteration 2")
+
+
+def test_every_file_of_a_run_has_its_line_in_the_reference(finished):
+    page = (Path(__file__).parents[1] / "docs/reference/files.md").read_text()
+    names = re.search(r"```text\n(.*?)```", page, re.S)[1].split()
+    run, of_hosts = finished[0] / "run", {"model", "lm-eval", "prepared"}
+    for path in run.rglob("*"):
+        parents = {p.name for p in path.relative_to(run).parents}
+        if path.is_file() and not parents & of_hosts:
+            assert any(fnmatch(path.name, name) for name in names), path
 
 
 def test_training_and_evaluation_share_no_instruction(finished):
