@@ -55,7 +55,8 @@ def suggest_fix(words: str, path: str) -> str:
         return (
             f"{_weights(path)}Too little memory is free for the model. Share it among more GPUs "
             "(options.tensor_parallel_size), lower options.max_model_len, set "
-            "options.quantization, raise options.gpu_memory_utilization, or end what else fills the GPU."
+            "options.quantization, raise options.gpu_memory_utilization, or end what else fills "
+            "the GPU."
         )
     if "does not use offset" in words:
         return (
