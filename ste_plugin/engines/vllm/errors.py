@@ -44,21 +44,21 @@ def _split(line: str) -> tuple[str, str]:
     return origin, line[len(origin) :][:_MAX_WIDTH]
 
 
-def suggest_fix(words: str, path: str) -> str:
-    """Return what to do where vLLM ends with those words about the model at `path`."""
-    if "No module named 'vllm'" in words or "No module named vllm" in words:
+def suggest_fix(reason: str, path: str) -> str:
+    """Return what to do where vLLM ends for that reason with the model at `path`."""
+    if "No module named 'vllm'" in reason or "No module named vllm" in reason:
         return (
             "Set hosts.serve.python to the interpreter of an environment that has vLLM "
             "(`pip install vllm`)."
         )
-    if _MEMORY.search(words):
+    if _MEMORY.search(reason):
         return (
             f"{_weights(path)}Too little memory is free for the model. Share it among more GPUs "
             "(options.tensor_parallel_size), lower options.max_model_len, set "
             "options.quantization, raise options.gpu_memory_utilization, or end what else fills "
             "the GPU."
         )
-    if "does not use offset" in words:
+    if "does not use offset" in reason:
         return (
             "On a CPU vLLM cannot draw with seeds while it reads prompts in pieces. Add "
             "--no-enable-chunked-prefill to options.arguments."

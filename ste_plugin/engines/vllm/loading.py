@@ -41,9 +41,9 @@ def load_llm(
             llm = LLM(**arguments)
     except Exception as error:  # vLLM and the libraries below it raise every kind
         message = " ".join(str(error).split())
-        words = summarize_vllm_failure(log, start) if "root cause" in message else message[:500]
+        reason = summarize_vllm_failure(log, start) if "root cause" in message else message[:500]
         raise EngineError(
-            f"{path}: vLLM cannot load it.\n{words}\n{suggest_fix(words, path)}\nLog: {log}"
+            f"{path}: vLLM cannot load it.\n{reason}\n{suggest_fix(reason, path)}\nLog: {log}"
         ) from error
     _wake_on_exit(llm.llm_engine.engine_core)
     return llm

@@ -118,10 +118,10 @@ class VllmEngine:
         try:
             outputs = self._llm.llm_engine.step()
         except EngineDeadError as error:
-            words = summarize_vllm_failure(self._log, self._start)
+            reason = summarize_vllm_failure(self._log, self._start)
             raise EngineError(
-                f"{self._path}: vLLM ended while it was generating.\n{words}\n"
-                f"{suggest_fix(words, self._path)}\nLog: {self._log}"
+                f"{self._path}: vLLM ended while it was generating.\n{reason}\n"
+                f"{suggest_fix(reason, self._path)}\nLog: {self._log}"
             ) from error
         for output in outputs:
             finished = waiting.pop(output.request_id, None)

@@ -86,10 +86,10 @@ class ServerProcess:
         """Return the error for a server that has ended, with the end of its log and what to do."""
         code = self._guard.wait()
         self._logging.join(_LOG_TIMEOUT_S)
-        words = summarize_vllm_failure(self._log, self._start)
+        reason = summarize_vllm_failure(self._log, self._start)
         return EngineError(
-            f"engine serve: {self._model}: the server {what} (exit code {code}).\n{words}\n"
-            f"{suggest_fix(words, self._model)}\nLog: {self._log}"
+            f"engine serve: {self._model}: the server {what} (exit code {code}).\n{reason}\n"
+            f"{suggest_fix(reason, self._model)}\nLog: {self._log}"
         )
 
     def wait(self) -> None:
