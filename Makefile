@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 LATEST_PYTHON ?= python3.12
 LATEST_VENV ?= .venv-axolotl-latest
 
-.PHONY: demo test check fuzz soak audit test-axolotl-latest test-vllm bench clean
+.PHONY: demo test check docs docs-reference fuzz soak audit test-axolotl-latest test-vllm bench clean
 
 demo: $(READY)
 	$(BIN)/ste demo $(DEMO)
@@ -29,6 +29,15 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Every page anew (-E), as a page that is not read again warns of nothing; and every warning is an error.
+DOCS_VENV ?= .venv-docs
+docs: $(DOCS_VENV)/.ready
+	$(DOCS_VENV)/bin/sphinx-build -E -n -W --keep-going -q docs site
+
+# Writes what the code knows into docs/reference; a test says where it was forgotten.
+docs-reference: $(READY)
+	$(BIN)/python -m docs.generate
 
 # RUNS inputs a target, drawn by coverage; the tests do a seeded share of it.
 RUNS ?= 1000000
@@ -80,6 +89,12 @@ $(LATEST_VENV)/.ready: pyproject.toml
 	$(LATEST_VENV)/bin/python -m pip install --quiet 'axolotl==0.21.*' -e '.[demo,dev]'
 	touch $@
 
+$(DOCS_VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(DOCS_VENV)/bin/python -m pip install --quiet --group docs
+	touch $@
+
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -88,4 +103,4 @@ $(READY): pyproject.toml
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(LATEST_VENV) $(VLLM_VENV) $(AUDIT_VENV) runs dist
+	rm -rf $(VENV) $(LATEST_VENV) $(VLLM_VENV) $(AUDIT_VENV) $(DOCS_VENV) runs dist site

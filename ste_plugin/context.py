@@ -12,7 +12,7 @@ from ste_plugin.engines.identity import model_identity, model_path
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.inference.budget import Budget
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.plugins.manager import import_object, named
+from ste_plugin.plugins.manager import find_contribution, import_object
 from ste_plugin.progress import ProgressReporter
 from ste_plugin.records import Record, ResponsePair, content_key
 from ste_plugin.storage.run_layout import RunLayout
@@ -23,9 +23,9 @@ def open_engine(model: ModelConfig, place: Place, plugins: pluggy.PluginManager)
 
     Raises: ConfigError for an engine nobody contributes, or a wrong option of it.
     """
-    engine: Engine = import_object(named(plugins, "ste_engines", model.engine, "engine"))(
-        model, place
-    )
+    engine: Engine = import_object(
+        find_contribution(plugins, "ste_engines", model.engine, "engine")
+    )(model, place)
     return engine
 
 
@@ -61,7 +61,7 @@ class RunContext:
     @property
     def judge_format(self) -> JudgeFormat:
         """The judge format, for training and evaluation alike."""
-        found: JudgeFormat = named(
+        found: JudgeFormat = find_contribution(
             self.plugins, "ste_judge_formats", self.config.judging.format, "judging.format"
         )
         return found

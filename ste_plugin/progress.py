@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ste_plugin.storage.jsonl import appending, to_line
+from ste_plugin.storage.jsonl import encode_row, open_for_append
 from ste_plugin.text.redaction import redact
 from ste_plugin.text.sanitize import escape_for_terminal
 
@@ -78,8 +78,8 @@ class ProgressReporter:
     def event(self, stage: str, **facts: Any) -> None:
         """Append one line to the run's events."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        with appending(self.events) as file:
-            line = to_line({"at": at, "stage": stage, **facts})
+        with open_for_append(self.events) as file:
+            line = encode_row({"at": at, "stage": stage, **facts})
             file.write(redact(line.decode()).encode())
 
     @contextmanager

@@ -10,7 +10,7 @@ from ste_plugin.errors import PluginError
 from ste_plugin.plugins.loader import load_file
 from ste_plugin.plugins.manager import (
     check,
-    contributed,
+    contributed_names,
     contributions,
     import_object,
     plugin_manager,
@@ -84,7 +84,7 @@ def check_plugin(plugin: ModuleType | Path) -> list[str]:
         manager = plugin_manager()
         name = manager.get_name(module) or manager.register(module) or ""
         check(manager)
-        found = contributed(manager)
+        found = contributed_names(manager)
         engines = contributions(manager, "ste_engines").values()
     except PluginError as error:
         return [str(error)]

@@ -23,9 +23,9 @@ Name = Annotated[str, typer.Argument(help="A recipe's name, or the path of an ax
 
 def recipe_dirs(files: list[Path] | None) -> list[Path]:
     """Return every folder of recipes, those of given plugin files included."""
-    from ste_plugin.plugins.manager import folders, plugin_manager
+    from ste_plugin.plugins.manager import contributed_folders, plugin_manager
 
-    return folders(plugin_manager(files or []), "ste_recipe_dirs")
+    return contributed_folders(plugin_manager(files or []), "ste_recipe_dirs")
 
 
 @recipes_app.command("list")
@@ -88,19 +88,19 @@ def recipes_validate(
 @tasks_app.command("list")
 def tasks_list(plugin: Plugin = None, as_json: Json = False) -> None:
     """List the lm-eval tasks by name."""
-    from ste_plugin.plugins.manager import folders, plugin_manager
+    from ste_plugin.plugins.manager import contributed_folders, plugin_manager
     from ste_plugin.storage.resources import task_names
 
-    names = task_names(folders(plugin_manager(plugin or []), "ste_task_dirs"))
+    names = task_names(contributed_folders(plugin_manager(plugin or []), "ste_task_dirs"))
     show(names) if as_json else say("\n".join(names))
 
 
 @tasks_app.command("path")
 def tasks_path() -> None:
     """Print the folder for `lm_eval --include_path`."""
-    from ste_plugin.storage.resources import shipped
+    from ste_plugin.storage.resources import shipped_folder
 
-    say(shipped("tasks"))
+    say(shipped_folder("tasks"))
 
 
 @app.command()
@@ -110,13 +110,13 @@ def plugins(
     as_json: Json = False,
 ) -> None:
     """List what each plugin contributes, or the hooks that there are."""
-    from ste_plugin.plugins.manager import contributed, described_hooks, plugin_manager
+    from ste_plugin.plugins.manager import contributed_names, hook_descriptions, plugin_manager
 
-    described = described_hooks()
+    described = hook_descriptions()
     if hooks:
         show(described) if as_json else say("\n".join(f"{h}: {d}" for h, d in described.items()))
         return
-    found = contributed(plugin_manager(plugin or []))
+    found = contributed_names(plugin_manager(plugin or []))
     if as_json:
         show(found)
         return

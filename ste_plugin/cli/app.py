@@ -48,12 +48,12 @@ def show(value: Any) -> None:
 @contextmanager
 def open_run(config: Path, named: Sequence[Path], **how: Any) -> "Iterator[RunContext]":
     """Open a run; plugins that its config lists must have been named on the command line, too."""
-    from ste_plugin.plugins.manager import require_named
+    from ste_plugin.plugins.manager import require_named_plugins
     from ste_plugin.run import open_run as run_opening
     from ste_plugin.storage.config_file import read_config
 
     listed = [config.resolve().parent / path for path in read_config(config).plugins]
-    require_named(listed, named, str(config), "--plugin {}")
+    require_named_plugins(listed, named, str(config), "--plugin {}")
     with run_opening.open_run(config, named, **how) as context:
         yield context
 

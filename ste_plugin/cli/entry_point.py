@@ -8,7 +8,7 @@ from typing import NoReturn
 from ste_plugin.cli import about, comparing, fitting, forgetting, measuring, running  # noqa: F401
 from ste_plugin.cli.app import app, say, say_error
 from ste_plugin.errors import SteError
-from ste_plugin.storage.durable import is_about_storage, unwritable
+from ste_plugin.storage.durable import is_about_storage, write_error
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
         _fail(error)
     except Exception as error:
         if isinstance(error, OSError) and is_about_storage(error):
-            _fail(unwritable(error.filename or "a file of the run", error))
+            _fail(write_error(error.filename or "a file of the run", error))
         # a mistake of ours: its traceback may quote what strangers wrote, too
         say(traceback.format_exc(), err=True)
         sys.exit(1)

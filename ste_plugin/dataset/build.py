@@ -10,16 +10,21 @@ from typing import Any
 from ste_plugin.context import Iteration
 from ste_plugin.dataset.collect import (
     TRAINING_SPLITS,
-    Harvest,
-    drop_reason,
-    harvested,
-    nothing_kept,
+    CollectedJudgments,
+    collect_judgments,
+    no_examples_error,
+    plugin_drop_reason,
     rule_name,
-    sampled,
+    sample_judgments,
 )
-from ste_plugin.dataset.filters import balance, fitting, only_both_orders, weighed
+from ste_plugin.dataset.filters import (
+    balance_letters,
+    drop_easy_pairs,
+    drop_single_orders,
+    drop_too_long,
+)
 from ste_plugin.dataset.row_formats import held_out_rows
-from ste_plugin.dataset.row_writer import training_rows
+from ste_plugin.dataset.row_writer import open_training_rows
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.pairs.pool import Pool, prepare_pool
@@ -28,7 +33,7 @@ from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.pass_rates import PassRate, expected_rates
 from ste_plugin.sampling.sampler import JudgmentSampler
 from ste_plugin.storage.dataset_manifest import write_rows
-from ste_plugin.storage.drop_log import DropLog, dropping
+from ste_plugin.storage.drop_log import DropLog, open_drop_log
 from ste_plugin.storage.jsonl import iter_records, replace_json
 
 HELD_OUT: tuple[Split, ...] = ("dev", "test")
@@ -44,27 +49,28 @@ def generate_dataset(iteration: Iteration) -> Path:
         return manifest
     pool = prepare_pool(iteration.context)
     file = CompletionStore(iteration.folder / "judging.completions.jsonl")
-    sampler = JudgmentSampler(iteration, file, partial(drop_reason, iteration))
-    with dropping(iteration.folder / "drops.jsonl") as drops:
-        tasks, topped_up = sampled(iteration, pool, sampler, drops)
+    sampler = JudgmentSampler(iteration, file, partial(plugin_drop_reason, iteration))
+    with open_drop_log(iteration.folder / "drops.jsonl") as drops:
+        tasks, topped_up = sample_judgments(iteration, pool, sampler, drops)
         files: dict[str, Any] = {}
         with ExitStack() as opened:
             rows_of = {
-                s: opened.enter_context(training_rows(iteration, s, files)) for s in TRAINING_SPLITS
+                s: opened.enter_context(open_training_rows(iteration, s, files))
+                for s in TRAINING_SPLITS
             }
-            harvest = harvested(iteration, tasks, sampler, drops, rows_of)
-            splits = {s: _chosen(iteration, harvest, s, drops) for s in TRAINING_SPLITS}
+            collected = collect_judgments(iteration, tasks, sampler, drops, rows_of)
+            splits = {s: _chosen(iteration, collected, s, drops) for s in TRAINING_SPLITS}
             if not splits["train"]:
-                raise nothing_kept(iteration, harvest, drops)
+                raise no_examples_error(iteration, collected, drops)
             for split, chosen in splits.items():
                 drops.add(rows_of[split].keep(chosen))
         for split in HELD_OUT:
             rows = _held_out(iteration, pool.pairs[split])
             files[f"judge-{split}"] = write_rows(manifest.parent, f"judge-{split}", rows)
     replace_json(
-        manifest, _manifest(iteration, pool, harvest, topped_up, splits, files, file, drops)
+        manifest, _manifest(iteration, pool, collected, topped_up, splits, files, file, drops)
     )
-    context, judgments = iteration.context, harvest.counts["judgments"]
+    context, judgments = iteration.context, collected.counts["judgments"]
     kept = len(splits["train"])
     context.progress.event("dataset", iteration=iteration.number, judgments=judgments, kept=kept)
     context.progress.say(
@@ -75,20 +81,20 @@ def generate_dataset(iteration: Iteration) -> Path:
 
 
 def _chosen(
-    iteration: Iteration, harvest: Harvest, split: Split, drops: DropLog
+    iteration: Iteration, collected: CollectedJudgments, split: Split, drops: DropLog
 ) -> list[JudgeTask]:
     """Return what is trained on of one split; all else is added to the drops."""
     config = iteration.context.config
     longest = config.dataset.sequence_len
-    kept, dropped = fitting(harvest.kept[split], harvest.lengths[split], longest)
+    kept, dropped = drop_too_long(collected.kept[split], collected.lengths[split], longest)
     drops.add(dropped)
     if config.dataset.weigh_by_pass_rate and split == "train":
-        kept, dropped = weighed(kept, expected_rates(_rates(iteration)))
+        kept, dropped = drop_easy_pairs(kept, expected_rates(_rates(iteration)))
         drops.add(dropped)
     if config.dataset.both_orders_only:
-        kept, dropped = only_both_orders(kept)
+        kept, dropped = drop_single_orders(kept)
         drops.add(dropped)
-    kept, dropped = balance(kept)
+    kept, dropped = balance_letters(kept)
     drops.add(dropped)
     return kept
 
@@ -104,11 +110,11 @@ def _held_out(iteration: Iteration, pairs: Iterable[ResponsePair]) -> Iterator[d
 
 
 def _manifest(
-    iteration: Iteration, pool: Pool, harvest: Harvest, topped_up: int,
+    iteration: Iteration, pool: Pool, collected: CollectedJudgments, topped_up: int,
     splits: Mapping[Split, list[JudgeTask]], files: dict[str, Any], file: CompletionStore, drops: DropLog,
 ) -> dict[str, Any]:  # fmt: skip
     context, config = iteration.context, iteration.context.config
-    judge_format, counts = context.judge_format, harvest.counts
+    judge_format, counts = context.judge_format, collected.counts
     return {
         "iteration": iteration.number,
         "judge": model_identity(iteration.judge, context.base),
@@ -125,7 +131,7 @@ def _manifest(
             "forced": counts["forced"],
             "without_verdict": counts["judgments"] - counts["with_verdict"],
             "correct": counts["correct"],
-            "pass_rate": harvest.pass_rate,
+            "pass_rate": collected.pass_rate,
             "kept": {s: len(e) for s, e in splits.items()},
             "letters": {s: dict(Counter(q.gold for q in qs)) for s, qs in splits.items()},
             "strategies": {s: dict(Counter(q.strategy for q in qs)) for s, qs in splits.items()},

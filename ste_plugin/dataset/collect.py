@@ -21,7 +21,7 @@ from ste_plugin.sampling.pass_rates import always_right, mean_rate, rate_of
 from ste_plugin.sampling.sampler import JudgmentSampler, no_verdict
 from ste_plugin.sampling.stopping_rules import RULE_FOR_ROWS, RULES
 from ste_plugin.storage.drop_log import DropLog
-from ste_plugin.storage.jsonl import replacing_records
+from ste_plugin.storage.jsonl import open_record_writer
 
 TRAINING_SPLITS: tuple[Split, ...] = ("train", "dev")
 """Test pairs are never judged for training: they are only ever reported."""
@@ -30,7 +30,7 @@ TOPPED_UP = ("until_correct", "until_both")
 
 
 @dataclass
-class Harvest:
+class CollectedJudgments:
     """What came of the samples; the judgments themselves are in files."""
 
     kept: dict[Split, list[JudgeTask]] = field(default_factory=lambda: defaultdict(list))
@@ -42,7 +42,7 @@ class Harvest:
     """The mean over all pairs, as `mean_rate` tells it."""
 
 
-def sampled(
+def sample_judgments(
     iteration: Iteration, pool: Pool, sampler: JudgmentSampler, drops: DropLog
 ) -> tuple[dict[Split, list[JudgeTask]], int]:
     """Return the questions of each split, sampled, and how many samples letters were topped up with."""
@@ -57,35 +57,35 @@ def sampled(
     return by_split, topped_up
 
 
-def harvested(
+def collect_judgments(
     iteration: Iteration, by_split: Mapping[Split, Sequence[JudgeTask]], sampler: JudgmentSampler,
     drops: DropLog, rows: Mapping[Split, TrainingRows],
-) -> Harvest:  # fmt: skip
+) -> CollectedJudgments:  # fmt: skip
     """Return what came of the samples; judgments, pass rates and all rows are written on the way.
 
     They stand in the order of the rows, so that texts are read back once.
     """
-    harvest = Harvest()
+    collected = CollectedJudgments()
     context, config = iteration.context, iteration.context.config
     name, max_samples = rule_name(iteration), config.judging.samples
     model = model_path(config.judge, context.base)
     with (
-        replacing_records(iteration.folder / "judgments.jsonl") as write_judgment,
-        replacing_records(iteration.folder / "pass_rates.jsonl") as write_rate,
+        open_record_writer(iteration.folder / "judgments.jsonl") as write_judgment,
+        open_record_writer(iteration.folder / "pass_rates.jsonl") as write_rate,
     ):
-        reading = _Reading(sampler, name, max_samples, harvest, drops, write_judgment, write_rate)
+        reading = _Reading(sampler, name, max_samples, collected, drops, write_judgment, write_rate)
         for split, tasks in by_split.items():
             ordered = arrange(tasks, config.seed)
-            examples = reading.examples(ordered, harvest.kept[split], rows[split])
-            harvest.lengths[split] = list(count_tokens(model, examples))
+            examples = reading.examples(ordered, collected.kept[split], rows[split])
+            collected.lengths[split] = list(count_tokens(model, examples))
     everything = [q for tasks in by_split.values() for q in tasks]
-    harvest.pass_rate = mean_rate(rate_of(q, RULES[name], max_samples) for q in everything)
-    if context.budget.stopped and not harvest.kept["train"]:
-        raise nothing_kept(iteration, harvest, drops)
-    if not harvest.counts["with_verdict"]:
-        replies = harvest.counts["judgments"] + harvest.counts["cut_off"]
+    collected.pass_rate = mean_rate(rate_of(q, RULES[name], max_samples) for q in everything)
+    if context.budget.stopped and not collected.kept["train"]:
+        raise no_examples_error(iteration, collected, drops)
+    if not collected.counts["with_verdict"]:
+        replies = collected.counts["judgments"] + collected.counts["cut_off"]
         raise no_verdict(context.judge_format, replies, sampler.example_reply(everything))
-    return harvest
+    return collected
 
 
 def rule_name(iteration: Iteration) -> str:
@@ -106,7 +106,7 @@ def _questions(iteration: Iteration, pool: Pool, split: Split, drops: DropLog) -
     return [q for q in found if q.pair_key not in known]
 
 
-def drop_reason(iteration: Iteration, judgment: Judgment, pair: ResponsePair) -> str | None:
+def plugin_drop_reason(iteration: Iteration, judgment: Judgment, pair: ResponsePair) -> str | None:
     """Return the first reason that a plugin has to drop a judgment, or None."""
     hook = iteration.context.plugins.hook.ste_drop_judgment
     if [impl.plugin_name for impl in hook.get_hookimpls()] == ["builtin"]:
@@ -123,7 +123,7 @@ class _Reading:
     sampler: JudgmentSampler
     rule: str
     max_samples: int
-    harvest: Harvest
+    collected: CollectedJudgments
     drops: DropLog
     write_judgment: Callable[[Record], object]
     write_rate: Callable[[Record], object]
@@ -145,7 +145,7 @@ class _Reading:
                 yield example
 
     def _judgments(self, task: JudgeTask) -> Iterator[Judgment]:
-        counts = self.harvest.counts
+        counts = self.collected.counts
         for found in self.sampler.judgments(task):
             if isinstance(found, Drop):
                 counts["cut_off"] += 1
@@ -170,14 +170,16 @@ def _reason_to_leave_out(task: JudgeTask, rule: str) -> str | None:
     return "the majority was not right" if outvoted else None
 
 
-def nothing_kept(iteration: Iteration, harvest: Harvest, drops: DropLog) -> JudgeError:
+def no_examples_error(
+    iteration: Iteration, collected: CollectedJudgments, drops: DropLog
+) -> JudgeError:
     """Return the error for judgments of which none can be trained on, with the commonest reasons."""
     cure = (
         "The budget ended sampling before that: raise budget.max_tokens_total or budget.max_minutes."
         if iteration.context.budget.stopped
         else "Use a stronger seed model, more samples (judging.samples), or set judging.force_verdict: true."
     )
-    counts = harvest.counts
+    counts = collected.counts
     return JudgeError(
         f"Of {counts['judgments']} judgments {counts['correct']} are right, and none can be trained "
         f"on:\n{drops.commonest()}\n{cure}"

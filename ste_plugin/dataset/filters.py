@@ -8,7 +8,7 @@ from ste_plugin.records import Drop, Judgment, ResponsePair, Verdict, content_ke
 from ste_plugin.text.sanitize import has_control_tokens
 
 
-class Judged(Protocol):
+class TrainingCandidate(Protocol):
     """What is enough to choose among examples: a pair and the letter of its better answer."""
 
     @property
@@ -27,7 +27,7 @@ class Judged(Protocol):
         ...
 
 
-J = TypeVar("J", bound=Judged)
+J = TypeVar("J", bound=TrainingCandidate)
 
 
 def drop_reason(judgment: Judgment, pair: ResponsePair) -> str | None:
@@ -44,13 +44,13 @@ def drop_reason(judgment: Judgment, pair: ResponsePair) -> str | None:
     return None
 
 
-def only_both_orders(examples: Sequence[J]) -> tuple[list[J], list[Drop]]:
+def drop_single_orders(examples: Sequence[J]) -> tuple[list[J], list[Drop]]:
     """Return the examples of pairs that were judged rightly in both orders."""
     paired = _in_both_orders(examples)
     return _partition(examples, lambda e: e.pair_key in paired, "right in one order only")
 
 
-def balance(examples: Sequence[J]) -> tuple[list[J], list[Drop]]:
+def balance_letters(examples: Sequence[J]) -> tuple[list[J], list[Drop]]:
     """Return as many examples whose better response is A as B.
 
     Pairs kept in both orders stay whole; of the others the longer side gives up its surplus, by key.
@@ -81,7 +81,7 @@ def arrange(examples: Sequence[J], seed: int) -> list[J]:
     return sorted(examples, key=lambda e: place(e.pair_key) + (e.gold == "B"))
 
 
-def fitting(
+def drop_too_long(
     examples: Sequence[J], lengths: Sequence[int | None], longest: int
 ) -> tuple[list[J], list[Drop]]:
     """Return the examples of at most `longest` tokens.
@@ -103,7 +103,9 @@ def fitting(
     return kept, drops
 
 
-def weighed(examples: Sequence[J], rates: Mapping[str, float]) -> tuple[list[J], list[Drop]]:
+def drop_easy_pairs(
+    examples: Sequence[J], rates: Mapping[str, float]
+) -> tuple[list[J], list[Drop]]:
     """Return the examples of a sample of pairs that favours the hard ones; `rates` are by pair key.
 
     A pair that is right at most half of the time stays; above, it stays with a chance that falls to

@@ -12,55 +12,55 @@ from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.example import Example
 from ste_plugin.records import ORDERS, ResponsePair, Verdict
 
-Row = dict[str, Any]
+TrainingRow = dict[str, Any]
 
-DatasetFormat = Callable[[Example], list[Row]]
+DatasetFormat = Callable[[Example], list[TrainingRow]]
 """One judged prompt → its training rows: one, several, or none."""
 
 
-def turns(messages: Iterable[Message]) -> list[dict[str, str]]:
+def chat_turns(messages: Iterable[Message]) -> list[dict[str, str]]:
     """Return chat turns as rows hold them."""
     return [{"role": m.role, "content": m.content} for m in messages]
 
 
-def reply(text: str) -> dict[str, str]:
+def assistant_turn(text: str) -> dict[str, str]:
     """Return an assistant turn; templates that trim would lose a target with loose whitespace."""
     return {"role": "assistant", "content": text.strip()}
 
 
-def origin(pair: ResponsePair, gold: Verdict) -> Row:
+def provenance(pair: ResponsePair, gold: Verdict) -> TrainingRow:
     """Return what every row says of where it came from."""
     return {"instruction": pair.instruction_key, "pair": pair.key, "better_is": gold}
 
 
-def sft_rows(example: Example) -> list[Row]:
+def sft_rows(example: Example) -> list[TrainingRow]:
     """Return one row for supervised fine-tuning: the prompt, then the correct judgment."""
-    messages = [*turns(example.prompt), reply(example.correct.text)]
-    return [{**origin(example.pair, example.gold), "messages": messages}]
+    messages = [*chat_turns(example.prompt), assistant_turn(example.correct.text)]
+    return [{**provenance(example.pair, example.gold), "messages": messages}]
 
 
-def dpo_rows(example: Example) -> list[Row]:
+def dpo_rows(example: Example) -> list[TrainingRow]:
     """Return one row for preference training, correct against wrong, or none without a wrong one."""
     if example.wrong is None:
         return []
     return [
         {
-            **origin(example.pair, example.gold),
-            "messages": turns(example.prompt),
-            "chosen": reply(example.correct.text),
-            "rejected": reply(example.wrong.text),
+            **provenance(example.pair, example.gold),
+            "messages": chat_turns(example.prompt),
+            "chosen": assistant_turn(example.correct.text),
+            "rejected": assistant_turn(example.wrong.text),
         }
     ]
 
 
-def kto_rows(example: Example) -> list[Row]:
+def kto_rows(example: Example) -> list[TrainingRow]:
     """Return a row for every judgment with its label: true for the correct one, false for a wrong one."""
     judgments = [(example.correct, True), (example.wrong, False)]
     return [
         {
-            **origin(example.pair, example.gold),
-            "messages": turns(example.prompt),
-            "reply": reply(judgment.text),
+            **provenance(example.pair, example.gold),
+            "messages": chat_turns(example.prompt),
+            "reply": assistant_turn(judgment.text),
             "label": label,
         }
         for judgment, label in judgments
@@ -68,19 +68,21 @@ def kto_rows(example: Example) -> list[Row]:
     ]
 
 
-def grpo_rows(example: Example) -> list[Row]:
+def grpo_rows(example: Example) -> list[TrainingRow]:
     """Return the prompt alone, with what a reward function needs to score replies to it."""
-    row = origin(example.pair, example.gold)
-    return [{**row, "prompt": turns(example.prompt), "judge_format": example.judge_format.name}]
+    row = provenance(example.pair, example.gold)
+    return [
+        {**row, "prompt": chat_turns(example.prompt), "judge_format": example.judge_format.name}
+    ]
 
 
-def held_out_rows(pair: ResponsePair, judge_format: JudgeFormat) -> list[Row]:
+def held_out_rows(pair: ResponsePair, judge_format: JudgeFormat) -> list[TrainingRow]:
     """Return a pair's prompts in both orders, and the words that a forced verdict would follow."""
     return [
         {
-            **origin(pair, gold),
+            **provenance(pair, gold),
             "subset": pair.strategy,
-            "messages": turns(
+            "messages": chat_turns(
                 judge_format.render_pair(pair.instruction, pair.better, pair.worse, gold)
             ),
             "opening": judge_format.forced_prefix(""),

@@ -7,13 +7,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from ste_plugin.context import Iteration
-from ste_plugin.dataset.filters import balance
+from ste_plugin.dataset.filters import balance_letters
 from ste_plugin.dataset.row_formats import DatasetFormat
 from ste_plugin.judging.example import Example
-from ste_plugin.plugins.manager import named
+from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Drop, Split
 from ste_plugin.sampling.judge_task import JudgeTask
-from ste_plugin.storage.dataset_manifest import RowFile, row_file
+from ste_plugin.storage.dataset_manifest import RowFile, open_row_file
 
 
 class TrainingRows:
@@ -40,23 +40,23 @@ class TrainingRows:
         for name, _, file in self._files:
             used = self._used[name]
             among = [task for task in used if task.chosen]
-            surplus = balance(among)[1] if len(among) < len(chosen) else []
+            surplus = balance_letters(among)[1] if len(among) < len(chosen) else []
             yield from (replace(d, reason=f"{d.reason} among {name} rows") for d in surplus)
             gone = {drop.key for drop in surplus}
             file.keep(q.chosen and not (gone and q.key in gone) for q in used)
 
 
 @contextmanager
-def training_rows(
+def open_training_rows(
     iteration: Iteration, split: Split, entries: dict[str, Any]
 ) -> Iterator[TrainingRows]:
     """Open the files of one split's rows; at the end `entries` gets what a manifest says of each."""
     context, folder = iteration.context, iteration.folder / "dataset"
     formats = {
-        name: named(context.plugins, "ste_dataset_formats", name, "dataset.formats")
+        name: find_contribution(context.plugins, "ste_dataset_formats", name, "dataset.formats")
         for name in context.config.dataset.formats or (iteration.rows,)
     }
     with ExitStack() as opened:
-        files = {name: opened.enter_context(row_file(folder, f"{name}-{split}", entries))
+        files = {name: opened.enter_context(open_row_file(folder, f"{name}-{split}", entries))
                  for name in formats}  # fmt: skip
         yield TrainingRows(formats, files)

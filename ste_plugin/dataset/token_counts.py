@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from ste_plugin.dataset.row_formats import turns
+from ste_plugin.dataset.row_formats import chat_turns
 from ste_plugin.engines.base import Message
 from ste_plugin.errors import EngineError
 from ste_plugin.judging.example import Example
@@ -60,7 +60,7 @@ def _said(example: Example) -> str:
 
 
 def _lengths(tokenizer: Any, examples: Sequence[Example]) -> list[int]:
-    chats = [[turns((*e.prompt, Message("assistant", j.text))) for j in _judgments(e)]
+    chats = [[chat_turns((*e.prompt, Message("assistant", j.text))) for j in _judgments(e)]
              for e in examples]  # fmt: skip
     texts = tokenizer.apply_chat_template([c for some in chats for c in some], tokenize=False)
     encoded = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])

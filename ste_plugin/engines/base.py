@@ -95,11 +95,16 @@ class Completion(Record, frozen=True):
     key: str
     """The key of the request."""
     text: str
+    """What it wrote."""
     finish_reason: Literal["stop", "length", "budget"]
-    """No engine gives `budget`: the request was not sent, as the run's budget was used up."""
+    """How it ended: by itself, or by the limit of its tokens.
+
+    No engine gives `budget`: the request was not sent, as the run's budget was used up.
+    """
     prompt_tokens: int
     """Tokens read for this completion alone: 0 where they are counted in a sample before it."""
     completion_tokens: int
+    """Tokens written."""
 
 
 class Engine(Protocol):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.storage.jsonl import (
-    cut_torn_tail,
+    open_replacement,
     parse_line,
     replace_bytes,
     replace_json,
-    replacing,
+    truncate_partial_line,
 )
 
 Row = dict[str, Any]
@@ -28,11 +28,11 @@ class JsonlEditor:
     def remove_rows(self, path: Path, kind: str, is_selected: Callable[[Row], bool]) -> list[Row]:
         """Return the rows cut out of a file, which is then replaced by the rest."""
         if not self.dry:
-            cut_torn_tail(path)  # it may be the beginning of what goes
+            truncate_partial_line(path)  # it may be the beginning of what goes
         found = [row for row, _ in _iter_rows(path) if is_selected(row)]
         self.counts[kind] += len(found)
         if found and not self.dry:
-            with replacing(path) as file:
+            with open_replacement(path) as file:
                 file.writelines(line for row, line in _iter_rows(path) if not is_selected(row))
         return found
 
@@ -52,7 +52,7 @@ class JsonlEditor:
         stem, _, mark = path.stem.rpartition("-")
         fresh = path.with_name(f"{stem}-{digest.hexdigest()[: len(mark)]}.jsonl")
         if found and not self.dry:
-            with replacing(fresh) as file:
+            with open_replacement(fresh) as file:
                 file.writelines(line for row, line in _iter_rows(path) if not is_selected(row))
         return fresh, digest.hexdigest(), count, found
 

@@ -11,7 +11,7 @@ from ste_plugin.forget.query import ForgetQuery
 from ste_plugin.forget.selection import Selection, files_named
 from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.judged_file import JUDGED, pairs_hash, read_judged
-from ste_plugin.lm_eval_tasks.runner import SEED, rows_of
+from ste_plugin.lm_eval_tasks.runner import SEED, read_documents
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.jsonl import read_json
 
@@ -67,7 +67,7 @@ def _recompute_figures(folder: Path, held_out: dict[str, Path], editor: JsonlEdi
         settings = replace(_settings(results), data=data)
         fresh["data"] = str(data)
         fresh["data_sha256"] = hashlib.sha256(data.read_bytes()).hexdigest()
-        fresh["pairs_sha256"] = pairs_hash(row.to_doc() for row in rows_of(settings))
+        fresh["pairs_sha256"] = pairs_hash(row.to_doc() for row in read_documents(settings))
     if fresh != results:
         editor.json(place, fresh)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ste_plugin.config import RunConfig
 from ste_plugin.errors import ConfigError
-from ste_plugin.storage.config_file import read_config, read_kept
+from ste_plugin.storage.config_file import read_config, read_run_yaml
 
 
 def read_run(path: Path) -> tuple[RunConfig, Path]:
@@ -21,7 +21,7 @@ def read_run(path: Path) -> tuple[RunConfig, Path]:
             f"{path}: neither a run's folder (no run.yaml in it) nor a config. Give one of them."
         )
     kept = path / "run.yaml"
-    config = read_kept(kept)
+    config = read_run_yaml(kept)
     if config.run.is_absolute():
         return config.model_copy(update={"run": path.resolve()}), Path.cwd()
     return config, _base(path.resolve(), config.run)

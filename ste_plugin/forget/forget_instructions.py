@@ -25,10 +25,10 @@ from ste_plugin.forget.residue import (
 )
 from ste_plugin.forget.selection import Selection, files_named, keys_in, select_instructions
 from ste_plugin.instructions.privacy.forgotten import (
-    Forgotten,
+    ForgottenInstruction,
     append_forgotten,
-    forgotten,
-    hash_of,
+    forgotten_hash,
+    read_forgotten,
 )
 from ste_plugin.pairs.pool import split_of
 from ste_plugin.records import Instruction, ResponsePair
@@ -84,16 +84,21 @@ def forget(context: RunContext, query: ForgetQuery, *, dry: bool = False) -> For
 
 def _record_forgotten(root: Path, selection: Selection, editor: JsonlEditor) -> list[str]:
     """Return the models that saw what goes, earlier entries of the list included."""
-    seen, before = trained_on(root, selection), {entry.hash: entry for entry in forgotten(root)}
+    seen, before = (
+        trained_on(root, selection),
+        {entry.hash: entry for entry in read_forgotten(root)},
+    )
     at = datetime.now(UTC).isoformat(timespec="seconds")
     fresh = [
-        Forgotten(hash_of(key), at, tuple(m for m, keys in seen.items() if key in keys))
+        ForgottenInstruction(
+            forgotten_hash(key), at, tuple(m for m, keys in seen.items() if key in keys)
+        )
         for key in sorted(selection.instructions)
-        if hash_of(key) not in before
+        if forgotten_hash(key) not in before
     ]
     if fresh and not editor.dry:
         append_forgotten(root, fresh)
-    known = [before[h] for key in selection.instructions if (h := hash_of(key)) in before]
+    known = [before[h] for key in selection.instructions if (h := forgotten_hash(key)) in before]
     return sorted({model for entry in [*known, *fresh] for model in entry.models} | seen.keys())
 
 

@@ -12,11 +12,11 @@ from ste_plugin.inference.requests import GeneratorRequests, JudgeRequests, Prom
 from ste_plugin.instructions.selection import LABEL_VERSION, label
 from ste_plugin.pairs.generate import requests_of
 from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair
-from ste_plugin.plugins.manager import named
+from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair
 from ste_plugin.storage.jsonl import iter_records, read_json
 from ste_plugin.storage.training_manifest import NAME as TRAINED
-from ste_plugin.storage.training_manifest import trained_model
+from ste_plugin.storage.training_manifest import find_trained_model
 
 
 def prompt_keys_of(context: RunContext, selection: Selection) -> set[str]:
@@ -69,7 +69,9 @@ def _answers(
         answer = replies.get(asked)
         better = read_answer(instruction, answer) if answer else None
         for name in context.config.pairs.strategies:
-            strategy = named(context.plugins, "ste_pair_strategies", name, "pairs.strategies")
+            strategy = find_contribution(
+                context.plugins, "ste_pair_strategies", name, "pairs.strategies"
+            )
             calls = list(_calls(make, name, strategy, instruction, replies))
             yield from (request.prompt_key for request, _ in calls)
             said = [reply for _, reply in calls if reply]
@@ -127,7 +129,7 @@ def _judges(context: RunContext) -> set[str]:
     root = context.folder.root
     found = {model_identity(context.config.judge, context.base)}
     for path in files_named(root, TRAINED):
-        if final := trained_model(path.parent):
+        if final := find_trained_model(path.parent):
             found.add(f"folder:{fingerprint(final)}")
     manifests: list[Mapping[str, str]] = [read_json(p) for p in files_named(root, "manifest.json")]
     return found | {m["judge"] for m in manifests if "judge" in m}

@@ -9,9 +9,9 @@ from ste_plugin.context import RunContext
 from ste_plugin.errors import SteError
 from ste_plugin.forget.query import ForgetQuery
 from ste_plugin.instructions.privacy import scrub
-from ste_plugin.instructions.privacy.forgotten import forgotten, hash_of
+from ste_plugin.instructions.privacy.forgotten import forgotten_hash, read_forgotten
 from ste_plugin.instructions.sources import read_instructions
-from ste_plugin.plugins.manager import named
+from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Instruction, Judgment, ResponsePair
 from ste_plugin.storage.jsonl import iter_records
 
@@ -57,7 +57,7 @@ def select_instructions(context: RunContext, query: ForgetQuery) -> Selection:
     if an earlier, interrupted run of the command was to forget it.
     """
     root, selection = context.folder.root, Selection()
-    before = {entry.hash for entry in forgotten(root)}
+    before = {entry.hash for entry in read_forgotten(root)}
     pairs = {
         p.key: p
         for path in files_named(root, "pairs.jsonl")
@@ -66,7 +66,7 @@ def select_instructions(context: RunContext, query: ForgetQuery) -> Selection:
     known = list(_candidates(context, pairs.values(), selection.unread))
     for instruction, raw in known:
         key = instruction.key
-        left = not raw and hash_of(key) in before
+        left = not raw and forgotten_hash(key) in before
         if query.matches(instruction.text, raw) or key == query.key or left:
             selection.instructions[key] = instruction
     _add_pairs(selection, pairs)
@@ -117,7 +117,7 @@ def _candidates(
             raw, _ = read_instructions(
                 (source,),
                 context.base,
-                lambda n: named(context.plugins, "ste_sources", n, "reader"),
+                lambda n: find_contribution(context.plugins, "ste_sources", n, "reader"),
             )
         except SteError as error:
             unread.append(f"{source.path} ({str(error).splitlines()[0]})")

@@ -12,7 +12,12 @@ from zlib import crc32
 from ste_plugin.engines.base import FINISH_REASONS, Completion
 from ste_plugin.errors import DataError, EngineError
 from ste_plugin.storage.durable import sync
-from ste_plugin.storage.jsonl import appending, cut_torn_tail, parse_record, record_line
+from ste_plugin.storage.jsonl import (
+    encode_record,
+    open_for_append,
+    parse_record,
+    truncate_partial_line,
+)
 
 _KEY = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})")
 _NOWHERE = -1
@@ -42,7 +47,7 @@ class CompletionStore:
         self._places: dict[int, array[int]] = {}  # by the number that a prompt's key is
         self._end = 0
         self._reader: BinaryIO | None = None
-        cut_torn_tail(path)
+        truncate_partial_line(path)
         if path.exists():
             with path.open("rb") as file:
                 for number, line in enumerate(file, start=1):
@@ -78,7 +83,7 @@ class CompletionStore:
     @contextmanager
     def appended(self) -> Iterator["Appender"]:
         """Open the file for further completions, all of them on disk when the block ends."""
-        with appending(self.path) as file:
+        with open_for_append(self.path) as file:
             yield Appender(self, file)
 
     def close(self) -> None:
@@ -130,7 +135,7 @@ class Appender:
         Raises: EngineError for one that could not be read back.
         """
         _check(completion)
-        line = _sealed(record_line(completion))
+        line = _sealed(encode_record(completion))
         self._handle.write(line)
         self._handle.flush()
         if monotonic() - self._synced > _SYNC_S:

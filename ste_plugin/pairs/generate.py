@@ -9,7 +9,7 @@ from ste_plugin.inference.dispatch import ask
 from ste_plugin.inference.requests import GeneratorRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION
 from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair
-from ste_plugin.plugins.manager import named
+from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Drop, Instruction, ResponsePair
 
 
@@ -69,7 +69,9 @@ def requests_of(context: RunContext) -> GeneratorRequests:
 
 
 def _strategy(context: RunContext, name: str) -> PairStrategy:
-    found: PairStrategy = named(context.plugins, "ste_pair_strategies", name, "pairs.strategies")
+    found: PairStrategy = find_contribution(
+        context.plugins, "ste_pair_strategies", name, "pairs.strategies"
+    )
     return found
 
 

@@ -12,17 +12,17 @@ from ste_plugin.context import RunContext
 from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.errors import DataError
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.instructions.privacy import scrubbed_in, taken_in
+from ste_plugin.instructions.privacy import apply_privacy, read_scrub_counts
 from ste_plugin.instructions.selection import label, select
 from ste_plugin.instructions.sources import read_instructions
 from ste_plugin.pairs.generate import ask_labels, made_by_calls, make_pairs
 from ste_plugin.pairs.strategies import pair_key
-from ste_plugin.plugins.manager import named
+from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Drop, Instruction, ResponsePair, Split, content_key
 from ste_plugin.storage.jsonl import (
-    iter_places,
+    iter_record_spans,
     iter_records,
-    read_back,
+    read_derived_json,
     read_rows,
     replace_json,
     replace_records,
@@ -68,7 +68,7 @@ def prepare_pool(context: RunContext, on_pairs: OnPairs | None = None) -> Pool:
     folder = context.folder.pool
     if not (folder / "done.json").exists():
         _make_pool(context, folder, on_pairs)
-    done = read_back(folder / "done.json", _told)
+    done = read_derived_json(folder / "done.json", _told)
     pairs, odd = _pairs_by_split(folder / "pairs.jsonl", context.config)
     files = {name: folder / file for name, file in done["files"].items()}
     _check_whole(folder, done, pairs, odd)
@@ -79,7 +79,7 @@ def _pairs_by_split(path: Path, config: RunConfig) -> tuple[dict[Split, PairInde
     """Return the pairs of each split, and the key of one that is not what its key says, or none."""
     found: dict[Split, PairIndex] = {s: PairIndex(path) for s in ("train", "dev", "test")}
     odd = ""
-    for pair, start, end in iter_places(path, ResponsePair):
+    for pair, start, end in iter_record_spans(path, ResponsePair):
         found[split_of(pair.instruction_key, config)].add(start, end)
         if pair.key != pair_key(pair):
             odd = pair.key
@@ -134,7 +134,7 @@ def _make_pool(context: RunContext, folder: Path, on_pairs: OnPairs | None) -> N
     replace_json(
         folder / "done.json",
         {"instructions": len(instructions), "pairs": counts, "drops": reasons, "files": files,
-         "cost": _cost(context), **scrubbed_in(folder)},
+         "cost": _cost(context), **read_scrub_counts(folder)},
     )  # fmt: skip
     context.progress.event("pool", instructions=len(instructions), pairs=counts, drops=reasons)
     context.progress.say(
@@ -148,9 +148,9 @@ def _select(context: RunContext) -> tuple[list[Instruction], list[Drop]]:
     found, drops = read_instructions(
         config.instructions,
         context.base,
-        lambda name: named(context.plugins, "ste_sources", name, "instructions.reader"),
+        lambda name: find_contribution(context.plugins, "ste_sources", name, "instructions.reader"),
     )
-    found, more = taken_in(found, config.privacy, context.folder.root, context.folder.pool)
+    found, more = apply_privacy(found, config.privacy, context.folder.root, context.folder.pool)
     drops += more
     if config.selection.label:
         found, more = label(found, lambda prompts: ask_labels(context, prompts))
@@ -164,7 +164,9 @@ def _select(context: RunContext) -> tuple[list[Instruction], list[Drop]]:
     kept, more = select(
         found,
         config.selection,
-        lambda name: named(context.plugins, "ste_selectors", name, "selection.selectors"),
+        lambda name: find_contribution(
+            context.plugins, "ste_selectors", name, "selection.selectors"
+        ),
     )
     return kept, drops + more
 

@@ -73,14 +73,14 @@ def ste_generate_dataset(iteration: "Iteration") -> Path:
 def ste_recipe_dirs() -> Path:
     from ste_plugin.storage import resources
 
-    return resources.shipped("recipes")
+    return resources.shipped_folder("recipes")
 
 
 @hookimpl
 def ste_task_dirs() -> Path:
     from ste_plugin.storage import resources
 
-    return resources.shipped("tasks")
+    return resources.shipped_folder("tasks")
 
 
 @hookimpl

@@ -13,7 +13,7 @@ from ste_plugin.errors import PluginError
 MEND = "Mend the plugin (install what it needs), or leave it out."
 
 
-def register(manager: pluggy.PluginManager, file: Path) -> None:
+def register_file(manager: pluggy.PluginManager, file: Path) -> None:
     """Add a file's hooks. Raises: PluginError where it cannot be imported, or has none that fit."""
     module = load_file(file)
     try:

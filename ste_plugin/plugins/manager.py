@@ -8,7 +8,7 @@ from typing import Any
 import pluggy
 
 from ste_plugin.errors import ConfigError, PluginError, did_you_mean
-from ste_plugin.plugins.loader import MEND, register
+from ste_plugin.plugins.loader import MEND, register_file
 
 SPECIFICATIONS, BUILT_IN = "ste_plugin.hookspecs", "ste_plugin.plugins.builtin"
 """By name, not imported: they know every step of the method, and every step asks for plugins here."""
@@ -40,7 +40,7 @@ def plugin_manager(files: Iterable[Path] = ()) -> pluggy.PluginManager:
             "Mend or uninstall it; `pip list` shows what is installed."
         ) from error
     for file in files:
-        register(manager, file)
+        register_file(manager, file)
     check(manager)
     return manager
 
@@ -51,7 +51,9 @@ def registered_files(manager: pluggy.PluginManager) -> tuple[Path, ...]:
     return tuple(Path(name) for name, plugin in plugins if getattr(plugin, "__file__", "") == name)
 
 
-def require_named(listed: Iterable[Path], named: Iterable[Path], where: str, how: str) -> None:
+def require_named_plugins(
+    listed: Iterable[Path], named: Iterable[Path], where: str, how: str
+) -> None:
     """Return if every plugin file that a config lists was also named by who runs it.
 
     Raises: PluginError naming the files and `how` to name them: a config is data, and may be a stranger's.
@@ -70,7 +72,7 @@ def check(manager: pluggy.PluginManager) -> None:
     for name, plugin in manager.list_name_plugin():
         for caller in manager.get_hookcallers(plugin) or ():
             if not caller.has_spec():
-                hint = did_you_mean(caller.name, described_hooks())
+                hint = did_you_mean(caller.name, hook_descriptions())
                 raise PluginError(
                     f"{name}: no hook is called {caller.name!r}.{hint} `ste plugins --hooks` lists them."
                 )
@@ -123,7 +125,7 @@ _THINGS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 """Hook → what the things that it names are; of all others they are functions."""
 
 
-def folders(manager: pluggy.PluginManager, hook: str) -> list[Path]:
+def contributed_folders(manager: pluggy.PluginManager, hook: str) -> list[Path]:
     """Return the folders that plugins contribute to `ste_recipe_dirs` or `ste_task_dirs`.
 
     Raises: PluginError naming the plugin whose folder is none.
@@ -140,7 +142,7 @@ def folders(manager: pluggy.PluginManager, hook: str) -> list[Path]:
     return found
 
 
-def named(manager: pluggy.PluginManager, hook: str, name: str, setting: str) -> Any:
+def find_contribution(manager: pluggy.PluginManager, hook: str, name: str, setting: str) -> Any:
     """Return the thing that plugins contribute under `name`.
 
     Raises: ConfigError naming the setting, the nearest name and all that there are.
@@ -169,17 +171,17 @@ def import_object(target: str) -> Any:
         ) from error
 
 
-def contributed(manager: pluggy.PluginManager) -> dict[str, dict[str, list[str]]]:
+def contributed_names(manager: pluggy.PluginManager) -> dict[str, dict[str, list[str]]]:
     """Return plugin → hook → names contributed (none for hooks that return no dictionary)."""
     found: dict[str, dict[str, list[str]]] = {}
-    for hook in described_hooks():
+    for hook in hook_descriptions():
         for implementation in getattr(manager.hook, hook).get_hookimpls():
             names = sorted(implementation.function()) if hook in NAMED_HOOKS else []
             found.setdefault(implementation.plugin_name, {})[hook] = names
     return found
 
 
-def described_hooks() -> dict[str, str]:
+def hook_descriptions() -> dict[str, str]:
     """Return hook → the first line of its docstring."""
     specs = vars(importlib.import_module(SPECIFICATIONS))
     names = sorted(name for name in specs if name.startswith("ste_"))

@@ -10,12 +10,12 @@ from ste_plugin.engines.base import Place
 from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import JudgeError
-from ste_plugin.evaluation.plan import check_given, measured
+from ste_plugin.evaluation.plan import check_configured, plan_evaluations
 from ste_plugin.hosts.run_host import python_of, require_module
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.run import stages
 from ste_plugin.run.prefetch import pool_while_judging
-from ste_plugin.storage.jsonl import read_back, read_json, read_rows, replace_json
+from ste_plugin.storage.jsonl import read_derived_json, read_json, read_rows, replace_json
 
 _REPORTED = ("overall", "sections", "subsets", "n")
 
@@ -30,7 +30,7 @@ def check_ahead(context: RunContext) -> None:
     stages.check_servable(context)
     stages.rows_of_recipes(context)
     if not context.folder.report.exists():  # a finished run needs its pairs no more
-        check_given(context)
+        check_configured(context)
     if any(served_here(m, context) for m in (context.config.judge, context.generator_model)):
         require_module(python_of(hosts.serve), "vllm", "pip install vllm")
     axolotl.require_host(python_of(hosts.train))
@@ -82,8 +82,8 @@ def finished(context: RunContext, number: int) -> IterationReport:
     """
     done = context.folder.iteration(number) / "done.json"
     if done.exists():
-        before = read_back(done, IterationReport.from_dict)
-        if set(measured(context)) <= set(before.evaluations):
+        before = read_derived_json(done, IterationReport.from_dict)
+        if set(plan_evaluations(context)) <= set(before.evaluations):
             return before
     elif number:
         for stage in stages.stages_of(context):

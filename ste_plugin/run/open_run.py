@@ -18,12 +18,12 @@ from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.plugins.manager import named, plugin_manager
+from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.progress import ProgressReporter
 from ste_plugin.run.redo import Redo, refuse_changes, set_aside
-from ste_plugin.storage.config_file import changed_fields, read_config, read_kept
+from ste_plugin.storage.config_file import changed_fields, read_config, read_run_yaml
 from ste_plugin.storage.durable import make_folder, sync_folders
-from ste_plugin.storage.jsonl import cut_torn_tail, read_rows, replace_bytes
+from ste_plugin.storage.jsonl import read_rows, replace_bytes, truncate_partial_line
 from ste_plugin.storage.run_layout import RunLayout
 
 
@@ -47,7 +47,7 @@ def open_run(
     make_folder(folder.root)
     with _locked(folder), _undone_on_error(folder, new):
         sync_folders(folder.root)  # a killed start may have made some
-        cut_torn_tail(folder.events)
+        truncate_partial_line(folder.events)
         _write_config(config, folder, redo)
         if redo and (aside := set_aside(folder, redo)):
             context.progress.event("redo", redone=redo.stage, old=aside.name)
@@ -138,14 +138,14 @@ def _check_names(context: RunContext) -> None:
     }
     for hook, names in asked.items():
         for setting, name in names:
-            named(context.plugins, hook, name, setting)
+            find_contribution(context.plugins, hook, name, setting)
 
 
 def _write_config(config: RunConfig, folder: RunLayout, redo: Redo | None) -> None:
     """Write run.yaml at the start; later, refuse settings that would mix two runs in one folder."""
     now: dict[str, Any] = config.model_dump(mode="json")
     if folder.config.exists():
-        before = read_kept(folder.config).model_dump(mode="json")
+        before = read_run_yaml(folder.config).model_dump(mode="json")
         refuse_changes(folder.root, changed_fields(before, now), redo)
     text = yaml.safe_dump(
         {"ste_version": __version__, "config": now}, sort_keys=False, allow_unicode=True

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from ste_plugin.context import Iteration
-from ste_plugin.dataset.collect import TRAINING_SPLITS, drop_reason, rule_name
+from ste_plugin.dataset.collect import TRAINING_SPLITS, plugin_drop_reason, rule_name
 from ste_plugin.engines.model_pool import share_hardware
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.pairs.pool import Pool, prepare_pool, split_of
@@ -36,7 +36,7 @@ def pool_while_judging(first: Iteration) -> Pool:
     quietly = replace(
         first, context=replace(context, progress=replace(context.progress, quiet=True))
     )
-    sampler = JudgmentSampler(quietly, file, lambda *judged: drop_reason(first, *judged))
+    sampler = JudgmentSampler(quietly, file, lambda *judged: plugin_drop_reason(first, *judged))
     rule, max_samples = RULES[rule_name(first)], context.config.judging.samples
     judged: list[Future[None]] = []
 

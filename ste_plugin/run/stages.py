@@ -12,12 +12,12 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration, RunContext
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.evaluation.plan import measured
+from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.fitting.catalogue import find_recipe
 from ste_plugin.lm_eval_tasks import runner as lm_eval
-from ste_plugin.plugins.manager import folders
-from ste_plugin.storage.dataset_manifest import read_manifest, rows_of_rl
-from ste_plugin.storage.training_manifest import trained_model
+from ste_plugin.plugins.manager import contributed_folders
+from ste_plugin.storage.dataset_manifest import read_manifest, row_format_of_rl
+from ste_plugin.storage.training_manifest import find_trained_model
 
 _REPORTED = ("overall", "sections", "subsets", "n")
 
@@ -41,7 +41,7 @@ def stages_of(context: RunContext) -> range:
 def next_stage(context: RunContext, number: int) -> int:
     """Return the first stage of an iteration that has not been trained, or the last."""
     places = {stage: context.folder.iteration(number, stage) for stage in stages_of(context)}
-    waiting = [s for s, place in places.items() if trained_model(place / "model") is None]
+    waiting = [s for s, place in places.items() if find_trained_model(place / "model") is None]
     return waiting[0] if waiting else stages_of(context)[-1]
 
 
@@ -54,7 +54,7 @@ def judge_of(context: RunContext, number: int, stage: int | None = None) -> Mode
     if number == 0:
         return seed.model_copy(update={"model": model_path(seed, context.base)})
     folder = context.folder.iteration(number, stage or stages_of(context)[-1])
-    final = trained_model(folder / "model")
+    final = find_trained_model(folder / "model")
     if final is None:
         raise DataError(
             f"{folder / 'model'}: no trained model there (no trained.json). Run `ste train` first."
@@ -95,7 +95,7 @@ def rows_of_recipes(context: RunContext) -> list[str]:
         path = recipe_of(context, name)
         recipe, made = read_recipe(path), context.config.dataset.formats
         check_own_block(recipe, path)
-        rows = rows_of_rl(recipe.get("rl"), f"{path}: ")
+        rows = row_format_of_rl(recipe.get("rl"), f"{path}: ")
         if made and rows not in made:
             raise ConfigError(
                 f"dataset.formats: found {', '.join(made)}, but the recipe {name} trains on {rows} rows. Add "
@@ -154,19 +154,21 @@ def recipe_of(context: RunContext, name: str) -> Path:
     beside = context.base / name
     if beside.is_file():
         return beside
-    return find_recipe(name, folders(context.plugins, "ste_recipe_dirs"), "training.recipe")
+    return find_recipe(
+        name, contributed_folders(context.plugins, "ste_recipe_dirs"), "training.recipe"
+    )
 
 
 def evaluate(context: RunContext, number: int) -> dict[str, Any]:
     """Return name of the pairs or benchmark → lm-eval's results for an iteration's judge."""
     model, results = judge_of(context, number).model, {}
-    for name, (task, settings) in measured(context).items():
+    for name, (task, settings) in plan_evaluations(context).items():
         who = f"iteration {number}" if number else "seed"
         context.progress.say(f"{who}: lm-eval measures the judge on {name}")
         with timed(context, f"eval {name}", number):
             results[name] = lm_eval.evaluate(
                 model, context.folder.iteration(number) / "eval" / name,
-                settings=settings, task=task, task_dirs=folders(context.plugins, "ste_task_dirs"),
+                settings=settings, task=task, task_dirs=contributed_folders(context.plugins, "ste_task_dirs"),
                 config=context.config.evaluation, host=context.config.hosts.eval,
             )  # fmt: skip
     return results

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.errors import DataError
-from ste_plugin.storage.config_file import read_kept
-from ste_plugin.storage.jsonl import read_back
+from ste_plugin.storage.config_file import read_run_yaml
+from ste_plugin.storage.jsonl import read_derived_json
 from ste_plugin.storage.run_layout import RunLayout
 
 
@@ -20,7 +20,7 @@ def read_status(root: Path) -> dict[str, Any]:
         raise DataError(
             f"{root}: not a run's folder (no run.yaml). `ste run CONFIG.yaml` makes one."
         )
-    config = read_kept(folder.config)
+    config = read_run_yaml(folder.config)
     stages = [_stage("pool", folder.pool / "done.json", _pool_told)]
     stages.append(_stage("seed evaluated", folder.iteration(0) / "done.json", _measured_told))
     for number in range(1, config.iterations + 1):
@@ -39,7 +39,7 @@ def read_status(root: Path) -> dict[str, Any]:
 
 def _stage(name: str, marker: Path, told: Callable[[Any], str]) -> dict[str, Any]:
     done = marker.exists()
-    return {"stage": name, "done": done, "told": read_back(marker, told) if done else ""}
+    return {"stage": name, "done": done, "told": read_derived_json(marker, told) if done else ""}
 
 
 def _pool_told(done: dict[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""What a run keeps on disk, and in which order it gets there."""
+"""The files of a run: their formats, their places, and the order in which they are written."""

@@ -1,4 +1,4 @@
-"""Reading a run's YAML, with errors that name the key, the nearest right one, and the place."""
+"""Reading a run's YAML, with errors that name the file, the key, and the nearest known key."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from ste_plugin.text.settings_errors import validate_settings
 
 
 def read_config(path: Path) -> RunConfig:
-    """Return the config that a YAML file holds.
+    """Return the config in a YAML file.
 
     Raises: ConfigError naming file and key for anything unknown, missing or out of range.
     """
@@ -24,7 +24,7 @@ def read_config(path: Path) -> RunConfig:
 def refuse_secrets(value: Any, where: str, place: str = "") -> None:
     """Raise ConfigError for a key, token or password: configs are copied into runs and reports.
 
-    What was found is not shown.
+    The message does not show it.
     """
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -35,54 +35,48 @@ def refuse_secrets(value: Any, where: str, place: str = "") -> None:
     elif isinstance(value, str) and value:
         variable = next((name for v, name in secret_values(os.environ).items() if v in value), None)
         if variable or is_secret_setting(place.rpartition(".")[2]):
+            what = f"the value of {variable}" if variable else "a secret"
             raise ConfigError(
-                f"{where}: {place} holds {f'the value of {variable}' if variable else 'a secret'} (not "
-                "shown here). Secrets come from the environment only: remove it, and name the variable "
-                "instead (options.api_key_env), or set the one that the program reads (HF_TOKEN)."
+                f"{where}: {place} holds {what} (not shown here). Secrets come from the "
+                "environment only: remove it, and name the variable instead "
+                "(options.api_key_env), or set the one that the program reads (HF_TOKEN)."
             )
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the settings in a YAML file.
 
-    Raises: ConfigError where the file is missing, no YAML, or no mapping.
+    Raises: ConfigError where the file is missing, not YAML, or not a mapping.
     """
     return safe_yaml.read(path, "`ste init` writes a starter config")
 
 
-def _read_started(path: Path) -> dict[str, Any]:
-    """Return the config that a run was started with, from its run.yaml.
+_RUN_YAML_KEYS = {"run", "iterations", "judge", "judging", "training"}
+_HOW_TO_RESTORE = "Put it back from a copy, or move the run's folder away and start a new run."
+
+
+def read_run_yaml(path: Path) -> RunConfig:
+    """Return the config that a run was started with, from its `run.yaml`.
 
     Raises: DataError where that is not what `ste run` wrote.
     """
     try:
         config = read_yaml(path).get("config")
     except ConfigError as error:
-        raise DataError(f"{error} {_RESTORE}") from error
-    if not isinstance(config, dict) or not config.keys() >= _WRITTEN:
+        raise DataError(f"{error} {_HOW_TO_RESTORE}") from error
+    if not isinstance(config, dict) or not config.keys() >= _RUN_YAML_KEYS:
         raise DataError(
-            f"{path}: expected the config that the run was started with, found other YAML. {_RESTORE}"
+            f"{path}: expected the config that the run was started with, found other YAML. "
+            f"{_HOW_TO_RESTORE}"
         )
-    return config
-
-
-def read_kept(path: Path) -> RunConfig:
-    """Return the settings in a run's `run.yaml`.
-
-    Raises: DataError where that is not what `ste run` wrote.
-    """
     try:
-        return validate_settings(RunConfig, _read_started(path), str(path))
+        return validate_settings(RunConfig, config, str(path))
     except ConfigError as error:
-        raise DataError(f"{error}\n{_RESTORE}") from error
-
-
-_WRITTEN = {"run", "iterations", "judge", "judging", "training"}
-_RESTORE = "Put it back from a copy, or move the run's folder away and start anew."
+        raise DataError(f"{error}\n{_HOW_TO_RESTORE}") from error
 
 
 def changed_fields(old: Any, new: Any, place: str = "") -> list[str]:
-    """Return one line a setting that differs: `judging.samples: 15 → 8`."""
+    """Return one line per setting that differs: `judging.samples: 15 → 8`."""
     if isinstance(old, dict) and isinstance(new, dict):
         return [
             line

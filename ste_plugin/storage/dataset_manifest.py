@@ -1,4 +1,4 @@
-"""A data set's manifest: which rows there are for which training, and whether they are still whole."""
+"""A data set's manifest: its files of rows per training method, and whether they are unchanged."""
 
 import hashlib
 from array import array
@@ -11,23 +11,23 @@ from typing import Any, BinaryIO
 
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.storage.durable import move
-from ste_plugin.storage.jsonl import fresh_file, read_json, read_rows, to_line
+from ste_plugin.storage.jsonl import encode_row, open_new_file, read_json, read_rows
 
-ROWS_OF_RL = {
+ROW_FORMAT_OF_RL: dict[str | None, str] = {
     None: "sft",
-    "dpo": "dpo", "ipo": "dpo", "orpo": "dpo", "simpo": "dpo",
+    **dict.fromkeys(("dpo", "ipo", "orpo", "simpo"), "dpo"),
     "kto": "kto",
     "grpo": "grpo",
-}  # fmt: skip
+}
 """axolotl's `rl:` → the row format that it trains on."""
 
-_PIECE = 1 << 20
-_AGAIN = "Delete the manifest and run `ste generate` again."
+_MAX_CHUNK = 1 << 20  # bytes
+_HOW_TO_REBUILD = "Delete the manifest and run `ste generate` again."
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """What `dataset/manifest.json` says."""
+class DatasetManifest:
+    """The content of `dataset/manifest.json`."""
 
     path: Path
     content: dict[str, Any]
@@ -35,15 +35,15 @@ class Manifest:
     @property
     def judge_format(self) -> dict[str, str]:
         """Name and version of the format that every prompt is in."""
-        found: dict[str, str] = self.content["judge_format"]
-        return found
+        judge_format: dict[str, str] = self.content["judge_format"]
+        return judge_format
 
     def count(self, name: str) -> int:
         """Return how many rows a file has; 0 where there is no such file."""
         return int(self.content["files"].get(name, {}).get("rows", 0))
 
     def training_files(self, rows: str) -> list[str]:
-        """Return the names of the files of one row format: for training, and held out if there are any."""
+        """Return the names of one row format's files: training rows, and held-out rows if any."""
         dev = f"{rows}-dev"
         return [f"{rows}-train", *([dev] if self.count(dev) else [])]
 
@@ -52,7 +52,7 @@ class Manifest:
         return {n: self.content["files"][n]["sha256"] for n in names if self.count(n)}
 
     def file(self, name: str) -> Path:
-        """Return a file that has rows, absolute: axolotl takes other paths for names on the hub.
+        """Return the path of a file that has rows, absolute as axolotl takes others for hub names.
 
         Raises: DataError where the manifest names no such file, or it has no rows.
         """
@@ -77,25 +77,27 @@ class Manifest:
             yield f"{path}:{number}", row
 
     def verify(self, *names: str) -> None:
-        """Return if these files are those that the manifest was written for.
+        """Check that these files are the ones that the manifest was written for.
 
-        Raises: DataError naming the file that is missing or changed.
+        Raises: DataError naming a file that is missing or changed.
         """
         for name in names:
             path = self.file(name)
             if not path.is_file():
-                raise DataError(f"{path}: no such file, though {self.path} names it. {_AGAIN}")
-            found = _sha256(path)
-            expected = self.content["files"][name]["sha256"]
-            if found != expected:
                 raise DataError(
-                    f"{path}: changed since {self.path.name} was written (SHA-256 {found[:12]}, "
-                    f"expected {expected[:12]}). {_AGAIN}"
+                    f"{path}: no such file, though {self.path} names it. {_HOW_TO_REBUILD}"
+                )
+            digest = _sha256(path)
+            expected = self.content["files"][name]["sha256"]
+            if digest != expected:
+                raise DataError(
+                    f"{path}: changed since {self.path.name} was written (SHA-256 {digest[:12]}, "
+                    f"expected {expected[:12]}). {_HOW_TO_REBUILD}"
                 )
 
 
 class RowFile:
-    """A file of rows while it is written; none is held."""
+    """A file of rows that is being written; no row is held."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self.rows = file, 0
@@ -103,23 +105,23 @@ class RowFile:
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:
         """Write these rows."""
-        content = b"".join(map(to_line, rows))
+        content = b"".join(map(encode_row, rows))
         self._file.write(content)
         self.rows += content.count(b"\n")
         self._ends.append(self._ends[-1] + len(content))
 
     def keep(self, wanted: Iterable[bool]) -> None:
-        """Leave of all rows only those that some calls of `add` wrote, in their order."""
-        stay = bytes(wanted)
-        if all(stay):
+        """Keep only the rows of some calls of `add`; `wanted` has one value per call, in order."""
+        kept = bytes(wanted)
+        if all(kept):
             return
         self._file.flush()
-        self._file.seek(0)  # what is kept moves towards the start, behind what is still to be read
+        self._file.seek(0)  # rows move towards the start, so that none is overwritten unread
         self.rows = 0
-        with Path(self._file.name).open("rb") as before:
-            for start, end in _joined(compress(pairwise(self._ends), stay)):
-                before.seek(start)
-                content = before.read(end - start)
+        with Path(self._file.name).open("rb") as source:
+            for start, end in _joined(compress(pairwise(self._ends), kept)):
+                source.seek(start)
+                content = source.read(end - start)
                 self._file.write(content)
                 self.rows += content.count(b"\n")
         self._file.truncate()
@@ -135,66 +137,66 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _joined(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield places of a file, those joined that follow each other, up to some size."""
+def _joined(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the spans of a file, adjacent ones joined up to `_MAX_CHUNK`."""
     start = end = 0
-    for begins, ends in places:
-        if begins != end or ends - start > _PIECE:
+    for next_start, next_end in spans:
+        if next_start != end or next_end - start > _MAX_CHUNK:
             yield start, end
-            start = begins
-        end = ends
+            start = next_start
+        end = next_end
     yield start, end
 
 
 @contextmanager
-def row_file(folder: Path, name: str, entries: dict[str, Any]) -> Iterator[RowFile]:
-    """Open a file of rows; at the end it is named by its content and `entries` gets its entry.
+def open_row_file(folder: Path, name: str, entries: dict[str, Any]) -> Iterator[RowFile]:
+    """Open a file of rows; at the end it is named by its hash, and its entry added to `entries`.
 
-    axolotl's cache knows files by name only.
+    The name changes with the content because axolotl's cache goes by names alone.
     """
-    unnamed = folder / f".{name}.jsonl.new"
-    with fresh_file(unnamed) as file:
+    temporary = folder / f".{name}.jsonl.new"
+    with open_new_file(temporary) as file:
         rows = RowFile(file)
         yield rows
         sha256 = rows.sha256()
-    path = move(unnamed, folder / f"{name}-{sha256[:12]}.jsonl")
+    path = move(temporary, folder / f"{name}-{sha256[:12]}.jsonl")
     entries[name] = {"path": path.name, "sha256": sha256, "rows": rows.rows}
 
 
 def write_rows(folder: Path, name: str, rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Return the entry of a file that holds these rows, written now."""
+    """Write a file of these rows; return its entry in a manifest."""
     entries: dict[str, Any] = {}
-    with row_file(folder, name, entries) as file:
+    with open_row_file(folder, name, entries) as file:
         for row in rows:  # none is held
             file.add((row,))
     return dict(entries[name])
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> DatasetManifest:
     """Return a data set's manifest.
 
-    Raises: DataError where the file is missing or is no manifest of a data set.
+    Raises: DataError where the file is missing or is not the manifest of a data set.
     """
     if path.is_dir():
         path = path / "manifest.json"
     content = read_json(path)
     if not isinstance(content, dict) or not {"files", "judge_format"} <= content.keys():
         raise DataError(
-            f"{path}: not the manifest of a data set. Expected what `ste generate` writes, as "
+            f"{path}: not the manifest of a data set. Expected what `ste generate` writes, such as "
             "runs/NAME/iter-01/dataset/manifest.json."
         )
-    return Manifest(path.resolve(), content)
+    return DatasetManifest(path.resolve(), content)
 
 
-def rows_of_rl(rl: str | None, where: str = "") -> str:
-    """Return the row format that a config with this `rl:` trains on; `where` precedes an error.
+def row_format_of_rl(rl: str | None, where: str = "") -> str:
+    """Return the row format that a config with this `rl:` trains on; `where` begins the error.
 
     Raises: ConfigError where no rows are made for it.
     """
-    if rl not in ROWS_OF_RL:
-        there_are = ", ".join(str(name) for name in ROWS_OF_RL if name)
+    if rl not in ROW_FORMAT_OF_RL:
+        known = ", ".join(str(name) for name in ROW_FORMAT_OF_RL if name)
         raise ConfigError(
-            f"{where}rl: {rl} needs rows that are not made here. Leave `rl` out to train on judgments, or "
-            f"use one of {there_are}."
+            f"{where}rl: {rl} needs rows that are not made here. Leave `rl` out to train on "
+            f"judgments, or use one of {known}."
         )
-    return ROWS_OF_RL[rl]
+    return ROW_FORMAT_OF_RL[rl]

@@ -1,4 +1,4 @@
-"""The file of everything that a stage leaves out: written as it comes, and counted by reason."""
+"""The file of everything that a stage drops: written one by one, and counted by reason."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ste_plugin.records import Drop, Record
-from ste_plugin.storage.jsonl import replacing_records
+from ste_plugin.storage.jsonl import open_record_writer
 
 
 class DropLog:
-    """Takes what is left out; only the reasons are held."""
+    """Writes drops as they come, and counts their reasons; no drop is held."""
 
     def __init__(self, write: Callable[[Record], object]) -> None:
-        """`write` takes a drop."""
+        """`write` writes one drop."""
         self._write = write
         self.reasons: Counter[str] = Counter()
         """`STAGE: REASON` → how many."""
@@ -30,10 +30,10 @@ class DropLog:
 
 
 @contextmanager
-def dropping(path: Path) -> Iterator[DropLog]:
-    """Open a file of drops that takes the place of `path` at the end of the block.
+def open_drop_log(path: Path) -> Iterator[DropLog]:
+    """Open a file of drops that replaces `path` at the end of the block.
 
     Raises: DataError where the disk is full or cannot be written.
     """
-    with replacing_records(path) as write:
+    with open_record_writer(path) as write:
         yield DropLog(write)

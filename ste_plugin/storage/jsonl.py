@@ -1,4 +1,4 @@
-"""JSONL files: append, repair, read, replace; and files that are whole or absent (see `durable`)."""
+"""JSONL files: append, repair, read, replace; and files that are whole or absent (`durable`)."""
 
 import json
 import os
@@ -13,47 +13,58 @@ import orjson
 
 from ste_plugin.errors import DataError
 from ste_plugin.records import Record
-from ste_plugin.storage.durable import make_folder, move, open_binary, sync, sync_folder, telling
+from ste_plugin.storage.durable import (
+    make_folder,
+    move,
+    open_binary,
+    sync,
+    sync_folder,
+    wrap_write_errors,
+)
 from ste_plugin.text.file_type import JSON_LINES_HINT, explain_json_error, quote_start
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 
-_encode_record = msgspec.json.Encoder().encode
+_encode_struct = msgspec.json.Encoder().encode
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _encode_ascii = json.JSONEncoder(separators=(",", ":")).encode
 _JSON_ONLY = (
-    orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
-)  # fmt: skip
+    orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
 _BLOCK = 1 << 16
-_MEND = " Mend or remove the line."
-_DERIVE_ANEW = (
-    "delete it, and the done.json or manifest.json beside it, and run the same command again: it is made "
-    "anew, and nothing is paid for twice."
+_FIX = " Fix or remove the line."
+_HOW_TO_REBUILD = (
+    "delete it, and the done.json or manifest.json beside it, and run the same command again: it "
+    "is made again, and nothing is paid for twice."
 )
 
 
-def to_line(row: Mapping[str, Any]) -> bytes:
-    """Return one line of UTF-8 JSON; text that UTF-8 cannot hold (a lone surrogate) is escaped."""
+def encode_row(row: Mapping[str, Any]) -> bytes:
+    """Return a row as one line of UTF-8 JSON; lone surrogates are escaped."""
     try:
         line = orjson.dumps(row, option=_JSON_ONLY)
-    except TypeError:  # a lone surrogate, a large integer, a key that is no text
+    except TypeError:  # a lone surrogate, a large integer, a key that is not a string
         line = b"null"
-    # orjson says null for NaN, too; json is ten times slower and tells the two apart. Among much text
-    # `rfind` is three times as quick as `in`.
-    return (_encoded(row) if line.rfind(b"null") >= 0 else line) + b"\n"
+    # orjson writes null for NaN, too; json tells the two apart and is ten times slower. In long
+    # texts `rfind` is three times as fast as `in`.
+    if line.rfind(b"null") >= 0:
+        line = _encode_by_json(row)
+    return line + b"\n"
 
 
-def record_line(record: Record) -> bytes:
-    """Return one line of UTF-8 JSON, as `to_line` does of a row."""
+def encode_record(record: Record) -> bytes:
+    """Return a record as one line of UTF-8 JSON, like `encode_row`."""
     try:
-        return _encode_record(record) + b"\n"
-    except (UnicodeEncodeError, TypeError):  # a lone surrogate; a subclass of text or of a number
-        return to_line(record.to_dict())
+        return _encode_struct(record) + b"\n"
+    except (UnicodeEncodeError, TypeError):  # a lone surrogate; a subclass of str or of a number
+        return encode_row(record.to_dict())
 
 
-def _encoded(row: Mapping[str, Any]) -> bytes:
+def _encode_by_json(row: Mapping[str, Any]) -> bytes:
     try:
         return _encode(row).encode()
     except UnicodeEncodeError:
@@ -61,57 +72,57 @@ def _encoded(row: Mapping[str, Any]) -> bytes:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` when it is whole, and leaves nothing when it fails.
+def open_replacement(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that replaces `path` once it is whole, and that leaves nothing if writing fails.
 
     Raises: DataError where the disk is full or cannot be written.
     """
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh_file(fresh) as file:
+    temporary = path.with_name(f".{path.name}.new")
+    with open_new_file(temporary) as file:
         yield file
-    move(fresh, path)
+    move(temporary, path)
 
 
 @contextmanager
-def fresh_file(fresh: Path) -> Iterator[BinaryIO]:
-    """Open a new file that is on disk at the end of the block, or gone when that fails.
+def open_new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file that is synced at the end of the block, or removed if the block fails.
 
     Raises: DataError where the disk is full or cannot be written.
     """
-    make_folder(fresh.parent)
+    make_folder(path.parent)
     try:
-        with open_binary(fresh, "wb") as file:
+        with open_binary(path, "wb") as file:
             yield file
             sync(file)
     except BaseException:
-        with suppress(OSError):  # the failure before it is the one to tell
-            fresh.unlink(missing_ok=True)
+        with suppress(OSError):  # the first failure is the one to report
+            path.unlink(missing_ok=True)
         raise
 
 
 def replace_bytes(path: Path, content: bytes) -> None:
-    """Write a file that is either the old one or the whole new one, whatever happens meanwhile."""
-    with replacing(path) as file:
+    """Replace a file atomically: whatever happens, it has all of the old content or of the new."""
+    with open_replacement(path) as file:
         file.write(content)
 
 
 def replace_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Replace a derived JSONL file as a whole; rows are written as they come."""
-    with replacing(path) as file:
-        file.writelines(map(to_line, rows))
+    with open_replacement(path) as file:
+        file.writelines(map(encode_row, rows))
 
 
 def replace_records(path: Path, records: Iterable[Record]) -> None:
     """Replace a derived JSONL file by these records."""
-    with replacing(path) as file:
-        file.writelines(map(record_line, records))
+    with open_replacement(path) as file:
+        file.writelines(map(encode_record, records))
 
 
 @contextmanager
-def replacing_records(path: Path) -> Iterator[Callable[[Record], object]]:
-    """Open a derived JSONL file that takes the place of `path`; what is given writes one record."""
-    with replacing(path) as file:
-        yield lambda record: file.write(record_line(record))
+def open_record_writer(path: Path) -> Iterator[Callable[[Record], object]]:
+    """Open a derived JSONL file that replaces `path`; yields a function that writes one record."""
+    with open_replacement(path) as file:
+        yield lambda record: file.write(encode_record(record))
 
 
 def replace_json(path: Path, value: Any) -> None:
@@ -120,9 +131,9 @@ def replace_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds.
+    """Return the content of a JSON file.
 
-    Raises: DataError where the file is missing or no JSON.
+    Raises: DataError where the file is missing or not JSON.
     """
     try:
         return json.loads(path.read_bytes())
@@ -132,18 +143,18 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: not JSON ({error}). Delete it and run again.") from error
 
 
-def read_back(path: Path, read: Callable[[Any], T]) -> T:
-    """Return what `read` makes of a JSON file that a run wrote.
+def read_derived_json(path: Path, parse: Callable[[Any], T]) -> T:
+    """Return `parse` of the content of a JSON file that a run wrote.
 
-    Raises: DataError where the file is missing, no JSON, or not what a run writes there.
+    Raises: DataError where the file is missing, not JSON, or not what a run writes there.
     """
-    found = read_json(path)
+    content = read_json(path)
     try:
-        return read(found)
+        return parse(content)
     except (DataError, LookupError, TypeError, AttributeError) as error:
         raise DataError(
             f"{path}: changed since it was written ({error!r}). Delete it and run the same command "
-            "again: it is made anew, and nothing is paid for twice."
+            "again: it is made again, and nothing is paid for twice."
         ) from error
 
 
@@ -156,11 +167,11 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes, int]]:
-    """Yield number, bytes and start of every non-empty line."""
+    """Yield number, bytes and byte offset of every non-empty line."""
     try:
         file = path.open("rb")
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file. If a run wrote it, {_DERIVE_ANEW}") from error
+        raise DataError(f"{path}: no such file. If a run wrote it, {_HOW_TO_REBUILD}") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     end = 0
@@ -182,10 +193,10 @@ def parse_record(kind: type[R], path: Path, number: int, line: bytes) -> R:
     Raises: DataError saying what is wrong with it.
     """
     try:
-        found: R = _decoder(kind).decode(line)
-        return found
+        record: R = _decoder(kind).decode(line)
+        return record
     except (ValueError, RecursionError):
-        # json knows lone surrogates, and says better what is wrong
+        # json accepts lone surrogates, and its errors say better what is wrong
         return kind.from_dict(parse_line(path, number, line))
 
 
@@ -202,26 +213,26 @@ def parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
         row = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise DataError(
-            f"{path}:{number}: not a JSON object ({explain_json_error(error)}); found {quote_start(line)}.{_MEND}"
+            f"{path}:{number}: not a JSON object ({explain_json_error(error)}); found {quote_start(line)}.{_FIX}"
         ) from error
     if not isinstance(row, dict):
         raise DataError(
             f"{path}:{number}: expected a JSON object, found {type(row).__name__} {str(row)[:40]!r}."
-            f"{JSON_LINES_HINT if isinstance(row, list) else _MEND}"
+            f"{JSON_LINES_HINT if isinstance(row, list) else _FIX}"
         )
     return row
 
 
 def iter_records(path: Path, kind: type[R]) -> Iterator[R]:
-    """Yield the records of a derived file in order, none held.
+    """Yield the records of a derived file in order, holding none.
 
-    Raises: DataError naming file and line; the cure is to derive the file anew.
+    Raises: DataError naming file and line, and saying how to make the file again.
     """
-    return (record for record, _, _ in iter_places(path, kind))
+    return (record for record, _, _ in iter_record_spans(path, kind))
 
 
-def iter_places(path: Path, kind: type[R]) -> Iterator[tuple[R, int, int]]:
-    """Yield the records of a derived file with the bytes between which they stand.
+def iter_record_spans(path: Path, kind: type[R]) -> Iterator[tuple[R, int, int]]:
+    """Yield (record, start, end) of a derived file; start and end are byte offsets.
 
     Raises: DataError, as `iter_records`.
     """
@@ -230,8 +241,8 @@ def iter_places(path: Path, kind: type[R]) -> Iterator[tuple[R, int, int]]:
             record = parse_record(kind, path, number, line)
         except DataError as error:
             place = f"{path}:{number}: "
-            told = str(error).removeprefix(place).removesuffix(_MEND).removesuffix(".")
-            raise DataError(f"{place}{told}.\nDerived file: {_DERIVE_ANEW}") from error
+            problem = str(error).removeprefix(place).removesuffix(_FIX).removesuffix(".")
+            raise DataError(f"{place}{problem}.\nDerived file: {_HOW_TO_REBUILD}") from error
         yield record, start, start + len(line)
 
 
@@ -243,14 +254,14 @@ def read_records(path: Path, kind: type[R]) -> list[R]:
     return list(iter_records(path, kind))
 
 
-def cut_torn_tail(path: Path) -> int:
-    """Remove an unfinished last line, as a killed writer leaves it; return the bytes removed.
+def truncate_partial_line(path: Path) -> int:
+    """Remove a last line without its end, as a killed writer leaves it; return the bytes removed.
 
-    What is left is on disk then, whoever wrote it.
+    The rest is synced, whoever wrote it.
     """
     if not path.exists():
         return 0
-    with telling(path), path.open("r+b") as file:
+    with wrap_write_errors(path), path.open("r+b") as file:
         size = whole = file.seek(0, os.SEEK_END)
         while whole:
             start = max(0, whole - _BLOCK)
@@ -266,13 +277,13 @@ def cut_torn_tail(path: Path) -> int:
 
 
 @contextmanager
-def appending(path: Path) -> Iterator[BinaryIO]:
-    """Open a JSONL file for append, its torn tail cut and what is written synced at the end.
+def open_for_append(path: Path) -> Iterator[BinaryIO]:
+    """Open a JSONL file for appending: a partial last line is removed, and the end synced.
 
     Raises: DataError where the disk is full or cannot be written.
     """
     make_folder(path.parent)
-    cut_torn_tail(path)
+    truncate_partial_line(path)
     is_new = not path.exists()
     with open_binary(path, "ab") as file:
         if is_new:

@@ -1,4 +1,4 @@
-"""The pairs of a run, read back from their file as they are needed, never held in memory."""
+"""The pairs of a run, read from their file when they are needed instead of held in memory."""
 
 import os
 from array import array
@@ -12,17 +12,17 @@ from ste_plugin.storage.jsonl import parse_record
 
 
 class PairIndex(Sequence[ResponsePair]):
-    """Some of the pairs in a file, in its order; only their places are held."""
+    """Some of the pairs in a file, in its order; only their byte offsets are held."""
 
     def __init__(self, path: Path) -> None:
-        """Begin without any pair; `add` tells where they are."""
+        """Create an index without pairs; `add` adds them."""
         self.path = path
         self._starts, self._ends = array("q"), array("q")
         self._file: int | None = None
         self._last: tuple[int, ResponsePair] | None = None
 
     def add(self, start: int, end: int) -> None:
-        """Count the pair between these bytes of the file among its pairs."""
+        """Add the pair between these byte offsets of the file."""
         self._starts.append(start)
         self._ends.append(end)
 
@@ -30,16 +30,19 @@ class PairIndex(Sequence[ResponsePair]):
         return len(self._starts)
 
     @overload
-    def __getitem__(self, at: int) -> ResponsePair: ...
+    def __getitem__(self, index: int) -> ResponsePair: ...
     @overload
-    def __getitem__(self, at: slice) -> Sequence[ResponsePair]: ...
-    def __getitem__(self, at: int | slice) -> ResponsePair | Sequence[ResponsePair]:
-        """Return a pair, or a list of some. Raises: DataError where the file was changed meanwhile."""
-        if isinstance(at, slice):
-            return [self[n] for n in range(*at.indices(len(self)))]
-        start, last = self._starts[at], self._last
-        if last is None or last[0] != start:  # a pair is asked for twice in a row, once an order
-            last = self._last = start, self._read(start, self._ends[at])
+    def __getitem__(self, index: slice) -> Sequence[ResponsePair]: ...
+    def __getitem__(self, index: int | slice) -> ResponsePair | Sequence[ResponsePair]:
+        """Return a pair, or a list of pairs.
+
+        Raises: DataError where the file was changed meanwhile.
+        """
+        if isinstance(index, slice):
+            return [self[n] for n in range(*index.indices(len(self)))]
+        start, last = self._starts[index], self._last
+        if last is None or last[0] != start:  # a pair is read twice in a row, once per order
+            last = self._last = start, self._read(start, self._ends[index])
         return last[1]
 
     def _read(self, start: int, end: int) -> ResponsePair:

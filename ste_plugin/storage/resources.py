@@ -1,4 +1,4 @@
-"""Finding recipes and tasks: in a source checkout beside the package, in a wheel inside it."""
+"""Where recipes and tasks are: beside the package in a source checkout, inside it in a wheel."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,8 +12,8 @@ from ste_plugin.text import safe_yaml
 PACKAGE = Path(__file__).parents[1]
 
 
-def shipped(folder: str) -> Path:
-    """Return our own `recipes` or `tasks` folder, wherever this installation keeps it."""
+def shipped_folder(folder: str) -> Path:
+    """Return the `recipes` or `tasks` folder that ships with this installation."""
     inside = PACKAGE / folder
     return inside if inside.is_dir() else PACKAGE.parent / folder
 
@@ -36,16 +36,16 @@ class TaskFile(NamedTuple):
 
 def task_names(folders: Iterable[Path]) -> list[str]:
     """Return the lm-eval tasks and groups that the folders define, sorted."""
-    named = [task for folder in folders for task in _tasks(folder)]
+    tasks = [task for folder in folders for task in _tasks(folder)]
     return sorted(
-        {t[key] for t in named for key in ("task", "group") if isinstance(t.get(key), str)}
+        {t[key] for t in tasks for key in ("task", "group") if isinstance(t.get(key), str)}
     )
 
 
 def find_task(name: str, folders: Iterable[Path], where: str = "--task") -> TaskFile:
-    """Return the task of that name; `where` it was asked for.
+    """Return the task of that name.
 
-    Raises: ConfigError where no folder defines it, naming those that there are.
+    Raises: ConfigError where no folder defines it, naming the known tasks and `where` it was set.
     """
     folders = list(folders)
     for folder in folders:
@@ -55,8 +55,8 @@ def find_task(name: str, folders: Iterable[Path], where: str = "--task") -> Task
     names = task_names(folders)
     hint = did_you_mean(name, names) or f" There are {', '.join(names)}."
     raise ConfigError(
-        f"{where}: no task {name!r}.{hint} `ste tasks list` shows all; a plugin can add a folder of its own "
-        "(ste_task_dirs)."
+        f"{where}: no task {name!r}.{hint} `ste tasks list` shows all; a plugin can add a folder "
+        "of its own (ste_task_dirs)."
     )
 
 
@@ -65,7 +65,7 @@ def _tasks(folder: Path) -> list[dict[str, Any]]:
 
 
 def _read_task(path: Path) -> dict[str, Any]:
-    """Return a task's keys over those of the file that it includes, as lm-eval lays them."""
+    """Return a task's keys, merged over those of the file it includes as lm-eval merges them."""
     task = safe_yaml.read(path, "A folder of tasks holds lm-eval's YAML alone", _TaskLoader)
     included = task.get("include")
     return (_read_task(path.parent / included) if isinstance(included, str) else {}) | task

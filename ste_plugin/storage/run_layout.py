@@ -1,4 +1,4 @@
-"""The places of a run on disk."""
+"""The paths of a run's files and folders."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class RunLayout:
-    """One run's folder; nothing is created by naming a place."""
+    """The paths in one run's folder; nothing is created."""
 
     root: Path
 
@@ -22,7 +22,7 @@ class RunLayout:
 
     @property
     def lock(self) -> Path:
-        """Held by the one process that writes."""
+        """Locked by the one process that writes."""
         return self.root / "run.lock"
 
     @property
@@ -36,7 +36,7 @@ class RunLayout:
         return self.root / "report.json"
 
     def iteration(self, number: int, stage: int = 1) -> Path:
-        """Folder of an iteration from 1; number 0 holds the seed judge's evaluation.
+        """Return the folder of an iteration from 1; number 0 holds the seed judge's evaluation.
 
         Later stages of an iteration that trains with several recipes lie inside it.
         """

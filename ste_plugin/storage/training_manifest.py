@@ -1,4 +1,4 @@
-"""The completion manifest of a training: written last, and trusted instead of an exit code."""
+"""The manifest of a finished training: written last, and trusted instead of an exit code."""
 
 import hashlib
 import json
@@ -11,74 +11,76 @@ from ste_plugin.storage.jsonl import read_json
 
 NAME = "trained.json"
 
-_AGAIN = "To train it anew: `ste run CONFIG --from train --iteration NUMBER`, which keeps this one beside."
+_HOW_TO_RETRAIN = (
+    "To train again: `ste run CONFIG --from train --iteration NUMBER`, which sets this one aside."
+)
 _WEIGHTS = (".safetensors", ".bin")
-_SEALED = (*_WEIGHTS, ".json", ".jinja", ".model")
-_END = 1 << 20
-_PLACES = ("output_dir", "dataset_prepared_path", "base_model", "axolotl_config_path")
+_DIGESTED = (*_WEIGHTS, ".json", ".jinja", ".model")
+_EDGE_BYTES = 1 << 20
+_PATH_KEYS = ("output_dir", "dataset_prepared_path", "base_model", "axolotl_config_path")
 
 
 def config_sha256(config: Mapping[str, Any]) -> str:
-    """Return the hash of an axolotl config's settings, wherever its files lie.
+    """Return the hash of an axolotl config's settings without its paths.
 
-    What its paths lead to is told by the hashes of rows and base model beside it.
+    The content of those paths is covered by the hashes of rows and base model beside it.
     """
     settings = {
-        key: config[key] for key in config if key not in _PLACES and config[key] is not None
+        key: config[key] for key in config if key not in _PATH_KEYS and config[key] is not None
     }
     if isinstance(settings.get("ste"), Mapping):
         settings["ste"] = {k: v for k, v in settings["ste"].items() if k != "manifest"}
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def completion(output: Path) -> dict[str, Any] | None:
-    """Return what the completion manifest in a training's output folder says, or None without one.
+def read_training_manifest(output: Path) -> dict[str, Any] | None:
+    """Return the content of `trained.json` in a training's output folder, or None without one.
 
-    Raises: DataError where it is no such manifest.
+    Raises: DataError where it is not what a training writes.
     """
     path = output / NAME
     if not path.is_file():
         return None
-    found = read_json(path)
-    if not isinstance(found, dict) or not {"final", "data_sha256"} <= found.keys():
-        raise DataError(f"{path}: not what a training writes. {_AGAIN}")
-    return found
+    content = read_json(path)
+    if not isinstance(content, dict) or not {"final", "data_sha256"} <= content.keys():
+        raise DataError(f"{path}: not what a training writes. {_HOW_TO_RETRAIN}")
+    return content
 
 
-def trained_model(output: Path) -> Path | None:
+def find_trained_model(output: Path) -> Path | None:
     """Return the final, merged model in `output`, or None where no training has finished there.
 
     Raises: DataError where its files are not those that the training wrote.
     """
-    done = completion(output)
-    if done is None:
+    manifest = read_training_manifest(output)
+    if manifest is None:
         return None
-    final = (output / str(done["final"])).resolve()
+    final = (output / str(manifest["final"])).resolve()
     if not final.is_dir():
         return None
-    written, found = done.get("seal", {}), seal(final)  # trainings before 0.2 have none
-    changed = sorted(name for name in written if found.get(name) != written[name])
+    expected, digests = manifest.get("seal", {}), digest_files(final)
+    changed = sorted(name for name in expected if digests.get(name) != expected[name])
     if changed:
         raise DataError(
-            f"{final}: {', '.join(changed)} changed since the training ended, or gone. Put it back. "
-            f"{_AGAIN}"
+            f"{final}: {', '.join(changed)} changed since the training ended, or missing. Put it "
+            f"back. {_HOW_TO_RETRAIN}"
         )
     return final
 
 
-def seal(folder: Path) -> dict[str, str]:
-    """Return name → 16 hex digits of a model's files: of weights their size and both ends, else all.
+def digest_files(folder: Path) -> dict[str, str]:
+    """Return name → 16 hex digits for a model's files.
 
-    Enough to tell torn, lost and exchanged files without reading 140 GB; a flipped bit amid weights is
-    not noticed.
+    Of weights only the size and both ends are hashed: enough to detect truncated, missing and
+    exchanged files without reading 140 GB, but not a flipped bit in between.
     """
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.name != NAME)
-    return {p.name: _sealed(p) for p in files if p.suffix in _SEALED}
+    return {p.name: _digest(p) for p in files if p.suffix in _DIGESTED}
 
 
-def _sealed(path: Path) -> str:
+def _digest(path: Path) -> str:
     size = path.stat().st_size
     with path.open("rb") as file:
-        start = file.read(_END if path.suffix in _WEIGHTS else -1)
-        file.seek(max(0, size - _END))
+        start = file.read(_EDGE_BYTES if path.suffix in _WEIGHTS else -1)
+        file.seek(max(0, size - _EDGE_BYTES))
         return hashlib.sha256(b"%d:%b:%b" % (size, start, file.read())).hexdigest()[:16]

@@ -128,3 +128,14 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 def _refused(node: yaml.Node, what: str) -> YamlRefused:
     return YamlRefused(f"line {node.start_mark.line + 1}: {what}")
+
+
+def one_line(value: Any) -> str:
+    """Return a value as YAML on one line.
+
+    >>> one_line({"engine": "http", "options": {"timeout_s": 5}})
+    '{engine: http, options: {timeout_s: 5}}'
+    """
+    value = list(value) if isinstance(value, tuple) else value
+    text = yaml.safe_dump(value, default_flow_style=True, width=1_000_000, sort_keys=False)
+    return text.removesuffix("...\n").strip()

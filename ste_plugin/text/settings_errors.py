@@ -118,12 +118,12 @@ def _keys_at(model: Any, path: KeyPath) -> list[str]:
     """Return the keys that a settings model knows at a place."""
     for part in path:
         if isinstance(part, str):
-            model = _model_in(model.model_fields[part].annotation)
+            model = model_in(model.model_fields[part].annotation)
     return list(model.model_fields)
 
 
-def _model_in(annotation: Any) -> Any:
+def model_in(annotation: Any) -> Any:
     """Return the settings model inside `X`, `X | None`, `tuple[X, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((m for part in get_args(annotation) if (m := _model_in(part))), None)
+    return next((m for part in get_args(annotation) if (m := model_in(part))), None)

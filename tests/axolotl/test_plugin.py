@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from ste_plugin.storage.dataset_manifest import read_manifest
-from ste_plugin.storage.training_manifest import completion, trained_model
+from ste_plugin.storage.training_manifest import find_trained_model, read_training_manifest
 from tests.helpers.axolotl_runs import LORA, ON_A_CPU, train_all
 from tests.helpers.manifests import written
 
@@ -147,7 +147,7 @@ def differ(one: dict, other: dict) -> bool:
 def test_a_training_ends_with_a_whole_model_that_learnt(runs, tiny_model, name):
     folder, codes = runs
     assert codes[name] == 0, log_of(folder, name)[-2000:]
-    final = trained_model(folder / name)
+    final = find_trained_model(folder / name)
     assert final == (folder / name / ("merged" if name in LORA_RUNS else "")).resolve()
     now, before = weights(final), weights(tiny_model)
     assert set(now) == set(before)
@@ -161,7 +161,7 @@ LORA_RUNS = ["lora_sft", "dpo_own", "kto", "grpo", "qlora"]
 @pytest.mark.parametrize("name", TRAINED)
 def test_what_was_trained_on_what_is_written_down(runs, tiny_model, name):
     folder, _ = runs
-    done = completion(folder / name)
+    done = read_training_manifest(folder / name)
     manifest = read_manifest(folder / ("letters" if name == "best" else "fruit"))
     rows = name.partition("_")[0] if name.startswith(("dpo", "kto", "grpo")) else "sft"
     files = (f"{rows}-train", f"{rows}-dev", "judge-dev", "judge-test")
@@ -171,7 +171,9 @@ def test_what_was_trained_on_what_is_written_down(runs, tiny_model, name):
     assert done["merged"] is (name in LORA_RUNS)
     assert done["steps"] == state(folder, name)["global_step"] > 0
     assert 0 <= done["judge"]["judge_acc"] <= 1
-    assert len({completion(folder / n)["config_sha256"] for n in TRAINED}) == len(TRAINED)
+    assert len({read_training_manifest(folder / n)["config_sha256"] for n in TRAINED}) == len(
+        TRAINED
+    )
 
 
 @pytest.mark.parametrize("name", ["lora_sft", "best", "dpo_own", "kto"])
@@ -187,7 +189,7 @@ def test_the_judges_figures_are_logged_with_every_evaluation(runs, name):
 def test_the_checkpoint_that_judged_best_is_kept(runs, name):
     folder, _ = runs
     key = "judge_acc_pc" if name == "kto" else "judge_acc"
-    figures, done = history(folder, name, f"eval_{key}"), completion(folder / name)
+    figures, done = history(folder, name, f"eval_{key}"), read_training_manifest(folder / name)
     figures.pop(0, None)
     best = max(figures, key=lambda step: (figures[step], -step))
     assert done["best_checkpoint"] == {"step": best, "metric": figures[best]}
@@ -196,7 +198,10 @@ def test_the_checkpoint_that_judged_best_is_kept(runs, name):
 
 def test_the_best_weights_are_those_of_its_checkpoint_and_not_the_last(runs):
     folder, _ = runs
-    figures, done = history(folder, "best", "eval_judge_acc"), completion(folder / "best")
+    figures, done = (
+        history(folder, "best", "eval_judge_acc"),
+        read_training_manifest(folder / "best"),
+    )
     last, best = max(figures), done["best_checkpoint"]["step"]
     assert best < last
     final = weights(folder / "best")
@@ -207,7 +212,7 @@ def test_the_best_weights_are_those_of_its_checkpoint_and_not_the_last(runs):
 def test_replace_trains_on_the_manifests_rows_alone(runs):
     folder, _ = runs
     rows = read_manifest(folder / "fruit").count("sft-train")
-    assert completion(folder / "lora_sft")["steps"] == rows / 4 * 2
+    assert read_training_manifest(folder / "lora_sft")["steps"] == rows / 4 * 2
 
 
 def test_append_trains_the_users_own_rows_beside_ours(runs):
@@ -248,7 +253,7 @@ def test_both_orders_of_a_pair_come_in_one_batch(runs):
 
 def test_the_judge_may_write_its_judgments(runs):
     folder, _ = runs
-    judge = completion(folder / "written")["judge"]
+    judge = read_training_manifest(folder / "written")["judge"]
     assert judge["judge_invalid_rate"] > 0.5  # the tiny model writes no verdict
 
 
@@ -261,8 +266,8 @@ def test_an_interrupted_training_leaves_no_completion_manifest_of_an_earlier_one
     folder, codes = runs
     assert codes["interrupted"] == 0  # so that only the manifest tells
     assert "'loss'" in log_of(folder, "interrupted")
-    assert completion(folder / "interrupted") is None
-    assert completion(folder / "dpo") != BEFORE
+    assert read_training_manifest(folder / "interrupted") is None
+    assert read_training_manifest(folder / "dpo") != BEFORE
 
 
 def test_processes_with_unequal_shares_of_the_prompts_measure_the_same(runs):

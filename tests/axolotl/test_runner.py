@@ -18,7 +18,7 @@ from ste_plugin.engines.model_folder import check_trained_model
 from ste_plugin.errors import DataError, HostError
 from ste_plugin.hosts.run_host import require_module, run_host
 from ste_plugin.storage.dataset_manifest import read_manifest
-from ste_plugin.storage.training_manifest import trained_model
+from ste_plugin.storage.training_manifest import find_trained_model
 from tests.helpers.manifests import written
 
 HERE = HostConfig()
@@ -90,7 +90,7 @@ def test_training_ends_with_a_merged_model_that_differs_from_its_base(lora, tiny
     from safetensors.torch import load_file
     from transformers import AutoTokenizer
 
-    final = trained_model(lora / "model")
+    final = find_trained_model(lora / "model")
     before = load_file(tiny_model / "model.safetensors")
     after = load_file(final / "model.safetensors")
     assert before.keys() == after.keys()
@@ -115,7 +115,7 @@ def test_what_was_trained_on_what_is_written_down(lora):
 def test_a_finished_training_is_not_repeated(lora, tiny_model):
     before = (lora / "axolotl.log").stat()
     again = trained(lora, tiny_model, lora / "dataset" / "manifest.json")
-    assert again == trained_model(lora / "model")
+    assert again == find_trained_model(lora / "model")
     assert (lora / "axolotl.log").stat().st_mtime_ns == before.st_mtime_ns
 
 
@@ -153,7 +153,7 @@ def test_leaving_out_the_logits_of_prompts_changes_neither_loss_nor_gradient(tin
 def test_the_same_seed_makes_the_same_adapter(lora, tiny_model, tmp_path):
     final = trained(tmp_path, tiny_model, lora / "dataset" / "manifest.json")
     again, before = (
-        folder / "model.safetensors" for folder in (final, trained_model(lora / "model"))
+        folder / "model.safetensors" for folder in (final, find_trained_model(lora / "model"))
     )
     assert again.read_bytes() == before.read_bytes()
 
@@ -204,7 +204,7 @@ def test_an_interrupted_training_is_no_model(tiny_model, tmp_path):
     with pytest.raises(HostError, match="ended with exit code 0 but without"):
         trained(tmp_path, tiny_model, rows)
     assert (tmp_path / "model" / "adapter_model.safetensors").exists()
-    assert trained_model(tmp_path / "model") is None
+    assert find_trained_model(tmp_path / "model") is None
 
 
 @pytest.mark.slow
@@ -212,7 +212,7 @@ def test_a_recipe_that_axolotl_refuses_is_answered_with_its_reason(tiny_model, t
     rows = written(tmp_path / "dataset", train=1)
     with pytest.raises(HostError, match=r"learning_rate(.|\n)*axolotl\.log"):
         trained(tmp_path, tiny_model, rows, learning_rate=None)
-    assert trained_model(tmp_path / "model") is None
+    assert find_trained_model(tmp_path / "model") is None
 
 
 def test_a_training_file_that_changed_is_refused(tiny_model, tmp_path):

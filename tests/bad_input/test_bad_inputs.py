@@ -11,7 +11,7 @@ import pytest
 
 from ste_plugin.cli.entry_point import main
 from ste_plugin.errors import DataError
-from ste_plugin.storage.resources import shipped
+from ste_plugin.storage.resources import shipped_folder
 from tests.bad_input.catalogue import REFUSED, ROWS
 from tests.bad_input.catalogue.row import TINY, Row, run_with
 
@@ -42,7 +42,7 @@ def answered(row: Row, folder: Path, monkeypatch, capfd) -> tuple[int, str]:
     monkeypatch.chdir(folder)
     for name, value in row.env.items():
         monkeypatch.setenv(name, value)
-    program, *words = shlex.split(row.command.replace("{tasks}", str(shipped("tasks"))))
+    program, *words = shlex.split(row.command.replace("{tasks}", str(shipped_folder("tasks"))))
     if program != "ste" or row.apart:
         command = [
             sys.executable,
@@ -66,7 +66,7 @@ def test_a_bad_input_is_told_and_nothing_is_written(row, tmp_path, tiny_model, m
     laid_out(row, tmp_path, tiny_model)
     before = everything_in(tmp_path)
     code, said = answered(row, tmp_path, monkeypatch, capfd)
-    said = said.replace(str(tmp_path), "{tmp}").replace(str(shipped("recipes")), "{recipes}")
+    said = said.replace(str(tmp_path), "{tmp}").replace(str(shipped_folder("recipes")), "{recipes}")
     start = "Error: " if row.of_host else "^ste: "
     assert re.search(rf"(?m){start}{row.expected}\n*\Z", said), said
     assert (code, "Traceback" in said) == (row.exit_code, row.of_host)

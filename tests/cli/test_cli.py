@@ -120,4 +120,4 @@ def test_a_signal_amid_an_import_that_turns_it_into_an_error_ends_the_command_as
     (tmp_path / "hooks.py").write_text(SWALLOWS)
     done = ste("plugins", "--plugin", "hooks.py", cwd=tmp_path)
     assert done.returncode == 128 + signal.SIGTERM
-    assert done.stderr.endswith("Run the same command again to go on: what is done is kept.\n")
+    assert done.stderr.endswith("Run the same command again to resume: what is done is kept.\n")

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from ste_plugin.dataset.filters import (
     arrange,
-    balance,
+    balance_letters,
     drop_reason,
-    fitting,
-    only_both_orders,
+    drop_single_orders,
+    drop_too_long,
 )
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.records import ORDERS
@@ -41,7 +41,7 @@ def test_only_correct_judgments_are_kept_one_a_pair_and_order(sampled):
 @given(SAMPLED)
 def test_balanced_examples_have_as_many_a_as_b_and_nothing_is_lost_uncounted(sampled):
     examples = examples_of(sampled)
-    kept, drops = balance(examples)
+    kept, drops = balance_letters(examples)
     letters = Counter(e.gold for e in kept)
     assert letters["A"] == letters["B"]
     assert len(kept) + len(drops) == len(examples)
@@ -50,8 +50,8 @@ def test_balanced_examples_have_as_many_a_as_b_and_nothing_is_lost_uncounted(sam
 @given(SAMPLED)
 def test_balancing_never_splits_a_pair_that_was_right_in_both_orders(sampled):
     examples = examples_of(sampled)
-    both, _ = only_both_orders(examples)
-    kept, _ = balance(examples)
+    both, _ = drop_single_orders(examples)
+    kept, _ = balance_letters(examples)
     assert {e.key for e in both} <= {e.key for e in kept}
 
 
@@ -82,7 +82,7 @@ def test_both_orders_of_a_pair_stand_side_by_side_in_a_drawn_order():
 
 def test_rows_beyond_the_sequence_length_and_special_tokens_are_dropped_and_counted():
     example = one_example()
-    kept, drops = fitting([example] * 3, [9, None, 8], 8)
+    kept, drops = drop_too_long([example] * 3, [9, None, 8], 8)
     assert kept == [example]
     assert [d.reason for d in drops] == [
         "longer than sequence_len 8",

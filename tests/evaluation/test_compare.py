@@ -10,9 +10,14 @@ from ste_plugin.evaluation.compare import compare, compare_outcomes
 from ste_plugin.evaluation.judges import Outcome, evaluations_at
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
 from ste_plugin.lm_eval_tasks.figures import figures_of, summarise
-from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, write_choices, write_judged
-from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
-from ste_plugin.lm_eval_tasks.samples import Spent
+from ste_plugin.lm_eval_tasks.judged_file import (
+    pairs_hash,
+    read_judged,
+    write_choices,
+    write_judged,
+)
+from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
+from ste_plugin.lm_eval_tasks.samples import Usage
 from ste_plugin.storage.jsonl import replace_json, replace_rows
 from tests.helpers.command import ste
 
@@ -25,7 +30,7 @@ IDENTITY = {
 
 def pairs(*verdicts, **more):
     return [
-        JudgedPair(f"p{i}", "s", f"q{i}", *said, None, None, 9, 5, **more)
+        JudgedPair(f"p{i}", "s", f"q{i}", tuple(map(OrderVerdict, "AB", said)), 9, 5, **more)
         for i, said in enumerate(verdicts)
     ]
 
@@ -46,6 +51,26 @@ def iteration(run: Path, number: int, **evaluations) -> None:
 def outcomes(*right, prompts=None):
     keys = prompts or range(len(right))
     return [Outcome("s", str(k), float(r), bool(r)) for k, r in zip(keys, right, strict=True)]
+
+
+def test_the_lines_of_judged_jsonl_stay_what_they_are(tmp_path):
+    shown_once = JudgedPair("p1", "s", "q", (OrderVerdict("B", "B"),), 9, 5, fits=False)
+    as_a = OrderVerdict("A", "A", "B", ("A", None, "A"), 0.5)
+    voted = JudgedPair(
+        "p0", "s", "q", (as_a, OrderVerdict("B")), 9, 5, "S", 0.5, (2, 1, 0), 3, reply_chars=40
+    )
+    write_judged(tmp_path, [voted, shown_once])
+    assert (tmp_path / "judged.jsonl").read_text().splitlines() == [
+        '{"id":"p0","subset":"s","prompt":"q","verdict_a":"A","verdict_b":null,"forced_a":"B",'
+        '"forced_b":null,"chosen_chars":9,"rejected_chars":5,"section":"S","weight":0.5,'
+        '"votes":[2,1,0],"samples_a":["A",null,"A"],"samples_b":[],"asked":3,"drawn":3,'
+        '"reply_chars":40,"shown":["A","B"],"fits":true,"log_odds_a":0.5,"log_odds_b":null}',
+        '{"id":"p1","subset":"s","prompt":"q","verdict_a":null,"verdict_b":"B","forced_a":null,'
+        '"forced_b":null,"chosen_chars":9,"rejected_chars":5,"section":"","weight":1.0,'
+        '"votes":[1,0,0],"samples_a":[],"samples_b":[],"asked":1,"drawn":0,'
+        '"reply_chars":0,"shown":["B"],"fits":false,"log_odds_a":null,"log_odds_b":null}',
+    ]
+    assert read_judged(tmp_path) == [voted, shown_once]
 
 
 def test_the_difference_counts_the_pairs_won_and_lost():
@@ -279,22 +304,22 @@ def words(text):
 def test_tokens_are_counted_for_every_reply_that_was_drawn():
     from ste_plugin.lm_eval_tasks.replies import NOT_DRAWN
 
-    spent = Spent(words)
-    spent.add(sample(asked("one two", ["a", "b c", NOT_DRAWN]), asked("one two three", ["d"])))
-    assert spent.told() == {"judgments": 2, "prompt_tokens": 2 + 2 + 3, "reply_tokens": 4}
+    usage = Usage(words)
+    usage.add(sample(asked("one two", ["a", "b c", NOT_DRAWN]), asked("one two three", ["d"])))
+    assert usage.to_dict() == {"judgments": 2, "prompt_tokens": 2 + 2 + 3, "reply_tokens": 4}
 
 
 def test_a_prompt_of_two_likelihoods_is_counted_once():
-    spent = Spent(words)
+    usage = Usage(words)
     scored = [({"arg_0": "one two", "arg_1": letter}, ["-1.0", "False"]) for letter in "AB"]
-    spent.add(sample(*scored))
-    assert spent.told() == {"judgments": 1, "prompt_tokens": 2, "reply_tokens": 0}
+    usage.add(sample(*scored))
+    assert usage.to_dict() == {"judgments": 1, "prompt_tokens": 2, "reply_tokens": 0}
 
 
 def test_a_judge_whose_tokenizer_is_unknown_has_no_count_of_tokens():
-    spent = Spent(None)
-    spent.add(sample(asked("one", "a")))
-    assert spent.told() == {"judgments": 1, "prompt_tokens": None, "reply_tokens": None}
+    usage = Usage(None)
+    usage.add(sample(asked("one", "a")))
+    assert usage.to_dict() == {"judgments": 1, "prompt_tokens": None, "reply_tokens": None}
 
 
 @pytest.mark.slow

@@ -6,9 +6,9 @@ import pytest
 
 from ste_plugin.errors import ConfigError, HostError
 from ste_plugin.fitting.catalogue import find_recipe, list_recipes, recipe_problems, validate_recipe
-from ste_plugin.storage.resources import shipped
+from ste_plugin.storage.resources import shipped_folder
 
-SHIPPED = shipped("recipes")
+SHIPPED = shipped_folder("recipes")
 TYPO = """\
 base_model: some/model
 datasets:

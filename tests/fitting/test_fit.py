@@ -12,9 +12,9 @@ from ste_plugin.errors import ConfigError
 from ste_plugin.fitting.fit import fit_recipe, read_cluster, read_training
 from ste_plugin.fitting.memory import NF4, Cluster
 from ste_plugin.fitting.model_shape import read_shape
-from ste_plugin.storage.resources import shipped
+from ste_plugin.storage.resources import shipped_folder
 
-SHIPPED = {path.stem: path for path in sorted(shipped("recipes").glob("*.yaml"))}
+SHIPPED = {path.stem: path for path in sorted(shipped_folder("recipes").glob("*.yaml"))}
 FOR_GPUS = sorted(set(SHIPPED) - {"demo-smollm2-cpu-lora"})
 ZERO3 = {"zero_optimization": {"stage": 3}}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ste_plugin.dataset.row_formats import FORMATS as ROWS
-from ste_plugin.dataset.row_formats import Row, held_out_rows
+from ste_plugin.dataset.row_formats import TrainingRow, held_out_rows
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.records import ORDERS, Judgment, ResponsePair
 from ste_plugin.storage.dataset_manifest import write_rows
@@ -38,12 +38,12 @@ def judged(found: Sequence[ResponsePair], form) -> list[Judgment]:
 
 def written(
     folder: Path, *, train: int = 6, dev: int = 2, test: int = 1, form: str = "verdict",
-    edit: Callable[[str, list[Row]], list[Row]] = lambda _, rows: rows,
+    edit: Callable[[str, list[TrainingRow]], list[TrainingRow]] = lambda _, rows: rows,
 ) -> Path:  # fmt: skip
     """The manifest of a data set of so many pairs; `edit` may change the rows of each file."""
     how = FORMATS[form]
     folder.mkdir(parents=True, exist_ok=True)
-    files: dict[str, list[Row]] = {}
+    files: dict[str, list[TrainingRow]] = {}
     for split, count in (("train", train), ("dev", dev)):
         found = pairs(split, count)
         examples = kept(found, judged(found, how), how)

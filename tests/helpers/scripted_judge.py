@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
-from ste_plugin.storage.resources import shipped
+from ste_plugin.storage.resources import shipped_folder
 
 PAIRS = [
     {"id": f"p{i}", "subset": subset, "prompt": f"Name a fruit, number {i // 2}.",
@@ -102,7 +102,7 @@ def run_task(
     import lm_eval
     from lm_eval.tasks import TaskManager
 
-    folders = [str(shipped("tasks")), *([str(include)] if include else [])]
+    folders = [str(shipped_folder("tasks")), *([str(include)] if include else [])]
     with told(JudgeSettings(pairs, judge_format, **settings)):
         found = lm_eval.simple_evaluate(
             model=model, tasks=["ste_local", *tasks], apply_chat_template=chat, log_samples=True,

@@ -7,7 +7,7 @@ import pytest
 
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.judging.builtin import VERDICT
-from ste_plugin.lm_eval_tasks.backend_checks import rendered
+from ste_plugin.lm_eval_tasks.backend_checks import render
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED
 from tests.helpers.chat_server import Refuse, chat_server
 from tests.helpers.lm_eval_servers import completing, judging, through_chat, through_completions
@@ -152,7 +152,7 @@ def test_a_system_turn_that_the_template_loses_opens_the_users_turn(
 
 def test_a_template_that_loses_the_users_words_is_refused():
     with pytest.raises(ConfigError, match="leaves out a part of the prompt: 'The rubric"):
-        rendered([{"role": "user", "content": "The rubric."}], lambda *_, **__: "<assistant>")
+        render([{"role": "user", "content": "The rubric."}], lambda *_, **__: "<assistant>")
 
 
 def test_a_tokenizer_that_merges_the_letter_with_the_brackets_is_refused(

@@ -130,11 +130,9 @@ def test_votes_of_transformers_differ_and_its_greedy_replies_do_not(tiny_model, 
 
 def test_the_generation_settings_are_ones_that_vllm_takes():
     """The names of vllm.SamplingParams; `do_sample`, `until` and `max_gen_toks` are lm-eval's."""
-    from ste_plugin.lm_eval_tasks.generation import generation_kwargs
-
     known = {"temperature", "top_p", "top_k", "seed", "repetition_penalty"}
     for votes in (1, 2):
-        sent = generation_kwargs(JudgeSettings(votes=votes), 8)
+        sent = JudgeSettings(votes=votes).generation_kwargs(8)
         assert sent.keys() - {"do_sample", "until", "max_gen_toks"} <= known
         assert sent["do_sample"] == (sent["temperature"] > 0) == (votes > 1)
 

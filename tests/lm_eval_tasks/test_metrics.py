@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ste_plugin.lm_eval_tasks.bootstrap import RESAMPLES, error_of, estimates, value_of
 from ste_plugin.lm_eval_tasks.figures import Figure, figures_of, summarise
-from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
+from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.metrics import METRICS, acc
 from ste_plugin.lm_eval_tasks.replies import likelier, log_odds
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
@@ -20,14 +20,21 @@ HALVES = {"acc": 0.5, "acc_strict": 0.0, "acc_pc": 0.0, "consistency": 0.0}
 
 def judged(a, b, forced=(None, None), *, id="p0", subset="s", prompt="q", chars=(10, 5), **more):
     """A pair with the verdict in the order better-as-A and in the order better-as-B."""
-    return JudgedPair(id, subset, prompt, a, b, *forced, *chars, **more)
+    return JudgedPair(id, subset, prompt, orders(a, b, forced), *chars, **more)
+
+
+def orders(a, b, forced=(None, None), samples=((), ()), log_odds=(None, None)):
+    """What was said in both orders."""
+    both = zip("AB", (a, b), forced, samples, log_odds, strict=True)
+    return tuple(OrderVerdict(*order) for order in both)
 
 
 def voted(a, b, **more):
     """A pair with all samples of both orders, e.g. "AAB-" where "-" has no verdict."""
     samples = [tuple(None if c == "-" else c for c in text) for text in (a, b)]
     majority = [None if s.count("A") == s.count("B") else max("AB", key=s.count) for s in samples]
-    return judged(*majority, samples_a=samples[0], samples_b=samples[1], asked=len(a), **more)
+    pair = judged(*majority, asked=len(a), **more)
+    return replace(pair, orders=orders(*majority, samples=samples))
 
 
 def overall(*pairs):
@@ -40,15 +47,20 @@ def only(found, *names):
 
 verdicts = st.sampled_from(["A", "B", None])
 judged_pairs = st.builds(
-    JudgedPair, id=st.text(max_size=3), subset=st.sampled_from("xyz"), prompt=st.sampled_from("qrst"),
-    verdict_a=verdicts, verdict_b=verdicts, forced_a=verdicts, forced_b=verdicts,
-    chosen_chars=st.integers(1, 9), rejected_chars=st.integers(1, 9),
-    section=st.sampled_from(["S", "T"]), weight=st.sampled_from([1.0, 984 / 447]),
+    JudgedPair,
+    id=st.text(max_size=3),
+    subset=st.sampled_from("xyz"),
+    prompt=st.sampled_from("qrst"),
+    orders=st.builds(orders, verdicts, verdicts, st.tuples(verdicts, verdicts)),
+    chosen_chars=st.integers(1, 9),
+    rejected_chars=st.integers(1, 9),
+    section=st.sampled_from(["S", "T"]),
+    weight=st.sampled_from([1.0, 984 / 447]),
     votes=st.sampled_from([(1, 0, 0), (2, 1, 0), (1, 1, 1), (0, 0, 0)]),
-    shown=st.just(("A", "B")), asked=st.just(1), log_odds_a=st.none(), log_odds_b=st.none(),
-    samples_a=st.just(()), samples_b=st.just(()), drawn=st.just(0), reply_chars=st.just(0),
+    asked=st.just(1),
+    reply_chars=st.just(0),
     fits=st.sampled_from([True, True, True, False]),
-)  # fmt: skip
+)
 labelled_pairs = judged_pairs.map(lambda p: replace(p, votes=(1, 0, 0), fits=True))
 many = st.lists(labelled_pairs, min_size=1, max_size=12)
 any_pairs = st.lists(judged_pairs, min_size=1, max_size=12)
@@ -119,7 +131,7 @@ def test_subsets_are_reported_apart_in_order_of_appearance():
 
 @given(many)
 def test_a_perfect_judge_is_right_in_both_orders_whatever_the_pairs(pairs):
-    found = overall(*(replace(p, verdict_a="A", verdict_b="B") for p in pairs))
+    found = overall(*(replace(p, orders=orders("A", "B")) for p in pairs))
     assert only(found, "acc", "acc_strict", "acc_pc", "unforced_acc_pc", "consistency") == (
         dict.fromkeys(("acc", "acc_strict", "acc_pc", "unforced_acc_pc", "consistency"), 1.0)
     )
@@ -130,7 +142,7 @@ def test_a_perfect_judge_is_right_in_both_orders_whatever_the_pairs(pairs):
 
 @given(many)
 def test_a_judge_that_always_says_a_has_half_accuracy_and_full_bias(pairs):
-    found = overall(*(replace(p, verdict_a="A", verdict_b="A") for p in pairs))
+    found = overall(*(replace(p, orders=orders("A", "A")) for p in pairs))
     assert only(found, "acc", "acc_pc", "consistency", "pos_bias", "invalid_rate") == {
         "acc": 0.5, "acc_pc": 0.0, "consistency": 0.0, "pos_bias": 0.5, "invalid_rate": 0.0,
     }  # fmt: skip
@@ -138,8 +150,7 @@ def test_a_judge_that_always_says_a_has_half_accuracy_and_full_bias(pairs):
 
 @given(many)
 def test_a_judge_that_never_gives_a_verdict_has_no_bias_to_report(pairs):
-    silent = dict.fromkeys(("verdict_a", "verdict_b", "forced_a", "forced_b"))
-    found = overall(*(replace(p, **silent) for p in pairs))
+    found = overall(*(replace(p, orders=orders(None, None)) for p in pairs))
     assert only(found, *HALVES) == HALVES
     assert (found["invalid_rate"], found["pos_bias"], found["pos_bias_se"]) == (1.0, None, None)
 
@@ -165,11 +176,13 @@ def test_calling_a_b_and_b_a_turns_the_position_bias_round_and_nothing_else(pair
     turned = [
         replace(
             p,
-            verdict_a=FLIP[p.verdict_b], verdict_b=FLIP[p.verdict_a],
-            forced_a=FLIP[p.forced_b], forced_b=FLIP[p.forced_a],
+            orders=tuple(
+                replace(order, own=FLIP[other.own], forced=FLIP[other.forced])
+                for order, other in zip(p.orders, reversed(p.orders), strict=True)
+            ),
         )
         for p in pairs
-    ]  # fmt: skip
+    ]
     before, after = (summarise(p)["overall"] for p in (pairs, turned))
     bias, other_bias = before.pop("pos_bias"), after.pop("pos_bias")
     assert before == after
@@ -259,9 +272,7 @@ def test_a_judge_that_picks_the_longer_scores_its_baseline_and_its_bias_is_how_o
     def picks(pair):
         longer = pair.chosen_chars - pair.rejected_chars
         verdicts = ("A", "B") if longer > 0 else ("B", "A") if longer else (None, None)
-        return replace(
-            pair, verdict_a=verdicts[0], verdict_b=verdicts[1], forced_a=None, forced_b=None
-        )
+        return replace(pair, orders=orders(*verdicts))
 
     found = overall(*map(picks, pairs))
     unequal = [p for p in pairs if p.chosen_chars != p.rejected_chars]
@@ -279,7 +290,7 @@ def test_length_bias_is_picking_the_longer_more_often_than_it_is_better():
 
 @given(many)
 def test_the_length_bias_of_a_perfect_judge_is_none_at_all(pairs):
-    found = overall(*(replace(p, verdict_a="A", verdict_b="B") for p in pairs))
+    found = overall(*(replace(p, orders=orders("A", "B")) for p in pairs))
     assert found["len_bias"] in (0, None)
 
 
@@ -395,7 +406,11 @@ def test_the_entropy_of_votes_is_one_bit_where_they_are_split_evenly():
 
 
 def test_one_shown_order_has_accuracy_and_nothing_that_needs_both():
-    found = overall(judged("A", None, shown=("A",)), judged(None, "A", id="p1", shown=("B",)))
+    as_a, as_b = judged("A", None), judged(None, "A", id="p1")
+    found = overall(
+        replace(as_a, orders=as_a.orders[:1]),
+        replace(as_b, orders=as_b.orders[1:]),
+    )
     assert only(found, "acc", "acc_pc", "consistency", "invalid_rate", "pick_a_baseline") == {
         "acc": 0.5, "acc_pc": None, "consistency": None, "invalid_rate": 0.0, "pick_a_baseline": 0.5,
     }  # fmt: skip
@@ -404,7 +419,7 @@ def test_one_shown_order_has_accuracy_and_nothing_that_needs_both():
 def test_log_odds_are_averaged_over_both_orders():
     likelier = JudgeSettings(mode="likelier")
     # Leans to A by 2 whatever is shown there, and by 1 to the better response.
-    pairs = [judged("A", "A", log_odds_a=3.0, log_odds_b=1.0)]
+    pairs = [replace(judged("A", "A"), orders=orders("A", "A", log_odds=(3.0, 1.0)))]
     found = summarise(pairs, settings=likelier)["overall"]
     assert (found["acc"], found["acc_averaged"]) == (0.5, 1.0)
 

@@ -140,7 +140,9 @@ def test_a_format_with_a_system_turn_reaches_a_chat_server_as_it_is(pairs, tmp_p
         metrics, _ = through_chat(server, pairs, judge_format="ours", plugins=(hooks,))
     assert metrics["acc_pc"] == 1
     assert [m["role"] for m in server.bodies[0]["messages"]] == ["system", "user"]
-    assert isinstance(JudgeSettings(pairs, "ours", plugins=(hooks,)).judge_format(), JudgeFormat)
+    assert isinstance(
+        JudgeSettings(pairs, "ours", plugins=(hooks,)).load_judge_format(), JudgeFormat
+    )
 
 
 SETTINGS = {"mode": "official", "votes": 5, "temperature": 0.4, "top_p": 0.8, "early_stop": False,

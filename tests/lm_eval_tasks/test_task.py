@@ -136,7 +136,7 @@ def test_a_format_of_an_unpublished_plugin_can_judge(pairs, tmp_path):
         "    return {'terse': JudgeFormat('terse', 'Which is better?', '[[', False, 4)}\n"
     )
     settings = JudgeSettings(pairs, "terse", plugins=(hooks,))
-    assert settings.judge_format().rubric == "Which is better?"
+    assert settings.load_judge_format().rubric == "Which is better?"
 
 
 def test_settings_survive_the_way_through_the_environment(pairs, tmp_path):
@@ -224,13 +224,13 @@ def test_a_changed_file_or_setting_is_another_evaluation(pairs, tmp_path):
 
     path = tmp_path / "results.json"
     path.write_text(json.dumps(identity()))
-    assert host.finished(path, identity()) is not None
-    assert host.finished(path, identity(force=True)) is None
+    assert host.read_finished(path, identity()) is not None
+    assert host.read_finished(path, identity(force=True)) is None
     pairs.write_text(pairs.read_text() + "\n")
-    assert host.finished(path, identity()) is None
+    assert host.read_finished(path, identity()) is None
 
 
 def test_samples_that_lack_a_pair_are_not_reported_as_results(pairs, tmp_path):
     labelled = read_pairs(JudgeSettings(pairs))
     with pytest.raises(HostError, match=r"4 of 4 pairs \(first: 'p0'\)"):
-        host.read_samples(tmp_path, set(), labelled, host.Spent(None))
+        host.read_samples(tmp_path, set(), labelled, host.Usage(None))

@@ -15,10 +15,10 @@ from ste_plugin.lm_eval_tasks.replies import NOT_DRAWN, read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.lm_eval_tasks.votes import (
     always_drawn,
+    entropy_of,
     expected_majority,
     majority,
     next_wave,
-    vote_entropy,
 )
 from ste_plugin.records import ORDERS
 from tests.helpers.scripted_judge import drawn_at_random, pair, run_task, scripted, written
@@ -69,9 +69,9 @@ def test_the_expected_majority_is_the_mean_over_all_ways_to_choose(sequence, dat
 
 
 def test_votes_that_agree_have_no_entropy_and_three_kinds_have_the_most():
-    assert vote_entropy(["B"] * 7) == 0
-    assert vote_entropy(["A", None]) == 1
-    assert vote_entropy(["A", "B", None]) == pytest.approx(log2(3))
+    assert entropy_of(["B"] * 7) == 0
+    assert entropy_of(["A", None]) == 1
+    assert entropy_of(["A", "B", None]) == pytest.approx(log2(3))
 
 
 def voting(sequences):
@@ -103,10 +103,7 @@ def judged_by_votes(sequences, folder, **settings):
         judged = read_replies(
             labelled, sample["filtered_resps"], VERDICT, JudgeSettings(**settings)
         )
-        found += [
-            (judged.verdict_a, len(judged.samples_a)),
-            (judged.verdict_b, len(judged.samples_b)),
-        ]
+        found += [(order.own, len(order.samples)) for order in judged.orders]
     assert [n for _, n in found] == drawn
     return sequences, found
 

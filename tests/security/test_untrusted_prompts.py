@@ -14,7 +14,7 @@ from ste_plugin.instructions.selection.labels import label_prompt, retry_prompt
 from ste_plugin.judging import neutralise
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.choosing import render_choice, render_rating
-from ste_plugin.lm_eval_tasks.backend_checks import rendered
+from ste_plugin.lm_eval_tasks.backend_checks import render
 from ste_plugin.pairs.strategies import STRATEGIES
 from ste_plugin.records import ORDERS, Instruction
 from ste_plugin.text.sanitize import has_control_tokens, sanitize_for_model, special_token_pattern
@@ -180,7 +180,7 @@ def test_user_text_becomes_no_special_token_of_the_tokenizer_that_reads_it(tiny_
         shown = render_chat(tokenizer, (Message("user", text),))
         assert control_ids(tokenizer, shown) == plain, text
         turns = [{"role": "user", "content": text}]
-        assert control_ids(tokenizer, rendered(turns, Backend(tokenizer).template)) == plain, text
+        assert control_ids(tokenizer, render(turns, Backend(tokenizer).template)) == plain, text
 
 
 class Backend:

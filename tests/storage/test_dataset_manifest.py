@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ste_plugin.storage import dataset_manifest
-from ste_plugin.storage.dataset_manifest import row_file, write_rows
+from ste_plugin.storage.dataset_manifest import open_row_file, write_rows
 
 
 @given(
@@ -16,7 +16,7 @@ from ste_plugin.storage.dataset_manifest import row_file, write_rows
 )
 def test_rows_that_do_not_stay_leave_no_trace_in_their_file(tmp_path_factory, added, piece):
     folder, entries = tmp_path_factory.mktemp("rows"), {}
-    with pytest.MonkeyPatch.context() as patch, row_file(folder, "sft-train", entries) as file:
+    with pytest.MonkeyPatch.context() as patch, open_row_file(folder, "sft-train", entries) as file:
         patch.setattr(dataset_manifest, "_PIECE", piece)
         for numbers, _ in added:
             file.add({"n": n} for n in numbers)

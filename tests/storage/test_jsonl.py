@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from ste_plugin.errors import DataError
 from ste_plugin.records import Drop, Judgment
 from ste_plugin.storage.jsonl import (
-    appending,
-    cut_torn_tail,
+    encode_record,
+    encode_row,
     iter_records,
+    open_for_append,
+    open_replacement,
     read_records,
     read_rows,
-    record_line,
     replace_records,
     replace_rows,
-    replacing,
-    to_line,
+    truncate_partial_line,
 )
 from tests.helpers.builders import judgment, pair
 from tests.helpers.json_values import ANY_TEXT, JSON_VALUES
@@ -45,10 +45,11 @@ def test_a_derived_line_that_is_no_record_names_file_line_field_and_cure(tmp_pat
     path = tmp_path / "judgments.jsonl"
     row = judgment().to_dict()
     del row["better_is"]
-    path.write_bytes(to_line(judgment().to_dict()) + to_line(row))
+    path.write_bytes(encode_row(judgment().to_dict()) + encode_row(row))
     with pytest.raises(
         DataError,
-        match=r"judgments.jsonl:2: not a Judgment \(.*missing required field `better_is`\)(.|\n)*delete it",
+        match=r"judgments.jsonl:2: not a Judgment "
+        r"\(.*missing required field `better_is`\)(.|\n)*delete it",
     ):
         read_records(path, Judgment)
 
@@ -74,24 +75,24 @@ def test_a_record_may_hold_texts_of_a_kind_of_their_own():
     class Text(str):
         __slots__ = ()
 
-    assert record_line(Drop("a", Text("b"), "c")) == record_line(Drop("a", "b", "c"))
+    assert encode_record(Drop("a", Text("b"), "c")) == encode_record(Drop("a", "b", "c"))
 
 
 def test_a_torn_tail_is_cut_before_anything_is_appended(tmp_path):
     path = tmp_path / "c.jsonl"
     path.write_bytes(b'{"a": 1}\n{"a": 2, "te')
-    with appending(path) as file:
+    with open_for_append(path) as file:
         file.write(b'{"a": 3}\n')
     assert path.read_bytes() == b'{"a": 1}\n{"a": 3}\n'
 
 
 @given(st.lists(st.text(alphabet="ab\u2028é", max_size=5), max_size=4), st.integers(min_value=0))
 def test_cutting_a_torn_tail_keeps_every_whole_line(tmp_path_factory, texts, at):
-    lines = [to_line({"t": t}) for t in texts]
+    lines = [encode_row({"t": t}) for t in texts]
     content = b"".join(lines)
     path = tmp_path_factory.mktemp("torn") / "c.jsonl"
     path.write_bytes(content[: at % (len(content) + 1)])
-    cut_torn_tail(path)
+    truncate_partial_line(path)
     kept = path.read_bytes()
     assert content.startswith(kept)
     assert kept == b"" or kept.endswith(b"\n")
@@ -100,13 +101,13 @@ def test_cutting_a_torn_tail_keeps_every_whole_line(tmp_path_factory, texts, at)
 def test_a_torn_tail_longer_than_any_block_is_cut_to_the_last_whole_line(tmp_path):
     path = tmp_path / "c.jsonl"
     path.write_bytes(b'{"a": 1}\n' + b"x" * 200_000)
-    assert cut_torn_tail(path) == 200_000
+    assert truncate_partial_line(path) == 200_000
     assert path.read_bytes() == b'{"a": 1}\n'
 
 
 @given(ROWS)
 def test_every_row_is_one_line_of_utf8_that_json_reads_back_as_it_was(row):
-    line = to_line(row)
+    line = encode_row(row)
     line.decode()
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
@@ -116,18 +117,18 @@ def test_every_row_is_one_line_of_utf8_that_json_reads_back_as_it_was(row):
 
 @given(ROWS)
 def test_a_row_that_is_read_and_written_again_has_the_same_bytes(row):
-    line = to_line(row)
-    assert to_line(json.loads(line)) == line
+    line = encode_row(row)
+    assert encode_row(json.loads(line)) == line
 
 
 @given(st.dictionaries(st.text(), JSON_VALUES))
 def test_a_line_without_fractions_has_the_bytes_that_json_gives_it(row):
     expected = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
-    assert to_line(row) == expected + b"\n"
+    assert encode_row(row) == expected + b"\n"
 
 
 def test_a_line_with_a_lone_surrogate_is_escaped_as_a_whole():
-    assert to_line({"é": "\ud800"}) == b'{"\\u00e9":"\\ud800"}\n'
+    assert encode_row({"é": "\ud800"}) == b'{"\\u00e9":"\\ud800"}\n'
 
 
 def test_numbers_that_json_has_no_word_for_and_integers_of_any_size_come_back(tmp_path):
@@ -159,7 +160,7 @@ def test_records_with_any_text_come_back_one_by_one(tmp_path_factory, one, two):
 def test_a_file_whose_writer_fails_is_the_old_one_and_nothing_else_remains(tmp_path):
     path = tmp_path / "report.json"
     path.write_bytes(b"old")
-    with pytest.raises(RuntimeError), replacing(path) as file:
+    with pytest.raises(RuntimeError), open_replacement(path) as file:
         file.write(b"half")
         raise RuntimeError
     assert path.read_bytes() == b"old"

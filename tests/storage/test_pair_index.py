@@ -4,14 +4,14 @@ import pytest
 
 from ste_plugin.errors import DataError
 from ste_plugin.records import ResponsePair
-from ste_plugin.storage.jsonl import iter_places, replace_records
+from ste_plugin.storage.jsonl import iter_record_spans, replace_records
 from ste_plugin.storage.pair_index import PairIndex
 from tests.helpers.builders import pair
 
 
 def read(path, wanted=lambda _: True):
     found = PairIndex(path)
-    for one, start, end in iter_places(path, ResponsePair):
+    for one, start, end in iter_record_spans(path, ResponsePair):
         if wanted(one):
             found.add(start, end)
     return found

@@ -153,7 +153,7 @@ def test_a_signal_ends_a_run_soon_with_nothing_left_running_and_says_how_to_go_o
     assert started.wait(SOON_S)
     assert started.process.returncode == 128 + number
     assert started.said.splitlines()[-1] == (
-        "ste: stopped. Run the same command again to go on: what is done is kept."
+        "ste: stopped. Run the same command again to resume: what is done is kept."
     )
     assert "Traceback" not in started.said
     assert started.gone()

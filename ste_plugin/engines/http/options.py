@@ -66,7 +66,9 @@ class EndpointOptions(Strict):
     api_key_env: VariableName | None = None
     """Name of the environment variable that holds its API key."""
     requests_per_minute: Positive | None = None
+    """Most calls begun in a minute there."""
     tokens_per_minute: Positive | None = None
+    """Most tokens read and written in a minute there."""
 
     @property
     def url(self) -> str:

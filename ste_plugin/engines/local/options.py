@@ -18,6 +18,7 @@ class LocalOptions(Strict):
     """`options:` of an `engine: local`."""
 
     revision: str = "main"
+    """Branch, tag or commit on the hub."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """`auto`: float32 on a CPU, else what the weights are stored in."""
     device: Annotated[str, AfterValidator(_device)] = "auto"

@@ -21,7 +21,9 @@ class VllmOptions(Strict):
     """Those of `options:` that both ways of running vLLM have; by default vLLM's own choice."""
 
     revision: str = "main"
+    """Branch, tag or commit on the hub."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """What the weights are computed in; `auto` is what they are stored in."""
     max_model_len: Positive | None = None
     """Longest prompt and answer together; by default the model's own context."""
     tensor_parallel_size: Positive = 1
@@ -37,6 +39,7 @@ class VllmOptions(Strict):
     trust_remote_code: bool = False
     """Run Python code from the model's folder or hub page."""
     quantization: str | None = None
+    """How the weights are quantised, by vLLM's name for it; by default as their config says."""
     enforce_eager: bool = False
     """Leave out CUDA graphs: starts sooner, generates slower."""
     enable_prefix_caching: bool = True

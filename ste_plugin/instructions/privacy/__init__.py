@@ -1,6 +1,10 @@
-"""Personal data: taken out of instructions as they are read, and kept out once it was forgotten."""
+"""Personal data: replaced in instructions as they are read, and kept out once it was forgotten."""
 
-from ste_plugin.instructions.privacy.intake import scrubbed_in, taken_in
-from ste_plugin.instructions.privacy.scrubbing import Scrubbed, scrub
+from ste_plugin.instructions.privacy.scrubbing import (
+    ScrubReport,
+    apply_privacy,
+    read_scrub_counts,
+    scrub,
+)
 
-__all__ = ["Scrubbed", "scrub", "scrubbed_in", "taken_in"]
+__all__ = ["ScrubReport", "apply_privacy", "read_scrub_counts", "scrub"]

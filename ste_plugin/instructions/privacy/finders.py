@@ -1,8 +1,8 @@
-"""Where in a text personal data stands, kind by kind; what only looks like it is left alone.
+"""The spans of personal data in a text, kind by kind; what only looks like it is left alone.
 
 phonenumbers (Google's libphonenumber) knows the numbers of every country, python-stdnum the check
-digits of cards and the IBANs of every country, spaCy names. Larger libraries for all of it bring
-hundreds of megabytes, and fetch lists from the network when they are first used.
+digits of cards and the IBANs of every country, spaCy names. Larger libraries that do all of this
+take hundreds of megabytes, and fetch lists from the network at their first use.
 """
 
 import importlib
@@ -24,10 +24,10 @@ Finder = Callable[[str], Iterable[Span]]
 _EMAIL = re.compile(
     r"(?P<who>[\w.%+'-]{1,64})@(?:[\w-]{1,63}\.)+(?P<top>[^\W\d_]{2,24}|xn--[\w-]{2,59})(?![\w(-])"
 )
-_NO_DOMAINS = {"png", "jpg", "jpeg", "gif", "svg", "webp", "py", "js", "ts", "md", "txt", "json"}
-"""Ends of file names: `icon@2x.png` is no address."""
+_FILE_ENDINGS = {"png", "jpg", "jpeg", "gif", "svg", "webp", "py", "js", "ts", "md", "txt", "json"}
+"""`icon@2x.png` is no address."""
 _CARD = re.compile(r"(?<![\w.,/-])(?:[0-9]{14,19}|[0-9]{4}(?:[ -][0-9]{3,7}){2,4})(?!\w|[.,][0-9])")
-_ISSUED = re.compile(
+_CARD_NUMBER = re.compile(
     r"4\d{15}(?:\d{3})?"  # Visa
     r"|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"  # Mastercard
     r"|3[47]\d{13}"  # American Express
@@ -42,21 +42,21 @@ _IPV4 = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\w|\.[0-9])")
 _IPV6 = re.compile(
     r"(?<![\w:.])[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:]{2,35}(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3})?(?![\w:])"
 )
-_NO_ADDRESS = re.compile(
+_NOT_AN_ADDRESS = re.compile(
     r"(?:\bv|ver|versions?|release|build|section|chapter|figure|table|oid|identifier)\W{0,2}\Z"
-    r"|[0-9]\.[0-9]+\s\Z",  # amid decimals
+    r"|[0-9]\.[0-9]+\s\Z",  # within decimals
     re.I,
 )
 _OBJECT_IDS = ("1.2.", "1.3.", "2.5.")
-"""How the object identifiers of X.500 and of ISO's members begin, which look the same."""
+"""Prefixes of the object identifiers of X.500 and of ISO's members, which look the same."""
 
 _NAME_WORD = r"(?:Mc|Mac|[DO]['’])?[^\W\d_a-z][^\W\d_A-Z]*[.'’]?"
 _NAME = re.compile(rf"{_NAME_WORD}(?:[ -]{_NAME_WORD})*")
-"""Without it spaCy takes code for names."""
+"""Without this check spaCy takes code for names."""
 
 
-def finders(settings: "PrivacyConfig") -> dict["PersonalData", Finder]:
-    """Return kind → what finds it, of the kinds asked for; the surest kinds come first.
+def make_finders(settings: "PrivacyConfig") -> dict["PersonalData", Finder]:
+    """Return kind → finder for the kinds in `scrub`; the surest kinds come first.
 
     Raises: ConfigError where a library or the model of names is not installed.
     """
@@ -66,7 +66,7 @@ def finders(settings: "PrivacyConfig") -> dict["PersonalData", Finder]:
         "iban": _iban_finder,
         "card": _card_finder,
         "phone": lambda: phone_finder(_library("phonenumbers", "phone"), settings.phone_regions),
-        "ip": lambda: _addresses,
+        "ip": lambda: _ip_addresses,
         "name": lambda: _name_finder(settings.name_model),
     }
     return {kind: make() for kind, make in makers.items() if kind in settings.scrub}
@@ -83,9 +83,9 @@ def _library(name: str, kind: str) -> Any:
 
 
 def _emails(text: str) -> Iterator[Span]:
-    for found in _EMAIL.finditer(text):
-        if found["top"].lower() not in _NO_DOMAINS and found["who"] != "git":
-            yield found.span()
+    for match in _EMAIL.finditer(text):
+        if match["top"].lower() not in _FILE_ENDINGS and match["who"] != "git":
+            yield match.span()
 
 
 def _card_finder() -> Finder:
@@ -93,38 +93,40 @@ def _card_finder() -> Finder:
 
     def is_card(written: str) -> bool:
         digits = re.sub("[ -]", "", written)
-        return bool(_ISSUED.fullmatch(digits)) and bool(luhn.is_valid(digits))
+        return bool(_CARD_NUMBER.fullmatch(digits)) and bool(luhn.is_valid(digits))
 
-    return lambda text: _longest_parts(text, _CARD, is_card)
+    return lambda text: _longest_valid(text, _CARD, is_card)
 
 
 def _iban_finder() -> Finder:
     iban = _library("stdnum.iban", "iban")
 
-    return lambda text: _longest_parts(text, _IBAN, iban.is_valid)
+    return lambda text: _longest_valid(text, _IBAN, iban.is_valid)
 
 
-def _longest_parts(
+def _longest_valid(
     text: str, pattern: re.Pattern[str], valid: Callable[[str], bool]
 ) -> Iterator[Span]:
-    """Yield the longest valid part of each match: what follows a number may look like more of it."""
-    place = 0
-    while found := pattern.search(text, place):
-        ends = [found.start() + word.end() for word in _WORD_END.finditer(found[0])]
-        end = next((e for e in reversed(ends) if valid(text[found.start() : e])), None)
+    """Yield the longest valid prefix of each match: what follows may look like more digits."""
+    position = 0
+    while match := pattern.search(text, position):
+        start = match.start()
+        ends = [start + word.end() for word in _WORD_END.finditer(match[0])]
+        end = next((e for e in reversed(ends) if valid(text[start:e])), None)
         if end:
-            yield found.start(), end
-        place = end or found.start() + 1
+            yield start, end
+        position = end or start + 1
 
 
-def _addresses(text: str) -> Iterator[Span]:
-    """Yield IP addresses of somebody: not those of private networks, documentation or versions."""
-    for found in _IPV4.finditer(text):
-        if _is_public_v4(found[0]) and not _NO_ADDRESS.search(text[: found.start()][-16:]):
-            yield found.span()
-    for found in _IPV6.finditer(text):
-        if _is_public_v6(found[0]):
-            yield found.span()
+def _ip_addresses(text: str) -> Iterator[Span]:
+    """Yield public IP addresses: not private networks, documentation or version numbers."""
+    for match in _IPV4.finditer(text):
+        before = text[: match.start()][-16:]
+        if _is_public_v4(match[0]) and not _NOT_AN_ADDRESS.search(before):
+            yield match.span()
+    for match in _IPV6.finditer(text):
+        if _is_public_v6(match[0]):
+            yield match.span()
 
 
 def _is_public_v4(text: str) -> bool:
@@ -142,7 +144,7 @@ def _is_public_v6(text: str) -> bool:
         address = IPv6Address(text)
     except ValueError:
         return False
-    return address.is_global and int(address) >> 125 == 1  # 2000::/3, all that is given out
+    return address.is_global and int(address) >> 125 == 1  # 2000::/3, all that is assigned
 
 
 def _name_finder(model: str) -> Finder:
@@ -150,9 +152,9 @@ def _name_finder(model: str) -> Finder:
         nlp = importlib.import_module("spacy").load(model)
     except (ImportError, OSError) as error:
         raise ConfigError(
-            f"privacy.scrub: name needs spaCy and its model {model!r} ({error}). pip install spacy, "
-            f"then python -m spacy download {model}; or give a model's folder as privacy.name_model, "
-            "or leave name out."
+            f"privacy.scrub: name needs spaCy and its model {model!r} ({error}). pip install "
+            f"spacy, then python -m spacy download {model}; or give a model's folder as "
+            "privacy.name_model, or leave name out."
         ) from error
 
     def names(text: str) -> Iterator[Span]:

@@ -1,50 +1,50 @@
-"""What was forgotten: a list of hashes that keeps instructions from coming back when sources are read."""
+"""The list of forgotten instructions, as hashes: it keeps them out when sources are read again."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ste_plugin.records import Drop, Instruction, Record, content_key
-from ste_plugin.storage.jsonl import appending, read_records, record_line
+from ste_plugin.storage.jsonl import encode_record, open_for_append, read_records
 
 NAME = "forgotten.jsonl"
 
 
-class Forgotten(Record, frozen=True):
+class ForgottenInstruction(Record, frozen=True):
     """One instruction that a run has forgotten."""
 
     hash: str
-    """Of the instruction's key, which is itself a hash of its text."""
+    """Hash of the instruction's key, which is itself a hash of its text."""
     at: str
-    """When, in UTC."""
+    """Time, in UTC."""
     models: tuple[str, ...]
     """Folders of the models that had been trained on it, relative to the run."""
 
 
-def hash_of(key: str) -> str:
-    """Return what the list knows an instruction by: its key appears nowhere any more."""
+def forgotten_hash(key: str) -> str:
+    """Return the hash that stands for an instruction in the list; its key is no longer on disk."""
     return content_key("forgotten", key)
 
 
-def forgotten(root: Path) -> list[Forgotten]:
-    """Return what a run has forgotten, oldest first."""
+def read_forgotten(root: Path) -> list[ForgottenInstruction]:
+    """Return the instructions that a run has forgotten, oldest first."""
     path = root / NAME
-    return read_records(path, Forgotten) if path.exists() else []
+    return read_records(path, ForgottenInstruction) if path.exists() else []
 
 
-def append_forgotten(root: Path, entries: Iterable[Forgotten]) -> None:
+def append_forgotten(root: Path, entries: Iterable[ForgottenInstruction]) -> None:
     """Add to the list of what a run has forgotten."""
-    with appending(root / NAME) as file:
-        file.writelines(map(record_line, entries))
+    with open_for_append(root / NAME) as file:
+        file.writelines(map(encode_record, entries))
 
 
-def without_forgotten(
+def drop_forgotten(
     instructions: Sequence[Instruction], root: Path
 ) -> tuple[list[Instruction], list[Drop]]:
     """Return the instructions that a run has not forgotten, and a Drop for each of the others.
 
     A Drop names the hash alone.
     """
-    known = {entry.hash for entry in forgotten(root)}
-    kept = [i for i in instructions if hash_of(i.key) not in known]
-    gone = [hash_of(i.key) for i in instructions if hash_of(i.key) in known]
-    return kept, [Drop("sources", hash, "forgotten") for hash in gone]
+    forgotten = {entry.hash for entry in read_forgotten(root)}
+    hashes = [forgotten_hash(i.key) for i in instructions]
+    kept = [i for i, digest in zip(instructions, hashes, strict=True) if digest not in forgotten]
+    return kept, [Drop("sources", digest, "forgotten") for digest in hashes if digest in forgotten]

@@ -1,4 +1,4 @@
-"""Keys, tokens and passwords: known by how their issuers begin them, and by being random."""
+"""Keys, tokens and passwords: recognized by their issuers' prefixes, and by being random."""
 
 import math
 import re
@@ -12,7 +12,7 @@ _PRIVATE = re.compile(
 )
 _ISSUED = re.compile(
     r"(?<![A-Za-z0-9_-])(?P<key>"
-    r"sk-[A-Za-z0-9_-]{20,}"  # OpenAI, Anthropic and those who do as they do
+    r"sk-[A-Za-z0-9_-]{20,}"  # OpenAI, Anthropic and those with the same prefix
     r"|[rsp]k_(?:live|test)_[A-Za-z0-9]{16,}"  # Stripe
     r"|gh[opsur]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}|glpat-[A-Za-z0-9_-]{20,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}"  # AWS
@@ -31,24 +31,24 @@ _ASSIGNED = re.compile(
 )
 _IN_URL = re.compile(r"(?<=://)[^\s/:@]{1,64}:(?P<key>[^\s/:@]{4,64})(?=@[\w.-]+)")
 _IN_CODE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\.?|(?=.{,30}$).*/.*")
-"""`os.environ`, `resource/v2.1/`: where a key is taken from."""
-_STANDS_FOR_ONE = re.compile(r"[<{$%\[*]|(?:my|your)?_?-?(?:pass|pw|secret|token|x+$)", re.I)
-"""What an example puts in a password's place."""
-_LEAST_BITS = 3.0
-"""Shannon entropy a character of what counts as random: words and `xxxx-xxxx` have less."""
+"""`os.environ`, `resource/v2.1/`: code that reads a key, not a key."""
+_PLACEHOLDER = re.compile(r"[<{$%\[*]|(?:my|your)?_?-?(?:pass|pw|secret|token|x+$)", re.I)
+"""What examples write instead of a password."""
+_MIN_BITS = 3.0
+"""Shannon entropy per character of a random string: words and `xxxx-xxxx` have less."""
 
 
 def find_keys(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where keys, tokens and passwords stand."""
-    for found in _PRIVATE.finditer(text):
-        yield found.span()
+    """Yield the spans of keys, tokens and passwords."""
+    for match in _PRIVATE.finditer(text):
+        yield match.span()
     for pattern in (_ISSUED, _ASSIGNED):
-        for found in pattern.finditer(text):
-            if is_random(found["key"]) and not _IN_CODE.fullmatch(found["key"]):
-                yield found.span("key")
-    for found in _IN_URL.finditer(text):
-        if not _STANDS_FOR_ONE.match(found["key"]):
-            yield found.span("key")
+        for match in pattern.finditer(text):
+            if is_random(match["key"]) and not _IN_CODE.fullmatch(match["key"]):
+                yield match.span("key")
+    for match in _IN_URL.finditer(text):
+        if not _PLACEHOLDER.match(match["key"]):
+            yield match.span("key")
 
 
 def is_random(key: str) -> bool:
@@ -59,4 +59,4 @@ def is_random(key: str) -> bool:
     """
     counts = Counter(key)
     bits = -sum(n / len(key) * math.log2(n / len(key)) for n in counts.values())
-    return bits >= _LEAST_BITS and any(map(str.isdigit, key)) and any(map(str.isalpha, key))
+    return bits >= _MIN_BITS and any(map(str.isdigit, key)) and any(map(str.isalpha, key))

@@ -3,19 +3,24 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from ste_plugin.instructions.privacy.finders import Finder, finders
-from ste_plugin.records import Instruction, content_key
+from ste_plugin.instructions.privacy.finders import Finder, make_finders
+from ste_plugin.instructions.privacy.forgotten import drop_forgotten
+from ste_plugin.records import Drop, Instruction, content_key
+from ste_plugin.storage.jsonl import read_json, replace_json
 
 if TYPE_CHECKING:
     from ste_plugin.config import PersonalData, PrivacyConfig
 
+REPORT = "privacy.json"
+
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PersonalDataMatch:
     """One piece of personal data in a text."""
 
     start: int
@@ -24,83 +29,107 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Scrubbed:
-    """What scrubbing did, without any value that it found."""
+class ScrubReport:
+    """What scrubbing did, without any value that it replaced."""
 
     kinds: tuple[str, ...]
     """The kinds looked for."""
     instructions: int
-    touched: int
-    """Instructions in which something was found."""
-    found: Mapping[str, int]
-    """Kind → pieces replaced; a value that stands twice counts twice."""
+    changed: int
+    """Instructions with at least one match."""
+    counts: Mapping[str, int]
+    """Kind → matches replaced; a value that occurs twice counts twice."""
 
-    def told(self) -> dict[str, Any]:
-        """Return it as privacy.json says it."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of privacy.json."""
         return {
             "scrub": list(self.kinds),
             "instructions": self.instructions,
-            "touched": self.touched,
-            "found": dict(self.found),
+            "touched": self.changed,
+            "found": dict(self.counts),
         }
+
+
+def apply_privacy(
+    instructions: Sequence[Instruction], settings: "PrivacyConfig", root: Path, pool: Path
+) -> tuple[list[Instruction], list[Drop]]:
+    """Return the instructions that a run may use, scrubbed, and a Drop for each forgotten one.
+
+    Where anything is scrubbed, the counts are written to `pool`/privacy.json.
+    Raises: ConfigError where a library or a model that a kind needs is not installed.
+    """
+    scrubbed, report = scrub(instructions, settings)
+    if settings.scrub:
+        replace_json(pool / REPORT, report.to_dict())
+    return drop_forgotten(scrubbed, root)
+
+
+def read_scrub_counts(pool: Path) -> dict[str, Any]:
+    """Return `{"scrubbed": {kind: count}}` of a pool, empty where nothing was looked for."""
+    path = pool / REPORT
+    return {"scrubbed": read_json(path)["found"]} if path.exists() else {}
 
 
 def scrub(
     instructions: Sequence[Instruction], settings: "PrivacyConfig"
-) -> tuple[list[Instruction], Scrubbed]:
-    """Return the instructions with placeholders for personal data, keyed anew, and what was done.
+) -> tuple[list[Instruction], ScrubReport]:
+    """Return the instructions with placeholders for personal data, under new keys, and a report.
 
     Raises: ConfigError where a library or a model that a kind needs is not installed.
     """
     if not settings.scrub:
-        return list(instructions), Scrubbed((), len(instructions), 0, {})
-    looking = finders(settings)
-    counts: Counter[str] = Counter(dict.fromkeys(looking, 0))
-    kept, touched = [], 0
+        return list(instructions), ScrubReport((), len(instructions), 0, {})
+    finders = make_finders(settings)
+    counts: Counter[str] = Counter(dict.fromkeys(finders, 0))
+    scrubbed, changed = [], 0
     for instruction in instructions:
-        pieces = find(instruction.text, looking)
-        counts.update(piece.kind for piece in pieces)
-        touched += bool(pieces)
-        kept.append(_with(instruction, replaced(instruction.text, pieces), looking))
-    return kept, Scrubbed(tuple(looking), len(kept), touched, dict(counts))
+        matches = find_matches(instruction.text, finders)
+        counts.update(match.kind for match in matches)
+        changed += bool(matches)
+        scrubbed.append(_scrubbed(instruction, matches, finders))
+    return scrubbed, ScrubReport(tuple(finders), len(scrubbed), changed, dict(counts))
 
 
-def _with(
-    instruction: Instruction, text: str, looking: Mapping["PersonalData", Finder]
+def _scrubbed(
+    instruction: Instruction,
+    matches: Iterable[PersonalDataMatch],
+    finders: Mapping["PersonalData", Finder],
 ) -> Instruction:
-    """Return an instruction with another text; its source loses the ids that are e-mail addresses."""
-    ids: dict[PersonalData, Finder] = {k: finder for k, finder in looking.items() if k == "email"}
-    source = replaced(instruction.source, find(instruction.source, ids))
+    """Return an instruction without its matches; its source loses ids that are e-mail addresses."""
+    text = replace_matches(instruction.text, matches)
+    emails: dict[PersonalData, Finder] = {k: f for k, f in finders.items() if k == "email"}
+    source = replace_matches(instruction.source, find_matches(instruction.source, emails))
     return replace(instruction, key=content_key("instruction", text), text=text, source=source)
 
 
-def find(text: str, looking: Mapping["PersonalData", Finder]) -> list[Found]:
-    """Return what stands in a text, in its order; where two overlap, the surer kind counts."""
-    taken: list[Found] = []
-    for kind, finder in looking.items():
+def find_matches(text: str, finders: Mapping["PersonalData", Finder]) -> list[PersonalDataMatch]:
+    """Return the personal data in a text, in order; where two overlap, the surer kind wins."""
+    matches: list[PersonalDataMatch] = []
+    for kind, finder in finders.items():
         for start, end in sorted(set(finder(text))):
-            if all(end <= t.start or t.end <= start for t in taken):
-                taken.append(Found(start, end, kind))
-        for found in taken:  # nothing is found in it, or beginning in it, again
-            text = f"{text[: found.start]}{'|' * (found.end - found.start)}{text[found.end :]}"
-    return sorted(taken, key=lambda piece: piece.start)
+            if all(end <= match.start or match.end <= start for match in matches):
+                matches.append(PersonalDataMatch(start, end, kind))
+        for match in matches:  # later kinds match nothing in it, nor from within it
+            masked = "|" * (match.end - match.start)
+            text = f"{text[: match.start]}{masked}{text[match.end :]}"
+    return sorted(matches, key=lambda match: match.start)
 
 
-def replaced(text: str, pieces: Iterable[Found]) -> str:
+def replace_matches(text: str, matches: Iterable[PersonalDataMatch]) -> str:
     """Return a text with `<EMAIL>` for an address, `<EMAIL_2>` for another one, and so on.
 
-    A value that stands in it twice gets the same placeholder twice.
+    A value that occurs twice gets the same placeholder twice.
     """
-    return "".join(_parts(text, pieces))
+    return "".join(_parts(text, matches))
 
 
-def _parts(text: str, pieces: Iterable[Found]) -> Iterator[str]:
+def _parts(text: str, matches: Iterable[PersonalDataMatch]) -> Iterator[str]:
     numbers: dict[str, dict[str, int]] = {}
-    place = 0
-    for piece in pieces:
-        seen = numbers.setdefault(piece.kind, {})
-        number = seen.setdefault(text[piece.start : piece.end], len(seen) + 1)
-        yield text[place : piece.start]
-        yield f"<{piece.kind.upper()}{f'_{number}' if number > 1 else ''}>"
-        place = piece.end
-    yield text[place:]
+    position = 0
+    for match in matches:
+        of_kind = numbers.setdefault(match.kind, {})
+        number = of_kind.setdefault(text[match.start : match.end], len(of_kind) + 1)
+        yield text[position : match.start]
+        yield f"<{match.kind.upper()}{f'_{number}' if number > 1 else ''}>"
+        position = match.end
+    yield text[position:]

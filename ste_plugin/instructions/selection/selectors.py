@@ -1,4 +1,4 @@
-"""Selectors: instructions in, those kept and a counted reason for each of the others out."""
+"""Selectors: each keeps some of the instructions, and gives a reason for each of the others."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -10,10 +10,11 @@ from ste_plugin.records import Drop, Instruction
 if TYPE_CHECKING:
     from ste_plugin.config import SelectionConfig
 
-Selected = tuple[list[Instruction], list[Drop]]
+SelectorResult = tuple[list[Instruction], list[Drop]]
+"""The instructions kept, and a Drop for each of the others."""
 
-Selector = Callable[[Sequence[Instruction], "SelectionConfig"], Selected]
-"""Instructions in → those kept, and a Drop for each of the others."""
+Selector = Callable[[Sequence[Instruction], "SelectionConfig"], SelectorResult]
+"""(instructions, settings) → those kept, and a Drop for each of the others."""
 
 _PERMUTATIONS = 128
 _PUNCTUATION = ".,;:!?\"'()"
@@ -23,7 +24,7 @@ def select(
     instructions: Sequence[Instruction],
     config: "SelectionConfig",
     selector_of: Callable[[str], "Selector"],
-) -> Selected:
+) -> SelectorResult:
     """Return what all of the config's selectors keep, in order, and every Drop on the way.
 
     Raises: DataError where nothing is left, with the counts by reason.
@@ -35,16 +36,16 @@ def select(
             drops += more
     if not kept:
         counts = Counter(drop.reason for drop in drops).most_common()
-        told = ", ".join(f"{reason} {n}" for reason, n in counts) or "none came in"
+        reasons = ", ".join(f"{reason} {n}" for reason, n in counts) or "none came in"
         raise DataError(
-            f"selection: no instruction is left of {len(instructions)} ({told}); expected at least "
-            "one. Loosen the settings under `selection`, or give more instructions."
+            f"selection: no instruction is left of {len(instructions)} ({reasons}); expected at "
+            "least one. Loosen the settings under `selection`, or give more instructions."
         )
     return kept, drops
 
 
-def _parted(pairs: Iterable[tuple[Instruction, str | None]]) -> Selected:
-    """Return the instructions that have no reason against them, and Drops for the rest."""
+def _split_by_reason(pairs: Iterable[tuple[Instruction, str | None]]) -> SelectorResult:
+    """Return the instructions without a reason to drop them, and Drops for the others."""
     kept: list[Instruction] = []
     drops: list[Drop] = []
     for instruction, reason in pairs:
@@ -55,7 +56,9 @@ def _parted(pairs: Iterable[tuple[Instruction, str | None]]) -> Selected:
     return kept, drops
 
 
-def drop_exact_duplicates(instructions: Sequence[Instruction], _: "SelectionConfig") -> Selected:
+def drop_exact_duplicates(
+    instructions: Sequence[Instruction], _: "SelectionConfig"
+) -> SelectorResult:
     """Keep the first of the instructions that differ in letter case and white space only."""
     seen: set[str] = set()
 
@@ -66,13 +69,13 @@ def drop_exact_duplicates(instructions: Sequence[Instruction], _: "SelectionConf
         seen.add(text)
         return None
 
-    return _parted((i, reason(i)) for i in instructions)
+    return _split_by_reason((i, reason(i)) for i in instructions)
 
 
 def shingles(text: str) -> frozenset[str]:
     """Return the word 3-grams of a text, or its words where there are fewer than three.
 
-    Letter case and the punctuation around a word do not count; signs that stand alone do.
+    Letter case and the punctuation around a word do not count; signs on their own do.
 
     >>> sorted(shingles("What is 2 + 2?"))
     ['2 + 2', 'is 2 +', 'what is 2']
@@ -82,36 +85,38 @@ def shingles(text: str) -> frozenset[str]:
     return frozenset(" ".join(words[i : i + size]) for i in range(len(words) - size + 1))
 
 
-def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     """Return the share of common elements, 0 to 1; two empty sets are equal."""
-    return len(one & other) / len(one | other) if one or other else 1.0
+    return len(a & b) / len(a | b) if a or b else 1.0
 
 
 def drop_near_duplicates(
     instructions: Sequence[Instruction], config: "SelectionConfig"
-) -> Selected:
+) -> SelectorResult:
     """Keep the first of the instructions whose word 3-grams overlap by the threshold or more."""
     from datasketch import MinHash, MinHashLSH  # imports numpy and scipy
 
     threshold = config.near_duplicate_threshold
-    # The index looks below the threshold, so that next to no pair at it goes unseen; the exact
-    # comparison afterwards keeps what the lower one lets in by mistake.
+    # The index searches below the threshold, so that it misses next to no pair above it; the exact
+    # comparison afterwards removes its false positives.
     index = MinHashLSH(threshold=0.7 * threshold, num_perm=_PERMUTATIONS)
 
-    def reason(place: int, instruction: Instruction) -> str | None:
+    def reason(position: int, instruction: Instruction) -> str | None:
         own = shingles(instruction.text)
         sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)
         sketch.update_batch([s.encode("utf-8", "surrogatepass") for s in own])
         candidates = (instructions[other].text for other in index.query(sketch))
         if any(jaccard(own, shingles(text)) >= threshold for text in candidates):
             return "near duplicate"
-        index.insert(place, sketch)
+        index.insert(position, sketch)
         return None
 
-    return _parted((i, reason(place, i)) for place, i in enumerate(instructions))
+    return _split_by_reason((i, reason(n, i)) for n, i in enumerate(instructions))
 
 
-def keep_complexity(instructions: Sequence[Instruction], config: "SelectionConfig") -> Selected:
+def keep_complexity(
+    instructions: Sequence[Instruction], config: "SelectionConfig"
+) -> SelectorResult:
     """Keep the instructions from `min_complexity` to `max_complexity`, both included."""
     low, high = config.min_complexity, config.max_complexity
     if (low, high) == (1, 10):
@@ -124,10 +129,10 @@ def keep_complexity(instructions: Sequence[Instruction], config: "SelectionConfi
             return f"complexity below {low}"
         return f"complexity above {high}" if instruction.complexity > high else None
 
-    return _parted((i, reason(i)) for i in instructions)
+    return _split_by_reason((i, reason(i)) for i in instructions)
 
 
-def keep_quotas(instructions: Sequence[Instruction], config: "SelectionConfig") -> Selected:
+def keep_quotas(instructions: Sequence[Instruction], config: "SelectionConfig") -> SelectorResult:
     """Keep the first of each category, as many as its quota says, and none of other categories.
 
     Raises: ConfigError where a category has fewer instructions than its quota.
@@ -145,31 +150,31 @@ def keep_quotas(instructions: Sequence[Instruction], config: "SelectionConfig") 
         full = taken[instruction.category] > quotas[instruction.category]
         return f"quota full: {instruction.category}" if full else None
 
-    return _parted((i, reason(i)) for i in instructions)
+    return _split_by_reason((i, reason(i)) for i in instructions)
 
 
-def _check_quotas(found: Counter[str], config: "SelectionConfig") -> None:
-    short = [
-        f"{name!r}: found {found[name]}, wanted {wanted}"
-        for name, wanted in config.categories.items()
-        if found[name] < wanted
+def _check_quotas(counts: Counter[str], config: "SelectionConfig") -> None:
+    missing = [
+        f"{name!r}: found {counts[name]}, wanted {quota}"
+        for name, quota in config.categories.items()
+        if counts[name] < quota
     ]
-    if short:
-        there = ", ".join(f"{name or '(none)'} {n}" for name, n in found.most_common())
+    if missing:
+        listed = ", ".join(f"{name or '(none)'} {n}" for name, n in counts.most_common())
         cure = "" if config.label else " or let the generator label categories (label: true)"
         raise ConfigError(
-            f"selection.categories: the pool is too small for its quotas ({'; '.join(short)}). "
-            f"Categories at this point: {there or 'no instruction'}. Lower the quota, add "
+            f"selection.categories: the pool is too small for its quotas ({'; '.join(missing)}). "
+            f"Categories at this point: {listed or 'no instruction'}. Lower the quota, add "
             f"instructions, loosen the selectors before it{',' if cure else ''}{cure}."
         )
 
 
-def keep_first(instructions: Sequence[Instruction], config: "SelectionConfig") -> Selected:
+def keep_first(instructions: Sequence[Instruction], config: "SelectionConfig") -> SelectorResult:
     """Keep the first `limit` instructions, or all where there is no limit."""
     limit = len(instructions) if config.limit is None else config.limit
-    return _parted(
-        (instruction, None if place < limit else "over the limit")
-        for place, instruction in enumerate(instructions)
+    return _split_by_reason(
+        (instruction, None if position < limit else "over the limit")
+        for position, instruction in enumerate(instructions)
     )
 
 

@@ -1,4 +1,4 @@
-"""Instructions from files and hub data sets, each row read or left out for a reason that is counted."""
+"""Instructions from files and hub data sets: each row is read, or dropped for a counted reason."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -7,47 +7,47 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ste_plugin.errors import DataError
-from ste_plugin.instructions.sources.forms import BadRow, check_columns, filtered_by, read_row
-from ste_plugin.instructions.sources.readers import READERS, Malformed, Row
+from ste_plugin.instructions.sources.forms import BadRow, check_columns, failed_filter, read_row
+from ste_plugin.instructions.sources.readers import READERS, MalformedRow, RawRow
 from ste_plugin.records import Drop, Instruction
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
     from ste_plugin.instructions.sources.readers import Reader
 
-__all__ = ["READERS", "Malformed", "read_instructions"]
+__all__ = ["READERS", "MalformedRow", "read_instructions"]
 
 
 def read_instructions(
     sources: Sequence["SourceConfig"], base: Path, reader_of: Callable[[str], "Reader"]
 ) -> tuple[list[Instruction], list[Drop]]:
-    """Return the instructions of all sources in order, and a Drop for every row left out.
+    """Return the instructions of all sources in order, and a Drop for every row without one.
 
     `base` is the folder of the config; a Drop's key is the row's place. A source with a `limit` is
-    read no further than it takes.
-    Raises: DataError at a bad line under `on_bad_line: error`, or where nothing is left.
+    read only until that many instructions are found.
+    Raises: DataError at a bad line under `on_bad_line: error`, or where no instruction is found.
     """
     kept: list[Instruction] = []
-    left_out: list[LeftOut] = []
+    dropped: list[DroppedRow] = []
     for source in sources:
         check_columns(source)
         count = 0
         for place, row in reader_of(source.reader)(source, base):
-            found = _read(place, row, source)
-            if isinstance(found, LeftOut):
-                left_out.append(found)
+            result = _read(place, row, source)
+            if isinstance(result, DroppedRow):
+                dropped.append(result)
                 continue
-            kept.append(found)
+            kept.append(result)
             count += 1
             if count == source.limit:
                 break
     if not kept:
-        raise _nothing_left(sources, left_out)
-    return kept, [one.drop for one in left_out]
+        raise _no_instructions_error(sources, dropped)
+    return kept, [row.drop for row in dropped]
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class DroppedRow:
     """A row that yields no instruction."""
 
     drop: Drop
@@ -55,30 +55,32 @@ class LeftOut:
     """What is wrong with it; empty where it is merely filtered."""
 
 
-def _read(place: str, row: Row, source: "SourceConfig") -> Instruction | LeftOut:
-    """Return what a row yields; `on_bad_line` is decided here, for every reader and form."""
+def _read(place: str, row: RawRow, source: "SourceConfig") -> Instruction | DroppedRow:
+    """Return the result of a row; `on_bad_line` is decided here, for every reader and form."""
     try:
-        if isinstance(row, Malformed):
+        if isinstance(row, MalformedRow):
             raise BadRow(row.problem)
-        if column := filtered_by(place, row, source):
-            return LeftOut(Drop("sources", place, f"filtered: {column}"))
+        if column := failed_filter(place, row, source):
+            return DroppedRow(Drop("sources", place, f"filtered: {column}"))
         return read_row(place, row, source)
     except BadRow as error:
         if source.on_bad_line == "skip":
-            return LeftOut(Drop("sources", place, error.reason), str(error))
+            return DroppedRow(Drop("sources", place, error.reason), str(error))
         raise DataError(
             f"{error}\nOr set on_bad_line: skip to leave such lines out and count them."
         ) from error
 
 
-def _nothing_left(sources: Sequence["SourceConfig"], left_out: Sequence[LeftOut]) -> DataError:
+def _no_instructions_error(
+    sources: Sequence["SourceConfig"], dropped: Sequence[DroppedRow]
+) -> DataError:
     names = ", ".join(source.path for source in sources)
-    counts = Counter(one.drop.reason for one in left_out).most_common()
-    told = f" ({', '.join(f'{reason} {n}' for reason, n in counts)})" if counts else ""
-    problem = next((one.problem for one in left_out if one.problem), "")
+    counts = Counter(row.drop.reason for row in dropped).most_common()
+    reasons = f" ({', '.join(f'{reason} {n}' for reason, n in counts)})" if counts else ""
+    problem = next((row.problem for row in dropped if row.problem), "")
     example = f"\nThe first bad line: {problem}" if problem else ""
     return DataError(
-        f"{names}: no instruction is left of {len(left_out)} rows read{told}; expected at least "
+        f"{names}: no instruction is left of {len(dropped)} rows read{reasons}; expected at least "
         "one. Loosen `where`, correct `form` and `columns`, or give another file."
         f"{example}"
     )

@@ -1,4 +1,4 @@
-"""The file that a source names: there, readable, and of the kind it is read as."""
+"""The file that a source names: it exists, is readable, and is of the kind it is read as."""
 
 import re
 from collections.abc import Iterator
@@ -15,39 +15,42 @@ if TYPE_CHECKING:
 NEEDS_EXTRA = "Install it: pip install 'ste-plugin[data]'"
 
 
-def located(source: "SourceConfig", base: Path) -> Path:
+def locate_file(source: "SourceConfig", base: Path) -> Path:
     """Return the file that `path` names, relative to the config's folder.
 
     Raises: DataError with the resolved path, where there is no such file.
     """
     path = (base / Path(source.path).expanduser()).resolve()
     if not path.is_file():
-        found = "is a folder, not a file" if path.is_dir() else "no such file"
+        problem = "is a folder, not a file" if path.is_dir() else "no such file"
         hub = ", or set reader: hub" if re.fullmatch(r"[\w-]+/[\w-]+", source.path) else ""
         raise DataError(
-            f"{path}: {found}. `path: {source.path}` of an instruction source is taken relative to "
-            f"the config's folder; correct it there{hub}."
+            f"{path}: {problem}. `path: {source.path}` of an instruction source is taken relative "
+            f"to the config's folder; correct it there{hub}."
         )
     return path
 
 
-def located_text(source: "SourceConfig", base: Path) -> Path:
-    """Return that file if it begins as text does. Raises: DataError, also with what it is instead."""
-    path = located(source, base)
-    refuse_foreign(path)
+def locate_text_file(source: "SourceConfig", base: Path) -> Path:
+    """Return that file if it is text.
+
+    Raises: DataError where there is no such file, or saying what it is instead of text.
+    """
+    path = locate_file(source, base)
+    require_text(path)
     return path
 
 
-def refuse_foreign(path: Path) -> None:
+def require_text(path: Path) -> None:
     """Raise DataError for a file whose first bytes say that it is compressed, Parquet or UTF-16."""
-    with readable(path), path.open("rb") as file:
+    with wrap_read_errors(path), path.open("rb") as file:
         if other := explain_file_type(file.read(HEAD_BYTES)):
             raise DataError(f"{path}: expected text in UTF-8, {other}")
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses into a DataError."""
+def wrap_read_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the file system into a DataError."""
     try:
         yield
     except OSError as error:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_USUAL = ("prompt", "question", "text", "query", "input")
-"""Names that other people give to a column of instructions."""
+_COMMON_COLUMNS = ("prompt", "question", "text", "query", "input")
+"""Common names of a column of instructions."""
 
 
 class BadRow(DataError):
@@ -27,15 +27,15 @@ class BadRow(DataError):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One way to keep an instruction in a row."""
+    """One layout of a row that holds an instruction."""
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
     text: Callable[[Mapping[str, Any]], str]
-    """Row under the form's own column names → the instruction. Raises BadRow without the place."""
+    """Row under the form's own column names → the instruction. Its BadRow names no place."""
 
 
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     return f"{type(value).__name__} {str(value)[:40]!r}"
 
 
@@ -43,7 +43,7 @@ def _as_text(value: Any, where: str) -> str:
     """Return text, empty for None."""
     if value is None or isinstance(value, str):
         return value or ""
-    raise BadRow(f"{where}: expected text, found {_shown(value)}")
+    raise BadRow(f"{where}: expected text, found {_describe(value)}")
 
 
 def _content(value: Any, where: str) -> str:
@@ -52,19 +52,19 @@ def _content(value: Any, where: str) -> str:
         return _as_text(value, where)
     for part in value:
         if not isinstance(part, dict) or part.get("type") != "text":
-            raise BadRow(f"{where}: expected parts of type 'text' only, found {_shown(part)}")
+            raise BadRow(f"{where}: expected parts of type 'text' only, found {_describe(part)}")
     return "\n".join(_as_text(part.get("text"), where) for part in value)
 
 
 def _first_user_turn(
     column: str, role: str, content: str, users: tuple[str, ...]
 ) -> Callable[[Mapping[str, Any]], str]:
-    """Return a function that finds what the user said first."""
+    """Return a function that returns the first message of the user."""
 
     def text(row: Mapping[str, Any]) -> str:
         turns = row[column]
         if not isinstance(turns, list) or not all(isinstance(t, dict) for t in turns):
-            raise BadRow(f"{column}: expected a list of turns, found {_shown(turns)}")
+            raise BadRow(f"{column}: expected a list of turns, found {_describe(turns)}")
         for turn in turns:
             if missing := {role, content} - turn.keys():
                 raise BadRow(
@@ -84,8 +84,8 @@ def _plain(row: Mapping[str, Any]) -> str:
 
 def _alpaca(row: Mapping[str, Any]) -> str:
     """Return the instruction and, after a blank line, its input where there is one."""
-    given = _as_text(row.get("input"), "input").strip()
-    return f"{_plain(row).strip()}\n\n{given}" if given else _plain(row)
+    text = _as_text(row.get("input"), "input").strip()
+    return f"{_plain(row).strip()}\n\n{text}" if text else _plain(row)
 
 
 _LABELS = ("category", "id")
@@ -124,33 +124,38 @@ def read_row(place: str, row: Mapping[str, Any], source: "SourceConfig") -> Inst
 
     Raises: BadRow naming the place, what was found and what was expected.
     """
-    form = FORMS[source.form]
-    needed = [c for c in (*form.required, *form.optional)
-              if c in form.required or c in source.columns]  # fmt: skip
-    for name in needed:
-        if source.columns.get(name, name) not in row:
-            raise missing_column(place, row, source, name)
-    named = {
-        name: row.get(source.columns.get(name, name)) for name in (*form.required, *form.optional)
-    }
+    values = _form_values(place, row, source)
     try:
-        text = _LONE_SURROGATE.sub("\ufffd", form.text(named)).strip()
-        category = _as_text(named["category"], "category").strip()
+        text = _LONE_SURROGATE.sub("\ufffd", FORMS[source.form].text(values)).strip()
+        category = _as_text(values["category"], "category").strip()
     except BadRow as error:
-        raise BadRow(f"{place}: {error}. Mend or remove it.", error.reason) from error
+        raise BadRow(f"{place}: {error}. Fix or remove it.", error.reason) from error
     if not text:
         raise BadRow(
             f"{place}: expected an instruction, found an empty one. Fill it in or remove it.",
             "empty instruction",
         )
-    origin = place if named["id"] in (None, "") else f"{place} ({named['id']})"
+    origin = place if values["id"] in (None, "") else f"{place} ({values['id']})"
     return Instruction(content_key("instruction", text), text, origin, category)
 
 
+def _form_values(place: str, row: Mapping[str, Any], source: "SourceConfig") -> dict[str, Any]:
+    """Return a row's values under the form's own column names, None for an absent optional one."""
+    form = FORMS[source.form]
+    values = {}
+    for name in (*form.required, *form.optional):
+        column = source.columns.get(name, name)
+        if column not in row and (name in form.required or name in source.columns):
+            raise missing_column(place, row, source, name)
+        values[name] = row.get(column)
+    return values
+
+
 def missing_column(place: str, row: Mapping[str, Any], source: "SourceConfig", name: str) -> BadRow:
-    """Return the error that names the columns there are, the nearest one, and the cure."""
+    """Return the error that lists the row's columns, suggests the nearest, and says what to do."""
     wanted = source.columns.get(name, name)
-    near = get_close_matches(wanted, row, n=1, cutoff=0.5) or [c for c in _USUAL if c in row]
+    common = [column for column in _COMMON_COLUMNS if column in row]
+    near = get_close_matches(wanted, row, n=1, cutoff=0.5) or common
     others = [n for n, f in FORMS.items() if n != source.form and set(f.required) <= row.keys()]
     message = f"{place}: no column {wanted!r}; found {', '.join(map(repr, row)) or 'none'}."
     if separator := _other_separator(row):
@@ -165,12 +170,12 @@ def missing_column(place: str, row: Mapping[str, Any], source: "SourceConfig", n
 
 
 def _other_separator(row: Mapping[str, Any]) -> str:
-    """Return what separates the fields of a CSV file that came out as one column; or ''."""
+    """Return what separates the fields of a CSV file that was read as one column, or ''."""
     return next((s for s in ";\t|" if len(row) == 1 and s in next(iter(row))), "")
 
 
-def filtered_by(place: str, row: Mapping[str, Any], source: "SourceConfig") -> str | None:
-    """Return the first column of `where` whose value is another, or None.
+def failed_filter(place: str, row: Mapping[str, Any], source: "SourceConfig") -> str | None:
+    """Return the first column of `where` whose value does not match, or None.
 
     Raises: BadRow where the row has no such column.
     """
@@ -178,8 +183,9 @@ def filtered_by(place: str, row: Mapping[str, Any], source: "SourceConfig") -> s
         if column not in row:
             hint = did_you_mean(column, row)
             raise BadRow(
-                f"{place}: where: no column {column!r}; found {', '.join(map(repr, row)) or 'none'}."
-                f"{hint} `where` takes the file's own column names.",
+                f"{place}: where: no column {column!r}; found "
+                f"{', '.join(map(repr, row)) or 'none'}.{hint} `where` takes the file's own column "
+                "names.",
                 f"no column {column!r}",
             )
         if not _equal(row[column], wanted):
@@ -187,16 +193,16 @@ def filtered_by(place: str, row: Mapping[str, Any], source: "SourceConfig") -> s
     return None
 
 
-def _equal(found: Any, wanted: str | bool | int | float) -> bool:
+def _equal(value: Any, wanted: str | bool | int | float) -> bool:
     """Return whether a value is the one wanted; text is read as the type of the wanted value.
 
-    A truth value is no number: `toxic: 1` does not match `true`.
+    A boolean is no number: `toxic: 1` does not match `true`.
     """
-    if isinstance(found, str) and not isinstance(wanted, str):
+    if isinstance(value, str) and not isinstance(wanted, str):
         if isinstance(wanted, bool):
-            return found.strip().lower() == str(wanted).lower()
+            return value.strip().lower() == str(wanted).lower()
         try:
-            return float(found) == wanted
+            return float(value) == wanted
         except ValueError:
             return False
-    return isinstance(found, bool) == isinstance(wanted, bool) and bool(found == wanted)
+    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.instructions.sources.files import NEEDS_EXTRA, located
+from ste_plugin.instructions.sources.files import NEEDS_EXTRA, locate_file
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def read_parquet(source: "SourceConfig", base: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the rows batch by batch; places count from 0, as pyarrow does."""
-    path = located(source, base)
+    path = locate_file(source, base)
     try:
         import pyarrow.parquet as parquet
     except ImportError as error:
@@ -27,13 +27,14 @@ def read_parquet(source: "SourceConfig", base: Path) -> Iterator[tuple[str, dict
                     index += 1
     except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
         raise DataError(
-            f"{path}: not a readable Parquet file: {_broken(path, error)}, at row {index}. Write or copy it "
-            "again, or say what it is (`reader`; pairs: the ending of the name)."
+            f"{path}: not a readable Parquet file: {_parquet_problem(path, error)}, at row "
+            f"{index}. Write or copy it again, or say what it is (`reader`; pairs: the ending of "
+            "the name)."
         ) from error
 
 
-def _broken(path: Path, error: Exception) -> str:
-    """Return what a file is that pyarrow cannot read: none of its kind, its beginning alone, or damaged."""
+def _parquet_problem(path: Path, error: Exception) -> str:
+    """Return why pyarrow cannot read a file: it is of another kind, truncated, or damaged."""
     content = path.read_bytes()
     if not content.startswith(b"PAR1"):
         return f"it begins with {content[:8]!r} instead of b'PAR1'"

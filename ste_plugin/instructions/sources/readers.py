@@ -1,4 +1,4 @@
-"""Readers: a place and a raw row for everything a file or data set holds, one at a time."""
+"""Readers: yield the raw rows of a file or data set, each with its place, one at a time."""
 
 import csv
 import re
@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.instructions.sources.files import NEEDS_EXTRA, located_text, readable
+from ste_plugin.instructions.sources.files import NEEDS_EXTRA, locate_text_file, wrap_read_errors
 from ste_plugin.instructions.sources.parquet import read_parquet
 from ste_plugin.storage.jsonl import parse_line
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
 
-Row = dict[str, Any]
+RawRow = dict[str, Any]
 
-Reader = Callable[["SourceConfig", Path], Iterator[tuple[str, Row]]]
+Reader = Callable[["SourceConfig", Path], Iterator[tuple[str, RawRow]]]
 """(settings, folder of the config) → (place for messages, raw row) pairs."""
 
 _BOM = b"\xef\xbb\xbf"
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a wrong byte
 
 
-class Malformed(dict[str, Any]):
-    """Stands in a reader's output for a line that cannot be a row, so that reading can go on.
+class MalformedRow(dict[str, Any]):
+    """Represents a malformed line in a reader's output, so that reading can continue.
 
     Whether it ends the run or is counted is decided by `on_bad_line`, in one place for all readers.
     """
@@ -35,93 +35,99 @@ class Malformed(dict[str, Any]):
         """The whole message: place, what was found, what was expected."""
 
 
-def read_jsonl(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:
-    """Yield a row for each non-empty line; a byte-order mark and CRLF are no matter."""
-    path = located_text(source, base)
+def read_jsonl(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:
+    """Yield a row for each non-empty line; a byte-order mark and CRLF are accepted."""
+    path = locate_text_file(source, base)
     if path.suffix == ".csv":
         raise DataError(
             f"{path}: expected JSON lines, found a name that ends in .csv. Set reader: csv."
         )
-    with readable(path), path.open("rb") as file:
+    with wrap_read_errors(path), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             text = line.removeprefix(_BOM) if number == 1 else line
             if text.strip():
-                yield f"{source.path}:{number}", _parsed(Path(source.path), number, text)
+                yield (
+                    f"{source.path}:{number}",
+                    _parse_or_malformed(Path(source.path), number, text),
+                )
 
 
-def _parsed(path: Path, number: int, line: bytes) -> Row:
+def _parse_or_malformed(path: Path, number: int, line: bytes) -> RawRow:
     try:
         return parse_line(path, number, line)
     except DataError as error:
-        return Malformed(str(error))
+        return MalformedRow(str(error))
 
 
-def read_csv(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:
-    """Yield a row of strings for each record below the header; empty lines are no records.
+def read_csv(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:
+    """Yield a row of strings for each record below the header; empty lines are skipped.
 
     The place is the line where a record starts, for quoted fields may hold line breaks.
     """
-    path = located_text(source, base)
-    # A wrong byte becomes a lone surrogate, so that it spoils its own record and not the file.
+    path = locate_text_file(source, base)
+    # A wrong byte becomes a lone surrogate, so that only its own record is malformed.
     with (
-        readable(path),
+        wrap_read_errors(path),
         path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
     ):
         lines = csv.reader(file, strict=True)
         header = _header(source.path, lines)
         start = lines.line_num + 1
-        while (fields := _next_fields(lines)) is not None:
+        while (fields := _next_record(lines)) is not None:
             place, start = f"{source.path}:{start}", lines.line_num + 1
             if fields:
                 yield place, _csv_row(place, header, fields)
 
 
 def _header(name: str, lines: Any) -> list[str]:
-    header = _next_fields(lines)
+    header = _next_record(lines)
     if header is None:
         return []
-    if isinstance(header, str) or not header or _NOT_UTF8.search("".join(header)):
-        found = (
-            header
-            if isinstance(header, str)
-            else "bytes that are not UTF-8"
-            if header
-            else "an empty line"
-        )
-        raise DataError(f"{name}:1: expected a CSV header in UTF-8, found {found}. Mend the file.")
-    twice = sorted({column for column in header if header.count(column) > 1})
-    if twice:
+    if isinstance(header, str):
+        raise _header_error(name, header)
+    if not header:
+        raise _header_error(name, "an empty line")
+    if _NOT_UTF8.search("".join(header)):
+        raise _header_error(name, "bytes that are not UTF-8")
+    repeated = sorted({column for column in header if header.count(column) > 1})
+    if repeated:
         raise DataError(
-            f"{name}:1: the header names {', '.join(map(repr, twice))} more than once; "
+            f"{name}:1: the header names {', '.join(map(repr, repeated))} more than once; "
             "expected each column once. Rename one of them."
         )
     return header
 
 
-def _next_fields(lines: Any) -> list[str] | str | None:
+def _header_error(name: str, problem: str) -> DataError:
+    return DataError(f"{name}:1: expected a CSV header in UTF-8, found {problem}. Fix the file.")
+
+
+def _next_record(lines: Any) -> list[str] | str | None:
     """Return the next record, what is wrong with it, or None at the end."""
     try:
         return next(lines, None)
     except csv.Error as error:
         if "field limit" in str(error):
-            return f"a field of more than {csv.field_size_limit():,} characters, as behind a quote that is never closed"
+            limit = f"{csv.field_size_limit():,}"
+            return f"a field of more than {limit} characters, as after a quote that is never closed"
         return f"broken quoting ({error})"
 
 
-def _csv_row(place: str, header: list[str], fields: list[str] | str) -> Row:
+def _csv_row(place: str, header: list[str], fields: list[str] | str) -> RawRow:
     if isinstance(fields, str):
-        return Malformed(f"{place}: not a CSV record: {fields}. Mend or remove it.")
+        return MalformedRow(f"{place}: not a CSV record: {fields}. Fix or remove it.")
     if _NOT_UTF8.search("".join(fields)):
-        return Malformed(f"{place}: expected UTF-8, found other bytes. Save the file as UTF-8.")
+        return MalformedRow(f"{place}: expected UTF-8, found other bytes. Save the file as UTF-8.")
     if len(fields) != len(header):
-        return Malformed(
+        return MalformedRow(
             f"{place}: expected {len(header)} fields as in the header, found {len(fields)}: "
-            f"{','.join(fields)[:60]!r}. Mend or remove the record; a comma inside a field needs quotes."
+            f"{','.join(fields)[:60]!r}. Fix or remove the record; a comma inside a field needs "
+            "quotes."
         )
     return dict(zip(header, fields, strict=True))
 
 
-def read_hub(source: "SourceConfig", base: Path) -> Iterator[tuple[str, Row]]:  # noqa: ARG001
+def read_hub(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:  # noqa: ARG001
     """Yield the rows of a data set as they stream in; places count from 0, as `datasets` does."""
     try:
         import datasets

@@ -297,8 +297,8 @@ ROWS = [
         run_with(privacy="{scrub: [phone], phone_regions: [UK]}"),
         RUN,
         2,
-        "privacy.phone_regions: no region 'UK'; expected two letters of ISO 3166 as US, GB (not "
-        "UK), DE.",
+        "privacy.phone_regions: no region 'UK'; expected two letters of ISO 3166, such as US, GB "
+        "(not UK), DE.",
     ),
     Row(
         "a backend that lm-eval has not",

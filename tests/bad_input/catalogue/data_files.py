@@ -47,7 +47,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:3: not a JSON object (unterminated string, at character 17); found "
-        '\'{"instruction": "Name a\'. Mend or remove the line.' + SKIP,
+        '\'{"instruction": "Name a\'. Fix or remove the line.' + SKIP,
     ),
     Row(
         "a JSON list in one line",
@@ -73,7 +73,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.txt:1: not a JSON object (expecting value, at character 1); found 'Name a "
-        "fruit.'. Mend or remove the line." + SKIP,
+        "fruit.'. Fix or remove the line." + SKIP,
     ),
     Row(
         "JSON lines with single quotes",
@@ -81,7 +81,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:1: not a JSON object (expecting property name enclosed in double "
-        "quotes, at character 2); found \"{'instruction': 'Name a fruit.'}\". Mend or remove the "
+        "quotes, at character 2); found \"{'instruction': 'Name a fruit.'}\". Fix or remove the "
         "line." + SKIP,
     ),
     Row(
@@ -98,7 +98,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:1: not a JSON object (not UTF-8 at byte 28: save the file in UTF-8); "
-        'found \'{"instruction": "Nenne ein �l."}\'. Mend or remove the line.' + SKIP,
+        'found \'{"instruction": "Nenne ein �l."}\'. Fix or remove the line.' + SKIP,
     ),
     Row(
         "JSON lines that are gzipped",
@@ -121,7 +121,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:3: not a JSON object (expecting value, at character 1); found 40 zero"
-        " bytes. Mend or remove the line." + SKIP,
+        " bytes. Fix or remove the line." + SKIP,
     ),
     Row(
         "a column of another name",
@@ -144,7 +144,7 @@ INSTRUCTIONS = [
         given(lines({"messages": [{"role": "assistant", "content": "Hi"}]}), form="openai"),
         GENERATE,
         3,
-        "instructions.jsonl:1: messages: no turn of the user among 1. Mend or remove it." + SKIP,
+        "instructions.jsonl:1: messages: no turn of the user among 1. Fix or remove it." + SKIP,
     ),
     Row(
         "an image in a turn",
@@ -155,7 +155,7 @@ INSTRUCTIONS = [
         GENERATE,
         3,
         "instructions.jsonl:1: messages: content: expected parts of type 'text' only, found dict "
-        "\"{'type': 'image_url'}\". Mend or remove it." + SKIP,
+        "\"{'type': 'image_url'}\". Fix or remove it." + SKIP,
     ),
     Row(
         "an instruction of spaces",
@@ -197,7 +197,7 @@ INSTRUCTIONS = [
         "instructions.jsonl: no instruction is left of 2 rows read (malformed line 2); expected "
         "at least one. Loosen `where`, correct `form` and `columns`, or give another file.\n"
         "The first bad line: instructions.jsonl:1: not a JSON object (expecting value, at "
-        "character 1); found 'a'. Mend or remove the line.",
+        "character 1); found 'a'. Fix or remove the line.",
     ),
     Row(
         "a reader that there is not",
@@ -222,7 +222,7 @@ INSTRUCTIONS = [
         ),
         GENERATE,
         3,
-        "a.csv:2: not a CSV record: broken quoting (unexpected end of data). Mend or remove it."
+        "a.csv:2: not a CSV record: broken quoting (unexpected end of data). Fix or remove it."
         + SKIP,
     ),
     Row(
@@ -230,7 +230,7 @@ INSTRUCTIONS = [
         given("instruction,category\nName a fruit, please.,food\n", "a.csv", reader="csv"),
         GENERATE,
         3,
-        "a.csv:2: expected 2 fields as in the header, found 3: 'Name a fruit, please.,food'. Mend"
+        "a.csv:2: expected 2 fields as in the header, found 3: 'Name a fruit, please.,food'. Fix"
         " or remove the record; a comma inside a field needs quotes." + SKIP,
     ),
     Row(
@@ -261,8 +261,8 @@ INSTRUCTIONS = [
         given("instruction\n" + "x" * 200_000 + "\n", "a.csv", reader="csv"),
         GENERATE,
         3,
-        "a.csv:2: not a CSV record: a field of more than 131,072 characters, as behind a quote "
-        "that is never closed. Mend or remove it." + SKIP,
+        "a.csv:2: not a CSV record: a field of more than 131,072 characters, as after a quote "
+        "that is never closed. Fix or remove it." + SKIP,
     ),
     Row(
         "JSON lines read as Parquet",
@@ -421,7 +421,7 @@ PAIRS = [
         measured("pairs.jsonl"),
         3,
         "{tmp}/pairs.jsonl:1: 'chosen' is no valid Unicode (surrogates not allowed at character "
-        "0). Mend or remove the row.",
+        "0). Fix or remove the row.",
     ),
     Row(
         "JSON lines named .json",
@@ -429,7 +429,7 @@ PAIRS = [
         measured("pairs.json"),
         3,
         "{tmp}/pairs.json: not JSON in UTF-8 (Extra data: line 2 column 1 (char 103)). One object"
-        " a line? Rename it to .jsonl.",
+        " per line? Rename it to .jsonl.",
     ),
     Row(
         "JSON of an object",
@@ -437,7 +437,7 @@ PAIRS = [
         measured("pairs.json"),
         3,
         "{tmp}/pairs.json: expected one JSON list of objects, found one dict. Write [{…}, {…}], "
-        "or one object a line into a file .jsonl.",
+        "or one object per line into a file .jsonl.",
     ),
     Row(
         "pairs as CSV without a column",

@@ -68,7 +68,7 @@ ROWS = [
         GENERATE,
         3,
         "{tmp}/run/run.yaml: expected the config that the run was started with, found other YAML."
-        " Put it back from a copy, or move the run's folder away and start anew.",
+        " Put it back from a copy, or move the run's folder away and start a new run.",
     ),
     Row(
         "no interpreter for axolotl",

@@ -164,14 +164,14 @@ REFUSED = [
     refused(
         "packing beside preferences",
         "packed.yaml",
-        "1 thing(s) to mend before training:\n  sample_packing: not with rl: dpo. Set it to false.",
+        "1 thing(s) to fix before training:\n  sample_packing: not with rl: dpo. Set it to false.",
         rl="dpo",
         sample_packing=True,
     ),
     refused(
         "weights for other losses",
         "losses.yaml",
-        "1 thing(s) to mend before training:\n  dpo_loss_weights: 1 weights for 2 loss type(s). Give one each.",
+        "1 thing(s) to fix before training:\n  dpo_loss_weights: 1 weights for 2 loss type(s). Give one each.",
         rl="dpo",
         dpo_loss_type=["sigmoid", "sft"],
         dpo_loss_weights=[1.0],
@@ -179,14 +179,14 @@ REFUSED = [
     refused(
         "a key that TRL has no more",
         "gone.yaml",
-        "1 thing(s) to mend before training:\n  rpo_alpha: gone from TRL. Write dpo_loss_type: [sigmoid, sft] and dpo_loss_weights: [1.0, 1.0].",
+        "1 thing(s) to fix before training:\n  rpo_alpha: gone from TRL. Write dpo_loss_type: [sigmoid, sft] and dpo_loss_weights: [1.0, 1.0].",
         rl="dpo",
         rpo_alpha=1.0,
     ),
     refused(
         "SimPO without its margin",
         "simpo.yaml",
-        "1 thing(s) to mend before training:\n  simpo_gamma: missing, and TRL has no default for it. Write simpo_gamma: 0.5 or what you want.",
+        "1 thing(s) to fix before training:\n  simpo_gamma: missing, and TRL has no default for it. Write simpo_gamma: 0.5 or what you want.",
         rl="simpo",
     ),
     refused(

@@ -164,7 +164,7 @@ ROWS = [
         "ste status run",
         3,
         "run/run.yaml: expected the config that the run was started with, found other YAML. Put "
-        "it back from a copy, or move the run's folder away and start anew.",
+        "it back from a copy, or move the run's folder away and start a new run.",
     ),
     Row(
         "an instruction to forget, unnamed",

@@ -110,15 +110,15 @@ def test_nothing_is_scrubbed_unless_asked_for():
     given = [instruction(text="a@b.de")]
     clean, report = scrub(given, PrivacyConfig())
     assert clean == given
-    assert report.told() == {"scrub": [], "instructions": 1, "touched": 0, "found": {}}
+    assert report.to_dict() == {"scrub": [], "instructions": 1, "touched": 0, "found": {}}
 
 
 def test_the_report_counts_by_kind_and_holds_no_value():
     texts = ["a@b.de, c@d.de", "91.198.174.192", "nothing"]
     _, report = scrub([instruction(text=t) for t in texts], EVERYTHING)
-    assert (report.instructions, report.touched) == (3, 2)
-    assert {k: n for k, n in report.found.items() if n} == {"email": 2, "ip": 1}
-    assert not re.search(r"@|91\.", json.dumps(report.told()))
+    assert (report.instructions, report.changed) == (3, 2)
+    assert {k: n for k, n in report.counts.items() if n} == {"email": 2, "ip": 1}
+    assert not re.search(r"@|91\.", json.dumps(report.to_dict()))
 
 
 def unnumbered(text: str) -> str:
@@ -160,7 +160,9 @@ def test_every_german_iban_is_found_and_none_with_a_wrong_check_digit(number):
 
 
 def test_a_region_that_there_is_not_is_refused():
-    with pytest.raises(ConfigError, match="no region 'XX'; expected two letters of ISO 3166 as US"):
+    with pytest.raises(
+        ConfigError, match="no region 'XX'; expected two letters of ISO 3166, such as US"
+    ):
         scrubbed("hello", PrivacyConfig(scrub=("phone",), phone_regions=("XX",)))
 
 
@@ -225,8 +227,11 @@ def test_a_run_never_holds_what_was_scrubbed(tiny_model, tmp_path):
     assert "Greet <EMAIL>." in texts
     assert read_json(run / "pool/done.json")["scrubbed"] == {"email": 1, "ip": 0}
     assert read_json(run / "pool/privacy.json") == {
-        "scrub": ["email", "ip"], "instructions": 42, "touched": 1, "found": {"email": 1, "ip": 0},
-    }  # fmt: skip
+        "scrub": ["email", "ip"],
+        "instructions": 42,
+        "touched": 1,
+        "found": {"email": 1, "ip": 0},
+    }
     holding = [p for p in run.rglob("*") if p.is_file() and b"quokka" in p.read_bytes()]
     assert holding == []
 
@@ -250,4 +255,4 @@ def test_real_instructions_raise_hardly_a_false_alarm():
     given = [instruction(text=row["instruction"]) for f in files for _, row in read_rows(f)]
     _, report = scrub(given, EVERYTHING)
     assert len(given) > 9000
-    assert report.found == {"key": 0, "email": 3, "iban": 0, "card": 0, "phone": 1, "ip": 1}
+    assert report.counts == {"key": 0, "email": 3, "iban": 0, "card": 0, "phone": 1, "ip": 1}

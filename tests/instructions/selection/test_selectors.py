@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ste_plugin.config import SelectionConfig
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.instructions.selection import SELECTORS, select
-from ste_plugin.instructions.selection.selectors import Selected, jaccard, shingles
+from ste_plugin.instructions.selection.selectors import SelectorResult, jaccard, shingles
 from ste_plugin.records import Instruction, content_key
 
 
@@ -19,7 +19,7 @@ def instruction(text: str = "Do it.", **fields: Any) -> Instruction:
     return Instruction(content_key("instruction", text), text, "a.jsonl:1", **fields)
 
 
-def chosen(name: str, pool: Sequence[Instruction], **fields: Any) -> Selected:
+def chosen(name: str, pool: Sequence[Instruction], **fields: Any) -> SelectorResult:
     return SELECTORS[name](pool, SelectionConfig(**fields))
 
 

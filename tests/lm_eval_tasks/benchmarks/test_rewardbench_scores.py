@@ -14,9 +14,9 @@ from ste_plugin.judging.choosing import parse_choice, parse_rating, render_choic
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench import SECTIONS, weight
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
 from ste_plugin.lm_eval_tasks.bootstrap import value_of
-from ste_plugin.lm_eval_tasks.choice_scores import read_replies, section_error, section_score
+from ste_plugin.lm_eval_tasks.choice_scores import score_choice, section_error, section_score
 from ste_plugin.lm_eval_tasks.figures import figures_of
-from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
+from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 
 PYTHON = os.environ.get("STE_REWARDBENCH_PYTHON", sys.executable)
 FUNCTIONS = """
@@ -69,14 +69,19 @@ def judged_at_random(seed):
         for subset, rows in subsets.items():
             skill = drawn.random()
             for i in range(rows):
-                a, b = (drawn.choices(["A", "B", None], [skill, 1 - skill, 0.1])[0] for _ in "ab")
+                said = [drawn.choices(["A", "B", None], [skill, 1 - skill, 0.1])[0] for _ in "AB"]
                 pairs.append(
                     JudgedPair(
-                        id=f"{subset}/{i}", subset=subset, prompt=f"{subset} {i}",
-                        verdict_a=a, verdict_b=b, forced_a=None, forced_b=None,
-                        chosen_chars=1, rejected_chars=2, section=section, weight=weight(subset),
+                        id=f"{subset}/{i}",
+                        subset=subset,
+                        prompt=f"{subset} {i}",
+                        orders=tuple(map(OrderVerdict, "AB", said)),
+                        chosen_chars=1,
+                        rejected_chars=2,
+                        section=section,
+                        weight=weight(subset),
                     )
-                )  # fmt: skip
+                )
     return pairs
 
 
@@ -85,7 +90,7 @@ def accuracy(pairs):
     right = {"A": {"A": 1, None: 0.5, "B": 0}, "B": {"B": 1, None: 0.5, "A": 0}}
     by_subset = {}
     for pair in pairs:
-        points = (right["A"][pair.verdict_a] + right["B"][pair.verdict_b]) / 2
+        points = sum(right[order.gold][order.own] for order in pair.orders) / 2
         by_subset.setdefault(pair.subset, []).append(points)
     return {subset: sum(points) / len(points) for subset, points in by_subset.items()}
 
@@ -139,7 +144,7 @@ def judged(row):
     right = row["num_correct"]
     texts = [f"answer {i}" for i in range(len(row["scores"]))]
     choice = Choice(f"Ties/{row['id']}", "Ties", row["id"], tuple(texts[:right]), tuple(texts[right:]))  # fmt: skip
-    return read_replies(choice, ["?" if s == -1 else f"[[{s}]]" for s in row["scores"]])
+    return score_choice(choice, ["?" if s == -1 else f"[[{s}]]" for s in row["scores"]])
 
 
 def test_ties_are_scored_as_in_the_rewardbench_package():
@@ -182,7 +187,7 @@ def test_the_error_of_plain_points_is_that_of_a_mean():
     right = "ABCD"[row.shown().index(0)]
     wrong = "ABCD"[row.shown().index(1)]
     rows = [
-        read_replies(
+        score_choice(
             Choice(row.id, "Math", f"p{i}", row.chosen, row.rejected),
             [f"[[{right if i % 4 else wrong}]]"],
         )
@@ -196,7 +201,7 @@ def test_the_error_of_plain_points_is_that_of_a_mean():
 
 def test_choosing_the_longest_shares_the_point_among_equals():
     row = Choice("Math/0", "Math", "p", ("right",), ("wrong", "w", "w!"))
-    assert read_replies(row, ["[[A]]"]).longest == 0.5
+    assert score_choice(row, ["[[A]]"]).longest == 0.5
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2
 from ste_plugin.lm_eval_tasks.replies import orders_shown
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
-from ste_plugin.storage.resources import shipped
+from ste_plugin.storage.resources import shipped_folder
 from tests.helpers.benchmark_rows import HIDDEN, in_folder
 from tests.helpers.scripted_judge import SCORED, asked, scripted, told
 
-NAMES = sorted(path.stem for path in shipped("tasks").glob("*.yaml"))
+NAMES = sorted(path.stem for path in shipped_folder("tasks").glob("*.yaml"))
 OF_PAIRS = [name for name in NAMES if name != "ste_rewardbench2"]
 ORDERS = "AB"
 
@@ -69,7 +69,7 @@ def evaluated(model, folder, tasks, **settings):
     with told(JudgeSettings(folder, "verdict", **settings)):
         found = lm_eval.simple_evaluate(
             model=model, tasks=tasks, apply_chat_template=True, bootstrap_iters=0,
-            task_manager=TaskManager(include_path=str(shipped("tasks")), include_defaults=False),
+            task_manager=TaskManager(include_path=str(shipped_folder("tasks")), include_defaults=False),
         )  # fmt: skip
     return {
         task: {key.removesuffix(",none"): value for key, value in metrics.items()}
@@ -243,7 +243,7 @@ def test_the_tags_cover_every_benchmark(folder):
 def test_every_yaml_is_a_task_of_its_own_name():
     from lm_eval.tasks import TaskManager
 
-    tasks = TaskManager(include_path=str(shipped("tasks")), include_defaults=False)
+    tasks = TaskManager(include_path=str(shipped_folder("tasks")), include_defaults=False)
     assert sorted(tasks.all_subtasks) == NAMES  # lm-eval 0.4.13 skips a broken YAML without a word
 
 
@@ -271,3 +271,13 @@ def test_a_prompt_of_four_that_the_backend_would_cut_is_refused(folder):
     with pytest.raises(DataError, match=r"rewardbench2: 19 of 19 .* do not fit"):
         evaluated(model, folder, ["ste_rewardbench2"], max_new_tokens=90)
     assert model.asked == []
+
+
+@pytest.mark.parametrize("task", ["ste_rewardbench", "ste_rewardbench2"])
+def test_openai_is_sent_no_setting_that_it_refuses(folder, task):
+    model = judge("perfect")
+    type(model).__name__ = "OpenAIChatCompletion"
+    evaluated(model, folder, [task])
+    settings = [set(generation) for _, generation in asked(model, "generate_until")]
+    assert settings
+    assert all(names.isdisjoint({"repetition_penalty", "top_k"}) for names in settings)

@@ -9,10 +9,10 @@ from pathlib import Path
 import yaml
 
 from ste_plugin.engines.identity import fingerprint
-from ste_plugin.storage.dataset_manifest import read_manifest, rows_of_rl
+from ste_plugin.storage.dataset_manifest import read_manifest, row_format_of_rl
 from ste_plugin.storage.durable import remove, sync_files, sync_folder
 from ste_plugin.storage.jsonl import replace_json
-from ste_plugin.storage.training_manifest import NAME, config_sha256, seal
+from ste_plugin.storage.training_manifest import NAME, config_sha256, digest_files
 
 PIECES, PAUSE_S = 6, 0.03
 
@@ -21,7 +21,7 @@ def main(path: Path) -> None:
     config = yaml.safe_load(path.read_text())
     output, base = Path(config["output_dir"]), Path(config["base_model"])
     data = read_manifest(Path(config["ste"]["manifest"]))
-    names = data.training_files(rows_of_rl(config.get("rl")))
+    names = data.training_files(row_format_of_rl(config.get("rl")))
     data.verify(*names)
     output.mkdir(parents=True, exist_ok=True)
     (output / "debug.log").write_text("training\n")
@@ -39,7 +39,7 @@ def main(path: Path) -> None:
         output / NAME,
         {
             "final": "merged",
-            "seal": seal(final),
+            "seal": digest_files(final),
             "config_sha256": config_sha256(config),
             "data_sha256": data.sha256(*names),
             "base_model": str(base),
