@@ -12,9 +12,12 @@ from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 
 def row(**changes):
     fields = {
-        "id": "p0", "subset": "s", "prompt": "Name a fruit.",
-        "chosen": "An apple.", "rejected": "A spade.",
-    }  # fmt: skip
+        "id": "p0",
+        "subset": "s",
+        "prompt": "Name a fruit.",
+        "chosen": "An apple.",
+        "rejected": "A spade.",
+    }
     return {key: value for key, value in (fields | changes).items() if value is not ...}
 
 

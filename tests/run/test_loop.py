@@ -199,9 +199,13 @@ def test_a_trained_judge_can_be_asked(finished):
 def test_a_benchmark_named_later_is_measured_for_every_judge_and_nothing_is_done_again(finished):
     folder, _ = finished
     row = {
-        "pair_id": "p0", "question": "Name a fruit.", "response_model": "gpt-4o", "label": "A>B",
-        "response_A": "An apple.", "response_B": "A spade.",
-    }  # fmt: skip
+        "pair_id": "p0",
+        "question": "Name a fruit.",
+        "response_model": "gpt-4o",
+        "label": "A>B",
+        "response_A": "An apple.",
+        "response_B": "A spade.",
+    }
     (folder / "judgebench.jsonl").write_text(json.dumps(row) + "\n")
     text = (folder / "ste.yaml").read_text()
     config = yaml.safe_load(text)
@@ -226,8 +230,14 @@ def report_with(number: int, acc_pc: float, acc: float = 0.5) -> IterationReport
 
 @pytest.mark.parametrize(
     ("both_orders", "keep", "best"),
-    [((0.0, 0.5, 0.6), "best", 2), ((0.0, 0.6, 0.5), "best", 1), ((0.7, 0.6, 0.5), "best", 0), ((0.7, 0.6, 0.5), "last", 2), ((0.5, 0.5, 0.5), "best", 0)],
-)  # fmt: skip
+    [
+        ((0.0, 0.5, 0.6), "best", 2),
+        ((0.0, 0.6, 0.5), "best", 1),
+        ((0.7, 0.6, 0.5), "best", 0),
+        ((0.7, 0.6, 0.5), "last", 2),
+        ((0.5, 0.5, 0.5), "best", 0),
+    ],
+)
 def test_a_worse_iteration_is_never_shipped_as_the_best(both_orders, keep, best):
     reports = [report_with(n, value) for n, value in enumerate(both_orders)]
     assert decide(reports, keep) == best

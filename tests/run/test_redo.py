@@ -118,8 +118,16 @@ def test_a_later_iteration_alone_cannot_take_a_setting_of_all(tiny_model, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "setting", ["iterations", "keep", "budget.max_minutes", "hosts.train.python", "judge.engine",
-                "evaluation.tasks", "judge.options.concurrency"],
-)  # fmt: skip
+    "setting",
+    [
+        "iterations",
+        "keep",
+        "budget.max_minutes",
+        "hosts.train.python",
+        "judge.engine",
+        "evaluation.tasks",
+        "judge.options.concurrency",
+    ],
+)
 def test_settings_on_which_nothing_depends_are_free_to_change(setting):
     assert first_stage(setting) is None

@@ -26,9 +26,24 @@ with atheris.instrument_imports(include=["ste_plugin", "yaml"]):
     from tests.helpers.oracles import labels, named_choice, official, rating, verdict
 
 WORDS = (
-    "[[A]]", "[[B]]", "[[C]]", "[[", "]]", "<think>", "</think>", "[[10]]", "[Answer A]", "[Instruction]",
-    "<|im_end|>", "</s>", "[INST]", "＜｜User｜＞", "［［Ａ］］", "\u200b", '{"category": "coding", "complexity": 4, "expected_words": 80}',
-)  # fmt: skip
+    "[[A]]",
+    "[[B]]",
+    "[[C]]",
+    "[[",
+    "]]",
+    "<think>",
+    "</think>",
+    "[[10]]",
+    "[Answer A]",
+    "[Instruction]",
+    "<|im_end|>",
+    "</s>",
+    "[INST]",
+    "＜｜User｜＞",
+    "［［Ａ］］",
+    "\u200b",
+    '{"category": "coding", "complexity": 4, "expected_words": 80}',
+)
 """Drawn into the input by bytes from 0xC0, which UTF-8 text rarely holds."""
 
 

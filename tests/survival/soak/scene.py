@@ -49,9 +49,17 @@ class Scene:
     """A folder with all that a run starts from."""
 
     def __init__(
-        self, folder: Path, seed: Path, *, stubs: bool, iterations: int = 2, texts: int = 24,
-        small: bool = False, pause_s: float = 0.004, **settings: Any,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        seed: Path,
+        *,
+        stubs: bool,
+        iterations: int = 2,
+        texts: int = 24,
+        small: bool = False,
+        pause_s: float = 0.004,
+        **settings: Any,
+    ) -> None:
         """`stubs`: axolotl, lm-eval and transformers are programs of the tests; `seed` is the seed judge.
 
         `small`: one training an iteration and one evaluation a judge. `pause_s`: what a few requests take.
@@ -79,7 +87,7 @@ class Scene:
             "dataset": {"sequence_len": 1024} | held_out,
             "training": {"recipe": ["sft.yaml"] if small else ["sft.yaml", "dpo.yaml"]},
             "evaluation": {"max_new_tokens": 8},
-        } | settings  # fmt: skip
+        } | settings
         self.write()
 
     def options(self, device: str) -> dict[str, Any]:
