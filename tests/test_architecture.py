@@ -24,7 +24,8 @@ LAYERS = (
     ("run", "forget"),
     ("hookspecs", "plugins.builtin", "testing", "cli", "demo", "__main__"),
 )
-"""The package in the order of the method: a module imports from its own layer and from those before it."""
+"""The package in the order of the method: a module imports from its own layer and from those before
+it."""
 
 HEAVY = (
     "torch",

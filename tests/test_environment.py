@@ -1,4 +1,5 @@
-"""How `make` comes to an environment on a machine that it does not know: which Python, and which installer."""
+"""How `make` comes to an environment on a machine that it does not know: which Python, and which
+installer."""
 
 import os
 import subprocess
@@ -18,7 +19,9 @@ esac
 echo "${{0##*/}} $*" >>{log}
 """
 UV = """#!/bin/sh
-[ "$1" != venv ] || {{ for folder; do :; done; /bin/mkdir -p "$folder/bin"; /bin/cp "{python}" "$folder/bin/python"; }}
+[ "$1" != venv ] || {{
+  for folder; do :; done; /bin/mkdir -p "$folder/bin"; /bin/cp "{python}" "$folder/bin/python"
+}}
 echo "uv $*" >>{log}
 """
 SHIM = '#!/bin/sh\necho "pyenv: ${0##*/}: command not found" >&2\nexit 127\n'

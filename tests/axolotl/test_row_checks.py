@@ -19,7 +19,8 @@ HEADED = (
     "{{ m['content'] | trim }}<|eot|>{% endfor %}"
     "{% if add_generation_prompt %}<|head|>assistant<|/head|>\n\n{% endif %}"
 )
-"""Headers, a BOS from the template as well as from the tokenizer, trimmed contents: as Llama 3 has it."""
+"""Headers, a BOS from the template as well as from the tokenizer, trimmed contents: as Llama 3 has
+it."""
 
 
 @cache

@@ -2,8 +2,9 @@
 
 `python -m tests.helpers.axolotl_runs CONFIG…` trains each config, its output in CONFIG's `.log`
 and the exit code that `python -m axolotl.cli.train CONFIG` would give in its `.rc`. The config
-`interrupted` gets a SIGINT after its first step; those named `validated…` are only read; those named
-`ranks_N` train in N processes, with the environment that torchrun gives them, by `judged_in_processes`.
+`interrupted` gets a SIGINT after its first step; those named `validated…` are only read; those
+named `ranks_N` train in N processes, with the environment that torchrun gives them, by
+`judged_in_processes`.
 """
 
 import atexit

@@ -1,4 +1,5 @@
-"""Small data sets with the columns of the published ones: good answers say so, for scripted judges."""
+"""Small data sets with the columns of the published ones: good answers say so, for scripted
+judges."""
 
 import json
 from pathlib import Path

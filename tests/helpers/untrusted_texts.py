@@ -1,4 +1,5 @@
-"""Hostile texts in any number, drawn by a seed: pieces that mean something, torn, nested and disguised."""
+"""Hostile texts in any number, drawn by a seed: pieces that mean something, torn, nested and
+disguised."""
 
 import json
 import random

@@ -1,4 +1,5 @@
-"""The figures of a pair judge, against cases worked out by hand and against judges known in full."""
+"""The figures of a pair judge, against cases worked out by hand and against judges known in
+full."""
 
 import json
 from dataclasses import replace

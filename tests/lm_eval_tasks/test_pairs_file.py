@@ -1,4 +1,5 @@
-"""Files of labelled pairs: what is read, and how every fault is told with its place and its cure."""
+"""Files of labelled pairs: what is read, and how every fault is told with its place and its
+cure."""
 
 import json
 

@@ -1,4 +1,5 @@
-"""Changed settings are refused with what they make obsolete, and redone on purpose beside the old output."""
+"""Changed settings are refused with what they make obsolete, and redone on purpose beside the old
+output."""
 
 import pytest
 import yaml

@@ -1,6 +1,7 @@
 """Inputs drawn by coverage: `python -m tests.security.fuzz replies|prompts|yaml -runs=1000000`.
 
-The options are libFuzzer's. An input that breaks a promise ends the run, and is left in a file crash-* of the working folder.
+The options are libFuzzer's. An input that breaks a promise ends the run, and is left in a file
+crash-* of the working folder.
 """
 
 import sys
@@ -76,7 +77,8 @@ def replies(data: bytes) -> None:
 
 
 def prompts(data: bytes) -> None:
-    """What is made plain stays so, keeps its length, and changes neither with the place nor the order."""
+    """What is made plain stays so, keeps its length, and changes neither with the place nor the
+    order."""
     text = text_of(data)
     plain = neutralise(text)
     assert neutralise(plain) == plain

@@ -1,4 +1,5 @@
-"""A data set asked of a server that fails three times in ten is the one that a perfect server gives."""
+"""A data set asked of a server that fails three times in ten is the one that a perfect server
+gives."""
 
 import hashlib
 import json

@@ -29,7 +29,8 @@ Files = dict[str, str | bytes | _Tiny | None]
 class Row:
     """One mistake.
 
-    In messages `{tmp}` stands for the folder, `{recipes}` for ours, and `{host}` for another library's words.
+    In messages `{tmp}` stands for the folder, `{recipes}` for ours, and `{host}` for another
+    library's words.
     """
 
     name: str

@@ -1,4 +1,5 @@
-"""RewardBench's scores: against the `rewardbench` package's own functions, and against arithmetic."""
+"""RewardBench's scores: against the `rewardbench` package's own functions, and against
+arithmetic."""
 
 import json
 import math
@@ -25,15 +26,20 @@ from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
 
-# The package's own source of these functions and tables, without importing torch, vLLM and fastchat.
+# The package's own source of these functions and tables, without importing torch, vLLM and
+# fastchat.
 found = importlib.util.find_spec("rewardbench")
 if found is None:
     sys.exit(3)
 space = {"math": math, "np": np, "Dataset": SimpleNamespace(from_dict=dict)}
-wanted = {"calculate_scores_per_section", "sample_stats", "process_single_model", "EXAMPLE_COUNTS", "SUBSET_MAPPING"}
+wanted = {
+    "calculate_scores_per_section", "sample_stats", "process_single_model", "EXAMPLE_COUNTS",
+    "SUBSET_MAPPING",
+}
 for file in ("constants.py", "utils.py"):
     for node in ast.parse((Path(found.origin).parent / file).read_text()).body:
-        names = {getattr(node, "name", "")} | {t.id for t in getattr(node, "targets", []) if isinstance(t, ast.Name)}
+        targets = [t for t in getattr(node, "targets", []) if isinstance(t, ast.Name)]
+        names = {getattr(node, "name", "")} | {t.id for t in targets}
         if names & wanted:
             exec(compile(ast.Module([node], []), file, "exec"), space)
 asked = json.load(sys.stdin)
@@ -58,7 +64,8 @@ def package(**asked):
     )
     if done.returncode == 3:
         pytest.skip(
-            "no `rewardbench` here: pip install --no-deps rewardbench numpy into an environment of its "
+            "no `rewardbench` here: pip install --no-deps rewardbench numpy into an environment "
+            "of its "
             "own and set STE_REWARDBENCH_PYTHON to its interpreter"
         )
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,5 @@
-"""A run to kill: its config, its instructions, its seed judge, and the environment it is started in."""
+"""A run to kill: its config, its instructions, its seed judge, and the environment it is started
+in."""
 
 import json
 import os
@@ -60,9 +61,11 @@ class Scene:
         pause_s: float = 0.004,
         **settings: Any,
     ) -> None:
-        """`stubs`: axolotl, lm-eval and transformers are programs of the tests; `seed` is the seed judge.
+        """`stubs`: axolotl, lm-eval and transformers are programs of the tests; `seed` is the seed
+        judge.
 
-        `small`: one training an iteration and one evaluation a judge. `pause_s`: what a few requests take.
+        `small`: one training an iteration and one evaluation a judge. `pause_s`: what a few
+        requests take.
         `settings` are laid over the config.
         """
         self._pause_s = pause_s
@@ -91,7 +94,8 @@ class Scene:
         self.write()
 
     def options(self, device: str) -> dict[str, Any]:
-        """Return an engine's options. Generator and judge say different devices: both work at once."""
+        """Return an engine's options. Generator and judge say different devices: both work at
+        once."""
         return {"asked": str(self.asked), "pause_s": self._pause_s, "device": device}
 
     def write(self) -> None:
@@ -131,7 +135,8 @@ class Scene:
 
 
 def folder_in_memory() -> "tempfile.TemporaryDirectory[str]":
-    """Return a folder on tmpfs, where syncs cost nothing and no inode number is used twice, or a usual one."""
+    """Return a folder on tmpfs, where syncs cost nothing and no inode number is used twice, or a
+    usual one."""
     place = "/dev/shm" if Path("/dev/shm").is_dir() else None
     return tempfile.TemporaryDirectory(dir=place)
 
