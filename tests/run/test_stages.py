@@ -77,8 +77,11 @@ def test_every_judged_pair_and_order_is_trained_on_or_left_out_for_a_reason(tiny
     path = written(tmp_path, tiny_model, judges=0.5)
     manifest = generated(path)
     counts = manifest["counts"]
-    left_out = sum(n for reason, n in manifest["drops"].items()
-                   if reason.startswith("dataset: ") and "rows" not in reason)  # fmt: skip
+    left_out = sum(
+        n
+        for reason, n in manifest["drops"].items()
+        if reason.startswith("dataset: ") and "rows" not in reason
+    )
     assert sum(counts["kept"].values()) + left_out == 2 * (
         counts["pairs"]["train"] + counts["pairs"]["dev"]
     )

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from ste_plugin.engines.model_folder import EXPECTED_MODEL
 from ste_plugin.engines.vllm.errors import suggest_fix, summarize_vllm_failure
 from ste_plugin.engines.vllm.reaper import Reaper
 from ste_plugin.errors import EngineError
+from ste_plugin.screen import redirect_output
 
 
 def load_llm(
@@ -82,17 +82,10 @@ def _redirect_output(log: Path) -> Iterator[None]:
     """Send what vLLM prints to its log: its processes' for good, our own until the block ends."""
     file = log.open("a", encoding="utf-8")
     _redirect_logging(file)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    originals = {number: os.dup(number) for number in (1, 2)}
     try:
-        for number in originals:
-            os.dup2(file.fileno(), number)
-        yield
+        with redirect_output(file):
+            yield
     finally:
-        for number, copy in originals.items():
-            os.dup2(copy, number)
-            os.close(copy)
         _redirect_logging(file)  # loading sets up vLLM's logging again
 
 
