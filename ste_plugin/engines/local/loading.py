@@ -103,14 +103,17 @@ def _load_parts(path: str, options: LocalOptions, dtype: str) -> tuple[Any, Any]
 
     base = adapter_base(Path(path))
     own = base is None or (Path(path) / "tokenizer_config.json").is_file()
-    shared: dict[str, Any] = {
-        "revision": options.revision,
-        "trust_remote_code": options.trust_remote_code,
-    }
-    tokenizer = AutoTokenizer.from_pretrained(path if own else base, **shared)
+    revision, trusted = options.revision, options.trust_remote_code
+    tokenizer = AutoTokenizer.from_pretrained(
+        path if own else base, revision=revision, trust_remote_code=trusted
+    )
     # other weights are pickles, which can run code when they are loaded
     model = AutoModelForCausalLM.from_pretrained(
-        base or path, dtype=dtype, use_safetensors=True, **shared
+        base or path,
+        dtype=dtype,
+        use_safetensors=True,
+        revision=revision,
+        trust_remote_code=trusted,
     )
     return tokenizer, model if base is None else _merge_adapter(model, path, len(tokenizer))
 
