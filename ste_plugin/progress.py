@@ -1,6 +1,5 @@
-"""What a person and a log see of long work: progress bars on a terminal, one line an event on disk."""
+"""What a person and a log see of long work: progress bars on a terminal, one line per event."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +19,24 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ste_plugin import screen
 from ste_plugin.storage.jsonl import encode_row, open_for_append
-from ste_plugin.text.redaction import hidden
+from ste_plugin.text.redaction import redact
 from ste_plugin.text.sanitize import escape_for_terminal
+
+
+def make_console(
+    *, stderr: bool = False, quiet: bool = False, pipe_width: int | None = None
+) -> Console:
+    """Return a console that prints text as it is, without markup or colours of its own.
+
+    `pipe_width`: columns where it is not a terminal; by default rich's choice.
+    """
+    file = screen.stderr() if stderr else screen.stdout()
+    console = Console(file=file, quiet=quiet, highlight=False, markup=False, emoji=False)
+    if pipe_width is not None and not console.is_terminal:
+        console.width = pipe_width
+    return console
 
 
 class Bar:
@@ -56,28 +70,40 @@ class ProgressReporter:
     @property
     def console(self) -> Console:
         """Return the console for people: standard error, so that pipes stay clean."""
-        return Console(stderr=True, quiet=self.quiet, highlight=False, markup=False, emoji=False)
+        return make_console(stderr=True, quiet=self.quiet)
 
     def say(self, text: str) -> None:
-        """Tell the person at the terminal one line; nothing in it can steer the terminal."""
-        self.console.print(escape_for_terminal(hidden(text)))
+        """Print one line for a person, without secrets and control characters."""
+        self.console.print(escape_for_terminal(redact(text)))
 
     def event(self, stage: str, **facts: Any) -> None:
         """Append one line to the run's events."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
         with open_for_append(self.events) as file:
             line = encode_row({"at": at, "stage": stage, **facts})
-            file.write(hidden(line.decode()).encode())
+            file.write(redact(line.decode()).encode())
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Bar]:
         """Show progress with rate and time left; nothing is drawn in a pipe."""
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or not screen.stderr().isatty():
             yield Bar(None, title, total)
             return
         columns = (
-            SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn(),
-        )  # fmt: skip
-        with Progress(*columns, console=self.console, transient=True) as progress:
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        shared = screen.is_shared()  # else rich would lead libraries' words back from their log
+        with Progress(
+            *columns,
+            console=self.console,
+            transient=True,
+            redirect_stdout=shared,
+            redirect_stderr=shared,
+        ) as progress:
             yield Bar(progress, escape_for_terminal(title), total)

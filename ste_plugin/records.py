@@ -95,7 +95,9 @@ class Instruction(Record, frozen=True):
     """One unlabelled user instruction."""
 
     key: str
+    """Of the text."""
     text: str
+    """What was asked."""
     source: str
     """Where it was read: a file or data set and the line or id in it."""
     category: str = ""
@@ -110,10 +112,15 @@ class ResponsePair(Record, frozen=True):
     """Two responses to one instruction, the first better than the second by construction."""
 
     key: str
+    """Of everything below."""
     instruction_key: str
+    """Which instruction was answered."""
     instruction: str
+    """Its text."""
     better: str
+    """The answer to it."""
     worse: str
+    """An answer that is worse on purpose."""
     strategy: str
     """How the worse response was made; it names the subset in reports."""
 
@@ -122,10 +129,13 @@ class Judgment(Record, frozen=True):
     """One sampled judgment of one pair, in one presentation order."""
 
     key: str
+    """Of the completion that it was read from."""
     pair_key: str
+    """Which pair was judged."""
     gold: Verdict = msgspec.field(name="better_is")
     """Letter under which the better response was shown."""
     sample_index: int
+    """Which sample of the prompt it is, from 0."""
     text: str
     """The whole reply, stripped; the training target if kept."""
     verdict: Verdict | None
@@ -143,5 +153,8 @@ class Drop(Record, frozen=True):
     """Something that a stage dropped, and why."""
 
     stage: str
+    """What was being made."""
     key: str
+    """Of that which was left out, as far as it had come."""
     reason: str
+    """Why, in words that reports count by."""

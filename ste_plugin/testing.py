@@ -58,7 +58,7 @@ class FakeEngine:
     def _generate(self, request: ChatRequest) -> tuple[str, bool]:
         """Return the reply, and whether it is complete."""
         greedy = request.sampling.temperature == 0
-        effective = request.sample(0) if greedy else request
+        effective = request.with_sample_index(0) if greedy else request
         text = self._reply(effective)
         if request.choices:
             drawn = request.choices[effective.seed % len(request.choices)]

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ste_plugin.axolotl import strategies
-from ste_plugin.axolotl.settings import STESettings
+from ste_plugin.axolotl.settings import AxolotlConfig, STESettings
 from ste_plugin.errors import ConfigError
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
-
-Config = Mapping[str, Any]
 
 TYPES = {
     "sft": "chat_template",
@@ -19,36 +17,45 @@ TYPES = {
 """Row format → axolotl's `type` of the data set."""
 
 
-def changes(cfg: Config, settings: STESettings, manifest: DatasetManifest) -> dict[str, Any]:
+def changes(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest) -> dict[str, Any]:
     """Return key → value of all that must be set in a config before axolotl validates it.
 
     Applied to its own result it changes nothing more.
     Raises: ConfigError where the user set one of the keys to something else.
     """
     rows = row_format_of_rl(cfg.get("rl"))
-    found = data_changes(cfg, settings, manifest, rows)
-    if rows == "kto" and settings.datasets != "off":
-        found["remove_unused_columns"] = unless_set(cfg, "remove_unused_columns", False, _KTO)
-    if rows == "grpo" and settings.datasets != "off":
-        key = "shuffle_merged_datasets"
-        found[key] = unless_set(cfg, key, False, _GRPO)
+    keys = data_changes(cfg, settings, manifest, rows)
+    if rows in _NEEDED and settings.datasets != "off":
+        key, value, why = _NEEDED[rows]
+        keys[key] = unless_set(cfg, key, value, why)
     if settings.select_best:
-        found["load_best_model_at_end"] = True  # axolotl's validation would make it false
-    return {key: value for key, value in found.items() if plain(cfg.get(key)) != value}
+        keys["load_best_model_at_end"] = True  # axolotl's validation would make it false
+    return {key: value for key, value in keys.items() if to_builtins(cfg.get(key)) != value}
 
 
-_KTO = "KTO reads the column `label`, which would be removed"
-_GRPO = "GRPO's reward for both orders of a pair needs them side by side in a batch"
+_NEEDED = {
+    "kto": (
+        "remove_unused_columns",
+        False,
+        "KTO reads the column `label`, which would be removed",
+    ),
+    "grpo": (
+        "shuffle_merged_datasets",
+        False,
+        "GRPO's reward for both orders of a pair needs them side by side in a batch",
+    ),
+}
+"""Row format → a key, the value it must have, and why."""
 
 
 def data_changes(
-    cfg: Config, settings: STESettings, manifest: DatasetManifest, rows: str
+    cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest, rows: str
 ) -> dict[str, Any]:
-    """Return the data sets to set.
+    """Return the keys that say which data sets to train and evaluate on.
 
-    `replace` takes the place of all that says what is trained and evaluated on: `datasets`,
-    `test_datasets` and `val_set_size`. `append` leaves the user's own as they are; held-out rows
-    join them where there are test data sets, or where nothing is held out yet.
+    `replace` sets them all: `datasets`, `test_datasets` and `val_set_size`. `append` leaves the
+    user's own as they are; held-out rows are added where there are test data sets, or where nothing
+    is held out yet.
     """
     if settings.datasets == "off":
         return {}
@@ -56,10 +63,10 @@ def data_changes(
     dev = [entry(manifest, f"{rows}-dev")] if manifest.count(f"{rows}-dev") else []
     if settings.datasets == "replace":
         return {"datasets": [train], "test_datasets": dev or None, "val_set_size": 0}
-    found: dict[str, Any] = {"datasets": joined(cfg.get("datasets"), [train])}
+    keys: dict[str, Any] = {"datasets": append_missing(cfg.get("datasets"), [train])}
     if cfg.get("test_datasets") or not cfg.get("val_set_size"):
-        found["test_datasets"] = joined(cfg.get("test_datasets"), dev) or None
-    return found
+        keys["test_datasets"] = append_missing(cfg.get("test_datasets"), dev) or None
+    return keys
 
 
 def entry(manifest: DatasetManifest, name: str) -> dict[str, Any]:
@@ -68,24 +75,25 @@ def entry(manifest: DatasetManifest, name: str) -> dict[str, Any]:
     return {"path": path, "ds_type": "json", "type": kind, "split": "train"}
 
 
-def joined(theirs: Any, ours: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return their entries and those of ours that are not among them yet."""
-    found = [plain(e) for e in theirs or []]
-    paths = {e.get("path") for e in found}
-    return found + [e for e in ours if e["path"] not in paths]
+def append_missing(entries: Any, added: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a config's entries, then those to add that are not among them yet."""
+    existing = [to_builtins(e) for e in entries or []]
+    paths = {e.get("path") for e in existing}
+    return existing + [e for e in added if e["path"] not in paths]
 
 
-def unless_set(cfg: Config, key: str, wanted: Any, why: str) -> Any:
+def unless_set(cfg: AxolotlConfig, key: str, wanted: Any, why: str) -> Any:
     """Return the value wanted. Raises: ConfigError where the user set another."""
     if cfg.get(key) not in (None, wanted):
         raise ConfigError(
-            f"{key}: found {cfg.get(key)!r}, but {why}. Remove the key, or set {key}: {str(wanted).lower()}."
+            f"{key}: found {cfg.get(key)!r}, but {why}. Remove the key, or set {key}: "
+            f"{str(wanted).lower()}."
         )
     return wanted
 
 
-def plain(value: Any) -> Any:
+def to_builtins(value: Any) -> Any:
     """Return a value with axolotl's dictionaries made plain ones."""
     if isinstance(value, Mapping):
-        return {k: plain(value[k]) for k in value if value[k] is not None}
-    return [plain(v) for v in value] if isinstance(value, list) else value
+        return {k: to_builtins(value[k]) for k in value if value[k] is not None}
+    return [to_builtins(v) for v in value] if isinstance(value, list) else value

@@ -1,6 +1,7 @@
-"""Runs in axolotl's environment: tells what axolotl and our plugin think of recipes.
+"""Runs in axolotl's environment: prints what axolotl and our plugin find wrong with recipes.
 
-`python -m ste_plugin.axolotl.check_recipes RECIPE…` prints `STE {"path": ["problem", …], …}`; with `--as-given`, of configs with the rows they name.
+`python -m ste_plugin.axolotl.check_recipes RECIPE…` prints `STE {"path": ["problem", …], …}`; with
+`--as-given`, of configs with the rows they name.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any
 from ste_plugin.axolotl.run_config import overlay
 from ste_plugin.dataset.row_formats import FORMATS, held_out_rows
 from ste_plugin.errors import SteError
-from ste_plugin.judging.builtin import FORMATS as judging_formats
+from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.judging.example import Example
 from ste_plugin.records import ORDERS, Judgment, ResponsePair
 from ste_plugin.storage.dataset_manifest import DatasetManifest, write_rows
@@ -23,7 +24,7 @@ from ste_plugin.text import safe_yaml
 # A recipe is checked for the GPU it is written for, not for the machine that checks it.
 _GPU = {"bf16": True, "fp8": True, "tf32": True, "n_gpu": 1, "n_node": 1}
 _GPU_NAME = {"compute_capability": "sm_90"}
-_FILLED = {"output_dir": "out"}
+_DEFAULTS = {"output_dir": "out"}
 
 
 def names_of(model: Any) -> set[str]:
@@ -36,10 +37,10 @@ def names_of(model: Any) -> set[str]:
     return names
 
 
-def unknown_keys(found: dict[str, Any], known: set[str], where: str) -> list[str]:
-    """Return a problem for every key that axolotl would drop without a word."""
+def unknown_keys(settings: dict[str, Any], known: set[str], where: str) -> list[str]:
+    """Return a problem for every key that axolotl would silently ignore."""
     problems = []
-    for key in found:
+    for key in settings:
         if key not in known:
             near = get_close_matches(str(key), known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -47,7 +48,7 @@ def unknown_keys(found: dict[str, Any], known: set[str], where: str) -> list[str
     return problems
 
 
-def registered(cfg: Any) -> Any:
+def register_plugins(cfg: Any) -> Any:
     """Register a config's plugins, and no other recipe's; return axolotl's schema with theirs.
 
     Raises: SteError where ours refuses the config.
@@ -63,14 +64,13 @@ def registered(cfg: Any) -> Any:
 
 def example_manifest(folder: Path) -> DatasetManifest:
     """Return the manifest of a data set of one pair, with rows for every training."""
-    judge_format = judging_formats["verdict"]
     pair = ResponsePair("pair", "instruction", "Name a fruit.", "An apple.", "A spade.", "example")
-    said = [Judgment(f"{v}", "pair", "A", 0, f"[[{v}]]", v, False) for v in ORDERS]
-    example = Example(pair, "A", judge_format, said[0], said[1])
+    right, wrong = (Judgment(f"{v}", "pair", "A", 0, f"[[{v}]]", v, False) for v in ORDERS)
+    example = Example(pair, "A", VERDICT, right, wrong)
     files = {f"{n}-{s}": rows(example) for n, rows in FORMATS.items() for s in ("train", "dev")}
-    files["judge-dev"] = held_out_rows(pair, judge_format)
+    files["judge-dev"] = held_out_rows(pair, VERDICT)
     entries = {name: write_rows(folder, name, rows) for name, rows in files.items()}
-    identity = {"name": judge_format.name, "version": judge_format.version}
+    identity = {"name": VERDICT.name, "version": VERDICT.version}
     return DatasetManifest(folder / "manifest.json", {"judge_format": identity, "files": entries})
 
 
@@ -101,25 +101,26 @@ def problems_of(path: Path, manifest: DatasetManifest | None) -> list[str]:
     recipe = safe_yaml.load(path.read_text(encoding="utf-8"))
     problems: list[str] = []
     try:
-        cfg = DictDefault(laid_over(recipe, manifest) if manifest else {**_FILLED, **recipe})
-        problems = unknown_keys(recipe, names_of(registered(cfg)), "") + dataset_problems(recipe)
+        cfg = DictDefault(as_a_run(recipe, manifest) if manifest else {**_DEFAULTS, **recipe})
+        known = names_of(register_plugins(cfg))
+        problems = unknown_keys(recipe, known, "") + dataset_problems(recipe)
         torch = {"torch_version": str(torch_version).partition("+")[0]}
         cfg = validate_config(cfg, capabilities={**_GPU, **_GPU_NAME}, env_capabilities=torch)
         if not manifest and not problems:
             check_own_rows(cfg)
     except ValidationError as error:
-        told = (": ".join([*(str(part) for part in e["loc"]), e["msg"]]) for e in error.errors())
-        return problems + list(told)
+        refused = [": ".join([*map(str, e["loc"]), e["msg"]]) for e in error.errors()]
+        return problems + refused
     except SteError as error:
         return [str(error)]
-    except ImportError as error:  # of a plugin, in axolotl 0.20 and later; before, ours tells it
+    except ImportError as error:  # of a plugin, in axolotl 0.20 and later; before, ours raises
         return [f"plugins: {error.name} cannot be imported"]
     except (ValueError, TypeError, NotImplementedError) as error:
         return [*problems, str(error)]
     return problems
 
 
-def laid_over(recipe: dict[str, Any], manifest: DatasetManifest) -> dict[str, Any]:
+def as_a_run(recipe: dict[str, Any], manifest: DatasetManifest) -> dict[str, Any]:
     """Return a recipe as a run would give it to axolotl."""
     return overlay(recipe, model="some/model", manifest=manifest, output=Path("out"), seed=0)
 
@@ -145,9 +146,9 @@ def main(paths: list[str]) -> None:
         answer({path: problems_of(Path(path), manifest) for path in paths})
 
 
-def answer(found: dict[str, list[str]]) -> None:
-    """Print the line that the asking process looks for."""
-    sys.stdout.write(f"\nSTE {json.dumps(found)}\n")
+def answer(problems: dict[str, list[str]]) -> None:
+    """Print the line that the calling process looks for."""
+    sys.stdout.write(f"\nSTE {json.dumps(problems)}\n")
 
 
 if __name__ == "__main__":

@@ -1,76 +1,89 @@
 """Combinations that axolotl or TRL would refuse late, or accept and get wrong."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from ste_plugin.axolotl.checkpoints import refuse_late_failures
-from ste_plugin.axolotl.settings import STESettings
+from ste_plugin.axolotl.settings import AxolotlConfig, STESettings
 from ste_plugin.errors import ConfigError
 from ste_plugin.storage.dataset_manifest import DatasetManifest
-
-Config = Mapping[str, Any]
 
 _PREFERENCE = ("dpo", "ipo", "orpo", "simpo", "kto")
 
 
-def check_config(cfg: Config, settings: STESettings, manifest: DatasetManifest) -> None:
+def check_config(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest) -> None:
     """Return if a config, our changes made, can be trained with.
 
-    Raises: ConfigError with every problem and its cure.
+    Raises: ConfigError with every problem and what to do about it.
     """
-    problems = [told for check in CHECKS for told in check(cfg)]
+    problems = [problem for check in CHECKS for problem in check(cfg)]
     problems += held_out_problems(cfg, settings, manifest)
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
-        raise ConfigError(f"{len(problems)} thing(s) to mend before training:\n{listed}")
+        raise ConfigError(f"{len(problems)} thing(s) to fix before training:\n{listed}")
     if settings.select_best:
         refuse_late_failures(cfg)
 
 
-def loss_problems(cfg: Config) -> Iterator[str]:
+def loss_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield what is wrong with DPO's losses and weights."""
     for key in ("rpo_alpha", "dpo_norm_loss"):
         if cfg.get(key) is not None:
-            yield f"{key}: gone from TRL. Write dpo_loss_type: [sigmoid, sft] and dpo_loss_weights: [1.0, {cfg[key]}]."
+            yield (
+                f"{key}: gone from TRL. Write dpo_loss_type: [sigmoid, sft] and dpo_loss_weights: "
+                f"[1.0, {cfg[key]}]."
+            )
     types, weights = cfg.get("dpo_loss_type"), cfg.get("dpo_loss_weights")
     if isinstance(types, str):
         types = [types]
-    if weights and len(types or ["sigmoid"]) != len(weights):
-        yield f"dpo_loss_weights: {len(weights)} weights for {len(types or ['sigmoid'])} loss type(s). Give one each."
+    n_types = len(types or ["sigmoid"])
+    if weights and n_types != len(weights):
+        yield f"dpo_loss_weights: {len(weights)} weights for {n_types} loss type(s). Give one each."
     if types and len(types) > 1 and not weights:
-        yield f"dpo_loss_weights: missing, so that each of {list(types)} weighs 1. Write dpo_loss_weights: [1.0, 1.5] or what you want."
+        yield (
+            f"dpo_loss_weights: missing, so that each of {list(types)} weighs 1. Write "
+            "dpo_loss_weights: [1.0, 1.5] or what you want."
+        )
     if types and len(types) > 1 and cfg.get("dpo_use_liger_kernel"):
         yield "dpo_use_liger_kernel: takes one loss type only. Remove it."
 
 
-def simpo_problems(cfg: Config) -> Iterator[str]:
-    """Yield what TRL's SimPO stumbles over at its first step (1.9)."""
+def simpo_problems(cfg: AxolotlConfig) -> Iterator[str]:
+    """Yield what makes TRL's SimPO fail at its first step (1.9)."""
     if cfg.get("rl") == "simpo" and cfg.get("simpo_gamma") is None:
-        yield "simpo_gamma: missing, and TRL has no default for it. Write simpo_gamma: 0.5 or what you want."
+        yield (
+            "simpo_gamma: missing, and TRL has no default for it. Write simpo_gamma: 0.5 or what "
+            "you want."
+        )
 
 
-def packing_problems(cfg: Config) -> Iterator[str]:
+def packing_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield what is wrong with sample packing."""
     if cfg.get("sample_packing") and cfg.get("rl"):
         yield f"sample_packing: not with rl: {cfg['rl']}. Set it to false."
 
 
-def sharding_problems(cfg: Config) -> Iterator[str]:
+def sharding_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield what FSDP2 refuses."""
     quantized = cfg.get("load_in_4bit") or cfg.get("load_in_8bit")
     sharded = cfg.get("fsdp_config") or cfg.get("fsdp")
     if sharded and quantized and cfg.get("rl") in _PREFERENCE:
-        yield f"fsdp_config: not with 4 or 8 bit weights and rl: {cfg['rl']}. Use adapter: lora in bf16, or deepspeed."
+        yield (
+            f"fsdp_config: not with 4 or 8 bit weights and rl: {cfg['rl']}. Use adapter: lora in "
+            "bf16, or deepspeed."
+        )
 
 
-def evaluation_problems(cfg: Config) -> Iterator[str]:
+def evaluation_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield evaluation that has nothing to evaluate on."""
     wants = [k for k in ("eval_steps", "evals_per_epoch", "early_stopping_patience") if cfg.get(k)]
     if wants and not cfg.get("test_datasets") and not cfg.get("val_set_size"):
-        yield f"{', '.join(wants)}: the manifest has no held-out rows to evaluate on. Remove these keys, or generate with a larger dataset.dev_fraction."
+        yield (
+            f"{', '.join(wants)}: the manifest has no held-out rows to evaluate on. Remove these "
+            "keys, or generate with a larger dataset.dev_fraction."
+        )
 
 
-CHECKS: tuple[Callable[[Config], Iterator[str]], ...] = (
+CHECKS: tuple[Callable[[AxolotlConfig], Iterator[str]], ...] = (
     loss_problems,
     simpo_problems,
     packing_problems,
@@ -80,12 +93,18 @@ CHECKS: tuple[Callable[[Config], Iterator[str]], ...] = (
 
 
 def held_out_problems(
-    cfg: Config, settings: STESettings, manifest: DatasetManifest
+    cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest
 ) -> Iterator[str]:
-    """Yield why the best checkpoint cannot be told from the others."""
+    """Yield why the best checkpoint cannot be chosen."""
     if not settings.select_best:
         return
     if not manifest.count("judge-dev"):
-        yield "ste.select_best: the manifest has no held-out pairs (judge-dev). Generate with a larger dataset.dev_fraction, or remove the key."
+        yield (
+            "ste.select_best: the manifest has no held-out pairs (judge-dev). Generate with a "
+            "larger dataset.dev_fraction, or remove the key."
+        )
     if not cfg.get("test_datasets") and not cfg.get("val_set_size"):
-        yield "ste.select_best: nothing is evaluated on during training. Give test_datasets or val_set_size, or remove the key."
+        yield (
+            "ste.select_best: nothing is evaluated on during training. Give test_datasets or "
+            "val_set_size, or remove the key."
+        )

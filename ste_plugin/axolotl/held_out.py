@@ -13,7 +13,7 @@ from ste_plugin.engines.chat import added_token, render_chat
 from ste_plugin.errors import ConfigError
 from ste_plugin.lm_eval_tasks.bootstrap import value_of
 from ste_plugin.lm_eval_tasks.figures import Figure
-from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
+from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.metrics import METRICS
 from ste_plugin.records import ORDERS, Verdict
 from ste_plugin.storage.dataset_manifest import DatasetManifest
@@ -45,11 +45,15 @@ def read_held_out(manifest: DatasetManifest, pairs: int) -> list[HeldOutPrompt]:
     rows = islice(manifest.rows("judge-dev"), pairs * len(ORDERS))
     return [
         HeldOutPrompt(
-            row["pair"], row["subset"], row["instruction"], row["better_is"],
-            tuple(Message(**turn) for turn in row["messages"]), row["opening"],
+            pair=row["pair"],
+            subset=row["subset"],
+            instruction=row["instruction"],
+            gold=row["better_is"],
+            messages=tuple(Message(**turn) for turn in row["messages"]),
+            opening=row["opening"],
         )
         for _, row in rows
-    ]  # fmt: skip
+    ]
 
 
 def figures(
@@ -57,25 +61,23 @@ def figures(
 ) -> dict[str, float]:
     """Return `judge_<metric>` for each of REPORTED that the verdicts define."""
     given = {(p.pair, p.gold): v for p, v in zip(prompts, verdicts, strict=True)}
-    judged = [
-        JudgedPair(p.pair, p.subset, p.instruction, given[p.pair, "A"], given[p.pair, "B"],
-                   None, None, 0, 0)
-        for p in prompts if p.gold == "A"
-    ]  # fmt: skip
-    figures = {m: Figure(METRICS[m]) for m in REPORTED}
-    found = {m: value_of(figure.term(pair) for pair in judged) for m, figure in figures.items()}
-    return {f"judge_{m}": value for m, value in found.items() if value is not None}
+    pairs = []
+    for prompt in (p for p in prompts if p.gold == "A"):
+        orders = tuple(OrderVerdict(gold, given[prompt.pair, gold]) for gold in ORDERS)
+        pairs.append(JudgedPair(prompt.pair, prompt.subset, prompt.instruction, orders, 0, 0))
+    values = {m: value_of(map(Figure(METRICS[m]).term, pairs)) for m in REPORTED}
+    return {f"judge_{m}": value for m, value in values.items() if value is not None}
 
 
 def in_batches(prompts: Sequence[HeldOutPrompt], size: int) -> Iterator[list[int]]:
-    """Yield the places of prompts in batches of like length, longest first."""
+    """Yield indices of prompts in batches of like length, longest first."""
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i].messages[-1].content))
     for start in range(0, len(order), size):
         yield order[start : start + size]
 
 
 def likelier_letter(model: Any, tokenizer: Any) -> Judge:
-    """Return a judge that reads the verdict off the likelier letter: one forward pass a batch."""
+    """Return a judge whose verdict is the likelier letter: one forward pass per batch."""
     keeps = "logits_to_keep" in signature(_inner(model).forward).parameters
 
     def judge(prompts: Sequence[HeldOutPrompt]) -> list[Verdict | None]:
@@ -85,19 +87,17 @@ def likelier_letter(model: Any, tokenizer: Any) -> Judge:
             [_letter(tokenizer, t, i, v) for v in ORDERS] for t, i in zip(texts, ids, strict=True)
         ]
         # padded on the right, which no attention kernel can mistake for packed sequences
-        width, pad = max(map(len, ids)), tokenizer.pad_token_id or 0
-        device = _device(model)
-        padded = torch.tensor([i + [pad] * (width - len(i)) for i in ids], device=device)
-        mask = torch.tensor([[1] * len(i) + [0] * (width - len(i)) for i in ids], device=device)
+        inputs = _padded(model, tokenizer, ids, right=True)
         last = [len(i) - 1 for i in ids]
-        places = sorted(set(last)) if keeps else list(range(width))
-        more = {"logits_to_keep": torch.tensor(places, device=device)} if keeps else {}
-        logits = model(input_ids=padded, attention_mask=mask, use_cache=False, **more).logits
-        found: list[Verdict | None] = []
+        positions = sorted(set(last)) if keeps else list(range(max(map(len, ids))))
+        if keeps:
+            inputs["logits_to_keep"] = torch.tensor(positions, device=_device(model))
+        logits = model(use_cache=False, **inputs).logits
+        verdicts: list[Verdict | None] = []
         for row, (end, (a, b)) in enumerate(zip(last, letters, strict=True)):
-            scores = logits[row, places.index(end)]
-            found.append("A" if scores[a] > scores[b] else "B")
-        return found
+            scores = logits[row, positions.index(end)]
+            verdicts.append("A" if scores[a] > scores[b] else "B")
+        return verdicts
 
     return judge
 
@@ -109,38 +109,51 @@ def written_verdict(
 
     def judge(prompts: Sequence[HeldOutPrompt]) -> list[Verdict | None]:
         ids = [_ids(tokenizer, render_chat(tokenizer, p.messages)) for p in prompts]
-        width, pad = max(map(len, ids)), tokenizer.pad_token_id or 0
-        device = _device(model)
         written = model.generate(
-            input_ids=torch.tensor([[pad] * (width - len(i)) + i for i in ids], device=device),
-            attention_mask=torch.tensor(
-                [[0] * (width - len(i)) + [1] * len(i) for i in ids], device=device
-            ),
-            max_new_tokens=max_new_tokens, do_sample=False, use_cache=True, pad_token_id=pad,
-            temperature=None, top_p=None, top_k=None,
-        )  # fmt: skip
-        texts = tokenizer.batch_decode(written[:, width:], skip_special_tokens=True)
-        return [parse(text) for text in texts]
+            **_padded(model, tokenizer, ids, right=False),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            use_cache=True,
+            pad_token_id=tokenizer.pad_token_id or 0,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+        )
+        replies = written[:, max(map(len, ids)) :]
+        return [parse(text) for text in tokenizer.batch_decode(replies, skip_special_tokens=True)]
 
     return judge
 
 
-def shared_out(count: int, rank: int, world: int) -> list[int]:
-    """Return the places that one of `world` processes does, as many as every other does.
+def share_of(count: int, rank: int, world: int) -> list[int]:
+    """Return the indices that one of `world` processes does, as many as every other does.
 
     With sharded weights every forward pass needs all processes, so that those who would have one
     fewer do one twice.
     """
-    most = -(-count // world)
-    return [(rank + n * world) % count for n in range(most)] if count else []
+    per_process = -(-count // world)
+    return [(rank + n * world) % count for n in range(per_process)] if count else []
 
 
-def merged(shares: Iterable[dict[int, Verdict | None]]) -> list[Verdict | None]:
+def merge_shares(shares: Iterable[dict[int, Verdict | None]]) -> list[Verdict | None]:
     """Return the verdicts of all processes in the order of the prompts."""
-    together: dict[int, Verdict | None] = {}
+    verdicts: dict[int, Verdict | None] = {}
     for share in shares:
-        together |= share
-    return [together[place] for place in sorted(together)]
+        verdicts |= share
+    return [verdicts[index] for index in sorted(verdicts)]
+
+
+def _padded(model: Any, tokenizer: Any, ids: Sequence[list[int]], *, right: bool) -> dict[str, Any]:
+    """Return a batch and its attention mask, padded to the longest on one side."""
+    width, pad = max(map(len, ids)), tokenizer.pad_token_id or 0
+
+    def pad_all(rows: Sequence[list[int]], filler: int) -> Any:
+        fillers = ([filler] * (width - len(row)) for row in rows)
+        padded = [r + f if right else f + r for r, f in zip(rows, fillers, strict=True)]
+        return torch.tensor(padded, device=_device(model))
+
+    mask = [[1] * len(row) for row in ids]
+    return {"input_ids": pad_all(ids, pad), "attention_mask": pad_all(mask, 0)}
 
 
 def _inner(model: Any) -> Any:
@@ -157,11 +170,12 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
 
 
 def _letter(tokenizer: Any, text: str, ids: list[int], letter: Verdict) -> int:
-    """Return the token of a letter right behind the text. Raises: ConfigError if it is not one token."""
+    """Return the token of a letter right behind the text. Raises: ConfigError if it is several."""
     token = added_token(ids, _ids(tokenizer, text + letter))
     if token is None:
         raise ConfigError(
-            f"{tokenizer.name_or_path}: its tokenizer does not write {letter!r} after {text[-12:]!r} as "
-            "one token of its own, so the two letters cannot be compared. Set ste.judge_by: generation."
+            f"{tokenizer.name_or_path}: its tokenizer does not write {letter!r} after "
+            f"{text[-12:]!r} as one token of its own, so the two letters cannot be compared. Set "
+            "ste.judge_by: generation."
         )
     return token

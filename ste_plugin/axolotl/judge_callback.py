@@ -16,9 +16,9 @@ from ste_plugin.axolotl.held_out import (
     figures,
     in_batches,
     likelier_letter,
-    merged,
+    merge_shares,
     read_held_out,
-    shared_out,
+    share_of,
     written_verdict,
 )
 from ste_plugin.axolotl.settings import STESettings
@@ -39,9 +39,14 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
     """
 
     def __init__(
-        self, trainer: Any, prompts: list[HeldOutPrompt], settings: STESettings, manifest: DatasetManifest,
-        *, alike: bool,
-    ) -> None:  # fmt: skip
+        self,
+        trainer: Any,
+        prompts: list[HeldOutPrompt],
+        settings: STESettings,
+        manifest: DatasetManifest,
+        *,
+        alike: bool,
+    ) -> None:
         self.trainer = trainer
         self.prompts = prompts
         self.settings = settings
@@ -54,7 +59,7 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         """Steps and loss, once the last step is done."""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Take away the completion manifest of an earlier training, which this one replaces."""
+        """Remove the manifest of an earlier training, which this one replaces."""
         if state.is_world_process_zero:
             remove(Path(args.output_dir) / training_manifest.NAME)
 
@@ -62,10 +67,10 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any
     ) -> None:
         """Measure beside the evaluation loss."""
-        found = {f"eval_{name}": value for name, value in self.measure().items()}
+        figures = {f"eval_{name}": value for name, value in self.measure().items()}
         if metrics is not None:
-            metrics.update(found)
-        self.trainer.log(dict(found))
+            metrics.update(figures)
+        self.trainer.log(dict(figures))
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Measure what will be saved: the last weights, or the best ones loaded again."""
@@ -81,32 +86,31 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         if not self.prompts:
             return {}
         rank, world = (0, 1) if self.alike else _processes()
-        mine = shared_out(len(self.prompts), rank, world)
-        judge = self.judge()
+        share = share_of(len(self.prompts), rank, world)
+        judge = self.load_judge()
         with evaluating(self.trainer):
-            found = self.judged(judge, mine)
-        self.last = figures(self.prompts, merged(_gathered(found, world)))
+            verdicts = self.judge_prompts(judge, share)
+        self.last = figures(self.prompts, merge_shares(_gather(verdicts, world)))
         return self.last
 
-    def judged(self, judge: Judge, places: list[int]) -> dict[int, Verdict | None]:
-        """Return place → verdict of some of the prompts."""
-        prompts = [self.prompts[place] for place in places]
-        found: dict[int, Verdict | None] = {}
+    def judge_prompts(self, judge: Judge, indices: list[int]) -> dict[int, Verdict | None]:
+        """Return index → verdict of some of the prompts."""
+        prompts = [self.prompts[index] for index in indices]
+        verdicts: dict[int, Verdict | None] = {}
         for batch in in_batches(prompts, self.settings.judge_batch_size):
-            verdicts = judge([prompts[i] for i in batch])
-            found |= {places[i]: v for i, v in zip(batch, verdicts, strict=True)}
-        return found
+            answers = judge([prompts[i] for i in batch])
+            verdicts |= {indices[i]: v for i, v in zip(batch, answers, strict=True)}
+        return verdicts
 
-    def judge(self) -> Judge:
+    def load_judge(self) -> Judge:
         """Return the way of judging that the settings ask for."""
         model, tokenizer = self.trainer.model, self.trainer.processing_class
         if self.settings.judge_by == "log_probabilities":
             return likelier_letter(model, tokenizer)
         judge_format = load_judge_format(self.manifest, self.settings)
-        longest = self.settings.judge_max_new_tokens or judge_format.max_new_tokens
-        return written_verdict(
-            self.trainer.accelerator.unwrap_model(model), tokenizer, judge_format.parse, longest
-        )
+        max_new_tokens = self.settings.judge_max_new_tokens or judge_format.max_new_tokens
+        unwrapped = self.trainer.accelerator.unwrap_model(model)
+        return written_verdict(unwrapped, tokenizer, judge_format.parse, max_new_tokens)
 
 
 def judge_callback(
@@ -136,7 +140,8 @@ def load_judge_format(manifest: DatasetManifest, settings: STESettings) -> Judge
     if judge_format.version != version:
         raise DataError(
             f"{manifest.path}: its prompts are in {version}, but the format {name!r} here is "
-            f"{judge_format.version}. Install the version that made them, or generate the data set again."
+            f"{judge_format.version}. Install the version that made them, or generate the data set "
+            "again."
         )
     return judge_format
 
@@ -159,9 +164,9 @@ def _processes() -> tuple[int, int]:
     return 0, 1
 
 
-def _gathered(found: Any, world: int) -> list[Any]:
+def _gather(share: Any, world: int) -> list[Any]:
     if world == 1:
-        return [found]
+        return [share]
     shares: list[Any] = [None] * world
-    distributed.all_gather_object(shares, found)
+    distributed.all_gather_object(shares, share)
     return shares

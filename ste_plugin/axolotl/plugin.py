@@ -16,7 +16,7 @@ from ste_plugin.axolotl.config_checks import check_config
 from ste_plugin.axolotl.row_checks import check_rows, check_tokens
 from ste_plugin.axolotl.settings import STESettings, read_settings
 from ste_plugin.engines.identity import fingerprint
-from ste_plugin.engines.model_folder import check_model, copy_tokenizer
+from ste_plugin.engines.model_folder import check_trained_model, copy_tokenizer
 from ste_plugin.errors import PluginError
 from ste_plugin.storage import training_manifest
 from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest, row_format_of_rl
@@ -90,27 +90,27 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         if not self.manifest.count("judge-dev"):
             LOG.warning("ste: %s has no held-out pairs to measure the judge on", self.manifest.path)
         self.callback = judge_callback(trainer, cfg, self.settings, self.manifest)
-        found = [self.callback]
+        callbacks = [self.callback]
         if cfg.rl and cfg.early_stopping_patience and self.settings.select_best:
             # axolotl adds it for SFT only (0.19)
-            found.append(EarlyStoppingCallback(cfg.early_stopping_patience))
-        return found
+            callbacks.append(EarlyStoppingCallback(cfg.early_stopping_patience))
+        return callbacks
 
     def post_train_unload(self, cfg: Any) -> None:
-        """Merge the adapter, check the model, and write the completion manifest last."""
+        """Merge the adapter, check the model, and write the training's manifest last."""
         if not is_main() or not self.callback.ended:
             return
         output = Path(cfg.output_dir)
-        final = merged(cfg) if cfg.adapter and self.settings.merge else output
+        final = merge(cfg) if cfg.adapter and self.settings.merge else output
         if not (cfg.adapter and not self.settings.merge):
-            check_model(final)
+            check_trained_model(final)
         sync_files(final)
         sync_folder(output.absolute().parent)
-        replace_json(output / training_manifest.NAME, self.completed(cfg, final))
+        replace_json(output / training_manifest.NAME, self.manifest_of(cfg, final))
         LOG.info("ste: the judge is in %s", final)
 
-    def completed(self, cfg: Any, final: Path) -> dict[str, Any]:
-        """Return the completion manifest."""
+    def manifest_of(self, cfg: Any, final: Path) -> dict[str, Any]:
+        """Return what the training's manifest says of a finished training."""
         base = Path(cfg.base_model)
         return {
             "final": str(final.relative_to(cfg.output_dir)),
@@ -128,18 +128,18 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
 
 
 def refuse_missing_plugins(cfg: Any) -> None:
-    """Raise PluginError for a plugin that did not import: axolotl logs that and trains without it."""
+    """Raise PluginError for a plugin that did not import: axolotl only logs that (0.19)."""
     loaded = PluginManager.get_instance().plugins
     missing = [name for name in cfg.get("plugins") or [] if name not in loaded]
     if missing:
         raise PluginError(
-            f"plugins: {', '.join(missing)} cannot be imported here; axolotl would train without (its "
-            "own message is above). Install it beside axolotl, or remove it from the config."
+            f"plugins: {', '.join(missing)} cannot be imported here; axolotl would train without "
+            "(its own message is above). Install it beside axolotl, or remove it from the config."
         )
 
 
-def merged(cfg: Any) -> Path:
-    """Return the folder of the model with its adapter merged, with the tokenizer of the training."""
+def merge(cfg: Any) -> Path:
+    """Merge the adapter; return the model's folder, with the tokenizer of the training."""
     from axolotl.cli.merge_lora import do_merge_lora
     from axolotl.utils.dict import DictDefault
 

@@ -1,4 +1,4 @@
-"""Checks of the rows themselves, before a GPU is touched: by their content, then by the tokenizer."""
+"""Checks of the rows themselves, before a GPU is used: by their content, then by the tokenizer."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,8 +8,9 @@ from ste_plugin.axolotl.strategies import prompt_text, reply_text
 from ste_plugin.errors import DataError
 from ste_plugin.storage.dataset_manifest import DatasetManifest
 
-Row = Mapping[str, Any]
-HasSubset = tuple[str, Row]
+TrainingRow = Mapping[str, Any]
+PlacedRow = tuple[str, TrainingRow]
+"""Where a row is (file:line), and the row."""
 
 COLUMNS: dict[str, dict[str, type]] = {
     "sft": {"messages": list},
@@ -20,12 +21,12 @@ COLUMNS: dict[str, dict[str, type]] = {
 """Row format → its columns and their types, beside those in ORIGIN."""
 ORIGIN: dict[str, type] = {"instruction": str, "pair": str, "better_is": str}
 
-MOST_OF_ONE_LETTER = 0.6
+MAX_SHARE_OF_A_LETTER = 0.6
 _TOKENIZED_AT_ONCE = 256
 
 
 def check_rows(manifest: DatasetManifest, rows: str) -> None:
-    """Return if the training rows are whole, stripped, balanced, and apart from all held-out ones.
+    """Return if the training rows are whole, stripped, balanced, and none is held out.
 
     Raises: DataError naming file and line, or the share, and what to do.
     """
@@ -36,16 +37,16 @@ def check_rows(manifest: DatasetManifest, rows: str) -> None:
         shown[row["pair"], row["better_is"]] = row["better_is"]
         if row["instruction"] in held_out:
             raise DataError(
-                f"{place}: its instruction {row['instruction']!r} is also among the held-out pairs, so "
-                "that nothing measured on them would count. Generate the data set again."
+                f"{place}: its instruction {row['instruction']!r} is also among the held-out "
+                "pairs, so that nothing measured on them would count. Generate the data set again."
             )
     letters = Counter(shown.values())
-    most, count = letters.most_common(1)[0]
-    if count > MOST_OF_ONE_LETTER * letters.total():
+    commoner, count = letters.most_common(1)[0]
+    if count > MAX_SHARE_OF_A_LETTER * letters.total():
         raise DataError(
-            f"{manifest.path}: in {count} of {letters.total()} training prompts the right letter is {most}; "
-            f"expected both letters, neither above {MOST_OF_ONE_LETTER:.0%}, or the judge learns the "
-            "letter. Generate the data set again, with balanced rows."
+            f"{manifest.path}: in {count} of {letters.total()} training prompts the right letter "
+            f"is {commoner}; expected both letters, neither above {MAX_SHARE_OF_A_LETTER:.0%}, or "
+            "the judge learns the letter. Generate the data set again, with balanced rows."
         )
 
 
@@ -55,7 +56,7 @@ def held_out_instructions(manifest: DatasetManifest) -> set[str]:
     return {row["instruction"] for name in names for _, row in manifest.rows(name)}
 
 
-def check_row(place: str, row: Row, rows: str) -> None:
+def check_row(place: str, row: TrainingRow, rows: str) -> None:
     """Return if a row has its columns, and replies that are neither empty nor loose.
 
     Raises: DataError naming file and line.
@@ -64,23 +65,25 @@ def check_row(place: str, row: Row, rows: str) -> None:
         if not isinstance(row.get(column), kind):
             found = type(row[column]).__name__ if column in row else f"columns {', '.join(row)}"
             raise DataError(
-                f"{place}: expected {column!r} to be {kind.__name__}, found {found}. This is not a row "
-                f"for {rows}; generate the data set again."
+                f"{place}: expected {column!r} to be {kind.__name__}, found {found}. This is not a "
+                f"row for {rows}; generate the data set again."
             )
     for reply in replies(row, rows):
         content = reply.get("content")
         if not isinstance(content, str):
             raise DataError(
-                f"{place}: a judgment without text (its content is {content!r}). Generate the data set again."
+                f"{place}: a judgment without text (its content is {content!r}). Generate the data "
+                "set again."
             )
         if not content or content != content.strip():
             raise DataError(
-                f"{place}: a judgment that is {'empty' if not content.strip() else 'not stripped'} "
-                f"({content[:40]!r}): templates that trim lose such a target. Generate the data set again."
+                f"{place}: a judgment that is {'not stripped' if content.strip() else 'empty'} "
+                f"({content[:40]!r}): templates that trim lose such a target. Generate the data "
+                "set again."
             )
 
 
-def replies(row: Row, rows: str) -> list[Mapping[str, str]]:
+def replies(row: TrainingRow, rows: str) -> list[Mapping[str, str]]:
     """Return the assistant turns that a row trains on."""
     if rows == "sft":
         return row["messages"][-1:] or [{}]
@@ -94,10 +97,10 @@ def check_tokens(manifest: DatasetManifest, rows: str, tokenizer: Any, sequence_
     """
     if not tokenizer.chat_template:
         raise DataError(
-            f"{tokenizer.name_or_path}: its tokenizer has no chat template, so nothing can be asked of "
-            "it as a chat. Set chat_template: chatml, or start from an instruction-tuned model."
+            f"{tokenizer.name_or_path}: its tokenizer has no chat template, so it cannot be asked "
+            "in a chat. Set chat_template: chatml, or start from an instruction-tuned model."
         )
-    batch: list[HasSubset] = []
+    batch: list[PlacedRow] = []
     for placed in manifest.rows(f"{rows}-train"):
         batch.append(placed)
         if len(batch) == _TOKENIZED_AT_ONCE:
@@ -106,26 +109,27 @@ def check_tokens(manifest: DatasetManifest, rows: str, tokenizer: Any, sequence_
     check_lengths(batch, rows, tokenizer, sequence_len)
 
 
-def check_lengths(batch: Sequence[HasSubset], rows: str, tokenizer: Any, sequence_len: int) -> None:
+def check_lengths(batch: Sequence[PlacedRow], rows: str, tokenizer: Any, sequence_len: int) -> None:
     """Raise DataError for a row that is too long, or starts with two BOS."""
-    found = [(place, text) for place, row in batch for text in texts(row, rows, tokenizer)]
-    if not found:
+    placed = [(place, text) for place, row in batch for text in texts(row, rows, tokenizer)]
+    if not placed:
         return
-    encoded = tokenizer([text for _, text in found], add_special_tokens=rows != "sft")["input_ids"]
-    for (place, _), ids in zip(found, encoded, strict=True):
+    encoded = tokenizer([text for _, text in placed], add_special_tokens=rows != "sft")["input_ids"]
+    for (place, _), ids in zip(placed, encoded, strict=True):
         if len(ids) > sequence_len:
             raise DataError(
-                f"{place}: {len(ids)} tokens, more than sequence_len {sequence_len}, so that the verdict "
-                "would be cut off. Raise sequence_len, or generate with that dataset.sequence_len."
+                f"{place}: {len(ids)} tokens, more than sequence_len {sequence_len}, so that the "
+                "verdict would be cut off. Raise sequence_len, or generate with that "
+                "dataset.sequence_len."
             )
         if ids.count(tokenizer.bos_token_id) > 1 and ids[:2] == [tokenizer.bos_token_id] * 2:
             raise DataError(
-                f"{place}: starts with two BOS tokens ({tokenizer.bos_token!r}), from the tokenizer and "
-                "from its chat template. Set another `chat_template:` without one."
+                f"{place}: starts with two BOS tokens ({tokenizer.bos_token!r}), from the "
+                "tokenizer and from its chat template. Set another `chat_template:` without one."
             )
 
 
-def texts(row: Row, rows: str, tokenizer: Any) -> Iterator[str]:
+def texts(row: TrainingRow, rows: str, tokenizer: Any) -> Iterator[str]:
     """Yield every text that a trainer makes of a row."""
     if rows == "sft":
         yield tokenizer.apply_chat_template(row["messages"], tokenize=False)

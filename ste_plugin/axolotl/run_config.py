@@ -1,4 +1,4 @@
-"""From a recipe to the config that axolotl gets: model, manifest, output folder and seed laid over it."""
+"""From a recipe to the config that axolotl gets, with model, manifest, output and seed set."""
 
 import copy
 from pathlib import Path
@@ -8,7 +8,7 @@ from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import ConfigError
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
 from ste_plugin.text import safe_yaml
-from ste_plugin.text.settings_errors import validated
+from ste_plugin.text.settings_errors import validate_settings
 
 PLUGIN = "ste_plugin.axolotl.STEPlugin"
 
@@ -35,10 +35,10 @@ def read_recipe(path: Path) -> dict[str, Any]:
         ("plugins", list, "a list ([a, b])"),
         ("ste", dict, "settings (key: value)"),
     ):
-        found = recipe.get(key)
-        if found is not None and not isinstance(found, kind):
+        value = recipe.get(key)
+        if value is not None and not isinstance(value, kind):
             raise ConfigError(
-                f"{path}: {key}: found {found!r}; expected {expected}. Correct it there."
+                f"{path}: {key}: found {value!r}; expected {expected}. Correct it there."
             )
     return recipe
 
@@ -46,7 +46,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
 def check_own_block(recipe: dict[str, Any], path: Path) -> None:
     """Raise ConfigError for a wrong key or value in a recipe's block `ste:`."""
     own = recipe.get("ste") or {}
-    validated(STESettings, {"manifest": "laid over later", **own}, f"{path}: ste")
+    validate_settings(STESettings, {"manifest": "set later", **own}, f"{path}: ste")
 
 
 def is_axolotl_config(path: Path) -> bool:
@@ -59,8 +59,8 @@ def overlay(
 ) -> dict[str, Any]:
     """Return the recipe with model, manifest, output folder and seed set; all else is its own.
 
-    Any axolotl config will do: one that does not name our plugin gets it. An adapter is merged. What
-    axolotl prepares lands beside `output`. Where no row was held out, evaluation goes.
+    Any axolotl config will do: one that does not name our plugin gets it. An adapter is merged.
+    What axolotl prepares lies beside `output`. Where no row was held out, nothing is evaluated.
     """
     config = copy.deepcopy(recipe)
     plugins = [p for p in config.get("plugins") or [] if p != PLUGIN]

@@ -1,4 +1,4 @@
-"""Training a judge with axolotl, as a subprocess: from a recipe and a manifest to a merged model."""
+"""Training a judge with axolotl, as a subprocess: a recipe and a manifest become a merged model."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from ste_plugin.config import HostConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.model_folder import refuse_pickles
 from ste_plugin.errors import DataError, HostError
-from ste_plugin.hosts.run_host import interpreter, require, run_host
+from ste_plugin.hosts.run_host import python_of, require_module, run_host
 from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest, row_format_of_rl
 from ste_plugin.storage.durable import move
 from ste_plugin.storage.jsonl import replace_bytes
@@ -38,10 +38,10 @@ def train(
 ) -> Path:
     """Return the folder of the model that a recipe makes of `model`, with any adapter merged.
 
-    Beside `output` lie `axolotl.yaml`, what axolotl was given, and `axolotl.log`, what it said.
-    `output/trained.json`, the completion manifest, is written last by our plugin inside axolotl;
-    where it tells of the same settings, rows and model, nothing is done. An unfinished training
-    starts over; a finished one of other making is moved aside.
+    Beside `output` lie `axolotl.yaml`, what axolotl was given, and `axolotl.log`, its output.
+    `output/trained.json`, the training's manifest, is written last by our plugin inside axolotl;
+    where it records the same settings, rows and model, nothing is done. An unfinished training
+    starts over; a finished one with other settings, rows or model is moved aside.
 
     Raises: ConfigError for a recipe that cannot be used, DataError for rows that changed or are
     missing, HostError where axolotl is not installed, refuses the recipe, or does not finish.
@@ -50,80 +50,82 @@ def train(
     data.verify(*data.training_files(row_format_of_rl(settings.get("rl"))))
     output = output.resolve()
     config = overlay(settings, model=model, manifest=data, output=output, seed=seed)
-    if final := finished(output, config, data):
+    if final := read_finished(output, config, data):
         return final
     refuse_pickles(Path(model))
-    require_host(interpreter(host))
+    require_host(python_of(host))
     _clear(output)
     _train(config, output, host)
-    final = finished(output, config, data)
+    final = read_finished(output, config, data)
     if final is None:
         raise HostError(
-            f"axolotl train: ended with exit code 0 but without {output / 'trained.json'} for these "
-            "settings and rows, as it does when interrupted, or when our plugin could not be loaded. "
-            f"{output} is not a trained judge. Run the same command again.\nLog: {log_of(output)}"
+            f"axolotl train: ended with exit code 0 but without {output / 'trained.json'} for "
+            "these settings and rows, as it does when interrupted, or when our plugin could not be "
+            f"loaded. {output} is not a trained judge. Run the same command again.\n"
+            f"Log: {log_of(output)}"
         )
     shutil.rmtree(config["dataset_prepared_path"], ignore_errors=True)
     return final
 
 
 def train_as_given(config: Path, arguments: Sequence[str] = ()) -> Path:
-    """Return the final model of `axolotl train CONFIG`, once its completion manifest is there.
+    """Return the final model of `axolotl train CONFIG`, once its manifest is written.
 
-    `arguments` go to axolotl as they are; what it says goes to the terminal.
-    Raises: HostError where axolotl fails, or ends without a fresh completion manifest.
+    `arguments` go to axolotl as they are; its output goes to the terminal.
+    Raises: HostError where axolotl fails, or ends without a new manifest.
     """
     output = Path(read_recipe(config).get("output_dir") or "model-out")
-    before = _written(output)
+    before = _written_at(output)
     command = [sys.executable, "-m", "axolotl.cli.main", "train", str(config), *arguments]
     code = subprocess.run(command, check=False).returncode
     final = find_trained_model(output)
-    if code or final is None or _written(output) == before:
+    if code or final is None or _written_at(output) == before:
         raise HostError(
-            f"axolotl train {config}: ended with exit code {code} and without a new {output / NAME}: "
-            "failed, interrupted, or our plugin was not loaded (its words are above). There is no "
-            "trained judge."
+            f"axolotl train {config}: ended with exit code {code} and without a new "
+            f"{output / NAME}: failed, interrupted, or our plugin was not loaded (its output is "
+            "above). There is no trained judge."
         )
     return final
 
 
-def _written(output: Path) -> int | None:
-    done = output / NAME
-    return done.stat().st_mtime_ns if done.is_file() else None
+def _written_at(output: Path) -> int | None:
+    manifest = output / NAME
+    return manifest.stat().st_mtime_ns if manifest.is_file() else None
 
 
 def require_host(python: str) -> str:
-    """Return axolotl's version in an environment that has our plugin, too.
+    """Return axolotl's version in an environment that also has our plugin.
 
     Raises: HostError naming what is missing there and the command that installs it.
     """
-    version = require(python, "axolotl", INSTALL)
-    require(python, "ste_plugin", "pip install ste-plugin")
+    version = require_module(python, "axolotl", INSTALL)
+    require_module(python, "ste_plugin", "pip install ste-plugin")
     return version
 
 
-def finished(output: Path, config: Mapping[str, Any], data: DatasetManifest) -> Path | None:
+def read_finished(output: Path, config: Mapping[str, Any], data: DatasetManifest) -> Path | None:
     """Return the final model of a training in `output` with these settings, rows and base model."""
     done = read_training_manifest(output)
     if done is None:
         return None
     base = Path(config["base_model"])
-    who = {"base_fingerprint": fingerprint(base)} if base.is_dir() else {"base_model": str(base)}
+    model = {"base_fingerprint": fingerprint(base)} if base.is_dir() else {"base_model": str(base)}
     same_rows = data.sha256(*done["data_sha256"]) == done["data_sha256"]
-    same = {"config_sha256": config_sha256(config), **who}.items() <= done.items()
+    same = {"config_sha256": config_sha256(config), **model}.items() <= done.items()
     return find_trained_model(output) if same and same_rows else None
 
 
 def log_of(output: Path) -> Path:
-    """Return where axolotl's own words about a training go."""
+    """Return where axolotl's output goes."""
     return output.parent / "axolotl.log"
 
 
 def _train(config: dict[str, Any], output: Path, host: HostConfig) -> None:
-    written = output.parent / "axolotl.yaml"
-    replace_bytes(written, yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode())
+    config_path = output.parent / "axolotl.yaml"
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    replace_bytes(config_path, text.encode())
     log_of(output).unlink(missing_ok=True)
-    # what a killed training was preparing may be half of it
+    # a killed training may have left half of it
     shutil.rmtree(config["dataset_prepared_path"], ignore_errors=True)
     env = {"AXOLOTL_DO_NOT_TRACK": "1", "AXOLOTL_LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1"}
     # on a CPU that other work shares, spinning OpenMP threads make a step several times slower
@@ -131,24 +133,24 @@ def _train(config: dict[str, Any], output: Path, host: HostConfig) -> None:
     if Path(config["base_model"]).is_dir():
         env["HF_HUB_OFFLINE"] = "1"
     run_host(
-        [interpreter(host), "-m", "axolotl.cli.train", str(written)],
+        [python_of(host), "-m", "axolotl.cli.train", str(config_path)],
         env=env,
         log=log_of(output),
         timeout_minutes=host.timeout_minutes,
-        what=f"axolotl train {written}",
+        what=f"axolotl train {config_path}",
     )
 
 
 def _clear(output: Path) -> None:
-    """Make room for a training: a finished one moves aside, an unfinished one goes.
+    """Clear a training's folder: a finished one moves aside, an unfinished one is deleted.
 
     Raises: DataError where `output` holds something else.
     """
     if not output.exists() or not any(output.iterdir()):
         return
-    done = output / NAME
-    if done.is_file():
-        name = hashlib.sha256(done.read_bytes()).hexdigest()[:8]
+    manifest = output / NAME
+    if manifest.is_file():
+        name = hashlib.sha256(manifest.read_bytes()).hexdigest()[:8]
         move(output, output.with_name(f"{output.name}.was-{name}"))
     elif any((output / name).exists() for name in _MADE_BY_AXOLOTL):
         shutil.rmtree(output)

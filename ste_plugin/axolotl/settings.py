@@ -8,25 +8,29 @@ from pydantic import BaseModel
 
 from ste_plugin.config import Positive, Strict
 from ste_plugin.errors import ConfigError
-from ste_plugin.text.settings_errors import validated
+from ste_plugin.text.settings_errors import validate_settings
+
+AxolotlConfig = Mapping[str, Any]
+"""An axolotl config: a mapping that answers every missing key with None, or a plain one."""
 
 
 class STESettings(Strict):
-    """What to learn from a data set of judgments, and how to watch it being learnt."""
+    """What to learn from a data set of judgments, and how to measure progress."""
 
     manifest: Path
     """`dataset/manifest.json` of a run's iteration; relative to where axolotl is started."""
     datasets: Literal["replace", "append", "off"] = "replace"
-    """Train on its rows alone, mix them with the data sets already there, or leave those as they are."""
+    """Train on its rows alone, add them to the data sets already there, or leave those as is."""
     select_best: Literal["judge_acc", "judge_acc_pc"] | None = None
-    """Keep the checkpoint with the best of: accuracy, or right in both orders, on held-out pairs."""
+    """Keep the checkpoint with the best accuracy, or right-in-both-orders, on held-out pairs."""
     merge: bool = True
     """Merge an adapter when training ends."""
     judge_by: Literal["log_probabilities", "generation"] = "log_probabilities"
-    """Read the held-out verdict off the likelier letter, or let the judge write its judgment."""
+    """Take the likelier letter as the held-out verdict, or let the judge write its judgment."""
     judge_pairs: Positive = 200
-    """Measure on at most so many held-out pairs, each in both orders."""
+    """Measure on at most this many held-out pairs, each in both orders."""
     judge_batch_size: Positive = 8
+    """Prompts at once while it is measured."""
     judge_max_new_tokens: Positive | None = None
     """For `generation`; by default what the judge format says."""
     plugins: tuple[str, ...] = ()
@@ -39,7 +43,7 @@ class STEArgs(BaseModel):
     ste: STESettings | None = None
 
 
-def read_settings(cfg: Mapping[str, Any]) -> STESettings:
+def read_settings(cfg: AxolotlConfig) -> STESettings:
     """Return the settings in a config's `ste:` block.
 
     Raises: ConfigError naming the unknown or wrong key and the nearest right one.
@@ -51,4 +55,4 @@ def read_settings(cfg: Mapping[str, Any]) -> STESettings:
             "ste:\n  manifest: runs/NAME/iter-01/dataset/manifest.json"
         )
     # axolotl's own dictionaries answer every missing key with None
-    return validated(STESettings, {key: raw[key] for key in raw}, "ste")
+    return validate_settings(STESettings, {key: raw[key] for key in raw}, "ste")

@@ -1,7 +1,7 @@
-"""How axolotl's preference trainers get our rows: templated text with one BOS, and nothing cut off it.
+"""How axolotl's preference trainers get our rows: templated text with one BOS, nothing cut off.
 
-axolotl 0.19 finds a strategy of others only as a function of a top-level module, so that the plugin
-enters this one under the name MODULE: `type: ste_strategies.dpo`.
+axolotl 0.19 finds a strategy of others only as a function of a top-level module, so the plugin
+registers this one under the name MODULE: `type: ste_strategies.dpo`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -76,8 +76,8 @@ def reply_text(tokenizer: Any, messages: Sequence[Turn], reply: Turn) -> str:
     )
     if not whole.startswith(prompt) or reply["content"] not in whole[len(prompt) :]:
         raise DataError(
-            "The tokenizer's chat template does not put a reply right behind the prompt that it asks "
-            f"with: expected …{prompt[-40:]!r} and then the judgment, found …"
+            "The tokenizer's chat template does not put a reply right behind the prompt that it "
+            f"asks with: expected …{prompt[-40:]!r} and then the judgment, found …"
             f"{whole[max(0, len(prompt) - 40) : len(prompt) + 40]!r}. Set another `chat_template:`."
         )
     return whole[len(prompt) :].rstrip()

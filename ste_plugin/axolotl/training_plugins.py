@@ -13,7 +13,7 @@ IGNORED = -100
 
 
 class SeededAdapter(BasePlugin):  # type: ignore[misc]
-    """Draws a new adapter's weights by the recipe's `seed`; axolotl 0.19 draws them anew each time."""
+    """Draws a new adapter's weights by the recipe's `seed`, which axolotl 0.19 does not."""
 
     def pre_lora_load(self, cfg: Any, model: Any) -> None:
         """Seed every generator just before the adapter is made."""
@@ -32,7 +32,7 @@ class TargetLogits(BasePlugin):  # type: ignore[misc]
     """
 
     def post_model_load(self, cfg: Any, model: Any) -> None:
-        """Make the model skip them, if its forward can."""
+        """Make the model leave them out, if its forward can."""
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
         if "logits_to_keep" in inspect.signature(inner.forward).parameters and not cfg.rl:
             model.register_forward_pre_hook(_only_targets, with_kwargs=True)

@@ -1,13 +1,13 @@
 """The command `ste`: thin wrappers; what they do lives in the modules they call."""
 
-from ste_plugin.cli.stopping import be_stoppable, begun, tell_and_exit
+from ste_plugin.cli.stopping import exit_stopped, handle_signals, raised
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command; a signal ends it soon, and it says how to go on."""
-    be_stoppable()
+    """Run the command; a signal ends it soon, and it says how to resume."""
+    handle_signals()
     try:
         from ste_plugin.cli.entry_point import main as run
 
@@ -15,6 +15,6 @@ def main() -> None:
     except BaseException as error:
         # an extension that is just being imported turns what a signal raises into an error of its own
         finished = isinstance(error, SystemExit) and not error.code
-        if begun and not finished:
-            tell_and_exit(begun[0])
+        if raised and not finished:
+            exit_stopped(raised[0])
         raise

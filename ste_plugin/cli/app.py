@@ -1,6 +1,7 @@
 """The command object, and the only ways in which commands print."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ste_plugin import __version__
-from ste_plugin.text.redaction import hidden
+from ste_plugin import __version__, screen
+from ste_plugin.text.redaction import redact
 from ste_plugin.text.sanitize import escape_for_terminal
 
 if TYPE_CHECKING:
@@ -26,12 +27,17 @@ app = typer.Typer(
 
 def safe(text: str) -> str:
     """Return a text that steers no terminal and holds no secret: all that commands print goes through it."""
-    return escape_for_terminal(hidden(text))
+    return escape_for_terminal(redact(text))
 
 
 def say(text: object, *, err: bool = False) -> None:
     """Print a text for people."""
-    typer.echo(safe(str(text)), err=err)
+    typer.echo(safe(str(text)), file=screen.stderr() if err else screen.stdout())
+
+
+def say_error(text: str) -> None:
+    """Print an error, in red on a terminal."""
+    typer.secho(safe(text), err=True, fg="red" if sys.stderr.isatty() else None)
 
 
 def show(value: Any) -> None:
@@ -40,15 +46,15 @@ def show(value: Any) -> None:
 
 
 @contextmanager
-def opened(config: Path, named: Sequence[Path], **how: Any) -> "Iterator[RunContext]":
+def open_run(config: Path, named: Sequence[Path], **how: Any) -> "Iterator[RunContext]":
     """Open a run; plugins that its config lists must have been named on the command line, too."""
     from ste_plugin.plugins.manager import require_named_plugins
-    from ste_plugin.run import open_run
+    from ste_plugin.run import open_run as run_opening
     from ste_plugin.storage.config_file import read_config
 
     listed = [config.resolve().parent / path for path in read_config(config).plugins]
     require_named_plugins(listed, named, str(config), "--plugin {}")
-    with open_run.opened(config, named, **how) as context:
+    with run_opening.open_run(config, named, **how) as context:
         yield context
 
 

@@ -1,6 +1,7 @@
 """`axolotl ste-doctor` and `axolotl ste-run`: our commands through axolotl's own."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ def ste_doctor(config: Path) -> None:
     """Check an axolotl config with our plugin, or a run's config, before a GPU is touched."""
     from ste_plugin.cli.about import doctor
 
-    _answering(lambda: doctor(config))
+    _run_plainly(lambda: doctor(config))
 
 
 @click.command("ste-run", context_settings=_Rest)
@@ -34,13 +35,13 @@ def ste_run(context: click.Context, config: Path) -> None:
     from ste_plugin.cli.running import run
 
     if is_axolotl_config(config):
-        _answering(lambda: say(f"Judge: {train_as_given(config, context.args)}"))
+        _run_plainly(lambda: say(f"Judge: {train_as_given(config, context.args)}"))
     else:
-        _answering(lambda: run(config))
+        _run_plainly(lambda: run(config))
 
 
-def _answering(command) -> None:  # type: ignore[no-untyped-def]
-    """Run a command of ours; its errors are told plainly and give their own exit code."""
+def _run_plainly(command: Callable[[], object]) -> None:
+    """Run a command of ours; its errors are printed plainly and give their own exit code."""
     try:
         command()
     except SteError as error:

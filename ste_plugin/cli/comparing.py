@@ -8,7 +8,7 @@ import typer
 from ste_plugin.cli.app import app, say, show
 from ste_plugin.cli.running import Json
 
-Judge = Annotated[
+JudgePath = Annotated[
     Path,
     typer.Argument(
         help="A run (its best iteration), an iteration, an evaluation or its results.json, "
@@ -18,21 +18,24 @@ Judge = Annotated[
 
 
 @app.command()
-def compare(first: Judge, second: Judge, as_json: Json = False) -> None:
+def compare(first: JudgePath, second: JudgePath, as_json: Json = False) -> None:
     """Compare two judges pair by pair on every evaluation that both have."""
-    from ste_plugin.evaluation.compare import compare as compared
+    from ste_plugin.evaluation import compare as judges
 
-    done, refused = compared(first, second)
+    comparisons, refused = judges.compare(first, second)
     if as_json:
-        told = {name: found.to_dict() for name, found in done.items()}
-        show({"first": str(first), "second": str(second), "evaluations": told, "refused": refused})
+        shown = {name: comparison.to_dict() for name, comparison in comparisons.items()}
+        show({"first": str(first), "second": str(second), "evaluations": shown, "refused": refused})
         return
     say(f"first: {first}\nsecond: {second}")
-    for name, found in done.items():
-        say(f"\n{name}: {found.n} labelled pairs")
-        for metric, d in (("accuracy", found.acc), ("right in both orders", found.acc_pc)):
+    for name, comparison in comparisons.items():
+        say(f"\n{name}: {comparison.n} labelled pairs")
+        for metric, d in (
+            ("accuracy", comparison.acc),
+            ("right in both orders", comparison.acc_pc),
+        ):
             interval = f"  [{d.interval[0]:+.3f}, {d.interval[1]:+.3f}]" if d.interval else ""
             say(f"  {metric:<21} {d.first:.3f} → {d.second:.3f}  {d.difference:+.3f}{interval}")
-        say(f"  {found.sentence()}")
+        say(f"  {comparison.sentence()}")
     for name, why in refused.items():
         say(f"\n{name}: not compared, {why}.")

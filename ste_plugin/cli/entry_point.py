@@ -4,11 +4,9 @@ import sys
 import traceback
 from typing import NoReturn
 
-import typer
-
 # each adds its commands to `app`
 from ste_plugin.cli import about, comparing, fitting, forgetting, measuring, running  # noqa: F401
-from ste_plugin.cli.app import app, safe, say
+from ste_plugin.cli.app import app, say, say_error
 from ste_plugin.errors import SteError
 from ste_plugin.storage.durable import is_about_storage, write_error
 
@@ -28,5 +26,5 @@ def main() -> None:
 
 
 def _fail(error: SteError) -> NoReturn:
-    typer.secho(safe(f"ste: {error}"), err=True, fg="red" if sys.stderr.isatty() else None)
+    say_error(f"ste: {error}")
     sys.exit(error.exit_code)

@@ -20,59 +20,66 @@ Dry = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
 
 @app.command()
 def forget(
-    run: Run, match: Match = "", regex: Regex = "", key: Key = "", dry_run: Dry = False,
-    plugin: Plugin = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    run: Run,
+    match: Match = "",
+    regex: Regex = "",
+    key: Key = "",
+    dry_run: Dry = False,
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
     """Take an instruction and everything made of it out of a run; name the models that saw it."""
     from dataclasses import asdict
 
-    from ste_plugin.forget import ForgetQuery, open_run, read_run
-    from ste_plugin.forget import forget as forgotten
+    from ste_plugin import forget as forgetting
     from ste_plugin.plugins.manager import require_named_plugins
+    from ste_plugin.run.open_run import open_existing
 
-    wanted = ForgetQuery.read(match, regex, key)
-    config, base = read_run(run)
+    query = forgetting.ForgetQuery.read(match, regex, key)
+    config, base = forgetting.read_run(run)
     require_named_plugins(
         [base / path for path in config.plugins], plugin or [], str(run), "--plugin {}"
     )
-    with open_run(config, base, plugin or []) as context:
-        told = forgotten(context, wanted, dry=dry_run)
-    show({"dry_run": dry_run, **asdict(told)}) if as_json else _tell(told, dry_run)
+    with open_existing(config, base, plugin or []) as context:
+        report = forgetting.forget(context, query, dry=dry_run)
+    show({"dry_run": dry_run, **asdict(report)}) if as_json else _say_report(report, dry_run)
 
 
-def _tell(told: "ForgetReport", dry: bool) -> None:
-    """Say what went, what cannot be mended, and what is left to the user."""
-    if not (told.keys or told.removed):
+def _say_report(report: "ForgetReport", dry: bool) -> None:
+    """Say what went, what cannot be undone, and what is left to the user."""
+    if not (report.keys or report.removed):
         say("No instruction of this run or of its sources matches: nothing to forget.")
         return
     would = "would be forgotten" if dry else "forgotten"
-    found = (
-        ", ".join(f"{n} {kind}" for kind, n in told.removed.items()) or "nothing was left of them"
+    removed = ", ".join(f"{n} {kind}" for kind, n in report.removed.items())
+    say(
+        f"{len(report.keys)} instructions {would}; taken out: "
+        f"{removed or 'nothing was left of them'}."
     )
-    say(f"{len(told.keys)} instructions {would}; taken out: {found}.")
-    if told.by_answers:
+    if report.by_answers:
         say(
-            f"{len(told.by_answers)} of them do not match themselves, but what was made of them does."
+            f"{len(report.by_answers)} of them do not match themselves, but what was made of them "
+            "does."
         )
-    if told.models:
-        say("Models trained on them, whose weights cannot be mended:")
-        _list(told.models)
+    if report.models:
+        say("Models trained on them, whose weights cannot be changed back:")
+        _list(report.models)
         say(
-            "Train again without them: ste run CONFIG --from train, then delete these folders (they "
-            "are kept in old-N). Withdraw copies that were given away."
+            "Train again without them: ste run CONFIG --from train, then delete these folders "
+            "(they are kept in old-N). Withdraw copies that were given away."
         )
-    if told.sources:
+    if report.sources:
         say("Your own files still hold them (not touched; this run leaves them out from now on):")
-        _list(told.sources)
-    for source in told.unread:
-        say(f"Not looked into: {source}")
-    if told.quoted:
-        say("Files of the run that still quote them, to be looked at by you:")
-        _list(told.quoted)
+        _list(report.sources)
+    for source in report.unread:
+        say(f"Not searched: {source}")
+    if report.quoted:
+        say("Files of the run that still quote them, for you to check:")
+        _list(report.quoted)
     if not dry:
         say(
-            "Outside the run, caches may hold copies: Hugging Face's datasets (HF_DATASETS_CACHE, by "
-            "default ~/.cache/huggingface/datasets), and your backups."
+            "Outside the run, caches may hold copies: Hugging Face's datasets (HF_DATASETS_CACHE, "
+            "by default ~/.cache/huggingface/datasets), and your backups."
         )
 
 

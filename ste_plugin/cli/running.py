@@ -1,12 +1,17 @@
 """Commands that work on a run: init, run, generate, train, eval, status, demo."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ste_plugin.cli.app import app, say, show
 from ste_plugin.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ste_plugin.context import IterationReport
+    from ste_plugin.run.redo import Redo
 
 Config = Annotated[Path, typer.Argument(help="The run's YAML; `ste init` writes one.")]
 Plugin = Annotated[
@@ -25,8 +30,8 @@ From = Annotated[
     ),
 ]
 
-_COLUMNS_AT_MOST = 8
-"""Kinds of pairs in a table; of more, as in RewardBench, report.md tells."""
+_MAX_COLUMNS = 8
+"""Kinds of pairs in a table; where there are more, as in RewardBench, they are in report.md."""
 
 
 @app.command()
@@ -34,36 +39,37 @@ def init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("ste.yaml"),
 ) -> None:
     """Write a commented starter config."""
-    from ste_plugin.run.starter import STARTER
+    from ste_plugin.run.starter import starter
     from ste_plugin.storage.durable import make_folder
 
     if path.exists():
         raise ConfigError(f"{path}: exists already; give another name: `ste init other.yaml`.")
     make_folder(path.parent)
-    path.write_text(STARTER, encoding="utf-8")
+    path.write_text(starter(), encoding="utf-8")
     say(f"Wrote {path}. Edit it, then: ste run {path}")
 
 
 @app.command()
 def run(
-    config: Config, plugin: Plugin = None, as_json: Json = False, from_stage: From = None,
+    config: Config,
+    plugin: Plugin = None,
+    as_json: Json = False,
+    from_stage: From = None,
     iteration: Number = None,
-) -> None:  # fmt: skip
+) -> None:
     """Do the whole loop, or what is left of it: generate, train, evaluate, decide."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.run import loop
 
-    with opened(
-        config, plugin or [], quiet=as_json, redo=redo_of(from_stage, iteration)
-    ) as context:
-        reports = loop.run(context)
-        tell(context.folder.root, reports, as_json)
+    redo = redo_of(from_stage, iteration)
+    with open_run(config, plugin or [], quiet=as_json, redo=redo) as context:
+        show_report(context.folder.root, loop.run(context), as_json)
 
 
-def redo_of(stage: str | None, iteration: int | None) -> Any:
+def redo_of(stage: str | None, iteration: int | None) -> "Redo | None":
     """Return what is to be redone, or None.
 
-    Raises: ConfigError for a stage that there is not, or an iteration without a stage.
+    Raises: ConfigError for an unknown stage, or an iteration without a stage.
     """
     from ste_plugin.run.redo import STAGES, Redo
 
@@ -77,11 +83,10 @@ def redo_of(stage: str | None, iteration: int | None) -> Any:
     return Redo(stage, 1 if iteration is None else iteration)
 
 
-def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type-arg]
+def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool) -> None:
     """Print a finished run's tables, or its report as JSON."""
-    from rich.console import Console
-
     from ste_plugin.evaluation import report as tables
+    from ste_plugin.progress import make_console
     from ste_plugin.storage.config_file import read_run_yaml
     from ste_plugin.storage.jsonl import read_json
 
@@ -89,13 +94,11 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
     if as_json:
         show(report)
         return
-    console = Console(
-        highlight=False, markup=False, emoji=False, width=None if Console().is_terminal else 132
-    )
+    console = make_console(pipe_width=132)
     names = [n for n in reports[0].evaluations if all(n in r.evaluations for r in reports)]
     for name in [n for n in names if n != "dev"] or names:
         console.print(tables.iterations_table(reports, name))
-        if 1 < len(reports[0].evaluations[name]["subsets"]) <= _COLUMNS_AT_MOST:
+        if 1 < len(reports[0].evaluations[name]["subsets"]) <= _MAX_COLUMNS:
             console.print(tables.strategies_table(reports, name))
         if share := tables.easy_share(reports[0], name):
             console.print(share, soft_wrap=True)
@@ -103,9 +106,10 @@ def tell(root: Path, reports: list, as_json: bool) -> None:  # type: ignore[type
     console.print(tables.pool_cost(read_json(root / "pool" / "done.json")), soft_wrap=True)
     console.print(tables.verdict_on(reports, report["best"], report["keep"]), soft_wrap=True)
     console.print(f"Judge: {report['model']}", soft_wrap=True)
-    form = read_run_yaml(root / "run.yaml").judging.format
+    judge_format = read_run_yaml(root / "run.yaml").judging.format
     console.print(
-        f"Use it:  ste judge {report['model']} --format {form} --instruction '…' --a '…' --b '…'",
+        f"Use it:  ste judge {report['model']} --format {judge_format} --instruction '…' --a '…' "
+        "--b '…'",
         soft_wrap=True,
     )
     console.print(f"Every metric: {root}/iter-*/report.md", soft_wrap=True)
@@ -116,11 +120,11 @@ def generate(
     config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
 ) -> None:
     """Make the next iteration's data set: pool, judgments, rows, manifest."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import next_iteration
 
-    with opened(config, plugin or [], quiet=as_json) as context:
+    with open_run(config, plugin or [], quiet=as_json) as context:
         number = next_iteration(context) if iteration is None else iteration
         manifest = stages.generate(context, number, stages.next_stage(context, number))
     show({"iteration": number, "manifest": str(manifest)}) if as_json else say(manifest)
@@ -131,11 +135,11 @@ def train(
     config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
 ) -> None:
     """Train the next iteration's judge with axolotl, merged and checked."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import next_iteration
 
-    with opened(config, plugin or [], quiet=as_json) as context:
+    with open_run(config, plugin or [], quiet=as_json) as context:
         number = next_iteration(context) if iteration is None else iteration
         model = stages.train(context, number, stages.next_stage(context, number))
     show({"iteration": number, "model": str(model)}) if as_json else say(model)
@@ -148,13 +152,13 @@ def status(
     """Show what of a run is done, and what comes next."""
     from ste_plugin.run.status import read_status
 
-    found = read_status(folder)
+    progress = read_status(folder)
     if as_json:
-        show(found)
+        show(progress)
         return
-    for stage in found["stages"]:
+    for stage in progress["stages"]:
         say(f"{'done' if stage['done'] else 'open':>5}  {stage['stage']}  {stage['told']}")
-    say(f"next: {found['next']}")
+    say(f"next: {progress['next']}")
 
 
 @app.command()
@@ -163,10 +167,14 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Make a judge from a 135M model on this machine: two iterations, no GPU, about 20 minutes."""
-    from ste_plugin.cli.app import opened
+    from ste_plugin.cli.app import open_run
     from ste_plugin.demo import prepare_demo
     from ste_plugin.run import loop
+    from ste_plugin.screen import log_libraries
+    from ste_plugin.storage.durable import make_folder
 
-    config = prepare_demo(folder)
-    with opened(config, [], quiet=as_json) as context:
-        tell(context.folder.root, loop.run(context), as_json)
+    make_folder(folder)
+    with log_libraries(folder / "libraries.log"):
+        config = prepare_demo(folder, lambda text: say(text, err=True))
+        with open_run(config, [], quiet=as_json) as context:
+            show_report(context.folder.root, loop.run(context), as_json)

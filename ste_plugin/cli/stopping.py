@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: the command ends soon, leaves nothing running, and says how to go on."""
+"""Ctrl-C, SIGTERM and a closed terminal end the command soon, with nothing left running."""
 
 import os
 import select
@@ -8,25 +8,27 @@ import threading
 from types import FrameType
 from typing import NoReturn
 
+from ste_plugin import screen
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PATIENCE_S = 3.0
-"""How long tidying up may take; a second signal ends it at once. What is on disk needs none of it."""
-_TOLD = b"ste: stopped. Run the same command again to go on: what is done is kept.\n"
+GRACE_S = 3.0
+"""How long cleaning up may take; a second signal ends it at once. Files on disk do not need it."""
+_RESUME_HINT = b"ste: stopped. Run the same command again to resume: what is done is kept.\n"
 
 
 class Stopped(BaseException):
-    """Raised in the main thread by a signal: no KeyboardInterrupt, which typer would take for its own."""
+    """Raised in the main thread by a signal; typer would take a KeyboardInterrupt for its own."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
 
 
-begun: list[Stopped] = []
-"""What was raised, if it was."""
+raised: list[Stopped] = []
+"""What a signal raised, if one did."""
 
 
-def be_stoppable() -> None:
+def handle_signals() -> None:
     """Let signals raise Stopped from here on, and end the process where that takes too long.
 
     A signal that this process was started to ignore (`nohup`, `&` in a script) stays ignored.
@@ -35,44 +37,45 @@ def be_stoppable() -> None:
     os.set_blocking(writer, False)
     # written to at once, even while the main thread is in a long call that lets no handler run
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_watch, args=(reader,), daemon=True).start()
+    threading.Thread(target=_end_after_grace, args=(reader,), daemon=True).start()
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _raise)
 
 
-def tell_and_exit(stopped: Stopped) -> NoReturn:
-    """Say how to go on, and exit as shells expect: 130 for Ctrl-C, 143 for SIGTERM."""
-    os.write(2, _TOLD)
+def exit_stopped(stopped: Stopped) -> NoReturn:
+    """Say how to resume, and exit as shells expect: 130 for Ctrl-C, 143 for SIGTERM."""
+    os.write(screen.stderr_descriptor(), _RESUME_HINT)
     sys.exit(128 + stopped.number)
 
 
 def _raise(number: int, _: FrameType | None) -> NoReturn:
     for other in SIGNALS:
         if signal.getsignal(other) == _raise:
-            signal.signal(other, _pass)  # _watch sees to further ones
-    begun.append(Stopped(number))
-    raise begun[0]
+            signal.signal(other, _ignore)  # the thread handles further ones
+    raised.append(Stopped(number))
+    raise raised[0]
 
 
-def _pass(*_: object) -> None:
+def _ignore(*_: object) -> None:
     return
 
 
-def _watch(reader: int) -> None:
+def _end_after_grace(reader: int) -> None:
     """End the process some seconds after the first signal, or at the second."""
     number = os.read(reader, 1)[0]
     while number not in SIGNALS:
         number = os.read(reader, 1)[0]
-    select.select([reader], [], [], PATIENCE_S)
+    select.select([reader], [], [], GRACE_S)
     _end_children()
-    show_cursor = b"\x1b[?25h" if os.isatty(2) else b""
-    os.write(2, show_cursor + _TOLD)
+    terminal = screen.stderr_descriptor()
+    show_cursor = b"\x1b[?25h" if os.isatty(terminal) else b""
+    os.write(terminal, show_cursor + _RESUME_HINT)
     os._exit(128 + number)
 
 
 def _end_children() -> None:
-    """Kill what an engine in this process has started; programs of their own end with their guards."""
+    """Kill what an engine in this process started; other programs end with their guards."""
     if "multiprocessing" in sys.modules:
         import multiprocessing
 

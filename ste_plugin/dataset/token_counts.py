@@ -9,7 +9,7 @@ from ste_plugin.engines.base import Message
 from ste_plugin.errors import EngineError
 from ste_plugin.judging.example import Example
 from ste_plugin.records import Judgment
-from ste_plugin.text.sanitize import special_tokens
+from ste_plugin.text.sanitize import special_token_pattern
 
 _BATCH = 256
 """Examples to tokenize together: a fast tokenizer uses all cores for them."""
@@ -35,7 +35,7 @@ def count_tokens(model: str, examples: Iterable[Example]) -> Iterator[int | None
         raise EngineError(
             f"{model}: its tokenizer has no chat template; use an instruction-tuned one."
         )
-    special = special_tokens(tokenizer)
+    special = special_token_pattern(tokenizer)
     for batch in _batches(examples):
         for example, length in zip(batch, _lengths(tokenizer, batch), strict=True):
             yield None if special and special.search(_text(example)) else length

@@ -1,15 +1,16 @@
-"""What an engine is asked, and what it answers."""
+"""The seam to every model: chat requests, completions, and what an engine does with them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
 import msgspec
 from msgspec.structs import replace
 
-from ste_plugin.config import ServeConfig
+from ste_plugin.config import RunConfig, ServeConfig
 from ste_plugin.records import Record, canonical, content_key, key_of
 
 
@@ -30,7 +31,7 @@ class Sampling:
 
     @cached_property
     def canonical(self) -> bytes:
-        """Return it as keys see it: millions of requests share one."""
+        """Return it as it is part of keys: millions of requests share one."""
         return canonical((self.temperature, self.top_p, self.max_new_tokens))
 
 
@@ -44,7 +45,7 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
     sample_index: int = 0
     """Which of several samples of one prompt this is."""
     prefix: str = ""
-    """Words the assistant has already said; the completion continues them and leaves them out."""
+    """The beginning of the assistant's turn; the completion continues it and leaves it out."""
     choices: tuple[str, ...] = ()
     """If given, the completion is exactly one of these, drawn by the model's own probabilities."""
     format_version: str = ""
@@ -54,12 +55,11 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
     def prompt_key(self) -> str:
         """Return the key of what all samples of one prompt have in common."""
         turns = [(m.role, m.content) for m in self.messages]
-        more = (self.prefix, self.choices, self.format_version)
         parts = [
             canonical(self.model),
             canonical(turns),
             self.sampling.canonical,
-            *map(canonical, more),
+            *map(canonical, (self.prefix, self.choices, self.format_version)),
         ]
         return key_of(b"[%b]" % b",".join(parts))
 
@@ -70,23 +70,23 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def seed(self) -> int:
-        """Return the sample's own 60 bits of randomness: they depend on its key and nothing else."""
+        """Return the sample's own 60 bits of randomness, which depend on nothing but its key."""
         return int(content_key("seed", self.key)[:15], 16)
 
-    def keyed(self, prompt_key: str) -> Self:
-        """Return the request itself, told its key: hashing a long prompt costs more than asking for it."""
+    def with_prompt_key(self, prompt_key: str) -> Self:
+        """Return the request itself with a key that is known: hashing long prompts is expensive."""
         self.__dict__["prompt_key"] = prompt_key
         return self
 
-    def sample(self, index: int) -> Self:
-        """Return the request for another sample of the same prompt, whose key is not hashed again."""
+    def with_sample_index(self, index: int) -> Self:
+        """Return the request for another sample of the same prompt, without hashing that again."""
         if index == self.sample_index:
             return self
-        return replace(self, sample_index=index).keyed(self.prompt_key)
+        return replace(self, sample_index=index).with_prompt_key(self.prompt_key)
 
 
-ENDS = ("stop", "length")
-"""How a completion may end: by itself, or by the limit of its tokens."""
+FINISH_REASONS = ("stop", "length")
+"""How an engine's completion ends: by itself, or by the limit of its tokens."""
 
 
 class Completion(Record, frozen=True):
@@ -95,22 +95,27 @@ class Completion(Record, frozen=True):
     key: str
     """The key of the request."""
     text: str
+    """What it wrote."""
     finish_reason: Literal["stop", "length", "budget"]
-    """`budget` is of no engine: nobody was asked, as the run's budget was used up."""
+    """How it ended: by itself, or by the limit of its tokens.
+
+    No engine gives `budget`: the request was not sent, as the run's budget was used up.
+    """
     prompt_tokens: int
-    """Tokens read for this completion alone: 0 where a sibling sample already paid for them."""
+    """Tokens read for this completion alone: 0 where they are counted in a sample before it."""
     completion_tokens: int
+    """Tokens written."""
 
 
 class Engine(Protocol):
     """A model that answers chat requests."""
 
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
-        """Yield one completion a request as they come, in any order.
+        """Yield one completion per request as they arrive, in any order.
 
-        Requests are taken as there is room for them and not before: whoever asks ends a stage early
-        by giving no more, and millions need not be held at once. Samples of one prompt stand
-        together and should share its reading. Closing the iterator ends what is in flight.
+        Requests are taken only when they can be worked on: the caller ends a stage early by giving
+        no more, and millions need not be held at once. Samples of one prompt come one after another
+        and should share its prefill. Closing the iterator cancels what is in flight.
         Raises: EngineError when the model or server cannot answer.
         """
         ...
@@ -118,6 +123,29 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free memory and connections; calling it twice is harmless."""
         ...
+
+
+class LazyEngine:
+    """Stands for an engine; a run that is already complete never loads a model."""
+
+    def __init__(self, create: Callable[[], Engine]) -> None:
+        self._create = create
+        self._engine: Engine | None = None
+
+    def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
+        """Yield the completions, having created the engine if there is anything to complete."""
+        remaining = iter(requests)
+        first = next(remaining, None)
+        if first is not None:
+            if self._engine is None:
+                self._engine = self._create()
+            yield from self._engine.complete(chain([first], remaining))
+
+    def close(self) -> None:
+        """Close the engine if it was created; the next request creates it again."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +159,11 @@ class Place:
     serve: ServeConfig = field(default_factory=ServeConfig)
     """The environment of such a server."""
     say: Callable[[str], None] = lambda _: None
-    """Tells a person one line: what `engine: auto` picked, that a batch had to be made smaller."""
+    """Shows a person one line: what `engine: auto` picked, that a batch had to be made smaller."""
+
+    @classmethod
+    def of_run(
+        cls, config: RunConfig, base: Path, say: Callable[[str], None] = lambda _: None
+    ) -> Self:
+        """Return the place of a run's engines: their logs lie in the run's folder."""
+        return cls(base, base / config.run, config.hosts.serve, say)

@@ -19,7 +19,7 @@ SAME: dict[str, tuple[str, ...]] = {
     "limit": ("settings", "limit"),
     "mode": ("settings", "mode"),
 }
-"""What must not differ: what it is called → where results.json has it."""
+"""What must not differ: what it is called → its path in results.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Comparison:
 
     @property
     def more_than_noise(self) -> bool:
-        """Return whether both the test and the interval say so; the interval knows of shared prompts."""
+        """Return whether test and interval both say so; only the latter knows of shared prompts."""
         return self.p < LEVEL and self.acc_pc.excludes_zero
 
     def sentence(self) -> str:
@@ -63,14 +63,14 @@ class Comparison:
         between = (
             f", 95% interval {d.interval[0]:+.3f} to {d.interval[1]:+.3f}" if d.interval else ""
         )
-        found = (
+        counts = (
             f"The second judge gets {self.won} pairs right that the first does not, and loses "
             f"{self.lost} ({d.difference:+.3f}{between}; McNemar p = {self.p:.2g})."
         )
         if not self.more_than_noise:
-            return f"{found} No more than noise: {self.n} pairs do not tell them apart."
-        which = "second" if d.difference > 0 else "first"
-        finding = f"{found} More than noise: the {which} is right in both orders more often."
+            return f"{counts} No more than noise: {self.n} pairs do not tell them apart."
+        better = "second" if d.difference > 0 else "first"
+        finding = f"{counts} More than noise: the {better} is right in both orders more often."
         if self.acc.difference * d.difference < 0:
             # a judge that never answers, or always with one letter, scores 1/2 on accuracy
             finding += " Its accuracy is the lower one, though; see the invalid rates and biases."
@@ -87,46 +87,50 @@ def compare(first: Path, second: Path) -> tuple[dict[str, Comparison], dict[str,
     Two single evaluations are compared whatever their names.
     Raises: DataError where nothing can be compared, saying why.
     """
-    ours, theirs = evaluations_at(first), evaluations_at(second)
-    if len(ours) == len(theirs) == 1 and not ours.keys() & theirs.keys():
-        theirs = dict(zip(ours, theirs.values(), strict=True))
-    done: dict[str, Comparison] = {}
+    left, right = evaluations_at(first), evaluations_at(second)
+    if len(left) == len(right) == 1 and not left.keys() & right.keys():
+        right = dict(zip(left, right.values(), strict=True))
+    comparisons: dict[str, Comparison] = {}
     refused: dict[str, str] = {}
-    for name in [name for name in ours if name in theirs]:
-        why = differing(ours[name].told, theirs[name].told)
-        if why:
+    for name in [name for name in left if name in right]:
+        if why := differing(left[name].results, right[name].results):
             refused[name] = why
         else:
-            done[name] = compare_outcomes(*_common(ours[name], theirs[name]))
-    if not done:
-        had = f"{first} has {', '.join(ours)}; {second} has {', '.join(theirs)}"
-        told = "\n".join(f"  {name}: {why}" for name, why in refused.items())
+            comparisons[name] = compare_outcomes(*_common(left[name], right[name]))
+    if not comparisons:
         raise DataError(
-            f"Nothing to compare: {had}.\n{told}\nMeasure both on the same pairs in the same way: "
-            "ste eval --model … --task … --format …".replace("\n\n", "\n")
+            "\n".join(
+                [
+                    f"Nothing to compare: {first} has {', '.join(left)}; {second} has "
+                    f"{', '.join(right)}.",
+                    *(f"  {name}: {why}" for name, why in refused.items()),
+                    "Measure both on the same pairs in the same way: ste eval --model … --task … "
+                    "--format …",
+                ]
+            )
         )
-    return done, refused
+    return comparisons, refused
 
 
-def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
     """Return what differs that must not, with both values; empty where nothing does."""
-    told = []
-    for name, place in SAME.items():
-        a, b = (_at(found, place) for found in (ours, theirs))
+    differences = []
+    for name, path in SAME.items():
+        a, b = _value_at(first, path), _value_at(second, path)
         if a is not _UNKNOWN and b is not _UNKNOWN and a != b:
-            told.append(f"{name} {_short(a)} against {_short(b)}")
-    return f"not the same {'; '.join(told)}" if told else ""
+            differences.append(f"{name} {_short(a)} against {_short(b)}")
+    return f"not the same {'; '.join(differences)}" if differences else ""
 
 
 _UNKNOWN = object()
 
 
-def _at(found: Any, place: Sequence[str]) -> Any:
-    for key in place:
-        if not isinstance(found, Mapping) or key not in found:
+def _value_at(value: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        if not isinstance(value, Mapping) or key not in value:
             return _UNKNOWN
-        found = found[key]
-    return found
+        value = value[key]
+    return value
 
 
 def _short(value: Any) -> str:
@@ -134,11 +138,11 @@ def _short(value: Any) -> str:
     return f"{text[:12]}…" if len(text) == 64 else text
 
 
-def _common(ours: Evaluation, theirs: Evaluation) -> tuple[list[Outcome], list[Outcome]]:
-    a, b = ours.outcomes(), theirs.outcomes()
+def _common(first: Evaluation, second: Evaluation) -> tuple[list[Outcome], list[Outcome]]:
+    a, b = first.outcomes(), second.outcomes()
     shared = [key for key in a if key in b]
     if not shared:
-        raise DataError(f"{ours.place} and {theirs.place}: no labelled pair that both judged.")
+        raise DataError(f"{first.path} and {second.path}: no labelled pair that both judged.")
     return [a[key] for key in shared], [b[key] for key in shared]
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm
-from ste_plugin.lm_eval_tasks.choice_scores import Judged
+from ste_plugin.lm_eval_tasks.choice_scores import ChoiceScore
 from ste_plugin.lm_eval_tasks.figures import Figure
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, read_judged
 from ste_plugin.lm_eval_tasks.metrics import acc, acc_pc
@@ -28,8 +28,9 @@ class Outcome(NamedTuple):
 class Evaluation:
     """One judge on one set of pairs."""
 
-    place: Path
-    told: Mapping[str, Any]
+    path: Path
+    """Its folder, or the file of samples that lm-eval logged."""
+    results: Mapping[str, Any]
     """What results.json says; of plain lm-eval's samples only `pairs_sha256`."""
 
     def outcomes(self) -> dict[str, Outcome]:
@@ -37,17 +38,17 @@ class Evaluation:
 
         Raises: DataError where that was not kept, or is damaged.
         """
-        if self.place.is_file():
-            return {row["doc"]["id"]: o for row in _samples(self.place) if (o := _sampled(row))}
-        judged = read_judged(self.place)
-        if isinstance(judged, dict):
-            return {key: _chosen(worth) for key, worth in judged.items()}
-        either, both = Figure(acc), Figure(acc_pc)
-        terms = {pair.id: (either.term(pair), both.term(pair)) for pair in judged}
-        return {key: o for key, pair in terms.items() if (o := _outcome(*pair))}
+        if self.path.is_file():
+            logged = {row["doc"]["id"]: _of_sample(row) for row in read_judge_samples(self.path)}
+        elif isinstance(judged := read_judged(self.path), dict):
+            logged = {row_id: _of_score(score) for row_id, score in judged.items()}
+        else:
+            either, both = Figure(acc), Figure(acc_pc)
+            logged = {pair.id: _of_terms(either.term(pair), both.term(pair)) for pair in judged}
+        return {key: outcome for key, outcome in logged.items() if outcome}
 
 
-def _outcome(either: Any, both: Any) -> Outcome | None:
+def _of_terms(either: Any, both: Any) -> Outcome | None:
     """Return the outcome of a pair's terms of `acc` and `acc_pc`; empty ones count nothing."""
     if not either:
         return None
@@ -56,22 +57,23 @@ def _outcome(either: Any, both: Any) -> Outcome | None:
     return Outcome(term.stratum, term.prompt_key, term.numerator, right == 1)
 
 
-def _chosen(worth: Judged) -> Outcome:
-    return Outcome(worth.section, worth.unit, worth.points, worth.points == 1)
+def _of_score(score: ChoiceScore) -> Outcome:
+    return Outcome(score.section, score.unit, score.points, score.points == 1)
 
 
-def _sampled(row: Mapping[str, Any]) -> Outcome | None:
+def _of_sample(row: Mapping[str, Any]) -> Outcome | None:
     if "acc" in row:
-        return _outcome(row["acc"], row["acc_pc"])
-    return _chosen(Judged(*row["final"]))
+        return _of_terms(row["acc"], row["acc_pc"])
+    return _of_score(ChoiceScore(*row["final"]))
 
 
-def _samples(path: Path) -> Iterable[dict[str, Any]]:
+def read_judge_samples(path: Path) -> Iterable[dict[str, Any]]:
     """Yield what lm-eval logged of one of our tasks. Raises: DataError for another task's log."""
     for number, row in read_rows(path):
         if "doc" not in row or not ("acc_pc" in row or "final" in row):
             raise DataError(
-                f"{path}:{number}: not a sample of a judge task; expected one of those of `ste tasks list`. Give their folder."
+                f"{path}:{number}: not a sample of a judge task; expected one of those of `ste "
+                "tasks list`. Give their folder."
             )
         yield row
 
@@ -79,28 +81,34 @@ def _samples(path: Path) -> Iterable[dict[str, Any]]:
 def evaluations_at(path: Path) -> dict[str, Evaluation]:
     """Return name → evaluation, of what a path holds.
 
-    A run's folder (its best iteration), an iteration's folder, an eval folder, one evaluation in it,
-    its results.json, or a folder or file of samples that lm-eval logged.
+    A run's folder (its best iteration), an iteration's folder, an eval folder, one evaluation in
+    it, its results.json, or a folder or file of samples that lm-eval logged.
     Raises: DataError where there is none.
     """
     if path.name == "results.json":
         path = path.parent
     if (path / "report.json").is_file():
         path = path / f"iter-{read_json(path / 'report.json')['best']:02d}"
-    found = {p.parent.name: p.parent for p in sorted((path / "eval").glob("*/results.json"))}
-    found = found or {p.parent.name: p.parent for p in sorted(path.glob("*/results.json"))}
-    if (path / "results.json").is_file():
-        found = {path.name: path}
-    if found:
-        return {name: Evaluation(p, read_json(p / "results.json")) for name, p in found.items()}
-    logged = _logged(path)
-    if logged:
-        return logged
-    why = " The run is not finished: name one of its iterations." if _unfinished(path) else ""
+    if evaluations := _measured(path) or _logged(path):
+        return evaluations
+    unfinished = (path / "run.yaml").is_file()
+    why = " The run is not finished: name one of its iterations." if unfinished else ""
     raise DataError(
-        f"{path}: no evaluation there; expected results.json (`ste eval` writes it) or samples_*.jsonl "
-        f"(lm_eval --log_samples).{why}"
+        f"{path}: no evaluation there; expected results.json (`ste eval` writes it) or "
+        f"samples_*.jsonl (lm_eval --log_samples).{why}"
     )
+
+
+def _measured(path: Path) -> dict[str, Evaluation]:
+    """Return what `ste eval` wrote into a folder, else below its folder `eval`, else below it."""
+    for place, pattern in (
+        (path, "results.json"),
+        (path / "eval", "*/results.json"),
+        (path, "*/results.json"),
+    ):
+        if files := sorted(place.glob(pattern)):
+            return {f.parent.name: Evaluation(f.parent, read_json(f)) for f in files}
+    return {}
 
 
 def iterations_at(root: Path) -> dict[int, dict[str, Evaluation]]:
@@ -111,18 +119,14 @@ def iterations_at(root: Path) -> dict[int, dict[str, Evaluation]]:
     folders = {
         int(p.parent.name.removeprefix("iter-")): p.parent for p in sorted(root.glob("iter-*/eval"))
     }
-    found = {
+    measured = {
         number: evaluations_at(folder)
         for number, folder in folders.items()
         if list(folder.glob("eval/*/results.json"))
     }
-    if not found:
+    if not measured:
         raise DataError(f"{root}: no judge was measured there yet. `ste eval` or `ste run` does.")
-    return found
-
-
-def _unfinished(path: Path) -> bool:
-    return (path / "run.yaml").is_file()
+    return measured
 
 
 def _logged(path: Path) -> dict[str, Evaluation]:
@@ -138,5 +142,5 @@ def _logged(path: Path) -> dict[str, Evaluation]:
 
 
 def _docs(path: Path) -> list[dict[str, Any]]:
-    rows = sorted(_samples(path), key=lambda row: row.get("doc_id", 0))
+    rows = sorted(read_judge_samples(path), key=lambda row: row.get("doc_id", 0))
     return [row["doc"] for row in rows]

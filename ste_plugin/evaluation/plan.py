@@ -9,16 +9,19 @@ from ste_plugin.pairs.pool import prepare_pool
 from ste_plugin.plugins.manager import contributed_folders, registered_files
 from ste_plugin.storage.resources import find_task
 
+Plan = dict[str, tuple[str, JudgeSettings]]
+"""Name of an evaluation → lm-eval's task and its settings."""
 
-def measured(context: RunContext) -> dict[str, tuple[str, JudgeSettings]]:
-    """Return name → lm-eval's task and its settings: held-out pairs, given pairs, benchmarks."""
+
+def plan_evaluations(context: RunContext) -> Plan:
+    """Return what to measure: held-out pairs, given pairs, benchmarks."""
     own, pool = _own_settings(context), prepare_pool(context).files
-    held_out = {n: (lm_eval.TASK, replace(own, data=path)) for n, path in pool.items()}
-    return held_out | given(context)
+    held_out = {name: (lm_eval.TASK, replace(own, data=path)) for name, path in pool.items()}
+    return held_out | configured(context)
 
 
-def given(context: RunContext) -> dict[str, tuple[str, JudgeSettings]]:
-    """Return the same of pairs and benchmarks that the config names."""
+def configured(context: RunContext) -> Plan:
+    """Return the pairs and benchmarks that the config names."""
     config = context.config.evaluation
     own = replace(_own_settings(context), limit=config.limit, too_long=config.too_long)
     folder = context.base / config.data if config.data else None
@@ -28,16 +31,16 @@ def given(context: RunContext) -> dict[str, tuple[str, JudgeSettings]]:
     }
 
 
-def check_given(context: RunContext) -> None:
+def check_configured(context: RunContext) -> None:
     """Raise ConfigError or DataError for pairs and benchmarks of the config that cannot be judged.
 
     Those of the hub are only looked up by name.
     """
     dirs = contributed_folders(context.plugins, "ste_task_dirs")
-    for task, settings in given(context).values():
+    for task, settings in configured(context).values():
         metadata = find_task(task, dirs, "evaluation.tasks").metadata
         if settings.data:
-            lm_eval.rows_of(JudgeSettings.read(settings.environment(), metadata))
+            lm_eval.read_documents(JudgeSettings.read(settings.environment(), metadata))
 
 
 def _own_settings(context: RunContext) -> JudgeSettings:

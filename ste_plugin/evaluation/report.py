@@ -54,25 +54,25 @@ def iterations_table(reports: Sequence[IterationReport], pairs: str) -> Table:
     return table
 
 
-def judge_line(judge: str, pairs: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a table tells of one judge on one set of pairs; what was not measured is None.
+def judge_line(judge: str, pairs: str, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a table shows of one judge on one set of pairs; what was not measured is None.
 
-    Costs are per 1,000 judgments: verdicts on a pair in one order, by one reply or a vote of several.
+    Costs are per 1,000 judgments: verdicts on a pair in one order, by one reply or a vote.
     """
-    overall, ran = found["overall"], found.get("host", {})
+    overall, host = results["overall"], results.get("host", {})
     headings = COLUMNS | WHERE_MEASURED
-    judgments = ran.get("judgments")
-    line = {"judge": judge, "pairs": pairs, "n": found["n"]}
+    judgments = host.get("judgments")
+    line = {"judge": judge, "pairs": pairs, "n": results["n"]}
     line |= {heading: overall.get(metric) for heading, metric in headings.items()}
     for name in COSTS:
-        cost = ran.get(name.replace(" ", "_"))
+        cost = host.get(name.replace(" ", "_"))
         known = judgments and cost is not None
         line[name + PER_1000] = round(cost / judgments * 1000, 1) if known else None
     return line
 
 
 def judges_table(lines: Sequence[Mapping[str, Any]]) -> Table:
-    """Return one line a judge and set of pairs, without the columns that none of them has."""
+    """Return one line per judge and set of pairs, without the columns that none of them has."""
     table = Table(
         title="tokens and seconds per 1,000 judgments; seconds include loading the model",
         title_justify="left",
@@ -98,23 +98,22 @@ def cell_text(heading: str, value: Any) -> str:
 
 def pool_cost(done: Mapping[str, Any]) -> str:
     """Return a sentence on what the response pairs took, read once for all iterations."""
-    spent = done["cost"]
-    price = f", {number_text(spent['cost'])} by its prices" if spent["cost"] is not None else ""
-    return f"Writing the pairs took the generator {spent['generated_tokens']:,} tokens{price}."
+    cost, tokens = done["cost"]["cost"], done["cost"]["generated_tokens"]
+    price = f", {number_text(cost)} by its prices" if cost is not None else ""
+    return f"Writing the pairs took the generator {tokens:,} tokens{price}."
 
 
 def strategies_table(reports: Sequence[IterationReport], pairs: str) -> Table:
-    """Return right-in-both-orders apart for every pair strategy (or subset)."""
+    """Return right-in-both-orders separately for every pair strategy (or subset)."""
     subsets: Mapping[str, Any] = reports[0].evaluations[pairs]["subsets"]
     table = Table(title="right in both orders, by kind of pair", title_justify="left")
     table.add_column("")
-    for name, found in subsets.items():
-        table.add_column(escape_for_terminal(f"{name} ({found['n']})"), justify="right")
+    for name, figures in subsets.items():
+        table.add_column(escape_for_terminal(f"{name} ({figures['n']})"), justify="right")
     for report in reports:
-        mine = report.evaluations[pairs]["subsets"]
-        table.add_row(
-            name_of(report.number), *(number_text(mine[s].get("acc_pc")) for s in subsets)
-        )
+        by_subset = report.evaluations[pairs]["subsets"]
+        cells = [number_text(by_subset[name].get("acc_pc")) for name in subsets]
+        table.add_row(name_of(report.number), *cells)
     return table
 
 
@@ -152,19 +151,22 @@ def write_page(report: IterationReport) -> None:
         f"Judge: {escape_for_markdown(report.model)}",
         "",
     ]
-    for name, found in report.evaluations.items():
-        lines += [
-            f"## {escape_for_markdown(name)} ({found['n']} pairs, both orders)",
-            "",
-            "| | all |",
-            "|---|---|",
-        ]
-        subsets = found.get("sections", {}) | found["subsets"]
-        lines[-2] = "| | all | " + " | ".join(map(escape_for_markdown, subsets)) + " |"
-        lines[-1] = "|---|" + "---|" * (1 + len(subsets))
-        for metric, value in found["overall"].items():
-            if isinstance(value, float | int) or value is None:
-                cells = [number_text(s.get(metric)) for s in subsets.values()]
-                lines.append(f"| {metric} | {number_text(value)} | " + " | ".join(cells) + " |")
-        lines.append("")
+    for name, results in report.evaluations.items():
+        lines += [*_metrics_page(name, results), ""]
     replace_bytes(Path(report.folder) / "report.md", "\n".join(lines).encode())
+
+
+def _metrics_page(name: str, results: Mapping[str, Any]) -> list[str]:
+    """Return a heading and a Markdown table of metrics × (all, every section and subset)."""
+    parts = results.get("sections", {}) | results["subsets"]
+    lines = [
+        f"## {escape_for_markdown(name)} ({results['n']} pairs, both orders)",
+        "",
+        "| | all | " + " | ".join(map(escape_for_markdown, parts)) + " |",
+        "|---|" + "---|" * (1 + len(parts)),
+    ]
+    for metric, value in results["overall"].items():
+        if isinstance(value, float | int) or value is None:
+            cells = [number_text(part.get(metric)) for part in parts.values()]
+            lines.append(f"| {metric} | {number_text(value)} | " + " | ".join(cells) + " |")
+    return lines

@@ -10,33 +10,38 @@ from ste_plugin.engines.base import Place, Sampling
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 
+_ORDERS = {"a shown as A": {"A": "a", "B": "b"}, "b shown as A": {"A": "b", "B": "a"}}
+"""Presentation order → which response each letter stands for."""
+
 
 def judge_once(
-    model: str, form_name: str, instruction: str, a: str, b: str, files: Sequence[Path]
+    model: str, format_name: str, instruction: str, a: str, b: str, files: Sequence[Path]
 ) -> dict[str, Any]:
-    """Return `{"better": "a" | "b" | "inconsistent" | "no verdict", "replies": [...]}`, judged greedily.
+    """Return `{"better": "a" | "b" | "inconsistent" | "no verdict", "replies": [...]}`.
 
-    The pair is shown in both orders; only an answer that wins in both is better.
+    Judged greedily. The pair is shown in both orders; only an answer that wins in both is better.
     """
     plugins = plugin_manager(files)
-    judge_format = find_contribution(plugins, "ste_judge_formats", form_name, "--format")
-    engine = open_engine(
-        ModelConfig(model=model, engine="local"), Place(Path.cwd(), Path.cwd()), plugins
-    )
-    greedy = Sampling(0.0, 1.0, judge_format.max_new_tokens)
-    make = JudgeRequests(model, judge_format, greedy)
+    judge_format = find_contribution(plugins, "ste_judge_formats", format_name, "--format")
+    place = Place(Path.cwd(), Path.cwd())
+    engine = open_engine(ModelConfig(model=model, engine="local"), place, plugins)
+    make = JudgeRequests(model, judge_format, Sampling(0.0, 1.0, judge_format.max_new_tokens))
     requests = [make.judgment_of(instruction, a, b), make.judgment_of(instruction, b, a)]
     try:
-        found = {c.key: c.text.strip() for c in engine.complete(requests)}
+        completions = {c.key: c.text.strip() for c in engine.complete(requests)}
     finally:
         engine.close()
-    texts = [found[r.key] for r in requests]
-    names = [{"A": "a", "B": "b"}, {"A": "b", "B": "a"}]
-    picks = [n.get(judge_format.parse(t) or "") for n, t in zip(names, texts, strict=True)]
-    if None in picks:
-        better = "no verdict"
-    else:
-        better = str(picks[0]) if picks[0] == picks[1] else "inconsistent"
-    orders = ("a shown as A", "b shown as A")
-    replies = [{"order": o, "text": t} for o, t in zip(orders, texts, strict=True)]
-    return {"better": better, "replies": replies}
+    texts = [completions[request.key] for request in requests]
+    verdicts = [judge_format.parse(text) for text in texts]
+    picks = [
+        responses[verdict] if verdict else None
+        for responses, verdict in zip(_ORDERS.values(), verdicts, strict=True)
+    ]
+    replies = [{"order": o, "text": t} for o, t in zip(_ORDERS, texts, strict=True)]
+    return {"better": _better(*picks), "replies": replies}
+
+
+def _better(first: str | None, second: str | None) -> str:
+    if first is None or second is None:
+        return "no verdict"
+    return first if first == second else "inconsistent"

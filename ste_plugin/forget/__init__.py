@@ -1,7 +1,7 @@
-"""Forgetting instructions: taking them, and everything made of them, out of a run's folder."""
+"""Forgetting instructions: removing them, and everything made from them, from a run's folder."""
 
-from ste_plugin.forget.forgetting import ForgetReport, forget
-from ste_plugin.forget.run import open_run, read_run
-from ste_plugin.forget.wanted import ForgetQuery
+from ste_plugin.forget.find_run import read_run
+from ste_plugin.forget.forget_instructions import ForgetReport, forget
+from ste_plugin.forget.query import ForgetQuery
 
-__all__ = ["ForgetQuery", "ForgetReport", "forget", "open_run", "read_run"]
+__all__ = ["ForgetQuery", "ForgetReport", "forget", "read_run"]

@@ -1,88 +1,96 @@
-"""Data sets without the rows of what goes: files, hashes and counts, and what was trained on them."""
+"""Data sets without the rows of the selected instructions: files, hashes, counts, and who trained on them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.forget.cutting import JsonlEditor, Row
-from ste_plugin.forget.wanted import Selection, files_named
+from ste_plugin.forget.editor import JsonlEditor, Row
+from ste_plugin.forget.selection import Selection, files_named
 from ste_plugin.records import Drop, Judgment
 from ste_plugin.sampling.pass_rates import PassRate, mean_rate
 from ste_plugin.storage.jsonl import iter_records, read_json, read_rows
 from ste_plugin.storage.training_manifest import NAME as TRAINED
 
 
-def mend_datasets(root: Path, gone: Selection, scissors: JsonlEditor) -> None:
-    """Take the rows out of every data set of a run; its manifest then tells of what is left."""
+def update_datasets(root: Path, selection: Selection, editor: JsonlEditor) -> None:
+    """Remove the rows from every data set of a run, and bring its manifest up to date."""
     for manifest in files_named(root, "manifest.json"):
         content = read_json(manifest)
         iteration = manifest.parent.parent
-        old, removed = _recut(manifest.parent, content["files"], gone, scissors)
+        old, removed = _rewrite_files(manifest.parent, content["files"], selection, editor)
         examples = _examples(iteration)
-        theirs = {example for example in examples if example[0] in gone.pairs}
-        if (old or theirs) and "counts" in content:
-            if sum(content["counts"].get("kept", {}).values()) == len(examples - theirs):
-                theirs = set()  # an interrupted forgetting has told it already
-            _recount(iteration, content, theirs, removed.get("judge-dev", []), gone)
+        removed_examples = {example for example in examples if example[0] in selection.pairs}
+        if (old or removed_examples) and "counts" in content:
+            if sum(content["counts"].get("kept", {}).values()) == len(examples - removed_examples):
+                removed_examples = (
+                    set()
+                )  # an interrupted run of the command has counted them already
+            _recount(iteration, content, removed_examples, removed.get("judge-dev", []), selection)
         if content != read_json(manifest):
-            scissors.json(manifest, content)
+            editor.json(manifest, content)
         for path in old:
-            scissors.remove(path)
+            editor.remove(path)
     for folder in {p.parent for p in root.rglob("dataset/*.jsonl")}:
-        _remove_strays(folder, gone, scissors)
+        _remove_strays(folder, selection, editor)
 
 
-def of(gone: Selection, row: Mapping[str, Any]) -> bool:
-    """Return whether a row of a data set comes of what goes."""
-    return row.get("instruction") in gone.instructions or row.get("pair") in gone.pairs
+def comes_from(selection: Selection, row: Mapping[str, Any]) -> bool:
+    """Return whether a row of a data set was made from a selected instruction or pair."""
+    return row.get("instruction") in selection.instructions or row.get("pair") in selection.pairs
 
 
-def _recut(
-    folder: Path, files: dict[str, Any], gone: Selection, scissors: JsonlEditor
+def _rewrite_files(
+    folder: Path, files: dict[str, Any], selection: Selection, editor: JsonlEditor
 ) -> tuple[list[Path], dict[str, list[Row]]]:
-    """Return the files that others replace, and the rows cut out, by name; `files` names the others."""
+    """Return the files that were replaced, and the removed rows by name; `files` is given the new names."""
     old, removed = [], {}
     for name, entry in files.items():
         path = folder / entry["path"]
         if not path.is_file():
             continue
-        fresh, sha256, rows, cut = scissors.recut(path, lambda row: of(gone, row))
-        if cut:
+        fresh, sha256, rows, removed_rows = editor.rewrite_without(
+            path, lambda row: comes_from(selection, row)
+        )
+        if removed_rows:
             files[name] = {**entry, "path": fresh.name, "sha256": sha256, "rows": rows}
             old.append(path)
-            removed[name] = cut
-            scissors.counts["data set rows"] += len(cut)
+            removed[name] = removed_rows
+            editor.counts["data set rows"] += len(removed_rows)
     return old, removed
 
 
-def _remove_strays(folder: Path, gone: Selection, scissors: JsonlEditor) -> None:
-    """Remove files of rows that no manifest names: what an interrupted writer, or an older data set, left."""
+def _remove_strays(folder: Path, selection: Selection, editor: JsonlEditor) -> None:
+    """Remove files of rows that no manifest names: left by an interrupted writer or an older data set."""
     manifest = folder / "manifest.json"
     files = read_json(manifest)["files"].values() if manifest.exists() else []
     known = {entry["path"] for entry in files}
     for path in folder.glob("*.jsonl"):
-        if path.name not in known and any(of(gone, row) for _, row in read_rows(path)):
-            scissors.remove(path)
+        if path.name not in known and any(comes_from(selection, row) for _, row in read_rows(path)):
+            editor.remove(path)
 
 
 def _recount(
-    iteration: Path, content: dict[str, Any], theirs: set[tuple[str, str]],
-    dev: Iterable[Row], gone: Selection,
+    iteration: Path, content: dict[str, Any], removed_examples: set[tuple[str, str]],
+    dev: Iterable[Row], selection: Selection,
 ) -> None:  # fmt: skip
-    """Bring a manifest's counts to what is left; what was spent stays spent.
+    """Update a manifest's counts to what is left; costs stay as they were paid.
 
-    `theirs`: pair and letter of the examples that go; `dev`: the held-out rows that went with them.
+    `removed_examples`: pair and letter of each; `dev`: the held-out rows removed with them.
     """
     counts, held_out = content["counts"], {row["pair"] for row in dev}
     for split in counts.get("kept", {}):
-        examples = {e for e in theirs if (e[0] in held_out) == (split == "dev")}
+        examples = {e for e in removed_examples if (e[0] in held_out) == (split == "dev")}
         counts["kept"][split] -= len(examples)
         _subtract(counts["letters"][split], Counter(letter for _, letter in examples))
-        strategies = Counter(gone.pairs[p].strategy for p, _ in examples if p in gone.pairs)
+        strategies = Counter(
+            selection.pairs[p].strategy for p, _ in examples if p in selection.pairs
+        )
         _subtract(counts["strategies"][split], strategies)
     left = [
-        j for j in _records(iteration / "judgments.jsonl", Judgment) if j.pair_key not in gone.pairs
+        j
+        for j in _records(iteration / "judgments.jsonl", Judgment)
+        if j.pair_key not in selection.pairs
     ]
     if left:
         counts["judgments"] = len(left)
@@ -90,7 +98,7 @@ def _recount(
         counts["without_verdict"] = sum(j.verdict is None for j in left)
         counts["correct"] = sum(j.correct for j in left)
     if rates := _records(iteration / "pass_rates.jsonl", PassRate):
-        counts["pass_rate"] = mean_rate(r for r in rates if r.pair_key not in gone.pairs)
+        counts["pass_rate"] = mean_rate(r for r in rates if r.pair_key not in selection.pairs)
 
 
 def _examples(iteration: Path) -> set[tuple[str, str]]:
@@ -115,28 +123,30 @@ def _records(path: Path, kind: Any) -> list[Any]:
     return list(iter_records(path, kind)) if path.exists() else []
 
 
-def trained_on(root: Path, gone: Selection) -> dict[str, set[str]]:
+def trained_on(root: Path, selection: Selection) -> dict[str, set[str]]:
     """Return folder of a model, relative to the run → the instructions that its weights have seen.
 
-    A model that goes on from another one has seen what that one saw.
+    A model trained from another one has seen what that one saw.
     """
-    rows = {path.stem.rpartition("-")[2]: path for path in root.rglob("dataset/*-*.jsonl")}
+    files = {path.stem.rpartition("-")[2]: path for path in root.rglob("dataset/*-*.jsonl")}
     done = {path.parent: read_json(path) for path in files_named(root, TRAINED)}
     seen: dict[Path, set[str]] = {folder: set() for folder in done}
-    for folder, told in done.items():
-        for sha256 in told.get("data_sha256", {}).values():
-            if path := rows.get(sha256[:12]):
-                theirs = (row for _, row in read_rows(path) if of(gone, row))
-                seen[folder] |= {gone.owners.get(r["pair"], r["instruction"]) for r in theirs}
-    for _ in done:  # as many steps as there could be from a model to the last that goes on from it
-        for folder, told in done.items():
+    for folder, manifest in done.items():
+        for sha256 in manifest.get("data_sha256", {}).values():
+            if path := files.get(sha256[:12]):
+                selected = (row for _, row in read_rows(path) if comes_from(selection, row))
+                seen[folder] |= {
+                    selection.owners.get(r["pair"], r["instruction"]) for r in selected
+                }
+    for _ in done:  # a chain of models trained from each other is at most this long
+        for folder, manifest in done.items():
             for other in done:
-                if Path(told.get("base_model") or "").is_relative_to(other):
+                if Path(manifest.get("base_model") or "").is_relative_to(other):
                     seen[folder] |= seen[other]
     return {str(f.relative_to(root)): keys for f, keys in sorted(seen.items()) if keys}
 
 
 def drop_counts(paths: list[Path]) -> dict[str, int]:
-    """Return the reasons in files of drops, counted as manifests tell them."""
+    """Return the reasons in files of drops, counted as in manifests."""
     drops = [drop for path in paths for drop in _records(path, Drop)]
     return dict(Counter(f"{d.stage}: {d.reason}" for d in drops))

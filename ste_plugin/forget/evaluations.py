@@ -1,4 +1,4 @@
-"""Evaluations without what goes: what was said of each pair, lm-eval's samples, and the figures."""
+"""Evaluations without the selected pairs: judged.jsonl, lm-eval's samples, and the figures."""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,11 +6,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.forget.cutting import JsonlEditor, Row
-from ste_plugin.forget.wanted import ForgetQuery, Selection, files_named
+from ste_plugin.forget.editor import JsonlEditor, Row
+from ste_plugin.forget.query import ForgetQuery
+from ste_plugin.forget.selection import Selection, files_named
 from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.judged_file import JUDGED, pairs_hash, read_judged
-from ste_plugin.lm_eval_tasks.runner import SEED, rows_of
+from ste_plugin.lm_eval_tasks.runner import SEED, read_documents
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.jsonl import read_json
 
@@ -18,27 +19,29 @@ _QUOTED = ("doc", "resps", "filtered_resps")
 """Where a sample of lm-eval quotes pairs and replies; the rest is the prompt's own words."""
 
 
-def mend_evaluations(
+def update_evaluations(
     root: Path,
-    gone: Selection,
-    wanted: ForgetQuery,
-    scissors: JsonlEditor,
+    selection: Selection,
+    query: ForgetQuery,
+    editor: JsonlEditor,
     held_out: dict[str, Path],
 ) -> None:
-    """Take the pairs out of every evaluation of a run, and compute its figures without them."""
+    """Remove the pairs from every evaluation of a run, and compute its figures without them."""
     for path in sorted(root.rglob("samples_*.jsonl")):
-        scissors.cut(path, "evaluation samples", lambda row: _of(row["doc"], row, gone, wanted))
+        editor.remove_rows(
+            path, "evaluation samples", lambda row: _of(row["doc"], row, selection, query)
+        )
     for path in files_named(root, JUDGED):
-        scissors.cut(path, "judged pairs", lambda row: _of(row, row, gone, wanted))
-        if not scissors.dry:
-            _refigure(path.parent, held_out, scissors)
+        editor.remove_rows(path, "judged pairs", lambda row: _of(row, row, selection, query))
+        if not editor.dry:
+            _recompute_figures(path.parent, held_out, editor)
 
 
-def _of(document: Row, row: Row, gone: Selection, wanted: ForgetQuery) -> bool:
-    if document.get("id") in gone.pairs:
+def _of(document: Row, row: Row, selection: Selection, query: ForgetQuery) -> bool:
+    if document.get("id") in selection.pairs:
         return True
     quoted = [row[name] for name in _QUOTED if name in row] or [document.get("prompt", "")]
-    return wanted.matches(*_texts(quoted))
+    return query.matches(*_texts(quoted))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -49,8 +52,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _refigure(folder: Path, held_out: dict[str, Path], scissors: JsonlEditor) -> None:
-    """Bring results.json to the pairs that are left, and to the file that they are read from."""
+def _recompute_figures(folder: Path, held_out: dict[str, Path], editor: JsonlEditor) -> None:
+    """Update results.json to the pairs that are left, and to the file that they are read from."""
     place = folder / "results.json"
     judged = read_judged(folder)
     if not place.exists() or isinstance(judged, dict):
@@ -64,9 +67,9 @@ def _refigure(folder: Path, held_out: dict[str, Path], scissors: JsonlEditor) ->
         settings = replace(_settings(results), data=data)
         fresh["data"] = str(data)
         fresh["data_sha256"] = hashlib.sha256(data.read_bytes()).hexdigest()
-        fresh["pairs_sha256"] = pairs_hash(row.to_doc() for row in rows_of(settings))
+        fresh["pairs_sha256"] = pairs_hash(row.to_doc() for row in read_documents(settings))
     if fresh != results:
-        scissors.json(place, fresh)
+        editor.json(place, fresh)
 
 
 def _settings(results: dict[str, Any]) -> JudgeSettings:

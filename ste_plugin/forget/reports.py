@@ -1,4 +1,4 @@
-"""The reports of a run, brought to what its data sets and evaluations say now."""
+"""The reports of a run, updated to what its data sets and evaluations say now."""
 
 from pathlib import Path
 from typing import Any
@@ -7,39 +7,39 @@ from msgspec.structs import replace
 
 from ste_plugin.context import IterationReport
 from ste_plugin.evaluation.report import write_page
-from ste_plugin.forget.cutting import JsonlEditor
-from ste_plugin.forget.wanted import files_named
+from ste_plugin.forget.editor import JsonlEditor
+from ste_plugin.forget.selection import files_named
 from ste_plugin.storage.jsonl import read_json
 
 _REPORTED = ("overall", "sections", "subsets", "n")
 
 
-def mend_reports(root: Path, scissors: JsonlEditor) -> None:
-    """Bring done.json, report.md and report.json to the figures and counts that are left.
+def update_reports(root: Path, editor: JsonlEditor) -> None:
+    """Update done.json, report.md and report.json to the figures and counts that are left.
 
     Which iteration is the best is decided by the next `ste run`, as always.
     """
-    if scissors.dry:
+    if editor.dry:
         return
     fresh: dict[int, dict[str, Any]] = {}
     for place in files_named(root, "done.json"):
-        told = read_json(place)
-        if "evaluations" not in told:
+        content = read_json(place)
+        if "evaluations" not in content:
             continue
-        before = IterationReport.from_dict(told)
+        before = IterationReport.from_dict(content)
         after = _now(place.parent, before)
         if place.parent.parent == root:
             fresh[after.number] = after.to_dict()
         if after != before:
-            scissors.json(place, after.to_dict())
+            editor.json(place, after.to_dict())
             if (place.parent / "report.md").exists():
                 write_page(replace(after, folder=str(place.parent)))
     report = root / "report.json"
     if report.exists():
-        told = read_json(report)
-        rows = [fresh.get(row["number"], row) for row in told["iterations"]]
-        if rows != told["iterations"]:
-            scissors.json(report, told | {"iterations": rows})
+        content = read_json(report)
+        rows = [fresh.get(row["number"], row) for row in content["iterations"]]
+        if rows != content["iterations"]:
+            editor.json(report, content | {"iterations": rows})
 
 
 def _now(folder: Path, report: IterationReport) -> IterationReport:

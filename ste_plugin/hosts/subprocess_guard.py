@@ -1,10 +1,10 @@
-"""Other programs run for as long as this process does: run as a script, it is their guard.
+"""Subprocesses that never outlive this process: run as a script, this module is their guard.
 
-The guard starts the command with all its children as one process group. It is told to end the group by
-a word on its standard input, and then asks before it kills. Where standard input just ends, whoever
-started it was killed, and may be started again at once: the group is killed. When the command ends by
-itself, what it left behind is killed, too. Where the guard alone is killed, Linux kills the command.
-Only the standard library is needed.
+The guard starts the command and all its children as one process group. A line on the guard's
+standard input makes it terminate the group, and kill it after a grace period. If standard input
+just ends, the parent was killed and may be restarted at once: the group is killed without a grace
+period. When the command ends by itself, processes that it left behind are killed, too. If the guard
+alone is killed, Linux kills the command. Only the standard library is needed.
 """
 
 import ctypes
@@ -29,10 +29,8 @@ def start(command: list[str], **streams: Any) -> "subprocess.Popen[bytes]":
     It ends with the command's exit code, 128 + the signal where one ended it, 127 where the command
     could not be started.
     """
-    return subprocess.Popen(
-        [sys.executable, "-I", __file__, *command],
-        stdin=subprocess.PIPE, start_new_session=True, **streams,
-    )  # fmt: skip
+    guarded = [sys.executable, "-I", __file__, *command]
+    return subprocess.Popen(guarded, stdin=subprocess.PIPE, start_new_session=True, **streams)
 
 
 def end(guard: "subprocess.Popen[bytes]") -> None:
@@ -55,7 +53,7 @@ def main(command: list[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"OSError: cannot start {command[0]}: {error.strerror}\n")
         return 127
-    threading.Thread(target=_follow, args=(child,), daemon=True).start()
+    threading.Thread(target=_end_on_request, args=(child,), daemon=True).start()
     code = child.wait()
     _signal(child, signal.SIGKILL)
     return code if code >= 0 else 128 - code
@@ -67,8 +65,8 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _follow(child: "subprocess.Popen[bytes]") -> None:
-    """End the group once standard input tells, or ends."""
+def _end_on_request(child: "subprocess.Popen[bytes]") -> None:
+    """End the group on a line on standard input, or at its end."""
     if os.read(0, 1):
         _signal(child, signal.SIGTERM)
         time.sleep(GRACE_S)
@@ -76,7 +74,7 @@ def _follow(child: "subprocess.Popen[bytes]") -> None:
 
 
 def _signal(child: "subprocess.Popen[bytes]", number: int) -> None:
-    with suppress(OSError):  # all of it has ended
+    with suppress(OSError):  # the whole group has ended
         os.killpg(child.pid, number)
 
 

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import BinaryIO
 from zlib import crc32
 
-from ste_plugin.engines.base import ENDS, Completion
+from ste_plugin.engines.base import FINISH_REASONS, Completion
 from ste_plugin.errors import DataError, EngineError
 from ste_plugin.storage.durable import sync
 from ste_plugin.storage.jsonl import (
@@ -147,10 +147,10 @@ class Appender:
 def _check(completion: Completion) -> None:
     """Raise EngineError for what no engine may answer: a record's types are checked when it is read."""
     told = (completion.text, completion.prompt_tokens, completion.completion_tokens)
-    if completion.finish_reason not in ENDS or tuple(map(type, told)) != _TYPES:
+    if completion.finish_reason not in FINISH_REASONS or tuple(map(type, told)) != _TYPES:
         raise EngineError(
             f"An engine answered {completion!r:.300}; expected a text, finish_reason "
-            f"{' or '.join(map(repr, ENDS))} and whole numbers of tokens. Mend the engine."
+            f"{' or '.join(map(repr, FINISH_REASONS))} and whole numbers of tokens. Mend the engine."
         )
 
 

@@ -7,7 +7,12 @@ from functools import lru_cache
 from ste_plugin.engines.base import Message
 from ste_plugin.judging.verdict import parse_verdict, without_verdicts
 from ste_plugin.records import Verdict, content_key
-from ste_plugin.text.sanitize import CONTROL_TOKEN, VERSION, sanitize_for_model, without_marks
+from ste_plugin.text.sanitize import (
+    CONTROL_TOKEN,
+    SANITIZER_VERSION,
+    neutralize_marks,
+    sanitize_for_model,
+)
 
 _LABEL = re.compile(r"\[\s*(?:/\s*)?(?:instruction|answer(?:\s+[a-z])?)\s*\]", re.IGNORECASE)
 _VERDICT = re.compile(r"\[\s*\[\s*[^\W\d_]\s*\]\s*\]")
@@ -26,7 +31,7 @@ def neutralise(text: str, *marks: re.Pattern[str]) -> str:
     >>> neutralise("m = [[1, 2], [3, 4]]")
     'm = [[1, 2], [3, 4]]'
     """
-    return without_marks(text, CONTROL_TOKEN, _LABEL, _VERDICT, *marks)
+    return neutralize_marks(text, CONTROL_TOKEN, _LABEL, _VERDICT, *marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class JudgeFormat:
     @property
     def version(self) -> str:
         """Return name and a hash of every word of the prompt: editing it makes new requests."""
-        words = (self.rubric, self.closing, self.reasons, VERSION)
+        words = (self.rubric, self.closing, self.reasons, SANITIZER_VERSION)
         return f"{self.name}-{content_key(*words)[:8]}"
 
     def render(self, instruction: str, answer_a: str, answer_b: str) -> tuple[Message, ...]:

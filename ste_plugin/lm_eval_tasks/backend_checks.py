@@ -1,4 +1,4 @@
-"""What a backend would do to our prompts without a word: mended or refused before anything is generated."""
+"""What a backend would silently do to our prompts: prevented or refused before generating."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ def backend_of(chat_template: Any) -> Any:
 def tokenizer_of(backend: Any) -> Callable[[str], Sequence[int]] | None:
     """Return the backend's own tokenizer, or None where it has none, as behind a chat API."""
     encode = getattr(backend, "tok_encode", None)
-    # lm-eval's chat API hands back the text itself, its completions API without a tokenizer a list of it.
+    # lm-eval's chat API returns the text itself, its completions API without a tokenizer a list
     return encode if callable(encode) and encode("A") not in ("A", ["A"]) else None
 
 
@@ -46,13 +46,14 @@ def counter_of(backend: Any) -> Callable[[Any], int] | None:
     return count
 
 
-def understood(backend: Any, generation: dict[str, Any]) -> dict[str, Any]:
-    """Return the generation settings that a backend knows: OpenAI's own API refuses foreign ones."""
-    foreign = ("repetition_penalty", "top_k") if type(backend).__name__.startswith("OpenAI") else ()
-    return {key: value for key, value in generation.items() if key not in foreign}
+def accepted_by(backend: Any, generation: dict[str, Any]) -> dict[str, Any]:
+    """Return the generation settings that a backend accepts: OpenAI's own API refuses others."""
+    is_openai = type(backend).__name__.startswith("OpenAI")
+    refused = ("repetition_penalty", "top_k") if is_openai else ()
+    return {key: value for key, value in generation.items() if key not in refused}
 
 
-def rendered(turns: Turns, chat_template: Callable[..., Any]) -> Any:
+def render(turns: Turns, chat_template: Callable[..., Any]) -> Any:
     """Return the templated prompt: a text, or what stands for a chat behind a chat API.
 
     System turns that the template refuses or drops are put before the first user turn.
@@ -61,12 +62,12 @@ def rendered(turns: Turns, chat_template: Callable[..., Any]) -> Any:
     """
     from jinja2 import TemplateError
 
-    turns = without_special_tokens(turns, backend_of(chat_template))
+    turns = without_control_tokens(turns, backend_of(chat_template))
     try:
         prompt = chat_template(turns, add_generation_prompt=True)
     except (ValueError, TemplateError) as error:  # of transformers
         if isinstance(error, TemplateError) and any(turn["role"] == "system" for turn in turns):
-            return rendered(merged(turns), chat_template)
+            return render(merge_system(turns), chat_template)
         raise ConfigError(
             f"This model's tokenizer cannot render a chat ({str(error).splitlines()[0]}). Use the "
             "tokenizer of an instruction-tuned model, add a chat_template to its "
@@ -74,9 +75,9 @@ def rendered(turns: Turns, chat_template: Callable[..., Any]) -> Any:
         ) from error
     if not isinstance(prompt, str):
         return require_chat(prompt, chat_template)
-    missing = dropped(turns, prompt)
+    missing = [turn for turn in turns if turn["content"].strip() not in prompt]
     if any(turn["role"] == "system" for turn in missing):
-        return rendered(merged(turns), chat_template)
+        return render(merge_system(turns), chat_template)
     if missing:
         raise ConfigError(
             "This model's chat template leaves out a part of the prompt: "
@@ -85,8 +86,8 @@ def rendered(turns: Turns, chat_template: Callable[..., Any]) -> Any:
     return prompt
 
 
-def without_special_tokens(turns: Turns, backend: Any) -> Turns:
-    """Return the turns without tokens that the backend's own tokenizer would take for control tokens."""
+def without_control_tokens(turns: Turns, backend: Any) -> Turns:
+    """Return the turns without what the backend's own tokenizer would take for control tokens."""
     tokenizer: Any = getattr(backend, "tokenizer", None)
     if not hasattr(tokenizer, "added_tokens_decoder"):
         return turns
@@ -95,12 +96,7 @@ def without_special_tokens(turns: Turns, backend: Any) -> Turns:
     ]
 
 
-def dropped(turns: Turns, prompt: str) -> list[Mapping[str, str]]:
-    """Return the turns whose words are not in the prompt; white space at their ends does not count."""
-    return [turn for turn in turns if turn["content"].strip() not in prompt]
-
-
-def merged(turns: Turns) -> list[dict[str, str]]:
+def merge_system(turns: Turns) -> list[dict[str, str]]:
     """Return the turns without a system turn: its words open the first turn of the user."""
     opening = [turn["content"] for turn in turns if turn["role"] == "system"]
     first, *rest = (dict(turn) for turn in turns if turn["role"] != "system")
@@ -108,13 +104,13 @@ def merged(turns: Turns) -> list[dict[str, str]]:
 
 
 def require_chat(prompt: Any, chat_template: Any) -> Any:
-    """Return a chat that is no text. Raises: ConfigError where the backend asks for texts only."""
+    """Return a chat that is no text. Raises: ConfigError where the backend sends texts only."""
     encode = getattr(backend_of(chat_template), "tok_encode", None)
     if callable(encode) and encode("A") != "A":
         raise ConfigError(
-            "This backend sends chats as they are to an API that takes texts. Give local-completions a "
-            "tokenizer of its own (tokenizer_backend=huggingface,tokenizer=MODEL, and no "
-            "tokenized_requests=False), or use local-chat-completions."
+            "This backend sends chats as they are to an API that takes texts. Give "
+            "local-completions a tokenizer of its own (tokenizer_backend=huggingface,"
+            "tokenizer=MODEL, and no tokenized_requests=False), or use local-chat-completions."
         )
     return prompt
 
@@ -126,28 +122,30 @@ def tokens_needed(
     following = {"generate_until": max_new_tokens, "loglikelihood": 1}
     prompts = {(r.doc["id"], r.args[0], following[r.request_type]) for r in requests}
     needed: dict[str, int] = {}
-    for key, prompt, tokens in prompts:
-        needed[key] = max(count(prompt) + tokens, needed.get(key, 0))
+    for pair_id, prompt, tokens in prompts:
+        needed[pair_id] = max(count(prompt) + tokens, needed.get(pair_id, 0))
     return needed
 
 
 def too_long(needed: Mapping[str, int], context_tokens: int | None) -> dict[str, int]:
-    """Return the pairs that need more tokens than the context has, with how many; none if unknown.
+    """Return the pairs that need more tokens than the context has, with how many.
 
-    `needed` is id of the pair → tokens of its longest prompt and of what follows it.
+    `needed` is as `tokens_needed` returns it. Without a known context nothing is too long.
     """
     if context_tokens is None:
         return {}
-    return {key: tokens for key, tokens in needed.items() if tokens > context_tokens}
+    return {pair_id: tokens for pair_id, tokens in needed.items() if tokens > context_tokens}
 
 
-def refuse(unfit: Mapping[str, int], pairs: int, context_tokens: int | None, where: str) -> None:
-    """Raise DataError about pairs that do not fit: backends cut them from the left, rubric first."""
-    longest = max(unfit, key=lambda key: unfit[key])
+def refuse_too_long(
+    unfit: Mapping[str, int], pairs: int, context_tokens: int | None, where: str
+) -> None:
+    """Raise DataError about pairs that do not fit: backends cut from the left, the rubric first."""
+    longest = max(unfit, key=lambda pair_id: unfit[pair_id])
     raise DataError(
-        f"{where}: {len(unfit)} of {pairs} pairs ({len(unfit) / pairs:.1%}) do not fit the model's "
-        f"context of {context_tokens} tokens; the longest, {longest!r}, needs {unfit[longest]} with "
-        "its reply.\n"
+        f"{where}: {len(unfit)} of {pairs} pairs ({len(unfit) / pairs:.1%}) do not fit the "
+        f"model's context of {context_tokens} tokens; the longest, {longest!r}, needs "
+        f"{unfit[longest]} with its reply.\n"
         "Raise max_length in the model_args if the model has more, lower max_new_tokens "
         "(STE_JUDGE_MAX_NEW_TOKENS), leave such pairs out of the figures (STE_JUDGE_TOO_LONG=drop "
         "reports their rate), or remove them: "
@@ -156,12 +154,12 @@ def refuse(unfit: Mapping[str, int], pairs: int, context_tokens: int | None, whe
 
 
 def require_counter(needed: bool) -> None:
-    """Raise ConfigError where prompts are to be counted and nobody can."""
+    """Raise ConfigError where tokens must be counted and cannot be."""
     if needed:
         raise ConfigError(
-            "STE_JUDGE_TOO_LONG=drop needs to count tokens, and of a chat API the tokenizer is not known. "
-            "Name it in the model_args (tokenizer_backend=huggingface,tokenizer=MODEL,max_length=TOKENS), "
-            "or unset STE_JUDGE_TOO_LONG: the server refuses what does not fit."
+            "STE_JUDGE_TOO_LONG=drop needs to count tokens, and the tokenizer behind a chat API is "
+            "not known. Name it in the model_args (tokenizer_backend=huggingface,tokenizer=MODEL,"
+            "max_length=TOKENS), or unset STE_JUDGE_TOO_LONG: the server refuses what does not fit."
         )
 
 
@@ -174,8 +172,8 @@ def refuse_merging(encode: Callable[[str], Sequence[int]], opening: str) -> None
     for letter in ORDERS:
         if added_token(alone, encode(opening + letter)) is None:
             raise ConfigError(
-                f"This model's tokenizer makes {opening[-20:] + letter!r} into other tokens than the "
-                "same without its last letter, so verdicts cannot be forced. Unset STE_JUDGE_FORCE "
-                "(force_verdict: false) and the mode `likelier`, or use a judge format with other "
-                "closing words."
+                f"This model's tokenizer makes {opening[-20:] + letter!r} into other tokens than "
+                "the same without its last letter, so verdicts cannot be forced. Unset "
+                "STE_JUDGE_FORCE (force_verdict: false) and the mode `likelier`, or use a judge "
+                "format with other closing words."
             )

@@ -38,8 +38,8 @@ def prompt_key(prompt: str) -> str:
 def value_of(terms: Iterable[Sequence[Any]]) -> float | None:
     """Return a figure from its terms, or None where no pair adds to it."""
     parts: dict[str, list[MetricTerm]] = {}
-    for found in (MetricTerm(*t) for t in terms if t):
-        parts.setdefault(found.part, []).append(found)
+    for term in (MetricTerm(*t) for t in terms if t):
+        parts.setdefault(term.part, []).append(term)
     quotients = [
         fsum(t.numerator for t in p) / fsum(t.denominator for t in p) for p in parts.values()
     ]
@@ -48,8 +48,8 @@ def value_of(terms: Iterable[Sequence[Any]]) -> float | None:
 
 def error_of(terms: Iterable[Sequence[Any]], seed: int = 0) -> float | None:
     """Return a figure's standard error, or None below two prompts."""
-    found = estimates(terms, seed)
-    return None if found is None else rounded(float(found.std(ddof=1)))
+    resamples = estimates(terms, seed)
+    return None if resamples is None else rounded(float(resamples.std(ddof=1)))
 
 
 def rounded(value: float) -> float:
@@ -80,8 +80,8 @@ def estimates(terms: Iterable[Sequence[Any]], seed: int = 0) -> "np.ndarray[Any,
         for first in range(0, RESAMPLES, _ROWS_AT_ONCE):
             sums[first : first + _ROWS_AT_ONCE] += counts[first : first + _ROWS_AT_ONCE] @ added
     quotients = sums[:, : len(parts)] / sums[:, len(parts) :]
-    found: np.ndarray[Any, Any] = quotients.mean(axis=1)
-    return found
+    figures: np.ndarray[Any, Any] = quotients.mean(axis=1)
+    return figures
 
 
 def pooled(terms: Sequence[MetricTerm]) -> list[MetricTerm]:
@@ -89,12 +89,12 @@ def pooled(terms: Sequence[MetricTerm]) -> list[MetricTerm]:
     prompts: dict[str, set[str]] = {}
     for t in terms:
         prompts.setdefault(t.stratum, set()).add(t.prompt_key)
-    return [
-        t if len(prompts[t.stratum]) > 1
-        # prompts of several such strata stay several
-        else t._replace(stratum=f"{t.part}/", prompt_key=f"{t.stratum}/{t.prompt_key}")
-        for t in terms
-    ]  # fmt: skip
+    return [_with_others(t) if len(prompts[t.stratum]) == 1 else t for t in terms]
+
+
+def _with_others(t: MetricTerm) -> MetricTerm:
+    # the key says which stratum it was, so that prompts of several such strata stay several
+    return t._replace(stratum=f"{t.part}/", prompt_key=f"{t.stratum}/{t.prompt_key}")
 
 
 @lru_cache(maxsize=128)
@@ -107,6 +107,6 @@ def resampled(seed: int, stratum: str, prompts: int) -> "np.ndarray[Any, Any]":
     offsets = np.arange(_ROWS_AT_ONCE)[:, None] * prompts
     for first in range(0, RESAMPLES, _ROWS_AT_ONCE):
         drawn = generator.integers(0, prompts, size=(_ROWS_AT_ONCE, prompts)) + offsets
-        found = np.bincount(drawn.ravel(), minlength=_ROWS_AT_ONCE * prompts)
-        counts[first : first + _ROWS_AT_ONCE] = found.reshape(_ROWS_AT_ONCE, prompts)
+        times = np.bincount(drawn.ravel(), minlength=_ROWS_AT_ONCE * prompts)
+        counts[first : first + _ROWS_AT_ONCE] = times.reshape(_ROWS_AT_ONCE, prompts)
     return counts

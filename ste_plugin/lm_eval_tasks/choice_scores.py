@@ -9,13 +9,16 @@ from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import TIES, Choice
 from ste_plugin.lm_eval_tasks.bootstrap import prompt_key, resampled
 
 NO_CHOICE, NO_RATING = 0.25, -1
-"""Points for no single answer, and what no rating counts as. Source: scripts/run_generative_v2.py."""
+"""Points for no single answer, and what no rating counts as.
+
+Source: scripts/run_generative_v2.py in allenai/reward-bench.
+"""
 TIES_WEIGHTS = (0.3, 0.3, 0.2, 0.2, 0.01)
-"""Of: tied accuracy, ref accuracy, correctness preferred, the same held against the reference prompt
-as well, and how much. They sum to 1.01, as published."""
+"""Of: tied accuracy, ref accuracy, correctness preferred, the same held against the reference
+prompt as well, and how much. They sum to 1.01, as published."""
 
 
-class Judged(NamedTuple):
+class ChoiceScore(NamedTuple):
     """What one row adds to the scores; JSON-ready."""
 
     section: str
@@ -38,15 +41,15 @@ class Judged(NamedTuple):
     """Ties: worst rating of the right answers minus the best of the wrong ones."""
 
 
-def read_replies(row: Choice, replies: Sequence[str]) -> Judged:
-    """Return what the replies are worth: one letter, or in Ties a rating of each of `row.answers`."""
-    return _rated(row, replies) if row.subset == TIES else _chosen(row, replies[0])
+def score_choice(row: Choice, replies: Sequence[str]) -> ChoiceScore:
+    """Return what one letter is worth, or in Ties a rating of each of `row.answers`."""
+    return _score_ratings(row, replies) if row.subset == TIES else _score_letter(row, replies[0])
 
 
-def _chosen(row: Choice, reply: str) -> Judged:
+def _score_letter(row: Choice, reply: str) -> ChoiceScore:
     letter, right = parse_choice(reply), LETTERS[row.shown().index(0)]
     lengths = [len(answer) for answer in row.answers]
-    return Judged(
+    return ChoiceScore(
         row.subset,
         prompt_key(row.prompt),
         points=NO_CHOICE if letter is None else float(letter == right),
@@ -57,26 +60,33 @@ def _chosen(row: Choice, reply: str) -> Judged:
     )
 
 
-def _rated(row: Choice, replies: Sequence[str]) -> Judged:
+def _score_ratings(row: Choice, replies: Sequence[str]) -> ChoiceScore:
     given = [parse_rating(reply) for reply in replies]
     ratings = [NO_RATING if rating is None else rating for rating in given]
     right, wrong = ratings[: len(row.chosen)], ratings[len(row.chosen) :]
     kind, number = row.tie
     gap = min(right) - max(wrong)
-    return Judged(
-        TIES, number, points=float(gap > 0), asked=len(ratings), unanswered=given.count(None),
-        longest=0.0, shown_a=0.0, kind=kind,
-        spread=float(max(right) - min(right)) if len(right) > 1 else None, gap=float(gap),
-    )  # fmt: skip
+    return ChoiceScore(
+        TIES,
+        number,
+        points=float(gap > 0),
+        asked=len(ratings),
+        unanswered=given.count(None),
+        longest=0.0,
+        shown_a=0.0,
+        kind=kind,
+        spread=float(max(right) - min(right)) if len(right) > 1 else None,
+        gap=float(gap),
+    )
 
 
 Sums = list[tuple[float, float]]
 """Numerator and denominator of every component of a section's score."""
 
 
-def units(section: str, rows: Iterable[Judged]) -> dict[str, Sums]:
+def units(section: str, rows: Iterable[ChoiceScore]) -> dict[str, Sums]:
     """Return what every unit of a section adds to the components of its score."""
-    members: dict[str, list[Judged]] = {}
+    members: dict[str, list[ChoiceScore]] = {}
     for row in rows:
         if row.section == section:
             members.setdefault(row.unit, []).append(row)
@@ -85,7 +95,7 @@ def units(section: str, rows: Iterable[Judged]) -> dict[str, Sums]:
     return {key: _tied(m) for key, m in members.items()}
 
 
-def _tied(members: Sequence[Judged]) -> Sums:
+def _tied(members: Sequence[ChoiceScore]) -> Sums:
     by_kind = {row.kind: row for row in members}
     tied, ref = by_kind.get("tied"), by_kind.get("ref")
     sums = [(row.points, 1.0) if row else (0.0, 0.0) for row in (tied, ref)]
@@ -101,19 +111,19 @@ def _tied(members: Sequence[Judged]) -> Sums:
     ]
 
 
-def section_score(section: str, rows: Iterable[Judged]) -> float | None:
+def section_score(section: str, rows: Iterable[ChoiceScore]) -> float | None:
     """Return the mean points of a section, in Ties its published score; None without rows.
 
-    Ties: 0.3 · accuracy on the tied prompts + 0.3 · on the reference prompts + 0.2 · how often right
-    answers differ less from each other than from the wrong ones + 0.2 · how often this holds against
-    the gap of the reference prompt, too + 0.01 · mean tanh(smaller gap / spread − 1).
-    Source: process_single_model of `rewardbench` 0.1.4. Its repository has since let prompts without
-    any spread count in the last term, which moves the score by at most 0.02.
+    Ties: 0.3 · accuracy on the tied prompts + 0.3 · on the reference prompts + 0.2 · how often
+    right answers differ less from each other than from the wrong ones + 0.2 · how often this holds
+    against the gap of the reference prompt, too + 0.01 · mean tanh(smaller gap / spread − 1).
+    Source: process_single_model of `rewardbench` 0.1.4. Its repository has since let prompts
+    without any spread count in the last term, which moves the score by at most 0.02.
     """
-    found = units(section, rows)
-    if not found:
+    sums = units(section, rows)
+    if not sums:
         return None
-    columns = zip(*found.values(), strict=True)
+    columns = zip(*sums.values(), strict=True)
     quotients = []
     for column in columns:
         total = fsum(denominator for _, denominator in column)
@@ -123,15 +133,15 @@ def section_score(section: str, rows: Iterable[Judged]) -> float | None:
     return fsum(w * q for w, q in zip(TIES_WEIGHTS, quotients, strict=True))
 
 
-def section_error(section: str, rows: Iterable[Judged]) -> float | None:
+def section_error(section: str, rows: Iterable[ChoiceScore]) -> float | None:
     """Return the standard error of a section's score, bootstrapped by unit; None below two."""
     import numpy as np
 
-    found = units(section, rows)
-    if len(found) < 2:
+    by_unit = units(section, rows)
+    if len(by_unit) < 2:
         return None
-    sums = np.array([found[key] for key in sorted(found)])  # units × components × 2
-    drawn = resampled(0, section, len(found)).astype(float)
+    sums = np.array([by_unit[key] for key in sorted(by_unit)])  # units × components × 2
+    drawn = resampled(0, section, len(by_unit)).astype(float)
     totals = np.einsum("ru,uck->rck", drawn, sums)
     numerators, denominators = totals[..., 0], totals[..., 1]
     quotients = numerators / np.where(denominators > 0, denominators, 1.0)
@@ -139,14 +149,14 @@ def section_error(section: str, rows: Iterable[Judged]) -> float | None:
     return float((quotients @ np.array(weights)).std(ddof=1))
 
 
-def final_score(rows: Sequence[Judged]) -> float | None:
+def final_score(rows: Sequence[ChoiceScore]) -> float | None:
     """Return the plain mean of the sections."""
     scores = [section_score(section, rows) for section in _sections(rows)]
     known = [score for score in scores if score is not None]
     return fsum(known) / len(known) if known else None
 
 
-def final_error(rows: Sequence[Judged]) -> float | None:
+def final_error(rows: Sequence[ChoiceScore]) -> float | None:
     """Return its standard error: the sections share no prompts, so their variances add up."""
     errors = [section_error(section, rows) for section in _sections(rows)]
     known = [error for error in errors if error is not None]
@@ -155,12 +165,12 @@ def final_error(rows: Sequence[Judged]) -> float | None:
     return float(fsum(error**2 for error in known) ** 0.5 / len(known))
 
 
-def _sections(rows: Sequence[Judged]) -> list[str]:
+def _sections(rows: Sequence[ChoiceScore]) -> list[str]:
     return list(dict.fromkeys(row.section for row in rows))
 
 
 def rate(field: str, rows: Sequence[Any]) -> float | None:
-    """Return a mean: `unanswered` of all replies; `longest` and `shown_a` of the rows with four answers."""
+    """Return a mean: `unanswered` of all replies, `longest` and `shown_a` of rows but Ties."""
     counted = rows if field == "unanswered" else [row for row in rows if row.section != TIES]
     total = sum(row.asked for row in counted)
     return fsum(getattr(row, field) for row in counted) / total if total else None

@@ -14,16 +14,13 @@ from ste_plugin.lm_eval_tasks.metrics import (
     Metric,
     acc,
     acc_pc,
-    agreement,
-    agreement_no_tie,
     did_not_fit_rate,
     of_votes,
 )
-from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.lm_eval_tasks.pairs_file import ONE_VOTE, UNLABELLED, VoteCounts
+from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
 
-PLAIN = JudgeSettings()
-"""One greedy verdict an order."""
-NO_LABEL, ONE_PERSON = (0, 0, 0), (1, 0, 0)
+_ACCURACY: dict[str, Metric] = {"acc": acc, "acc_pc": acc_pc}
 
 
 class HasSubset(Protocol):
@@ -34,7 +31,7 @@ class HasSubset(Protocol):
     @property
     def section(self) -> str: ...
     @property
-    def votes(self) -> tuple[int, int, int]: ...
+    def votes(self) -> VoteCounts: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +46,17 @@ class Figure:
     """The plain mean of the sections."""
     higher_is_better: bool = False
 
+    def covers(self, pair: JudgedPair) -> bool:
+        """Return whether a pair is in its part, and was asked about where that matters."""
+        in_subset, in_section = (
+            self.subset in (None, pair.subset),
+            self.section in (None, pair.section),
+        )
+        return in_subset and in_section and (pair.fits or self.metric is did_not_fit_rate)
+
     def term(self, pair: JudgedPair) -> MetricTerm | tuple[()]:
         """Return what a pair adds to it."""
-        elsewhere = self.subset not in (None, pair.subset) or self.section not in (
-            None,
-            pair.section,
-        )
-        if elsewhere or not (pair.fits or self.metric is did_not_fit_rate):
+        if not self.covers(pair):
             return ()
         numerator, denominator = self.metric(pair)
         if not denominator:
@@ -70,41 +71,41 @@ class Figure:
         )
 
 
-def metrics_of(pairs: Sequence[HasSubset], settings: JudgeSettings = PLAIN) -> dict[str, Metric]:
+def metrics_of(pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS) -> dict[str, Metric]:
     """Return name → metric of a task with these pairs and settings: the same for every pair."""
-    people = any(pair.votes not in (NO_LABEL, ONE_PERSON) for pair in pairs)
+    people = any(pair.votes not in (UNLABELLED, ONE_VOTE) for pair in pairs)
     odds = settings.mode == "likelier" or (settings.mode == "verdict" and settings.force)
     voted = of_votes(settings.votes) if settings.mode != "likelier" else {}
     return METRICS | (OF_PEOPLE if people else {}) | (OF_ODDS if odds else {}) | voted
 
 
-def figures_of(pairs: Sequence[HasSubset], settings: JudgeSettings = PLAIN) -> dict[str, Figure]:
+def figures_of(pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS) -> dict[str, Figure]:
     """Return lm-eval's name → figure: overall, final, by section, by subset; in that order.
 
     lm-eval splits its keys at the comma, so names hold none. Subsets and sections come in order of
     first appearance; results.json has more of them than this.
     """
     metrics = metrics_of(pairs, settings)
-    found = {
+    figures = {
         name: Figure(m, higher_is_better=name in HIGHER_IS_BETTER or name.startswith("maj@"))
         for name, m in metrics.items()
     }
     sections = distinct(pair.section for pair in pairs if pair.section)
-    main: dict[str, Metric] = {"acc": acc, "acc_pc": acc_pc}
-    people: dict[str, Metric] = {"agreement": agreement, "agreement_no_tie": agreement_no_tie}
-    shown = main | (people if "agreement" in metrics else {})
+    by_subset = _ACCURACY | (OF_PEOPLE if "agreement" in metrics else {})
     if sections:
-        found["final"] = Figure(acc, final=True, higher_is_better=True)
-        found["final_pc"] = Figure(acc_pc, final=True, higher_is_better=True)
+        figures["final"] = Figure(acc, final=True, higher_is_better=True)
+        figures["final_pc"] = Figure(acc_pc, final=True, higher_is_better=True)
     for section in sections:
-        for name, m in main.items():
-            found[key(f"{name}_section/{section}")] = Figure(
+        for name, m in _ACCURACY.items():
+            figures[metric_key(f"{name}_section/{section}")] = Figure(
                 m, section=section, higher_is_better=True
             )
     for subset in distinct(pair.subset for pair in pairs):
-        for name, m in shown.items():
-            found[key(f"{name}/{subset}")] = Figure(m, subset=subset, higher_is_better=True)
-    return found
+        for name, m in by_subset.items():
+            figures[metric_key(f"{name}/{subset}")] = Figure(
+                m, subset=subset, higher_is_better=True
+            )
+    return figures
 
 
 def distinct(names: Iterable[str]) -> list[str]:
@@ -112,7 +113,7 @@ def distinct(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def key(name: str) -> str:
+def metric_key(name: str) -> str:
     """Return a name that lm-eval does not split."""
     return name.replace(",", ";")
 
@@ -121,32 +122,44 @@ def with_errors(
     figures: Mapping[str, Figure], pairs: Sequence[JudgedPair], seed: int
 ) -> dict[str, float | None]:
     """Return every figure and, as `<name>_se`, its standard error."""
-    found: dict[str, float | None] = {}
+    values: dict[str, float | None] = {}
     for name, figure in figures.items():
         terms = [figure.term(pair) for pair in pairs]
-        found |= {name: value_of(terms), f"{name}_se": error_of(terms, seed)}
-    return found
+        values |= {name: value_of(terms), f"{name}_se": error_of(terms, seed)}
+    return values
 
 
 def summarise(
-    pairs: Sequence[JudgedPair], seed: int = 0, settings: JudgeSettings = PLAIN
+    pairs: Sequence[JudgedPair], seed: int = 0, settings: JudgeSettings = DEFAULTS
 ) -> dict[str, Any]:
     """Return `{"n": pairs, "overall": figures, "sections": …, "subsets": {name: figures and n}}`.
 
     Sections and subsets come in order of first appearance; sections only where there are any.
     """
-    every = figures_of(pairs, settings)
     metrics = metrics_of(pairs, settings)
-    overall = {n: f for n, f in every.items() if f.subset is None and f.section is None}
-    sections = {
-        name: {"n": sum(p.section == name for p in pairs)}
-        | with_errors({n: Figure(metrics[n], section=name) for n in ("acc", "acc_pc")}, pairs, seed)
-        for name in distinct(p.section for p in pairs if p.section)
+    overall = {
+        name: figure
+        for name, figure in figures_of(pairs, settings).items()
+        if figure.subset is None and figure.section is None
     }
-    subsets = {}
-    for name in distinct(p.subset for p in pairs):
-        members = [p for p in pairs if p.subset == name]
-        measured = {n: Figure(m) for n, m in metrics.items()}
-        subsets[name] = {"n": len(members), **with_errors(measured, members, seed)}
-    told = {"n": len(pairs), "overall": with_errors(overall, pairs, seed)}
-    return told | ({"sections": sections} if sections else {}) | {"subsets": subsets}
+    summary: dict[str, Any] = {"n": len(pairs), "overall": with_errors(overall, pairs, seed)}
+    if sections := distinct(pair.section for pair in pairs if pair.section):
+        summary["sections"] = {name: _section(name, pairs, seed) for name in sections}
+    summary["subsets"] = {
+        name: _subset([p for p in pairs if p.subset == name], metrics, seed)
+        for name in distinct(pair.subset for pair in pairs)
+    }
+    return summary
+
+
+def _section(name: str, pairs: Sequence[JudgedPair], seed: int) -> dict[str, Any]:
+    figures = {metric: Figure(m, section=name) for metric, m in _ACCURACY.items()}
+    n = sum(pair.section == name for pair in pairs)
+    return {"n": n, **with_errors(figures, pairs, seed)}
+
+
+def _subset(
+    pairs: Sequence[JudgedPair], metrics: Mapping[str, Metric], seed: int
+) -> dict[str, Any]:
+    figures = {name: Figure(m) for name, m in metrics.items()}
+    return {"n": len(pairs), **with_errors(figures, pairs, seed)}

@@ -2,39 +2,85 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ste_plugin.errors import DataError
-from ste_plugin.lm_eval_tasks import choice_scores
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
-from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
+from ste_plugin.lm_eval_tasks.choice_scores import ChoiceScore, score_choice
+from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
+from ste_plugin.records import ORDERS
 from ste_plugin.storage.jsonl import read_rows, replace_rows
 
+T = TypeVar("T")
+
 JUDGED = "judged.jsonl"
+_PAIR_COLUMNS = tuple(f.name for f in fields(JudgedPair) if f.name != "orders")
+_ORDER_COLUMNS = ("verdict", "forced", "samples", "log_odds")
+"""Each with `_a` and `_b` for the letter of the better response; OrderVerdict's, in its order."""
 
 
 def write_judged(folder: Path, judged: Sequence[JudgedPair]) -> None:
     """Write judged pairs."""
-    replace_rows(folder / JUDGED, map(asdict, judged))
+    replace_rows(folder / JUDGED, map(to_row, judged))
+
+
+def to_row(pair: JudgedPair) -> dict[str, Any]:
+    """Return a judged pair as a line of the file; the columns of an order not shown are empty."""
+    shown = {order.gold: order for order in pair.orders}
+    a, b = (shown.get(gold, OrderVerdict(gold)) for gold in ORDERS)
+    return {
+        "id": pair.id,
+        "subset": pair.subset,
+        "prompt": pair.prompt,
+        "verdict_a": a.own,
+        "verdict_b": b.own,
+        "forced_a": a.forced,
+        "forced_b": b.forced,
+        "chosen_chars": pair.chosen_chars,
+        "rejected_chars": pair.rejected_chars,
+        "section": pair.section,
+        "weight": pair.weight,
+        "votes": pair.votes,
+        "samples_a": a.samples,
+        "samples_b": b.samples,
+        "asked": pair.asked,
+        "drawn": len(a.samples) + len(b.samples),
+        "reply_chars": pair.reply_chars,
+        "shown": list(shown),
+        "fits": pair.fits,
+        "log_odds_a": a.log_odds,
+        "log_odds_b": b.log_odds,
+    }
+
+
+def from_row(row: Mapping[str, Any]) -> JudgedPair:
+    """Return the pair that `to_row` wrote. Raises: KeyError where a column is missing."""
+    columns: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    orders = tuple(
+        OrderVerdict(gold, *(columns[f"{name}_{gold.lower()}"] for name in _ORDER_COLUMNS))
+        for gold in columns["shown"]
+    )
+    return JudgedPair(orders=orders, **{name: columns[name] for name in _PAIR_COLUMNS})
 
 
 def write_choices(folder: Path, rows: Sequence[Choice], replies: Sequence[list[Any]]) -> None:
-    """Write what each row of RewardBench 2 is worth."""
-    judged = (choice_scores.read_replies(row, r) for row, r in zip(rows, replies, strict=True))
-    named = zip(rows, judged, strict=True)
+    """Write what each row of RewardBench 2 adds to its scores."""
     replace_rows(
         folder / JUDGED,
-        ({"id": row.id, **worth._asdict()} for row, worth in named),
+        (
+            {"id": row.id, **score_choice(row, texts)._asdict()}
+            for row, texts in zip(rows, replies, strict=True)
+        ),
     )
 
 
-def read_judged(folder: Path) -> list[JudgedPair] | dict[str, choice_scores.Judged]:
-    """Return the judged pairs of an evaluation; of RewardBench 2 id → what the row is worth.
+def read_judged(folder: Path) -> list[JudgedPair] | dict[str, ChoiceScore]:
+    """Return the judged pairs of an evaluation; of RewardBench 2 id → what the row adds.
 
-    Raises: DataError where there is no such file, or a line is none of both.
+    Raises: DataError where there is no such file, or a line is neither.
     """
     if not (folder / JUDGED).is_file():
         raise DataError(
@@ -43,14 +89,18 @@ def read_judged(folder: Path) -> list[JudgedPair] | dict[str, choice_scores.Judg
         )
     rows = [(f"{folder / JUDGED}:{number}", row) for number, row in read_rows(folder / JUDGED)]
     if rows and "points" in rows[0][1]:
-        return {row.pop("id"): _read(where, choice_scores.Judged, row) for where, row in rows}
-    return [_read(where, JudgedPair, row) for where, row in rows]
+        return {row.pop("id"): _read(where, row, _choice_score) for where, row in rows}
+    return [_read(where, row, from_row) for where, row in rows]
 
 
-def _read(where: str, kind: Any, row: Mapping[str, Any]) -> Any:
+def _choice_score(row: Mapping[str, Any]) -> ChoiceScore:
+    return ChoiceScore(**row)
+
+
+def _read(where: str, row: Mapping[str, Any], convert: Callable[[Mapping[str, Any]], T]) -> T:
     try:
-        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
-    except TypeError as error:
+        return convert(row)
+    except (KeyError, TypeError) as error:
         raise DataError(
             f"{where}: not what an evaluation writes ({error}). Delete results.json beside it and "
             "measure again."

@@ -7,18 +7,24 @@ from typing import Any, Protocol, Self, TypeVar
 from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.rows import Row, Unusable
 
-UNLABELLED = (0, 0, 0)
+VoteCounts = tuple[int, int, int]
+"""How many people preferred the chosen response, the rejected one, neither."""
+ONE_VOTE: VoteCounts = (1, 0, 0)
+UNLABELLED: VoteCounts = (0, 0, 0)
 
 
-class Named(Protocol):
-    """Whatever is judged has an id."""
+class Document(Protocol):
+    """What lm-eval calls a document: a labelled pair, or a row of several answers."""
 
     @property
     def id(self) -> str:
-        """Return what tells it from all others of its benchmark."""
+        """Return what no other document of its benchmark is called."""
+
+    def to_doc(self) -> dict[str, Any]:
+        """Return it as lm-eval holds, hands over and logs it."""
 
 
-N = TypeVar("N", bound=Named)
+D = TypeVar("D", bound=Document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class LabelledPair:
 
     id: str
     subset: str
-    """Part of the file that is also reported apart."""
+    """Part of the file that is also reported separately."""
     prompt: str
     chosen: str
     rejected: str
@@ -35,8 +41,8 @@ class LabelledPair:
     """Part of a benchmark whose figure weighs the pairs of several subsets."""
     weight: float = 1.0
     """Of this pair within its section."""
-    votes: tuple[int, int, int] = (1, 0, 0)
-    """How many people preferred the chosen response, the rejected one, neither; all 0 without a label."""
+    votes: VoteCounts = ONE_VOTE
+    """Of people; `UNLABELLED` where nobody said which response is better."""
 
     def to_doc(self) -> dict[str, Any]:
         """Return the pair as lm-eval holds, hands over and logs it."""
@@ -51,32 +57,32 @@ class LabelledPair:
 COLUMNS = ("id", "subset", "prompt")
 
 
-def read_all(
-    groups: Iterable[Sequence[Row]], convert: Callable[[Sequence[Row]], list[N]]
-) -> tuple[list[N], list[str]]:
+def convert_all(
+    groups: Iterable[Sequence[Row]], convert: Callable[[Sequence[Row]], list[D]]
+) -> tuple[list[D], list[str]]:
     """Return what `convert` makes of every group of rows, and why rows of the hub were left out.
 
     Raises: DataError, also where two of them have one id.
     """
     places: dict[str, str] = {}
-    found: list[N] = []
+    documents: list[D] = []
     dropped: list[str] = []
     for group in groups:
         try:
-            made = convert(group)
+            converted = convert(group)
         except Unusable as error:
             dropped.append(str(error))
             continue
         where = group[0].where
-        for one in made:
-            if one.id in places:
+        for document in converted:
+            if document.id in places:
                 raise DataError(
-                    f"{where}: id {one.id!r} was already at {places[one.id]}. "
+                    f"{where}: id {document.id!r} was already at {places[document.id]}. "
                     "Give every row an id of its own."
                 )
-            places[one.id] = where
-        found += made
-    return found, dropped
+            places[document.id] = where
+        documents += converted
+    return documents, dropped
 
 
 def read_pair(row: Row) -> LabelledPair:
@@ -86,23 +92,38 @@ def read_pair(row: Row) -> LabelledPair:
     """
     if "response_a" not in row.columns and "response_b" not in row.columns:
         row.require((*COLUMNS, "chosen", "rejected"))
-        return made(row, row.key("id"), row.text("subset"), chosen="chosen", rejected="rejected")
+        return make_pair(row, row.key("id"), row.text("subset"))
     row.require((*COLUMNS, "response_a", "response_b"))
-    label = row.columns.get("label")
-    better = "A" if label in (None, "") else row.one_of("label", {"A": "A", "B": "B"})
-    chosen, rejected = ("response_a", "response_b")[:: 1 if better == "A" else -1]
-    votes = UNLABELLED if label in (None, "") else (1, 0, 0)
-    return made(
-        row, row.key("id"), row.text("subset"), chosen=chosen, rejected=rejected, votes=votes
+    unlabelled = row.columns.get("label") in (None, "")
+    better = "A" if unlabelled else row.one_of("label", {"A": "A", "B": "B"})
+    return make_pair(
+        row,
+        row.key("id"),
+        row.text("subset"),
+        responses=BETTER_FIRST[better],
+        votes=UNLABELLED if unlabelled else ONE_VOTE,
     )
 
 
-def made(
-    row: Row, key: str, subset: str, *, chosen: str, rejected: str, prompt: str = "prompt", **more: Any
-) -> LabelledPair:  # fmt: skip
-    """Return a pair of the texts in three columns. Raises: DataError where the responses are equal."""
-    pair = LabelledPair(key, subset, row.text(prompt), row.text(chosen), row.text(rejected), **more)
-    refuse_equal(row, pair, chosen, rejected)
+BETTER_FIRST = {"A": ("response_a", "response_b"), "B": ("response_b", "response_a")}
+
+
+def make_pair(
+    row: Row,
+    key: str,
+    subset: str,
+    *,
+    prompt: str = "prompt",
+    responses: tuple[str, str] = ("chosen", "rejected"),
+    **more: Any,
+) -> LabelledPair:
+    """Return a pair of the texts in three columns, the better response named first.
+
+    `more` are further fields of the pair. Raises: DataError where the responses are equal.
+    """
+    chosen, rejected = (row.text(column) for column in responses)
+    pair = LabelledPair(key, subset, row.text(prompt), chosen, rejected, **more)
+    refuse_equal(row, pair, *responses)
     return pair
 
 

@@ -1,31 +1,22 @@
-"""From what lm-eval got back from a model to a judged pair; the task and `ste eval` both read here."""
+"""From what lm-eval got back from a model to a judged pair, for the task and for `ste eval`."""
 
 from collections.abc import Callable, Sequence
 from math import isnan
-from typing import Any, NamedTuple
+from typing import Any
 
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.verdict import official_verdict
-from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
+from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
-from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
 from ste_plugin.lm_eval_tasks.votes import majority
 from ste_plugin.records import ORDERS, Verdict, content_key
 
 NOT_DRAWN = "[ste: not drawn, the majority was settled]"
 NOT_ASKED = "[ste: not asked, the prompt does not fit the context]"
-PLAIN = JudgeSettings()
-"""One greedy verdict an order."""
 
-
-class OrderVerdict(NamedTuple):
-    """What a judge said in one presentation order."""
-
-    samples: tuple[Verdict | None, ...] = ()
-    verdict: Verdict | None = None
-    forced: Verdict | None = None
-    log_odds: float | None = None
-    chars: int = 0
+Parser = Callable[[str], Verdict | None]
+"""A reply → its verdict, None for no single answer."""
 
 
 def orders_shown(pair_id: str, settings: JudgeSettings) -> tuple[Verdict, ...]:
@@ -38,7 +29,7 @@ def orders_shown(pair_id: str, settings: JudgeSettings) -> tuple[Verdict, ...]:
     return (ORDERS[int(content_key("order", settings.seed, pair_id), 16) % 2],)
 
 
-def parser(judge_format: JudgeFormat, settings: JudgeSettings) -> Callable[[str], Verdict | None]:
+def parser(judge_format: JudgeFormat, settings: JudgeSettings) -> Parser:
     """Return how a reply is read."""
     return official_verdict if settings.mode == "official" else judge_format.parse
 
@@ -47,59 +38,55 @@ def read_replies(
     pair: LabelledPair,
     results: Sequence[Any],
     judge_format: JudgeFormat,
-    settings: JudgeSettings = PLAIN,
+    settings: JudgeSettings = DEFAULTS,
 ) -> JudgedPair:
     """Return what the judge said about `pair`.
 
     `results` are the reply in each order shown, or a list of replies where there are several votes;
-    and where likelihoods were measured, (log-likelihood, greedy) of A and B after the prompt of each
-    order. Logged samples hold the same, numbers as text. A pair whose prompt did not fit has the one
-    reply `NOT_ASKED`.
+    and where likelihoods were measured, (log-likelihood, greedy) of A and B after the prompt of
+    each order. Logged samples hold the same, numbers as text. A pair whose prompt did not fit has
+    the one reply `NOT_ASKED`.
     """
     fits, shown = results[0] != NOT_ASKED, orders_shown(pair.id, settings)
     replied = 0 if settings.mode == "likelier" else len(shown)
-    parse, said = parser(judge_format, settings), dict.fromkeys(ORDERS, OrderVerdict())
-    for place, order in enumerate(shown if fits else ()):
-        replies = results[place] if replied else []
-        replies = [replies] if isinstance(replies, str) else replies
-        said[order] = read_opinion(replies, results[replied + 2 * place :][:2], parse)
-    a, b = said["A"], said["B"]
+    replies = [drawn_replies(result) for result in results[:replied]] if fits else []
+    scores = results[replied:] if fits else []
+    parse = parser(judge_format, settings)
     return JudgedPair(
         id=pair.id,
         subset=pair.subset,
         prompt=pair.prompt,
-        verdict_a=a.verdict,
-        verdict_b=b.verdict,
-        forced_a=a.forced,
-        forced_b=b.forced,
+        orders=tuple(
+            read_order(gold, replies[i] if replies else None, scores[2 * i :][:2], parse)
+            for i, gold in enumerate(shown)
+        ),
         chosen_chars=len(pair.chosen),
         rejected_chars=len(pair.rejected),
         section=pair.section,
         weight=pair.weight,
         votes=pair.votes,
-        samples_a=a.samples,
-        samples_b=b.samples,
         asked=settings.votes if replied else 0,
-        drawn=len(a.samples) + len(b.samples),
-        reply_chars=a.chars + b.chars,
-        shown=shown,
+        reply_chars=sum(len(reply) for texts in replies for reply in texts),
         fits=fits,
-        log_odds_a=a.log_odds,
-        log_odds_b=b.log_odds,
     )
 
 
-def read_opinion(
-    replies: Sequence[str], scores: Sequence[Any], parse: Callable[[str], Verdict | None]
+def drawn_replies(result: str | Sequence[str]) -> list[str]:
+    """Return the replies to one prompt, without the votes that were not drawn."""
+    replies = [result] if isinstance(result, str) else result
+    return [reply for reply in replies if reply != NOT_DRAWN]
+
+
+def read_order(
+    gold: Verdict, replies: Sequence[str] | None, scores: Sequence[Any], parse: Parser
 ) -> OrderVerdict:
-    """Return the majority of the samples drawn; without any reply, the likelier letter is the verdict."""
+    """Return the majority of the replies in one order; without replies the likelier letter."""
     odds = log_odds(scores)
     letter = likelier(odds)
-    if not replies:
-        return OrderVerdict(verdict=letter, log_odds=odds)
-    drawn = [reply for reply in replies if reply != NOT_DRAWN]
-    samples = tuple(parse(reply) for reply in drawn)
-    return OrderVerdict(samples, majority(samples), letter, odds, sum(map(len, drawn)))
+    if replies is None:
+        return OrderVerdict(gold, own=letter, log_odds=odds)
+    samples = tuple(parse(reply) for reply in replies)
+    return OrderVerdict(gold, majority(samples), letter, samples, odds)
 
 
 def log_odds(scores: Sequence[Any]) -> float | None:

@@ -17,28 +17,31 @@ ENDINGS = (".jsonl", ".json", ".csv", ".parquet")
 
 
 def data_files(data: Path, name: str) -> list[Path]:
-    """Return the files that hold a benchmark: `data` itself, or in that folder NAME.jsonl (or .json,
-    .csv, .parquet), or all such files below the folder NAME.
+    """Return the files that hold a benchmark, one or several.
 
+    `data` itself, or in that folder NAME.jsonl (or .json, .csv, .parquet), or all such files below
+    the folder NAME.
     Raises: DataError where there is none, or more than one place to choose from.
     """
     if data.is_file():
         return [data]
     if not data.is_dir():
         raise DataError(
-            f"{data}: no such file or folder. Correct the path: --data, evaluation.pairs or evaluation.data, or STE_JUDGE_DATA."
+            f"{data}: no such file or folder. Correct the path: --data, evaluation.pairs or "
+            "evaluation.data, or STE_JUDGE_DATA."
         )
     places = [data / f"{name}{ending}" for ending in ENDINGS]
-    found = [[path] for path in places if path.is_file()]
+    candidates = [[path] for path in places if path.is_file()]
     below = sorted(p for p in (data / name).rglob("*") if p.suffix in ENDINGS)
-    found += [below] if below else []
-    if len(found) != 1:
-        what = ", ".join(str(files[0]) for files in found) or "neither such a file nor folder"
+    candidates += [below] if below else []
+    if len(candidates) != 1:
+        found = ", ".join(str(files[0]) for files in candidates) or "neither such a file nor folder"
         raise DataError(
-            f"{data}: expected {name}.jsonl (or .json, .csv, .parquet) or a folder {name} with such "
-            f"files in it; found {what}. Put the benchmark's rows there, in one of these ways."
+            f"{data}: expected {name}.jsonl (or .json, .csv, .parquet) or a folder {name} with "
+            f"such files in it; found {found}. Put the benchmark's rows there, in one of these "
+            "ways."
         )
-    return found[0]
+    return candidates[0]
 
 
 def file_rows(data: Path, name: str) -> Iterator[Row]:
@@ -46,17 +49,18 @@ def file_rows(data: Path, name: str) -> Iterator[Row]:
     for path in data_files(data, name):
         root = data / name
         part = path.relative_to(root).with_suffix("").as_posix() if root in path.parents else ""
-        for where, columns in _placed(path):
+        for where, columns in _rows(path):
             yield Row(where, columns, part)
 
 
-def _placed(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield where each row of a file is, and its columns."""
     if path.suffix != ".parquet":
         require_text(path)
     if path.suffix not in ENDINGS:
         raise DataError(
-            f"{path}: expected a name that ends in {', '.join(ENDINGS)}, found {path.suffix or 'none'!r}. Rename or "
-            "convert the file."
+            f"{path}: expected a name that ends in {', '.join(ENDINGS)}, found "
+            f"{path.suffix or 'none'!r}. Rename or convert the file."
         )
     if path.suffix == ".json":
         yield from _json_rows(path)
@@ -77,20 +81,20 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
-        raise DataError(f"{path}: not JSON in UTF-8 ({error}). {_mend(error)}") from error
+        raise DataError(f"{path}: not JSON in UTF-8 ({error}). {_fix(error)}") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         found = "a list of other things" if isinstance(rows, list) else f"one {type(rows).__name__}"
         raise DataError(
-            f"{path}: expected one JSON list of objects, found {found}. Write [{{…}}, {{…}}], or one object a line "
-            "into a file .jsonl."
+            f"{path}: expected one JSON list of objects, found {found}. Write [{{…}}, {{…}}], or "
+            "one object per line into a file .jsonl."
         )
     for index, row in enumerate(rows):
         yield f"{path}#{index}", row
 
 
-def _mend(error: Exception) -> str:
+def _fix(error: Exception) -> str:
     lines = "Extra data" in str(error)
-    return "One object a line? Rename it to .jsonl." if lines else "Mend the file."
+    return "One object per line? Rename it to .jsonl." if lines else "Fix the file."
 
 
 def hub_rows(

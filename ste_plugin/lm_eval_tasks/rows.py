@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 
 class Unusable(DataError):
-    """A row of a hub data set in which there is nothing to judge; whoever reads it cannot mend it."""
+    """A row of a hub data set in which there is nothing to judge; its reader cannot fix it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The columns of one row. Every method raises DataError naming place, column, and the cure."""
+    """The columns of one row. Every method raises DataError: where, which column, what to do."""
 
     where: str
     """file:line, file#index or hub:name/split#index."""
@@ -35,7 +35,7 @@ class Row:
             )
 
     def unusable(self, problem: str) -> NoReturn:
-        """Raise for a row without anything to judge: an error in a user's file, which can be mended."""
+        """Raise for a row without anything to judge: an error in a file, which can be fixed."""
         raise (Unusable if self.hub else DataError)(f"{self.where}: {problem}")
 
     def text(self, column: str) -> str:
@@ -53,7 +53,7 @@ class Row:
         except UnicodeEncodeError as error:
             raise DataError(
                 f"{self.where}: {column!r} is no valid Unicode ({error.reason} at character "
-                f"{error.start}). Mend or remove the row."
+                f"{error.start}). Fix or remove the row."
             ) from error
         return value
 
@@ -67,7 +67,7 @@ class Row:
         """Return a list of texts, none of them empty; in CSV it is written as JSON."""
         return [self._text(column, value) for value in self._list(column)]
 
-    def spoken(self, column: str, role: str) -> list[str]:
+    def turns_of(self, column: str, role: str) -> list[str]:
         """Return what one role said in a conversation: a list of {role, content}."""
         turns = self._list(column)
         if not all(
@@ -80,12 +80,12 @@ class Row:
         self.require([column])
         value = self.columns[column]
         try:
-            found = json.loads(value) if isinstance(value, str) else value
+            items = json.loads(value) if isinstance(value, str) else value
         except ValueError:
-            found = None
-        if not isinstance(found, list) or not found:
+            items = None
+        if not isinstance(items, list) or not items:
             raise self._unexpected(column, value, "a list with something in it")
-        return found
+        return items
 
     def number(self, column: str) -> float:
         """Return a number; in CSV it is text."""
@@ -107,7 +107,7 @@ class Row:
         return meanings[str(value)]
 
     def _unexpected(self, column: str, value: Any, expected: str) -> DataError:
-        found = f"{type(value).__name__} {str(value)[:40]!r}"
         return DataError(
-            f"{self.where}: {column!r} is {found}; expected {expected}. Correct it or remove the row."
+            f"{self.where}: {column!r} is {type(value).__name__} {str(value)[:40]!r}; expected "
+            f"{expected}. Correct it or remove the row."
         )

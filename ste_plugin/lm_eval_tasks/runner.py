@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,22 +11,21 @@ from typing import Any
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
-from ste_plugin.hosts.run_host import ask, interpreter, require, run_host
+from ste_plugin.hosts.run_host import python_of, require_module, run_host, run_python
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks.benchmarks import files_of, read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
 from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, write_choices, write_judged
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
+from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.samples import (
-    Asked,
-    Count,
-    Spent,
+    TokenCounter,
+    Usage,
+    read_figures,
     read_samples,
-    reported,
     sample_files,
-    tokens_in,
+    token_counter,
 )
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.durable import sync_files
@@ -46,9 +45,15 @@ _BACKEND_NEEDS = {"hf": ("torch", "transformers"), "vllm": ("vllm",)}
 
 
 def evaluate(
-    model: str, out: Path, *, settings: JudgeSettings, config: EvaluationConfig,
-    host: HostConfig, task: str = TASK, task_dirs: Sequence[Path] = (),
-) -> dict[str, Any]:  # fmt: skip
+    model: str,
+    out: Path,
+    *,
+    settings: JudgeSettings,
+    config: EvaluationConfig,
+    host: HostConfig,
+    task: str = TASK,
+    task_dirs: Sequence[Path] = (),
+) -> dict[str, Any]:
     """Return the figures of `model` on a task, which `out`/results.json then holds as well.
 
     A results.json of the same model, pairs and settings is returned as it is. `out` also gets what
@@ -57,86 +62,93 @@ def evaluate(
     Raises: DataError for faulty pairs, before any model is loaded; ConfigError for a task that does
     not exist; HostError where lm-eval is missing, fails, or ends without a sample of every pair.
     """
-    found = find_task(task, task_dirs or [shipped_folder("tasks")])
-    settings = JudgeSettings.read(settings.environment(), found.metadata)
-    judge_format, rows = settings.judge_format(), rows_of(settings)
-    asked = {"task": task, **identity(model, settings, judge_format, config, rows)}
-    done = finished(out / "results.json", asked)
-    if done:
+    location = find_task(task, task_dirs or [shipped_folder("tasks")])
+    settings = JudgeSettings.read(settings.environment(), location.metadata)
+    rows, judge_format = read_documents(settings), settings.load_judge_format()
+    wanted = {"task": task, **identity(model, settings, judge_format, config, rows)}
+    if done := read_finished(out / "results.json", wanted):
         return done
-    python = interpreter(host)
-    version = require_host(python, config.backend)
-    before, started = set(sample_files(out, task)), time.monotonic()
+    python = python_of(host)
+    version, before = require_host(python, config.backend), set(sample_files(out, task))
+    started = time.monotonic()
     run_host(
-        command(model, out, config=config, python=python, task=task, folder=found.folder),
+        command(model, out, config=config, python=python, task=task, folder=location.folder),
         env={**settings.environment(), "PYTHONSAFEPATH": "1"},
         log=out / "lm-eval.log",
         timeout_minutes=host.timeout_minutes,
         what=f"lm-eval on {settings.data or task}",
     )
-    seconds, spent = round(time.monotonic() - started, 1), Spent(counter_of(model, config))
+    seconds, usage = round(time.monotonic() - started, 1), Usage(judge_token_counter(model, config))
     fresh = set(sample_files(out, task)) - before
-    replies = read_samples(out, fresh, rows, spent)
-    figures = figures_from(out, task, fresh, rows, replies, settings)
-    ran = {"lm_eval": version, "seconds": seconds, **spent.told()}
-    results = {**asked, **figures, "host": ran}
+    replies = read_samples(out, fresh, rows, usage)
+    figures = write_replies(out, rows, replies, settings)
+    if not figures:
+        figures = {"n": len(rows), "overall": read_figures(fresh, task), "subsets": {}}
+    record = {"lm_eval": version, "seconds": seconds, **usage.to_dict()}
+    results = {**wanted, **figures, "host": record}
     sync_files(out / "lm-eval")
     replace_json(out / "results.json", results)
     return results
 
 
-def figures_from(
-    out: Path,
-    task: str,
-    fresh: Collection[Path],
-    rows: Sequence[Asked],
-    replies: Sequence[list[Any]],
-    settings: JudgeSettings,
+def write_replies(
+    out: Path, rows: Sequence[Document], replies: Sequence[list[Any]], settings: JudgeSettings
 ) -> dict[str, Any]:
-    """Return the figures of what a judge replied to each row; judged.jsonl then holds it row by row."""
-    judge_format = settings.judge_format()
+    """Write what a judge replied to each row into judged.jsonl; return the figures of pairs.
+
+    Those of RewardBench 2 are lm-eval's own.
+    """
     pairs = [row for row in rows if isinstance(row, LabelledPair)]
     if not pairs:
         write_choices(out, [row for row in rows if isinstance(row, Choice)], replies)
-        return {"n": len(rows), "overall": reported(fresh, task), "subsets": {}}
+        return {}
+    judge_format = settings.load_judge_format()
     judged = [
-        read_replies(p, r, judge_format, settings) for p, r in zip(pairs, replies, strict=True)
+        read_replies(pair, results, judge_format, settings)
+        for pair, results in zip(pairs, replies, strict=True)
     ]
     write_judged(out, judged)
     return summarise(judged, SEED, settings)
 
 
-def rows_of(settings: JudgeSettings) -> Sequence[LabelledPair] | Sequence[Choice]:
+def read_documents(settings: JudgeSettings) -> Sequence[LabelledPair] | Sequence[Choice]:
     """Return what is judged: pairs, or RewardBench 2's rows of four answers and more."""
     if settings.benchmark != REWARDBENCH2.name:
         return read_pairs(settings)
     return REWARDBENCH2.read(settings.data)[: settings.limit]
 
 
-def counter_of(model: str, config: EvaluationConfig) -> Count | None:
+def judge_token_counter(model: str, config: EvaluationConfig) -> TokenCounter | None:
     """Return a count of tokens, or None where the judge's tokenizer is not known here."""
     known = config.backend in _BACKEND_NEEDS or "tokenizer" in config.model_args
-    return tokens_in(str(config.model_args.get("tokenizer", model))) if known else None
+    return token_counter(str(config.model_args.get("tokenizer", model))) if known else None
 
 
 def command(
-    model: str, out: Path, *, config: EvaluationConfig, python: str, task: str = TASK,
+    model: str,
+    out: Path,
+    *,
+    config: EvaluationConfig,
+    python: str,
+    task: str = TASK,
     folder: Path | None = None,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Return the command line; what is judged goes beside it, in the environment."""
-    return [
-        python, "-m", "lm_eval", "run",
-        "--model", config.backend, "--model_args", model_args(model, config),
-        "--tasks", task, "--include_path", str(folder or shipped_folder("tasks")),
-        "--apply_chat_template", "--log_samples",
+    options = {
+        "--model": config.backend,
+        "--model_args": model_args(model, config),
+        "--tasks": task,
+        "--include_path": folder or shipped_folder("tasks"),
         # A file, since below a folder lm-eval makes another one named after the model's whole path.
-        "--output_path", str(out / "lm-eval" / "results.json"),
-        "--batch_size", str(config.batch_size),
-    ]  # fmt: skip
+        "--output_path": out / "lm-eval" / "results.json",
+        "--batch_size": config.batch_size,
+    }
+    given = [str(part) for option in options.items() for part in option]
+    return [python, "-m", "lm_eval", "run", *given, "--apply_chat_template", "--log_samples"]
 
 
 def model_args(model: str, config: EvaluationConfig) -> str:
-    """Return the backend's arguments: servers are told a name, others load weights.
+    """Return the backend's arguments: servers get a name, others load weights.
 
     As JSON, since lm-eval splits `key=value` at commas, which a path may hold.
     """
@@ -154,37 +166,37 @@ def model_args(model: str, config: EvaluationConfig) -> str:
 def require_host(python: str, backend: str) -> str:
     """Return lm-eval's version in an environment that has all that the backend needs.
 
-    Raises: HostError naming what is missing there and the command that installs it; ConfigError for a
-    backend that this lm-eval has not.
+    Raises: HostError naming what is missing there and the command that installs it; ConfigError
+    for a backend that this lm-eval does not have.
     """
-    version = require(python, "lm_eval", INSTALL)
-    require(python, "ste_plugin", INSTALL)  # the task's classes live in it
+    version = require_module(python, "lm_eval", INSTALL)
+    require_module(python, "ste_plugin", INSTALL)  # the task's classes live in it
     _require_backend(python, backend)
     for module in _BACKEND_NEEDS.get(backend, ()):
-        require(python, module, f"pip install 'lm-eval[{backend}]'")
+        require_module(python, module, f"pip install 'lm-eval[{backend}]'")
     return version
 
 
 def _require_backend(python: str, backend: str) -> None:
-    asked = ask(python, _ASK_BACKENDS)
-    if asked.returncode != 0:  # lm-eval itself will say what is wrong with it
+    answer = run_python(python, _ASK_BACKENDS)
+    if answer.returncode != 0:  # lm-eval itself will say what is wrong with it
         return
-    known = json.loads(asked.stdout)
+    known = json.loads(answer.stdout)
     if backend not in known:
         raise ConfigError(
-            f"evaluation.backend: lm-eval has no {backend!r}.{did_you_mean(backend, known)} There are: "
-            f"{', '.join(known)}."
+            f"evaluation.backend: lm-eval has no {backend!r}.{did_you_mean(backend, known)} There "
+            f"are: {', '.join(known)}."
         )
 
 
 def identity(
-    model: str, settings: JudgeSettings, judge_format: JudgeFormat, config: EvaluationConfig,
-    rows: Sequence[Asked] = (),
-) -> dict[str, Any]:  # fmt: skip
+    model: str,
+    settings: JudgeSettings,
+    judge_format: JudgeFormat,
+    config: EvaluationConfig,
+    rows: Sequence[Document] = (),
+) -> dict[str, Any]:
     """Return everything that the figures depend on, as results.json records it."""
-    judging = asdict(settings)
-    for elsewhere in ("data", "format", "plugins"):
-        del judging[elsewhere]
     return {
         "model": model,
         "model_fingerprint": fingerprint(Path(model)) if Path(model).is_dir() else None,
@@ -192,24 +204,32 @@ def identity(
         "data_sha256": _sha256(*(path.read_bytes() for path in files_of(settings))),
         "pairs_sha256": pairs_hash(row.to_doc() for row in rows),
         "judge_format": judge_format.version,
-        "settings": judging | {
+        "settings": {
+            **{k: v for k, v in asdict(settings).items() if k not in _RECORDED_ELSEWHERE},
             "max_new_tokens": settings.max_new_tokens or judge_format.max_new_tokens,
             "backend": config.backend,
             "model_args": dict(config.model_args),
         },
-    }  # fmt: skip
+    }
+
+
+_RECORDED_ELSEWHERE = ("data", "format", "plugins")
+"""Settings that are not among `settings` of results.json."""
 
 
 def _sha256(*contents: bytes) -> str:
     return hashlib.sha256(b"".join(contents)).hexdigest()
 
 
-def finished(path: Path, asked: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what an earlier evaluation wrote, if it asked for the same; a moved file is the same."""
+def read_finished(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what an earlier evaluation wrote, if it measured the same; moved data are the same.
+
+    Raises: DataError where it is something else.
+    """
     if not path.exists():
         return None
-    found = read_json(path)
-    if not isinstance(found, dict):
+    results = read_json(path)
+    if not isinstance(results, dict):
         raise DataError(f"{path}: not what `ste eval` writes. Delete it and run again.")
-    same = all(found.get(key) == asked[key] for key in asked if key != "data")
-    return found if same else None
+    same = all(results.get(key) == wanted[key] for key in wanted if key != "data")
+    return results if same else None

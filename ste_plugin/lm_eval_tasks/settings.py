@@ -16,6 +16,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 TOO_LONG: tuple[TooLong, ...] = get_args(TooLong)
 Word = TypeVar("Word", bound=str)
 PREFIX, DEFAULT_FORMAT, LOCAL = "STE_JUDGE_", "criteria", "local"
+SAMPLED = 0.7
+"""Temperature of votes where none is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class JudgeSettings:
     data: Path | None = None
     """A file, or a folder with one named after the benchmark; None: the hub."""
     format: str = DEFAULT_FORMAT
+    """Judge format, as in training."""
     force: bool = False
     """Also measure the likelier letter after the format's closing words."""
     max_new_tokens: int | None = None
@@ -38,11 +41,11 @@ class JudgeSettings:
     section: str = ""
     """Judge only this section of the benchmark."""
     mode: Mode = "verdict"
-    """`verdict`: what the judge says in both orders. `official`: one order a pair, RewardBench's parser.
-    `likelier`: no reply, the likelier letter after the closing words, in both orders. A verdict is
-    forced in mode `verdict` only."""
+    """`verdict`: what the judge says in both orders. `official`: one order per pair, RewardBench's
+    parser. `likelier`: no reply, the likelier letter after the closing words, in both orders. A
+    verdict is forced in mode `verdict` only."""
     votes: int = 1
-    """Samples an order, of which the majority counts; more than one are sampled."""
+    """Samples per order, of which the majority counts; more than one are sampled."""
     temperature: float | None = None
     """By default 0 for one vote, else 0.7."""
     top_p: float = 0.9
@@ -66,28 +69,29 @@ class JudgeSettings:
             given = metadata.get(f"judge_{name}", environ.get(PREFIX + name.upper(), ""))
             return str(given).strip()
 
-        benchmark = get("benchmark") or LOCAL
+        benchmark, temperature = get("benchmark") or LOCAL, get("temperature")
         if benchmark == LOCAL and not get("data"):
             raise ConfigError(
                 f"{PREFIX}DATA is not set: ste_local needs the path of a file of pairs (id, "
-                "subset, prompt, chosen, rejected), as in STE_JUDGE_DATA=pairs.jsonl (ste eval: --data)."
+                "subset, prompt, chosen, rejected), as in STE_JUDGE_DATA=pairs.jsonl (ste eval: "
+                "--data)."
             )
         return cls(
             data=Path(get("data")) if get("data") else None,
             format=get("format") or DEFAULT_FORMAT,
-            force=switched("FORCE", get("force")),
-            max_new_tokens=counted("MAX_NEW_TOKENS", get("max_new_tokens")),
-            limit=counted("LIMIT", get("limit")),
+            force=parse_switch("FORCE", get("force")),
+            max_new_tokens=parse_count("MAX_NEW_TOKENS", get("max_new_tokens")),
+            limit=parse_count("LIMIT", get("limit")),
             plugins=tuple(Path(p) for p in get("plugins").split(os.pathsep) if p),
             benchmark=benchmark,
             section=get("section"),
-            mode=one_of("MODE", get("mode"), MODES),
-            votes=counted("VOTES", get("votes")) or 1,
-            temperature=upto("TEMPERATURE", t, 2.0) if (t := get("temperature")) else None,
-            top_p=upto("TOP_P", get("top_p") or "0.9", 1.0),
-            early_stop=switched("EARLY_STOP", get("early_stop") or "1"),
-            too_long=one_of("TOO_LONG", get("too_long"), TOO_LONG),
-            seed=counted("SEED", get("seed"), least=0) or 0,
+            mode=parse_word("MODE", get("mode"), MODES),
+            votes=parse_count("VOTES", get("votes")) or 1,
+            temperature=parse_number("TEMPERATURE", temperature, 2.0) if temperature else None,
+            top_p=parse_number("TOP_P", get("top_p") or "0.9", 1.0),
+            early_stop=parse_switch("EARLY_STOP", get("early_stop") or "1"),
+            too_long=parse_word("TOO_LONG", get("too_long"), TOO_LONG),
+            seed=parse_count("SEED", get("seed"), minimum=0) or 0,
         )
 
     def environment(self) -> dict[str, str]:
@@ -111,54 +115,92 @@ class JudgeSettings:
         }
         return {PREFIX + name: value for name, value in given.items()}
 
-    def judge_format(self) -> JudgeFormat:
+    def generation_kwargs(self, max_new_tokens: int) -> dict[str, Any]:
+        """Return lm-eval's generation settings: greedy for one vote, sampling for several.
+
+        Complete, so that no backend falls back on its defaults: vLLM samples unless the temperature
+        says otherwise; a model's own generation_config may hold a repetition penalty; a stop word
+        would cut the verdict from the reply.
+        Raises: ConfigError for several votes at temperature 0, which would all be the same.
+        """
+        temperature = self.temperature
+        if temperature is None:
+            temperature = SAMPLED if self.votes > 1 else 0.0
+        if self.votes > 1 and not temperature:
+            raise ConfigError(
+                f"{PREFIX}TEMPERATURE is 0, so {self.votes} votes would all be the same. Set it "
+                f"above 0, or {PREFIX}VOTES to 1."
+            )
+        common = {
+            "do_sample": temperature > 0,
+            "temperature": temperature,
+            "repetition_penalty": 1.0,
+            "max_gen_toks": max_new_tokens,
+            "until": [],
+        }
+        if not temperature:
+            return common
+        # lm-eval's API backends send one seed with every request unless the request holds one: all
+        # votes would be the same. None is the one value that hf, vLLM and servers all take as "no
+        # seed"; top_k is 50 in transformers unless it is 0.
+        return common | {"top_p": self.top_p, "top_k": 0, "seed": None}
+
+    def load_judge_format(self) -> JudgeFormat:
         """Return the format of that name, a plugin's included.
 
         Raises: ConfigError where there is none, PluginError where a plugin does not fit.
         """
-        manager = plugin_manager(self.plugins)
-        found: JudgeFormat = find_contribution(
-            manager, "ste_judge_formats", self.format, f"{PREFIX}FORMAT (--format)"
+        where = f"{PREFIX}FORMAT (--format)"
+        judge_format: JudgeFormat = find_contribution(
+            plugin_manager(self.plugins), "ste_judge_formats", self.format, where
         )
-        return found
+        return judge_format
 
 
-def place(name: str) -> str:
-    """Return where a setting is made."""
+DEFAULTS = JudgeSettings()
+"""One greedy verdict per order."""
+
+
+def where_set(name: str) -> str:
+    """Return what a setting is called, in the environment and on the command line."""
     return f"{PREFIX}{name} ({name.lower()} in --judge-args)"
 
 
-def switched(name: str, text: str) -> bool:
+def parse_switch(name: str, text: str) -> bool:
     """Return whether a switch is on. Raises: ConfigError where it is neither on nor off."""
     if text.lower() not in ("", "0", "1", "true", "false"):
-        raise ConfigError(f"{place(name)}: found {text!r}; expected 1 or 0.")
+        raise ConfigError(f"{where_set(name)}: found {text!r}; expected 1 or 0.")
     return text.lower() in ("1", "true")
 
 
-def counted(name: str, text: str, least: int = 1) -> int | None:
+def parse_count(name: str, text: str, minimum: int = 1) -> int | None:
     """Return a count, or None where unset. Raises: ConfigError where it is none."""
     if not text:
         return None
-    if not text.isdecimal() or int(text) < least:
-        raise ConfigError(f"{place(name)}: found {text!r}; expected a whole number from {least}.")
+    if not text.isdecimal() or int(text) < minimum:
+        raise ConfigError(
+            f"{where_set(name)}: found {text!r}; expected a whole number from {minimum}."
+        )
     return int(text)
 
 
-def upto(name: str, text: str, most: float) -> float:
+def parse_number(name: str, text: str, maximum: float) -> float:
     """Return a number from 0. Raises: ConfigError where it is none."""
     try:
-        found = float(text)
+        number = float(text)
     except ValueError:
-        found = -1.0
-    if not 0 <= found <= most:
-        raise ConfigError(f"{place(name)}: found {text!r}; expected a number from 0 to {most:g}.")
-    return found
+        number = -1.0
+    if not 0 <= number <= maximum:
+        raise ConfigError(
+            f"{where_set(name)}: found {text!r}; expected a number from 0 to {maximum:g}."
+        )
+    return number
 
 
-def one_of(name: str, text: str, words: tuple[Word, ...]) -> Word:
-    """Return the word chosen, the first where unset. Raises: ConfigError where it is none of them."""
+def parse_word(name: str, text: str, words: tuple[Word, ...]) -> Word:
+    """Return the word given, by default the first. Raises: ConfigError where it is none of them."""
     chosen = text or words[0]
     for word in words:
         if word == chosen:
             return word
-    raise ConfigError(f"{place(name)}: found {text!r}; expected {' or '.join(words)}.")
+    raise ConfigError(f"{where_set(name)}: found {text!r}; expected {' or '.join(words)}.")

@@ -1,4 +1,4 @@
-"""Several samples of one question: their majority, and what fewer of them would have said."""
+"""Several samples of one prompt: their majority, and what fewer of them would have said."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def always_drawn(asked: int) -> int:
 def expected_majority(votes: Votes, right: Verdict, j: int) -> float:
     """Return the mean accuracy of the majority of `j` of these votes, over all ways to choose them.
 
-    Exact; a tie, as of votes without a verdict, counts one half. `j` is at most the number of votes.
+    Exact; a tie, as of votes without a verdict, counts one half. `j` is at most `len(votes)`.
     """
     good, missing = votes.count(right), votes.count(None)
     bad = len(votes) - good - missing
@@ -47,10 +47,12 @@ def expected_majority(votes: Votes, right: Verdict, j: int) -> float:
     return doubled / (2 * comb(len(votes), j))
 
 
-def vote_entropy(votes: Votes) -> float:
-    """Return the entropy of the votes in bits: 0 when all agree, at most log2(3); no verdict is a vote.
+def entropy_of(votes: Votes) -> float:
+    """Return the entropy of the votes in bits: 0 when all agree, at most log2(3).
 
-    >>> vote_entropy(["A", "B"])
+    No verdict is a vote, too.
+
+    >>> entropy_of(["A", "B"])
     1.0
     """
     counts = Counter(votes).values()

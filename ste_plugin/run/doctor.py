@@ -1,4 +1,4 @@
-"""Looking over an installation: what is there, what is wrong, and the cure of each problem."""
+"""Looking over an installation: what is there, what is wrong, the cure of each problem, and what to do first."""
 
 import importlib.metadata
 import importlib.util
@@ -12,7 +12,7 @@ from ste_plugin.axolotl.run_config import PLUGIN, is_axolotl_config, read_recipe
 from ste_plugin.config import HostsConfig
 from ste_plugin.errors import HostError, PluginError
 from ste_plugin.fitting.catalogue import recipe_problems
-from ste_plugin.hosts.run_host import require
+from ste_plugin.hosts.run_host import require_module
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.records import Record
 from ste_plugin.storage.config_file import read_config
@@ -24,7 +24,22 @@ class Finding(Record, frozen=True):
     what: str
     found: str
     ok: bool
+    """False where something that `ste` needs does not work."""
     cure: str = ""
+    """What to do about it; where it is `ok`, a hint that may be left."""
+
+    @property
+    def label(self) -> str:
+        """Return how a list marks it: ok, hint or PROBLEM."""
+        if not self.ok:
+            return "PROBLEM"
+        return "hint" if self.cure else "ok"
+
+
+def conclude(findings: Sequence[Finding]) -> str:
+    """Return one line: ready, or what to do first."""
+    first = next((finding for finding in findings if not finding.ok), None)
+    return "Ready." if first is None else f"Not ready. First, {first.what}: {first.cure}"
 
 
 def examine(config: Path | None, files: Sequence[Path]) -> list[Finding]:
@@ -55,14 +70,14 @@ def _on_path() -> Finding:
     if found:
         return Finding("ste on PATH", found, True)
     cure = f"add {Path(sys.executable).parent} to PATH, or activate its environment"
-    return Finding("ste on PATH", "not found", False, cure)
+    return Finding("ste on PATH", "not found", True, cure)
 
 
 def _plugins(files: Sequence[Path]) -> Finding:
     try:
         manager = plugin_manager(files)
     except PluginError as error:
-        return Finding("plugins", str(error), False, "mend or uninstall the plugin named above")
+        return Finding("plugins", str(error), False, "fix or uninstall the plugin named above")
     return Finding("plugins", ", ".join(str(n) for n, _ in manager.list_name_plugin()), True)
 
 
@@ -76,7 +91,7 @@ def _libraries() -> Iterator[Finding]:
         if importlib.util.find_spec(name):
             yield Finding(name, importlib.metadata.version(name), True)
         else:
-            cure = f"for {purpose}: pip install 'ste-plugin[{extra}]'"
+            cure = f"pip install 'ste-plugin[{extra}]' (for {purpose})"
             yield Finding(name, "not installed", False, cure)
 
 
@@ -88,7 +103,7 @@ def _gpu() -> Finding:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     if done.returncode:
         return Finding(
-            "GPU", f"nvidia-smi failed: {done.stdout.strip()[:200]}", False, "mend the driver"
+            "GPU", f"nvidia-smi failed: {done.stdout.strip()[:200]}", False, "fix the driver"
         )
     return Finding("GPU", "; ".join(done.stdout.strip().splitlines()), True)
 
@@ -102,12 +117,14 @@ def _axolotl_config(path: Path) -> Finding:
     except HostError as error:
         return Finding(str(path), str(error), False, "see axolotl's words above")
     told = "\n".join(problems) or "axolotl and our plugin would train it"
-    return Finding(str(path), told, not problems, "mend the config as told" if problems else "")
+    return Finding(
+        str(path), told, not problems, "fix the config as said above" if problems else ""
+    )
 
 
 def _host(name: str, module: str, python: str | None, install: str) -> Finding:
     where = python or sys.executable
     try:
-        return Finding(name, f"{require(where, module, install)} in {where}", True)
+        return Finding(name, f"{require_module(where, module, install)} in {where}", True)
     except HostError as error:
         return Finding(name, str(error).splitlines()[0], False, install)

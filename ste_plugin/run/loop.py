@@ -8,10 +8,10 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import IterationReport, RunContext
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.http.prices import read_prices
-from ste_plugin.engines.registry import resolved
+from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import JudgeError
-from ste_plugin.evaluation.plan import check_given, measured
-from ste_plugin.hosts.run_host import interpreter, require
+from ste_plugin.evaluation.plan import check_configured, plan_evaluations
+from ste_plugin.hosts.run_host import python_of, require_module
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.run import stages
 from ste_plugin.run.prefetch import pool_while_judging
@@ -30,18 +30,18 @@ def check_ahead(context: RunContext) -> None:
     stages.check_servable(context)
     stages.rows_of_recipes(context)
     if not context.folder.report.exists():  # a finished run needs its pairs no more
-        check_given(context)
+        check_configured(context)
     if any(served_here(m, context) for m in (context.config.judge, context.generator_model)):
-        require(interpreter(hosts.serve), "vllm", "pip install vllm")
-    axolotl.require_host(interpreter(hosts.train))
-    lm_eval.require_host(interpreter(hosts.eval), context.config.evaluation.backend)
+        require_module(python_of(hosts.serve), "vllm", "pip install vllm")
+    axolotl.require_host(python_of(hosts.train))
+    lm_eval.require_host(python_of(hosts.eval), context.config.evaluation.backend)
 
 
 def served_here(model: ModelConfig, context: RunContext) -> bool:
     """Return whether the run starts vLLM's own server for a model."""
     serve = context.config.hosts.serve
-    place = Place(context.base, context.folder.root, serve)
-    return not serve.command and resolved(model, place).engine == "serve"
+    place = Place.of_run(context.config, context.base)
+    return not serve.command and resolve_engine(model, place).engine == "serve"
 
 
 def run(context: RunContext) -> list[IterationReport]:
@@ -83,7 +83,7 @@ def finished(context: RunContext, number: int) -> IterationReport:
     done = context.folder.iteration(number) / "done.json"
     if done.exists():
         before = read_derived_json(done, IterationReport.from_dict)
-        if set(measured(context)) <= set(before.evaluations):
+        if set(plan_evaluations(context)) <= set(before.evaluations):
             return before
     elif number:
         for stage in stages.stages_of(context):

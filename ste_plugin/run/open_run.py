@@ -28,53 +28,87 @@ from ste_plugin.storage.run_layout import RunLayout
 
 
 @contextmanager
-def opened(
+def open_run(
     path: Path, files: Sequence[Path], *, quiet: bool = False, redo: Redo | None = None
 ) -> Iterator[RunContext]:
     """Open the run that a config describes, as its only writer; `redo` sets old output aside first.
 
     Plugins that the config lists are run: whoever calls this answers for them, as the command does by
-    asking for `--plugin` (`require_named_plugins`).
+    asking for `--plugin` (`plugins.manager.require_named`).
 
     Raises: ConfigError where the config is wrong, or has changed since the run began, or another
     process works on the run; PluginError where a plugin does not fit.
     """
     config = read_config(path)
-    base = path.resolve().parent
-    listed = [(base / p).resolve() for p in config.plugins]
-    plugins = plugin_manager(dict.fromkeys([*listed, *(p.resolve() for p in files)]))
-    folder = RunLayout(base / config.run)
-    progress = ProgressReporter(folder.events, quiet)
-    place = Place(base, folder.root, config.hosts.serve, progress.say)
-    models = ModelPool(lambda model: open_engine(model, place, plugins))
-    context = RunContext(config, base, folder, plugins, progress, models, Budget())
+    context = _make_context(config, path.resolve().parent, files, quiet=quiet)
+    folder = context.folder
     _check_names(context)
     new = [place for place in (folder.root, *folder.root.parents) if not place.exists()]
     make_folder(folder.root)
+    with _locked(folder), _undone_on_error(folder, new):
+        sync_folders(folder.root)  # a killed start may have made some
+        truncate_partial_line(folder.events)
+        _write_config(config, folder, redo)
+        if redo and (aside := set_aside(folder, redo)):
+            context.progress.event("redo", redone=redo.stage, old=aside.name)
+            context.progress.say(f"The old output is in {aside}.")
+        try:
+            # read under the lock: reading cuts what another writer has just begun
+            yield replace(context, budget=budget_left(config, folder))
+        finally:
+            context.models.close()
+
+
+@contextmanager
+def open_existing(config: RunConfig, base: Path, files: Sequence[Path]) -> Iterator[RunContext]:
+    """Open a run that exists, as its only writer; no model is opened, and nothing about it is written.
+
+    Raises: ConfigError where there is no run, or another process works on it.
+    """
+    context = _make_context(config, base, files, quiet=False)
+    if not context.folder.config.exists():
+        raise ConfigError(
+            f"{context.folder.root}: not a run's folder (no run.yaml); nothing was made yet. `ste run` "
+            "makes one."
+        )
+    with _locked(context.folder):
+        yield context
+
+
+def _make_context(
+    config: RunConfig, base: Path, files: Sequence[Path], *, quiet: bool
+) -> RunContext:
+    """Return a run's context with no limit on its budget; nothing is written, no model opened."""
+    listed = [(base / path).resolve() for path in config.plugins]
+    plugins = plugin_manager(dict.fromkeys([*listed, *(path.resolve() for path in files)]))
+    folder = RunLayout(base / config.run)
+    progress = ProgressReporter(folder.events, quiet)
+    place = Place.of_run(config, base, progress.say)
+    models = ModelPool(lambda model: open_engine(model, place, plugins))
+    return RunContext(config, base, folder, plugins, progress, models, Budget())
+
+
+@contextmanager
+def _locked(folder: RunLayout) -> Iterator[None]:
+    """Hold a run's lock. Raises: ConfigError where another process has it."""
+    lock = FileLock(folder.lock, timeout=0)
     try:
-        with FileLock(folder.lock, timeout=0), _taken_back(folder, new):
-            sync_folders(folder.root)  # a killed start may have made some
-            truncate_partial_line(folder.events)
-            _remember(config, folder, redo)
-            if redo and (aside := set_aside(folder, redo)):
-                context.progress.event("redo", redone=redo.stage, old=aside.name)
-                context.progress.say(f"The old output is in {aside}.")
-            try:
-                # read under the lock: reading cuts what another writer has just begun
-                yield replace(context, budget=budget_left(config, folder))
-            finally:
-                models.close()
+        lock.acquire()
     except Timeout as error:
         raise ConfigError(
             f"{folder.root}: another ste process works on this run. Wait for it, or stop it first."
         ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
-def _taken_back(folder: RunLayout, new: Sequence[Path]) -> Iterator[None]:
-    """Where an error ends a run before it holds anything but its own beginning, remove what was made.
+def _undone_on_error(folder: RunLayout, new: Sequence[Path]) -> Iterator[None]:
+    """Remove what opening made where an error ends a run before it holds anything else.
 
-    `new` are the folders that opening it has made: a run that was there before is left as it is.
+    `new` are the folders that opening has made: a run that existed before is left as it is.
     """
     try:
         yield
@@ -107,7 +141,7 @@ def _check_names(context: RunContext) -> None:
             find_contribution(context.plugins, hook, name, setting)
 
 
-def _remember(config: RunConfig, folder: RunLayout, redo: Redo | None) -> None:
+def _write_config(config: RunConfig, folder: RunLayout, redo: Redo | None) -> None:
     """Write run.yaml at the start; later, refuse settings that would mix two runs in one folder."""
     now: dict[str, Any] = config.model_dump(mode="json")
     if folder.config.exists():

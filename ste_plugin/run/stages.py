@@ -12,7 +12,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration, RunContext
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.evaluation.plan import measured
+from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.fitting.catalogue import find_recipe
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.plugins.manager import contributed_folders
@@ -162,7 +162,7 @@ def recipe_of(context: RunContext, name: str) -> Path:
 def evaluate(context: RunContext, number: int) -> dict[str, Any]:
     """Return name of the pairs or benchmark → lm-eval's results for an iteration's judge."""
     model, results = judge_of(context, number).model, {}
-    for name, (task, settings) in measured(context).items():
+    for name, (task, settings) in plan_evaluations(context).items():
         who = f"iteration {number}" if number else "seed"
         context.progress.say(f"{who}: lm-eval measures the judge on {name}")
         with timed(context, f"eval {name}", number):

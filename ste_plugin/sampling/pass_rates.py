@@ -20,15 +20,21 @@ class PassRate(Record, frozen=True):
     """The chance that a sampled judgment of one pair in one order is right."""
 
     pair_key: str
+    """Which pair was judged."""
     gold: Verdict = msgspec.field(name="better_is")
+    """Letter under which the better response was shown."""
     samples: int
+    """How many judgments were drawn."""
     correct: int
+    """How many of these were right."""
     rate: float | None
     """Unbiased over pairs: the mean of the first sample's outcome given all counts. For one pair it is
     rough (after stopping at the first correct one it is 1 or 0); None where sampling was cut short."""
     low: float
+    """Lower end of an interval that holds the true chance for 19 in 20 pairs at least, whenever
+    sampling stopped."""
     high: float
-    """Both hold the true chance for 19 in 20 pairs at least, whenever sampling stopped."""
+    """Its upper end."""
 
 
 def rate_of(task: JudgeTask, rule: Rule, max_samples: int) -> PassRate:

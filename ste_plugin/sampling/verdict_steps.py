@@ -52,7 +52,7 @@ class StatedVerdict:
     ) -> Iterator[ChatRequest]:
         """Yield one prompt's samples."""
         request = _with_key_of(task, self._requests.judgment(pair, task.gold))
-        return map(request.sample, samples)
+        return map(request.with_sample_index, samples)
 
     def locate(self, task: JudgeTask, sample: int) -> tuple[int, str]:
         """Return the number of the task's own prompt; there is no prefix."""
@@ -83,7 +83,7 @@ class ForcedVerdict:
         self, task: JudgeTask, pair: ResponsePair, samples: Sequence[int]
     ) -> Iterator[ChatRequest]:
         """Yield one prompt's samples."""
-        return map(_with_key_of(task, self._request(task, pair)).sample, samples)
+        return map(_with_key_of(task, self._request(task, pair)).with_sample_index, samples)
 
     def locate(self, task: JudgeTask, sample: int) -> tuple[int, str]:
         """Return the number of the task's own prompt, and the closing words."""
@@ -120,7 +120,9 @@ class ForcedAfterReasoning:
         """Yield a prompt for each sample, as each has reasoning of its own."""
         judgment = self._requests.judgment(pair, task.gold)
         for sample in samples:
-            yield self._requests.forced(judgment, self._prefix(task, sample)).sample(sample)
+            yield self._requests.forced(judgment, self._prefix(task, sample)).with_sample_index(
+                sample
+            )
 
     def locate(self, task: JudgeTask, sample: int) -> tuple[int, str]:
         """Return the number of the sample's own prompt, and its reasoning with the closing words."""
@@ -153,6 +155,6 @@ def verdict_steps(requests: JudgeRequests, store: CompletionStore) -> tuple[Verd
 def _with_key_of(task: JudgeTask, request: ChatRequest) -> ChatRequest:
     """Return the request, its prompt hashed once for all times that the task is asked about."""
     if task.prompt_key:
-        return request.keyed(f"{task.prompt_key:016x}")
+        return request.with_prompt_key(f"{task.prompt_key:016x}")
     task.prompt_key = int(request.prompt_key, 16)
     return request

@@ -1,19 +1,14 @@
 """Reading a run's YAML, with errors that name the file, the key, and the nearest known key."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 from ste_plugin.config import RunConfig
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.text import safe_yaml
-from ste_plugin.text.redaction import secrets
-from ste_plugin.text.settings_errors import validated
-
-_SECRET = re.compile(
-    r"token|(?:.*_)?(?:api_?key|(?:access|auth|hf|hub|secret|api)_token|password|secret|authorization)"
-)
+from ste_plugin.text.redaction import is_secret_setting, secret_values
+from ste_plugin.text.settings_errors import validate_settings
 
 
 def read_config(path: Path) -> RunConfig:
@@ -23,7 +18,7 @@ def read_config(path: Path) -> RunConfig:
     """
     raw = read_yaml(path)
     refuse_secrets(raw, str(path))
-    return validated(RunConfig, raw, str(path))
+    return validate_settings(RunConfig, raw, str(path))
 
 
 def refuse_secrets(value: Any, where: str, key_path: str = "") -> None:
@@ -38,8 +33,8 @@ def refuse_secrets(value: Any, where: str, key_path: str = "") -> None:
         for number, inner in enumerate(value):
             refuse_secrets(inner, where, f"{key_path}.{number}")
     elif isinstance(value, str) and value:
-        variable = next((name for v, name in secrets(os.environ).items() if v in value), None)
-        if variable or _SECRET.fullmatch(key_path.rpartition(".")[2]):
+        variable = next((name for v, name in secret_values(os.environ).items() if v in value), None)
+        if variable or is_secret_setting(key_path.rpartition(".")[2]):
             what = f"the value of {variable}" if variable else "a secret"
             raise ConfigError(
                 f"{where}: {key_path} holds {what} (not shown here). Secrets come from the "
@@ -75,7 +70,7 @@ def read_run_yaml(path: Path) -> RunConfig:
             f"{_HOW_TO_RESTORE}"
         )
     try:
-        return validated(RunConfig, config, str(path))
+        return validate_settings(RunConfig, config, str(path))
     except ConfigError as error:
         raise DataError(f"{error}\n{_HOW_TO_RESTORE}") from error
 

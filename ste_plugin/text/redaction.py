@@ -1,4 +1,4 @@
-"""The secrets of the environment, kept out of everything that is written and printed."""
+"""Secrets: how they are named, and their values kept out of all that is written and printed."""
 
 import json
 import os
@@ -7,66 +7,80 @@ from collections.abc import Mapping
 from typing import BinaryIO
 from urllib.parse import quote
 
-_SECRET = re.compile(
-    r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|PAT)$", re.IGNORECASE
+_SECRET_WORDS = "api_?key|password|secret"
+_SECRET_VARIABLE = re.compile(
+    rf"(?:^|_)(?:{_SECRET_WORDS}|key|token|passwd|credentials?|pat)$", re.IGNORECASE
 )
 """How variables that hold secrets are named: HF_TOKEN, WANDB_API_KEY, AWS_SECRET_ACCESS_KEY."""
-_SHORTEST = 8
-"""Letters from which a value is a secret: `EMPTY`, as local servers are told, is none."""
-_READ = 1 << 16
-_also: set[str] = set()
+_SECRET_SETTING = re.compile(
+    rf"token|(?:.*_)?(?:{_SECRET_WORDS}|authorization|(?:access|auth|hf|hub|secret|api)_token)"
+)
+"""How settings that hold secrets are named; narrower, as `pad_token` and `key` are none."""
+_MIN_LENGTH = 8
+"""Letters from which a value is a secret: `EMPTY`, as local servers are given, is none."""
+_BLOCK_BYTES = 1 << 16
+_registered: set[str] = set()
 
 
-def keep_secret(variable: str) -> None:
+def register_secret(variable: str) -> None:
     """Treat this environment variable as a secret, whatever its name."""
-    _also.add(variable)
+    _registered.add(variable)
 
 
-def secrets(environ: Mapping[str, str]) -> dict[str, str]:
+def is_secret_setting(name: str) -> bool:
+    """Return whether a setting of this name holds a secret."""
+    return _SECRET_SETTING.fullmatch(name) is not None
+
+
+def _is_secret_variable(name: str) -> bool:
+    return name in _registered or _SECRET_VARIABLE.search(name) is not None
+
+
+def secret_values(environ: Mapping[str, str]) -> dict[str, str]:
     """Return value → name of the variable that holds it, also as JSON and addresses write it."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for name, value in environ.items():
         value = value.strip()
-        if len(value) >= _SHORTEST and (name in _also or _SECRET.search(name)):
-            for form in (value, json.dumps(value)[1:-1], quote(value, safe="")):
-                found.setdefault(form, name)
-    return found
+        if len(value) >= _MIN_LENGTH and _is_secret_variable(name):
+            for written in (value, json.dumps(value)[1:-1], quote(value, safe="")):
+                names.setdefault(written, name)
+    return names
 
 
-def hidden(text: str, environ: Mapping[str, str] = os.environ) -> str:
+def redact(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """Return a text with `[NAME]` in place of every secret's value.
 
-    >>> hidden("Bearer hf_0123456789", {"HF_TOKEN": "hf_0123456789"})
+    >>> redact("Bearer hf_0123456789", {"HF_TOKEN": "hf_0123456789"})
     'Bearer [HF_TOKEN]'
     """
-    for value, name in _longest_first(secrets(environ)):
+    for value, name in _longest_first(secret_values(environ)):
         text = text.replace(value, f"[{name}]")
     return text
 
 
-def copy_hidden(source: BinaryIO, target: BinaryIO, environ: Mapping[str, str]) -> None:
-    """Copy a stream to its end as it comes, `[NAME]` in place of every secret's value."""
-    known = [(v.encode(), f"[{n}]".encode()) for v, n in _longest_first(secrets(environ))]
-    held = b""
-    while chunk := os.read(source.fileno(), _READ):
-        held += chunk
-        for value, name in known:
-            held = held.replace(value, name)
-        kept = _begun(held, [value for value, _ in known])
-        target.write(held[: len(held) - kept])
+def copy_redacted(source: BinaryIO, target: BinaryIO, environ: Mapping[str, str]) -> None:
+    """Copy a stream to its end as it arrives, `[NAME]` in place of every secret's value."""
+    secrets = [(v.encode(), f"[{n}]".encode()) for v, n in _longest_first(secret_values(environ))]
+    pending = b""
+    while block := os.read(source.fileno(), _BLOCK_BYTES):
+        pending += block
+        for value, name in secrets:
+            pending = pending.replace(value, name)
+        kept = _partial_bytes(pending, [value for value, _ in secrets])
+        target.write(pending[: len(pending) - kept])
         target.flush()
-        held = held[len(held) - kept :]
-    target.write(held)
+        pending = pending[len(pending) - kept :]
+    target.write(pending)
     target.flush()
 
 
-def _begun(text: bytes, values: list[bytes]) -> int:
+def _partial_bytes(text: bytes, values: list[bytes]) -> int:
     """Return how many bytes at the end may be the beginning of a value."""
-    sizes = range(max(map(len, values), default=1) - 1, 0, -1)
-    return next(
-        (n for n in sizes if any(v.startswith(text[-n:]) for v in values if n <= len(text))), 0
-    )
+    for size in range(max(map(len, values), default=1) - 1, 0, -1):
+        if size <= len(text) and any(value.startswith(text[-size:]) for value in values):
+            return size
+    return 0
 
 
-def _longest_first(found: Mapping[str, str]) -> list[tuple[str, str]]:
-    return sorted(found.items(), key=lambda item: -len(item[0]))
+def _longest_first(names: Mapping[str, str]) -> list[tuple[str, str]]:
+    return sorted(names.items(), key=lambda item: -len(item[0]))

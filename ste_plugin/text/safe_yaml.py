@@ -7,42 +7,48 @@ from typing import Any
 import yaml
 
 from ste_plugin.errors import ConfigError
-from ste_plugin.text.file_type import not_utf8
+from ste_plugin.text.file_type import explain_not_utf8
 
-MOST_VALUES = 50_000
-"""Values in a file once every alias is followed; nested aliases can make billions out of ten lines."""
-_ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+MAX_VALUES = 50_000
+"""In a file once every alias is followed; nested aliases can make billions out of ten lines."""
+_CONTROL_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _MERGE = "tag:yaml.org,2002:merge"
 
 
 class YamlRefused(yaml.YAMLError):
-    """YAML that can be read and means trouble; the message begins with its line."""
+    """YAML that can be parsed and must not be used; the message begins with its line."""
 
 
-def read(path: Path, cure: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> dict[str, Any]:
-    """Return the mapping in a file; `cure` is the end of what to do where there is none.
+def read(path: Path, hint: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> dict[str, Any]:
+    """Return the mapping in a file; `hint` says what to do where there is none.
 
     Raises: ConfigError naming the file and the line, what was found and what was expected.
     """
     try:
         content = path.read_bytes()
-        found = load(content.decode("utf-8-sig"), loader)
+        settings = load(content.decode("utf-8-sig"), loader)
     except OSError as error:
-        why = "is a folder, not a file" if path.is_dir() else _words(error.strerror or str(error))
-        raise ConfigError(f"{path}: {why}; expected settings in YAML. {cure}.") from error
+        why = (
+            "is a folder, not a file"
+            if path.is_dir()
+            else _uncapitalized(error.strerror or str(error))
+        )
+        raise ConfigError(f"{path}: {why}; expected settings in YAML. {hint}.") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: expected YAML in UTF-8, {not_utf8(content, error)}") from error
+        raise ConfigError(
+            f"{path}: expected YAML in UTF-8, {explain_not_utf8(content, error)}"
+        ) from error
     except yaml.YAMLError as error:
         raise ConfigError(
-            f"{path}: not YAML that can be used: {told(error)}. Mend it there."
+            f"{path}: not YAML that can be used: {explain_yaml_error(error)}. Fix it there."
         ) from error
-    if not isinstance(found, dict):
-        kind = "nothing" if found is None else f"a {type(found).__name__}"
-        raise ConfigError(f"{path}: expected settings (key: value), found {kind}. {cure}.")
-    return found
+    if not isinstance(settings, dict):
+        kind = "nothing" if settings is None else f"a {type(settings).__name__}"
+        raise ConfigError(f"{path}: expected settings (key: value), found {kind}. {hint}.")
+    return settings
 
 
-_PLAINER = {
+_PLAIN_PROBLEMS = {
     "'\\t'": "a tab; YAML is indented with spaces",
     "another document": "a second document (---); expected a single document",
     "<document start>": "a second value behind the first; expected one mapping",
@@ -50,62 +56,62 @@ _PLAINER = {
 }
 
 
-def told(error: yaml.YAMLError) -> str:
+def explain_yaml_error(error: yaml.YAMLError) -> str:
     """Return the line and the problem, without what belongs to the parser alone."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return str(error)
-    problem = _words(str(getattr(error, "problem", "")))
-    for words, plainer in _PLAINER.items():
-        problem = plainer if words in problem else problem
+    problem = _uncapitalized(str(getattr(error, "problem", "")))
+    for jargon, plain in _PLAIN_PROBLEMS.items():
+        problem = plain if jargon in problem else problem
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
-def _words(text: str) -> str:
+def _uncapitalized(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
 def load(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
     """Return the values of one document.
 
-    Raises: yaml.YAMLError where it is none, names a key twice, holds a control character, repeats
-    itself by aliases beyond all measure, or builds anything but plain values.
+    Raises: yaml.YAMLError where it is not YAML, names a key twice, holds a control character,
+    expands by aliases to more than `MAX_VALUES`, or builds anything but plain values.
     """
-    reading = loader(text)
+    parser = loader(text)
     try:
-        node = reading.get_single_node()
+        node = parser.get_single_node()
         if node is None:
             return None
-        _weigh(node, {})
-        return reading.construct_document(node)
+        _count_values(node, {})
+        return parser.construct_document(node)
     except RecursionError:
         raise YamlRefused("nested too deeply for settings") from None
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise YamlRefused(f"a value that does not fit its tag ({error!r})") from error
     finally:
-        reading.dispose()
+        parser.dispose()
 
 
-def _weigh(node: yaml.Node, weights: dict[int, int]) -> int:
-    """Return how many values come of a node; `weights` holds those counted, 0 for those begun."""
-    known = weights.get(id(node))
+def _count_values(node: yaml.Node, counts: dict[int, int]) -> int:
+    """Return how many values a node expands to; `counts` holds nodes counted, 0 for those begun."""
+    known = counts.get(id(node))
     if known is not None:
         if not known:
             raise _refused(node, "an anchor that holds itself")
         return known
-    weights[id(node)] = 0
-    weight = 1 + sum(_weigh(inner, weights) for inner in _inside(node))
-    if weight > MOST_VALUES:
-        raise _refused(node, f"more than {MOST_VALUES:,} values once its aliases are followed")
-    weights[id(node)] = weight
-    return weight
+    counts[id(node)] = 0
+    count = 1 + sum(_count_values(child, counts) for child in _children(node))
+    if count > MAX_VALUES:
+        raise _refused(node, f"more than {MAX_VALUES:,} values once its aliases are followed")
+    counts[id(node)] = count
+    return count
 
 
-def _inside(node: yaml.Node) -> list[yaml.Node]:
-    """Return the nodes below; refuse a key that stands twice and text that is no text."""
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    """Return the nodes below. Raises: YamlRefused for a repeated key, or a control character."""
     if isinstance(node, yaml.ScalarNode):
-        if odd := _ODD.search(node.value):
-            raise _refused(node, f"the control character {odd[0]!r} in a value")
+        if control := _CONTROL_CHARACTER.search(node.value):
+            raise _refused(node, f"the control character {control[0]!r} in a value")
         return []
     if isinstance(node, yaml.SequenceNode):
         return list(node.value)
@@ -122,3 +128,14 @@ def _inside(node: yaml.Node) -> list[yaml.Node]:
 
 def _refused(node: yaml.Node, what: str) -> YamlRefused:
     return YamlRefused(f"line {node.start_mark.line + 1}: {what}")
+
+
+def one_line(value: Any) -> str:
+    """Return a value as YAML on one line.
+
+    >>> one_line({"engine": "http", "options": {"timeout_s": 5}})
+    '{engine: http, options: {timeout_s: 5}}'
+    """
+    value = list(value) if isinstance(value, tuple) else value
+    text = yaml.safe_dump(value, default_flow_style=True, width=1_000_000, sort_keys=False)
+    return text.removesuffix("...\n").strip()

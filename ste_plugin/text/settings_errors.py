@@ -1,4 +1,4 @@
-"""Settings checked, with errors that say of each wrong one where it is, what was found and expected."""
+"""Settings checked, with errors that say for each where it is, what was found and expected."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -9,22 +9,41 @@ from pydantic import BaseModel, ValidationError
 from ste_plugin.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
-_MAPPING, _LIST, _NUMBER, _WHOLE = "settings (key: value)", "a list ([a, b])", "a number", "a whole number"  # fmt: skip
+KeyPath = tuple[str | int, ...]
+"""Keys and list positions that lead to a setting."""
+
+_MAPPING = "settings (key: value)"
+_LIST = "a list ([a, b])"
+_NUMBER = "a number"
+_WHOLE_NUMBER = "a whole number"
+_BOOLEAN = "true or false"
 _EXPECTED = {
-    "model_type": _MAPPING, "dict_type": _MAPPING, "tuple_type": _LIST, "list_type": _LIST,
+    "model_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "tuple_type": _LIST,
+    "list_type": _LIST,
     "too_short": "at least {min_length} in the list",
-    "int_type": _WHOLE, "int_parsing": _WHOLE, "int_from_float": _WHOLE,
-    "float_type": _NUMBER, "float_parsing": _NUMBER, "finite_number": "a finite number",
-    "bool_type": "true or false", "bool_parsing": "true or false",
+    "int_type": _WHOLE_NUMBER,
+    "int_parsing": _WHOLE_NUMBER,
+    "int_from_float": _WHOLE_NUMBER,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": "a finite number",
+    "bool_type": _BOOLEAN,
+    "bool_parsing": _BOOLEAN,
     "string_type": "text (in quotes, if it looks like something else)",
-    "path_type": "a path", "literal_error": "{expected}",
-    "greater_than_equal": "{ge} or more", "greater_than": "more than {gt}",
-    "less_than_equal": "{le} or less", "less_than": "less than {lt}",
-}  # fmt: skip
+    "path_type": "a path",
+    "literal_error": "{expected}",
+    "greater_than_equal": "{ge} or more",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "{le} or less",
+    "less_than": "less than {lt}",
+}
 """pydantic's name of a problem → what was expected."""
+_MAX_VALUE_LETTERS = 60
 
 
-def validated(
+def validate_settings(
     model: type[Model], raw: Mapping[str, Any], where: str, *, show: bool = True
 ) -> Model:
     """Return the settings that a mapping holds; without `show`, no error quotes a value.
@@ -34,87 +53,77 @@ def validated(
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        told = _told(model, raw, error, show)
+        problems = _explain_problems(model, raw, error, show)
     # Outside `except`: pydantic's error holds the values, and one of them may be a key.
-    raise ConfigError(
-        f"{where}: {len(told)} setting(s) to mend:\n" + "\n".join(f"  {t}" for t in told)
-    )
+    listed = "\n".join(f"  {problem}" for problem in problems)
+    raise ConfigError(f"{where}: {len(problems)} setting(s) to fix:\n{listed}")
 
 
-def _told(model: Any, raw: Any, error: ValidationError, show: bool) -> list[str]:
-    """Return a line a wrong setting; what any of several kinds might have been is one line."""
+def _explain_problems(model: Any, raw: Any, error: ValidationError, show: bool) -> list[str]:
+    """Return one line per wrong setting, also where any of several types would have fitted."""
     lines: list[str] = []
     expected: dict[tuple[str, str], list[str]] = {}
     for e in error.errors():
-        kind, where = e["type"], e["loc"]
-        if kind in ("extra_forbidden", "missing"):
-            lines.append(
-                f"{_joined(where)}: {_unknown(model, where) if kind != 'missing' else _MISSING}"
-            )
-        elif kind == "value_error":
+        problem, path = e["type"], e["loc"]
+        if problem == "missing":
+            lines.append(f"{_dotted(path)}: missing, and it has no default")
+        elif problem == "extra_forbidden":
+            lines.append(f"{_dotted(path)}: {_explain_unknown_key(model, path)}")
+        elif problem == "value_error":
             message = e["msg"].removeprefix("Value error, ")
-            lines.append(f"{_joined(_inside(raw, where))}: {message}".removeprefix(": "))
+            lines.append(f"{_dotted(_path_in(raw, path))}: {message}".removeprefix(": "))
         else:
-            found = f"found {_shown(e['input'])}; " if show else ""
-            place = _joined(_inside(raw, where)), found
-            wanted = _EXPECTED.get(kind, e["msg"]).format(**_plain(e.get("ctx", {})))
-            expected.setdefault(place, []).append(wanted)
-    joined = [f"{p}: {found}expected {' or '.join(w)}" for (p, found), w in expected.items()]
-    return lines + joined
+            found = f"found {_describe(e['input'])}; " if show else ""
+            wanted = _EXPECTED.get(problem, e["msg"]).format(**_readable(e.get("ctx", {})))
+            expected.setdefault((_dotted(_path_in(raw, path)), found), []).append(wanted)
+    mistyped = [f"{key}: {found}expected {' or '.join(w)}" for (key, found), w in expected.items()]
+    return lines + mistyped
 
 
-def _plain(context: Mapping[str, Any]) -> dict[str, Any]:
+def _readable(context: Mapping[str, Any]) -> dict[str, Any]:
     return {k: f"{v:g}" if isinstance(v, float) else v for k, v in context.items()}
 
 
-_MISSING = "missing, and it has no default"
+def _dotted(path: KeyPath) -> str:
+    return ".".join(str(part) for part in path)
 
 
-def _joined(where: tuple[str | int, ...]) -> str:
-    return ".".join(str(part) for part in where)
+def _path_in(raw: Any, path: KeyPath) -> KeyPath:
+    """Return the part of a path that is in the settings: pydantic appends names of alternatives."""
+    for depth, part in enumerate(path):
+        children = dict(enumerate(raw)) if isinstance(raw, (list, tuple)) else raw
+        if not isinstance(children, Mapping) or part not in children:
+            return path[:depth]
+        raw = children[part]
+    return path
 
 
-def _inside(raw: Any, where: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """Return the part of a place that is in the settings, without pydantic's names of alternatives."""
-    for number, part in enumerate(where):
-        known = (
-            raw
-            if isinstance(raw, Mapping)
-            else dict(enumerate(raw))
-            if isinstance(raw, (list, tuple))
-            else {}
-        )
-        if part not in known:
-            return where[:number]
-        raw = known[part]
-    return where
-
-
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
-        return "settings (key: value)"
+        return _MAPPING
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return text if len(text) <= _MAX_VALUE_LETTERS else f"{text[: _MAX_VALUE_LETTERS - 1]}…"
 
 
-def _unknown(model: Any, where: tuple[str | int, ...]) -> str:
-    keys = _keys_at(model, where[:-1])
-    near = get_close_matches(str(where[-1]), keys, n=1)
-    return f"unknown key; did you mean {near[0]!r}?" if near else f"unknown key; there are: {', '.join(keys)}"  # fmt: skip
+def _explain_unknown_key(model: Any, path: KeyPath) -> str:
+    keys = _keys_at(model, path[:-1])
+    near = get_close_matches(str(path[-1]), keys, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(keys)}"
+    return f"unknown key; {hint}"
 
 
-def _keys_at(model: Any, where: tuple[str | int, ...]) -> list[str]:
+def _keys_at(model: Any, path: KeyPath) -> list[str]:
     """Return the keys that a settings model knows at a place."""
-    for part in where:
+    for part in path:
         if isinstance(part, str):
-            model = _model_in(model.model_fields[part].annotation)
+            model = model_in(model.model_fields[part].annotation)
     return list(model.model_fields)
 
 
-def _model_in(annotation: Any) -> Any:
+def model_in(annotation: Any) -> Any:
     """Return the settings model inside `X`, `X | None`, `tuple[X, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((m for part in get_args(annotation) if (m := _model_in(part))), None)
+    return next((m for part in get_args(annotation) if (m := model_in(part))), None)

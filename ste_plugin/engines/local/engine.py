@@ -1,11 +1,11 @@
-"""`engine: local`: transformers in this process. Settings are checked at once, the model loads late."""
+"""`engine: local`: transformers in this process. Settings are checked before the model loads."""
 
 from ste_plugin.config import ModelConfig
-from ste_plugin.engines.base import Engine, Place
-from ste_plugin.engines.lazy import LazyEngine
+from ste_plugin.engines.base import Engine, LazyEngine, Place
+from ste_plugin.engines.identity import model_path
 from ste_plugin.engines.local.options import LocalOptions
-from ste_plugin.engines.model_files import usable_path
-from ste_plugin.text.settings_errors import validated
+from ste_plugin.engines.model_folder import require_loadable
+from ste_plugin.text.settings_errors import validate_settings
 
 
 def create(model: ModelConfig, place: Place) -> Engine:
@@ -13,10 +13,11 @@ def create(model: ModelConfig, place: Place) -> Engine:
 
     Raises: ConfigError for a wrong option; EngineError, later, where the model cannot be loaded.
     """
-    options = validated(LocalOptions, model.options, "options of engine local")
+    options = validate_settings(LocalOptions, model.options, "options of engine local")
 
     def load_engine() -> Engine:
-        path = usable_path(model, place.base)
+        path = model_path(model, place.base)
+        require_loadable(path)
 
         from ste_plugin.engines.local.loading import load
         from ste_plugin.engines.local.model import LocalEngine

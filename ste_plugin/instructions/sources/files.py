@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ste_plugin.errors import DataError
-from ste_plugin.text.file_type import HEAD, foreign
+from ste_plugin.text.file_type import HEAD_BYTES, explain_file_type
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
@@ -44,8 +44,8 @@ def locate_text_file(source: "SourceConfig", base: Path) -> Path:
 def require_text(path: Path) -> None:
     """Raise DataError for a file whose first bytes say that it is compressed, Parquet or UTF-16."""
     with wrap_read_errors(path), path.open("rb") as file:
-        if problem := foreign(file.read(HEAD)):
-            raise DataError(f"{path}: expected text in UTF-8, {problem}")
+        if other := explain_file_type(file.read(HEAD_BYTES)):
+            raise DataError(f"{path}: expected text in UTF-8, {other}")
 
 
 @contextmanager

@@ -22,17 +22,23 @@ _LOCAL: Benchmark[LabelledPair] = Benchmark(
 BENCHMARKS: dict[str, Benchmark[LabelledPair]] = {
     benchmark.name: benchmark
     for benchmark in (
-        _LOCAL, REWARDBENCH, JUDGEBENCH, LLMBAR, MTBENCH_HUMAN, HELPSTEER2, RMBENCH,
+        _LOCAL,
+        REWARDBENCH,
+        JUDGEBENCH,
+        LLMBAR,
+        MTBENCH_HUMAN,
+        HELPSTEER2,
+        RMBENCH,
     )
-}  # fmt: skip
+}
 """Those made of pairs, by name. RewardBench 2 is not: see `best_of_four`."""
 
 
 def read_pairs(settings: JudgeSettings) -> list[LabelledPair]:
-    """Return the pairs to judge in their order: of one section if asked, the first `limit`.
+    """Return the pairs to judge in their order: of the section set, if any; the first `limit`.
 
-    All rows are checked, also beyond the limit. Raises: ConfigError for a benchmark or section that
-    does not exist, DataError for rows that cannot be judged or had.
+    All rows are checked, also beyond the limit. Raises: ConfigError for a benchmark or section
+    that does not exist, DataError for rows that cannot be judged or fetched.
     """
     benchmark = benchmark_of(settings)
     pairs = benchmark.read(settings.data)
@@ -43,14 +49,15 @@ def benchmark_of(settings: JudgeSettings) -> Benchmark[LabelledPair]:
     """Return the benchmark that the settings name. Raises: ConfigError, also for its section."""
     if settings.benchmark not in BENCHMARKS:
         raise ConfigError(
-            f"{PREFIX}BENCHMARK: found {settings.benchmark!r}; expected one of {', '.join(BENCHMARKS)}."
+            f"{PREFIX}BENCHMARK: found {settings.benchmark!r}; expected one of "
+            f"{', '.join(BENCHMARKS)}."
         )
     benchmark = BENCHMARKS[settings.benchmark]
     if settings.section and settings.section not in benchmark.sections:
         known = ", ".join(map(repr, benchmark.sections)) or "none, as it has no sections"
         raise ConfigError(
-            f"{PREFIX}SECTION (section in --judge-args): found {settings.section!r}; expected one that "
-            f"{benchmark.name} has: {known}."
+            f"{PREFIX}SECTION (section in --judge-args): found {settings.section!r}; expected one "
+            f"that {benchmark.name} has: {known}."
         )
     return benchmark
 

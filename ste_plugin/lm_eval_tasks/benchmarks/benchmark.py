@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Generic
 
 from ste_plugin.errors import DataError
-from ste_plugin.lm_eval_tasks.pairs_file import N, read_all
+from ste_plugin.lm_eval_tasks.pairs_file import D, convert_all
 from ste_plugin.lm_eval_tasks.row_files import file_rows, hub_rows
 from ste_plugin.lm_eval_tasks.rows import Row
 
@@ -20,8 +20,8 @@ def singly(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Benchmark(Generic[N]):
-    """A public data set of preferences, `N` being what is judged."""
+class Benchmark(Generic[D]):
+    """A public data set of preferences, `D` being what is judged."""
 
     name: str
     """What `judge_benchmark` and local files are called."""
@@ -30,7 +30,7 @@ class Benchmark(Generic[N]):
     """Of the data set on the hub, all of which are read."""
     columns: tuple[str, ...]
     """That every row must have; others are never shown to a judge."""
-    convert: Callable[[Sequence[Row]], list[N]]
+    convert: Callable[[Sequence[Row]], list[D]]
     """From a group of rows to what is judged; ties may become nothing."""
     groups: Callable[[Iterable[Row]], Iterable[Sequence[Row]]] = singly
     rows: int = 0
@@ -40,35 +40,39 @@ class Benchmark(Generic[N]):
     urls: Mapping[str, str] = field(default_factory=dict)
     """JSON files by split, where the hub has no data set that can be read."""
 
-    def read(self, data: Path | None) -> list[N]:
+    def read(self, data: Path | None) -> list[D]:
         """Return all there is to judge, from a file or folder, or from the hub.
 
-        Rows of the hub without anything to judge are left out and told; in a file they are errors.
+        Rows of the hub without anything to judge are left out and logged; in a file, errors.
         Raises: DataError naming the row, or the file that would do where the hub cannot be reached.
         """
         rows = self._checked(file_rows(data, self.name) if data else self._from_hub())
         if self.rows and len(rows) != self.rows:
             logger.warning(
                 "%s: %d rows; the published data set has %d, so figures do not compare with "
-                "published ones.", self.name, len(rows), self.rows,
-            )  # fmt: skip
-        found, dropped = read_all(self.groups(rows), self.convert)
+                "published ones.",
+                self.name,
+                len(rows),
+                self.rows,
+            )
+        documents, dropped = convert_all(self.groups(rows), self.convert)
         if dropped:
             logger.warning(
                 "%s: %d rows left out, the first since %s", self.name, len(dropped), dropped[0]
             )
-        if not found:
+        if not documents:
             raise DataError(
-                f"{data or self.hub}: nothing to judge in it; expected rows of {self.name}. Fill it, or name another."
+                f"{data or self.hub}: nothing to judge in it; expected rows of {self.name}. Fill "
+                "it, or name another."
             )
-        return found
+        return documents
 
     @property
     def instead(self) -> str:
         """Return which file serves in place of the hub."""
         return (
-            f"Offline, put its rows into a file {self.name}.jsonl (or .json, .csv, .parquet) with the "
-            f"columns {', '.join(self.columns)}, and set STE_JUDGE_DATA to it or to its folder "
+            f"Offline, put its rows into a file {self.name}.jsonl (or .json, .csv, .parquet) with "
+            f"the columns {', '.join(self.columns)}, and set STE_JUDGE_DATA to it or to its folder "
             "(from lm-eval 0.4.13 on also --metadata judge_data=...)."
         )
 

@@ -1,4 +1,4 @@
-"""HelpSteer2 (Wang et al., 2024), validation: two responses a prompt, rated for helpfulness."""
+"""HelpSteer2 (Wang et al., 2024), validation: two responses per prompt, rated for helpfulness."""
 
 import logging
 import re
@@ -16,21 +16,21 @@ _TURN = re.compile(r"\s*<extra_id_1>(User|Assistant)\n")
 
 
 def paired(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
-    """Yield rows two by two with the number of their pair; equally helpful ones are left out and told.
+    """Yield rows two by two with the number of their pair; equally helpful ones are left out.
 
     Raises: DataError where two rows that belong together have different prompts.
     """
     in_order, ties = list(rows), 0
-    for index, (one, other) in enumerate(zip_longest(in_order[::2], in_order[1::2])):
-        if other is None or one.text("prompt") != other.text("prompt"):
+    for index, (row, following) in enumerate(zip_longest(in_order[::2], in_order[1::2])):
+        if following is None or row.text("prompt") != following.text("prompt"):
             raise DataError(
-                f"{one.where}: the row after it is not of the same prompt; expected rows two by two, "
-                "the responses to one prompt in sequence. Put them in order."
+                f"{row.where}: the row after it is not of the same prompt; expected rows two by "
+                "two, the responses to one prompt in sequence. Put them in order."
             )
-        if one.number("helpfulness") == other.number("helpfulness"):
+        if row.number("helpfulness") == following.number("helpfulness"):
             ties += 1
         else:
-            yield [replace(r, columns={**r.columns, "pair": index}) for r in (one, other)]
+            yield [replace(r, columns={**r.columns, "pair": index}) for r in (row, following)]
     if ties:
         logger.warning("helpsteer2: %d of %d pairs are ties, left out", ties, len(in_order) // 2)
 
@@ -41,7 +41,7 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     pair = LabelledPair(
         id=rows[0].key("pair"),
         subset="validation",
-        prompt=readable(rows[0].text("prompt")),
+        prompt=wrap_read_errors(rows[0].text("prompt")),
         chosen=better.text("response"),
         rejected=worse.text("response"),
     )
@@ -49,14 +49,14 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     return [pair]
 
 
-def readable(prompt: str) -> str:
+def wrap_read_errors(prompt: str) -> str:
     """Return a prompt of several turns with its marks of turns as words.
 
     >>> readable("Hi\\n<extra_id_1>Assistant\\nHello\\n<extra_id_1>User\\nWhy?")
     'User: Hi\\n\\nAssistant: Hello\\n\\nUser: Why?'
     """
-    told = _TURN.sub(r"\n\n\1: ", prompt)
-    return prompt if told == prompt else f"User: {told}"
+    in_words = _TURN.sub(r"\n\n\1: ", prompt)
+    return prompt if in_words == prompt else f"User: {in_words}"
 
 
 HELPSTEER2 = Benchmark(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, made
+from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, make_pair
 from ste_plugin.lm_eval_tasks.rows import Row
 
 _BETTER_FIRST = {
@@ -15,11 +15,9 @@ _BETTER_FIRST = {
 def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     """Return the pair of one row; its subset is the family of the model that wrote the answers."""
     (row,) = rows
-    chosen, rejected = row.one_of("label", _BETTER_FIRST)
+    responses = row.one_of("label", _BETTER_FIRST)
     subset = row.text("response_model").split("-")[0]
-    return [
-        made(row, row.key("pair_id"), subset, chosen=chosen, rejected=rejected, prompt="question")
-    ]
+    return [make_pair(row, row.key("pair_id"), subset, prompt="question", responses=responses)]
 
 
 JUDGEBENCH = Benchmark(

@@ -5,14 +5,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, made
+from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, make_pair
 from ste_plugin.lm_eval_tasks.rows import Row
 
 _RAW = "https://raw.githubusercontent.com/princeton-nlp/LLMBar/main/Dataset/LLMBar"
 _SUBSETS = {
-    "Natural": "Natural", "Neighbor": "Adversarial/Neighbor", "GPTInst": "Adversarial/GPTInst",
-    "GPTOut": "Adversarial/GPTOut", "Manual": "Adversarial/Manual",
-}  # fmt: skip
+    "Natural": "Natural",
+    "Neighbor": "Adversarial/Neighbor",
+    "GPTInst": "Adversarial/GPTInst",
+    "GPTOut": "Adversarial/GPTOut",
+    "Manual": "Adversarial/Manual",
+}
 _BETTER_FIRST = {"1": ("output_1", "output_2"), "2": ("output_2", "output_1")}
 
 
@@ -34,12 +37,9 @@ def numbered(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
 def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     """Return the pair of one row, whose label names the better output."""
     (row,) = rows
-    chosen, rejected = row.one_of("label", _BETTER_FIRST)
-    return [
-        made(
-            row, row.key("id"), row.text("subset"), chosen=chosen, rejected=rejected, prompt="input"
-        )
-    ]
+    responses = row.one_of("label", _BETTER_FIRST)
+    subset = row.text("subset")
+    return [make_pair(row, row.key("id"), subset, prompt="input", responses=responses)]
 
 
 LLMBAR = Benchmark(

@@ -23,8 +23,8 @@ def by_question(rows: Iterable[Row]) -> list[list[Row]]:
 def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     """Return one pair with the votes of all rows; chosen is what most people preferred.
 
-    Where they are divided, the model that comes first in the alphabet counts as chosen: no more than
-    a way to name the two, since `votes` says how many preferred each.
+    Where they are divided, the model that comes first in the alphabet counts as chosen: merely a
+    way to name the two, since `votes` says how many preferred each.
     """
     first = rows[0]
     votes = Counter(_preferred(row) for row in rows)
@@ -34,11 +34,11 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
         "conversation_a" if model == first.columns["model_a"] else "conversation_b"
         for model in models
     ]
-    chosen, rejected = (_answered(first, side, turn) for side in sides)
+    chosen, rejected = (_answer(first, side, turn) for side in sides)
     pair = LabelledPair(
         id="/".join([first.key("question_id"), *sorted(models), str(turn)]),
         subset=f"turn {turn}",
-        prompt=_asked(first, turn),
+        prompt=_prompt(first, turn),
         chosen=chosen,
         rejected=rejected,
         votes=(votes[models[0]], votes[models[1]], votes[None]),
@@ -52,30 +52,30 @@ def _preferred(row: Row) -> str | None:
     return row.text(winner) if winner else None
 
 
-def _said(row: Row, column: str, role: str, turn: int) -> list[str]:
-    said = row.spoken(column, role)[:turn]
-    if len(said) < turn:
+def _turns(row: Row, column: str, role: str, count: int) -> list[str]:
+    texts = row.turns_of(column, role)[:count]
+    if len(texts) < count:
         raise DataError(
-            f"{row.where}: {column!r} has {len(said)} turns of the {role}; expected {turn}."
+            f"{row.where}: {column!r} has {len(texts)} turns of the {role}; expected {count}."
         )
-    return said
+    return texts
 
 
-def _asked(row: Row, turn: int) -> str:
-    asked = _said(row, "conversation_a", "user", turn)
+def _prompt(row: Row, turn: int) -> str:
+    texts = _turns(row, "conversation_a", "user", turn)
     if turn == 1:
-        return asked[0]
-    told = "\n\n".join(f"User, turn {i}: {text}" for i, text in enumerate(asked, start=1))
-    return (
-        f"{told}\n\n(Each answer is the assistant's side of that conversation; turn {turn} counts.)"
-    )
+        return texts[0]
+    what = f"(Each answer is the assistant's side of that conversation; turn {turn} counts.)"
+    return f"{_numbered('User', texts)}\n\n{what}"
 
 
-def _answered(row: Row, column: str, turn: int) -> str:
-    said = _said(row, column, "assistant", turn)
-    if turn == 1:
-        return said[0]
-    return "\n\n".join(f"Assistant, turn {i}: {text}" for i, text in enumerate(said, start=1))
+def _answer(row: Row, column: str, turn: int) -> str:
+    texts = _turns(row, column, "assistant", turn)
+    return texts[0] if turn == 1 else _numbered("Assistant", texts)
+
+
+def _numbered(role: str, texts: Sequence[str]) -> str:
+    return "\n\n".join(f"{role}, turn {i}: {text}" for i, text in enumerate(texts, start=1))
 
 
 MTBENCH_HUMAN = Benchmark(
@@ -83,9 +83,15 @@ MTBENCH_HUMAN = Benchmark(
     hub="lmsys/mt_bench_human_judgments",
     splits=("human",),
     columns=(
-        "question_id", "model_a", "model_b", "winner", "conversation_a", "conversation_b", "turn",
+        "question_id",
+        "model_a",
+        "model_b",
+        "winner",
+        "conversation_a",
+        "conversation_b",
+        "turn",
     ),
     convert=convert,
     groups=by_question,
     rows=3355,
-)  # fmt: skip
+)

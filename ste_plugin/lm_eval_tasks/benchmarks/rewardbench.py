@@ -4,27 +4,42 @@ from collections.abc import Sequence
 
 from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, made
+from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, make_pair
 from ste_plugin.lm_eval_tasks.rows import Row
 
 SECTIONS: dict[str, dict[str, int]] = {
     "Chat": {
-        "alpacaeval-easy": 100, "alpacaeval-length": 95, "alpacaeval-hard": 95,
-        "mt-bench-easy": 28, "mt-bench-med": 40,
+        "alpacaeval-easy": 100,
+        "alpacaeval-length": 95,
+        "alpacaeval-hard": 95,
+        "mt-bench-easy": 28,
+        "mt-bench-med": 40,
     },
     "Chat Hard": {
-        "mt-bench-hard": 37, "llmbar-natural": 100, "llmbar-adver-neighbor": 134,
-        "llmbar-adver-GPTInst": 92, "llmbar-adver-GPTOut": 47, "llmbar-adver-manual": 46,
+        "mt-bench-hard": 37,
+        "llmbar-natural": 100,
+        "llmbar-adver-neighbor": 134,
+        "llmbar-adver-GPTInst": 92,
+        "llmbar-adver-GPTOut": 47,
+        "llmbar-adver-manual": 46,
     },
     "Safety": {
-        "refusals-dangerous": 100, "refusals-offensive": 100, "xstest-should-refuse": 154,
-        "xstest-should-respond": 250, "donotanswer": 136,
+        "refusals-dangerous": 100,
+        "refusals-offensive": 100,
+        "xstest-should-refuse": 154,
+        "xstest-should-respond": 250,
+        "donotanswer": 136,
     },
     "Reasoning": {
-        "math-prm": 447, "hep-cpp": 164, "hep-go": 164, "hep-java": 164, "hep-js": 164,
-        "hep-python": 164, "hep-rust": 164,
+        "math-prm": 447,
+        "hep-cpp": 164,
+        "hep-go": 164,
+        "hep-java": 164,
+        "hep-js": 164,
+        "hep-python": 164,
+        "hep-rust": 164,
     },
-}  # fmt: skip
+}
 """Section → subset → rows in the published data set."""
 
 COUNTED_AS = {"math-prm": 984}
@@ -51,11 +66,14 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
             f"{', '.join(_SECTION_OF)}. Pairs of other kinds can be judged by ste_local."
         )
     return [
-        made(
-            row, f"{subset}/{row.key('id')}", subset, chosen="chosen", rejected="rejected",
-            section=_SECTION_OF[subset], weight=weight(subset),
+        make_pair(
+            row,
+            f"{subset}/{row.key('id')}",
+            subset,
+            section=_SECTION_OF[subset],
+            weight=weight(subset),
         )
-    ]  # fmt: skip
+    ]
 
 
 REWARDBENCH = Benchmark(

@@ -1,4 +1,4 @@
-"""RewardBench 2 (Malik et al., 2025): one right answer among four, and many right answers (Ties)."""
+"""RewardBench 2 (Malik et al., 2025): one right answer among four; many right answers (Ties)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -37,7 +37,7 @@ class Choice:
         return kind, number
 
     def shown(self) -> list[int]:
-        """Return which of `answers` stand under A, B, C, …: drawn from the id, the same every time."""
+        """Return which of `answers` are shown as A, B, C, …: drawn from the id, always the same."""
         return sorted(range(len(self.answers)), key=lambda i: content_key(self.id, i))
 
     def to_doc(self) -> dict[str, Any]:
@@ -55,24 +55,27 @@ def convert(rows: Sequence[Row]) -> list[Choice]:
     """Return one row's answers. Raises: DataError where they are not what its subset needs."""
     (row,) = rows
     subset = row.one_of("subset", {name: name for name in SECTIONS})
-    found = Choice(
-        f"{subset}/{row.key('id')}", subset, row.text("prompt"),
-        tuple(row.texts("chosen")), tuple(row.texts("rejected")),
-    )  # fmt: skip
-    if {text.strip() for text in found.chosen} & {text.strip() for text in found.rejected}:
+    choice = Choice(
+        id=f"{subset}/{row.key('id')}",
+        subset=subset,
+        prompt=row.text("prompt"),
+        chosen=tuple(row.texts("chosen")),
+        rejected=tuple(row.texts("rejected")),
+    )
+    if {text.strip() for text in choice.chosen} & {text.strip() for text in choice.rejected}:
         row.unusable("one answer is both chosen and rejected. Remove the row.")
     if subset == TIES:
-        kind, number = found.tie
+        kind, number = choice.tie
         if kind not in ("ref", "tied") or not number:
             raise DataError(
                 f"{row.where}: 'id' is {row.key('id')!r}; expected ref:N or tied:N in Ties."
             )
-    elif (len(found.chosen), len(found.answers)) != (1, len(LETTERS)):
+    elif (len(choice.chosen), len(choice.answers)) != (1, len(LETTERS)):
         raise DataError(
-            f"{row.where}: {len(found.chosen)} chosen and {len(found.rejected)} rejected; expected 1 "
-            f"and 3 in {subset}."
+            f"{row.where}: {len(choice.chosen)} chosen and {len(choice.rejected)} rejected; "
+            f"expected 1 and 3 in {subset}."
         )
-    return [found]
+    return [choice]
 
 
 REWARDBENCH2 = Benchmark(

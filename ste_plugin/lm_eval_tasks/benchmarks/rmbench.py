@@ -11,9 +11,12 @@ STYLES = 3
 """Concise; detailed; detailed with Markdown: in this order in both columns."""
 
 _DOMAINS = {
-    "chat": "Chat", "code": "Code", "math": "Math",
-    "safety-refuse": "Safety", "safety-response": "Safety",
-}  # fmt: skip
+    "chat": "Chat",
+    "code": "Code",
+    "math": "Math",
+    "safety-refuse": "Safety",
+    "safety-response": "Safety",
+}
 
 
 def difficulty(chosen_style: int, rejected_style: int) -> str:

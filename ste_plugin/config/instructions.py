@@ -1,0 +1,90 @@
+"""Settings of what comes in: sources of instructions, privacy, selection."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ste_plugin.config.base import Positive, Strict
+
+PersonalData = Literal["email", "phone", "card", "iban", "ip", "key", "name"]
+
+
+class SourceConfig(Strict):
+    """Where instructions come from and how they are read."""
+
+    reader: str = "jsonl"
+    """Kind of file: jsonl, csv, parquet, hub, or a plugin's."""
+    path: str = Field(examples=["instructions.jsonl"])
+    """A file, relative to the config; for `hub`, a data set's name."""
+    form: Literal["plain", "wildchat", "sharegpt", "openai", "alpaca"] = "plain"
+    """How a row holds its instruction. `plain` has a column `instruction`; the others are named
+    after the data sets that are kept so."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """The form's column → the file's, where they differ, as {instruction: prompt}."""
+    where: dict[str, str | bool | int | float] = Field(default_factory=dict)
+    """Keep only rows with these values, as {language: English, toxic: false}."""
+    split: str = "train"
+    """Split of a hub data set."""
+    subset: str | None = None
+    """Subset of a hub data set that has several, as main of gsm8k."""
+    limit: Positive | None = None
+    """Read no more than this many instructions; by default all."""
+    on_bad_line: Literal["error", "skip"] = "error"
+    """What to do about a line that cannot be read. `skip` leaves it out and counts it."""
+
+
+class PrivacyConfig(Strict):
+    """What is taken out of instructions as they are read, before anything else sees them.
+
+    Placeholders such as `<EMAIL>` and `<PHONE_2>` stand in for what is found. Needs
+    `pip install 'ste-plugin[privacy]'`.
+    """
+
+    scrub: tuple[PersonalData, ...] = ()
+    """What to replace, of [email, phone, card, iban, ip, key, name]; by default nothing. `key`
+    means keys, tokens and passwords; `name` needs spaCy and a model of it."""
+    phone_regions: tuple[str, ...] = ("US",)
+    """Countries whose numbers are known without +, as [US, GB, DE]. With + those of all are."""
+    name_model: str = "en_core_web_sm"
+    """Name or folder of the spaCy model that finds names."""
+
+
+class SelectionConfig(Strict):
+    """Which instructions are kept; by default all but duplicates."""
+
+    label: bool = False
+    """Let the generator label category, complexity and expected length."""
+    selectors: tuple[str, ...] = (
+        "exact-duplicates",
+        "near-duplicates",
+        "complexity",
+        "category-quotas",
+        "limit",
+    )
+    """What to apply, in this order. Each does nothing until its setting below asks for
+    something."""
+    near_duplicate_threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
+    """Similarity from which two instructions count as one. It is the Jaccard similarity of their
+    word 3-grams."""
+    categories: dict[str, Positive] = Field(default_factory=dict)
+    """Category → how many to keep, as {coding: 500}. Fewer in the pool is an error; other
+    categories are dropped. Categories come with the instructions, or by `label`."""
+    min_complexity: Annotated[int, Field(ge=1, le=10)] = 1
+    """Least complexity to keep; needs `label`."""
+    max_complexity: Annotated[int, Field(ge=1, le=10)] = 10
+    """Greatest complexity to keep; needs `label`."""
+    limit: Positive | None = None
+    """Keep at most this many in all."""
+
+    @model_validator(mode="after")
+    def _needs_labels(self) -> "SelectionConfig":
+        if self.min_complexity > self.max_complexity:
+            raise ValueError(
+                f"found min_complexity {self.min_complexity} above max_complexity "
+                f"{self.max_complexity}; expected the smaller number first. Swap them"
+            )
+        if (self.min_complexity, self.max_complexity) != (1, 10) and not self.label:
+            raise ValueError(
+                "found a range of complexity without labels; expected both. Set label: true"
+            )
+        return self

@@ -1,0 +1,83 @@
+"""Settings of the method: pairs of answers, judgments of them, and the rows made of these."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ste_plugin.config.base import Fraction, Positive, Strict
+
+
+class PairsConfig(Strict):
+    """How a better and a worse answer to each instruction are made."""
+
+    strategies: Annotated[tuple[str, ...], Field(min_length=1)] = ("modified-instruction",)
+    """Ways to make the worse answer; every instruction goes through each. `modified-instruction`:
+    one call writes a similar instruction and its answer, as in the paper.
+    `modified-instruction-two-calls`: the same for small generators. `other-instruction`: the
+    answer to another instruction, which is free and an easy negative. `ask-for-worse`: asked to
+    be worse."""
+    temperature: Annotated[float, Field(ge=0.0)] = 0.7
+    """Of the answers."""
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+    """Of the answers."""
+    max_new_tokens: Positive = 2048
+    """Longest answer in tokens; one that is cut off makes no pair."""
+    system: str = ""
+    """A system turn for every answer, as "Answer in a sentence". Worse ones have it, too."""
+
+
+class JudgingConfig(Strict):
+    """How judgments are sampled."""
+
+    format: str = "criteria"
+    """How to judge: criteria, plan, brief, verdict, or a plugin's. `brief` takes two sentences;
+    `verdict` the letter alone, for the weakest seeds."""
+    samples: Positive = 15
+    """Most judgments of a pair in one order. `sampling` says when fewer are enough."""
+    sampling: Literal["until_correct", "until_both", "until_decided", "fixed"] | None = None
+    """When to stop; by default what the recipe's rows need. `until_correct`: at a correct
+    judgment. `until_both`: at a correct and a wrong one, the default for dpo and kto.
+    `until_decided`: when the majority is decided, and right. `fixed`: all `samples` are drawn."""
+    top_up: Annotated[int, Field(ge=0)] = 15
+    """Most further judgments of a pair where one letter would run short. 0 drops the surplus of
+    the other letter instead."""
+    skip_always_right: bool = False
+    """Leave out training pairs that the last iteration judged right every time, in both orders."""
+    temperature: Annotated[float, Field(ge=0.0)] = 0.7
+    """Of the judgments."""
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+    """Of the judgments."""
+    max_new_tokens: Positive | None = None
+    """Longest judgment in tokens; by default what the format says."""
+    force_verdict: bool = False
+    """Draw A or B after the closing words where the judge states no verdict. Reports always say
+    how often."""
+
+
+class DatasetConfig(Strict):
+    """How judgments become training rows."""
+
+    sequence_len: Positive = 4096
+    """Longest row in tokens, by the judge's own tokenizer and chat template."""
+    dev_fraction: Fraction = 0.05
+    """Share of the instructions held out to choose checkpoint and iteration."""
+    test_fraction: Fraction = 0.05
+    """Share of the instructions held out to report on. Both are drawn by instruction, once for
+    all iterations."""
+    formats: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Rows to write: sft, dpo, kto, grpo; by default what the recipe trains on. A plugin may know
+    more."""
+    weigh_by_pass_rate: bool = False
+    """Keep fewer of the pairs that the judge is mostly right about."""
+    both_orders_only: bool = False
+    """Keep a pair only when it was judged right in both orders."""
+
+    @model_validator(mode="after")
+    def _leaves_training_data(self) -> "DatasetConfig":
+        if self.dev_fraction + self.test_fraction >= 0.9:
+            raise ValueError(
+                f"found dev_fraction {self.dev_fraction:g} + test_fraction {self.test_fraction:g}, "
+                "which leave under a tenth for training; expected less than 0.9 together. Lower "
+                "one of them"
+            )
+        return self

@@ -1,0 +1,38 @@
+"""Finding a run by its folder or by its config."""
+
+from pathlib import Path
+
+from ste_plugin.config import RunConfig
+from ste_plugin.errors import ConfigError
+from ste_plugin.storage.config_file import read_config, read_run_yaml
+
+
+def read_run(path: Path) -> tuple[RunConfig, Path]:
+    """Return the config of a run and the folder that its relative paths start from.
+
+    `path` is the run's folder or its config. Of a folder only the config written into it is known:
+    where that names the run by an absolute path, relative ones start from the current folder.
+    Raises: ConfigError where there is no run.
+    """
+    if path.is_file():
+        return read_config(path), path.resolve().parent
+    if not (path / "run.yaml").is_file():
+        raise ConfigError(
+            f"{path}: neither a run's folder (no run.yaml in it) nor a config. Give one of them."
+        )
+    kept = path / "run.yaml"
+    config = read_run_yaml(kept)
+    if config.run.is_absolute():
+        return config.model_copy(update={"run": path.resolve()}), Path.cwd()
+    return config, _base(path.resolve(), config.run)
+
+
+def _base(root: Path, run: Path) -> Path:
+    """Return the folder in which `run` names `root`. Raises: ConfigError where it was moved since."""
+    for base in (root, *root.parents):
+        if (base / run).resolve() == root:
+            return base
+    raise ConfigError(
+        f"{root}: its config calls it {run}, so it was moved. Give the config instead: "
+        "ste forget CONFIG.yaml …"
+    )

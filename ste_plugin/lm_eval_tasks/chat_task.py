@@ -1,0 +1,86 @@
+"""What the task classes share: documents already read, asked about in templated chats."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import datasets
+from lm_eval.api.task import ConfigurableTask
+
+from ste_plugin.lm_eval_tasks import backend_checks as checks
+from ste_plugin.lm_eval_tasks.pairs_file import Document
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+
+logger = logging.getLogger(__name__)
+
+
+class ChatTask(ConfigurableTask):  # type: ignore[misc]
+    """A task whose documents are read before lm-eval starts, and whose prompts are chats."""
+
+    documents: Sequence[Document]
+    """To be set before `super().__init__`."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.backend: Any = None
+        fixed = {
+            "test_split": "test",
+            "num_fewshot": 0,
+            "metric_list": [],  # None would bring in lm-eval's own default metric
+        }
+        super().__init__(config={**config, **fixed})
+
+    def chats(self, doc: Mapping[str, Any]) -> Mapping[Any, checks.Turns]:
+        """Return the chats about a document, by what tells them apart."""
+        raise NotImplementedError
+
+    def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Make the data set of the documents already read; nothing is downloaded."""
+        self.dataset = {"test": datasets.Dataset.from_list([d.to_doc() for d in self.documents])}
+
+    def generation(self) -> dict[str, Any]:
+        """Return what a backend is told about a reply; `--gen_kwargs` of lm-eval is in it."""
+        return checks.accepted_by(self.backend, self.config.generation_kwargs or {})
+
+    def build_all_requests(self, **settings: Any) -> None:
+        """Build every request; `backend` is known from here on.
+
+        Never from lm-eval's request cache: its keys know neither the prompt nor the data.
+        """
+        if not settings.get("apply_chat_template"):
+            logger.warning(
+                "%s: no chat template is applied, so the prompts differ from those that judges "
+                "are trained on. Pass --apply_chat_template.",
+                self.config.task,
+            )
+        self.backend = checks.backend_of(settings.get("chat_template"))
+        super().build_all_requests(**settings | {"cache_requests": False})
+
+    def fewshot_context(
+        self,
+        doc: Mapping[str, Any],
+        num_fewshot: int = 0,
+        *,
+        system_instruction: str | None = None,
+        apply_chat_template: bool = False,
+        chat_template: Callable[..., Any] | None = None,
+        **_: Any,
+    ) -> dict[Any, Any]:
+        """Return the templated prompt of each chat; there are no few-shot examples."""
+        system = [{"role": "system", "content": system_instruction}] if system_instruction else []
+        chats = {name: [*system, *turns] for name, turns in self.chats(doc).items()}
+        if apply_chat_template and chat_template:
+            return {name: checks.render(turns, chat_template) for name, turns in chats.items()}
+        return {
+            name: "\n\n".join(turn["content"] for turn in turns) + "\n\n"
+            for name, turns in chats.items()
+        }
+
+
+def read_settings(config: Mapping[str, Any] | None) -> tuple[dict[str, Any], JudgeSettings]:
+    """Return the config of a task without its class, and the settings of environment and metadata.
+
+    Raises: ConfigError naming the variable.
+    """
+    own = {key: value for key, value in (config or {}).items() if key != "class"}
+    return own, JudgeSettings.read(os.environ, own.get("metadata") or {})

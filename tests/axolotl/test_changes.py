@@ -1,0 +1,393 @@
+"""What the axolotl plugin makes of a config, before axolotl itself sees it."""
+
+from copy import deepcopy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ste_plugin.axolotl.changes import changes
+from ste_plugin.axolotl.checkpoints import select_best_args
+from ste_plugin.axolotl.config_checks import check_config
+from ste_plugin.axolotl.settings import STESettings, read_settings
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.storage.dataset_manifest import read_manifest
+from tests.helpers.manifests import written
+
+OURS = {
+    "datasets",
+    "test_datasets",
+    "val_set_size",
+    "remove_unused_columns",
+    "load_best_model_at_end",
+    "shuffle_merged_datasets",
+}
+THEIRS = {"path": "tatsu-lab/alpaca", "type": "alpaca"}
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    """A data set with rows of every kind, held-out ones too."""
+    return read_manifest(written(tmp_path_factory.mktemp("whole")))
+
+
+@pytest.fixture(scope="module")
+def no_dev(tmp_path_factory):
+    """A data set in which nothing is held out during training."""
+    return read_manifest(written(tmp_path_factory.mktemp("no-dev"), dev=0))
+
+
+def settings(**keys) -> STESettings:
+    return STESettings(manifest="manifest.json", **keys)
+
+
+def changed(cfg: dict, manifest, **keys) -> dict:
+    return {**cfg, **changes(cfg, settings(**keys), manifest)}
+
+
+def checked(cfg: dict, manifest, **keys) -> dict:
+    """The config as axolotl gets it."""
+    found = changed(cfg, manifest, **keys)
+    check_config(found, settings(**keys), manifest)
+    return found
+
+
+def paths(entries) -> list[str]:
+    return [entry["path"] for entry in entries or []]
+
+
+# --- data sets ---
+
+
+@pytest.mark.parametrize(
+    ("rl", "kind", "rows"),
+    [
+        (None, "chat_template", "sft"),
+        ("dpo", "ste_strategies.dpo", "dpo"),
+        ("ipo", "ste_strategies.dpo", "dpo"),
+        ("orpo", "ste_strategies.dpo", "dpo"),
+        ("simpo", "ste_strategies.dpo", "dpo"),
+        ("kto", "ste_strategies.kto", "kto"),
+        ("grpo", "ste_strategies.grpo", "grpo"),
+    ],
+)
+def test_every_trainer_gets_the_rows_made_for_it(manifest, rl, kind, rows):
+    found = changed({"rl": rl}, manifest)
+    (train,), (dev,) = found["datasets"], found["test_datasets"]
+    assert train == {
+        "path": str(manifest.file(f"{rows}-train")),
+        "ds_type": "json",
+        "type": kind,
+        "split": "train",
+    }
+    assert dev == train | {"path": str(manifest.file(f"{rows}-dev"))}
+
+
+def test_replace_takes_the_place_of_all_that_is_trained_and_evaluated_on(manifest):
+    theirs = {"datasets": [THEIRS], "test_datasets": [THEIRS], "val_set_size": 0.05}
+    found = changed(theirs, manifest)
+    assert paths(found["datasets"]) == [str(manifest.file("sft-train"))]
+    assert paths(found["test_datasets"]) == [str(manifest.file("sft-dev"))]
+    assert found["val_set_size"] == 0
+
+
+def test_replace_without_held_out_rows_evaluates_on_nothing(no_dev):
+    found = changed({"test_datasets": [THEIRS], "val_set_size": 0.05}, no_dev)
+    assert found["test_datasets"] is None
+    assert found["val_set_size"] == 0
+
+
+def test_append_keeps_the_users_own_and_their_share_held_out(manifest):
+    found = changed({"datasets": [THEIRS], "val_set_size": 0.05}, manifest, datasets="append")
+    assert found["datasets"][0] == THEIRS
+    assert paths(found["datasets"])[1:] == [str(manifest.file("sft-train"))]
+    assert found["val_set_size"] == 0.05
+    assert "test_datasets" not in found
+
+
+@pytest.mark.parametrize("theirs", [[], [THEIRS]])
+def test_append_joins_the_users_own_test_sets(manifest, theirs):
+    cfg = {"datasets": [THEIRS], "test_datasets": theirs}
+    found = changed(cfg, manifest, datasets="append")
+    assert found["test_datasets"][:-1] == theirs
+    assert paths(found["test_datasets"])[-1] == str(manifest.file("sft-dev"))
+
+
+def test_off_leaves_what_is_trained_on_alone(manifest):
+    cfg = {"datasets": [THEIRS], "val_set_size": 0.05, "rl": "kto"}
+    assert changes(cfg, settings(datasets="off"), manifest) == {}
+
+
+CONFIGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "rl": st.sampled_from(["dpo", "ipo", "orpo", "simpo", "kto", "grpo"]),
+        "datasets": st.lists(st.just(THEIRS), max_size=2),
+        "test_datasets": st.lists(st.just(THEIRS), max_size=1),
+        "val_set_size": st.sampled_from([0, 0.0, 0.05, 200]),
+        "remove_unused_columns": st.sampled_from([None, False]),
+        "load_best_model_at_end": st.sampled_from([None, True]),
+        "eval_steps": st.sampled_from([None, 2, 0.25]),
+        "learning_rate": st.floats(1e-6, 1e-3),
+        "wandb_project": st.text(max_size=5),
+        "fsdp_config": st.just({"offload_params": None, "state_dict_type": "FULL_STATE_DICT"}),
+    },
+)
+SETTINGS = st.fixed_dictionaries(
+    {"datasets": st.sampled_from(["replace", "append", "off"])},
+    optional={"select_best": st.sampled_from(["judge_acc", "judge_acc_pc"])},
+)
+
+
+@given(CONFIGS, SETTINGS, st.booleans())
+def test_applied_twice_nothing_more_changes_and_never_another_key(manifest, no_dev, cfg, ste, dev):
+    data, how, before = manifest if dev else no_dev, settings(**ste), deepcopy(cfg)
+    first = changes(cfg, how, data)
+    after = {**cfg, **first}
+    assert cfg == before
+    assert set(first) <= OURS
+    assert changes(after, how, data) == {}
+    if how.select_best:
+        args = select_best_args(cfg, how.select_best)
+        assert select_best_args({**after, **args}, how.select_best) == args
+
+
+# --- keys that were set to something else ---
+
+
+def test_kto_keeps_the_column_it_learns_from(manifest):
+    assert changed({"rl": "kto"}, manifest)["remove_unused_columns"] is False
+    with pytest.raises(ConfigError, match="remove_unused_columns: found True.*Remove the key"):
+        changed({"rl": "kto", "remove_unused_columns": True}, manifest)
+
+
+def test_grpo_keeps_both_orders_of_a_pair_together(manifest):
+    assert changed({"rl": "grpo"}, manifest)["shuffle_merged_datasets"] is False
+    with pytest.raises(ConfigError, match="shuffle_merged_datasets: found True.*Remove the key"):
+        changed({"rl": "grpo", "shuffle_merged_datasets": True}, manifest)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "cure"),
+    [
+        ("metric_for_best_model", "eval_loss", "set metric_for_best_model: eval_judge_acc"),
+        ("greater_is_better", False, "set greater_is_better: true"),
+        ("load_best_model_at_end", False, "set load_best_model_at_end: true"),
+    ],
+)
+def test_another_way_to_choose_the_checkpoint_is_refused_with_the_cure(key, value, suggest_fix):
+    with pytest.raises(ConfigError, match=suggest_fix):
+        select_best_args({key: value}, "judge_acc")
+
+
+def test_the_metric_may_be_named_by_the_user_too():
+    args = select_best_args({"metric_for_best_model": "eval_judge_acc"}, "judge_acc")
+    assert args["metric_for_best_model"] == "eval_judge_acc"
+
+
+def rhythm(**cfg) -> dict:
+    args = select_best_args(cfg, "judge_acc")
+    return {key: value for key, value in args.items() if key.startswith(("eval_", "save_"))}
+
+
+def steps(every: float) -> dict:
+    return {
+        "eval_strategy": "steps",
+        "save_strategy": "steps",
+        "eval_steps": every,
+        "save_steps": every,
+    }
+
+
+EPOCHS = {"eval_strategy": "epoch", "save_strategy": "epoch"}
+
+
+@pytest.mark.parametrize(
+    ("cfg", "wanted"),
+    [
+        ({}, EPOCHS),
+        ({"save_strategy": "epoch"}, EPOCHS),
+        ({"eval_strategy": "epoch"}, EPOCHS),
+        (
+            {"eval_strategy": "epoch", "save_strategy": "best"},
+            {"eval_strategy": "epoch", "save_strategy": "best"},
+        ),
+        ({"save_strategy": "best"}, {"eval_strategy": "epoch", "save_strategy": "best"}),
+        ({"save_steps": 10}, steps(10)),
+        ({"eval_steps": 10}, steps(10)),
+        ({"eval_steps": 10, "save_steps": 10}, steps(10)),
+        ({"eval_strategy": "steps", "save_steps": 10}, steps(10)),
+        ({"evals_per_epoch": 3, "num_epochs": 2}, steps(1 / 6)),
+        ({"evals_per_epoch": 4, "saves_per_epoch": 1, "num_epochs": 1}, steps(0.25)),
+        ({"evals_per_epoch": 1, "saves_per_epoch": 1}, EPOCHS),
+    ],
+)
+def test_evaluation_and_saving_keep_one_rhythm(cfg, wanted):
+    assert rhythm(**cfg) == wanted
+
+
+@pytest.mark.parametrize(
+    "cfg",
+    [
+        {"eval_steps": 10, "save_steps": 5},
+        {"eval_steps": 5, "save_steps": 10},
+        {"eval_steps": 10, "save_strategy": "epoch"},
+        {"eval_strategy": "no"},
+        {"eval_strategy": "no", "save_strategy": "best"},
+        {"eval_strategy": "epoch", "save_strategy": "no"},
+        {"saves_per_epoch": 4, "evals_per_epoch": 2},
+        {"evals_per_epoch": 6, "saves_per_epoch": 2},
+        {"evals_per_epoch": 4, "save_steps": 100},
+    ],
+)
+def test_an_evaluation_whose_weights_would_be_lost_is_refused(cfg):
+    with pytest.raises(ConfigError, match="a checkpoint at every evaluation"):
+        rhythm(**cfg)
+
+
+@pytest.mark.parametrize(
+    "sharded",
+    [{"deepspeed": "zero3.json"}, {"fsdp_config": {"state_dict_type": "SHARDED_STATE_DICT"}}],
+)
+def test_a_best_checkpoint_that_could_not_be_loaded_again_is_refused(manifest, sharded):
+    with pytest.raises(ConfigError, match="Set save_only_model: false"):
+        checked({"save_only_model": True, **sharded}, manifest, select_best="judge_acc")
+    assert checked({"save_only_model": True, **sharded}, manifest)["save_only_model"]
+
+
+# --- the block `ste:` ---
+
+
+def test_a_config_without_the_block_is_told_what_to_add():
+    with pytest.raises(ConfigError, match=r"no block `ste:`. Add\nste:\n  manifest:"):
+        read_settings({"plugins": ["ste_plugin.axolotl.STEPlugin"]})
+
+
+def test_an_unknown_key_names_the_nearest():
+    with pytest.raises(ConfigError, match="selct_best.*did you mean 'select_best'"):
+        read_settings({"ste": {"manifest": "m.json", "selct_best": "judge_acc"}})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"datasets": "mix"}, {"select_best": "acc"}, {"judge_pairs": 0}, {"manifest": None}]
+)
+def test_a_wrong_value_names_its_key(wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        read_settings({"ste": {"manifest": "m.json", **wrong}})
+
+
+# --- combinations that fail late, or go wrong quietly ---
+
+
+def problem(cfg: dict, manifest, **keys) -> str:
+    with pytest.raises(ConfigError) as caught:
+        checked(cfg, manifest, **keys)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["rpo_alpha", "dpo_norm_loss"])
+def test_a_weight_that_is_gone_is_answered_with_how_to_write_it_now(manifest, key):
+    told = problem({"rl": "dpo", key: 1.5}, manifest)
+    assert "dpo_loss_type: [sigmoid, sft] and dpo_loss_weights: [1.0, 1.5]" in told
+
+
+@pytest.mark.parametrize(
+    ("cfg", "told"),
+    [
+        ({"dpo_loss_type": ["sigmoid", "sft"]}, "dpo_loss_weights: missing"),
+        ({"dpo_loss_type": ["sigmoid", "sft"], "dpo_loss_weights": [1.0]}, "1 weights for 2 loss"),
+        ({"dpo_loss_weights": [1.0, 1.5]}, "2 weights for 1 loss"),
+        (
+            {
+                "dpo_loss_type": ["sigmoid", "sft"],
+                "dpo_loss_weights": [1.0, 1.5],
+                "dpo_use_liger_kernel": True,
+            },
+            "dpo_use_liger_kernel: takes one loss type only",
+        ),
+        ({"sample_packing": True}, "sample_packing: not with rl: dpo"),
+        (
+            {"load_in_4bit": True, "fsdp_config": {"reshard_after_forward": True}},
+            "fsdp_config: not with 4 or 8 bit weights and rl: dpo",
+        ),
+    ],
+)
+def test_a_preference_config_that_would_fail_late_is_refused_at_once(manifest, cfg, told):
+    assert told in problem({"rl": "dpo", **cfg}, manifest)
+
+
+def test_simpo_without_its_margin_is_refused(manifest):
+    assert "simpo_gamma: missing" in problem({"rl": "simpo"}, manifest)
+    assert checked({"rl": "simpo", "simpo_gamma": 0}, manifest)["simpo_gamma"] == 0
+
+
+def test_the_losses_of_dpo_with_nll_pass(manifest):
+    cfg = {"rl": "dpo", "dpo_loss_type": ["sigmoid", "sft"], "dpo_loss_weights": [1.0, 1.5]}
+    assert checked(cfg, manifest)["dpo_loss_weights"] == [1.0, 1.5]
+
+
+def test_packing_and_quantized_sharding_pass_without_preferences(manifest):
+    cfg = {"sample_packing": True, "load_in_4bit": True, "fsdp_config": {"offload_params": True}}
+    assert checked(cfg, manifest)["sample_packing"]
+
+
+def test_every_problem_is_told_at_once(manifest):
+    told = problem({"rl": "dpo", "rpo_alpha": 1, "sample_packing": True}, manifest)
+    assert "2 thing(s)" in told and "rpo_alpha" in told and "sample_packing" in told
+
+
+@pytest.mark.parametrize("key", ["eval_steps", "evals_per_epoch", "early_stopping_patience"])
+def test_evaluation_without_held_out_rows_is_refused(no_dev, key):
+    assert f"{key}: the manifest has no held-out rows" in problem({key: 2}, no_dev)
+    assert checked({key: 2, "val_set_size": 0.1}, no_dev, datasets="append")[key] == 2
+
+
+def test_choosing_the_best_without_held_out_pairs_is_refused(no_dev):
+    told = problem({}, no_dev, select_best="judge_acc")
+    assert "no held-out pairs (judge-dev)" in told
+    assert "nothing is evaluated on during training" in told
+
+
+@pytest.mark.parametrize("rl", ["ebft", "gdpo", "nonsense"])
+def test_a_training_that_no_rows_are_made_for_is_refused(manifest, rl):
+    with pytest.raises(ConfigError, match=f"rl: {rl} needs rows that are not made here"):
+        changed({"rl": rl}, manifest)
+
+
+# --- the manifest ---
+
+
+def test_a_manifest_that_is_not_there_or_none_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        read_manifest(tmp_path / "manifest.json")
+    (tmp_path / "manifest.json").write_text('{"files": {}}')
+    with pytest.raises(DataError, match="not the manifest of a data set"):
+        read_manifest(tmp_path)
+
+
+def test_preferences_without_a_single_pair_are_refused(tmp_path):
+    alone = written(tmp_path, edit=lambda name, rows: [] if name.startswith("dpo") else rows)
+    with pytest.raises(DataError, match="'dpo-train' has no row"):
+        changed({"rl": "dpo"}, read_manifest(alone))
+
+
+def test_rows_that_were_never_made_name_the_setting_that_makes_them(manifest):
+    files = {n: f for n, f in manifest.content["files"].items() if not n.startswith("kto")}
+    fewer = type(manifest)(manifest.path, {**manifest.content, "files": files})
+    with pytest.raises(DataError, match="no 'kto-train' rows.*Add kto to dataset.formats"):
+        changed({"rl": "kto"}, fewer)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda path: path.write_text(path.read_text() + "\n"), "changed since manifest.json"),
+        (lambda path: path.unlink(), "no such file"),
+    ],
+)
+def test_rows_other_than_those_of_the_manifest_are_refused(tmp_path, spoil, told):
+    found = read_manifest(written(tmp_path))
+    found.verify("sft-train", "judge-dev")
+    spoil(found.file("sft-train"))
+    with pytest.raises(DataError, match=told):
+        found.verify("sft-train", "judge-dev")

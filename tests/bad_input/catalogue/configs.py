@@ -1,0 +1,330 @@
+"""A run's YAML that is none, or that says what cannot be."""
+
+from tests.bad_input.catalogue.row import TO_FIX, Row, run_with, served
+
+RUN = "ste run ste.yaml"
+
+ROWS = [
+    Row(
+        "no config of that name",
+        {},
+        RUN,
+        2,
+        "ste.yaml: no such file or directory; expected settings in YAML. `ste init` writes a "
+        "starter config.",
+    ),
+    Row(
+        "a folder for a config",
+        {"ste.yaml": None},
+        RUN,
+        2,
+        "ste.yaml: is a folder, not a file; expected settings in YAML. `ste init` writes a "
+        "starter config.",
+    ),
+    Row(
+        "an empty config",
+        {"ste.yaml": ""},
+        RUN,
+        2,
+        "ste.yaml: expected settings (key: value), found nothing. `ste init` writes a starter "
+        "config.",
+    ),
+    Row(
+        "a config indented with a tab",
+        {"ste.yaml": "judge:\n\tmodel: some/judge\n"},
+        RUN,
+        2,
+        "ste.yaml: not YAML that can be used: line 2, column 1: a tab; YAML is indented with "
+        "spaces. Fix it there.",
+    ),
+    Row(
+        "a config with an open bracket",
+        {"ste.yaml": "pairs: {strategies: [other-instruction}\nrun: x\n"},
+        RUN,
+        2,
+        "ste.yaml: not YAML that can be used: line 1, column 39: expected ',' or ']', but got "
+        "'}'. Fix it there.",
+    ),
+    Row(
+        "a config in UTF-16, as Notepad saves it",
+        {"ste.yaml": "run: here\n".encode("utf-16")},
+        RUN,
+        2,
+        "ste.yaml: expected YAML in UTF-8, found text in UTF-16. Save it in UTF-8: iconv -f "
+        "UTF-16 -t UTF-8 FILE.",
+    ),
+    Row(
+        "a config in Latin-1",
+        {"ste.yaml": "run: Köln\n".encode("latin-1")},
+        RUN,
+        2,
+        "ste.yaml: expected YAML in UTF-8, found the byte 0xf6 in line 1, as of Latin-1 or "
+        "Windows-1252. Save it in UTF-8.",
+    ),
+    Row(
+        "a key that stands twice",
+        {"ste.yaml": "run: a\njudge: {model: m}\nrun: b\n"},
+        RUN,
+        2,
+        "ste.yaml: not YAML that can be used: line 3: 'run' is set twice, first in line 1. Fix "
+        "it there.",
+    ),
+    Row(
+        "a key that is nearly right",
+        run_with(itterations="2"),
+        RUN,
+        2,
+        "ste.yaml: 1 setting(s) to fix:\n  itterations: unknown key; did you mean 'iterations'?",
+        apart=True,
+    ),
+    Row(
+        "a nested key that is nearly right",
+        run_with(hosts="{train: {pyhton: x}}"),
+        RUN,
+        2,
+        TO_FIX + "hosts.train.pyhton: unknown key; did you mean 'python'?",
+    ),
+    Row(
+        "a key of another program",
+        run_with(learning_rate="0.0002"),
+        RUN,
+        2,
+        TO_FIX
+        + "learning_rate: unknown key; there are: run, seed, iterations, keep, judge, generator, "
+        "instructions, privacy, selection, pairs, judging, dataset, training, evaluation, budget,"
+        " hosts, plugins",
+    ),
+    Row(
+        "no judge at all",
+        {"ste.yaml": "run: here\ntraining: {recipe: sft-lora-8b}\n"},
+        RUN,
+        2,
+        "ste.yaml: 2 setting(s) to fix:\n"
+        "  judge: missing, and it has no default\n"
+        "  instructions: missing, and it has no default",
+    ),
+    Row(
+        "a judge that is only a name",
+        run_with(judge="meta-llama/Llama-3.1-8B-Instruct"),
+        RUN,
+        2,
+        TO_FIX + "judge: found 'meta-llama/Llama-3.1-8B-Instruct'; expected settings (key: value)",
+    ),
+    Row(
+        "a model name that YAML reads as a number",
+        run_with(judge="{model: 8}"),
+        RUN,
+        2,
+        TO_FIX + "judge.model: found 8; expected text (in quotes, if it looks like something else)",
+    ),
+    Row(
+        "one source that is no list",
+        run_with(instructions="{path: instructions.jsonl}"),
+        RUN,
+        2,
+        TO_FIX + "instructions: found settings (key: value); expected a list ([a, b])",
+    ),
+    Row(
+        "an empty list of instructions",
+        run_with(instructions="[]"),
+        RUN,
+        2,
+        TO_FIX + "instructions: found []; expected at least 1 in the list",
+    ),
+    Row(
+        "a number in words",
+        run_with(iterations="two"),
+        RUN,
+        2,
+        "ste.yaml: 1 setting(s) to fix:\n  iterations: found 'two'; expected a whole number",
+    ),
+    Row(
+        "no iteration",
+        run_with(iterations="0"),
+        RUN,
+        2,
+        "ste.yaml: 1 setting(s) to fix:\n  iterations: found 0; expected 1 or more",
+    ),
+    Row(
+        "a choice that there is not",
+        run_with(keep="first"),
+        RUN,
+        2,
+        "ste.yaml: 1 setting(s) to fix:\n  keep: found 'first'; expected 'best' or 'last'",
+    ),
+    Row(
+        "a switch that is neither on nor off",
+        run_with(judging="{force_verdict: maybe}"),
+        RUN,
+        2,
+        TO_FIX + "judging.force_verdict: found 'maybe'; expected true or false",
+    ),
+    Row(
+        "two mistakes told at once",
+        run_with(keep="worst", budget="{max_minutes: 0}"),
+        RUN,
+        2,
+        "ste.yaml: 2 setting(s) to fix:\n"
+        "  keep: found 'worst'; expected 'best' or 'last'\n"
+        "  budget.max_minutes: found 0; expected more than 0",
+    ),
+    Row(
+        "held-out shares that leave nothing to train on",
+        run_with(dataset="{dev_fraction: 0.5, test_fraction: 0.5}"),
+        RUN,
+        2,
+        TO_FIX
+        + "dataset: found dev_fraction 0.5 + test_fraction 0.5, which leave under a tenth for "
+        "training; expected less than 0.9 together. Lower one of them",
+    ),
+    Row(
+        "a range of complexity without labels",
+        run_with(selection="{min_complexity: 5}"),
+        RUN,
+        2,
+        TO_FIX
+        + "selection: found a range of complexity without labels; expected both. Set label: true",
+    ),
+    Row(
+        "a range of complexity upside down",
+        run_with(selection="{label: true, min_complexity: 7, max_complexity: 3}"),
+        RUN,
+        2,
+        TO_FIX
+        + "selection: found min_complexity 7 above max_complexity 3; expected the smaller number "
+        "first. Swap them",
+    ),
+    Row(
+        "a name of pairs that is a path",
+        run_with(evaluation="{pairs: {../mine: a.jsonl}}"),
+        RUN,
+        2,
+        TO_FIX
+        + "evaluation.pairs.../mine: found '../mine'; expected a name for a folder: letters, "
+        "digits and _ . + -, 80 at most",
+    ),
+    Row(
+        "a key of a server in the config",
+        run_with(judge=served(base_url="http://127.0.0.1:9/v1", api_key="sk-canary")),
+        RUN,
+        2,
+        "ste.yaml: judge.options.api_key holds a secret (not shown here). Secrets come from the "
+        "environment only: remove it, and name the variable instead (options.api_key_env), or set"
+        " the one that the program reads (HF_TOKEN).",
+    ),
+    Row(
+        "a judge format that is nearly right",
+        run_with(judging="{format: breif}"),
+        RUN,
+        2,
+        "judging.format: no 'breif'. Did you mean 'brief'? There are: brief, criteria, plan, "
+        "verdict; a plugin can add more (see `ste plugins`).",
+    ),
+    Row(
+        "a strategy that there is not",
+        run_with(pairs="{strategies: [worse]}"),
+        RUN,
+        2,
+        "pairs.strategies: no 'worse'. There are: ask-for-worse, modified-instruction, "
+        "modified-instruction-two-calls, other-instruction; a plugin can add more (see `ste "
+        "plugins`).",
+    ),
+    Row(
+        "an engine that is nearly right",
+        run_with(judge="{model: m, engine: htpp}"),
+        RUN,
+        2,
+        "engine: no 'htpp'. Did you mean 'http'? There are: auto, http, local, serve, vllm; a "
+        "plugin can add more (see `ste plugins`).",
+    ),
+    Row(
+        "an option that the engine lacks",
+        run_with(judge="{model: m, engine: local, options: {dtyp: float32}}"),
+        RUN,
+        2,
+        "options of engine local: 1 setting(s) to fix:\n  dtyp: unknown key; did you mean 'dtype'?",
+    ),
+    Row(
+        "an option with a value that there is not",
+        run_with(judge="{model: m, engine: local, options: {dtype: fp8}}"),
+        RUN,
+        2,
+        "options of engine local: 1 setting(s) to fix:\n  dtype: found 'fp8'; expected 'auto', "
+        "'float32', 'bfloat16' or 'float16'",
+    ),
+    Row(
+        "an http engine without an address",
+        run_with(judge=served()),
+        RUN,
+        2,
+        "options of engine http: 1 setting(s) to fix:\n  base_url: missing; where the server is, "
+        "such as http://localhost:8000/v1 (or "
+        "endpoints, for several)",
+    ),
+    Row(
+        "an address without http",
+        run_with(judge=served(base_url="localhost:8000/v1")),
+        RUN,
+        2,
+        "options of engine http: 1 setting(s) to fix:\n  base_url: expected an address with "
+        "http:// or https://, as http://localhost:8000/v1",
+    ),
+    Row(
+        "an address with a port beyond all",
+        run_with(judge=served(base_url="http://localhost:80000/v1")),
+        RUN,
+        2,
+        "options of engine http: 1 setting(s) to fix:\n  base_url: expected a port up to 65535, "
+        "as in http://localhost:8000/v1",
+    ),
+    Row(
+        "iterations of a judge that cannot be replaced",
+        run_with(iterations="2", judge=served(base_url="http://127.0.0.1:9/v1")),
+        RUN,
+        2,
+        "judge.engine: http cannot judge with the model trained in iteration 1, as your server "
+        "goes on serving the seed. Set judge.engine: serve (a vLLM server that the run starts "
+        "with whichever model it needs), vllm or local (the generator may stay http), or "
+        "iterations: 1.",
+    ),
+    Row(
+        "personal data of a kind that there is not",
+        run_with(privacy="{scrub: [emails]}"),
+        RUN,
+        2,
+        TO_FIX
+        + "privacy.scrub.0: found 'emails'; expected 'email', 'phone', 'card', 'iban', 'ip', "
+        "'key' or 'name'",
+    ),
+    Row(
+        "a phone region that there is not",
+        run_with(privacy="{scrub: [phone], phone_regions: [UK]}"),
+        RUN,
+        2,
+        "privacy.phone_regions: no region 'UK'; expected two letters of ISO 3166, such as US, GB "
+        "(not UK), DE.",
+    ),
+    Row(
+        "a backend that lm-eval has not",
+        run_with(evaluation="{backend: vlm}"),
+        RUN,
+        2,
+        "evaluation.backend: lm-eval has no 'vlm'. Did you mean 'vllm'? There are: {host}, vllm, "
+        "{host}.",
+    ),
+    Row(
+        "a stage that there is not",
+        run_with(),
+        "ste run ste.yaml --from evaluate",
+        2,
+        "--from: expected one of pool, generate, train, eval, found 'evaluate'; --iteration says "
+        "from which iteration on.",
+    ),
+    Row(
+        "a starter config over a file",
+        {"ste.yaml": "mine: true\n"},
+        "ste init",
+        2,
+        "ste.yaml: exists already; give another name: `ste init other.yaml`.",
+    ),
+]

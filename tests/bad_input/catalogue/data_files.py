@@ -1,0 +1,486 @@
+"""Instructions, pairs and the files they come in."""
+
+from tests.bad_input.catalogue.row import Row, gzipped, lines, parquet, run_with
+
+SKIP = "\nOr set on_bad_line: skip to leave such lines out and count them."
+GENERATE = "ste generate ste.yaml"
+GOOD = lines({"instruction": "Name a fruit."}, {"instruction": "Name a tree."})
+
+
+def given(content: str | bytes | None, name: str = "instructions.jsonl", **source: str) -> dict:
+    """A run whose instructions are this file."""
+    settings = "".join(f", {key}: {value}" for key, value in source.items())
+    files = run_with(instructions=f"[{{path: {name}{settings}}}]")
+    del files["instructions.jsonl"]
+    return files | {name: content}
+
+
+INSTRUCTIONS = [
+    Row(
+        "no instructions of that name",
+        run_with(instructions="[{path: gone.jsonl}]"),
+        GENERATE,
+        3,
+        "{tmp}/gone.jsonl: no such file. `path: gone.jsonl` of an instruction source is taken "
+        "relative to the config's folder; correct it there.",
+        apart=True,
+    ),
+    Row(
+        "a folder of instructions",
+        given(None),
+        GENERATE,
+        3,
+        "{tmp}/instructions.jsonl: is a folder, not a file. `path: instructions.jsonl` of an "
+        "instruction source is taken relative to the config's folder; correct it there.",
+    ),
+    Row(
+        "an empty file",
+        given(""),
+        GENERATE,
+        3,
+        "instructions.jsonl: no instruction is left of 0 rows read; expected at least one. Loosen"
+        " `where`, correct `form` and `columns`, or give another file.",
+    ),
+    Row(
+        "a line that is cut off",
+        given(GOOD + '{"instruction": "Name a'),
+        GENERATE,
+        3,
+        "instructions.jsonl:3: not a JSON object (unterminated string, at character 17); found "
+        '\'{"instruction": "Name a\'. Fix or remove the line.' + SKIP,
+    ),
+    Row(
+        "a JSON list in one line",
+        given('[{"instruction": "Name a fruit."}]'),
+        GENERATE,
+        3,
+        "instructions.jsonl:1: expected a JSON object, found list \"[{'instruction': 'Name a "
+        "fruit.'}]\". Write one object a line: jq -c '.[]' OLD > NEW (jq -c . where there is no "
+        "list around them)." + SKIP,
+    ),
+    Row(
+        "JSON over several lines",
+        given('[\n  {"instruction": "Name a fruit."}\n]\n'),
+        GENERATE,
+        3,
+        "instructions.jsonl:1: expected a JSON object, found the start of one over several lines."
+        " Write one object a line: jq -c '.[]' OLD > NEW (jq -c . where there is no list around "
+        "them)." + SKIP,
+    ),
+    Row(
+        "plain text",
+        given("Name a fruit.\nName a tree.\n", "instructions.txt"),
+        GENERATE,
+        3,
+        "instructions.txt:1: not a JSON object (expecting value, at character 1); found 'Name a "
+        "fruit.'. Fix or remove the line." + SKIP,
+    ),
+    Row(
+        "JSON lines with single quotes",
+        given("{'instruction': 'Name a fruit.'}\n"),
+        GENERATE,
+        3,
+        "instructions.jsonl:1: not a JSON object (expecting property name enclosed in double "
+        "quotes, at character 2); found \"{'instruction': 'Name a fruit.'}\". Fix or remove the "
+        "line." + SKIP,
+    ),
+    Row(
+        "JSON lines in UTF-16",
+        given(GOOD.encode("utf-16")),
+        GENERATE,
+        3,
+        "{tmp}/instructions.jsonl: expected text in UTF-8, found text in UTF-16. Save it in "
+        "UTF-8: iconv -f UTF-16 -t UTF-8 FILE.",
+    ),
+    Row(
+        "JSON lines in Latin-1",
+        given('{"instruction": "Nenne ein Öl."}\n'.encode("latin-1")),
+        GENERATE,
+        3,
+        "instructions.jsonl:1: not a JSON object (not UTF-8 at byte 28: save the file in UTF-8); "
+        'found \'{"instruction": "Nenne ein �l."}\'. Fix or remove the line.' + SKIP,
+    ),
+    Row(
+        "JSON lines that are gzipped",
+        given(gzipped(GOOD), "instructions.jsonl.gz"),
+        GENERATE,
+        3,
+        "{tmp}/instructions.jsonl.gz: expected text in UTF-8, found gzip. Unpack it: gunzip FILE.",
+    ),
+    Row(
+        "a Parquet file read as JSON lines",
+        given(parquet({"instruction": "x"}), "a.parquet"),
+        GENERATE,
+        3,
+        "{tmp}/a.parquet: expected text in UTF-8, found Parquet. Read it as such (`reader: "
+        "parquet`; pairs: a name that ends in .parquet).",
+    ),
+    Row(
+        "a line of zero bytes, as a full disk leaves it",
+        given(GOOD.encode() + bytes(40) + b"\n"),
+        GENERATE,
+        3,
+        "instructions.jsonl:3: not a JSON object (expecting value, at character 1); found 40 zero"
+        " bytes. Fix or remove the line." + SKIP,
+    ),
+    Row(
+        "a column of another name",
+        given(lines({"prompt": "Name a fruit."})),
+        GENERATE,
+        3,
+        "instructions.jsonl:1: no column 'instruction'; found 'prompt'. Did you mean 'prompt'? "
+        "Then set columns: {instruction: prompt}." + SKIP,
+    ),
+    Row(
+        "conversations under the plain form",
+        given(lines({"messages": [{"role": "user", "content": "Hi"}]})),
+        GENERATE,
+        3,
+        "instructions.jsonl:1: no column 'instruction'; found 'messages'. Name the right one: "
+        "columns: {instruction: ...}. The columns fit form: openai." + SKIP,
+    ),
+    Row(
+        "a conversation without a user",
+        given(lines({"messages": [{"role": "assistant", "content": "Hi"}]}), form="openai"),
+        GENERATE,
+        3,
+        "instructions.jsonl:1: messages: no turn of the user among 1. Fix or remove it." + SKIP,
+    ),
+    Row(
+        "an image in a turn",
+        given(
+            lines({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}),
+            form="openai",
+        ),
+        GENERATE,
+        3,
+        "instructions.jsonl:1: messages: content: expected parts of type 'text' only, found dict "
+        "\"{'type': 'image_url'}\". Fix or remove it." + SKIP,
+    ),
+    Row(
+        "an instruction of spaces",
+        given(GOOD + lines({"instruction": "  "})),
+        GENERATE,
+        3,
+        "instructions.jsonl:3: expected an instruction, found an empty one. Fill it in or remove "
+        "it." + SKIP,
+    ),
+    Row(
+        "a column mapped that the form lacks",
+        given(GOOD, columns="{text: instruction}"),
+        GENERATE,
+        2,
+        "instructions.columns: the form 'plain' has no column 'text'. It has: instruction, "
+        "category, id. Write {form's column: file's column}.",
+    ),
+    Row(
+        "a filter on a column that is not there",
+        given(GOOD, where="{lang: English}"),
+        GENERATE,
+        3,
+        "instructions.jsonl:1: where: no column 'lang'; found 'instruction'. `where` takes the "
+        "file's own column names." + SKIP,
+    ),
+    Row(
+        "a filter that leaves nothing",
+        given(lines({"instruction": "Nenne ein Obst.", "lang": "German"}), where="{lang: English}"),
+        GENERATE,
+        3,
+        "instructions.jsonl: no instruction is left of 1 rows read (filtered: lang 1); expected "
+        "at least one. Loosen `where`, correct `form` and `columns`, or give another file.",
+    ),
+    Row(
+        "all lines bad and skipped",
+        given("a\nb\n", on_bad_line="skip"),
+        GENERATE,
+        3,
+        "instructions.jsonl: no instruction is left of 2 rows read (malformed line 2); expected "
+        "at least one. Loosen `where`, correct `form` and `columns`, or give another file.\n"
+        "The first bad line: instructions.jsonl:1: not a JSON object (expecting value, at "
+        "character 1); found 'a'. Fix or remove the line.",
+    ),
+    Row(
+        "a reader that there is not",
+        given(GOOD, reader="json"),
+        GENERATE,
+        2,
+        "instructions.reader: no 'json'. Did you mean 'jsonl'? There are: csv, hub, jsonl, "
+        "parquet; a plugin can add more (see `ste plugins`).",
+    ),
+    Row(
+        "CSV with semicolons",
+        given("instruction;category\nName a fruit.;food\n", "a.csv", reader="csv"),
+        GENERATE,
+        3,
+        "a.csv:2: no column 'instruction'; found 'instruction;category'. Its fields are separated"
+        " by ';': save it with commas." + SKIP,
+    ),
+    Row(
+        "CSV with an open quote",
+        given(
+            'instruction,category\n"Name a fruit.,food\nName a tree.,wood\n', "a.csv", reader="csv"
+        ),
+        GENERATE,
+        3,
+        "a.csv:2: not a CSV record: broken quoting (unexpected end of data). Fix or remove it."
+        + SKIP,
+    ),
+    Row(
+        "CSV with a comma too many",
+        given("instruction,category\nName a fruit, please.,food\n", "a.csv", reader="csv"),
+        GENERATE,
+        3,
+        "a.csv:2: expected 2 fields as in the header, found 3: 'Name a fruit, please.,food'. Fix"
+        " or remove the record; a comma inside a field needs quotes." + SKIP,
+    ),
+    Row(
+        "CSV with a column twice",
+        given("instruction,instruction\na,b\n", "a.csv", reader="csv"),
+        GENERATE,
+        3,
+        "a.csv:1: the header names 'instruction' more than once; expected each column once. "
+        "Rename one of them.",
+    ),
+    Row(
+        "CSV in Windows-1252",
+        given("instruction\nNenne ein Öl.\n".encode("cp1252"), "a.csv", reader="csv"),
+        GENERATE,
+        3,
+        "a.csv:2: expected UTF-8, found other bytes. Save the file as UTF-8." + SKIP,
+    ),
+    Row(
+        "a workbook named .csv",
+        given(b"PK\x03\x04\x14\x00\x06\x00" + bytes(range(200)), "a.csv", reader="csv"),
+        GENERATE,
+        3,
+        "{tmp}/a.csv: expected text in UTF-8, found a zip archive, as workbooks are (.xlsx). "
+        "Unpack it, or save the sheet as CSV in UTF-8.",
+    ),
+    Row(
+        "CSV with a field of 200,000 characters",
+        given("instruction\n" + "x" * 200_000 + "\n", "a.csv", reader="csv"),
+        GENERATE,
+        3,
+        "a.csv:2: not a CSV record: a field of more than 131,072 characters, as after a quote "
+        "that is never closed. Fix or remove it." + SKIP,
+    ),
+    Row(
+        "JSON lines read as Parquet",
+        given(GOOD, reader="parquet"),
+        GENERATE,
+        3,
+        "{tmp}/instructions.jsonl: not a readable Parquet file: it begins with b'{\"instru' "
+        "instead of b'PAR1', at row 0. Write or copy it again, or say what it is (`reader`; "
+        "pairs: the ending of the name).",
+    ),
+    Row(
+        "half a Parquet file",
+        given(parquet({"instruction": "x" * 3000})[:400], "a.parquet", reader="parquet"),
+        GENERATE,
+        3,
+        "{tmp}/a.parquet: not a readable Parquet file: its end is missing, at row 0. Write or "
+        "copy it again, or say what it is (`reader`; pairs: the ending of the name).",
+    ),
+    Row(
+        "a hub data set that cannot be reached",
+        given("", "nobody/nothing", reader="hub"),
+        GENERATE,
+        3,
+        "hub:nobody/nothing (split 'train'): cannot be read, at row 0 ({host}). Check the name, "
+        "`split`, `subset` and the network.",
+    ),
+    Row(
+        "CSV without its reader",
+        given("instruction\nName a fruit.\n", "a.csv"),
+        GENERATE,
+        3,
+        "{tmp}/a.csv: expected JSON lines, found a name that ends in .csv. Set reader: csv.",
+    ),
+    Row(
+        "a hub data set without its reader",
+        run_with(instructions="[{path: tatsu-lab/alpaca}]"),
+        GENERATE,
+        3,
+        "{tmp}/tatsu-lab/alpaca: no such file. `path: tatsu-lab/alpaca` of an instruction source "
+        "is taken relative to the config's folder; correct it there, or set reader: hub.",
+    ),
+    Row(
+        "more of a category than there is",
+        given(lines({"instruction": "Name a fruit.", "category": "food"}))
+        | {"ste.yaml": run_with(selection="{categories: {food: 1, wood: 5}}")["ste.yaml"]},
+        GENERATE,
+        2,
+        "selection.categories: the pool is too small for its quotas ('wood': found 0, wanted 5). "
+        "Categories at this point: food 1. Lower the quota, add instructions, loosen the "
+        "selectors before it, or let the generator label categories (label: true).",
+    ),
+]
+
+PAIR = {
+    "id": "1",
+    "subset": "all",
+    "prompt": "Name a fruit.",
+    "chosen": "An apple.",
+    "rejected": "A spade.",
+}
+
+
+def measured(name: str) -> str:
+    """The command that measures on a file of pairs."""
+    return f"ste eval --model some/judge --data {name}"
+
+
+PAIRS = [
+    Row(
+        "no pairs of that name",
+        {},
+        measured("gone.jsonl"),
+        3,
+        "{tmp}/gone.jsonl: no such file or folder. Correct the path: --data, evaluation.pairs or "
+        "evaluation.data, or STE_JUDGE_DATA.",
+    ),
+    Row(
+        "a folder without the benchmark",
+        {"data/other.jsonl": lines(PAIR)},
+        measured("data"),
+        3,
+        "{tmp}/data: expected local.jsonl (or .json, .csv, .parquet) or a folder local with such "
+        "files in it; found neither such a file nor folder. Put the benchmark's rows there, in "
+        "one of these ways.",
+    ),
+    Row(
+        "two files of one benchmark",
+        {"data/local.jsonl": lines(PAIR), "data/local.csv": "id\n1\n"},
+        measured("data"),
+        3,
+        "{tmp}/data: expected local.jsonl (or .json, .csv, .parquet) or a folder local with such "
+        "files in it; found {tmp}/data/local.jsonl, {tmp}/data/local.csv. Put the benchmark's "
+        "rows there, in one of these ways.",
+    ),
+    Row(
+        "an empty file of pairs",
+        {"pairs.jsonl": ""},
+        measured("pairs.jsonl"),
+        3,
+        "{tmp}/pairs.jsonl: nothing to judge in it; expected rows of local. Fill it, or name "
+        "another.",
+    ),
+    Row(
+        "pairs without a rejected answer",
+        {"pairs.jsonl": lines({k: v for k, v in PAIR.items() if k != "rejected"})},
+        measured("pairs.jsonl"),
+        3,
+        "{tmp}/pairs.jsonl:1: no column 'rejected'; found 'id', 'subset', 'prompt', 'chosen'. "
+        "Rename or add what is missing.",
+    ),
+    Row(
+        "pairs with one answer twice",
+        {"pairs.jsonl": lines(PAIR | {"rejected": "An apple. "})},
+        measured("pairs.jsonl"),
+        3,
+        "{tmp}/pairs.jsonl:1: 'chosen' and 'rejected' are the same text, so no verdict on pair "
+        "'1' can be right. Remove the row.",
+    ),
+    Row(
+        "pairs with one id twice",
+        {"pairs.jsonl": lines(PAIR, PAIR)},
+        measured("pairs.jsonl"),
+        3,
+        "{tmp}/pairs.jsonl:2: id '1' was already at {tmp}/pairs.jsonl:1. Give every row an id of "
+        "its own.",
+    ),
+    Row(
+        "pairs with an empty prompt",
+        {"pairs.jsonl": lines(PAIR | {"prompt": ""})},
+        measured("pairs.jsonl"),
+        3,
+        "{tmp}/pairs.jsonl:1: 'prompt' is empty. Fill it in or remove the row.",
+    ),
+    Row(
+        "a label that is neither A nor B",
+        {
+            "pairs.jsonl": lines(
+                {
+                    "id": 1,
+                    "subset": "s",
+                    "prompt": "p",
+                    "response_a": "a",
+                    "response_b": "b",
+                    "label": "tie",
+                }
+            )
+        },
+        measured("pairs.jsonl"),
+        3,
+        "{tmp}/pairs.jsonl:1: 'label' is str 'tie'; expected 'A' or 'B'. Correct it or remove the"
+        " row.",
+    ),
+    Row(
+        "half a surrogate pair",
+        {"pairs.jsonl": lines(PAIR | {"chosen": "\ud83d"})},
+        measured("pairs.jsonl"),
+        3,
+        "{tmp}/pairs.jsonl:1: 'chosen' is no valid Unicode (surrogates not allowed at character "
+        "0). Fix or remove the row.",
+    ),
+    Row(
+        "JSON lines named .json",
+        {"pairs.json": lines(PAIR, PAIR | {"id": "2"})},
+        measured("pairs.json"),
+        3,
+        "{tmp}/pairs.json: not JSON in UTF-8 (Extra data: line 2 column 1 (char 103)). One object"
+        " per line? Rename it to .jsonl.",
+    ),
+    Row(
+        "JSON of an object",
+        {"pairs.json": '{"data": []}'},
+        measured("pairs.json"),
+        3,
+        "{tmp}/pairs.json: expected one JSON list of objects, found one dict. Write [{…}, {…}], "
+        "or one object per line into a file .jsonl.",
+    ),
+    Row(
+        "pairs as CSV without a column",
+        {"pairs.csv": "id,prompt,chosen,rejected\n1,a,b,c\n"},
+        measured("pairs.csv"),
+        3,
+        "{tmp}/pairs.csv:2: no column 'subset'; found 'id', 'prompt', 'chosen', 'rejected'. "
+        "Rename or add what is missing.",
+    ),
+    Row(
+        "pairs as tab-separated text",
+        {"pairs.tsv": "id\tprompt\n1\tName a fruit.\n"},
+        measured("pairs.tsv"),
+        3,
+        "{tmp}/pairs.tsv: expected a name that ends in .jsonl, .json, .csv, .parquet, found "
+        "'.tsv'. Rename or convert the file.",
+    ),
+    Row(
+        "a benchmark without its columns",
+        {"judgebench.jsonl": lines(PAIR)},
+        measured("judgebench.jsonl") + " --task ste_judgebench",
+        3,
+        "{tmp}/judgebench.jsonl:1: no column 'pair_id', 'question', 'response_model', "
+        "'response_A', 'response_B', 'label'; found 'id', 'subset', 'prompt', 'chosen', "
+        "'rejected'. Rename or add what is missing.",
+    ),
+    Row(
+        "pairs of the config that are not there",
+        run_with(evaluation="{pairs: {mine: gone.jsonl}}"),
+        "ste run ste.yaml",
+        3,
+        "{tmp}/gone.jsonl: no such file or folder. Correct the path: --data, evaluation.pairs or "
+        "evaluation.data, or STE_JUDGE_DATA.",
+    ),
+    Row(
+        "a benchmark of the config that is not there",
+        run_with(evaluation="{tasks: [ste_llmbar], data: copies}") | {"copies": None},
+        "ste run ste.yaml",
+        3,
+        "{tmp}/copies: expected llmbar.jsonl (or .json, .csv, .parquet) or a folder llmbar with "
+        "such files in it; found neither such a file nor folder. Put the benchmark's rows there, "
+        "in one of these ways.",
+    ),
+]
+
+ROWS = INSTRUCTIONS + PAIRS

@@ -1,0 +1,218 @@
+"""Recipes: axolotl configs by name or path."""
+
+from typing import Any
+
+import yaml
+
+from tests.bad_input.catalogue.row import Row, hooks, run_with
+from tests.helpers.axolotl_runs import LORA, ON_A_CPU
+
+OWN = "{recipe: mine.yaml}"
+GENERATE = "ste generate ste.yaml"
+
+ROWS = [
+    Row(
+        "a recipe that is nearly right",
+        run_with(training="{recipe: sft-lora-9b}"),
+        GENERATE,
+        2,
+        "training.recipe: no file and no recipe 'sft-lora-9b'. Did you mean 'sft-lora-8b'? There "
+        "are: demo-smollm2-cpu-lora, dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, "
+        "grpo-lora-8b, kto-lora-8b, sft-full-70b, sft-full-8b, sft-lora-70b, sft-lora-8b, "
+        "sft-qlora-8b (`ste recipes list`).",
+        apart=True,
+    ),
+    Row(
+        "a recipe's file that is not there",
+        run_with(training=OWN),
+        GENERATE,
+        2,
+        "training.recipe: no file and no recipe 'mine.yaml'. There are: demo-smollm2-cpu-lora, "
+        "dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, grpo-lora-8b, kto-lora-8b, "
+        "sft-full-70b, sft-full-8b, sft-lora-70b, sft-lora-8b, sft-qlora-8b (`ste recipes list`).",
+    ),
+    Row(
+        "a recipe that is no YAML",
+        run_with(training=OWN) | {"mine.yaml": "base_model: [\n"},
+        GENERATE,
+        2,
+        "{tmp}/mine.yaml: not YAML that can be used: line 2, column 1: the file ends too soon; a "
+        "bracket or quote is open. Fix it there.",
+    ),
+    Row(
+        "a recipe that is a list",
+        run_with(training=OWN) | {"mine.yaml": "- base_model\n"},
+        GENERATE,
+        2,
+        "{tmp}/mine.yaml: expected settings (key: value), found a list. Give the path of an "
+        "axolotl config, or a name (`ste recipes list`).",
+    ),
+    Row(
+        "a recipe whose block for us has a key that is nearly right",
+        run_with(training=OWN) | {"mine.yaml": "ste: {selct_best: judge_acc}\n"},
+        "ste run ste.yaml",
+        2,
+        "{tmp}/mine.yaml: ste: 1 setting(s) to fix:\n  selct_best: unknown key; did you mean "
+        "'select_best'?",
+    ),
+    Row(
+        "a recipe for a training without rows",
+        run_with(training=OWN) | {"mine.yaml": "rl: ppo\n"},
+        GENERATE,
+        2,
+        "{tmp}/mine.yaml: rl: ppo needs rows that are not made here. Leave `rl` out to train on "
+        "judgments, or use one of dpo, ipo, orpo, simpo, kto, grpo.",
+    ),
+    Row(
+        "a recipe whose rows are not made",
+        run_with(training="{recipe: dpo-lora-8b}", dataset="{formats: [sft]}"),
+        GENERATE,
+        2,
+        "dataset.formats: found sft, but the recipe dpo-lora-8b trains on dpo rows. Add dpo, or "
+        "choose another training.recipe.",
+    ),
+    Row(
+        "a recipe whose plugins are no list",
+        run_with(training=OWN) | {"mine.yaml": "plugins: ste_plugin.axolotl.STEPlugin\n"},
+        GENERATE,
+        2,
+        "{tmp}/mine.yaml: plugins: found 'ste_plugin.axolotl.STEPlugin'; expected a list ([a, "
+        "b]). Correct it there.",
+    ),
+    Row(
+        "training before there is anything to train on",
+        run_with(),
+        "ste train ste.yaml",
+        3,
+        "{tmp}/run/iter-01/dataset/manifest.json: no data set there. Run `ste generate` first.",
+    ),
+    Row(
+        "a recipe shown that there is not",
+        {},
+        "ste recipes show dpo-lora-9b",
+        2,
+        "ste recipes: no file and no recipe 'dpo-lora-9b'. Did you mean 'dpo-lora-8b'? There are:"
+        " demo-smollm2-cpu-lora, dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, "
+        "grpo-lora-8b, kto-lora-8b, sft-full-70b, sft-full-8b, sft-lora-70b, sft-lora-8b, "
+        "sft-qlora-8b (`ste recipes list`).",
+    ),
+    Row(
+        "a recipe copied over a file",
+        {"mine.yaml": "mine: true\n"},
+        "ste recipes copy sft-lora-8b mine.yaml",
+        2,
+        "mine.yaml: exists already; give another name.",
+    ),
+    Row(
+        "two recipes of one name",
+        {"a/sft-lora-8b.yaml": ""}
+        | hooks("def ste_recipe_dirs(): return __import__('pathlib').Path('a')"),
+        "ste recipes list --plugin hooks.py",
+        2,
+        "Two recipes are called 'sft-lora-8b': {recipes}/sft-lora-8b.yaml and a/sft-lora-8b.yaml."
+        " Rename one of them, or give the path of the one you mean.",
+    ),
+    Row(
+        "a recipe with DeepSpeed settings that are gone",
+        {"mine.yaml": "deepspeed: zero9.json\n"},
+        "ste recipes fit mine.yaml --model 8B --gpus 8x80",
+        2,
+        "mine.yaml: deepspeed: zero9.json cannot be read (No such file or directory). Start `ste`"
+        " where axolotl would be started, or write the settings into the recipe.",
+    ),
+]
+
+
+def refused(name: str, file: str, message: str, **settings: Any) -> Row:
+    """A recipe that axolotl, or our plugin in it, refuses; all of these share one start of
+    axolotl."""
+    recipe = ON_A_CPU | LORA | {"base_model": "some/model"} | settings
+    command = f"ste recipes validate {file}"
+    said = f"{file}: axolotl would not train this recipe as written:\n  {message}"
+    return Row(name, {file: yaml.safe_dump(recipe)}, command, 5, said)
+
+
+REFUSED = [
+    refused(
+        "a key that axolotl would ignore",
+        "typo.yaml",
+        "learning_rte: axolotl has no such key and would ignore it; did you mean 'learning_rate'?",
+        learning_rte=0.1,
+    ),
+    refused(
+        "a number of axolotl's in words",
+        "words.yaml",
+        "learning_rate: {host}",
+        learning_rate="fast",
+    ),
+    refused(
+        "a key of ours that is nearly right",
+        "ours.yaml",
+        "ste: 1 setting(s) to fix:\n  select_bets: unknown key; did you mean 'select_best'?",
+        ste={"select_bets": "judge_acc"},
+    ),
+    refused(
+        "a setting of ours out of range",
+        "range.yaml",
+        "ste: 1 setting(s) to fix:\n  judge_pairs: found 0; expected 1 or more",
+        ste={"judge_pairs": 0},
+    ),
+    refused(
+        "a way to mix data that there is not",
+        "mix.yaml",
+        "ste: 1 setting(s) to fix:\n  datasets: found 'add'; expected 'replace', 'append' or 'off'",
+        ste={"datasets": "add"},
+    ),
+    refused(
+        "packing beside preferences",
+        "packed.yaml",
+        "1 thing(s) to fix before training:\n  sample_packing: not with rl: dpo. Set it to false.",
+        rl="dpo",
+        sample_packing=True,
+    ),
+    refused(
+        "weights for other losses",
+        "losses.yaml",
+        "1 thing(s) to fix before training:\n  dpo_loss_weights: 1 weights for 2 loss type(s). "
+        "Give one each.",
+        rl="dpo",
+        dpo_loss_type=["sigmoid", "sft"],
+        dpo_loss_weights=[1.0],
+    ),
+    refused(
+        "a key that TRL has no more",
+        "gone.yaml",
+        "1 thing(s) to fix before training:\n  rpo_alpha: gone from TRL. Write dpo_loss_type: "
+        "[sigmoid, sft] and dpo_loss_weights: [1.0, 1.0].",
+        rl="dpo",
+        rpo_alpha=1.0,
+    ),
+    refused(
+        "SimPO without its margin",
+        "simpo.yaml",
+        "1 thing(s) to fix before training:\n  simpo_gamma: missing, and TRL has no default for "
+        "it. Write simpo_gamma: 0.5 or what you want.",
+        rl="simpo",
+    ),
+    refused(
+        "KTO whose label would be removed",
+        "kto.yaml",
+        "remove_unused_columns: found True, but KTO reads the column `label`, which would be "
+        "removed. Remove the key, or set remove_unused_columns: false.",
+        rl="kto",
+        remove_unused_columns=True,
+    ),
+    refused(
+        "a plugin that cannot be imported",
+        "plugin.yaml",
+        "plugins: nowhere.Plugin cannot be imported{host}",
+        plugins=["nowhere.Plugin"],
+    ),
+    refused(
+        "a training without rows",
+        "ppo.yaml",
+        "rl: gdpo needs rows that are not made here. Leave `rl` out to train on judgments, or use "
+        "one of dpo, ipo, orpo, simpo, kto, grpo.",
+        rl="gdpo",
+    ),
+]

@@ -1,0 +1,219 @@
+"""What the HTTP engine sends to a real server, and what it makes of its replies."""
+
+import pytest
+
+from ste_plugin.errors import EngineError
+from ste_plugin.inference.budget import Budget
+from tests.helpers.chat_server import Refuse, Said, babble, chat_server
+from tests.helpers.http_engine import FORCED, always, answers, engine, says, wanted
+
+
+def test_samples_of_one_prompt_share_one_call_where_the_server_can():
+    with chat_server(babble) as server:
+        got = answers(engine(server.base_url), wanted(samples=5))
+    assert [body["n"] for body in server.bodies] == [5]
+    assert len({c.text for c in got}) > 1
+
+
+def test_a_server_on_this_machine_is_reached_without_the_proxy_of_the_environment(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with chat_server(babble) as server:
+        assert answers(engine(server.base_url), wanted())
+
+
+def test_samples_get_a_call_and_a_seed_each_where_it_cannot():
+    with chat_server(babble) as server:
+        answers(engine(server.base_url, samples=False), wanted(samples=5))
+    assert len({body["seed"] for body in server.bodies}) == 5
+    assert not any("n" in body for body in server.bodies)
+
+
+def test_a_sample_is_the_same_whether_it_is_asked_for_with_others_or_alone():
+    requests = wanted(samples=6)
+    with chat_server(babble) as server:
+        together = answers(engine(server.base_url), requests)
+        later = answers(engine(server.base_url), requests[2:])
+        alone = answers(engine(server.base_url, samples=False), requests)
+    assert [c.text for c in alone] == [c.text for c in together]
+    assert [c.text for c in later] == [c.text for c in together[2:]]
+
+
+def test_samples_that_do_not_follow_each_other_are_the_same_as_alone():
+    some = [r for r in wanted(samples=6) if r.sample_index in (0, 2, 3, 5)]
+    with chat_server(babble) as server:
+        together = answers(engine(server.base_url), some)
+        alone = answers(engine(server.base_url, samples=False), some)
+    assert [c.text for c in together] == [c.text for c in alone]
+
+
+def test_completions_follow_the_index_of_the_choice_whatever_their_order():
+    with chat_server(lambda _body, index: f"sample {index}") as server:
+        got = answers(engine(server.base_url), wanted(samples=3))
+    assert [c.text for c in got] == ["sample 0", "sample 1", "sample 2"]
+
+
+def test_a_budget_ends_between_the_samples_of_one_prompt_where_each_is_a_call():
+    budget = Budget(tokens=20)
+    with chat_server(lambda *_: "ten words " * 5) as server:
+        model = engine(server.base_url, samples=False, concurrency=2)
+        for completion in model.complete(budget.ration(wanted(samples=200))):
+            budget.spend(completion.completion_tokens)
+        assert budget.stopped
+        assert len(server.bodies) <= 2 + 2  # what the budget paid for, and what was in flight then
+
+
+def test_more_samples_than_a_server_takes_at_once_go_in_several_calls():
+    with chat_server(babble) as server:
+        got = answers(engine(server.base_url), wanted(samples=130))
+    assert sorted(body.get("n", 1) for body in server.bodies) == [2, 128]
+    assert len(got) == 130
+
+
+def test_greedy_samples_are_asked_for_once_without_a_seed():
+    with chat_server(babble) as server:
+        got = answers(engine(server.base_url), wanted(samples=4, temperature=0.0))
+    assert len(server.bodies) == 1
+    assert not {"seed", "n"} & set(server.bodies[0])
+    assert len({c.text for c in got}) == 1
+
+
+def test_every_call_says_how_to_sample():
+    with chat_server(babble) as server:
+        answers(engine(server.base_url), wanted(temperature=0.7, top_p=0.9, max_new_tokens=5))
+    body = server.bodies[0]
+    assert (body["temperature"], body["top_p"], body["max_tokens"]) == (0.7, 0.9, 5)
+
+
+def test_a_request_that_occurs_twice_is_answered_once():
+    with chat_server(babble) as server:
+        got = list(engine(server.base_url).complete([*wanted(), *wanted()]))
+    assert len(got) == len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3, 7])
+def test_tokens_add_up_to_what_the_server_counted(samples):
+    words = ["a", "b c", "d e f", "g", "h", "i j k l", "m"]
+    with chat_server(lambda _body, index: words[index]) as server:
+        got = answers(engine(server.base_url), wanted("three words here", samples=samples))
+    assert [c.prompt_tokens for c in got] == [3] + [0] * (samples - 1)
+    assert sum(c.completion_tokens for c in got) == len(" ".join(words[:samples]).split())
+
+
+def test_a_server_that_counts_no_tokens_is_taken_as_it_is():
+    with chat_server(babble, usage=False) as server:
+        got = answers(engine(server.base_url), wanted(samples=2))
+    assert [(c.prompt_tokens, c.completion_tokens) for c in got] == [(0, 0), (0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("length", "length"), ("stop", "stop"), ("content_filter", "stop")]
+)
+def test_only_the_reason_length_counts_as_cut_off(given, kept):
+    with chat_server(says(Said("x", given))) as server:
+        assert answers(engine(server.base_url), wanted())[0].finish_reason == kept
+
+
+def test_a_reply_without_content_is_an_empty_text():
+    with chat_server(says(None)) as server:
+        assert answers(engine(server.base_url), wanted())[0].text == ""
+
+
+def test_unicode_arrives_unchanged_in_both_directions():
+    text = "Ünïcödé 漢字 🎉\u2028\u0000 \u202eعربى"
+    with chat_server(lambda body, _index: body["messages"][0]["content"]) as server:
+        assert answers(engine(server.base_url), wanted(text))[0].text == text
+
+
+def test_half_of_a_surrogate_pair_is_neither_sent_nor_received():
+    with chat_server(says("half \ud83d pair")) as server:
+        got = answers(engine(server.base_url), wanted("half \ud83d pair"))
+    assert server.bodies[0]["messages"][0]["content"] == "half ? pair"
+    assert got[0].text == "half ? pair"
+
+
+def test_a_prompt_longer_than_the_context_is_answered_empty_and_cut():
+    said = "This model's maximum context length is 64 tokens."
+    with chat_server(babble, fault=always(Refuse(400, said))) as server:
+        got = answers(engine(server.base_url), wanted(samples=2))
+    assert [(c.text, c.finish_reason) for c in got] == [("", "length")] * 2
+
+
+def test_with_vllm_the_assistants_own_words_are_continued():
+    with chat_server(says(" an apple")) as server:
+        answers(engine(server.base_url, prefill="vllm"), wanted(prefix="It is"))
+    body = server.bodies[0]
+    assert body["messages"][-1] == {"role": "assistant", "content": "It is"}
+    assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("prefill", "field"),
+    [
+        ("vllm", {"structured_outputs": {"choice": ["A", "B"]}}),
+        ("vllm-guided-choice", {"guided_choice": ["A", "B"]}),
+    ],
+)
+def test_with_vllm_choices_are_held_to_by_the_server_over_the_whole_distribution(prefill, field):
+    with chat_server(says(Said("B", "length"))) as server:
+        model = engine(server.base_url, prefill=prefill)
+        got = answers(model, wanted(prefix=FORCED, choices=("A", "B")))
+    assert field.items() <= server.bodies[0].items()
+    assert server.bodies[0]["top_p"] == 1.0
+    assert (got[0].text, got[0].finish_reason) == ("B", "stop")
+
+
+def test_a_server_that_ignores_the_choices_is_named_with_the_cure():
+    with (
+        chat_server(says("Well, it depends")) as server,
+        pytest.raises(EngineError, match=r"'Well, it depends'(?s:.*)prefill: ask"),
+    ):
+        list(engine(server.base_url, prefill="vllm").complete(wanted(choices=("A", "B"))))
+
+
+def test_without_prefill_the_choice_is_asked_for_in_one_more_turn():
+    with chat_server(says("**B**.")) as server:
+        got = answers(engine(server.base_url), wanted(prefix=FORCED, choices=("A", "B")))
+    turns = server.bodies[0]["messages"]
+    assert [t["role"] for t in turns] == ["user", "assistant", "user"]
+    assert turns[1]["content"] == "I compared both."
+    assert "A, B" in turns[2]["content"]
+    assert "`Final verdict: [[`" in turns[2]["content"]
+    assert got[0].text == "B"
+
+
+def test_a_prefix_of_closing_words_alone_adds_no_turn():
+    with chat_server(says("A")) as server:
+        answers(engine(server.base_url), wanted(prefix="[[", choices=("A", "B")))
+    assert [t["role"] for t in server.bodies[0]["messages"]] == ["user"]
+
+
+def test_an_unclear_choice_is_asked_for_again_with_another_seed_and_all_tokens_count():
+    replies = iter(["A or B", "neither", "A"])
+    with chat_server(lambda _body, _index: next(replies)) as server:
+        got = answers(engine(server.base_url), wanted(choices=("A", "B")))
+    assert len({body["seed"] for body in server.bodies}) == 3
+    assert (got[0].text, got[0].completion_tokens) == ("A", 5)
+
+
+@pytest.mark.parametrize(("temperature", "calls"), [(1.0, 4), (0.0, 1)])
+def test_a_choice_that_never_comes_ends_with_the_last_reply(temperature, calls):
+    requests = wanted(choices=("A", "B"), temperature=temperature)
+    with chat_server(says("They are alike.")) as server:
+        with pytest.raises(EngineError, match=r"exactly one of(?s:.*)They are alike"):
+            list(engine(server.base_url).complete(requests))
+        assert len(server.bodies) == calls
+
+
+def test_thinking_aloud_does_not_count_as_a_choice():
+    with chat_server(says("<think>A? B?</think> B")) as server:
+        assert answers(engine(server.base_url), wanted(choices=("A", "B")))[0].text == "B"
+
+
+def test_a_prefix_without_choices_needs_a_server_that_can_continue():
+    with chat_server(babble) as server:
+        with pytest.raises(EngineError, match="prefill: vllm"):
+            list(engine(server.base_url).complete(wanted(prefix="It is")))
+        assert server.bodies == []

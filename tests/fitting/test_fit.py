@@ -1,0 +1,204 @@
+"""Which recipe fits which GPUs: recipes as written, and the command."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from ste_plugin.errors import ConfigError
+from ste_plugin.fitting.fit import fit_recipe, read_cluster, read_training
+from ste_plugin.fitting.memory import NF4, Cluster
+from ste_plugin.fitting.model_shape import read_shape
+from ste_plugin.storage.resources import shipped_folder
+
+SHIPPED = {path.stem: path for path in sorted(shipped_folder("recipes").glob("*.yaml"))}
+FOR_GPUS = sorted(set(SHIPPED) - {"demo-smollm2-cpu-lora"})
+ZERO3 = {"zero_optimization": {"stage": 3}}
+
+
+def training(**recipe):
+    return read_training({"bf16": True, "sequence_len": 1024} | recipe, "recipe.yaml")
+
+
+def written(folder, **recipe):
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump({"bf16": True, "gradient_checkpointing": True} | recipe))
+    return path
+
+
+def ste(*arguments):
+    command = [sys.executable, "-m", "ste_plugin", "recipes", "fit", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", FOR_GPUS)
+def test_what_a_recipe_says_it_needs_is_what_fit_calculates(name):
+    text = SHIPPED[name].read_text()
+    needs = next(line for line in text.splitlines() if line.startswith("# needs:"))
+    gpus = re.search(r"\((\d+x[\dx]+)\)", needs)[1]
+    size = re.search(r"Llama-3\.1-(\d+B)", text)[1]
+    fit = fit_recipe(SHIPPED[name], read_shape(size)[0], read_cluster(gpus))
+    terms = " + ".join(f"{term} {gb:.1f}" for term, gb in fit.terms.named().items())
+    assert fit.fits
+    assert f": {fit.terms.total:.1f} GB = {terms};" in needs
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_a_shipped_recipe_learns_the_manifest_and_names_no_data_of_its_own(name):
+    recipe = yaml.safe_load(SHIPPED[name].read_text())
+    assert recipe["plugins"][0] == "ste_plugin.axolotl.STEPlugin"
+    assert recipe["ste"]["manifest"] == "manifest.json"
+    assert not {"datasets", "test_datasets", "val_set_size"} & set(recipe)
+    assert recipe["ste"].get("merge", False) == ("adapter" in recipe)
+
+
+@pytest.mark.parametrize("name", FOR_GPUS)
+def test_a_shipped_recipe_that_shares_its_weights_can_load_its_best_checkpoint(name):
+    recipe = yaml.safe_load(SHIPPED[name].read_text())
+    shares = "deepspeed" in recipe or "fsdp_config" in recipe
+    assert recipe["save_only_model"] is not shares
+
+
+@pytest.mark.parametrize("name", [n for n in FOR_GPUS if n.endswith("full-70b")])
+def test_a_shipped_fsdp_recipe_does_not_keep_whole_gradients(name):
+    found = read_training(yaml.safe_load(SHIPPED[name].read_text()), SHIPPED[name])
+    assert found.sharding == "fsdp"
+    assert found.checkpointing
+    assert not found.whole_gradients
+
+
+def test_the_grpo_recipe_has_both_orders_of_a_pair_in_one_batch():
+    recipe = yaml.safe_load(SHIPPED["grpo-lora-8b"].read_text())
+    batch = recipe["micro_batch_size"] * recipe["gradient_accumulation_steps"]
+    assert batch % (2 * recipe["trl"]["num_generations"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "cluster"), [("8x80", Cluster(1, 8, 80)), ("2x8x79.5", Cluster(2, 8, 79.5))]
+)
+def test_gpus_are_read_as_they_are_told(text, cluster):
+    assert read_cluster(text) == cluster
+    assert str(cluster) == text
+
+
+@pytest.mark.parametrize("text", ["", "80", "8*80", "0x80", "8x0", "1x2x3x4"])
+def test_gpus_that_cannot_be_read_are_answered_with_the_form(text):
+    with pytest.raises(ConfigError, match="expected GPUSxGB or NODESxGPUSxGB"):
+        read_cluster(text)
+
+
+def test_a_preference_recipe_has_two_sequences_and_a_reference_only_without_adapter():
+    full, lora = training(rl="dpo"), training(rl="dpo", adapter="lora", lora_r=8)
+    assert (full.sequences, full.reference) == (2, True)
+    assert (lora.sequences, lora.reference) == (2, False)
+    assert not training(rl="dpo", precompute_ref_log_probs=True).reference
+
+
+def test_kto_has_one_sequence_a_row_and_keeps_a_reference():
+    found = training(rl="kto", micro_batch_size=4)
+    assert (found.sequences, found.reference) == (4, True)
+
+
+def test_grpo_adds_the_answer_to_the_prompt_and_computes_logits_for_it_alone():
+    trl = {"max_completion_length": 256, "beta": 0.0}
+    found = training(rl="grpo", trl=trl, micro_batch_size=2, gradient_accumulation_steps=8)
+    assert (found.tokens, found.loss_tokens, found.generated) == (1280, 256, 16)
+    assert not found.reference
+
+
+def test_an_engine_in_the_same_process_takes_its_share_and_a_server_none():
+    trl, vllm = {"use_vllm": True, "vllm_mode": "colocate"}, {"gpu_memory_utilization": 0.3}
+    inside = training(rl="grpo", trl=trl, vllm=vllm)
+    outside = training(rl="grpo", trl=trl | {"vllm_mode": "server"}, vllm=vllm)
+    assert (inside.served_share, inside.generated) == (0.3, 0)
+    assert outside.served_share == 0
+
+
+def test_deepspeed_is_read_from_the_recipe_or_from_a_file(tmp_path):
+    file = tmp_path / "zero.json"
+    file.write_text(json.dumps(ZERO3))
+    assert training(deepspeed=ZERO3).sharding == "zero3"
+    assert training(deepspeed=str(file)).sharding == "zero3"
+
+
+def test_a_deepspeed_file_that_is_not_there_is_named():
+    with pytest.raises(
+        ConfigError, match=r"recipe\.yaml: deepspeed: no/zero3\.json cannot be read"
+    ):
+        training(deepspeed="no/zero3.json")
+
+
+def test_offloading_is_read_from_deepspeed_and_from_fsdp():
+    zero = {"zero_optimization": {"stage": 3, "offload_optimizer": {"device": "cpu"}}}
+    found = training(deepspeed=zero)
+    assert (found.offload_optimizer, found.offload_weights) == (True, False)
+    assert training(fsdp_config={"offload_params": True}).offload_weights
+
+
+def test_fsdp_keeps_whole_gradients_where_it_accumulates_unless_told_to_reduce():
+    fsdp = {"fsdp_config": {"activation_checkpointing": True}, "gradient_accumulation_steps": 2}
+    reduced = {"gradient_accumulation_kwargs": {"sync_each_batch": True}}
+    assert training(**fsdp).whole_gradients
+    assert training(**fsdp).checkpointing
+    assert not training(**fsdp, accelerator_config=reduced).whole_gradients
+
+
+@pytest.mark.parametrize(
+    ("keys", "weights", "adam"),
+    [
+        ({}, 2, 4),
+        ({"deepspeed": ZERO3}, 2, 8),
+        ({"optimizer": "adamw_torch_8bit"}, 2, 2.03),
+        ({"adapter": "qlora", "load_in_4bit": True, "lora_r": 8}, NF4, 8),
+        ({"bf16": False}, 4, 8),
+    ],
+)
+def test_widths_follow_precision_adapter_and_optimizer(keys, weights, adam):
+    found = training(**keys)
+    assert (found.weight_bytes, found.adam_bytes) == (weights, adam)
+
+
+def test_what_does_not_fit_says_what_takes_most_and_what_would_fit(tmp_path):
+    path = written(tmp_path, sequence_len=4096, optimizer="adamw_torch_8bit")
+    fit = fit_recipe(path, read_shape("8B")[0], read_cluster("8x40"))
+    assert not fit.fits
+    assert "most is gradients" in str(fit)
+    assert "deepspeed with ZeRO-3, or fsdp_config, on these GPUs" in fit.instead
+    assert "adapter: lora" in fit.instead
+
+
+def test_long_sequences_are_answered_with_a_length_that_fits(tmp_path):
+    path = written(tmp_path, sequence_len=65536, adapter="lora", lora_r=8)
+    fit = fit_recipe(path, read_shape("8B")[0], read_cluster("1x80"))
+    assert "8192 tokens, now 65536" in fit.instead
+
+
+def test_a_sharded_recipe_that_is_short_of_gpus_is_told_how_many_would_do():
+    fit = fit_recipe(SHIPPED["sft-full-70b"], read_shape("70B")[0], read_cluster("8x80"))
+    assert not fit.fits
+    assert "2x8x80 GPUs" in fit.instead
+
+
+def test_the_command_prints_every_recipe_with_its_terms():
+    done = ste("--model", "8B", "--gpus", "1x24")
+    assert done.returncode == 0
+    assert "8,030,261,248 parameters, by the shape of Llama 3's 8B; 1x24 GPUs" in done.stdout
+    assert all(re.search(rf"\n{name}[ \n]", done.stdout) for name in SHIPPED)
+    assert re.search(r"sft-qlora-8b\n  fits: 18\.\d of 24 GB per GPU = weights 5\.7", done.stdout)
+    assert re.search(r"sft-full-8b DOES NOT FIT: .*, most is optimizer 16\.3; would", done.stdout)
+
+
+def test_the_command_prints_json_whose_terms_add_up():
+    done = ste("--model", "70B", "--gpus", "8x80", "--json", "dpo-lora-70b")
+    (found,) = json.loads(done.stdout)["recipes"]
+    assert found["fits"]
+    assert sum(found["terms"].values()) == pytest.approx(found["needed_gb"], abs=0.1)
+
+
+def test_the_command_refuses_gpus_it_cannot_read_with_the_exit_code_of_a_setting():
+    done = ste("--model", "8B", "--gpus", "many")
+    assert done.returncode == ConfigError.exit_code
+    assert "expected GPUSxGB" in done.stderr

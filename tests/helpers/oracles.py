@@ -1,0 +1,120 @@
+"""What judges' replies mean, worked out once more by hand: no regular expression, no code of the
+package."""
+
+import json
+
+
+def after_thinking(text: str) -> str | None:
+    """Walk over the text; what is thought does not count, and thinking that never ends leaves
+    None."""
+    last = -1
+    for place in range(len(text)):
+        if text[place : place + 8] == "</think>":
+            last = place + 8
+    rest = text if last < 0 else text[last:]
+    for place in range(len(rest)):
+        if rest[place : place + 7] == "<think>":
+            return None
+    return rest
+
+
+def marks(text: str, allowed: str) -> list[str]:
+    """Every `[[x]]` with one or more allowed characters inside, found from its inside outwards."""
+    found, start = [], 0
+    while start < len(text):
+        if text[start] not in allowed:
+            start += 1
+            continue
+        end = start
+        while end < len(text) and text[end] in allowed:
+            end += 1
+        before, after = text[max(0, start - 2) : start], text[end : end + 2]
+        if before == "[[" and after == "]]":
+            found.append(text[start:end])
+        start = end
+    return found
+
+
+def verdict(text: str, letters: str = "AB") -> str | None:
+    """The one letter that is named after all thinking."""
+    said = after_thinking(text)
+    named = set() if said is None else {m for m in marks(said, letters) if len(m) == 1}
+    return next(iter(named)) if len(named) == 1 else None
+
+
+def official(text: str) -> str | None:
+    """RewardBench's reading: A before B, wherever they stand."""
+    places = range(len(text))
+    if any(text[p : p + 5] == "[[A]]" for p in places):
+        return "A"
+    return "B" if any(text[p : p + 5] == "[[B]]" for p in places) else None
+
+
+def rating(text: str) -> int | None:
+    """The one number from 1 to 10 that is named after all thinking."""
+    said = after_thinking(text)
+    digits = set()
+    for mark in marks(said, "0123456789") if said is not None else ():
+        while mark.startswith("0"):
+            mark = mark[1:]
+        digits.add(mark)
+    if len(digits) != 1:
+        return None
+    names = {"1": 1, "2": 2, "3": 3, "4": 4, "5": 5, "6": 6, "7": 7, "8": 8, "9": 9, "10": 10}
+    return names.get(digits.pop())
+
+
+def labels(text: str, categories: set[str]) -> tuple[str, int, int] | None:
+    """The three labels, if the reply is one JSON object with just these, fenced or not."""
+    said = after_thinking(text)
+    if said is None:
+        return None
+    lines = said.strip().split("\n")
+    if len(lines) >= 3 and lines[0].rstrip() == "```json" and lines[-1].strip() == "```":
+        said = "\n".join(lines[1:-1])
+    repeated = []
+
+    def keep(pairs):
+        names = [name for name, _ in pairs]
+        repeated.extend(n for n in names if names.count(n) > 1)
+        return dict(pairs)
+
+    try:
+        found = json.loads(said, object_pairs_hook=keep)
+    except (ValueError, RecursionError):
+        return None
+    if repeated or not isinstance(found, dict):
+        return None
+    if sorted(found) != ["category", "complexity", "expected_words"]:
+        return None
+    category, complexity, words = found["category"], found["complexity"], found["expected_words"]
+    whole = [n for n in (complexity, words) if isinstance(n, int) and not isinstance(n, bool)]
+    if not isinstance(category, str) or category not in categories or len(whole) < 2:
+        return None
+    fits = 1 <= complexity <= 10 and 1 <= words <= 100_000
+    return (category, complexity, words) if fits else None
+
+
+def is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
+
+
+def named_choice(text: str, choices: tuple[str, ...]) -> str | None:
+    """The one choice that a reply names as a word of its own, after all thinking."""
+    said = after_thinking(text)
+    if said is None:
+        return None
+    said = said.strip()
+    if said in choices:
+        return said
+    named = []
+    for choice in choices:
+        for place in range(len(said) - len(choice) + 1):
+            end = place + len(choice)
+            alone = (place == 0 or not is_word(said[place - 1])) and (
+                end == len(said) or not is_word(said[end])
+            )
+            if said[place:end] == choice and alone:
+                named.append(choice)
+                break
+    return named[0] if len(named) == 1 else None

@@ -1,0 +1,210 @@
+"""Selectors: what is kept, what is dropped, and why."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ste_plugin.config import SelectionConfig
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.instructions.selection import SELECTORS, select
+from ste_plugin.instructions.selection.selectors import SelectorResult, jaccard, shingles
+from ste_plugin.records import Instruction, content_key
+
+
+def instruction(text: str = "Do it.", **fields: Any) -> Instruction:
+    return Instruction(content_key("instruction", text), text, "a.jsonl:1", **fields)
+
+
+def chosen(name: str, pool: Sequence[Instruction], **fields: Any) -> SelectorResult:
+    return SELECTORS[name](pool, SelectionConfig(**fields))
+
+
+def kept_texts(name: str, *texts: str, **fields: Any) -> list[str]:
+    return [i.text for i in chosen(name, [instruction(t) for t in texts], **fields)[0]]
+
+
+def test_exact_duplicates_ignore_case_and_white_space() -> None:
+    texts = ["Sort  a list.", "sort a\nLIST. ", "Sort a list!"]
+    assert kept_texts("exact-duplicates", *texts) == ["Sort  a list.", "Sort a list!"]
+
+
+LONG = "Write a short and friendly letter to the neighbours about the summer party in our garden"
+
+
+@pytest.mark.parametrize(
+    ("other", "kept"),
+    [
+        (LONG + " please", 1),
+        (LONG.upper() + "!", 1),
+        (LONG.replace("summer", "winter").replace("garden", "street"), 2),
+        ("Write a letter", 2),
+    ],
+)
+def test_near_duplicates_go_and_the_first_stays(other: str, kept: int) -> None:
+    assert kept_texts("near-duplicates", LONG, other) == [LONG, other][:kept]
+
+
+def test_short_texts_are_compared_word_by_word() -> None:
+    texts = ["Hello", "hello!", "Hello world", "world hello", "Good day"]
+    assert kept_texts("near-duplicates", *texts) == ["Hello", "Hello world", "Good day"]
+
+
+def test_a_sign_that_stands_alone_makes_a_difference() -> None:
+    assert len(kept_texts("near-duplicates", "What is 2 + 2?", "What is 2 - 2?")) == 2
+
+
+@pytest.mark.parametrize("threshold", [0.01, 0.5, 1.0])
+def test_every_threshold_finds_a_text_again(threshold: float) -> None:
+    again = LONG + "."
+    assert kept_texts("near-duplicates", LONG, again, near_duplicate_threshold=threshold) == [LONG]
+
+
+def test_what_just_reaches_the_threshold_is_found_in_a_large_pool() -> None:
+    def text(*changes: int) -> str:
+        words = [f"w{n}" for n in range(60)]
+        for place in changes:
+            words[place] = f"other{place}"
+        return " ".join(words)
+
+    pool = [text(), *(text(0, 59 - n % 2, 10 + n) for n in range(40))]
+    close = [t for t in pool[1:] if jaccard(shingles(pool[0]), shingles(t)) >= 0.8]
+    assert close
+    assert not set(close) & set(kept_texts("near-duplicates", *pool))
+
+
+def test_the_complexity_range_includes_both_ends() -> None:
+    pool = [instruction(f"{n}", complexity=n) for n in (0, 2, 3, 5, 6)]
+    kept, drops = chosen("complexity", pool, label=True, min_complexity=3, max_complexity=5)
+    assert [i.complexity for i in kept] == [3, 5]
+    assert [d.reason for d in drops] == [
+        "complexity unknown",
+        "complexity below 3",
+        "complexity above 5",
+    ]
+
+
+def test_without_a_range_unlabelled_instructions_stay() -> None:
+    assert kept_texts("complexity", "a", "b") == ["a", "b"]
+
+
+def pool_of(*categories: str) -> list[Instruction]:
+    return [instruction(f"{n}", category=c) for n, c in enumerate(categories)]
+
+
+def test_quotas_keep_the_first_of_each_category_and_no_other_category() -> None:
+    pool = pool_of("coding", "advice", "coding", "", "coding", "editing")
+    kept, drops = chosen("category-quotas", pool, categories={"coding": 2, "advice": 1})
+    assert [i.text for i in kept] == ["0", "1", "2"]
+    assert [d.reason for d in drops] == [
+        "category without a quota: (none)",
+        "quota full: coding",
+        "category without a quota: editing",
+    ]
+
+
+def test_a_pool_too_small_for_its_quotas_says_which_and_what_to_do() -> None:
+    quotas = {"coding": 3, "advice": 1, "editing": 2}
+    with pytest.raises(ConfigError) as error:
+        chosen("category-quotas", pool_of("coding", "advice", ""), categories=quotas)
+    told = str(error.value)
+    assert "('coding': found 1, wanted 3; 'editing': found 0, wanted 2)" in told
+    assert "coding 1, advice 1, (none) 1" in told
+    assert "label: true" in told
+
+
+def test_the_limit_keeps_the_first() -> None:
+    kept, drops = chosen("limit", [instruction(t) for t in "abc"], limit=2)
+    assert [i.text for i in kept] == ["a", "b"]
+    assert [d.reason for d in drops] == ["over the limit"]
+
+
+# All together
+
+
+def test_selectors_run_in_the_order_of_the_config() -> None:
+    pool = [instruction(t) for t in ("a", "A", "b")]
+    for order, kept in ((("limit", "exact-duplicates"), 1), (("exact-duplicates", "limit"), 2)):
+        config = SelectionConfig(selectors=order, limit=2)
+        assert len(select(pool, config, SELECTORS.__getitem__)[0]) == kept
+
+
+def test_with_no_selector_everything_stays() -> None:
+    pool = [instruction("a"), instruction("a")]
+    assert select(pool, SelectionConfig(selectors=()), SELECTORS.__getitem__) == (pool, [])
+
+
+def test_nothing_left_is_told_with_counts_by_reason() -> None:
+    config = SelectionConfig(label=True, min_complexity=9)
+    pool = [instruction("Say yes.", complexity=1), instruction("say yes.", complexity=1)]
+    with pytest.raises(DataError) as error:
+        select(pool, config, SELECTORS.__getitem__)
+    assert "left of 2 (exact duplicate 1, complexity below 9 1)" in str(error.value)
+
+
+def test_an_empty_pool_is_told() -> None:
+    with pytest.raises(DataError, match="none came in"):
+        select([], SelectionConfig(), SELECTORS.__getitem__)
+
+
+WORDS = st.lists(st.sampled_from(["a", "B", "b", "list", "of", "2", "?"]), min_size=1, max_size=8)
+POOLS = st.lists(
+    st.builds(
+        instruction,
+        WORDS.map(" ".join),
+        category=st.sampled_from(["coding", "advice", ""]),
+        complexity=st.integers(0, 10),
+    ),
+    max_size=12,
+)
+
+
+def in_order(part: Sequence[Instruction], whole: Sequence[Instruction]) -> bool:
+    rest = iter(whole)
+    return all(any(one is other for other in rest) for one in part)
+
+
+@pytest.mark.parametrize("name", sorted(SELECTORS))
+@given(pool=POOLS)
+@settings(max_examples=40)
+def test_kept_and_dropped_make_up_the_pool_in_its_order(name: str, pool: list[Instruction]) -> None:
+    categories = {c: max(1, n // 2) for c, n in Counter(i.category for i in pool).items() if c}
+    config = SelectionConfig(
+        label=True, min_complexity=3, max_complexity=8, limit=5, categories=categories
+    )
+    kept, drops = SELECTORS[name](pool, config)
+    assert Counter(i.key for i in kept) + Counter(d.key for d in drops) == Counter(
+        i.key for i in pool
+    )
+    assert in_order(kept, pool)
+    assert SELECTORS[name](pool, config) == (kept, drops)
+
+
+@pytest.mark.parametrize("name", ["exact-duplicates", "near-duplicates"])
+@given(pool=POOLS)
+@settings(max_examples=40)
+def test_a_second_deduplication_finds_nothing(name: str, pool: list[Instruction]) -> None:
+    once, _ = chosen(name, pool)
+    assert chosen(name, once) == (once, [])
+
+
+@given(pool=POOLS)
+@settings(max_examples=40)
+def test_near_duplicates_are_dropped_only_for_one_that_is_kept(pool: list[Instruction]) -> None:
+    kept, _ = chosen("near-duplicates", pool)
+    for one in pool:
+        assert any(jaccard(shingles(one.text), shingles(k.text)) >= 0.8 for k in kept)
+
+
+@given(POOLS, st.dictionaries(st.sampled_from(["coding", "advice"]), st.integers(1, 3), min_size=1))
+def test_quotas_are_met_exactly_or_refused(pool: list[Instruction], quotas: dict[str, int]) -> None:
+    there = Counter(i.category for i in pool)
+    if any(there[name] < wanted for name, wanted in quotas.items()):
+        with pytest.raises(ConfigError):
+            chosen("category-quotas", pool, categories=quotas)
+    else:
+        kept, _ = chosen("category-quotas", pool, categories=quotas)
+        assert Counter(i.category for i in kept) == Counter(quotas)

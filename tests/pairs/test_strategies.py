@@ -1,0 +1,87 @@
+"""How worse responses are made, and which pairs are dropped."""
+
+import pytest
+
+from ste_plugin.engines.base import Completion
+from ste_plugin.pairs.strategies import STRATEGIES, read_answer, read_pair
+from ste_plugin.records import Drop, ResponsePair
+from tests.helpers.builders import instruction
+
+ONE_CALL = "Modified instruction:\nName a tool.\n\nAnswer:\nA spade.\nOr an axe."
+BETTER = {"i0": "An apple.", "i1": "A pear.", "i2": "Blue."}
+
+
+def reply(text: str, finish_reason: str = "stop") -> Completion:
+    return Completion("k", text, finish_reason, 1, 1)
+
+
+def made(name: str, *replies: Completion, pool=()) -> ResponsePair | Drop:
+    return read_pair(instruction(), name, STRATEGIES[name], replies, BETTER, pool)
+
+
+def test_one_call_yields_the_answer_to_the_modified_instruction():
+    assert made("modified-instruction", reply(ONE_CALL)).worse == "A spade.\nOr an axe."
+
+
+def test_one_call_in_another_form_is_dropped_with_a_reason():
+    found = made("modified-instruction", reply("A spade."))
+    assert found.reason == "modified-instruction: modified instruction not in the asked form"
+
+
+def test_two_calls_answer_the_rewritten_instruction_as_a_normal_chat():
+    strategy = STRATEGIES["modified-instruction-two-calls"]
+    (second,) = strategy.next_prompt(instruction(), [" Name a tool. "])
+    assert (second.role, second.content) == ("user", "Name a tool.")
+    assert strategy.next_prompt(instruction(), ["Name a tool.", "A spade."]) is None
+
+
+@pytest.mark.parametrize("rewrite", ["name a  FRUIT.", "Name: a fruit", "Please name a fruit!"])
+def test_a_rewrite_that_changes_next_to_nothing_makes_no_pair(rewrite):
+    found = made("modified-instruction-two-calls", reply(rewrite), reply("A pear."))
+    assert found.reason.endswith("modified instruction too close to the original")
+
+
+def test_an_easy_negative_is_a_good_answer_to_another_instruction_of_the_category():
+    pool = [
+        instruction("i0", category="x"),
+        instruction("i1", category="x"),
+        instruction("i2", category="y"),
+    ]
+    own = pool[0]
+    found = read_pair(own, "o", STRATEGIES["other-instruction"], [], BETTER, pool)
+    assert found.worse == "A pear."
+
+
+def test_without_another_instruction_of_the_category_there_is_no_easy_negative():
+    assert made("other-instruction", pool=[instruction()]).reason.endswith(
+        "no other instruction of its category"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "finish_reason", "reason"),
+    [
+        ("  \n", "stop", "worse answer empty"),
+        ("A spa", "length", "worse answer cut off by the token limit"),
+        (" An  apple.\n", "stop", "both answers are equal"),
+    ],
+)
+def test_a_pair_that_cannot_teach_is_dropped_with_a_reason(text, finish_reason, reason):
+    found = made("ask-for-worse", reply(text, finish_reason))
+    assert found == Drop("pairs", "i0", f"ask-for-worse: {reason}")
+
+
+@pytest.mark.parametrize(("text", "finish_reason"), [("", "stop"), ("An app", "length")])
+def test_an_instruction_without_a_whole_good_answer_is_dropped(text, finish_reason):
+    assert isinstance(read_answer(instruction(), reply(text, finish_reason)), Drop)
+
+
+def test_the_good_answer_is_stripped():
+    assert read_answer(instruction(), reply(" An apple.\n")) == "An apple."
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_shows_the_generator_the_instruction_it_needs(name):
+    prompt = STRATEGIES[name].next_prompt(instruction(text="Name a fruit?!"), [])
+    assert prompt is None or "Name a fruit?!" in prompt[-1].content
+    assert (prompt is None) == (name == "other-instruction")

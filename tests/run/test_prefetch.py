@@ -1,0 +1,96 @@
+"""Generator and judge work at once where they share no machine, and nothing else becomes of it."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from ste_plugin.context import Iteration
+from ste_plugin.errors import EngineError
+from ste_plugin.run import stages
+from ste_plugin.run.open_run import open_run
+from ste_plugin.run.prefetch import pool_while_judging
+from ste_plugin.storage.jsonl import read_json, read_rows
+from tests.helpers.chat_server import chat_server
+from tests.helpers.fake_judge import judgment, reply
+from tests.helpers.fake_runs import written
+
+TEXTS = 600
+
+
+def generator(body, _):
+    message = SimpleNamespace(content=body["messages"][-1]["content"])
+    return reply(SimpleNamespace(messages=[message]), "well")
+
+
+def judge(body, index):
+    seed = (body["seed"] + index) * 2654435761 % 2**32 * 2**28
+    request = SimpleNamespace(choices=(), seed=seed, sample_index=index)
+    return judgment(body["messages"][-1]["content"], 0.7, request)
+
+
+def run_config(folder, tiny_model, generates, judges):
+    folder.mkdir()
+    model = str(tiny_model)
+
+    def http(server):
+        options = {"base_url": server.base_url, "backoff_s": 0.001, "max_attempts": 2}
+        return {"model": model, "engine": "http", "options": options}
+
+    return written(
+        folder,
+        tiny_model,
+        texts=TEXTS,
+        judge=http(judges),
+        generator=http(generates),
+        judging={"format": "brief", "samples": 15},
+    )
+
+
+def generated(path, *, overlapped: bool) -> dict:
+    with open_run(path, [], quiet=True) as context:
+        if overlapped:
+            pool_while_judging(Iteration(1, context, stages.judge_of(context, 0)))
+        return read_json(stages.generate(context, 1))
+
+
+def rows(folder) -> dict:
+    files = sorted((folder / "run").rglob("*.jsonl"))
+    made = [f for f in files if "completions" not in f.name and f.name != "events.jsonl"]
+    return {str(f.relative_to(folder)): f.read_bytes() for f in made}
+
+
+def test_pairs_are_judged_while_others_are_written_and_nothing_is_paid_twice(tiny_model, tmp_path):
+    judged_before_the_end = []
+
+    def writing(body, index):
+        judged_before_the_end.append(len(judges.bodies))
+        return generator(body, index)
+
+    served = {"models": (str(tiny_model),)}
+    found = []
+    for overlapped in (True, False):
+        with chat_server(writing, **served) as writes, chat_server(judge, **served) as judges:
+            folder = tmp_path / str(overlapped)
+            path = run_config(folder, tiny_model, writes, judges)
+            manifest = generated(path, overlapped=overlapped)
+            asked = sum(body.get("n", 1) for body in judges.bodies)
+            found.append((manifest["counts"], rows(folder), asked, judged_before_the_end[-1]))
+            judged_before_the_end.clear()
+    (counts, made, asked, early), (plain_counts, plain, plainly_asked, none_early) = found
+    assert early > 0 == none_early
+    assert made == plain
+    assert counts == plain_counts
+    assert asked == plainly_asked == counts["judgments"]
+    completions = tmp_path / "True/run/iter-01/judging.completions.jsonl"
+    assert len({r["key"] for _, r in read_rows(completions)}) == asked
+
+
+def test_a_judge_that_fails_meanwhile_ends_the_run_and_keeps_what_was_written(tiny_model, tmp_path):
+    served = {"models": (str(tiny_model),)}
+    refusing = chat_server(judge, models=("another",))
+    with chat_server(generator, **served) as writes, refusing as judges:
+        path = run_config(tmp_path / "run", tiny_model, writes, judges)
+        with pytest.raises(EngineError, match="does not exist"):
+            generated(path, overlapped=True)
+    written_ = tmp_path / "run/run/pool/pairs.completions.jsonl"
+    assert sum(1 for _ in read_rows(written_)) > TEXTS

@@ -1,0 +1,134 @@
+"""Changed settings are refused with what they make obsolete, and redone on purpose beside the old
+output."""
+
+import pytest
+import yaml
+
+from ste_plugin.errors import ConfigError
+from ste_plugin.run import stages
+from ste_plugin.run.open_run import open_run
+from ste_plugin.run.redo import STAGES, Redo, first_stage
+from ste_plugin.storage.jsonl import read_json, read_rows
+from tests.helpers.fake_runs import generated, written
+
+
+def changed(path, **settings):
+    old = yaml.safe_load(path.read_text())
+    for key, value in settings.items():
+        old[key] = old.get(key, {}) | value if isinstance(value, dict) else value
+    path.write_text(yaml.safe_dump(old))
+    return path
+
+
+def asked(path) -> int:
+    return sum(1 for f in (path.parent / "run").rglob("*.completions.jsonl") for _ in read_rows(f))
+
+
+@pytest.mark.parametrize(
+    ("settings", "stage"),
+    [
+        ({"judging": {"samples": 3}}, "generate"),
+        ({"dataset": {"both_orders_only": True}}, "generate"),
+        ({"training": {"start_from": "previous"}}, "train"),
+        ({"evaluation": {"batch_size": 2}}, "eval"),
+        ({"pairs": {"temperature": 0.1}}, "pool"),
+        ({"seed": 5}, "pool"),
+    ],
+)
+def test_a_changed_setting_is_refused_with_what_it_makes_obsolete(
+    tiny_model, tmp_path, settings, stage
+):
+    path = written(tmp_path, tiny_model)
+    generated(path)
+    with pytest.raises(ConfigError) as caught:
+        generated(changed(path, **settings))
+    name = next(iter(settings))
+    assert f"  {name}" in str(caught.value)
+    assert f"(makes obsolete: {STAGES[stage]})" in str(caught.value)
+    assert f"--from {stage}`" in str(caught.value)
+
+
+def test_a_run_begun_before_there_was_a_setting_goes_on_with_its_default(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model)
+    generated(path)
+    kept = tmp_path / "run/run.yaml"
+    run = yaml.safe_load(kept.read_text())
+    del run["config"]["judging"]["top_up"]
+    kept.write_text(yaml.safe_dump(run))
+    generated(path)
+    assert "top_up" in yaml.safe_load(kept.read_text())["config"]["judging"]
+
+
+def test_a_redo_that_begins_too_late_for_a_changed_setting_is_refused(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model)
+    generated(path)
+    changed(path, pairs={"temperature": 0.1})
+    with (
+        pytest.raises(ConfigError, match="pairs.temperature"),
+        open_run(path, [], quiet=True, redo=Redo("generate")),
+    ):
+        pass
+    assert not (tmp_path / "run/old-1").exists()
+
+
+def test_redoing_keeps_the_old_output_and_pays_only_for_what_is_new(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model)
+    before = generated(path)
+    paid = asked(path)
+    changed(path, judging={"samples": 3})
+    with open_run(path, [], quiet=True, redo=Redo("generate")) as context:
+        after = read_json(stages.generate(context, 1))
+    old = tmp_path / "run/old-1/iter-01/dataset"
+    assert read_json(old / "manifest.json") == before
+    assert all((old / f["path"]).exists() for f in before["files"].values())
+    assert after["counts"]["judgments"] == before["counts"]["judgments"] * 3 // 2
+    assert asked(path) - paid == before["counts"]["judgments"] // 2
+
+
+def test_redoing_twice_keeps_both_old_outputs(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model)
+    generated(path)
+    for _ in range(2):
+        with open_run(path, [], quiet=True, redo=Redo("generate")) as context:
+            stages.generate(context, 1)
+    assert [(tmp_path / f"run/old-{n}/iter-01/dataset/manifest.json").exists() for n in (1, 2)] == [
+        True,
+        True,
+    ]
+
+
+def test_redoing_the_pool_makes_everything_anew(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model)
+    generated(path)
+    changed(path, seed=5)
+    with open_run(path, [], quiet=True, redo=Redo("pool")) as context:
+        stages.generate(context, 1)
+    assert (tmp_path / "run/old-1/pool/done.json").exists()
+    assert (tmp_path / "run/old-1/iter-01/judgments.jsonl").exists()
+
+
+def test_a_later_iteration_alone_cannot_take_a_setting_of_all(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model, iterations=3)
+    generated(path)
+    changed(path, judging={"samples": 3})
+    with (
+        pytest.raises(ConfigError, match="judging.samples"),
+        open_run(path, [], quiet=True, redo=Redo("generate", 2)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "iterations",
+        "keep",
+        "budget.max_minutes",
+        "hosts.train.python",
+        "judge.engine",
+        "evaluation.tasks",
+        "judge.options.concurrency",
+    ],
+)
+def test_settings_on_which_nothing_depends_are_free_to_change(setting):
+    assert first_stage(setting) is None

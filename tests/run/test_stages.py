@@ -1,0 +1,151 @@
+"""The stage from instructions to training rows, with an engine that needs no model."""
+
+import pytest
+
+from ste_plugin.errors import DataError, JudgeError
+from ste_plugin.storage.jsonl import read_rows
+from tests.helpers.fake_runs import ALL_ROWS, SPLITS, generated, rows_of, written
+
+
+def test_rows_are_made_for_the_recipe_and_for_others_where_they_are_named(tiny_model, tmp_path):
+    for recipe, dataset, rows in [
+        ("sft-lora-8b", SPLITS, ["sft"]),
+        ("dpo-lora-8b", SPLITS, ["dpo"]),
+        ("sft-lora-8b", ALL_ROWS, ALL_ROWS["formats"]),
+    ]:
+        folder = tmp_path / f"{recipe}-{len(rows)}"
+        folder.mkdir()
+        path = written(folder, tiny_model, 0.5, dataset=dataset, training={"recipe": recipe})
+        made = [f"{name}-{split}" for split in ("train", "dev") for name in rows]
+        assert set(generated(path)["files"]) == {*made, "judge-dev", "judge-test"}
+
+
+def test_a_judge_that_is_right_yields_one_row_a_pair_and_order(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model, dataset=ALL_ROWS)
+    manifest = generated(path)
+    counts = manifest["counts"]
+    assert (
+        counts["kept"]["train"] == 2 * counts["pairs"]["train"] == len(rows_of(path, "sft-train"))
+    )
+    assert counts["judgments"] == 4 * (counts["pairs"]["train"] + counts["pairs"]["dev"])
+    assert rows_of(path, "dpo-train") == []
+
+
+def test_training_targets_are_whole_judgments_without_white_space_around(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model)
+    generated(path)
+    replies = {row["messages"][-1]["content"] for row in rows_of(path, "sft-train")}
+    assert replies == {f"It answers what was asked. Final verdict: [[{v}]]" for v in "AB"}
+
+
+def test_a_judge_that_is_right_half_of_the_time_yields_preferences(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model, judges="half", dataset=ALL_ROWS)
+    counts = generated(path)["counts"]
+    assert len(rows_of(path, "dpo-train")) == counts["kept"]["train"] > 0
+    for row in rows_of(path, "dpo-train"):
+        assert row["chosen"]["content"] != row["rejected"]["content"]
+
+
+def test_a_judge_that_always_says_a_leaves_nothing_balanced_to_train_on(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model, judges="always A")
+    with pytest.raises(JudgeError, match="none can be trained on(.|\n)*surplus of one letter"):
+        generated(path)
+    assert list((tmp_path / "run/iter-01").glob("dataset/*")) == []
+
+
+def test_a_judge_that_never_states_a_verdict_is_told_with_the_cure(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model, judges="never")
+    with pytest.raises(JudgeError, match="stated no verdict(.|\n)*force_verdict: true"):
+        generated(path)
+
+
+def test_forcing_closes_a_judgment_that_states_no_verdict(tiny_model, tmp_path):
+    judging = {"format": "brief", "samples": 2, "sampling": "fixed", "force_verdict": True}
+    path = written(tmp_path, tiny_model, judges="never", judging=judging)
+    counts = generated(path)["counts"]
+    assert counts["forced"] == counts["judgments"] > 0
+    replies = {row["messages"][-1]["content"] for row in rows_of(path, "sft-train")}
+    assert replies == {f"Hard to say.\n\nFinal verdict: [[{v}]]" for v in "AB"}
+
+
+def test_everything_that_was_left_out_is_counted_by_reason(tiny_model, tmp_path):
+    manifest = generated(written(tmp_path, tiny_model))
+    assert manifest["drops"]["pairs: better answer empty"] == 1
+
+
+def test_every_judged_pair_and_order_is_trained_on_or_left_out_for_a_reason(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model, judges=0.5)
+    manifest = generated(path)
+    counts = manifest["counts"]
+    reasons = {r for r in manifest["drops"] if r.startswith("dataset: ") and "rows" not in r}
+    left_out = sum(manifest["drops"][reason] for reason in reasons)
+    assert sum(counts["kept"].values()) + left_out == 2 * (
+        counts["pairs"]["train"] + counts["pairs"]["dev"]
+    )
+    assert manifest["drops"]["dataset: no correct judgment"] > 0
+
+
+def test_a_judgment_without_a_verdict_is_left_out_for_that_reason(tiny_model, tmp_path):
+    manifest = generated(written(tmp_path, tiny_model, judges="at times nothing"))
+    counts = manifest["counts"]
+    assert manifest["drops"]["judging: no verdict"] == counts["without_verdict"] > 0
+    assert counts["without_verdict"] == counts["judgments"] / 2
+
+
+def test_rows_of_preferences_are_balanced_among_those_that_have_a_wrong_judgment(
+    tiny_model, tmp_path
+):
+    path = written(tmp_path, tiny_model, judges=0.5, dataset=ALL_ROWS)
+    manifest = generated(path)
+    rows = rows_of(path, "dpo-train")
+    letters = [row["better_is"] for row in rows]
+    assert letters.count("A") == letters.count("B") > 0
+    assert len(rows) == manifest["files"]["dpo-train"]["rows"] < manifest["counts"]["kept"]["train"]
+
+
+def test_no_instruction_is_in_two_splits_and_all_pairs_are_somewhere(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model)
+    counts = generated(path)["counts"]
+    seen = {}
+    for name in ("dev", "test"):
+        (file,) = (tmp_path / "run/pool").glob(f"{name}-*.jsonl")
+        for _, row in read_rows(file):
+            assert seen.setdefault(row["prompt"], name) == name
+    trained = {
+        row["messages"][0]["content"].split("[Instruction]\n")[1].split("\n")[0]
+        for row in rows_of(path, "sft-train")
+    }
+    assert not trained & set(seen)
+    assert sum(counts["pairs"].values()) == 80
+
+
+def test_the_same_run_gives_the_same_bytes(tiny_model, tmp_path):
+    manifests = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        manifests.append(generated(written(tmp_path / name, tiny_model, judges="half")))
+    assert manifests[0] == manifests[1]
+
+
+def test_rows_longer_than_the_sequence_length_are_dropped_and_counted(tiny_model, tmp_path):
+    dataset = {"dev_fraction": 0.2, "test_fraction": 0.2, "sequence_len": 10}
+    with pytest.raises(JudgeError, match="longer than sequence_len 10"):
+        generated(written(tmp_path, tiny_model, dataset=dataset))
+
+
+def test_a_pool_too_small_to_hold_anything_out_says_so_with_the_reasons(tiny_model, tmp_path):
+    with pytest.raises(DataError, match="No pair is left for(.|\n)*better answer empty"):
+        generated(written(tmp_path, tiny_model, texts=2))
+    assert not (tmp_path / "run/pool/done.json").exists()
+
+
+def test_a_plugin_can_replace_the_whole_stage(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model)
+    hooks = tmp_path / "hooks.py"
+    hooks.write_text(
+        hooks.read_text()
+        + "\n@hookimpl\ndef ste_generate_dataset(iteration):\n"
+        + "    path = iteration.folder / 'mine.json'\n    path.parent.mkdir()\n"
+        + "    path.write_text('{\"mine\": true}')\n    return path\n"
+    )
+    assert generated(path) == {"mine": True}

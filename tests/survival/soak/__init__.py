@@ -1,0 +1,1 @@
+"""Killing a run at random moments until it is done: `python -m tests.survival.soak --help`."""
