@@ -207,18 +207,20 @@ def parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
     """
     if line.strip() in (b"[", b"{"):
         raise DataError(
-            f"{path}:{number}: expected a JSON object, found the start of one over several lines.{JSON_LINES_HINT}"
+            f"{path}:{number}: expected a JSON object, found the start of one over several lines."
+            f"{JSON_LINES_HINT}"
         )
     try:
         row = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise DataError(
-            f"{path}:{number}: not a JSON object ({explain_json_error(error)}); found {quote_start(line)}.{_FIX}"
+            f"{path}:{number}: not a JSON object ({explain_json_error(error)}); found "
+            f"{quote_start(line)}.{_FIX}"
         ) from error
     if not isinstance(row, dict):
         raise DataError(
-            f"{path}:{number}: expected a JSON object, found {type(row).__name__} {str(row)[:40]!r}."
-            f"{JSON_LINES_HINT if isinstance(row, list) else _FIX}"
+            f"{path}:{number}: expected a JSON object, found {type(row).__name__} "
+            f"{str(row)[:40]!r}.{JSON_LINES_HINT if isinstance(row, list) else _FIX}"
         )
     return row
 
