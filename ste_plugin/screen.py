@@ -1,6 +1,7 @@
 """The screen is for our own words: what libraries print in this process can go to a log instead.
 
-torch, transformers and what they import tell of optional parts that fail to load, from Python and from C++ alike:
+torch, transformers and what they import tell of optional parts that fail to load, from Python and
+from C++ alike:
 so it is the file descriptors that lead into the log, and our words take copies of the real ones.
 """
 
@@ -35,13 +36,15 @@ def is_shared() -> bool:
 
 
 def stderr_descriptor() -> int:
-    """Return the file descriptor of that standard error, for writing where a signal ended the command."""
+    """Return the file descriptor of that standard error, for writing where a signal ended the
+    command."""
     return _ours[_ERR].fileno() if _ERR in _ours else _ERR
 
 
 @contextmanager
 def log_libraries(log: Path) -> Iterator[None]:
-    """Append to `log` what anything but us prints in the block; warnings of our own logger stay on the screen.
+    """Append to `log` what anything but us prints in the block; warnings of our own logger stay on
+    the screen.
 
     Where an error ends the block, the person is told of the log. One that stayed empty is removed.
     """
@@ -60,7 +63,8 @@ def log_libraries(log: Path) -> Iterator[None]:
 
 @contextmanager
 def redirect_output(file: BinaryIO | TextIO) -> Iterator[dict[int, int]]:
-    """Send what this process and those that it starts print to `file`, until the block ends for this one.
+    """Send what this process and those that it starts print to `file`, until the block ends for
+    this one.
 
     Gives copies of the descriptors as they were, by number.
     """

@@ -1,4 +1,5 @@
-"""Commands that tell what there is: recipes, tasks, plugins, doctor; and `judge`, to try a judge."""
+"""Commands that tell what there is: recipes, tasks, plugins, doctor; and `judge`, to try a
+judge."""
 
 import shutil
 from pathlib import Path
@@ -132,7 +133,8 @@ def doctor(
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Check Python, PATH, plugins, model libraries, GPU and hosts; say what to do about each, and first."""
+    """Check Python, PATH, plugins, model libraries, GPU and hosts; say what to do about each, and
+    first."""
     from ste_plugin.run.doctor import conclude, examine
 
     findings = examine(config, plugin or [])

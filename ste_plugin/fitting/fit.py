@@ -18,7 +18,8 @@ from ste_plugin.fitting.model_shape import ModelShape
 from ste_plugin.fitting.ranking import Rank, rank_recipe
 
 _RESEMBLES = {"fp8": 2, "8bit": 2.03, "4bit": 1.06, "lion": 4, "sgd": 0, "adafactor": 0}
-"""Part of an optimizer's name → its bytes of state per parameter; quantised ones with their scales."""
+"""Part of an optimizer's name → its bytes of state per parameter; quantised ones with their
+scales."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,8 @@ def _state_bytes(recipe: Mapping[str, Any], adam: float) -> float:
 
 
 def _has_reference(recipe: Mapping[str, Any]) -> bool:
-    """Return whether axolotl loads the model twice: for a reference, without an adapter to turn off."""
+    """Return whether axolotl loads the model twice: for a reference, without an adapter to turn
+    off."""
     rl = recipe.get("rl")
     if rl not in ("dpo", "ipo", "kto", "grpo") or recipe.get("precompute_ref_log_probs"):
         return False

@@ -2,10 +2,13 @@
 
 Best is, in this order:
 
-1. a recipe written for a model of about this size, as its rate and batch are (one that names no size is for any);
+1. a recipe written for a model of about this size, as its rate and batch are (one that names no
+   size is for any);
 2. what trains more of the model: all weights, then LoRA, then LoRA on quantised weights;
-3. what is nearer to the paper: SFT as in it, then DPO as its released judge, then other preference and reward methods;
-4. what leaves more memory free, for longer sequences or a larger batch, and last the name (`fit.best_first`).
+3. what is nearer to the paper: SFT as in it, then DPO as its released judge, then other preference
+   and reward methods;
+4. what leaves more memory free, for longer sequences or a larger batch, and last the name
+   (`fit.best_first`).
 """
 
 import re

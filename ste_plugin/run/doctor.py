@@ -1,4 +1,5 @@
-"""Looking over an installation: what is there, what is wrong, the cure of each problem, and what to do first."""
+"""Looking over an installation: what is there, what is wrong, the cure of each problem, and what to
+do first."""
 
 import importlib.metadata
 import importlib.util
@@ -50,25 +51,38 @@ def examine(config: Path | None, files: Sequence[Path]) -> list[Finding]:
     """
     ours = config is not None and not is_axolotl_config(config)
     hosts = read_config(config).hosts if config and ours else HostsConfig()
-    version = ".".join(map(str, sys.version_info[:3]))
     return [
-        Finding("Python", version, sys.version_info >= (3, 11), "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer"),
+        _python(),
         _on_path(),
         _plugins(files),
         *_libraries(),
         _gpu(),
-        _host("axolotl", "axolotl", hosts.train.python, "pip install 'ste-plugin[train]'"),
-        _host("our plugin beside axolotl", "ste_plugin", hosts.train.python, "pip install ste-plugin"),
-        _host("lm-eval", "lm_eval", hosts.eval.python, "pip install 'ste-plugin[eval]'"),
-        *([_host("vLLM for serving", "vllm", hosts.serve.python, "pip install vllm")] if hosts.serve.python else []),
+        *_hosts(hosts),
         *([_axolotl_config(config)] if config and not ours else []),
-    ]  # fmt: skip
+    ]
+
+
+def _python() -> Finding:
+    version, fits = ".".join(map(str, sys.version_info[:3])), sys.version_info >= (3, 11)
+    return Finding("Python", version, fits, "" if fits else "install Python 3.11 or newer")
+
+
+def _hosts(hosts: HostsConfig) -> list[Finding]:
+    """Return a finding for each program of another environment that a run starts."""
+    train, serve = hosts.train.python, hosts.serve.python
+    findings = [
+        _host("axolotl", "axolotl", train, "pip install 'ste-plugin[train]'"),
+        _host("our plugin beside axolotl", "ste_plugin", train, "pip install ste-plugin"),
+        _host("lm-eval", "lm_eval", hosts.eval.python, "pip install 'ste-plugin[eval]'"),
+    ]
+    if serve:
+        findings.append(_host("vLLM for serving", "vllm", serve, "pip install vllm"))
+    return findings
 
 
 def _on_path() -> Finding:
-    found = shutil.which("ste")
-    if found:
-        return Finding("ste on PATH", found, True)
+    if command := shutil.which("ste"):
+        return Finding("ste on PATH", command, True)
     cure = f"add {Path(sys.executable).parent} to PATH, or activate its environment"
     return Finding("ste on PATH", "not found", True, cure)
 
