@@ -175,8 +175,8 @@ def test_grpo_keeps_both_orders_of_a_pair_together(manifest):
         ("load_best_model_at_end", False, "set load_best_model_at_end: true"),
     ],
 )
-def test_another_way_to_choose_the_checkpoint_is_refused_with_the_cure(key, value, suggest_fix):
-    with pytest.raises(ConfigError, match=suggest_fix):
+def test_another_way_to_choose_the_checkpoint_is_refused_with_the_cure(key, value, cure):
+    with pytest.raises(ConfigError, match=cure):
         select_best_args({key: value}, "judge_acc")
 
 

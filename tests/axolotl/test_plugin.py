@@ -307,10 +307,8 @@ def test_processes_with_unequal_shares_of_the_prompts_measure_the_same(runs):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        (
-            "missing_plugin",
-            "nowhere",
-        ),  # the later half of the message is ours in 0.19, axolotl's after
+        # the later half of the message is ours in 0.19, axolotl's after
+        ("missing_plugin", "nowhere"),
         ("typo", "did you mean 'select_best'"),
     ],
 )

@@ -19,8 +19,7 @@ HEADED = (
     "{{ m['content'] | trim }}<|eot|>{% endfor %}"
     "{% if add_generation_prompt %}<|head|>assistant<|/head|>\n\n{% endif %}"
 )
-"""Headers, a BOS from the template as well as from the tokenizer, trimmed contents: as Llama 3 has
-it."""
+"""As Llama 3's: headers, a BOS from both template and tokenizer, trimmed contents."""
 
 
 @cache

@@ -1,5 +1,4 @@
-"""Small data sets with the columns of the published ones: good answers say so, for scripted
-judges."""
+"""Small data sets with the columns of the published ones; good answers say that they are."""
 
 import json
 from pathlib import Path

@@ -1,5 +1,7 @@
-"""A transformers training with the judge's callback: axolotl places weights on GPUs where it runs
-in several processes, so that on a CPU its trainer must do (0.19)."""
+"""A transformers training with the judge's callback.
+
+In several processes axolotl places weights on GPUs, so that on a CPU its trainer must do (0.19).
+"""
 
 import json
 import os

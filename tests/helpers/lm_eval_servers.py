@@ -32,8 +32,7 @@ def through_completions(server, tokenizer, pairs, model_args=None, **settings):
 
 
 def completing(folder, judge=picks_the_apple):
-    """A server's completions by `judge` (prompt → letter): its replies, and likelihoods of an
-    echo."""
+    """A server's completions by `judge` (prompt → letter): replies, and likelihoods of an echo."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -160,8 +160,7 @@ MODES = {
 
 
 def report(pairs: Path) -> str:
-    """What lm-eval reports of one judge in every mode, with every logged term and reply, as
-    JSON."""
+    """What lm-eval reports of one judge in every mode, all logged terms and replies, as JSON."""
     found = {}
     for name, settings in MODES.items():
         metrics, samples = run_task(drawn_at_random(), pairs, **settings)

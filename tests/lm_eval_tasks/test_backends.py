@@ -27,8 +27,7 @@ def pairs(tmp_path):
 
 
 def seeded(body, _):
-    """A chat server's judge that says the same to the same seed, and else something new each
-    time."""
+    """A chat server's judge that says the same to the same seed, else something new each time."""
     drawn = body["seed"] if body["temperature"] and body["seed"] is not None else None
     return f"word {drawn if drawn is not None else next(fresh)}" if body["temperature"] else "[[A]]"
 

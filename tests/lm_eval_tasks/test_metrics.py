@@ -1,5 +1,4 @@
-"""The figures of a pair judge, against cases worked out by hand and against judges known in
-full."""
+"""The figures of a pair judge, against cases worked out by hand and judges known in full."""
 
 import json
 from dataclasses import replace

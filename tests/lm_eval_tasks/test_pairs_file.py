@@ -1,5 +1,4 @@
-"""Files of labelled pairs: what is read, and how every fault is told with its place and its
-cure."""
+"""Files of labelled pairs: what is read, and that errors say where and what to do."""
 
 import json
 

@@ -1,5 +1,4 @@
-"""Majorities, and drawing only the votes that matter: as pure functions and through the real
-lm-eval."""
+"""Majorities, and drawing only the votes that matter: pure functions, and in the real lm-eval."""
 
 import json
 import random
@@ -76,8 +75,7 @@ def test_votes_that_agree_have_no_entropy_and_three_kinds_have_the_most():
 
 
 def voting(sequences):
-    """A judge that says these, the first of them on the first pair with its better response as
-    A."""
+    """A judge that says these, first of all on the first pair with its better response as A."""
     drawn = [0] * len(sequences)
 
     def reply(prompt):
@@ -90,8 +88,7 @@ def voting(sequences):
 
 
 def judged_by_votes(sequences, folder, **settings):
-    """(verdict, samples drawn) on each sequence as the real evaluator has them, and as asked
-    for."""
+    """(verdict, samples drawn) on each sequence, by the real evaluator and as asked for."""
     if len(sequences) % 2:
         sequences = [*sequences, sequences[0]]
     # One prompt for all pairs: there is nothing to bootstrap, which would take the most time.

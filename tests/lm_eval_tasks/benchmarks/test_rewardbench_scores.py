@@ -1,5 +1,4 @@
-"""RewardBench's scores: against the `rewardbench` package's own functions, and against
-arithmetic."""
+"""RewardBench's scores, against the functions of the `rewardbench` package and arithmetic."""
 
 import json
 import math
@@ -26,16 +25,13 @@ from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
 
-# The package's own source of these functions and tables, without importing torch, vLLM and
-# fastchat.
+# The package's own functions and tables, without importing torch, vLLM and fastchat.
 found = importlib.util.find_spec("rewardbench")
 if found is None:
     sys.exit(3)
 space = {"math": math, "np": np, "Dataset": SimpleNamespace(from_dict=dict)}
-wanted = {
-    "calculate_scores_per_section", "sample_stats", "process_single_model", "EXAMPLE_COUNTS",
-    "SUBSET_MAPPING",
-}
+wanted = {"calculate_scores_per_section", "sample_stats", "process_single_model"}
+wanted |= {"EXAMPLE_COUNTS", "SUBSET_MAPPING"}
 for file in ("constants.py", "utils.py"):
     for node in ast.parse((Path(found.origin).parent / file).read_text()).body:
         targets = [t for t in getattr(node, "targets", []) if isinstance(t, ast.Name)]
@@ -64,9 +60,8 @@ def package(**asked):
     )
     if done.returncode == 3:
         pytest.skip(
-            "no `rewardbench` here: pip install --no-deps rewardbench numpy into an environment "
-            "of its "
-            "own and set STE_REWARDBENCH_PYTHON to its interpreter"
+            "no `rewardbench` here: pip install --no-deps rewardbench numpy into an environment of "
+            "its own and set STE_REWARDBENCH_PYTHON to its interpreter"
         )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

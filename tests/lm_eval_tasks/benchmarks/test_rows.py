@@ -188,8 +188,8 @@ def published(name, folder, rows, split, monkeypatch):
     (folder / "hub").mkdir(exist_ok=True)
     written(folder / "hub" / f"{split}.jsonl", rows)
     (folder / "hub" / "README.md").write_text(
-        f"---\nconfigs:\n- config_name: default\n  data_files:\n  - split: {split}\n    path: "
-        f"{split}.jsonl\n---\n"
+        "---\nconfigs:\n- config_name: default\n  data_files:\n"
+        f"  - split: {split}\n    path: {split}.jsonl\n---\n"
     )
     known = {**BENCHMARKS, "rewardbench2": REWARDBENCH2}
     return dataclasses.replace(known[name], hub=str(folder / "hub"))
