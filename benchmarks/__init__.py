@@ -1,1 +1,1 @@
-"""What ste costs: measurements, run by `make bench`. Every ratio comes of runs side by side."""
+"""What ste costs: measurements, run by `make bench`. Every ratio comes from runs side by side."""

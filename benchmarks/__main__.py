@@ -8,8 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from benchmarks.places import Places
-from benchmarks.table import NotRun, Row, table
+from benchmarks.inputs import Inputs
+from benchmarks.table import Measurement, MissingInput, to_table
 
 TOPICS = {
     "stopping": "(1) tokens per kept example",
@@ -21,38 +21,40 @@ TOPICS = {
 }
 
 
-def place(name: str, what: str) -> object:
-    """Return a command line option for one place, with its environment variable."""
+def path_option(name: str, what: str) -> object:
+    """Return a command line option for one path, with its environment variable."""
     return typer.Option(f"--{name}", envvar=f"STE_BENCH_{name.upper()}", help=what)
 
 
 def main(
     topics: Annotated[Optional[list[str]], typer.Argument(help=", ".join(TOPICS))] = None,  # noqa: UP045 (typer)
-    model: Annotated[Path | None, place("model", "folder of a real judge")] = None,
-    pairs: Annotated[Path | None, place("pairs", "JSONL of labelled pairs")] = None,
-    vllm: Annotated[Path | None, place("vllm", "interpreter with vLLM")] = None,
-    distilabel: Annotated[Path | None, place("distilabel", "interpreter with distilabel")] = None,
-    openai: Annotated[Path | None, place("openai", "interpreter with openai")] = None,
+    model: Annotated[Path | None, path_option("model", "folder of a real judge")] = None,
+    pairs: Annotated[Path | None, path_option("pairs", "JSONL of labelled pairs")] = None,
+    vllm: Annotated[Path | None, path_option("vllm", "interpreter with vLLM")] = None,
+    distilabel: Annotated[
+        Path | None, path_option("distilabel", "interpreter with distilabel")
+    ] = None,
+    openai: Annotated[Path | None, path_option("openai", "interpreter with openai")] = None,
     repetitions: Annotated[int, typer.Option(help="of what is timed")] = 3,
 ) -> None:
     """Run the measurements named, by default all of them, and print one Markdown table."""
     unknown = set(topics or ()) - set(TOPICS)
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}; there are: {', '.join(TOPICS)}")
-    places = Places(model, pairs, vllm, distilabel, openai or distilabel, repetitions)
-    rows = [row for topic in topics or TOPICS for row in measured(topic, places)]
-    print(table(rows))  # noqa: T201 (the table is what the command is for)
+    inputs = Inputs(model, pairs, vllm, distilabel, openai or distilabel, repetitions)
+    rows = [row for topic in topics or TOPICS for row in run_topic(topic, inputs)]
+    print(to_table(rows))  # noqa: T201 (the table is what the command is for)
 
 
-def measured(topic: str, places: Places) -> Iterator[Row]:
-    """Yield the rows of one measurement; each is told on standard error as soon as it is there."""
+def run_topic(topic: str, inputs: Inputs) -> Iterator[Measurement]:
+    """Yield one topic's measurements; each is printed on standard error as soon as it is there."""
     began = time.monotonic()
     try:
-        for row in importlib.import_module(f"benchmarks.{topic}").measure(places):
+        for row in importlib.import_module(f"benchmarks.{topic}").measure(inputs):
             typer.echo(f"{time.monotonic() - began:7.1f} s  {row}", err=True)
             yield row
-    except NotRun as reason:
-        yield Row(TOPICS[topic], f"not run: {reason}")
+    except MissingInput as reason:
+        yield Measurement(TOPICS[topic], f"not run: {reason}")
 
 
 if __name__ == "__main__":

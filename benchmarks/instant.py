@@ -65,13 +65,13 @@ _REPLIES = {v: [f"{t}\nFinal verdict: [[{v}]]" for t in _TEXTS] for v in "AB"}
 
 
 class InstantEngine:
-    """A judge without a model: right with a chance of its own, independently a sample."""
+    """A judge without a model: right with a given chance, independently for each sample."""
 
     def __init__(self, accuracy: float) -> None:
         self._below = int(accuracy * 2**32)
 
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
-        """Yield a reply of about 600 characters a request, in order."""
+        """Yield one reply of about 600 characters per request, in order."""
         for request in requests:
             key = request.key
             drawn = int.from_bytes(blake2b(key.encode(), digest_size=4).digest())

@@ -1,7 +1,7 @@
-"""The same prompts and sampling as a distilabel pipeline, as its documentation writes one.
+"""The same prompts and sampling as a distilabel pipeline, as in its documentation.
 
-`python judge_with_distilabel.py TASK.json` prints the seconds that the pipeline ran; it needs nothing
-of ste.
+`python judge_with_distilabel.py TASK.json` prints the seconds that the pipeline ran; it does not
+need ste.
 """
 
 import contextlib
@@ -23,25 +23,29 @@ def main(task: dict[str, Any]) -> dict[str, Any]:
         rows = LoadDataFromDicts(data=[{"instruction": p} for p in task["prompts"]])
         judge = TextGeneration(
             llm=OpenAILLM(
-                model=task["model"], base_url=task["base_url"], api_key="none", timeout=3600,
+                model=task["model"],
+                base_url=task["base_url"],
+                api_key="none",
+                timeout=3600,
                 generation_kwargs={
                     "max_new_tokens": task["tokens"],
                     "temperature": task["temperature"],
                     "top_p": task["top_p"],
                 },
             ),
-            num_generations=task["samples"], group_generations=True,
+            num_generations=task["samples"],
+            group_generations=True,
             input_batch_size=task["batch"],
-        )  # fmt: skip
+        )
         rows >> judge
     began = time.perf_counter()
-    made = pipeline.run(use_cache=False)
+    output = pipeline.run(use_cache=False)
     seconds = time.perf_counter() - began
-    told = made["default"]["train"]["generation"]
-    return {"seconds": seconds, "replies": sum(len(r) for r in told)}
+    generations = output["default"]["train"]["generation"]
+    return {"seconds": seconds, "replies": sum(len(g) for g in generations)}
 
 
 if __name__ == "__main__":
     with contextlib.redirect_stdout(sys.stderr):
-        found = main(json.loads(Path(sys.argv[1]).read_text()))
-    print(json.dumps(found))  # noqa: T201
+        result = main(json.loads(Path(sys.argv[1]).read_text()))
+    print(json.dumps(result))  # noqa: T201

@@ -1,6 +1,6 @@
 """What somebody without ste would write: an asyncio script with the openai client and a semaphore.
 
-`python judge_with_openai.py TASK.json` prints seconds and tokens; it needs nothing of ste.
+`python judge_with_openai.py TASK.json` prints seconds and tokens; it does not need ste.
 """
 
 import asyncio
@@ -16,18 +16,21 @@ from openai import AsyncOpenAI
 async def main(task: dict[str, Any]) -> dict[str, Any]:
     """Return the seconds and tokens that all prompts took."""
     client = AsyncOpenAI(base_url=task["base_url"], api_key="none", timeout=3600)
-    room = asyncio.Semaphore(task["in_flight"])
+    limit = asyncio.Semaphore(task["in_flight"])
 
-    async def one(prompt: str) -> Any:
-        async with room:
+    async def ask(prompt: str) -> Any:
+        async with limit:
             return await client.chat.completions.create(
-                model=task["model"], messages=[{"role": "user", "content": prompt}],
-                n=task["samples"], max_tokens=task["tokens"],
-                temperature=task["temperature"], top_p=task["top_p"],
-            )  # fmt: skip
+                model=task["model"],
+                messages=[{"role": "user", "content": prompt}],
+                n=task["samples"],
+                max_tokens=task["tokens"],
+                temperature=task["temperature"],
+                top_p=task["top_p"],
+            )
 
     began = time.perf_counter()
-    replies = await asyncio.gather(*map(one, task["prompts"]))
+    replies = await asyncio.gather(*map(ask, task["prompts"]))
     seconds = time.perf_counter() - began
     return {
         "seconds": seconds,

@@ -1,9 +1,10 @@
 """(5) The same prompts through the same server: ste, a plain asyncio script, and distilabel.
 
-All have 50 calls in flight at most, which is the size of distilabel's batches by default.
-Before every run the server's prefix cache is emptied; tokens are counted by the server. Runs of the
-three take turns. Seconds are from the first step of the work to its last, without imports: ste's are
-those of its judging stage, to the judgments read back from disk; distilabel's those of `pipeline.run`.
+All have at most 50 calls in flight, which is the size of distilabel's batches by default. Before
+every run the server's prefix cache is emptied; tokens are counted by the server. Runs of the three
+take turns. Seconds are from the first step of the work to its last, without imports: ste's are
+those of its judging stage, to the judgments read back from disk; distilabel's those of
+`pipeline.run`.
 """
 
 import json
@@ -15,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.places import Places
-from benchmarks.server import NAME, Server, served
-from benchmarks.stage import iteration, judged
-from benchmarks.table import Row
+from benchmarks.inputs import Inputs
+from benchmarks.server import NAME, Server, serve_model
+from benchmarks.stage import iteration, run_judging
+from benchmarks.table import Measurement
 from ste_plugin.judging.builtin import BRIEF
 from ste_plugin.records import ResponsePair
 from ste_plugin.sampling.judge_task import judge_tasks
@@ -28,30 +29,33 @@ TEMPERATURE, TOP_P = 0.7, 0.9
 TOOLS = ("ste", "asyncio script", "distilabel")
 
 
-def measure(places: Places) -> Iterator[Row]:
+def measure(inputs: Inputs) -> Iterator[Measurement]:
     """Yield wall time and tokens of each tool, and the ratio of its time to ste's."""
-    pairs = places.response_pairs(PAIRS)
-    scripts = {"asyncio script": places.need("openai"), "distilabel": places.need("distilabel")}
-    with served(places) as server:
+    pairs = inputs.response_pairs(PAIRS)
+    scripts = {"asyncio script": inputs.need("openai"), "distilabel": inputs.need("distilabel")}
+    with serve_model(inputs) as server:
         run("ste", server, pairs, scripts)  # the first calls of a server are slower
-        found = {tool: [] for tool in TOOLS}  # type: dict[str, list[dict[str, float]]]
-        for turn in range(places.repetitions):
+        runs: dict[str, list[dict[str, float]]] = {tool: [] for tool in TOOLS}
+        for turn in range(inputs.repetitions):
             for tool in TOOLS[turn % 3 :] + TOOLS[: turn % 3]:
-                found[tool].append(run(tool, server, pairs, scripts))
+                runs[tool].append(run(tool, server, pairs, scripts))
     for tool in TOOLS:
-        yield _row(tool, found[tool], found["ste"])
+        yield _measurement(tool, runs[tool], runs["ste"])
 
 
-def _row(tool: str, runs: list[dict[str, float]], ours: list[dict[str, float]]) -> Row:
+def _measurement(
+    tool: str, runs: list[dict[str, float]], ours: list[dict[str, float]]
+) -> Measurement:
     seconds = sorted(r["seconds"] for r in runs)
-    middle = statistics.median(seconds)
-    beside = statistics.median(r["seconds"] for r in ours), min(r["seconds"] for r in ours)
+    median, fastest = statistics.median(seconds), seconds[0]
+    our_median = statistics.median(r["seconds"] for r in ours)
+    our_fastest = min(r["seconds"] for r in ours)
     generated, computed = (statistics.median(r[n] for r in runs) for n in ("generated", "computed"))
-    return Row(
+    return Measurement(
         f"(5) {2 * PAIRS} prompts, {SAMPLES} sample(s) each of at most {TOKENS} tokens: {tool}",
-        f"{middle:.1f} s (median of {len(runs)}, {seconds[0]:.1f} to {seconds[-1]:.1f}), "
-        f"{middle / beside[0]:.2f} of ste's (of the fastest {seconds[0] / beside[1]:.2f}); {generated:,.0f} tokens generated, {computed:,.0f} of the "
-        "prompts computed",
+        f"{median:.1f} s (median of {len(runs)}, {fastest:.1f} to {seconds[-1]:.1f}), "
+        f"{median / our_median:.2f} of ste's (of the fastest {fastest / our_fastest:.2f}); "
+        f"{generated:,.0f} tokens generated, {computed:,.0f} of the prompts computed",
     )
 
 
@@ -59,7 +63,7 @@ def run(
     tool: str, server: Server, pairs: list[ResponsePair], scripts: dict[str, Path]
 ) -> dict[str, float]:
     """Return seconds, and the tokens that the server generated and computed meanwhile."""
-    server.forget()
+    server.empty_cache()
     before = server.counters()
     if tool == "ste":
         seconds, replies = _ste(server, pairs)
@@ -79,12 +83,16 @@ def _ste(server: Server, pairs: list[ResponsePair]) -> tuple[float, int]:
     options = {"base_url": server.base_url, "concurrency": IN_FLIGHT}
     judge = {"model": NAME, "engine": "http", "options": options}
     judging = {
-        "format": "brief", "sampling": "fixed", "samples": SAMPLES, "max_new_tokens": TOKENS,
-        "temperature": TEMPERATURE, "top_p": TOP_P,
-    }  # fmt: skip
+        "format": "brief",
+        "sampling": "fixed",
+        "samples": SAMPLES,
+        "max_new_tokens": TOKENS,
+        "temperature": TEMPERATURE,
+        "top_p": TOP_P,
+    }
     with iteration(judge, judging) as at:
         began = time.perf_counter()
-        _, file = judged(at, pairs)
+        _, file = run_judging(at, pairs)
         seconds = time.perf_counter() - began
         return seconds, sum(1 for _ in file.path.open("rb"))
 
@@ -96,10 +104,16 @@ def _script(
         tool
     ]
     task: dict[str, Any] = {
-        "base_url": server.base_url, "model": NAME, "samples": SAMPLES, "tokens": TOKENS,
-        "temperature": TEMPERATURE, "top_p": TOP_P, "in_flight": IN_FLIGHT,
-        "batch": IN_FLIGHT, "prompts": _prompts(pairs),
-    }  # fmt: skip
+        "base_url": server.base_url,
+        "model": NAME,
+        "samples": SAMPLES,
+        "tokens": TOKENS,
+        "temperature": TEMPERATURE,
+        "top_p": TOP_P,
+        "in_flight": IN_FLIGHT,
+        "batch": IN_FLIGHT,
+        "prompts": _prompts(pairs),
+    }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "task.json"
         path.write_text(json.dumps(task))
@@ -107,8 +121,8 @@ def _script(
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     if done.returncode:
         raise RuntimeError(f"{tool}:\n{done.stderr[-2000:]}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    return found["seconds"], found["replies"]
+    result = json.loads(done.stdout.splitlines()[-1])
+    return result["seconds"], result["replies"]
 
 
 def _prompts(pairs: list[ResponsePair]) -> list[str]:

@@ -2,8 +2,8 @@
 
 Seeds come from the requests, so both sides generate the same tokens. They take turns, the first of
 each turn alternating. The ratio is that of the fastest turns, as other work on a machine only ever
-slows one down; beside it stands how much of the stage's time passes outside the engine, measured within
-one run, where no noise of the model's enters.
+slows one down. Beside it stands the share of the stage's time that passes outside the engine,
+measured within one run, so that the model's noise does not enter.
 """
 
 import statistics
@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from benchmarks.places import Places
-from benchmarks.server import NAME, served
-from benchmarks.stage import Settings, iteration, judged, requests
-from benchmarks.table import NotRun, Row
+from benchmarks.inputs import Inputs
+from benchmarks.server import NAME, serve_model
+from benchmarks.stage import Settings, iteration, requests, run_judging
+from benchmarks.table import Measurement, MissingInput
 from ste_plugin.engines.base import ChatRequest, Completion, Engine
 from ste_plugin.judging.builtin import BRIEF
 
@@ -25,25 +25,30 @@ PAIRS = {"transformers": 4, "vLLM": 20}
 TURNS = 7
 
 
-def measure(places: Places) -> Iterator[Row]:
+def measure(inputs: Inputs) -> Iterator[Measurement]:
     """Yield the ratio with transformers in this process and with a vLLM server."""
-    judge: Settings = {"model": str(places.need("model")), "engine": "local"}
-    yield compared("transformers", judge, places, lambda: None)
+    judge: Settings = {"model": str(inputs.need("model")), "engine": "local"}
+    yield compare("transformers", judge, inputs, lambda: None)
     try:
-        with served(places) as server:
+        with serve_model(inputs) as server:
             options = {"base_url": server.base_url}
             judge = {"model": NAME, "engine": "http", "options": options}
-            yield compared("vLLM", judge, places, server.forget)
-    except NotRun as reason:
-        yield Row("(3) ste's judging stage over vLLM alone", f"not run: {reason}")
+            yield compare("vLLM", judge, inputs, server.empty_cache)
+    except MissingInput as reason:
+        yield Measurement("(3) ste's judging stage over vLLM alone", f"not run: {reason}")
 
 
-def compared(name: str, judge: Settings, places: Places, before_each: Callable[[], None]) -> Row:
-    """Return the row of one engine."""
-    pairs = places.response_pairs(PAIRS[name])
+def compare(
+    name: str, judge: Settings, inputs: Inputs, before_each: Callable[[], None]
+) -> Measurement:
+    """Return the measurement of one engine."""
+    pairs = inputs.response_pairs(PAIRS[name])
     judging = {
-        "format": "brief", "sampling": "fixed", "samples": SAMPLES, "max_new_tokens": TOKENS,
-    }  # fmt: skip
+        "format": "brief",
+        "sampling": "fixed",
+        "samples": SAMPLES,
+        "max_new_tokens": TOKENS,
+    }
     taken: dict[str, list[float]] = {"ste": [], "straight": []}
     with iteration(judge, judging) as at:
         engine = at.context.models.use(at.judge)
@@ -57,23 +62,25 @@ def compared(name: str, judge: Settings, places: Places, before_each: Callable[[
                 clock.inside = 0.0
                 began = time.perf_counter()
                 if side == "ste":
-                    _, file = judged(at, pairs)
+                    _, file = run_judging(at, pairs)
                     assert all(request.key in file for request in wanted), "not the same requests"
                 else:
                     list(engine.complete(wanted))
                 taken[side].append(time.perf_counter() - began)
                 clock.note(side, taken[side][-1])
-    return _row(name, len(wanted), taken, clock)
+    return _measurement(name, len(wanted), taken, clock)
 
 
-def _row(name: str, count: int, taken: dict[str, list[float]], clock: "Clock") -> Row:
-    fastest = {side: min(found) for side, found in taken.items()}
-    middle = {side: statistics.median(found) for side, found in taken.items()}
+def _measurement(
+    name: str, count: int, taken: dict[str, list[float]], clock: "Clock"
+) -> Measurement:
+    fastest = {side: min(seconds) for side, seconds in taken.items()}
+    median = {side: statistics.median(seconds) for side, seconds in taken.items()}
     ratio = fastest["ste"] / fastest["straight"]
-    return Row(
+    return Measurement(
         f"(3) ste's judging stage over the same {count} requests straight to {name}",
         f"{ratio:.3f} of the fastest ({fastest['ste']:.2f} s, {fastest['straight']:.2f} s; medians "
-        f"{middle['ste']:.2f} s, {middle['straight']:.2f} s; {TURNS} turns); "
+        f"{median['ste']:.2f} s, {median['straight']:.2f} s; {TURNS} turns); "
         f"{clock.outside():.2%} of the stage outside the engine",
         f"at most {AT_MOST}",
         ratio <= AT_MOST,
@@ -84,7 +91,7 @@ class Clock:
     """How long an engine itself works: between being asked for a completion and giving it."""
 
     def __init__(self, engine: Engine) -> None:
-        """Stand between an engine and whoever asks it, from now on."""
+        """Wrap the engine's `complete` from now on."""
         self.inside = 0.0
         self._shares: list[float] = []
         self._complete = engine.complete
@@ -104,14 +111,14 @@ class Clock:
         """Return the median share."""
         return statistics.median(self._shares)
 
-    def _steps(self, coming: Iterable[T], sign: int) -> Iterator[T]:
-        iterator = iter(coming)
+    def _steps(self, items: Iterable[T], sign: int) -> Iterator[T]:
+        iterator = iter(items)
         while True:
             began = time.perf_counter()
             try:
-                one = next(iterator)
+                item = next(iterator)
             except StopIteration:
                 return
             finally:
                 self.inside += sign * (time.perf_counter() - began)
-            yield one
+            yield item

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.places import Places
+from benchmarks.inputs import Inputs
 
 NAME = "judge"
 """What the server calls the model."""
@@ -45,24 +45,39 @@ class Server:
             for name, labels, value in _COUNTER.findall(text)
         }
 
-    def forget(self) -> None:
-        """Empty the prefix cache, so that the next measurement finds what the last one found."""
+    def empty_cache(self) -> None:
+        """Empty the prefix cache, so that the next measurement starts as the last one did."""
         httpx.post(f"{self.root}/reset_prefix_cache", timeout=60).raise_for_status()
 
 
 @contextmanager
-def served(places: Places, *more: str) -> Iterator[Server]:
-    """Serve the model as long as the block runs; `more` are further arguments of vLLM's server.
+def serve_model(inputs: Inputs, *arguments: str) -> Iterator[Server]:
+    """Serve the model as long as the block runs; `arguments` are further ones of vLLM's server.
 
-    Raises: NotRun without a model or an interpreter with vLLM; RuntimeError with the end of its log.
+    Raises: MissingInput without a model or vLLM; RuntimeError with the end of its log.
     """
-    python, model = places.need("vllm"), places.need("model")
+    python, model = inputs.need("vllm"), inputs.need("model")
     port = _free_port()
     command = [
-        str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(model),
-        "--served-model-name", NAME, "--host", "127.0.0.1", "--port", str(port), "--dtype", "float32",
-        "--max-model-len", "2048", "--enforce-eager", *_WHOLE_PROMPTS, *more,
-    ]  # fmt: skip
+        str(python),
+        "-m",
+        "vllm.entrypoints.openai.api_server",
+        "--model",
+        str(model),
+        "--served-model-name",
+        NAME,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--dtype",
+        "float32",
+        "--max-model-len",
+        "2048",
+        "--enforce-eager",
+        *_WHOLE_PROMPTS,
+        *arguments,
+    ]
     # Only in this mode can its prefix cache be emptied between measurements.
     environment = _ON_CPU | {"VLLM_SERVER_DEV_MODE": "1", "HF_HUB_OFFLINE": "1"} | os.environ
     with tempfile.TemporaryDirectory() as folder:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.inputs import response_pair
 from benchmarks.instant import BETTER, prose
-from benchmarks.places import response_pair
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration
 from ste_plugin.dataset import collect
@@ -28,7 +28,7 @@ from ste_plugin.storage.jsonl import replace_json, replace_records
 Settings = dict[str, Any]
 
 
-def made_pairs(count: int) -> Iterator[ResponsePair]:
+def make_pairs(count: int) -> Iterator[ResponsePair]:
     """Yield pairs of about 200, 700 and 700 characters, each unlike the others."""
     rng = random.Random(0)
     texts = [prose(rng, 700) for _ in range(512)]
@@ -67,8 +67,8 @@ def write_run(
 
 
 @contextmanager
-def without_tokenizer() -> Iterator[None]:
-    """Let every example count one token as long as the block runs: a simulated judge has no tokenizer."""
+def count_one_token_per_example() -> Iterator[None]:
+    """Let every example count one token in the block: a simulated judge has no tokenizer."""
     kept = vars(collect)["count_tokens"]
     vars(collect)["count_tokens"] = lambda _, examples: (1 for _ in examples)
     try:
@@ -86,15 +86,17 @@ def iteration(judge: Settings, judging: Settings) -> Iterator[Iteration]:
             yield Iteration(1, context, context.config.judge)
 
 
-def judged(at: Iteration, pairs: Iterable[ResponsePair]) -> tuple[list[Judgment], CompletionStore]:
-    """Return what ste's judging stage makes of the pairs: planned, asked, appended, read back."""
+def run_judging(
+    at: Iteration, pairs: Iterable[ResponsePair]
+) -> tuple[list[Judgment], CompletionStore]:
+    """Run ste's judging stage on the pairs; return the judgments as read back, and their file."""
     config = at.context.config.judging
     file = CompletionStore(at.folder / "judging.completions.jsonl")
     sampler = JudgmentSampler(at, file, lambda *_: None)
-    questions = judge_tasks(list(pairs))
-    sampler.sample(questions, RULES[config.sampling or "fixed"], config.samples)
-    found = [j for q in questions for j in sampler.judgments(q) if isinstance(j, Judgment)]
-    return found, file
+    tasks = judge_tasks(list(pairs))
+    sampler.sample(tasks, RULES[config.sampling or "fixed"], config.samples)
+    judgments = [j for task in tasks for j in sampler.judgments(task) if isinstance(j, Judgment)]
+    return judgments, file
 
 
 def requests(

@@ -1,13 +1,13 @@
-"""(1) Judgments and tokens a kept example costs: stopping at the first correct one against all 15."""
+"""(1) Judgments and tokens per kept example: stopping at the first correct one against all 15."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.places import Places
-from benchmarks.stage import Settings, made_pairs, without_tokenizer, write_run
-from benchmarks.table import NotRun, Row
+from benchmarks.inputs import Inputs
+from benchmarks.stage import Settings, count_one_token_per_example, make_pairs, write_run
+from benchmarks.table import Measurement, MissingInput
 from ste_plugin.records import ResponsePair
 from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
@@ -20,31 +20,33 @@ ACCURACIES = {0.5: None, 0.75: 0.2, 0.88: None}
 """Accuracy of a simulated judge → the share of `fixed` tokens that was promised at most."""
 
 
-def measure(places: Places) -> Iterator[Row]:
-    """Yield what both rules cost, from the data set to the manifest, top-ups of a letter included."""
+def measure(inputs: Inputs) -> Iterator[Measurement]:
+    """Yield what both rules cost, from data set to manifest, top-ups of a letter included."""
     for accuracy, share in ACCURACIES.items():
         judge = {"model": "none", "engine": "instant", "options": {"accuracy": accuracy}}
-        pairs = list(made_pairs(SIMULATED))
-        with without_tokenizer():
+        pairs = list(make_pairs(SIMULATED))
+        with count_one_token_per_example():
             name = f"a simulated judge right {accuracy:.0%} of the time"
-            row = _row(name, pairs, judge, {}, share)
-        yield row
-    model, pairs = places.need("model"), places.response_pairs(PAIRS)
+            measurement = _measurement(name, pairs, judge, {}, share)
+        yield measurement
+    model, pairs = inputs.need("model"), inputs.response_pairs(PAIRS)
     judging = {"format": "verdict", "temperature": 1.0, "top_p": 1.0}
     name = f"a real judge, {PAIRS} real pairs, format `verdict`"
-    yield _row(name, pairs, {"model": str(model), "engine": "local"}, judging, None)
+    yield _measurement(name, pairs, {"model": str(model), "engine": "local"}, judging, None)
 
 
-def _row(
+def _measurement(
     name: str,
     pairs: Iterable[ResponsePair],
     judge: Settings,
     judging: Settings,
     share: float | None,
-) -> Row:
-    fixed, until = (counts(pairs, judge, {**judging, "sampling": rule}) for rule in RULES)
+) -> Measurement:
+    fixed, until = (
+        count_per_example(pairs, judge, {**judging, "sampling": rule}) for rule in RULES
+    )
     ratio = until["tokens"] / fixed["tokens"]
-    return Row(
+    return Measurement(
         f"(1) a kept example, cap {CAP}, {name}",
         f"until_correct {until['judgments']:.2f} judgments, {until['tokens']:,.1f} tokens; "
         f"fixed {fixed['judgments']:.2f}, {fixed['tokens']:,.1f}: {ratio:.3f} of the tokens "
@@ -54,20 +56,24 @@ def _row(
     )
 
 
-def counts(pairs: Iterable[ResponsePair], judge: Settings, judging: Settings) -> dict[str, float]:
-    """Return judgments and tokens a kept example, and how many examples were kept."""
+def count_per_example(
+    pairs: Iterable[ResponsePair], judge: Settings, judging: Settings
+) -> dict[str, float]:
+    """Return judgments and tokens per kept example, and how many examples were kept."""
     with tempfile.TemporaryDirectory() as folder:
         config = write_run(Path(folder), pairs, judge, {**judging, "samples": CAP})
         with open_run(config, [], quiet=True) as context:
-            found = _counted(read_json(stages.generate(context, 1))["counts"])
-    if not found["kept"]:
-        raise NotRun(f"needs a judge that is right at times; found {found}")
-    return found
+            counts = _per_example(read_json(stages.generate(context, 1))["counts"])
+    if not counts["kept"]:
+        raise MissingInput(f"needs a judge that is right at times; found {counts}")
+    return counts
 
 
-def _counted(told: dict[str, Any]) -> dict[str, float]:
-    kept = sum(told["kept"].values())
+def _per_example(totals: dict[str, Any]) -> dict[str, float]:
+    kept = sum(totals["kept"].values())
     per = max(kept, 1)
     return {
-        "kept": kept, "judgments": told["judgments"] / per, "tokens": told["generated_tokens"] / per,
-    }  # fmt: skip
+        "kept": kept,
+        "judgments": totals["judgments"] / per,
+        "tokens": totals["generated_tokens"] / per,
+    }

@@ -1,12 +1,12 @@
-"""One measured claim a row, and the Markdown table of them."""
+"""Measured claims, and the Markdown table of them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One claim and what was found."""
+class Measurement:
+    """One claim and its figure."""
 
     claim: str
     figure: str
@@ -16,15 +16,15 @@ class Row:
     """None where there is no target, or where it was not measured."""
 
     def __str__(self) -> str:
-        told = {True: "yes", False: "**no**", None: ""}[self.met]
-        return f"| {self.claim} | {self.figure} | {self.target} | {told} |"
+        met = {True: "yes", False: "**no**", None: ""}[self.met]
+        return f"| {self.claim} | {self.figure} | {self.target} | {met} |"
 
 
-class NotRun(Exception):
+class MissingInput(Exception):
     """A measurement needs something that is not here; the message names it."""
 
 
-def table(rows: Iterable[Row]) -> str:
-    """Return the rows as one Markdown table."""
+def to_table(measurements: Iterable[Measurement]) -> str:
+    """Return them as one Markdown table, a row each."""
     head = "| claim | figure | target | met |\n|---|---|---|---|"
-    return "\n".join([head, *map(str, rows)])
+    return "\n".join([head, *map(str, measurements)])

@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 
-from benchmarks.places import Places
-from benchmarks.table import Row
+from benchmarks.inputs import Inputs
+from benchmarks.table import Measurement
 from ste_plugin.sampling.stopping_rules import Counts, until_decided
 
 K, WITHIN = 32, 0.5
 
 
-def measure(_: Places) -> Iterator[Row]:
+def measure(_: Inputs) -> Iterator[Measurement]:
     """Yield exact mean draws for judges that are right with chance p."""
     for p in (0.5, 0.7, 0.9):
         ours, best = mean_draws(p), optimum(p)
-        yield Row(
+        yield Measurement(
             f"(2) mean draws of a vote of {K}, p = {p}",
             f"{ours:.3f}; the sequential optimum is {best:.3f}",
             f"within {WITHIN}",

@@ -1,4 +1,4 @@
-"""How Sphinx builds the site: `make docs`. The pages are plain Markdown, and read well without it."""
+"""How Sphinx builds the site (`make docs`). The pages are plain Markdown, and need no site."""
 
 from pathlib import Path
 

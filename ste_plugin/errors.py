@@ -1,4 +1,4 @@
-"""Every error a user can cause, and the exit code that the command gives for it.
+"""Every error that a user can cause, and the exit code of the command for it.
 
 SteError (1)
 ├── ConfigError (2)      a run's YAML or a command's arguments
@@ -38,7 +38,7 @@ class ConfigError(SteError):
 
 
 class DataError(SteError):
-    """A file is missing, malformed, or not what its place in a run says it is."""
+    """A file is missing, malformed, or not what its name in a run says it is."""
 
     exit_code = 3
 
@@ -62,6 +62,6 @@ class PluginError(SteError):
 
 
 class JudgeError(SteError):
-    """The judge gave no usable judgment, so that there is nothing to train on."""
+    """The judge gave no usable judgment, so there is nothing to train on."""
 
     exit_code = 7

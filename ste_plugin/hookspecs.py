@@ -1,4 +1,4 @@
-"""What a plugin may contribute. Implement any of these with `@ste_plugin.hookspecs.hookimpl`."""
+"""The hooks of plugins. Implement any of these with `@ste_plugin.hookspecs.hookimpl`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +28,8 @@ def ste_sources() -> "dict[str, Reader]":
 def ste_engines() -> dict[str, str]:
     """Return engines by name, as `module:factory`; imported only when used.
 
-    The factory is called `factory(model: ModelConfig, place: Place)` and returns an `Engine`. It checks
-    the options at once, and loads or connects nothing before the first request.
+    The factory is called `factory(model: ModelConfig, place: Place)` and returns an `Engine`. It
+    checks the options at once, and loads or connects to nothing before the first request.
     """
 
 
@@ -62,7 +62,7 @@ def ste_dataset_formats() -> "dict[str, DatasetFormat]":
 def ste_generate_dataset(iteration: "Iteration") -> Path | None:
     """Return the manifest of this iteration's data set, or None to leave it to the next plugin.
 
-    Replaces the whole stage from pairs to training rows; the built-in comes last.
+    Replaces the whole stage from pairs to training rows; the built-in is called last.
     """
 
 
@@ -78,4 +78,7 @@ def ste_task_dirs() -> Path:
 
 @hookspec
 def ste_iteration_finished(report: "IterationReport") -> None:
-    """Observe a finished iteration; twice where the run is killed then. An error stops nothing."""
+    """Observe a finished iteration.
+
+    Called again where the run is killed meanwhile; an error is logged, and stops nothing.
+    """

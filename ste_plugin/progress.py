@@ -1,6 +1,5 @@
 """What a person and a log see of long work: progress bars on a terminal, one line per event."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ste_plugin import screen
 from ste_plugin.storage.jsonl import encode_row, open_for_append
 from ste_plugin.text.redaction import redact
 from ste_plugin.text.sanitize import escape_for_terminal
@@ -32,7 +32,8 @@ def make_console(
 
     `pipe_width`: columns where it is not a terminal; by default rich's choice.
     """
-    console = Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
+    file = screen.stderr() if stderr else screen.stdout()
+    console = Console(file=file, quiet=quiet, highlight=False, markup=False, emoji=False)
     if pipe_width is not None and not console.is_terminal:
         console.width = pipe_width
     return console
@@ -85,7 +86,7 @@ class ProgressReporter:
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Bar]:
         """Show progress with rate and time left; nothing is drawn in a pipe."""
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or not screen.stderr().isatty():
             yield Bar(None, title, total)
             return
         columns = (
@@ -97,5 +98,12 @@ class ProgressReporter:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        shared = screen.is_shared()  # else rich would lead libraries' words back from their log
+        with Progress(
+            *columns,
+            console=self.console,
+            transient=True,
+            redirect_stdout=shared,
+            redirect_stderr=shared,
+        ) as progress:
             yield Bar(progress, escape_for_terminal(title), total)

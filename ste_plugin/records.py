@@ -23,14 +23,14 @@ OTHER: dict[Verdict, Verdict] = {"A": "B", "B": "A"}
 """Letter → the other one."""
 
 
-# One encoder for all keys: making one takes longer than encoding a short part.
+# One encoder for all keys: creating one takes longer than encoding a short part.
 _ascii = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode
 
 
 def content_key(*parts: Any) -> str:
     """Return 16 hex digits that depend on every part and on nothing else.
 
-    Parts are anything that JSON can hold; equal parts give equal keys on every machine.
+    Parts are any JSON values; equal parts give equal keys on every machine.
 
     >>> content_key("a", 1) == content_key("a", 1) != content_key("a", 2)
     True
@@ -39,22 +39,22 @@ def content_key(*parts: Any) -> str:
 
 
 def key_of(content: bytes) -> str:
-    """Return the content key of parts that are canonical JSON already."""
+    """Return the content key of parts given as canonical JSON."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 
 def canonical(value: Any) -> bytes:
-    """Return a value as JSON in ASCII, without spaces and with sorted keys: what keys are hashes of.
+    """Return a value as ASCII JSON without spaces, keys sorted: content keys are hashes of this.
 
-    These are the bytes that json writes; of texts and integers orjson writes the same ones, ten times
-    quicker.
+    The bytes are those of `json`; for texts and integers orjson writes the same ones ten times
+    faster.
     """
     kind = type(value)
     if kind is str or kind is int:
-        return _quickly(value)
+        return _encode_fast(value)
     if kind is tuple or kind is list:
         if _TEXTS_AND_INTEGERS.issuperset(map(type, value)):
-            return _quickly(value)
+            return _encode_fast(value)
         return b"[%b]" % b",".join(map(canonical, value))
     if kind is float and isfinite(value):
         return repr(value).encode()
@@ -64,7 +64,7 @@ def canonical(value: Any) -> bytes:
 _TEXTS_AND_INTEGERS = frozenset((str, int))
 
 
-def _quickly(value: Any) -> bytes:
+def _encode_fast(value: Any) -> bytes:
     try:
         line = orjson.dumps(value)
     except TypeError:  # a lone surrogate, or a large integer
@@ -73,15 +73,15 @@ def _quickly(value: Any) -> bytes:
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """What all records share: a place in a JSONL file and back, with the types that are declared."""
+    """Base of all records: written to JSONL files, and read back with their types checked."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields by their names on disk, as JSON-ready values, in declaration order."""
+        """Return the fields under their names on disk, as JSON values, in declaration order."""
         return dict(zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True))
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Self:
-        """Return the record that `row` holds.
+        """Return the record in `row`.
 
         Raises: DataError, naming a field that is missing, unknown or of another type.
         """
@@ -101,7 +101,7 @@ class Instruction(Record, frozen=True):
     source: str
     """Where it was read: a file or data set and the line or id in it."""
     category: str = ""
-    """Empty until a source or a selector says."""
+    """Empty unless the source has one, or until it is labelled."""
     complexity: int = 0
     """1 (trivial) to 10 (expert); 0 until labelled."""
     expected_words: int = 0
@@ -126,7 +126,7 @@ class ResponsePair(Record, frozen=True):
 
 
 class Judgment(Record, frozen=True):
-    """One sampled opinion on one pair, in one presentation order."""
+    """One sampled judgment of one pair, in one presentation order."""
 
     key: str
     """Of the completion that it was read from."""
@@ -141,7 +141,7 @@ class Judgment(Record, frozen=True):
     verdict: Verdict | None
     """None when the reply gave no single answer."""
     forced: bool
-    """True when the closing words were put in the judge's mouth."""
+    """True when the verdict was completed from a prefix that the judge did not write."""
 
     @property
     def correct(self) -> bool:
@@ -150,7 +150,7 @@ class Judgment(Record, frozen=True):
 
 
 class Drop(Record, frozen=True):
-    """Something that was left out, and why."""
+    """Something that a stage dropped, and why."""
 
     stage: str
     """What was being made."""

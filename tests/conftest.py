@@ -10,7 +10,8 @@ from hypothesis import settings
 
 from tests.helpers.tiny_model import save_tiny_model
 
-# A busy machine stands still for longer than any deadline, and a commit answers for its own failures: the same inputs
+# A busy machine stands still for longer than any deadline, and a commit answers for its own
+# failures: the same inputs
 # every time. New ones: `pytest --hypothesis-profile default`, and `make fuzz`.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
@@ -24,7 +25,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the files of slow tests: of two workers none should wait for the other at the end."""
+    """Begin with the files of slow tests: of two workers none should wait for the other at the
+    end."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -min(slow[item.path], 1))
 

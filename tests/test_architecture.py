@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ste_plugin"
 
 LAYERS = (
-    ("errors", "records", "config", "text"),
+    ("errors", "records", "config", "screen", "text"),
     ("storage", "progress"),
     ("hosts", "engines"),
     ("judging",),
@@ -24,7 +24,8 @@ LAYERS = (
     ("run", "forget"),
     ("hookspecs", "plugins.builtin", "testing", "cli", "demo", "__main__"),
 )
-"""The package in the order of the method: a module imports from its own layer and from those before it."""
+"""The package in the order of the method: a module imports from its own layer and from those before
+it."""
 
 HEAVY = (
     "torch",

@@ -37,6 +37,11 @@ def test_a_wheel_finds_its_own_recipes_and_tasks(unpacked_wheel, tmp_path):
     assert told_by("recipes show sft-lora-8b", tmp_path, **env).startswith("# purpose:")
 
 
+def test_a_wheel_writes_the_starter_config(unpacked_wheel, tmp_path):
+    told_by("init mine.yaml", tmp_path, PYTHONPATH=str(unpacked_wheel))
+    assert "# judging:" in (tmp_path / "mine.yaml").read_text()
+
+
 def test_a_wheel_carries_demo_data_types_and_licence(unpacked_wheel):
     package = unpacked_wheel / "ste_plugin"
     assert len((package / "demo/instructions.jsonl").read_text().splitlines()) >= 150

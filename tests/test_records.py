@@ -65,5 +65,7 @@ def test_samples_of_one_prompt_share_their_prompt_key():
 
 def test_a_record_as_a_dictionary_has_its_fields_in_their_order():
     assert list(Drop("a", "b", "c").to_dict().items()) == [
-        ("stage", "a"), ("key", "b"), ("reason", "c"),
-    ]  # fmt: skip
+        ("stage", "a"),
+        ("key", "b"),
+        ("reason", "c"),
+    ]

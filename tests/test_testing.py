@@ -34,10 +34,10 @@ def test_a_plugin_that_fits_has_no_problems(tmp_path):
         (f"{HOOK}def ste_engine():\n    return {{}}\n", "ste_engine"),
         (f"{HOOK}def ste_engines():\n    return {{'http': 'x:y'}}\n", "both 'builtin' and"),
         (f"{HOOK}def ste_engines():\n    return {{'mine': 'nowhere:create'}}\n", "nowhere:create"),
-        (f"{HOOK}def ste_task_dirs():\n    return 'no/such/folder'\n", "no/such/folder is no folder"),
+        (f"{HOOK}def ste_task_dirs():\n    return 'no/such/dir'\n", "no/such/dir is no folder"),
         ("import nowhere\n", "cannot be imported"),
     ],
-)  # fmt: skip
+)
 def test_a_plugin_that_does_not_fit_is_told_why(tmp_path, text, told):
     problems = check_plugin(hooks(tmp_path, text))
     assert len(problems) == 1

@@ -17,7 +17,7 @@ BLOCKS = catalogue.BLOCKS | program.BLOCKS | settings.BLOCKS
 
 
 def refreshed(page: str) -> str:
-    """Return a page with its blocks as the code says now. Raises: KeyError for a name that is none."""
+    """Return a page with its blocks as the code says now. Raises: KeyError for an unknown name."""
     return BLOCK.sub(lambda found: block(found[1]), page)
 
 

@@ -21,8 +21,8 @@ def recipes() -> str:
     rows = []
     for name, purpose, path in list_recipes([shipped_folder("recipes")]):
         needs = head_of(path)["needs"]
-        gpus, gb = _GPUS.search(needs), _GB.search(needs)
-        rows.append((f"[{code(name)}](#{name})", purpose, gpus[1] if gpus else "none", gb[1] if gb else ""))  # fmt: skip
+        gpus, gb = _GPUS.findall(needs), _GB.findall(needs)
+        rows.append((f"[{code(name)}](#{name})", purpose, *(gpus or ["none"]), *(gb or [""])))
     return table(("recipe", "trains", "GPUs", "GB per GPU, calculated"), rows)
 
 
@@ -63,10 +63,16 @@ def _tasks() -> Iterator[tuple[str, str, str]]:
 def benchmarks() -> str:
     """Return a table of the public benchmarks: where they are, their columns and sections."""
     rows = [
-        (code(b.name), code(b.hub), f"{b.rows:,}" if b.rows else "", ", ".join(map(code, b.columns)), ", ".join(b.sections))
+        (
+            code(b.name),
+            code(b.hub),
+            f"{b.rows:,}" if b.rows else "",
+            ", ".join(map(code, b.columns)),
+            ", ".join(b.sections),
+        )
         for b in (*BENCHMARKS.values(), REWARDBENCH2)
         if b.hub
-    ]  # fmt: skip
+    ]
     return table(("benchmark", "on the hub", "rows", "columns of a local file", "sections"), rows)
 
 

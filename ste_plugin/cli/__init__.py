@@ -13,7 +13,8 @@ def main() -> None:
 
         run()
     except BaseException as error:
-        # an extension that is just being imported turns what a signal raises into an error of its own
+        # an extension that is just being imported turns what a signal raises into an error of its
+        # own
         finished = isinstance(error, SystemExit) and not error.code
         if raised and not finished:
             exit_stopped(raised[0])

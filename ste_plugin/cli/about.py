@@ -1,4 +1,5 @@
-"""Commands that tell what there is: recipes, tasks, plugins, doctor; and `judge`, to try a judge."""
+"""Commands that tell what there is: recipes, tasks, plugins, doctor; and `judge`, to try a
+judge."""
 
 import shutil
 from pathlib import Path
@@ -132,17 +133,19 @@ def doctor(
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Check Python, PATH, plugins, model libraries, GPU and hosts; say the cure of each problem."""
-    from ste_plugin.run.doctor import examine
+    """Check Python, PATH, plugins, model libraries, GPU and hosts; say what to do about each, and
+    first."""
+    from ste_plugin.run.doctor import conclude, examine
 
     findings = examine(config, plugin or [])
     if as_json:
         show([f.to_dict() for f in findings])
     else:
         for f in findings:
-            say(f"{'ok' if f.ok else 'PROBLEM':>7}  {f.what}: {f.found}")
+            say(f"{f.label:>7}  {f.what}: {f.found}")
             if f.cure:
                 say(f"{'':>9}→ {f.cure}")
+        say(conclude(findings))
     if not all(f.ok for f in findings):
         raise typer.Exit(1)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ste_plugin import __version__
+from ste_plugin import __version__, screen
 from ste_plugin.text.redaction import redact
 from ste_plugin.text.sanitize import escape_for_terminal
 
@@ -32,7 +32,7 @@ def safe(text: str) -> str:
 
 def say(text: object, *, err: bool = False) -> None:
     """Print a text for people."""
-    typer.echo(safe(str(text)), err=err)
+    typer.echo(safe(str(text)), file=screen.stderr() if err else screen.stdout())
 
 
 def say_error(text: str) -> None:

@@ -18,21 +18,26 @@ def recipes_fit(
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Say which recipes fit a model on these GPUs, with the terms of the sum in GB per GPU."""
+    """Say which recipes fit a model on these GPUs, best first, with the terms of the sum in GB per
+    GPU."""
     from ste_plugin.fitting.catalogue import find_recipe, list_recipes
-    from ste_plugin.fitting.fit import fit_recipe, read_cluster
+    from ste_plugin.fitting.fit import best_first, fit_recipe, read_cluster
     from ste_plugin.fitting.model_shape import read_shape
 
     cluster = read_cluster(gpus)
     shape, source = read_shape(model)
     dirs = recipe_dirs(plugin)
     paths = [find_recipe(n, dirs) for n in names or [n for n, _, _ in list_recipes(dirs)]]
-    found = [fit_recipe(path, shape, cluster) for path in paths]
+    found = best_first(fit_recipe(path, shape, cluster) for path in paths)
     if as_json:
         told = {"model": model, "parameters": shape.parameters, "shape": source, "gpus": gpus}
         show(told | {"recipes": [fit.to_dict() for fit in found]})
         return
     say(f"{model}: {shape.parameters:,} parameters, by {source}; {cluster} GPUs.")
     say("Calculated, in GB of 1e9 bytes per GPU; activations and logits are estimates.")
+    say(
+        "What fits comes first, best first: for a model of this size, all weights before LoRA, "
+        "SFT before DPO."
+    )
     for fit in found:
-        say(f"{fit.recipe}\n  " + str(fit).replace("\n", "\n  "))
+        say(f"{fit.recipe}\n  {fit}" if fit.fits else f"{fit.recipe} {fit}")

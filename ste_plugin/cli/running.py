@@ -170,7 +170,11 @@ def demo(
     from ste_plugin.cli.app import open_run
     from ste_plugin.demo import prepare_demo
     from ste_plugin.run import loop
+    from ste_plugin.screen import log_libraries
+    from ste_plugin.storage.durable import make_folder
 
-    config = prepare_demo(folder)
-    with open_run(config, [], quiet=as_json) as context:
-        show_report(context.folder.root, loop.run(context), as_json)
+    make_folder(folder)
+    with log_libraries(folder / "libraries.log"):
+        config = prepare_demo(folder, lambda text: say(text, err=True))
+        with open_run(config, [], quiet=as_json) as context:
+            show_report(context.folder.root, loop.run(context), as_json)

@@ -8,6 +8,8 @@ import threading
 from types import FrameType
 from typing import NoReturn
 
+from ste_plugin import screen
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_S = 3.0
 """How long cleaning up may take; a second signal ends it at once. Files on disk do not need it."""
@@ -43,7 +45,7 @@ def handle_signals() -> None:
 
 def exit_stopped(stopped: Stopped) -> NoReturn:
     """Say how to resume, and exit as shells expect: 130 for Ctrl-C, 143 for SIGTERM."""
-    os.write(2, _RESUME_HINT)
+    os.write(screen.stderr_descriptor(), _RESUME_HINT)
     sys.exit(128 + stopped.number)
 
 
@@ -66,8 +68,9 @@ def _end_after_grace(reader: int) -> None:
         number = os.read(reader, 1)[0]
     select.select([reader], [], [], GRACE_S)
     _end_children()
-    show_cursor = b"\x1b[?25h" if os.isatty(2) else b""
-    os.write(2, show_cursor + _RESUME_HINT)
+    terminal = screen.stderr_descriptor()
+    show_cursor = b"\x1b[?25h" if os.isatty(terminal) else b""
+    os.write(terminal, show_cursor + _RESUME_HINT)
     os._exit(128 + number)
 
 

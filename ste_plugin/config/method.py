@@ -77,7 +77,7 @@ class DatasetConfig(Strict):
         if self.dev_fraction + self.test_fraction >= 0.9:
             raise ValueError(
                 f"found dev_fraction {self.dev_fraction:g} + test_fraction {self.test_fraction:g}, "
-                "which leave under a tenth for training; expected less than 0.9 together. Lower one "
-                "of them"
+                "which leave under a tenth for training; expected less than 0.9 together. Lower "
+                "one of them"
             )
         return self

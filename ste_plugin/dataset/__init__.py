@@ -1,1 +1,1 @@
-"""Judgments made into training rows and the manifest that vouches for them."""
+"""An iteration's data set: judgments sampled and collected, filtered, and written as rows."""

@@ -1,22 +1,14 @@
-"""One iteration's data set: judgments sampled, the right ones kept, rows and manifest written."""
+"""One iteration's data set: judgments sampled and collected, rows and manifest written."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ste_plugin.context import Iteration
-from ste_plugin.dataset.collect import (
-    TRAINING_SPLITS,
-    CollectedJudgments,
-    collect_judgments,
-    no_examples_error,
-    plugin_drop_reason,
-    rule_name,
-    sample_judgments,
-)
+from ste_plugin.dataset.collect import CollectedJudgments, collect_judgments, no_examples_error
 from ste_plugin.dataset.filters import (
     balance_letters,
     drop_easy_pairs,
@@ -25,23 +17,33 @@ from ste_plugin.dataset.filters import (
 )
 from ste_plugin.dataset.row_formats import held_out_rows
 from ste_plugin.dataset.row_writer import open_training_rows
+from ste_plugin.dataset.sample import (
+    TRAINING_SPLITS,
+    DatasetStage,
+    SampledTasks,
+    plugin_drop_reason,
+    rule_name,
+    sample_judgments,
+)
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.pairs.pool import prepare_pool
-from ste_plugin.pairs.pool_files import Pool
-from ste_plugin.records import ResponsePair, Split
+from ste_plugin.records import Split
 from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.pass_rates import PassRate, expected_rates
 from ste_plugin.sampling.sampler import JudgmentSampler
 from ste_plugin.storage.dataset_manifest import write_rows
-from ste_plugin.storage.drop_log import DropLog, open_drop_log
+from ste_plugin.storage.drop_log import open_drop_log
 from ste_plugin.storage.jsonl import iter_records, replace_json
 
 HELD_OUT: tuple[Split, ...] = ("dev", "test")
 
+Chosen = Mapping[Split, Sequence[JudgeTask]]
+"""The tasks that are trained on, by split."""
+
 
 def generate_dataset(iteration: Iteration) -> Path:
-    """Return the manifest of this iteration's data set, made now or found whole.
+    """Return the manifest of this iteration's data set, made now unless it exists already.
 
     Raises: JudgeError where no judgment is fit to train on.
     """
@@ -49,50 +51,52 @@ def generate_dataset(iteration: Iteration) -> Path:
     if manifest.exists():
         return manifest
     pool = prepare_pool(iteration.context)
-    file = CompletionStore(iteration.folder / "judging.completions.jsonl")
-    sampler = JudgmentSampler(iteration, file, partial(plugin_drop_reason, iteration))
+    completions = CompletionStore(iteration.folder / "judging.completions.jsonl")
+    sampler = JudgmentSampler(iteration, completions, partial(plugin_drop_reason, iteration))
     with open_drop_log(iteration.folder / "drops.jsonl") as drops:
-        tasks, topped_up = sample_judgments(iteration, pool, sampler, drops)
+        stage = DatasetStage(iteration, pool, completions, sampler, drops)
         files: dict[str, Any] = {}
-        with ExitStack() as opened:
-            rows_of = {
-                s: opened.enter_context(open_training_rows(iteration, s, files))
-                for s in TRAINING_SPLITS
-            }
-            collected = collect_judgments(iteration, tasks, sampler, drops, rows_of)
-            splits = {s: _chosen(iteration, collected, s, drops) for s in TRAINING_SPLITS}
-            if not splits["train"]:
-                raise no_examples_error(iteration, collected, drops)
-            for split, chosen in splits.items():
-                drops.add(rows_of[split].keep(chosen))
-        for split in HELD_OUT:
-            rows = _held_out(iteration, pool.pairs[split])
-            files[f"judge-{split}"] = write_rows(manifest.parent, f"judge-{split}", rows)
-    replace_json(
-        manifest, _manifest(iteration, pool, collected, topped_up, splits, files, file, drops)
-    )
-    context, judgments = iteration.context, collected.counts["judgments"]
-    kept = len(splits["train"])
-    context.progress.event("dataset", iteration=iteration.number, judgments=judgments, kept=kept)
-    context.progress.say(
-        f"iteration {iteration.number}: {judgments} judgments sampled, {kept} kept for training"
-        + (" (the budget ended sampling)" if context.budget.stopped else "")
-    )
+        sampled = sample_judgments(stage)
+        collected, chosen = _write_training_rows(stage, sampled, files)
+        _write_held_out_rows(stage, files)
+    replace_json(manifest, _manifest(stage, collected, chosen, files))
+    _report(iteration, collected, chosen)
     return manifest
 
 
-def _chosen(
-    iteration: Iteration, collected: CollectedJudgments, split: Split, drops: DropLog
-) -> list[JudgeTask]:
-    """Return what is trained on of one split; all else is added to the drops."""
-    config = iteration.context.config
-    longest = config.dataset.sequence_len
-    kept, dropped = drop_too_long(collected.kept[split], collected.lengths[split], longest)
+def _write_training_rows(
+    stage: DatasetStage, sampled: SampledTasks, files: dict[str, Any]
+) -> tuple[CollectedJudgments, Chosen]:
+    """Write the training rows of each split; what a manifest says of each file goes into `files`.
+
+    Rows are written as judgments are read; those of tasks that are not chosen are removed after.
+    """
+    with ExitStack() as stack:
+        rows = {
+            split: stack.enter_context(open_training_rows(stage.iteration, split, files))
+            for split in TRAINING_SPLITS
+        }
+        collected = collect_judgments(stage, sampled, rows)
+        chosen = {split: _choose(stage, collected, split) for split in TRAINING_SPLITS}
+        if not chosen["train"]:
+            raise no_examples_error(stage, collected)
+        for split, tasks in chosen.items():
+            stage.drops.add(rows[split].keep(tasks))
+    return collected, chosen
+
+
+def _choose(stage: DatasetStage, collected: CollectedJudgments, split: Split) -> list[JudgeTask]:
+    """Return the tasks of one split that are trained on; the others are added to the drops."""
+    config, drops = stage.iteration.context.config.dataset, stage.drops
+    kept, dropped = drop_too_long(
+        collected.kept[split], collected.lengths[split], config.sequence_len
+    )
     drops.add(dropped)
-    if config.dataset.weigh_by_pass_rate and split == "train":
-        kept, dropped = drop_easy_pairs(kept, expected_rates(_rates(iteration)))
+    if config.weigh_by_pass_rate and split == "train":
+        rates = iter_records(stage.iteration.folder / "pass_rates.jsonl", PassRate)
+        kept, dropped = drop_easy_pairs(kept, expected_rates(rates))
         drops.add(dropped)
-    if config.dataset.both_orders_only:
+    if config.both_orders_only:
         kept, dropped = drop_single_orders(kept)
         drops.add(dropped)
     kept, dropped = balance_letters(kept)
@@ -100,46 +104,61 @@ def _chosen(
     return kept
 
 
-def _rates(iteration: Iteration) -> Iterator[PassRate]:
-    return iter_records(iteration.folder / "pass_rates.jsonl", PassRate)
-
-
-def _held_out(iteration: Iteration, pairs: Iterable[ResponsePair]) -> Iterator[dict[str, Any]]:
-    """Yield the prompts that measure the judge on these pairs."""
-    judge_format = iteration.context.judge_format
-    return (row for pair in pairs for row in held_out_rows(pair, judge_format))
+def _write_held_out_rows(stage: DatasetStage, files: dict[str, Any]) -> None:
+    """Write the prompts that measure the judge on held-out pairs."""
+    judge_format = stage.iteration.context.judge_format
+    for split in HELD_OUT:
+        name, pairs = f"judge-{split}", stage.pool.pairs[split]
+        rows = (row for pair in pairs for row in held_out_rows(pair, judge_format))
+        files[name] = write_rows(stage.iteration.folder / "dataset", name, rows)
 
 
 def _manifest(
-    iteration: Iteration, pool: Pool, collected: CollectedJudgments, topped_up: int,
-    splits: Mapping[Split, list[JudgeTask]], files: dict[str, Any], file: CompletionStore, drops: DropLog,
-) -> dict[str, Any]:  # fmt: skip
-    context, config = iteration.context, iteration.context.config
-    judge_format, counts = context.judge_format, collected.counts
+    stage: DatasetStage, collected: CollectedJudgments, chosen: Chosen, files: dict[str, Any]
+) -> dict[str, Any]:
+    iteration, context = stage.iteration, stage.iteration.context
+    config, judge_format = context.config, context.judge_format
+    judging = config.judging.model_dump(mode="json") | {"sampling": rule_name(iteration)}
     return {
         "iteration": iteration.number,
         "judge": model_identity(iteration.judge, context.base),
         "judge_format": {"name": judge_format.name, "version": judge_format.version},
         "settings": {
-            "judging": config.judging.model_dump(mode="json") | {"sampling": rule_name(iteration)},
+            "judging": judging,
             "dataset": config.dataset.model_dump(mode="json"),
             "seed": config.seed,
         },
-        "counts": {
-            "pairs": {s: len(pool.pairs[s]) for s in ("train", "dev", "test")},
-            "judgments": counts["judgments"],
-            "topped_up": topped_up,
-            "forced": counts["forced"],
-            "without_verdict": counts["judgments"] - counts["with_verdict"],
-            "correct": counts["correct"],
-            "pass_rate": collected.pass_rate,
-            "kept": {s: len(e) for s, e in splits.items()},
-            "letters": {s: dict(Counter(q.gold for q in qs)) for s, qs in splits.items()},
-            "strategies": {s: dict(Counter(q.strategy for q in qs)) for s, qs in splits.items()},
-            "prompt_tokens": file.prompt_tokens,
-            "generated_tokens": file.completion_tokens,
-            "ended_by_budget": context.budget.stopped,
-        },
-        "drops": dict(Counter(pool.drops) + drops.reasons),
+        "counts": _counts(stage, collected, chosen),
+        "drops": dict(Counter(stage.pool.drops) + stage.drops.reasons),
         "files": files,
     }
+
+
+def _counts(stage: DatasetStage, collected: CollectedJudgments, chosen: Chosen) -> dict[str, Any]:
+    counts, completions = collected.counts, stage.completions
+    return {
+        "pairs": {split: len(pairs) for split, pairs in stage.pool.pairs.items()},
+        "judgments": counts["judgments"],
+        "topped_up": counts["topped_up"],
+        "forced": counts["forced"],
+        "without_verdict": counts["judgments"] - counts["with_verdict"],
+        "correct": counts["correct"],
+        "pass_rate": collected.pass_rate,
+        "kept": {split: len(tasks) for split, tasks in chosen.items()},
+        "letters": {s: dict(Counter(task.gold for task in tasks)) for s, tasks in chosen.items()},
+        "strategies": {s: dict(Counter(t.strategy for t in tasks)) for s, tasks in chosen.items()},
+        "prompt_tokens": completions.prompt_tokens,
+        "generated_tokens": completions.completion_tokens,
+        "ended_by_budget": stage.iteration.context.budget.stopped,
+    }
+
+
+def _report(iteration: Iteration, collected: CollectedJudgments, chosen: Chosen) -> None:
+    """Write the stage's event, and its line on the screen."""
+    context, judgments = iteration.context, collected.counts["judgments"]
+    kept = len(chosen["train"])
+    context.progress.event("dataset", iteration=iteration.number, judgments=judgments, kept=kept)
+    context.progress.say(
+        f"iteration {iteration.number}: {judgments} judgments sampled, {kept} kept for training"
+        + (" (the budget ended sampling)" if context.budget.stopped else "")
+    )

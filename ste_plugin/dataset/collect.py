@@ -1,170 +1,132 @@
-"""Sampling an iteration's judgments, and what came of them: files written as they are read back."""
+"""Collecting an iteration's judgments: read back once, and written to files as they are read."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ste_plugin.context import Iteration
-from ste_plugin.dataset import filters
 from ste_plugin.dataset.filters import arrange
 from ste_plugin.dataset.row_writer import TrainingRows
+from ste_plugin.dataset.sample import DatasetStage, SampledTasks, rule_name
 from ste_plugin.dataset.token_counts import count_tokens
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import JudgeError
 from ste_plugin.judging.example import Example
-from ste_plugin.pairs.pool_files import Pool
-from ste_plugin.records import Drop, Judgment, Record, ResponsePair, Split
-from ste_plugin.sampling.balance_samples import balance_samples
-from ste_plugin.sampling.judge_task import NEITHER, JudgeTask, judge_tasks
-from ste_plugin.sampling.pass_rates import estimate_pass_rate, mean_rate, read_always_right
-from ste_plugin.sampling.sampler import JudgmentSampler, no_verdict_error
-from ste_plugin.sampling.stopping_rules import RULE_FOR_ROWS, RULES
-from ste_plugin.storage.drop_log import DropLog
+from ste_plugin.records import Drop, Judgment, Record, Split
+from ste_plugin.sampling.judge_task import NEITHER, JudgeTask
+from ste_plugin.sampling.pass_rates import PassRate, estimate_pass_rate, mean_rate
+from ste_plugin.sampling.sampler import no_verdict_error
+from ste_plugin.sampling.stopping_rules import RULES
 from ste_plugin.storage.jsonl import open_record_writer
-
-TRAINING_SPLITS: tuple[Split, ...] = ("train", "dev")
-"""Test pairs are never judged for training: they are only ever reported."""
-TOPPED_UP = ("until_correct", "until_both")
-"""Rules under which a letter that runs short is sampled on; the others mean what they say."""
 
 
 @dataclass
 class CollectedJudgments:
-    """What came of the samples; the judgments themselves are in files."""
+    """The outcome of an iteration's samples; the judgments themselves are in files."""
 
     kept: dict[Split, list[JudgeTask]] = field(default_factory=lambda: defaultdict(list))
-    """Questions with a correct judgment."""
+    """Tasks with a correct judgment."""
     lengths: dict[Split, list[int | None]] = field(default_factory=dict)
-    """Tokens that each of `kept` takes in training, as `count_tokens` tells them."""
+    """Tokens of each task in `kept` as a training row, as `count_tokens` yields them."""
     counts: Counter[str] = field(default_factory=Counter)
+    """`judgments`, `forced`, `with_verdict`, `correct`, `cut_off`, `topped_up` → how many."""
     pass_rate: dict[str, Any] = field(default_factory=dict)
-    """The mean over all pairs, as `mean_rate` tells it."""
-
-
-def sample_judgments(
-    iteration: Iteration, pool: Pool, sampler: JudgmentSampler, drops: DropLog
-) -> tuple[dict[Split, list[JudgeTask]], int]:
-    """Return the questions of each split, sampled, and how many samples letters were topped up with."""
-    by_split = {s: _questions(iteration, pool, s, drops) for s in TRAINING_SPLITS}
-    config = iteration.context.config
-    name, max_samples, topped_up = rule_name(iteration), config.judging.samples, 0
-    sampler.sample([q for s in TRAINING_SPLITS for q in by_split[s]], RULES[name], max_samples)
-    if name in TOPPED_UP and not config.dataset.both_orders_only:
-        most = max_samples + config.judging.top_up
-        for tasks in by_split.values():
-            topped_up += balance_samples(sampler, tasks, RULES[name], most)
-    return by_split, topped_up
+    """The mean over all pairs, as `mean_rate` returns it."""
 
 
 def collect_judgments(
-    iteration: Iteration, by_split: Mapping[Split, Sequence[JudgeTask]], sampler: JudgmentSampler,
-    drops: DropLog, rows: Mapping[Split, TrainingRows],
-) -> CollectedJudgments:  # fmt: skip
-    """Return what came of the samples; judgments, pass rates and all rows are written on the way.
+    stage: DatasetStage, sampled: SampledTasks, rows: Mapping[Split, TrainingRows]
+) -> CollectedJudgments:
+    """Return the outcome of the samples; judgments, pass rates and all rows are written meanwhile.
 
-    They stand in the order of the rows, so that texts are read back once.
+    They are written in the order of the rows, so that each text is read back once.
+    Raises: JudgeError where no reply has a verdict, or none is correct and the budget is spent.
     """
     collected = CollectedJudgments()
-    context, config = iteration.context, iteration.context.config
-    name, max_samples = rule_name(iteration), config.judging.samples
-    model = model_path(config.judge, context.base)
+    collected.counts["topped_up"] = sampled.topped_up
+    context, folder = stage.iteration.context, stage.iteration.folder
+    model = model_path(context.config.judge, context.base)
     with (
-        open_record_writer(iteration.folder / "judgments.jsonl") as write_judgment,
-        open_record_writer(iteration.folder / "pass_rates.jsonl") as write_rate,
+        open_record_writer(folder / "judgments.jsonl") as write_judgment,
+        open_record_writer(folder / "pass_rates.jsonl") as write_rate,
     ):
-        reading = _Reading(sampler, name, max_samples, collected, drops, write_judgment, write_rate)
-        for split, tasks in by_split.items():
-            ordered = arrange(tasks, config.seed)
-            examples = reading.examples(ordered, collected.kept[split], rows[split])
+        reader = _JudgmentReader(stage, collected, write_judgment, write_rate)
+        for split, tasks in sampled.by_split.items():
+            ordered = arrange(tasks, context.config.seed)
+            examples = reader.examples(ordered, collected.kept[split], rows[split])
             collected.lengths[split] = list(count_tokens(model, examples))
-    everything = [q for tasks in by_split.values() for q in tasks]
-    collected.pass_rate = mean_rate(
-        estimate_pass_rate(task, RULES[name], max_samples) for task in everything
-    )
-    if context.budget.stopped and not collected.kept["train"]:
-        raise no_examples_error(iteration, collected, drops)
-    if not collected.counts["with_verdict"]:
-        replies = collected.counts["judgments"] + collected.counts["cut_off"]
-        raise no_verdict_error(context.judge_format, replies, sampler.example_reply(everything))
+    tasks = [task for tasks in sampled.by_split.values() for task in tasks]
+    collected.pass_rate = mean_rate(map(reader.rate, tasks))
+    _check_verdicts(stage, collected, tasks)
     return collected
 
 
-def rule_name(iteration: Iteration) -> str:
-    """Return the sampling rule: the config's, or the one that the recipe's rows need."""
-    chosen = iteration.context.config.judging.sampling
-    return chosen or RULE_FOR_ROWS.get(iteration.rows, "until_correct")
+def _check_verdicts(
+    stage: DatasetStage, collected: CollectedJudgments, tasks: Sequence[JudgeTask]
+) -> None:
+    context, counts = stage.iteration.context, collected.counts
+    if context.budget.stopped and not collected.kept["train"]:
+        raise no_examples_error(stage, collected)
+    if not counts["with_verdict"]:
+        replies = counts["judgments"] + counts["cut_off"]
+        raise no_verdict_error(context.judge_format, replies, stage.sampler.example_reply(tasks))
 
 
-def _questions(iteration: Iteration, pool: Pool, split: Split, drops: DropLog) -> list[JudgeTask]:
-    """Return what to ask about one split; pairs that are skipped are added to `drops`."""
-    wanted: Callable[[ResponsePair], bool] = iteration.has if split == "train" else lambda _: True
-    found = judge_tasks(pool.pairs[split], wanted)
-    if split != "train" or not iteration.context.config.judging.skip_always_right:
-        return found
-    known = read_always_right(iteration.before / "pass_rates.jsonl")
-    skipped = dict.fromkeys(q.pair_key for q in found if q.pair_key in known)
-    drops.add(Drop("judging", key, "always right in the iteration before") for key in skipped)
-    return [q for q in found if q.pair_key not in known]
+class _JudgmentReader:
+    """Reads the judgments of tasks back, and writes all that is derived from them."""
 
-
-def plugin_drop_reason(iteration: Iteration, judgment: Judgment, pair: ResponsePair) -> str | None:
-    """Return the first reason that a plugin has to drop a judgment, or None."""
-    hook = iteration.context.plugins.hook.ste_drop_judgment
-    if [impl.plugin_name for impl in hook.get_hookimpls()] == ["builtin"]:
-        # asked millions of times, and a third of that would be pluggy's
-        return filters.drop_reason(judgment, pair)
-    found = hook(judgment=judgment, pair=pair)
-    return str(found[0]) if found else None
-
-
-@dataclass
-class _Reading:
-    """Reads the answers to questions back, once for everything that is made of them."""
-
-    sampler: JudgmentSampler
-    rule: str
-    max_samples: int
-    collected: CollectedJudgments
-    drops: DropLog
-    write_judgment: Callable[[Record], object]
-    write_rate: Callable[[Record], object]
+    def __init__(
+        self,
+        stage: DatasetStage,
+        collected: CollectedJudgments,
+        write_judgment: Callable[[Record], object],
+        write_rate: Callable[[Record], object],
+    ) -> None:
+        self._sampler, self._drops, self._counts = stage.sampler, stage.drops, collected.counts
+        self._write_judgment, self._write_rate = write_judgment, write_rate
+        self._rule = rule_name(stage.iteration)
+        self._max_samples = stage.iteration.context.config.judging.samples
 
     def examples(
         self, tasks: Sequence[JudgeTask], kept: list[JudgeTask], rows: TrainingRows
     ) -> Iterator[Example]:
-        """Yield an example of every question with a correct judgment, which `kept` and `rows` get, too."""
+        """Yield an example per task with a correct judgment; `kept` and `rows` get it, too."""
         for task in tasks:
             judgments = {j.sample_index: j for j in self._judgments(task)}
-            self.write_rate(estimate_pass_rate(task, RULES[self.rule], self.max_samples))
-            reason = _reason_to_leave_out(task, self.rule)
-            if reason:
-                self.drops.add([Drop("dataset", task.key, reason)])
-            else:
-                kept.append(task)
-                example = self.sampler.example(task, judgments)
-                rows.add(task, example)
-                yield example
+            self._write_rate(self.rate(task))
+            if reason := _drop_reason(task, self._rule):
+                self._drops.add([Drop("dataset", task.key, reason)])
+                continue
+            kept.append(task)
+            example = self._sampler.example(task, judgments)
+            rows.add(task, example)
+            yield example
+
+    def rate(self, task: JudgeTask) -> PassRate:
+        """Return the pass rate of a task."""
+        return estimate_pass_rate(task, RULES[self._rule], self._max_samples)
 
     def _judgments(self, task: JudgeTask) -> Iterator[Judgment]:
-        counts = self.collected.counts
-        for found in self.sampler.judgments(task):
-            if isinstance(found, Drop):
+        """Yield a task's judgments, each counted and written; replies without one are drops."""
+        counts = self._counts
+        for judgment in self._sampler.judgments(task):
+            if isinstance(judgment, Drop):
                 counts["cut_off"] += 1
-                self.drops.add([found])
+                self._drops.add([judgment])
                 continue
             counts["judgments"] += 1
-            counts["forced"] += found.forced
-            counts["with_verdict"] += found.verdict is not None
-            counts["correct"] += found.correct
-            if task.outcomes[found.sample_index] == NEITHER:
-                reason = str(self.sampler.drop_reason(found, task.pair))
-                self.drops.add([Drop("judging", found.key, reason)])
-            self.write_judgment(found)
-            yield found
+            counts["forced"] += judgment.forced
+            counts["with_verdict"] += judgment.verdict is not None
+            counts["correct"] += judgment.correct
+            if task.outcomes[judgment.sample_index] == NEITHER:
+                reason = str(self._sampler.drop_reason(judgment, task.pair))
+                self._drops.add([Drop("judging", judgment.key, reason)])
+            self._write_judgment(judgment)
+            yield judgment
 
 
-def _reason_to_leave_out(task: JudgeTask, rule: str) -> str | None:
+def _drop_reason(task: JudgeTask, rule: str) -> str | None:
+    """Return why a task yields no example, or None."""
     counts = task.counts()
     if not counts.correct:
         return "no correct judgment"
@@ -172,17 +134,17 @@ def _reason_to_leave_out(task: JudgeTask, rule: str) -> str | None:
     return "the majority was not right" if outvoted else None
 
 
-def no_examples_error(
-    iteration: Iteration, collected: CollectedJudgments, drops: DropLog
-) -> JudgeError:
-    """Return the error for judgments of which none can be trained on, with the commonest reasons."""
-    cure = (
-        "The budget ended sampling before that: raise budget.max_tokens_total or budget.max_minutes."
-        if iteration.context.budget.stopped
-        else "Use a stronger seed model, more samples (judging.samples), or set judging.force_verdict: true."
+def no_examples_error(stage: DatasetStage, collected: CollectedJudgments) -> JudgeError:
+    """Return the error for judgments that leave nothing to train on, with the commonest reasons."""
+    advice = (
+        "The budget ended sampling before that: raise budget.max_tokens_total or "
+        "budget.max_minutes."
+        if stage.iteration.context.budget.stopped
+        else "Use a stronger seed model, more samples (judging.samples), or set "
+        "judging.force_verdict: true."
     )
     counts = collected.counts
     return JudgeError(
-        f"Of {counts['judgments']} judgments {counts['correct']} are right, and none can be trained "
-        f"on:\n{drops.commonest()}\n{cure}"
+        f"Of {counts['judgments']} judgments {counts['correct']} are right, and none can be "
+        f"trained on:\n{stage.drops.commonest()}\n{advice}"
     )

@@ -1,4 +1,4 @@
-"""From judgments to examples: keep the right ones, balance the letters, drop what is too long."""
+"""Filters of training examples: each returns those kept, in order, and a Drop for each other."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -9,7 +9,7 @@ from ste_plugin.text.sanitize import has_control_tokens
 
 
 class TrainingCandidate(Protocol):
-    """What is enough to choose among examples: a pair and the letter of its better answer."""
+    """What the filters need: an example, or a judge task that stands for one."""
 
     @property
     def key(self) -> str:
@@ -27,14 +27,14 @@ class TrainingCandidate(Protocol):
         ...
 
 
-J = TypeVar("J", bound=TrainingCandidate)
+C = TypeVar("C", bound=TrainingCandidate)
 
 
 def drop_reason(judgment: Judgment, pair: ResponsePair) -> str | None:
     """Return why a judgment must not be trained on, or None.
 
-    A judgment that quotes one whole answer has copied instead of judging; one that holds a control token
-    would train a model to break out of its turn.
+    A judgment that quotes one whole answer has copied instead of judging; one that holds a control
+    token would train a model to break out of its turn.
     """
     if has_control_tokens(judgment.text):
         return "holds a control token"
@@ -44,19 +44,19 @@ def drop_reason(judgment: Judgment, pair: ResponsePair) -> str | None:
     return None
 
 
-def drop_single_orders(examples: Sequence[J]) -> tuple[list[J], list[Drop]]:
-    """Return the examples of pairs that were judged rightly in both orders."""
+def drop_single_orders(examples: Sequence[C]) -> tuple[list[C], list[Drop]]:
+    """Keep the examples of pairs that were judged correctly in both orders."""
     paired = _in_both_orders(examples)
     return _partition(examples, lambda e: e.pair_key in paired, "right in one order only")
 
 
-def balance_letters(examples: Sequence[J]) -> tuple[list[J], list[Drop]]:
-    """Return as many examples whose better response is A as B.
+def balance_letters(examples: Sequence[C]) -> tuple[list[C], list[Drop]]:
+    """Keep as many examples whose better response is A as B.
 
-    Pairs kept in both orders stay whole; of the others the longer side gives up its surplus, by key.
+    Pairs kept in both orders stay whole; of the others the larger side loses its surplus, by key.
     """
     paired = _in_both_orders(examples)
-    single: dict[Verdict, list[J]] = {"A": [], "B": []}
+    single: dict[Verdict, list[C]] = {"A": [], "B": []}
     for example in examples:
         if example.pair_key not in paired:
             single[example.gold].append(example)
@@ -71,55 +71,56 @@ def balance_letters(examples: Sequence[J]) -> tuple[list[J], list[Drop]]:
     return _partition(examples, lambda e: e.key not in surplus, "surplus of one letter")
 
 
-def arrange(examples: Sequence[J], seed: int) -> list[J]:
+def arrange(examples: Sequence[C], seed: int) -> list[C]:
     """Return the examples in an order drawn by `seed`, both orders of a pair side by side."""
 
-    @lru_cache(maxsize=1)  # they mostly stand side by side before
-    def place(pair_key: str) -> int:
+    @lru_cache(maxsize=1)  # they are mostly side by side already
+    def position(pair_key: str) -> int:
         return 2 * int(content_key("arrange", seed, pair_key), 16)
 
-    return sorted(examples, key=lambda e: place(e.pair_key) + (e.gold == "B"))
+    return sorted(examples, key=lambda e: position(e.pair_key) + (e.gold == "B"))
 
 
 def drop_too_long(
-    examples: Sequence[J], lengths: Sequence[int | None], longest: int
-) -> tuple[list[J], list[Drop]]:
-    """Return the examples of at most `longest` tokens.
+    examples: Sequence[C], lengths: Sequence[int | None], max_tokens: int
+) -> tuple[list[C], list[Drop]]:
+    """Keep the examples of at most `max_tokens` tokens.
 
-    `lengths` are those of `examples`, in their order; None: not to be counted, as it holds a special
-    token of the judge's tokenizer.
+    `lengths` are those of `examples`, in their order; None for one that holds a special token of
+    the judge's tokenizer, which is dropped, too.
     """
     kept, drops = [], []
     for example, length in zip(examples, lengths, strict=True):
-        if length is not None and length <= longest:
+        if length is not None and length <= max_tokens:
             kept.append(example)
         else:
             reason = (
                 "holds a special token of the judge's tokenizer"
                 if length is None
-                else f"longer than sequence_len {longest}"
+                else f"longer than sequence_len {max_tokens}"
             )
             drops.append(Drop("dataset", example.key, reason))
     return kept, drops
 
 
 def drop_easy_pairs(
-    examples: Sequence[J], rates: Mapping[str, float]
-) -> tuple[list[J], list[Drop]]:
-    """Return the examples of a sample of pairs that favours the hard ones; `rates` are by pair key.
+    examples: Sequence[C], rates: Mapping[str, float]
+) -> tuple[list[C], list[Drop]]:
+    """Keep the examples of a sample of pairs that favours the hard ones.
 
-    A pair that is right at most half of the time stays; above, it stays with a chance that falls to
-    nothing for one that is always right. Decided by the pair's key, so a later run decides alike.
+    `rates` are pass rates by pair key. Pairs with a rate of at most one half are kept; above it,
+    the probability to be kept falls linearly to 0 at a rate of 1. The draw is by the pair's key, so
+    that every run draws alike.
     """
 
-    def stays(example: J) -> bool:
-        place = int(content_key("weigh", example.pair_key), 16) / 16**16
-        return place < 2 * (1 - rates[example.pair_key])
+    def is_kept(example: C) -> bool:
+        draw = int(content_key("weigh", example.pair_key), 16) / 16**16
+        return draw < 2 * (1 - rates[example.pair_key])
 
-    return _partition(examples, stays, "weighed out: mostly right already")
+    return _partition(examples, is_kept, "weighed out: mostly right already")
 
 
-def _in_both_orders(examples: Sequence[J]) -> set[str]:
+def _in_both_orders(examples: Sequence[C]) -> set[str]:
     seen: set[str] = set()
     both: set[str] = set()
     for example in examples:
@@ -128,9 +129,9 @@ def _in_both_orders(examples: Sequence[J]) -> set[str]:
 
 
 def _partition(
-    examples: Sequence[J], wanted: Callable[[J], bool], reason: str
-) -> tuple[list[J], list[Drop]]:
-    kept: list[J] = []
+    examples: Sequence[C], wanted: Callable[[C], bool], reason: str
+) -> tuple[list[C], list[Drop]]:
+    kept: list[C] = []
     drops: list[Drop] = []
     for example in examples:
         if wanted(example):

@@ -1,7 +1,7 @@
-"""Training rows: what each of axolotl's trainers reads, made of one judged prompt.
+"""Training rows: what each of axolotl's trainers reads, made from one judged prompt.
 
-Every row also says which instruction and pair it came of and which letter is right, so that a
-training can check what it is given and a reward function can tell right from wrong.
+Every row also names its instruction and pair, and the letter that is right, so that a training can
+check its data and a reward function can score replies.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,21 +15,21 @@ from ste_plugin.records import ORDERS, ResponsePair, Verdict
 TrainingRow = dict[str, Any]
 
 DatasetFormat = Callable[[Example], list[TrainingRow]]
-"""One judged prompt → its training rows: one, several, or none."""
+"""One judged prompt → its training rows: none, one or several."""
 
 
 def chat_turns(messages: Iterable[Message]) -> list[dict[str, str]]:
-    """Return chat turns as rows hold them."""
+    """Return messages as the chat turns of a row."""
     return [{"role": m.role, "content": m.content} for m in messages]
 
 
 def assistant_turn(text: str) -> dict[str, str]:
-    """Return an assistant turn; templates that trim would lose a target with loose whitespace."""
+    """Return an assistant turn, stripped: templates that trim would not match other targets."""
     return {"role": "assistant", "content": text.strip()}
 
 
 def provenance(pair: ResponsePair, gold: Verdict) -> TrainingRow:
-    """Return what every row says of where it came from."""
+    """Return the columns that say which pair a row is from, and which letter is right."""
     return {"instruction": pair.instruction_key, "pair": pair.key, "better_is": gold}
 
 
@@ -40,7 +40,7 @@ def sft_rows(example: Example) -> list[TrainingRow]:
 
 
 def dpo_rows(example: Example) -> list[TrainingRow]:
-    """Return one row for preference training, correct against wrong, or none without a wrong one."""
+    """Return one row for preference training, or none where no judgment was wrong."""
     if example.wrong is None:
         return []
     return [
@@ -54,7 +54,7 @@ def dpo_rows(example: Example) -> list[TrainingRow]:
 
 
 def kto_rows(example: Example) -> list[TrainingRow]:
-    """Return a row for every judgment with its label: true for the correct one, false for a wrong one."""
+    """Return a row per judgment: labelled true for the correct one, false for the wrong one."""
     judgments = [(example.correct, True), (example.wrong, False)]
     return [
         {
@@ -69,7 +69,7 @@ def kto_rows(example: Example) -> list[TrainingRow]:
 
 
 def grpo_rows(example: Example) -> list[TrainingRow]:
-    """Return the prompt alone, with what a reward function needs to score replies to it."""
+    """Return one row with the prompt alone, and what a reward function needs to score replies."""
     row = provenance(example.pair, example.gold)
     return [
         {**row, "prompt": chat_turns(example.prompt), "judge_format": example.judge_format.name}
@@ -77,7 +77,7 @@ def grpo_rows(example: Example) -> list[TrainingRow]:
 
 
 def held_out_rows(pair: ResponsePair, judge_format: JudgeFormat) -> list[TrainingRow]:
-    """Return a pair's prompts in both orders, and the words that a forced verdict would follow."""
+    """Return a pair's prompts in both orders, with the prefix of a forced verdict."""
     return [
         {
             **provenance(pair, gold),
@@ -92,5 +92,8 @@ def held_out_rows(pair: ResponsePair, judge_format: JudgeFormat) -> list[Trainin
 
 
 FORMATS: dict[str, DatasetFormat] = {
-    "sft": sft_rows, "dpo": dpo_rows, "kto": kto_rows, "grpo": grpo_rows,
-}  # fmt: skip
+    "sft": sft_rows,
+    "dpo": dpo_rows,
+    "kto": kto_rows,
+    "grpo": grpo_rows,
+}

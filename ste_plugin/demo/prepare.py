@@ -1,6 +1,7 @@
 """Laying out the demo's folder: model, instructions, config."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from ste_plugin.demo.fetch import fetch_model
@@ -9,10 +10,11 @@ from ste_plugin.storage.durable import make_folder
 HERE = Path(__file__).parent
 
 
-def prepare_demo(folder: Path) -> Path:
-    """Return the demo's config in `folder`, with model and instructions beside it."""
+def prepare_demo(folder: Path, say: Callable[[str], None]) -> Path:
+    """Return the demo's config in `folder`, with model and instructions beside it; `say` tells a
+    person."""
     make_folder(folder)
-    fetch_model(folder / "model")
+    fetch_model(folder / "model", say)
     for name in ("instructions.jsonl", "demo.yaml"):
         if not (folder / name).exists():
             shutil.copyfile(HERE / name, folder / name)

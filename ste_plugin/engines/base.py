@@ -31,7 +31,7 @@ class Sampling:
 
     @cached_property
     def canonical(self) -> bytes:
-        """Return it as keys see it: millions of requests share one."""
+        """Return it as it is part of keys: millions of requests share one."""
         return canonical((self.temperature, self.top_p, self.max_new_tokens))
 
 
@@ -70,16 +70,16 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def seed(self) -> int:
-        """Return the sample's own 60 bits of randomness: they depend on its key and nothing else."""
+        """Return the sample's own 60 bits of randomness, which depend on nothing but its key."""
         return int(content_key("seed", self.key)[:15], 16)
 
     def with_prompt_key(self, prompt_key: str) -> Self:
-        """Return the request itself with a key that is known: hashing a long prompt is expensive."""
+        """Return the request itself with a key that is known: hashing long prompts is expensive."""
         self.__dict__["prompt_key"] = prompt_key
         return self
 
     def with_sample_index(self, index: int) -> Self:
-        """Return the request for another sample of the same prompt, whose key is not hashed again."""
+        """Return the request for another sample of the same prompt, without hashing that again."""
         if index == self.sample_index:
             return self
         return replace(self, sample_index=index).with_prompt_key(self.prompt_key)
@@ -113,9 +113,9 @@ class Engine(Protocol):
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield one completion per request as they arrive, in any order.
 
-        Requests are taken only when they can be worked on: the caller ends a stage early by giving no
-        more, and millions need not be held at once. Samples of one prompt come one after another and
-        should share its prefill. Closing the iterator cancels what is in flight.
+        Requests are taken only when they can be worked on: the caller ends a stage early by giving
+        no more, and millions need not be held at once. Samples of one prompt come one after another
+        and should share its prefill. Closing the iterator cancels what is in flight.
         Raises: EngineError when the model or server cannot answer.
         """
         ...

@@ -1,4 +1,4 @@
-"""Turning chat turns into the text a model reads, with its own template."""
+"""Turning chat turns into the text that a model reads, with its own chat template."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,21 +9,23 @@ from ste_plugin.text.sanitize import sanitize_for_tokenizer
 
 
 def render_chat(tokenizer: Any, messages: Sequence[Message], *, prefix: str = "") -> str:
-    """Return the prompt up to where the assistant goes on, after `prefix`.
+    """Return the prompt up to where the assistant continues, after `prefix`.
 
-    A template that refuses or drops a system turn gets it at the head of the first user turn. Special
-    tokens of this tokenizer in what the turns say are broken up: only the template's own are left.
+    A template that refuses or drops a system turn gets it at the head of the first user turn.
+    Special tokens of this tokenizer in the turns' content are broken up: only the template's own
+    are left.
     Raises: EngineError where the tokenizer has no chat template.
     """
     if not getattr(tokenizer, "chat_template", None):
         raise EngineError(
-            f"{tokenizer.name_or_path}: its tokenizer has no chat template, so chat turns cannot be "
-            "shown to it. Use an instruction-tuned model, or put chat_template.jinja in its folder."
+            f"{tokenizer.name_or_path}: its tokenizer has no chat template, so chat turns cannot "
+            "be shown to it. Use an instruction-tuned model, or put chat_template.jinja in its "
+            "folder."
         )
     messages = [Message(m.role, sanitize_for_tokenizer(tokenizer, m.content)) for m in messages]
-    text = _templated(tokenizer, messages)
+    text = _apply_template(tokenizer, messages)
     if text is None or any(m.content.strip() not in text for m in messages if m.role == "system"):
-        text = _templated(tokenizer, merge_system(messages))
+        text = _apply_template(tokenizer, merge_system(messages))
     if text is None:
         raise EngineError(
             f"{tokenizer.name_or_path}: its chat template refuses the turns "
@@ -33,7 +35,7 @@ def render_chat(tokenizer: Any, messages: Sequence[Message], *, prefix: str = ""
 
 
 def added_token(text: Sequence[int], longer: Sequence[int]) -> int | None:
-    """Return the one token that `longer` has behind those of `text`, or None where it merges with them.
+    """Return the one token that `longer` has after those of `text`, or None where they merge.
 
     >>> added_token([5, 6], [5, 6, 7])
     7
@@ -44,13 +46,15 @@ def added_token(text: Sequence[int], longer: Sequence[int]) -> int | None:
 
 
 def choice_token(
-    tokens: Callable[[str], Sequence[int]], text: str, ids: Sequence[int], choice: str, model: str
+    tokenize: Callable[[str], Sequence[int]], text: str, ids: Sequence[int], choice: str, model: str
 ) -> int:
-    """Return the one token that is `choice` behind `text`, whose tokens are `ids`; `tokens` is the model's tokenizer.
+    """Return the one token that is `choice` after `text`, whose tokens are `ids`.
+
+    `tokenize`: the model's tokenizer.
 
     Raises: EngineError where the two merge, so that the model cannot be made to choose there.
     """
-    token = added_token(ids, tokens(text + choice))
+    token = added_token(ids, tokenize(text + choice))
     if token is None:
         raise EngineError(
             f"{model}: its tokenizer does not write {choice!r} after {text[-12:]!r} as one "
@@ -60,7 +64,7 @@ def choice_token(
     return token
 
 
-def _templated(tokenizer: Any, messages: Sequence[Message]) -> str | None:
+def _apply_template(tokenizer: Any, messages: Sequence[Message]) -> str | None:
     from jinja2 import TemplateError
 
     turns = [{"role": m.role, "content": m.content} for m in messages]

@@ -17,7 +17,7 @@ def model_path(model: ModelConfig, base: Path) -> str:
 
 
 def model_identity(model: ModelConfig, base: Path) -> str:
-    """Return a name that changes with the weights: a fingerprint for folders, else name@revision."""
+    """Return a name that changes with the weights: a folder's fingerprint, else name@revision."""
     folder = Path(model_path(model, base))
     if folder.is_dir():
         return f"folder:{fingerprint(folder)}"
@@ -27,8 +27,8 @@ def model_identity(model: ModelConfig, base: Path) -> str:
 def fingerprint(folder: Path) -> str:
     """Return 16 hex digits of a model folder's configuration and of probes spread over its weights.
 
-    64 probes of 4 KiB per file tell two trainings apart without reading 140 GB. The fingerprint of a
-    LoRA adapter's folder depends on the weights of its base, and not on where the base's folder lies.
+    64 probes of 4 KiB per file tell two trainings apart without reading 140 GB. The fingerprint of
+    a LoRA adapter's folder depends on the weights of its base, not on where the base's folder lies.
     """
     digest = hashlib.sha256()
     base = adapter_base(folder)
@@ -56,7 +56,7 @@ def _read_probes(path: Path) -> bytes:
 
 
 def _read_adapter_config(path: Path, base: str) -> bytes:
-    """Return the adapter's settings with the fingerprint of its base in place of the base's path."""
+    """Return the adapter's settings with its base's fingerprint in place of the base's path."""
     settings = json.loads(path.read_bytes())
     if Path(base).is_dir():
         settings["base_model_name_or_path"] = f"folder:{fingerprint(Path(base))}"

@@ -1,4 +1,4 @@
-"""A model's folder, checked without loading it: is it whole, is it safe, what does its adapter adapt."""
+"""A model's folder, checked without loading it: is it whole and safe, what its adapter adapts."""
 
 import json
 import shutil
@@ -10,8 +10,8 @@ from ste_plugin.errors import EngineError, HostError
 
 ADAPTER_CONFIG = "adapter_config.json"
 EXPECTED_MODEL = (
-    "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a hub id "
-    "that can be reached from here."
+    "Expected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a hub "
+    "id that can be reached from here."
 )
 _EXPECTED_BASE = "Set it to the folder or hub id of the model that the adapter was trained on."
 _UNMERGED = ("lora_", "base_layer")
@@ -41,7 +41,7 @@ def require_loadable(path: str) -> None:
 
 
 def explain_unloadable(path: str) -> str:
-    """Return why this is no model, a path that leads nowhere or a folder that lacks something, or ''."""
+    """Return why this is no model: a path to nothing, a folder that lacks something; else ''."""
     folder = Path(path)
     if not folder.is_dir():
         is_hub_id = path.count("/") <= 1 and not path.startswith((".", "/", "~"))
@@ -178,7 +178,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """Return the tensors of a safetensors file by name and the size in bytes that the file must have."""
+    """Return a safetensors file's tensors by name, and the bytes that the file must have."""
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))

@@ -1,4 +1,4 @@
-"""The models that a run has open: one after another where they share a machine's memory."""
+"""The engines that a run has open: one after another where they share a device's memory."""
 
 from collections.abc import Callable
 
@@ -9,8 +9,8 @@ from ste_plugin.engines.base import Engine
 def share_hardware(one: ModelConfig, other: ModelConfig) -> bool:
     """Return whether two models need the same memory, so that one must wait for the other.
 
-    Models behind `http` are on a machine that is not ours to fill. Two of ours share unless both say
-    where they are (`options.device`, or `options.gpus` as a list of numbers) and it is not the same.
+    Models behind `http` use none of ours. Two others share it unless both name their devices
+    (`options.device`, or `options.gpus` as a list of numbers) and these are not the same.
     """
     if "http" in (one.engine, other.engine):
         return False

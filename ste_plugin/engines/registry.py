@@ -1,4 +1,4 @@
-"""`engine: auto`: the fastest engine that is here, and one line that says which and why."""
+"""`engine: auto`: the fastest engine that is installed, and one line that says which and why."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _DISABLED = ("", "-1")
 
 
 def create(model: ModelConfig, place: Place) -> Engine:
-    """Return the engine that `resolve_engine` picks; `place.say` hears of it once.
+    """Return the engine that `resolve_engine` picks, having reported it once by `place.say`.
 
     Raises: ConfigError for an option that the picked engine does not have.
     """
@@ -34,13 +34,13 @@ def resolve_engine(model: ModelConfig, place: Place) -> ModelConfig:
     """
     if model.engine != "auto":
         return model
-    engine, why = picked(place)
+    engine, why = pick_engine(place)
     _check_options(model, engine, why)
-    _say_once(place.say, f"engine: auto is {engine}, as {why}.")
+    _report_once(place.say, f"engine: auto is {engine}, as {why}.")
     return model.model_copy(update={"engine": engine})
 
 
-def picked(place: Place) -> tuple[str, str]:
+def pick_engine(place: Place) -> tuple[str, str]:
     """Return the engine's name, and the reason as the end of a sentence."""
     if place.serve.command:
         return "serve", "hosts.serve.command says how to start a server"
@@ -54,7 +54,7 @@ def picked(place: Place) -> tuple[str, str]:
 
 
 def _sees_gpu() -> bool:
-    """Return whether vLLM would find a GPU; none is initialised, so that processes can still fork."""
+    """Return whether vLLM would find a GPU, without initialising one: processes can still fork."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "all") in _DISABLED:
         return False
     import torch
@@ -63,7 +63,7 @@ def _sees_gpu() -> bool:
 
 
 def _check_options(model: ModelConfig, engine: str, why: str) -> None:
-    known = _options()
+    known = _options_by_engine()
     for name in (n for n in model.options if n not in known[engine].model_fields):
         others = [e for e, options in known.items() if name in options.model_fields]
         if others:
@@ -74,7 +74,7 @@ def _check_options(model: ModelConfig, engine: str, why: str) -> None:
             )
 
 
-def _options() -> dict[str, type[Strict]]:
+def _options_by_engine() -> dict[str, type[Strict]]:
     from ste_plugin.engines.http.options import HttpOptions
     from ste_plugin.engines.local.options import LocalOptions
     from ste_plugin.engines.vllm.options import VllmOptions
@@ -84,5 +84,5 @@ def _options() -> dict[str, type[Strict]]:
 
 
 @cache
-def _say_once(say: Callable[[str], None], line: str) -> None:
+def _report_once(say: Callable[[str], None], line: str) -> None:
     say(line)

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_NUCLEUS_GUESS = 256
+_FIRST_NUCLEUS_SIZE = 256
 
 
 def draw(logits: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> Tensor:
-    """Return one token id a row.
+    """Return one token id per row.
 
     logits: (rows, vocabulary); uniforms: (rows,) in [0, 1), which alone decide the draw.
     Temperature 0 is greedy. top_p keeps the smallest set of tokens that holds that probability.
@@ -27,12 +27,12 @@ def draw(logits: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> 
 def _nucleus(logits: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
     """Return the nucleus' probabilities (0 outside) and ids, most probable first."""
     total = logits.logsumexp(-1, keepdim=True)
-    size = min(_NUCLEUS_GUESS, logits.shape[-1])
+    size = min(_FIRST_NUCLEUS_SIZE, logits.shape[-1])
     while True:
         values, ids = logits.topk(size, -1)
         probabilities = (values - total).exp()
         cumulative = probabilities.cumsum(-1)
-        # A guess that does not hold top_p in every row is widened: the result stays exact.
+        # Where it does not hold top_p in every row, it is widened: the result stays exact.
         if size == logits.shape[-1] or bool((cumulative[:, -1] >= top_p).all()):
             inside = cumulative - probabilities < top_p
             return probabilities * inside, ids
@@ -54,7 +54,7 @@ def uniforms(seeds: Sequence[int], count: int) -> Tensor:
 
     Philox, a counter-based generator, is keyed by all bits of a seed; torch's own takes 32 of them.
     """
-    drawn = [
+    rows = [
         np.random.Generator(np.random.Philox(key=seed)).random(count, np.float32) for seed in seeds
     ]
-    return torch.from_numpy(np.stack(drawn))
+    return torch.from_numpy(np.stack(rows))

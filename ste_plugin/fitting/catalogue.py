@@ -81,7 +81,8 @@ def recipe_problems(
 
     `as_given` checks configs with the manifest and the rows that they name themselves.
 
-    Raises: HostError where axolotl is missing or cannot start, ConfigError for a file that is no YAML.
+    Raises: HostError where axolotl is missing or cannot start, ConfigError for a file that is no
+    YAML.
     """
     for path in paths:
         read_recipe(path)
@@ -92,8 +93,10 @@ def recipe_problems(
         run_host(
             [python, "-m", "ste_plugin.axolotl.check_recipes", *how, *map(str, paths)],
             env={"AXOLOTL_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "PYTHONSAFEPATH": "1"},
-            log=log, timeout_minutes=10, what="checking recipes with axolotl",
-        )  # fmt: skip
+            log=log,
+            timeout_minutes=10,
+            what="checking recipes with axolotl",
+        )
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     answer = next(line for line in reversed(lines) if line.startswith("STE "))
     return {Path(path): problems for path, problems in json.loads(answer[4:]).items()}

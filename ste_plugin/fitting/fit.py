@@ -6,7 +6,7 @@ not there.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from ste_plugin.axolotl.run_config import read_recipe
 from ste_plugin.errors import ConfigError
 from ste_plugin.fitting.memory import NF4, Cluster, Sharding, Terms, Training, needed
 from ste_plugin.fitting.model_shape import ModelShape
+from ste_plugin.fitting.ranking import Rank, rank_recipe
 
 _RESEMBLES = {"fp8": 2, "8bit": 2.03, "4bit": 1.06, "lion": 4, "sgd": 0, "adafactor": 0}
-"""Part of an optimizer's name → its bytes of state per parameter; quantised ones with their scales."""
+"""Part of an optimizer's name → its bytes of state per parameter; quantised ones with their
+scales."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Fit:
     cluster: Cluster
     instead: tuple[str, ...]
     """What would fit, where it does not."""
+    rank: Rank
+    """Its place among those that fit."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON; terms in GB per GPU."""
@@ -40,13 +44,13 @@ class Fit:
 
     def __str__(self) -> str:
         size = f"{self.terms.total:.1f} of {self.cluster.gb:g} GB per GPU"
-        parts = " + ".join(f"{name} {value:.1f}" for name, value in self.terms.named().items())
-        if self.fits:
-            return f"fits: {size} = {parts}"
         named = self.terms.named()
+        if self.fits:
+            parts = " + ".join(f"{name} {value:.1f}" for name, value in named.items())
+            return f"fits: {size} = {parts}"
         most = max(named, key=lambda name: named[name])
         cure = "; ".join(self.instead) or "nothing tried here would"
-        return f"DOES NOT FIT: {size} = {parts}\nmost is {most}; would fit: {cure}"
+        return f"DOES NOT FIT: {size}, most is {most} {named[most]:.1f}; would fit: {cure}"
 
 
 def read_cluster(text: str) -> Cluster:
@@ -69,11 +73,18 @@ def fit_recipe(path: Path, shape: ModelShape, cluster: Cluster) -> Fit:
 
     Raises: ConfigError where the recipe or its DeepSpeed settings cannot be read.
     """
-    training = read_training(read_recipe(path), path)
+    recipe = read_recipe(path)
+    training = read_training(recipe, path)
     terms = needed(shape, training, cluster)
     fits = terms.total <= cluster.gb
     instead = () if fits else tuple(_what_would(shape, training, cluster))
-    return Fit(path.stem, fits, terms, cluster, instead)
+    rank = rank_recipe(recipe, training, shape.parameters)
+    return Fit(path.stem, fits, terms, cluster, instead, rank)
+
+
+def best_first(found: Iterable[Fit]) -> list[Fit]:
+    """Return what fits, best first by `ranking`, then what does not, in the same order."""
+    return sorted(found, key=lambda fit: (not fit.fits, fit.rank, fit.terms.total, fit.recipe))
 
 
 def read_training(recipe: Mapping[str, Any], path: Path) -> Training:
@@ -122,7 +133,8 @@ def _state_bytes(recipe: Mapping[str, Any], adam: float) -> float:
 
 
 def _has_reference(recipe: Mapping[str, Any]) -> bool:
-    """Return whether axolotl loads the model twice: for a reference, without an adapter to turn off."""
+    """Return whether axolotl loads the model twice: for a reference, without an adapter to turn
+    off."""
     rl = recipe.get("rl")
     if rl not in ("dpo", "ipo", "kto", "grpo") or recipe.get("precompute_ref_log_probs"):
         return False

@@ -12,7 +12,8 @@ from ste_plugin.fitting.model_shape import ModelShape
 Sharding = Literal["none", "zero1", "zero2", "zero3", "fsdp"]
 
 NF4 = 0.5 + 0.016
-"""Bytes of a weight in 4 bits with double quantisation. Source: QLoRA, arXiv 2305.14314, section 3."""
+"""Bytes of a weight in 4 bits with double quantisation. Source: QLoRA, arXiv 2305.14314, section
+3."""
 SFT_LOGIT, PREFERENCE_LOGIT = 12, 16
 """Bytes per logit at the loss: half-precision logits and gradient, float32 copy and gradient.
 

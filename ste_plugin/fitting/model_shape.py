@@ -59,7 +59,8 @@ class ModelShape:
         return self.layers * self.layer_parameters + self.embedding_parameters + self.hidden
 
     def adapter_parameters(self, rank: int, targets: Collection[str] | None = None) -> int:
-        """Return LoRA's parameters: rank x (inputs + outputs) of each adapted map, in every layer."""
+        """Return LoRA's parameters: rank x (inputs + outputs) of each adapted map, in every
+        layer."""
         chosen = [s for name, s in self.linears.items() if targets is None or name in targets]
         return self.layers * rank * sum(n + m for n, m in chosen)
 
@@ -135,7 +136,8 @@ def shape_of_config(config: Mapping[str, Any], model: str) -> ModelShape:
     odd = [v for v in sizes.values() if type(v) is not int or v < 1]
     if odd:
         raise ConfigError(
-            f"{model}: config.json has the size {odd[0]!r}; expected whole numbers from 1. {_INSTEAD}"
+            f"{model}: config.json has the size {odd[0]!r}; expected whole numbers from 1. "
+            f"{_INSTEAD}"
         )
     return ModelShape(
         **sizes,

@@ -1,10 +1,10 @@
 """Subprocesses that never outlive this process: run as a script, this module is their guard.
 
 The guard starts the command and all its children as one process group. A line on the guard's
-standard input makes it terminate the group, and kill it after a grace period. If standard input just
-ends, the parent was killed and may be restarted at once: the group is killed without a grace period.
-When the command ends by itself, processes that it left behind are killed, too. If the guard alone is
-killed, Linux kills the command. Only the standard library is needed.
+standard input makes it terminate the group, and kill it after a grace period. If standard input
+just ends, the parent was killed and may be restarted at once: the group is killed without a grace
+period. When the command ends by itself, processes that it left behind are killed, too. If the guard
+alone is killed, Linux kills the command. Only the standard library is needed.
 """
 
 import ctypes

@@ -1,4 +1,5 @@
-"""How a pair is shown to a judge and how its reply is read: training and evaluation use only this."""
+"""How a pair is shown to a judge and how its reply is read: training and evaluation use only
+this."""
 
 from ste_plugin.judging.format import JudgeFormat, neutralise
 from ste_plugin.judging.verdict import parse_verdict

@@ -30,7 +30,8 @@ PLAN = JudgeFormat(
         f"wrote it better.\n{_FAIR}\n"
         "Before you look at quality, write an evaluation plan under the heading `Plan`: the steps "
         "that you, knowing only the instruction, would take to check any answer to it. Then, under "
-        "the heading `Execution`, carry the plan out step by step on both answers, quoting them and "
+        "the heading `Execution`, carry the plan out step by step on both answers, quoting them "
+        "and "
         f"showing the work of every check.\n{_VERDICT}"
     ),
     closing="Final verdict: [[",

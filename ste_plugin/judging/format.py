@@ -42,7 +42,8 @@ class JudgeFormat:
     rubric: str
     """What to do and how to answer, in plain words; it precedes the instruction and the answers."""
     closing: str
-    """The last words before the letter of the verdict; a forced verdict puts them in the judge's mouth."""
+    """The last words before the letter of the verdict; a forced verdict puts them in the judge's
+    mouth."""
     reasons: bool
     """Whether the judge writes anything before its verdict."""
     max_new_tokens: int
@@ -55,10 +56,12 @@ class JudgeFormat:
         return f"{self.name}-{content_key(*words)[:8]}"
 
     def render(self, instruction: str, answer_a: str, answer_b: str) -> tuple[Message, ...]:
-        """Return the prompt as one user turn, so that templates without a system role lose nothing."""
+        """Return the prompt as one user turn, so that templates without a system role lose
+        nothing."""
         body = (
             f"{self.rubric}\n\n[Instruction]\n{neutralise(instruction.strip())}\n\n"
-            f"[Answer A]\n{neutralise(answer_a.strip())}\n\n[Answer B]\n{neutralise(answer_b.strip())}"
+            f"[Answer A]\n{neutralise(answer_a.strip())}\n\n[Answer B]\n"
+            f"{neutralise(answer_b.strip())}"
         )
         return (Message("user", body),)
 

@@ -52,7 +52,8 @@ def official_verdict(text: str) -> Verdict | None:
 
 
 def without_verdicts(text: str) -> str:
-    """Return the reasoning of a reply with its verdict marks, and any unfinished thinking, removed."""
+    """Return the reasoning of a reply with its verdict marks, and any unfinished thinking,
+    removed."""
     said = spoken(text) or ""
     while _MARK.search(said):  # [[[[A]]A]] leaves another one
         said = _MARK.sub("", said)

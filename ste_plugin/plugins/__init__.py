@@ -1,1 +1,1 @@
-"""Plugins: the manager, files that hold one, and what the package itself contributes."""
+"""Plugins: the manager, plugins that are single files, and the package's own contributions."""

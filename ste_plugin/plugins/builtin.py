@@ -1,4 +1,4 @@
-"""What the package itself contributes, through the same hooks as any plugin."""
+"""The package's own contributions, through the same hooks as any plugin's."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

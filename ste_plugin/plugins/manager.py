@@ -1,4 +1,4 @@
-"""Building the plugin manager, and asking it for what plugins contribute."""
+"""Building the plugin manager, and looking up what plugins contribute."""
 
 import importlib
 from collections.abc import Callable, Iterable
@@ -8,10 +8,10 @@ from typing import Any
 import pluggy
 
 from ste_plugin.errors import ConfigError, PluginError, did_you_mean
-from ste_plugin.plugins.loader import MEND, register_file
+from ste_plugin.plugins.loader import FIX_PLUGIN, register_file
 
 SPECIFICATIONS, BUILT_IN = "ste_plugin.hookspecs", "ste_plugin.plugins.builtin"
-"""By name, not imported: they know every step of the method, and every step asks for plugins here."""
+"""By name, not imported: they import every step of the method, and every step imports this."""
 
 NAMED_HOOKS = (
     "ste_sources",
@@ -21,32 +21,32 @@ NAMED_HOOKS = (
     "ste_judge_formats",
     "ste_dataset_formats",
 )
-"""Hooks that return a dictionary by name."""
+"""Hooks that return a dictionary of contributions by name."""
 
 
 def plugin_manager(files: Iterable[Path] = ()) -> pluggy.PluginManager:
     """Return a manager with the built-ins, every installed plugin, and these `hooks.py` files.
 
-    Raises: PluginError where one cannot be imported, misspells a hook, or takes another's name.
+    Raises: PluginError where one cannot be imported, misspells a hook, or reuses another's name.
     """
     manager = pluggy.PluginManager("ste")
     manager.add_hookspecs(importlib.import_module(SPECIFICATIONS))
     manager.register(importlib.import_module(BUILT_IN), "builtin")
     try:
         manager.load_setuptools_entrypoints("ste")
-    except Exception as error:  # whatever the import of a stranger's module raises
+    except Exception as error:  # whatever a plugin raises when imported
         raise PluginError(
             f"An installed plugin (entry-point group 'ste') cannot be imported: {error!r}.\n"
-            "Mend or uninstall it; `pip list` shows what is installed."
+            "Fix or uninstall it; `pip list` shows what is installed."
         ) from error
     for file in files:
         register_file(manager, file)
-    check(manager)
+    check_hooks(manager)
     return manager
 
 
 def registered_files(manager: pluggy.PluginManager) -> tuple[Path, ...]:
-    """Return the files among the plugins: another process has to be told of these, not of installed ones."""
+    """Return the plugins that are files, which must be passed to other processes by name."""
     plugins = manager.list_name_plugin()
     return tuple(Path(name) for name, plugin in plugins if getattr(plugin, "__file__", "") == name)
 
@@ -54,111 +54,119 @@ def registered_files(manager: pluggy.PluginManager) -> tuple[Path, ...]:
 def require_named_plugins(
     listed: Iterable[Path], named: Iterable[Path], where: str, how: str
 ) -> None:
-    """Return if every plugin file that a config lists was also named by who runs it.
+    """Check that every plugin file that a config lists was also named by the user.
 
-    Raises: PluginError naming the files and `how` to name them: a config is data, and may be a stranger's.
+    A config is data, and may be untrusted. `how` is the option that names a file, such as
+    `--plugin {}`.
+    Raises: PluginError naming the files and the options to add.
     """
     known = {path.resolve() for path in named}
     if unnamed := [path for path in listed if path.resolve() not in known]:
-        told = " ".join(how.format(path) for path in unnamed)
+        options = " ".join(how.format(path) for path in unnamed)
         raise PluginError(
-            f"{where} lists plugins, which are Python code, and a plugin runs only if it is installed or "
-            f"named on the command line. If you trust them, add: {told}"
+            f"{where} lists plugins, which are Python code, and a plugin runs only if it is "
+            f"installed or named on the command line. If you trust them, add: {options}"
         )
 
 
-def check(manager: pluggy.PluginManager) -> None:
-    """Raise PluginError for a hook nobody specified, or a name that two plugins contribute."""
+def check_hooks(manager: pluggy.PluginManager) -> None:
+    """Raise PluginError for an unknown hook, or a name that two plugins contribute."""
     for name, plugin in manager.list_name_plugin():
         for caller in manager.get_hookcallers(plugin) or ():
             if not caller.has_spec():
                 hint = did_you_mean(caller.name, hook_descriptions())
                 raise PluginError(
-                    f"{name}: no hook is called {caller.name!r}.{hint} `ste plugins --hooks` lists them."
+                    f"{name}: no hook is called {caller.name!r}.{hint} `ste plugins --hooks` lists "
+                    "them."
                 )
     for hook in NAMED_HOOKS:
         contributions(manager, hook)
 
 
 def contributions(manager: pluggy.PluginManager, hook: str) -> dict[str, tuple[str, Any]]:
-    """Return name → (plugin, thing) for one of `NAMED_HOOKS`.
+    """Return name → (plugin, contribution) for one of `NAMED_HOOKS`.
 
     Raises: PluginError naming both plugins where two contribute one name.
     """
-    found: dict[str, tuple[str, Any]] = {}
+    by_name: dict[str, tuple[str, Any]] = {}
     for implementation in getattr(manager.hook, hook).get_hookimpls():
-        for name, thing in _contributed_by(implementation, hook).items():
-            if name in found:
+        for name, contribution in _contributed_by(implementation, hook).items():
+            if name in by_name:
                 raise PluginError(
-                    f"{hook}: both {found[name][0]!r} and {implementation.plugin_name!r} contribute "
-                    f"{name!r}. Rename one of them."
+                    f"{hook}: both {by_name[name][0]!r} and {implementation.plugin_name!r} "
+                    f"contribute {name!r}. Rename one of them."
                 )
-            found[name] = (implementation.plugin_name, thing)
-    return found
+            by_name[name] = (implementation.plugin_name, contribution)
+    return by_name
 
 
 def _contributed_by(implementation: pluggy.HookImpl, hook: str) -> dict[str, Any]:
-    """Return what one plugin's hook gives. Raises: PluginError where it fails, or gives something else."""
+    """Return what one plugin's hook returns.
+
+    Raises: PluginError where it fails, or returns something of another kind.
+    """
     where = f"{implementation.plugin_name}: {hook}"
     try:
-        found = implementation.function()
-    except Exception as error:  # whatever a stranger's function raises
-        raise PluginError(f"{where} failed: {error!r}. {MEND}") from error
-    if not isinstance(found, dict):
-        raise PluginError(f"{where} returned {found!r}; expected a dictionary {{name: …}}. {MEND}")
-    expected, fits = _THINGS.get(hook, ("something that can be called", callable))
-    for name, thing in found.items():
-        if not fits(thing):
-            raise PluginError(f"{where}: {name!r} is {thing!r}; expected {expected}. {MEND}")
-    return found
+        by_name = implementation.function()
+    except Exception as error:  # whatever the plugin raises
+        raise PluginError(f"{where} failed: {error!r}. {FIX_PLUGIN}") from error
+    if not isinstance(by_name, dict):
+        raise PluginError(
+            f"{where} returned {by_name!r}; expected a dictionary {{name: …}}. {FIX_PLUGIN}"
+        )
+    expected, fits = _EXPECTED.get(hook, ("something that can be called", callable))
+    for name, value in by_name.items():
+        if not fits(value):
+            raise PluginError(f"{where}: {name!r} is {value!r}; expected {expected}. {FIX_PLUGIN}")
+    return by_name
 
 
 def _has(*names: str) -> Callable[[Any], bool]:
-    return lambda thing: all(hasattr(thing, name) for name in names)
+    return lambda value: all(hasattr(value, name) for name in names)
 
 
-_THINGS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "ste_engines": ("'module:factory'", lambda thing: isinstance(thing, str) and ":" in thing),
+_EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "ste_engines": ("'module:factory'", lambda value: isinstance(value, str) and ":" in value),
     "ste_judge_formats": ("a JudgeFormat", _has("render", "parse", "version")),
     "ste_pair_strategies": ("a PairStrategy", _has("next_prompt", "worse", "version")),
 }
-"""Hook → what the things that it names are; of all others they are functions."""
+"""Hook → what it contributes, and a check of that; all other hooks contribute functions."""
 
 
 def contributed_folders(manager: pluggy.PluginManager, hook: str) -> list[Path]:
     """Return the folders that plugins contribute to `ste_recipe_dirs` or `ste_task_dirs`.
 
-    Raises: PluginError naming the plugin whose folder is none.
+    Raises: PluginError naming a plugin that contributes something else.
     """
-    found: list[Path] = []
+    folders: list[Path] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         folder = implementation.function()
         if not isinstance(folder, Path) or not folder.is_dir():
             raise PluginError(
-                f"{implementation.plugin_name}: {hook} returned {folder!r}; expected the Path of a folder "
-                f"that exists, as Path(__file__).parent. {MEND}"
+                f"{implementation.plugin_name}: {hook} returned {folder!r}; expected the Path of a "
+                f"folder that exists, such as Path(__file__).parent. {FIX_PLUGIN}"
             )
-        found.append(folder)
-    return found
+        folders.append(folder)
+    return folders
 
 
 def find_contribution(manager: pluggy.PluginManager, hook: str, name: str, setting: str) -> Any:
-    """Return the thing that plugins contribute under `name`.
+    """Return the contribution of that name.
 
-    Raises: ConfigError naming the setting, the nearest name and all that there are.
+    Raises: ConfigError naming the setting, the nearest name and all known names.
     """
-    found = contributions(manager, hook)
-    if name not in found:
-        hint = did_you_mean(name, found)
+    known = contributions(manager, hook)
+    if name not in known:
+        hint = did_you_mean(name, known)
         raise ConfigError(
-            f"{setting}: no {name!r}.{hint} There are: {', '.join(sorted(found))}; "
+            f"{setting}: no {name!r}.{hint} There are: {', '.join(sorted(known))}; "
             "a plugin can add more (see `ste plugins`)."
         )
-    return found[name][1]
+    return known[name][1]
 
 
 def import_object(target: str) -> Any:
-    """Return what `module:name` points to.
+    """Return the object that `module:name` names.
 
     Raises: PluginError where it cannot be imported, with what is missing.
     """
@@ -173,12 +181,12 @@ def import_object(target: str) -> Any:
 
 def contributed_names(manager: pluggy.PluginManager) -> dict[str, dict[str, list[str]]]:
     """Return plugin → hook → names contributed (none for hooks that return no dictionary)."""
-    found: dict[str, dict[str, list[str]]] = {}
+    by_plugin: dict[str, dict[str, list[str]]] = {}
     for hook in hook_descriptions():
         for implementation in getattr(manager.hook, hook).get_hookimpls():
             names = sorted(implementation.function()) if hook in NAMED_HOOKS else []
-            found.setdefault(implementation.plugin_name, {})[hook] = names
-    return found
+            by_plugin.setdefault(implementation.plugin_name, {})[hook] = names
+    return by_plugin
 
 
 def hook_descriptions() -> dict[str, str]:

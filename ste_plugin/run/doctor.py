@@ -1,4 +1,5 @@
-"""Looking over an installation: what is there, what is wrong, and the cure of each problem."""
+"""Looking over an installation: what is there, what is wrong, the cure of each problem, and what to
+do first."""
 
 import importlib.metadata
 import importlib.util
@@ -24,7 +25,22 @@ class Finding(Record, frozen=True):
     what: str
     found: str
     ok: bool
+    """False where something that `ste` needs does not work."""
     cure: str = ""
+    """What to do about it; where it is `ok`, a hint that may be left."""
+
+    @property
+    def label(self) -> str:
+        """Return how a list marks it: ok, hint or PROBLEM."""
+        if not self.ok:
+            return "PROBLEM"
+        return "hint" if self.cure else "ok"
+
+
+def conclude(findings: Sequence[Finding]) -> str:
+    """Return one line: ready, or what to do first."""
+    first = next((finding for finding in findings if not finding.ok), None)
+    return "Ready." if first is None else f"Not ready. First, {first.what}: {first.cure}"
 
 
 def examine(config: Path | None, files: Sequence[Path]) -> list[Finding]:
@@ -35,34 +51,47 @@ def examine(config: Path | None, files: Sequence[Path]) -> list[Finding]:
     """
     ours = config is not None and not is_axolotl_config(config)
     hosts = read_config(config).hosts if config and ours else HostsConfig()
-    version = ".".join(map(str, sys.version_info[:3]))
     return [
-        Finding("Python", version, sys.version_info >= (3, 11), "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer"),
+        _python(),
         _on_path(),
         _plugins(files),
         *_libraries(),
         _gpu(),
-        _host("axolotl", "axolotl", hosts.train.python, "pip install 'ste-plugin[train]'"),
-        _host("our plugin beside axolotl", "ste_plugin", hosts.train.python, "pip install ste-plugin"),
-        _host("lm-eval", "lm_eval", hosts.eval.python, "pip install 'ste-plugin[eval]'"),
-        *([_host("vLLM for serving", "vllm", hosts.serve.python, "pip install vllm")] if hosts.serve.python else []),
+        *_hosts(hosts),
         *([_axolotl_config(config)] if config and not ours else []),
-    ]  # fmt: skip
+    ]
+
+
+def _python() -> Finding:
+    version, fits = ".".join(map(str, sys.version_info[:3])), sys.version_info >= (3, 11)
+    return Finding("Python", version, fits, "" if fits else "install Python 3.11 or newer")
+
+
+def _hosts(hosts: HostsConfig) -> list[Finding]:
+    """Return a finding for each program of another environment that a run starts."""
+    train, serve = hosts.train.python, hosts.serve.python
+    findings = [
+        _host("axolotl", "axolotl", train, "pip install 'ste-plugin[train]'"),
+        _host("our plugin beside axolotl", "ste_plugin", train, "pip install ste-plugin"),
+        _host("lm-eval", "lm_eval", hosts.eval.python, "pip install 'ste-plugin[eval]'"),
+    ]
+    if serve:
+        findings.append(_host("vLLM for serving", "vllm", serve, "pip install vllm"))
+    return findings
 
 
 def _on_path() -> Finding:
-    found = shutil.which("ste")
-    if found:
-        return Finding("ste on PATH", found, True)
+    if command := shutil.which("ste"):
+        return Finding("ste on PATH", command, True)
     cure = f"add {Path(sys.executable).parent} to PATH, or activate its environment"
-    return Finding("ste on PATH", "not found", False, cure)
+    return Finding("ste on PATH", "not found", True, cure)
 
 
 def _plugins(files: Sequence[Path]) -> Finding:
     try:
         manager = plugin_manager(files)
     except PluginError as error:
-        return Finding("plugins", str(error), False, "mend or uninstall the plugin named above")
+        return Finding("plugins", str(error), False, "fix or uninstall the plugin named above")
     return Finding("plugins", ", ".join(str(n) for n, _ in manager.list_name_plugin()), True)
 
 
@@ -76,7 +105,7 @@ def _libraries() -> Iterator[Finding]:
         if importlib.util.find_spec(name):
             yield Finding(name, importlib.metadata.version(name), True)
         else:
-            cure = f"for {purpose}: pip install 'ste-plugin[{extra}]'"
+            cure = f"pip install 'ste-plugin[{extra}]' (for {purpose})"
             yield Finding(name, "not installed", False, cure)
 
 
@@ -88,7 +117,7 @@ def _gpu() -> Finding:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     if done.returncode:
         return Finding(
-            "GPU", f"nvidia-smi failed: {done.stdout.strip()[:200]}", False, "mend the driver"
+            "GPU", f"nvidia-smi failed: {done.stdout.strip()[:200]}", False, "fix the driver"
         )
     return Finding("GPU", "; ".join(done.stdout.strip().splitlines()), True)
 
@@ -102,7 +131,9 @@ def _axolotl_config(path: Path) -> Finding:
     except HostError as error:
         return Finding(str(path), str(error), False, "see axolotl's words above")
     told = "\n".join(problems) or "axolotl and our plugin would train it"
-    return Finding(str(path), told, not problems, "mend the config as told" if problems else "")
+    return Finding(
+        str(path), told, not problems, "fix the config as said above" if problems else ""
+    )
 
 
 def _host(name: str, module: str, python: str | None, install: str) -> Finding:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from ste_plugin.context import Iteration
-from ste_plugin.dataset.collect import TRAINING_SPLITS, plugin_drop_reason, rule_name
+from ste_plugin.dataset.sample import TRAINING_SPLITS, plugin_drop_reason, rule_name
 from ste_plugin.engines.model_pool import share_hardware
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.pairs.pool import prepare_pool

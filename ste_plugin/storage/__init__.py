@@ -1,1 +1,1 @@
-"""The files of a run: their formats, their places, and the order in which they are written."""
+"""The files of a run: their formats, their paths, and the order in which they are written."""

@@ -21,23 +21,23 @@ def read_config(path: Path) -> RunConfig:
     return validate_settings(RunConfig, raw, str(path))
 
 
-def refuse_secrets(value: Any, where: str, place: str = "") -> None:
+def refuse_secrets(value: Any, where: str, key_path: str = "") -> None:
     """Raise ConfigError for a key, token or password: configs are copied into runs and reports.
 
     The message does not show it.
     """
     if isinstance(value, dict):
         for key, inner in value.items():
-            refuse_secrets(inner, where, f"{place}.{key}".strip("."))
+            refuse_secrets(inner, where, f"{key_path}.{key}".strip("."))
     elif isinstance(value, list):
         for number, inner in enumerate(value):
-            refuse_secrets(inner, where, f"{place}.{number}")
+            refuse_secrets(inner, where, f"{key_path}.{number}")
     elif isinstance(value, str) and value:
         variable = next((name for v, name in secret_values(os.environ).items() if v in value), None)
-        if variable or is_secret_setting(place.rpartition(".")[2]):
+        if variable or is_secret_setting(key_path.rpartition(".")[2]):
             what = f"the value of {variable}" if variable else "a secret"
             raise ConfigError(
-                f"{where}: {place} holds {what} (not shown here). Secrets come from the "
+                f"{where}: {key_path} holds {what} (not shown here). Secrets come from the "
                 "environment only: remove it, and name the variable instead "
                 "(options.api_key_env), or set the one that the program reads (HF_TOKEN)."
             )
@@ -75,12 +75,12 @@ def read_run_yaml(path: Path) -> RunConfig:
         raise DataError(f"{error}\n{_HOW_TO_RESTORE}") from error
 
 
-def changed_fields(old: Any, new: Any, place: str = "") -> list[str]:
+def changed_fields(old: Any, new: Any, key_path: str = "") -> list[str]:
     """Return one line per setting that differs: `judging.samples: 15 → 8`."""
     if isinstance(old, dict) and isinstance(new, dict):
         return [
             line
             for key in sorted({*old, *new})
-            for line in changed_fields(old.get(key), new.get(key), f"{place}.{key}".strip("."))
+            for line in changed_fields(old.get(key), new.get(key), f"{key_path}.{key}".strip("."))
         ]
-    return [] if old == new else [f"{place}: {old!r} → {new!r}"]
+    return [] if old == new else [f"{key_path}: {old!r} → {new!r}"]

@@ -68,7 +68,7 @@ class DatasetManifest:
         return Path(self.path.parent / files[name]["path"]).resolve()
 
     def rows(self, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield (place for messages, row) of a file.
+        """Yield (location for messages, row) of a file.
 
         Raises: DataError where the file is missing or malformed.
         """

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 from ste_plugin.errors import DataError
 
 _FILE_IN_THE_WAY = "A file is there, where a folder is needed: move it away, or name another folder"
-_CURES = {
+_ADVICE = {
     errno.ENOSPC: "The disk is full: make room",
     errno.EDQUOT: "Your quota is used up: make room",
     errno.EROFS: "The file system is read-only: mount it for writing",
@@ -48,9 +48,9 @@ def is_about_storage(error: OSError) -> bool:
 
 def write_error(path: Path | str, error: OSError) -> DataError:
     """Return the error for a file or folder that cannot be written, with what to do about it."""
-    cure = _CURES.get(error.errno or 0, "See that it can be written")
+    advice = _ADVICE.get(error.errno or 0, "See that it can be written")
     return DataError(
-        f"{path}: cannot be written ({error.strerror}). {cure}, then run the same command again: "
+        f"{path}: cannot be written ({error.strerror}). {advice}, then run the same command again: "
         "what is done is kept."
     )
 

@@ -207,18 +207,20 @@ def parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
     """
     if line.strip() in (b"[", b"{"):
         raise DataError(
-            f"{path}:{number}: expected a JSON object, found the start of one over several lines.{JSON_LINES_HINT}"
+            f"{path}:{number}: expected a JSON object, found the start of one over several lines."
+            f"{JSON_LINES_HINT}"
         )
     try:
         row = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise DataError(
-            f"{path}:{number}: not a JSON object ({explain_json_error(error)}); found {quote_start(line)}.{_FIX}"
+            f"{path}:{number}: not a JSON object ({explain_json_error(error)}); found "
+            f"{quote_start(line)}.{_FIX}"
         ) from error
     if not isinstance(row, dict):
         raise DataError(
-            f"{path}:{number}: expected a JSON object, found {type(row).__name__} {str(row)[:40]!r}."
-            f"{JSON_LINES_HINT if isinstance(row, list) else _FIX}"
+            f"{path}:{number}: expected a JSON object, found {type(row).__name__} "
+            f"{str(row)[:40]!r}.{JSON_LINES_HINT if isinstance(row, list) else _FIX}"
         )
     return row
 
@@ -240,9 +242,9 @@ def iter_record_spans(path: Path, kind: type[R]) -> Iterator[tuple[R, int, int]]
         try:
             record = parse_record(kind, path, number, line)
         except DataError as error:
-            place = f"{path}:{number}: "
-            problem = str(error).removeprefix(place).removesuffix(_FIX).removesuffix(".")
-            raise DataError(f"{place}{problem}.\nDerived file: {_HOW_TO_REBUILD}") from error
+            location = f"{path}:{number}: "
+            problem = str(error).removeprefix(location).removesuffix(_FIX).removesuffix(".")
+            raise DataError(f"{location}{problem}.\nDerived file: {_HOW_TO_REBUILD}") from error
         yield record, start, start + len(line)
 
 

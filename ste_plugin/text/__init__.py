@@ -1,1 +1,1 @@
-"""Reported words made plain, and files read as data: no output but what is returned."""
+"""Untrusted text made safe, and files read as data: no output but what is returned."""

@@ -1,4 +1,4 @@
-"""What the docstrings below the fields of a class say: one source for the reference and `ste init`."""
+"""What the docstrings below the fields of a class say: the source of reference and `ste init`."""
 
 import ast
 import inspect

@@ -14,8 +14,14 @@ from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.storage.dataset_manifest import read_manifest
 from tests.helpers.manifests import written
 
-OURS = {"datasets", "test_datasets", "val_set_size", "remove_unused_columns", "load_best_model_at_end",
-        "shuffle_merged_datasets"}  # fmt: skip
+OURS = {
+    "datasets",
+    "test_datasets",
+    "val_set_size",
+    "remove_unused_columns",
+    "load_best_model_at_end",
+    "shuffle_merged_datasets",
+}
 THEIRS = {"path": "tatsu-lab/alpaca", "type": "alpaca"}
 
 
@@ -55,18 +61,25 @@ def paths(entries) -> list[str]:
 
 @pytest.mark.parametrize(
     ("rl", "kind", "rows"),
-    [(None, "chat_template", "sft"), ("dpo", "ste_strategies.dpo", "dpo"),
-     ("ipo", "ste_strategies.dpo", "dpo"), ("orpo", "ste_strategies.dpo", "dpo"),
-     ("simpo", "ste_strategies.dpo", "dpo"), ("kto", "ste_strategies.kto", "kto"),
-     ("grpo", "ste_strategies.grpo", "grpo")],
-)  # fmt: skip
+    [
+        (None, "chat_template", "sft"),
+        ("dpo", "ste_strategies.dpo", "dpo"),
+        ("ipo", "ste_strategies.dpo", "dpo"),
+        ("orpo", "ste_strategies.dpo", "dpo"),
+        ("simpo", "ste_strategies.dpo", "dpo"),
+        ("kto", "ste_strategies.kto", "kto"),
+        ("grpo", "ste_strategies.grpo", "grpo"),
+    ],
+)
 def test_every_trainer_gets_the_rows_made_for_it(manifest, rl, kind, rows):
     found = changed({"rl": rl}, manifest)
     (train,), (dev,) = found["datasets"], found["test_datasets"]
     assert train == {
-        "path": str(manifest.file(f"{rows}-train")), "ds_type": "json", "type": kind,
+        "path": str(manifest.file(f"{rows}-train")),
+        "ds_type": "json",
+        "type": kind,
         "split": "train",
-    }  # fmt: skip
+    }
     assert dev == train | {"path": str(manifest.file(f"{rows}-dev"))}
 
 
@@ -156,10 +169,12 @@ def test_grpo_keeps_both_orders_of_a_pair_together(manifest):
 
 @pytest.mark.parametrize(
     ("key", "value", "cure"),
-    [("metric_for_best_model", "eval_loss", "set metric_for_best_model: eval_judge_acc"),
-     ("greater_is_better", False, "set greater_is_better: true"),
-     ("load_best_model_at_end", False, "set load_best_model_at_end: true")],
-)  # fmt: skip
+    [
+        ("metric_for_best_model", "eval_loss", "set metric_for_best_model: eval_judge_acc"),
+        ("greater_is_better", False, "set greater_is_better: true"),
+        ("load_best_model_at_end", False, "set load_best_model_at_end: true"),
+    ],
+)
 def test_another_way_to_choose_the_checkpoint_is_refused_with_the_cure(key, value, cure):
     with pytest.raises(ConfigError, match=cure):
         select_best_args({key: value}, "judge_acc")
@@ -177,8 +192,11 @@ def rhythm(**cfg) -> dict:
 
 def steps(every: float) -> dict:
     return {
-        "eval_strategy": "steps", "save_strategy": "steps", "eval_steps": every, "save_steps": every,
-    }  # fmt: skip
+        "eval_strategy": "steps",
+        "save_strategy": "steps",
+        "eval_steps": every,
+        "save_steps": every,
+    }
 
 
 EPOCHS = {"eval_strategy": "epoch", "save_strategy": "epoch"}
@@ -190,8 +208,10 @@ EPOCHS = {"eval_strategy": "epoch", "save_strategy": "epoch"}
         ({}, EPOCHS),
         ({"save_strategy": "epoch"}, EPOCHS),
         ({"eval_strategy": "epoch"}, EPOCHS),
-        ({"eval_strategy": "epoch", "save_strategy": "best"},
-         {"eval_strategy": "epoch", "save_strategy": "best"}),
+        (
+            {"eval_strategy": "epoch", "save_strategy": "best"},
+            {"eval_strategy": "epoch", "save_strategy": "best"},
+        ),
         ({"save_strategy": "best"}, {"eval_strategy": "epoch", "save_strategy": "best"}),
         ({"save_steps": 10}, steps(10)),
         ({"eval_steps": 10}, steps(10)),
@@ -201,7 +221,7 @@ EPOCHS = {"eval_strategy": "epoch", "save_strategy": "epoch"}
         ({"evals_per_epoch": 4, "saves_per_epoch": 1, "num_epochs": 1}, steps(0.25)),
         ({"evals_per_epoch": 1, "saves_per_epoch": 1}, EPOCHS),
     ],
-)  # fmt: skip
+)
 def test_evaluation_and_saving_keep_one_rhythm(cfg, wanted):
     assert rhythm(**cfg) == wanted
 
@@ -273,15 +293,25 @@ def test_a_weight_that_is_gone_is_answered_with_how_to_write_it_now(manifest, ke
 
 @pytest.mark.parametrize(
     ("cfg", "told"),
-    [({"dpo_loss_type": ["sigmoid", "sft"]}, "dpo_loss_weights: missing"),
-     ({"dpo_loss_type": ["sigmoid", "sft"], "dpo_loss_weights": [1.0]}, "1 weights for 2 loss"),
-     ({"dpo_loss_weights": [1.0, 1.5]}, "2 weights for 1 loss"),
-     ({"dpo_loss_type": ["sigmoid", "sft"], "dpo_loss_weights": [1.0, 1.5],
-       "dpo_use_liger_kernel": True}, "dpo_use_liger_kernel: takes one loss type only"),
-     ({"sample_packing": True}, "sample_packing: not with rl: dpo"),
-     ({"load_in_4bit": True, "fsdp_config": {"reshard_after_forward": True}},
-      "fsdp_config: not with 4 or 8 bit weights and rl: dpo")],
-)  # fmt: skip
+    [
+        ({"dpo_loss_type": ["sigmoid", "sft"]}, "dpo_loss_weights: missing"),
+        ({"dpo_loss_type": ["sigmoid", "sft"], "dpo_loss_weights": [1.0]}, "1 weights for 2 loss"),
+        ({"dpo_loss_weights": [1.0, 1.5]}, "2 weights for 1 loss"),
+        (
+            {
+                "dpo_loss_type": ["sigmoid", "sft"],
+                "dpo_loss_weights": [1.0, 1.5],
+                "dpo_use_liger_kernel": True,
+            },
+            "dpo_use_liger_kernel: takes one loss type only",
+        ),
+        ({"sample_packing": True}, "sample_packing: not with rl: dpo"),
+        (
+            {"load_in_4bit": True, "fsdp_config": {"reshard_after_forward": True}},
+            "fsdp_config: not with 4 or 8 bit weights and rl: dpo",
+        ),
+    ],
+)
 def test_a_preference_config_that_would_fail_late_is_refused_at_once(manifest, cfg, told):
     assert told in problem({"rl": "dpo", **cfg}, manifest)
 
@@ -350,9 +380,11 @@ def test_rows_that_were_never_made_name_the_setting_that_makes_them(manifest):
 
 @pytest.mark.parametrize(
     ("spoil", "told"),
-    [(lambda path: path.write_text(path.read_text() + "\n"), "changed since manifest.json"),
-     (lambda path: path.unlink(), "no such file")],
-)  # fmt: skip
+    [
+        (lambda path: path.write_text(path.read_text() + "\n"), "changed since manifest.json"),
+        (lambda path: path.unlink(), "no such file"),
+    ],
+)
 def test_rows_other_than_those_of_the_manifest_are_refused(tmp_path, spoil, told):
     found = read_manifest(written(tmp_path))
     found.verify("sft-train", "judge-dev")

@@ -36,10 +36,13 @@ def own_preferences(path: Path) -> list[dict]:
         return {"role": role, "content": content}
 
     rows = [
-        {"messages": [turn("user", f"Say fruit {n}.")], "chosen": turn("assistant", "A fig."),
-         "rejected": turn("assistant", "A spade.")}
+        {
+            "messages": [turn("user", f"Say fruit {n}.")],
+            "chosen": turn("assistant", "A fig."),
+            "rejected": turn("assistant", "A spade."),
+        }
         for n in range(8)
-    ]  # fmt: skip
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return [
         {"path": str(path), "ds_type": "json", "type": "chat_template.default", "split": "train"}
@@ -55,21 +58,35 @@ def configs(folder: Path) -> dict[str, dict]:
     by_accuracy = {"manifest": str(folder / "letters/manifest.json"), "select_best": "judge_acc"}
     ranks = {"ste": {"judge_pairs": 3, "judge_batch_size": 2}}
     return {
-        "lora_sft": LORA | {
-            "ste": {"select_best": "judge_acc"}, "datasets": alpaca, "val_set_size": 0.05,
-            "num_epochs": 2, "wandb_project": "judge", "wandb_mode": "offline",
+        "lora_sft": LORA
+        | {
+            "ste": {"select_best": "judge_acc"},
+            "datasets": alpaca,
+            "val_set_size": 0.05,
+            "num_epochs": 2,
+            "wandb_project": "judge",
+            "wandb_mode": "offline",
         },
         "best": {
             # too slow to change a verdict: of equals the first is the best, and the last is not it
-            "ste": by_accuracy, "eval_steps": 3, "learning_rate": 1e-8, "lr_scheduler": "constant",
+            "ste": by_accuracy,
+            "eval_steps": 3,
+            "learning_rate": 1e-8,
+            "lr_scheduler": "constant",
             "save_total_limit": 10,
         },
         "packed": {"ste": {"datasets": "append"}, "datasets": alpaca, "sample_packing": True},
         "dpo": {"rl": "dpo", **nll, "learning_rate": 0.001},
-        "dpo_own": LORA | {
-            "ste": {"datasets": "append", "select_best": "judge_acc"}, "rl": "dpo",
-            "datasets": preferences, "chat_template": "tokenizer_default",
-            "early_stopping_patience": 1, "eval_steps": 2, "save_steps": 2, "learning_rate": 1e-9,
+        "dpo_own": LORA
+        | {
+            "ste": {"datasets": "append", "select_best": "judge_acc"},
+            "rl": "dpo",
+            "datasets": preferences,
+            "chat_template": "tokenizer_default",
+            "early_stopping_patience": 1,
+            "eval_steps": 2,
+            "save_steps": 2,
+            "learning_rate": 1e-9,
         },
         "kto": LORA | {"ste": {"select_best": "judge_acc_pc"}, "rl": "kto", "evals_per_epoch": 2},
         "grpo": LORA | {"rl": "grpo", "trl": grpo, "max_steps": 2},
@@ -79,24 +96,32 @@ def configs(folder: Path) -> dict[str, dict]:
             "max_steps": 1,
         },
         "validated_deepspeed": {
-            "ste": {"select_best": "judge_acc"}, "rl": "dpo",
-            "deepspeed": {"zero_optimization": {"stage": 3}, "train_micro_batch_size_per_gpu": "auto"},
+            "ste": {"select_best": "judge_acc"},
+            "rl": "dpo",
+            "deepspeed": {
+                "zero_optimization": {"stage": 3},
+                "train_micro_batch_size_per_gpu": "auto",
+            },
         },
         "interrupted": {"num_epochs": 200, "saves_per_epoch": 0},
         "ranks_1": ranks,
         "ranks_4": ranks,
         "missing_plugin": {"plugins": ["ste_plugin.axolotl.STEPlugin", "nowhere.Plugin"]},
         "typo": {"ste": {"selct_best": "judge_acc"}},
-    }  # fmt: skip
+    }
 
 
 def write_config(folder: Path, model: Path, name: str, keys: dict) -> Path:
     ste = {"manifest": str(folder / "fruit/manifest.json")} | keys.get("ste", {})
     settings = {
-        **ON_A_CPU, "base_model": str(model), "plugins": ["ste_plugin.axolotl.STEPlugin"],
-        "output_dir": str(folder / name), "dataset_prepared_path": str(folder / "prepared" / name),
-        **keys, "ste": ste,
-    }  # fmt: skip
+        **ON_A_CPU,
+        "base_model": str(model),
+        "plugins": ["ste_plugin.axolotl.STEPlugin"],
+        "output_dir": str(folder / name),
+        "dataset_prepared_path": str(folder / "prepared" / name),
+        **keys,
+        "ste": ste,
+    }
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(settings))
     return path
@@ -281,9 +306,12 @@ def test_processes_with_unequal_shares_of_the_prompts_measure_the_same(runs):
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("missing_plugin", "nowhere"),  # the later half of the message is ours in 0.19, axolotl's after
-     ("typo", "did you mean 'select_best'")],
-)  # fmt: skip
+    [
+        # the later half of the message is ours in 0.19, axolotl's after
+        ("missing_plugin", "nowhere"),
+        ("typo", "did you mean 'select_best'"),
+    ],
+)
 def test_a_config_that_axolotl_would_train_wrongly_fails_with_the_cure(runs, name, told):
     folder, codes = runs
     assert codes[name] == 1

@@ -14,9 +14,13 @@ def rewards(*judged: tuple[str, str, str], form: str = "brief") -> list[float]:
     """The rewards of (pair, better letter, completion)."""
     pairs, letters, completions = zip(*judged, strict=True)
     return judge_reward(
-        completions, better_is=letters, pair=pairs, judge_format=[form] * len(judged),
-        prompts=[""] * len(judged), completion_ids=[[]] * len(judged),
-    )  # fmt: skip
+        completions,
+        better_is=letters,
+        pair=pairs,
+        judge_format=[form] * len(judged),
+        prompts=[""] * len(judged),
+        completion_ids=[[]] * len(judged),
+    )
 
 
 def said(letter: str) -> str:

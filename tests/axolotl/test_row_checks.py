@@ -19,7 +19,7 @@ HEADED = (
     "{{ m['content'] | trim }}<|eot|>{% endfor %}"
     "{% if add_generation_prompt %}<|head|>assistant<|/head|>\n\n{% endif %}"
 )
-"""Headers, a BOS from the template as well as from the tokenizer, trimmed contents: as Llama 3 has it."""
+"""As Llama 3's: headers, a BOS from both template and tokenizer, trimmed contents."""
 
 
 @cache
@@ -74,10 +74,17 @@ def test_rows_as_they_are_written_pass(tmp_path, rows):
 
 
 COLUMNS = [
-    ("sft", "messages"), ("dpo", "chosen"), ("dpo", "rejected"), ("kto", "label"),
-    ("kto", "reply"), ("grpo", "prompt"), ("grpo", "judge_format"),
-    ("sft", "instruction"), ("grpo", "better_is"), ("grpo", "pair"),
-]  # fmt: skip
+    ("sft", "messages"),
+    ("dpo", "chosen"),
+    ("dpo", "rejected"),
+    ("kto", "label"),
+    ("kto", "reply"),
+    ("grpo", "prompt"),
+    ("grpo", "judge_format"),
+    ("sft", "instruction"),
+    ("grpo", "better_is"),
+    ("grpo", "pair"),
+]
 
 
 @pytest.mark.parametrize(("rows", "column"), COLUMNS)
@@ -96,9 +103,15 @@ def test_a_column_of_another_type_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [("[[A]] ", "not stripped"), ("\n[[A]]", "not stripped"), ("", "empty"), ("  ", "empty"),
-     (None, "without text"), (["[[A]]"], "without text")],
-)  # fmt: skip
+    [
+        ("[[A]] ", "not stripped"),
+        ("\n[[A]]", "not stripped"),
+        ("", "empty"),
+        ("  ", "empty"),
+        (None, "without text"),
+        (["[[A]]"], "without text"),
+    ],
+)
 @pytest.mark.parametrize(
     ("rows", "column"), [("dpo", "chosen"), ("dpo", "rejected"), ("kto", "reply")]
 )
@@ -205,10 +218,14 @@ def batches(folder: Path, model: Path, manifest: Path, rl: str | None):
 
     config = folder / "config.yaml"
     settings = {
-        **ON_A_CPU, "base_model": str(model), "plugins": ["ste_plugin.axolotl.STEPlugin"],
-        "ste": {"manifest": str(manifest)}, "output_dir": str(folder / "out"),
-        "dataset_prepared_path": str(folder / "prepared"), "rl": rl,
-    }  # fmt: skip
+        **ON_A_CPU,
+        "base_model": str(model),
+        "plugins": ["ste_plugin.axolotl.STEPlugin"],
+        "ste": {"manifest": str(manifest)},
+        "output_dir": str(folder / "out"),
+        "dataset_prepared_path": str(folder / "prepared"),
+        "rl": rl,
+    }
     config.write_text(yaml.safe_dump({k: v for k, v in settings.items() if v is not None}))
     cfg = load_cfg(str(config))
     load = datasets.load_preference_datasets if rl else datasets.load_datasets

@@ -69,9 +69,13 @@ def recipe(folder: Path, **changes) -> Path:
 
 def trained(folder: Path, model: Path, rows: Path, **changes) -> Path:
     return axolotl.train(
-        recipe(folder, **changes), model=str(model), manifest=rows,
-        output=folder / "model", seed=0, host=HERE,
-    )  # fmt: skip
+        recipe(folder, **changes),
+        model=str(model),
+        manifest=rows,
+        output=folder / "model",
+        seed=0,
+        host=HERE,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +126,12 @@ def test_a_finished_training_is_not_repeated(lora, tiny_model):
 @pytest.mark.slow
 def test_training_leaves_nothing_in_the_working_directory(lora):
     assert sorted(p.name for p in lora.iterdir()) == [
-        "axolotl.log", "axolotl.yaml", "dataset", "model", "recipe.yaml",
-    ]  # fmt: skip
+        "axolotl.log",
+        "axolotl.yaml",
+        "dataset",
+        "model",
+        "recipe.yaml",
+    ]
     assert not Path("last_run_prepared").exists()
 
 
@@ -252,8 +260,13 @@ def test_only_model_manifest_output_folder_and_seed_of_a_recipe_change(tmp_path)
     given = laid_over(RECIPE | {"seed": 1}, tmp_path)
     changed = {key for key in given if given[key] != (RECIPE | {"seed": 1}).get(key)}
     assert changed == {
-        "base_model", "plugins", "ste", "output_dir", "dataset_prepared_path", "seed",
-    }  # fmt: skip
+        "base_model",
+        "plugins",
+        "ste",
+        "output_dir",
+        "dataset_prepared_path",
+        "seed",
+    }
     assert given["ste"] == {"manifest": str(tmp_path / "manifest.json"), "merge": True}
     assert given["plugins"] == [PLUGIN, *RECIPE["plugins"]]
 

@@ -1,4 +1,5 @@
-"""Bad inputs, one a row: what is printed, the exit code, and a folder in which nothing has changed."""
+"""Bad inputs, one a row: what is printed, the exit code, and a folder in which nothing has
+changed."""
 
 import re
 import shlex

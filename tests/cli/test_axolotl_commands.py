@@ -31,10 +31,18 @@ def config(tiny_model, tmp_path):
     written(tmp_path / "data", train=3)
 
     def write(**changes) -> Path:
-        settings = ON_A_CPU | LORA | {
-            "base_model": str(tiny_model), "output_dir": "out", "dataset_prepared_path": "prepared",
-            "plugins": [PLUGIN], "ste": {"manifest": "data/manifest.json"}, **changes,
-        }  # fmt: skip
+        settings = (
+            ON_A_CPU
+            | LORA
+            | {
+                "base_model": str(tiny_model),
+                "output_dir": "out",
+                "dataset_prepared_path": "prepared",
+                "plugins": [PLUGIN],
+                "ste": {"manifest": "data/manifest.json"},
+                **changes,
+            }
+        )
         (tmp_path / "mine.yaml").write_text(yaml.safe_dump(settings))
         return tmp_path
 

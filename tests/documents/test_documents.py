@@ -35,7 +35,7 @@ def blocks(language: str) -> Iterator[tuple[Path, str]]:
 
 
 def commands(*programs: str) -> list[Any]:
-    """Return the commands in consoles that begin with one of these words, variables before it aside."""
+    """Return the commands in consoles that run one of these, without the variables before it."""
     found = []
     for path, text in blocks("console"):
         for line in re.sub(r"\\\n\s*", "", text).splitlines():
@@ -52,7 +52,7 @@ def parts(language: str) -> list[Any]:
 
 
 def until_the_shell(words: list[str]) -> list[str]:
-    """Return a command without what the shell does with it: pipes, redirections, a further command."""
+    """Return a command without what the shell reads: pipes, redirections, a further command."""
     ends = [n for n, word in enumerate(words) if word in {"|", "&&", ";", ">", ">>", "&"}]
     return words[: min(ends, default=len(words))]
 

@@ -9,10 +9,14 @@ from ste_plugin.errors import EngineError
 
 TURNS = (Message("system", "Be brief."), Message("user", "Hello?"))
 NO_SYSTEM = (
-    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    "{% for m in messages %}"
+    "{% if m.role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
     "<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
 )
-DROPS_SYSTEM = "{% for m in messages if m.role != 'system' %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+DROPS_SYSTEM = (
+    "{% for m in messages if m.role != 'system' %}"
+    "<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+)
 
 
 @pytest.mark.parametrize("template", [NO_SYSTEM, DROPS_SYSTEM], ids=["refuses", "drops"])

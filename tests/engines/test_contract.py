@@ -18,7 +18,7 @@ ENGINES = "fake", "http", "http one sample a call", "local", "vllm", "serve"
 REAL = "local", "vllm", "serve"
 """Those that run a model with random weights, which need not end a reply by themselves."""
 LONG = 1200
-"""Words that no context here has room for."""
+"""More words than any context here holds."""
 
 
 def words(request: ChatRequest) -> str:
@@ -203,7 +203,7 @@ def endless(taken: list[ChatRequest]) -> Iterator[ChatRequest]:
         yield taken[-1]
 
 
-def test_endless_requests_are_taken_as_there_is_room_for_them(opened):
+def test_endless_requests_are_taken_only_when_they_can_be_worked_on(opened):
     taken: list[ChatRequest] = []
     with closing(opened()) as engine, closing(engine.complete(endless(taken))) as coming:
         got = list(islice(coming, 3))

@@ -27,7 +27,7 @@ def test_auto_is_the_default():
 
 
 def test_without_a_gpu_it_is_local():
-    name, why = registry.picked(place())
+    name, why = registry.pick_engine(place())
     assert name == "local"
     assert "vLLM" in why
 
@@ -36,7 +36,10 @@ def test_vllm_without_a_gpu_is_not_picked(tmp_path, monkeypatch):
     (tmp_path / "vllm").mkdir()
     (tmp_path / "vllm" / "__init__.py").write_text("raise RuntimeError('imported too early')")
     monkeypatch.syspath_prepend(tmp_path)
-    assert registry.picked(place()) == ("local", "vLLM is installed, but there is no CUDA device")
+    assert registry.pick_engine(place()) == (
+        "local",
+        "vLLM is installed, but there is no CUDA device",
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,7 +50,7 @@ def test_vllm_without_a_gpu_is_not_picked(tmp_path, monkeypatch):
     ],
 )
 def test_an_environment_for_a_server_makes_it_serve(serve, words):
-    name, why = registry.picked(place(**serve))
+    name, why = registry.pick_engine(place(**serve))
     assert name == "serve"
     assert words in why
 

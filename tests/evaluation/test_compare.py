@@ -23,9 +23,11 @@ from tests.helpers.command import ste
 
 RIGHT, FIRST, WRONG = ("A", "B"), ("A", "A"), ("B", "A")
 IDENTITY = {
-    "model": "m", "pairs_sha256": "p" * 64, "judge_format": "brief-1",
+    "model": "m",
+    "pairs_sha256": "p" * 64,
+    "judge_format": "brief-1",
     "settings": {"limit": None, "mode": "verdict"},
-}  # fmt: skip
+}
 
 
 def pairs(*verdicts, **more):
@@ -134,8 +136,10 @@ def test_two_evaluations_are_compared_by_the_ids_of_their_pairs(tmp_path):
     done, refused = compare(one, other / "results.json")
     assert (list(done), refused) == (["one"], {})
     assert (done["one"].won, done["one"].lost, done["one"].acc.difference) == (
-        1, 0, pytest.approx(0.5 / 3),
-    )  # fmt: skip
+        1,
+        0,
+        pytest.approx(0.5 / 3),
+    )
 
 
 def test_pairs_without_a_label_are_left_out(tmp_path):
@@ -264,14 +268,24 @@ def test_the_table_has_a_line_for_every_judge_and_benchmark(tmp_path):
     run = measured_run(tmp_path)
     lines = json.loads(ste("eval", str(run), "--table", "--json", cwd=tmp_path).stdout)
     assert [(line["judge"], line["pairs"]) for line in lines] == [
-        ("seed", "test"), ("iteration 1", "ste_mtbench_human"), ("iteration 1", "test"),
-    ]  # fmt: skip
+        ("seed", "test"),
+        ("iteration 1", "ste_mtbench_human"),
+        ("iteration 1", "test"),
+    ]
     assert lines[0] == {
-        "judge": "seed", "pairs": "test", "n": 2, "accuracy": 0.75, "right in both orders": 0.5,
-        "position bias": 0.25, "invalid rate": 0.0, "agreement": None, "final": None,
-        "prompt tokens per 1,000": 1_000_000, "reply tokens per 1,000": 10_000,
+        "judge": "seed",
+        "pairs": "test",
+        "n": 2,
+        "accuracy": 0.75,
+        "right in both orders": 0.5,
+        "position bias": 0.25,
+        "invalid rate": 0.0,
+        "agreement": None,
+        "final": None,
+        "prompt tokens per 1,000": 1_000_000,
+        "reply tokens per 1,000": 10_000,
         "seconds per 1,000": 2500,
-    }  # fmt: skip
+    }
     assert lines[1]["agreement"] == pytest.approx(2 / 3)
     assert lines[1]["seconds per 1,000"] is None
 

@@ -56,7 +56,7 @@ def test_parameters_are_those_that_transformers_makes(kind):
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     sizes = {k: v for k, v in SMOLLM2.items() if k not in ("model_type", "tie_word_embeddings")}
-    config = transformers.AutoConfig.sanitize_for_model(kind, **sizes, head_dim=32, pad_token_id=0)
+    config = transformers.AutoConfig.for_model(kind, **sizes, head_dim=32, pad_token_id=0)
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(config)
     counted = shape_of_config(config.to_dict(), kind).parameters
@@ -68,7 +68,7 @@ def test_adapter_parameters_are_those_that_peft_makes():
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     peft = pytest.importorskip("peft")
-    config = transformers.AutoConfig.sanitize_for_model(**SMOLLM2)
+    config = transformers.AutoConfig.for_model(**SMOLLM2)
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(config)
         lora = peft.LoraConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM")

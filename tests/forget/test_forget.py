@@ -120,9 +120,10 @@ def test_all_else_stays_as_it_was(run, made):
         row["key"] for _, row in read_rows(run / "pool/pairs.jsonl")
     }
     borrowed = [
-        row for _, row in read_rows(made / "run/pool/pairs.jsonl")
+        row
+        for _, row in read_rows(made / "run/pool/pairs.jsonl")
         if row["key"] in gone and CANARY not in row["instruction"]
-    ]  # fmt: skip
+    ]
     assert len(gone) == 2 + len(borrowed)
     assert all(CANARY in row["worse"] for row in borrowed)
 
@@ -409,9 +410,13 @@ def finished(tiny_model, tmp_path_factory):
     """A whole run of one iteration: real axolotl, real lm-eval; nobody may change it."""
     folder = tmp_path_factory.mktemp("finished")
     path = with_canary(
-        folder, tiny_model, judges="half", texts=24, training={"recipe": "sft.yaml"},
+        folder,
+        tiny_model,
+        judges="half",
+        texts=24,
+        training={"recipe": "sft.yaml"},
         evaluation={"max_new_tokens": 4},
-    )  # fmt: skip
+    )
     (folder / "sft.yaml").write_text(RECIPE)
     done = ste("run", path.name, "--plugin", "hooks.py", cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -1,4 +1,5 @@
-"""What tests of several folders need: builders, servers, engines and hosts that do what a test says."""
+"""What tests of several folders need: builders, servers, engines and hosts that do what a test
+says."""
 
 import os
 from pathlib import Path

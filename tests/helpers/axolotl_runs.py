@@ -2,8 +2,9 @@
 
 `python -m tests.helpers.axolotl_runs CONFIG…` trains each config, its output in CONFIG's `.log`
 and the exit code that `python -m axolotl.cli.train CONFIG` would give in its `.rc`. The config
-`interrupted` gets a SIGINT after its first step; those named `validated…` are only read; those named
-`ranks_N` train in N processes, with the environment that torchrun gives them, by `judged_in_processes`.
+`interrupted` gets a SIGINT after its first step; those named `validated…` are only read; those
+named `ranks_N` train in N processes, with the environment that torchrun gives them, by
+`judged_in_processes`.
 """
 
 import atexit
@@ -20,14 +21,27 @@ from ste_plugin.engines.vllm.server_process import free_port
 from tests.helpers import environment, judged_in_processes
 
 ON_A_CPU = {
-    "bf16": False, "fp16": False, "tf32": False, "optimizer": "adamw_torch", "dataset_num_proc": 0,
-    "sequence_len": 256, "micro_batch_size": 4, "gradient_accumulation_steps": 1, "num_epochs": 1,
-    "learning_rate": 0.01, "logging_steps": 1,
-}  # fmt: skip
+    "bf16": False,
+    "fp16": False,
+    "tf32": False,
+    "optimizer": "adamw_torch",
+    "dataset_num_proc": 0,
+    "sequence_len": 256,
+    "micro_batch_size": 4,
+    "gradient_accumulation_steps": 1,
+    "num_epochs": 1,
+    "learning_rate": 0.01,
+    "logging_steps": 1,
+}
 LORA = {
-    "adapter": "lora", "lora_r": 4, "lora_alpha": 8, "lora_target_linear": True,
-    "lora_mlp_kernel": False, "lora_qkv_kernel": False, "lora_o_kernel": False,
-}  # fmt: skip
+    "adapter": "lora",
+    "lora_r": 4,
+    "lora_alpha": 8,
+    "lora_target_linear": True,
+    "lora_mlp_kernel": False,
+    "lora_qkv_kernel": False,
+    "lora_o_kernel": False,
+}
 RECIPE = """\
 # purpose: a few steps on a tiny model
 base_model: STE_MODEL
@@ -53,8 +67,11 @@ output_dir: STE_OUTPUT
 """
 """A recipe of a few steps on a tiny model."""
 ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1", "AXOLOTL_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "WANDB_SILENT": "true",
-}  # fmt: skip
+    "OMP_NUM_THREADS": "1",
+    "AXOLOTL_DO_NOT_TRACK": "1",
+    "HF_HUB_OFFLINE": "1",
+    "WANDB_SILENT": "true",
+}
 
 
 def train_all(configs: list[Path]) -> dict[str, int]:
@@ -62,9 +79,14 @@ def train_all(configs: list[Path]) -> dict[str, int]:
     command = [sys.executable, "-m", "tests.helpers.axolotl_runs", *map(str, configs)]
     with (configs[0].parent / "runs.log").open("w") as log:
         subprocess.run(
-            command, cwd=configs[0].parent, env=environment(**ENVIRONMENT), stdout=log, stderr=log,
-            timeout=1800, check=True,
-        )  # fmt: skip
+            command,
+            cwd=configs[0].parent,
+            env=environment(**ENVIRONMENT),
+            stdout=log,
+            stderr=log,
+            timeout=1800,
+            check=True,
+        )
     return {c.stem: int(c.with_suffix(".rc").read_text()) for c in configs}
 
 

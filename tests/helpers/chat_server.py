@@ -1,4 +1,4 @@
-"""A real OpenAI-compatible server on 127.0.0.1, scripted by a function and able to fail on purpose."""
+"""A real OpenAI-compatible server on 127.0.0.1, scripted by a function, that fails on purpose."""
 
 import hashlib
 import json
@@ -222,7 +222,7 @@ class _Listener(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        return  # a client that hangs up is part of the tests
+        return  # tests end connections on purpose
 
 
 @contextmanager
@@ -245,7 +245,7 @@ def chat_server(script: Script, **settings: Any) -> Iterator[ChatServer]:
 def babble(body: Body, index: int) -> Said:
     """Say 3 to 12 words that depend on the prompt and, above temperature 0, on seed and index.
 
-    Stands for vLLM: it goes on from the assistant's last turn where told to, echoes the user's words
+    Stands for vLLM: it continues the assistant's last turn where asked to, echoes the user's words
     among its own, keeps to `structured_outputs`, and is cut at `max_tokens` words.
     """
     drawn = (body["seed"] + index) if body["temperature"] > 0 else 0

@@ -1,4 +1,5 @@
-"""`python -m axolotl.cli.train`, `python -m lm_eval` and a server that print all they know, and fail."""
+"""`python -m axolotl.cli.train`, `python -m lm_eval` and a server that print all they know, and
+fail."""
 
 import sys
 from pathlib import Path
@@ -19,12 +20,13 @@ sys.exit(3)
 
 
 def talking_python(folder: Path) -> Path:
-    """An interpreter that answers what is asked about its packages, and else tells its environment."""
+    """An interpreter that answers what is asked about its packages, and else tells its
+    environment."""
     path = folder / "talking-python"
     path.write_text(
         f"#!{sys.executable}\nimport os, sys\n"
-        "if sys.argv[1] == '-c':\n    print('[\"hf\"]' if 'REGISTRY' in sys.argv[2] else '\"1.0\"')\n    sys.exit()\n"
-        + TALKS
+        "if sys.argv[1] == '-c':\n    print('[\"hf\"]' if 'REGISTRY' in sys.argv[2] else "
+        "'\"1.0\"')\n    sys.exit()\n" + TALKS
     )
     path.chmod(0o755)
     return path

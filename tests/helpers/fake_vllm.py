@@ -1,8 +1,8 @@
-"""A program that stands for vLLM's server: takes its command line, serves `babble`, fails on purpose.
+"""A program that stands for vLLM's server: has its command line, serves `babble`, can fail.
 
-Its last argument, behind `--then`, is what it does: JSON with `words` (what it prints before it ends
-while loading), `calls` (after how many it dies), `never` (is never ready), `pids` (a file for the ids
-of itself and of a child that ignores SIGTERM).
+Its last argument, behind `--then`, is what it does: JSON with `words` (what it prints before it
+ends while loading), `calls` (after how many it dies), `never` (is never ready), `pids` (a file for
+the ids of itself and of a child that ignores SIGTERM).
 """
 
 import argparse

@@ -21,9 +21,12 @@ def engine(base_url: str | None = None, model: str = "tiny", **options: Any) -> 
 
 
 def wanted(
-    text: str = "Name a fruit.", samples: int = 1, prefix: str = "",
-    choices: tuple[str, ...] = (), **sampling: Any,
-) -> list[ChatRequest]:  # fmt: skip
+    text: str = "Name a fruit.",
+    samples: int = 1,
+    prefix: str = "",
+    choices: tuple[str, ...] = (),
+    **sampling: Any,
+) -> list[ChatRequest]:
     how = Sampling(**({"temperature": 1.0, "max_new_tokens": 64} | sampling))
     turns = (Message("user", text),)
     return [ChatRequest("tiny@main", turns, how, i, prefix, choices) for i in range(samples)]

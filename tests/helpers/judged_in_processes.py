@@ -1,5 +1,7 @@
-"""A transformers training with the judge's callback: axolotl places weights on GPUs where it runs in
-several processes, so that on a CPU its trainer must do (0.19)."""
+"""A transformers training with the judge's callback.
+
+In several processes axolotl places weights on GPUs, so that on a CPU its trainer must do (0.19).
+"""
 
 import json
 import os
@@ -21,10 +23,17 @@ def train(config: Path, rank: int) -> None:
     ids = tokenizer("A fig.")["input_ids"]
     rows = [{"input_ids": ids, "labels": ids}] * 8
     args = TrainingArguments(
-        cfg["output_dir"], use_cpu=True, max_steps=1, per_device_train_batch_size=1,
-        learning_rate=0.0, eval_strategy="steps", eval_steps=1, save_strategy="no", report_to=[],
+        cfg["output_dir"],
+        use_cpu=True,
+        max_steps=1,
+        per_device_train_batch_size=1,
+        learning_rate=0.0,
+        eval_strategy="steps",
+        eval_steps=1,
+        save_strategy="no",
+        report_to=[],
         ddp_backend="gloo" if "WORLD_SIZE" in os.environ else None,
-    )  # fmt: skip
+    )
     model = AutoModelForCausalLM.from_pretrained(cfg["base_model"])
     trainer = Trainer(
         model, args, train_dataset=rows, eval_dataset=rows, processing_class=tokenizer

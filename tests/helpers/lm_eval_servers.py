@@ -6,20 +6,33 @@ from tests.helpers.scripted_judge import picks_the_apple, run_task
 def through_chat(server, pairs, model_args=None, **settings):
     """What lm-eval reports of a judge behind a server's chats, and the logged samples."""
     args = {"model": "tiny", "base_url": f"{server.base_url}/chat/completions", "max_retries": 1}
-    return run_task("local-chat-completions", pairs,
-                    lm_eval_settings={"model_args": args | (model_args or {})}, **settings)  # fmt: skip
+    return run_task(
+        "local-chat-completions",
+        pairs,
+        lm_eval_settings={"model_args": args | (model_args or {})},
+        **settings,
+    )
 
 
 def through_completions(server, tokenizer, pairs, model_args=None, **settings):
     """The same behind a server's completions, which gets tokens."""
-    args = {"model": "tiny", "base_url": f"{server.base_url}/completions", "max_retries": 1,
-            "tokenizer_backend": "huggingface", "tokenizer": str(tokenizer)}  # fmt: skip
-    return run_task("local-completions", pairs,
-                    lm_eval_settings={"model_args": args | (model_args or {})}, **settings)  # fmt: skip
+    args = {
+        "model": "tiny",
+        "base_url": f"{server.base_url}/completions",
+        "max_retries": 1,
+        "tokenizer_backend": "huggingface",
+        "tokenizer": str(tokenizer),
+    }
+    return run_task(
+        "local-completions",
+        pairs,
+        lm_eval_settings={"model_args": args | (model_args or {})},
+        **settings,
+    )
 
 
 def completing(folder, judge=picks_the_apple):
-    """A server's completions by `judge` (prompt → letter): its replies, and likelihoods of an echo."""
+    """A server's completions by `judge` (prompt → letter): replies, and likelihoods of an echo."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -18,11 +18,15 @@ def pairs(name: str, count: int) -> list[ResponsePair]:
     """Pairs of instructions of their own, the better answer always a fruit."""
     return [
         ResponsePair(
-            f"{name}-p{n}", f"{name}-i{n}", f"Name a fruit, please ({name} {n}).",
-            FRUIT[n % len(FRUIT)], "A spade.", "other-instruction",
+            f"{name}-p{n}",
+            f"{name}-i{n}",
+            f"Name a fruit, please ({name} {n}).",
+            FRUIT[n % len(FRUIT)],
+            "A spade.",
+            "other-instruction",
         )
         for n in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def judged(found: Sequence[ResponsePair], form) -> list[Judgment]:
@@ -37,9 +41,14 @@ def judged(found: Sequence[ResponsePair], form) -> list[Judgment]:
 
 
 def written(
-    folder: Path, *, train: int = 6, dev: int = 2, test: int = 1, form: str = "verdict",
+    folder: Path,
+    *,
+    train: int = 6,
+    dev: int = 2,
+    test: int = 1,
+    form: str = "verdict",
     edit: Callable[[str, list[TrainingRow]], list[TrainingRow]] = lambda _, rows: rows,
-) -> Path:  # fmt: skip
+) -> Path:
     """The manifest of a data set of so many pairs; `edit` may change the rows of each file."""
     how = FORMATS[form]
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,12 @@
-"""What judges' replies mean, worked out once more by hand: no regular expression, no code of the package."""
+"""What judges' replies mean, worked out once more by hand: no regular expression, no code of the
+package."""
 
 import json
 
 
 def after_thinking(text: str) -> str | None:
-    """Walk over the text; what is thought does not count, and thinking that never ends leaves None."""
+    """Walk over the text; what is thought does not count, and thinking that never ends leaves
+    None."""
     last = -1
     for place in range(len(text)):
         if text[place : place + 8] == "</think>":

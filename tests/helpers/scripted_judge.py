@@ -14,10 +14,15 @@ from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.resources import shipped_folder
 
 PAIRS = [
-    {"id": f"p{i}", "subset": subset, "prompt": f"Name a fruit, number {i // 2}.",
-     "chosen": f"An apple, number {i}.", "rejected": "A spade."}
+    {
+        "id": f"p{i}",
+        "subset": subset,
+        "prompt": f"Name a fruit, number {i // 2}.",
+        "chosen": f"An apple, number {i}.",
+        "rejected": "A spade.",
+    }
     for i, subset in enumerate(["easy", "easy", "hard, very", "hard, very"])
-]  # fmt: skip
+]
 GENERATED, SCORED = "generate_until", "loglikelihood"
 
 
@@ -29,8 +34,13 @@ def written(path: Path, rows=PAIRS) -> Path:
 
 def pair(key, **changes):
     """One pair of a file, whose texts hold its id."""
-    return {"id": key, "subset": "s", "prompt": f"Prompt {key}.", "chosen": f"Good {key}.",
-            "rejected": f"Bad {key}."} | changes  # fmt: skip
+    return {
+        "id": key,
+        "subset": "s",
+        "prompt": f"Prompt {key}.",
+        "chosen": f"Good {key}.",
+        "rejected": f"Bad {key}.",
+    } | changes
 
 
 def picks_the_apple(prompt):
@@ -91,9 +101,16 @@ def told(settings):
 
 
 def run_task(
-    model, pairs, *, chat=True, tasks=(), include=(), judge_format="verdict",
-    lm_eval_settings=None, **settings,
-):  # fmt: skip
+    model,
+    pairs,
+    *,
+    chat=True,
+    tasks=(),
+    include=(),
+    judge_format="verdict",
+    lm_eval_settings=None,
+    **settings,
+):
     """What lm-eval itself reports of `ste_local`, and the logged samples.
 
     Metrics come without their filter's name. `tasks`, out of the folder `include`, are asked in the
@@ -105,10 +122,13 @@ def run_task(
     folders = [str(shipped_folder("tasks")), *([str(include)] if include else [])]
     with told(JudgeSettings(pairs, judge_format, **settings)):
         found = lm_eval.simple_evaluate(
-            model=model, tasks=["ste_local", *tasks], apply_chat_template=chat, log_samples=True,
+            model=model,
+            tasks=["ste_local", *tasks],
+            apply_chat_template=chat,
+            log_samples=True,
             task_manager=TaskManager(include_path=folders, include_defaults=False),
             **(lm_eval_settings or {}),
-        )  # fmt: skip
+        )
     metrics = {k.removesuffix(",none"): v for k, v in found["results"]["ste_local"].items()}
     return metrics, found["samples"]["ste_local"]
 
@@ -130,14 +150,17 @@ def drawn_at_random():
 
 
 MODES = {
-    "greedy": {}, "forced": {"force": True}, "voted": {"votes": 5},
-    "all votes": {"votes": 5, "early_stop": False}, "official": {"mode": "official"},
+    "greedy": {},
+    "forced": {"force": True},
+    "voted": {"votes": 5},
+    "all votes": {"votes": 5, "early_stop": False},
+    "official": {"mode": "official"},
     "likelier": {"mode": "likelier"},
-}  # fmt: skip
+}
 
 
 def report(pairs: Path) -> str:
-    """What lm-eval reports of one judge in every mode, with every logged term and reply, as JSON."""
+    """What lm-eval reports of one judge in every mode, all logged terms and replies, as JSON."""
     found = {}
     for name, settings in MODES.items():
         metrics, samples = run_task(drawn_at_random(), pairs, **settings)

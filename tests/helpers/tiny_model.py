@@ -30,9 +30,12 @@ def tiny_tokenizer():
     )
     tokenizer.train_from_iterator(SENTENCES, trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|pad|>",
-        chat_template=TEMPLATE, model_max_length=4096,
-    )  # fmt: skip
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|pad|>",
+        chat_template=TEMPLATE,
+        model_max_length=4096,
+    )
 
 
 def save_tiny_model(folder: Path, **changes) -> Path:
@@ -43,12 +46,19 @@ def save_tiny_model(folder: Path, **changes) -> Path:
     tokenizer = tiny_tokenizer()
     torch.manual_seed(0)
     settings = {
-        "vocab_size": len(tokenizer), "hidden_size": 64, "intermediate_size": 128,
-        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "max_position_embeddings": 4096, "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id, "bos_token_id": None,
-        "tie_word_embeddings": True, "dtype": "float32",
-    }  # fmt: skip
+        "vocab_size": len(tokenizer),
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 4096,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": None,
+        "tie_word_embeddings": True,
+        "dtype": "float32",
+    }
     LlamaForCausalLM(LlamaConfig(**settings | changes)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -24,8 +24,9 @@ def pairs(tmp_path):
 
 
 def one_too_long(tmp_path):
-    return written(tmp_path / "pairs.jsonl",
-                   [*PAIRS, PAIRS[0] | {"id": "long", "rejected": "A spade. " * 900}])  # fmt: skip
+    return written(
+        tmp_path / "pairs.jsonl", [*PAIRS, PAIRS[0] | {"id": "long", "rejected": "A spade. " * 900}]
+    )
 
 
 def test_prompts_that_a_completions_backend_would_cut_are_refused_with_their_rate(
@@ -144,8 +145,9 @@ def test_a_system_turn_that_the_template_loses_opens_the_users_turn(
     args = {"model": "tiny", "tokenizer_backend": "huggingface", "tokenizer": str(tokenizer)}
     with chat_server(judging(), complete=completing(tiny_model)) as server:
         args["base_url"] = f"{server.base_url}/completions"
-        _, samples = run_task("local-completions", pairs,
-                              lm_eval_settings=told | {"model_args": args})  # fmt: skip
+        _, samples = run_task(
+            "local-completions", pairs, lm_eval_settings=told | {"model_args": args}
+        )
     for prompt, _ in (arguments for s in samples for arguments in s["arguments"]):
         assert prompt.startswith(f"<Be strict.\n\n{VERDICT.rubric}")
 

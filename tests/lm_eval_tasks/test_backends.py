@@ -27,7 +27,7 @@ def pairs(tmp_path):
 
 
 def seeded(body, _):
-    """A chat server's judge that says the same to the same seed, and else something new each time."""
+    """A chat server's judge that says the same to the same seed, else something new each time."""
     drawn = body["seed"] if body["temperature"] and body["seed"] is not None else None
     return f"word {drawn if drawn is not None else next(fresh)}" if body["temperature"] else "[[A]]"
 
@@ -42,8 +42,14 @@ def test_a_greedy_request_is_greedy_in_the_body_that_a_chat_server_gets(pairs):
     assert len(server.bodies) == 8
     for body in server.bodies:
         del body["messages"]
-        assert body == {"model": "tiny", "max_tokens": 8, "temperature": 0.0, "stop": [],
-                        "seed": 1234, "repetition_penalty": 1.0}  # fmt: skip
+        assert body == {
+            "model": "tiny",
+            "max_tokens": 8,
+            "temperature": 0.0,
+            "stop": [],
+            "seed": 1234,
+            "repetition_penalty": 1.0,
+        }
 
 
 def test_a_greedy_request_is_greedy_in_the_body_that_a_completions_server_gets(tiny_model, pairs):
@@ -52,8 +58,14 @@ def test_a_greedy_request_is_greedy_in_the_body_that_a_completions_server_gets(t
     assert (metrics["acc_pc"], len(server.bodies)) == (1, 8)
     for body in server.bodies:
         del body["prompt"]
-        assert body == {"model": "tiny", "max_tokens": 8, "temperature": 0.0,
-                        "stop": ["<|im_end|>"], "seed": 1234, "repetition_penalty": 1.0}  # fmt: skip
+        assert body == {
+            "model": "tiny",
+            "max_tokens": 8,
+            "temperature": 0.0,
+            "stop": ["<|im_end|>"],
+            "seed": 1234,
+            "repetition_penalty": 1.0,
+        }
 
 
 def test_votes_are_sampled_without_the_one_seed_that_lm_eval_sends(pairs):
@@ -119,8 +131,7 @@ def test_lm_evals_cache_replays_greedy_replies_and_no_vote(pairs, tmp_path):
 @pytest.mark.slow
 def test_votes_of_transformers_differ_and_its_greedy_replies_do_not(tiny_model, pairs):
     def replies(**settings):
-        told = {"model_args": {"pretrained": str(tiny_model)}, "batch_size": 4,
-                "device": "cpu"}  # fmt: skip
+        told = {"model_args": {"pretrained": str(tiny_model)}, "batch_size": 4, "device": "cpu"}
         _, samples = run_task("hf", pairs, lm_eval_settings=told, max_new_tokens=6, **settings)
         return [reply for s in samples for reply in s["filtered_resps"]]
 

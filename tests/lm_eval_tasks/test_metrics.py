@@ -1,4 +1,4 @@
-"""The figures of a pair judge, against cases worked out by hand and against judges known in full."""
+"""The figures of a pair judge, against cases worked out by hand and judges known in full."""
 
 import json
 from dataclasses import replace
@@ -83,10 +83,16 @@ def test_one_pair_gives_the_figures_worked_out_by_hand(
     a, b, acc, strict, both, consistent, bias, invalid
 ):
     found = overall(judged(a, b))
-    assert only(found, "acc", "acc_strict", "acc_pc", "consistency", "pos_bias", "invalid_rate") == {
-        "acc": acc, "acc_strict": strict, "acc_pc": both, "consistency": consistent,
-        "pos_bias": bias, "invalid_rate": invalid,
-    }  # fmt: skip
+    assert only(
+        found, "acc", "acc_strict", "acc_pc", "consistency", "pos_bias", "invalid_rate"
+    ) == {
+        "acc": acc,
+        "acc_strict": strict,
+        "acc_pc": both,
+        "consistency": consistent,
+        "pos_bias": bias,
+        "invalid_rate": invalid,
+    }
 
 
 def test_position_bias_weighs_verdicts_not_pairs():
@@ -119,9 +125,13 @@ def test_the_length_baseline_prefers_the_longer_and_halves_a_tie():
 
 
 def test_subsets_are_reported_apart_in_order_of_appearance():
-    found = summarise([
-        judged("A", "B", subset="y"), judged("A", "A", subset="x"), judged("B", "A", subset="x"),
-    ])  # fmt: skip
+    found = summarise(
+        [
+            judged("A", "B", subset="y"),
+            judged("A", "A", subset="x"),
+            judged("B", "A", subset="x"),
+        ]
+    )
     assert [(s, f["n"], f["acc"]) for s, f in found["subsets"].items()] == [
         ("y", 1, 1.0),
         ("x", 2, 0.25),
@@ -144,8 +154,12 @@ def test_a_perfect_judge_is_right_in_both_orders_whatever_the_pairs(pairs):
 def test_a_judge_that_always_says_a_has_half_accuracy_and_full_bias(pairs):
     found = overall(*(replace(p, orders=orders("A", "A")) for p in pairs))
     assert only(found, "acc", "acc_pc", "consistency", "pos_bias", "invalid_rate") == {
-        "acc": 0.5, "acc_pc": 0.0, "consistency": 0.0, "pos_bias": 0.5, "invalid_rate": 0.0,
-    }  # fmt: skip
+        "acc": 0.5,
+        "acc_pc": 0.0,
+        "consistency": 0.0,
+        "pos_bias": 0.5,
+        "invalid_rate": 0.0,
+    }
 
 
 @given(many)
@@ -204,9 +218,12 @@ def test_what_lm_eval_reports_after_logging_equals_the_summary_to_the_last_digit
         reported = (value_of(logged), error_of(logged))
         metric, _, part = name.partition("/")
         place = (
-            told["overall"] if not part
-            else told["sections"][part] if metric.endswith("_section") else told["subsets"][part]
-        )  # fmt: skip
+            told["overall"]
+            if not part
+            else told["sections"][part]
+            if metric.endswith("_section")
+            else told["subsets"][part]
+        )
         metric = metric.removesuffix("_section")
         assert reported == (place[metric], place[f"{metric}_se"]), name
 
@@ -248,8 +265,13 @@ def test_unlabelled_pairs_tell_of_consistency_bias_and_silence_only():
     found = overall(judged("A", "B", votes=(0, 0, 0)), judged("A", None, id="p1", votes=(0, 0, 0)))
     told = {name for name, value in found.items() if value is not None and not name.endswith("_se")}
     assert told == {
-        "consistency", "pos_bias", "tie_rate", "invalid_rate", "forced_rate", "did_not_fit_rate",
-    }  # fmt: skip
+        "consistency",
+        "pos_bias",
+        "tie_rate",
+        "invalid_rate",
+        "forced_rate",
+        "did_not_fit_rate",
+    }
     assert only(found, "consistency", "invalid_rate") == {"consistency": 0.5, "invalid_rate": 0.25}
 
 
@@ -412,8 +434,12 @@ def test_one_shown_order_has_accuracy_and_nothing_that_needs_both():
         replace(as_b, orders=as_b.orders[1:]),
     )
     assert only(found, "acc", "acc_pc", "consistency", "invalid_rate", "pick_a_baseline") == {
-        "acc": 0.5, "acc_pc": None, "consistency": None, "invalid_rate": 0.0, "pick_a_baseline": 0.5,
-    }  # fmt: skip
+        "acc": 0.5,
+        "acc_pc": None,
+        "consistency": None,
+        "invalid_rate": 0.0,
+        "pick_a_baseline": 0.5,
+    }
 
 
 def test_log_odds_are_averaged_over_both_orders():

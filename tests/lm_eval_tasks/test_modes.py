@@ -145,8 +145,15 @@ def test_a_format_with_a_system_turn_reaches_a_chat_server_as_it_is(pairs, tmp_p
     )
 
 
-SETTINGS = {"mode": "official", "votes": 5, "temperature": 0.4, "top_p": 0.8, "early_stop": False,
-            "too_long": "drop", "seed": 7}  # fmt: skip
+SETTINGS = {
+    "mode": "official",
+    "votes": 5,
+    "temperature": 0.4,
+    "top_p": 0.8,
+    "early_stop": False,
+    "too_long": "drop",
+    "seed": 7,
+}
 
 
 def test_settings_of_votes_survive_the_way_through_the_environment(pairs):
@@ -159,9 +166,17 @@ def test_settings_of_votes_survive_the_way_through_the_environment(pairs):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("MODE", "best"), ("VOTES", "0"), ("TEMPERATURE", "hot"), ("TEMPERATURE", "nan"),
-     ("TOP_P", "1.5"), ("EARLY_STOP", "never"), ("TOO_LONG", "cut"), ("SEED", "-1")],
-)  # fmt: skip
+    [
+        ("MODE", "best"),
+        ("VOTES", "0"),
+        ("TEMPERATURE", "hot"),
+        ("TEMPERATURE", "nan"),
+        ("TOP_P", "1.5"),
+        ("EARLY_STOP", "never"),
+        ("TOO_LONG", "cut"),
+        ("SEED", "-1"),
+    ],
+)
 def test_a_bad_setting_of_votes_is_named(pairs, name, value):
     environ = JudgeSettings(pairs).environment() | {f"STE_JUDGE_{name}": value}
     with pytest.raises(ConfigError, match=f"STE_JUDGE_{name} .*: found '{value}'"):

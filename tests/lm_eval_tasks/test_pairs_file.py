@@ -1,4 +1,4 @@
-"""Files of labelled pairs: what is read, and how every fault is told with its place and its cure."""
+"""Files of labelled pairs: what is read, and that errors say where and what to do."""
 
 import json
 
@@ -12,9 +12,12 @@ from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 
 def row(**changes):
     fields = {
-        "id": "p0", "subset": "s", "prompt": "Name a fruit.",
-        "chosen": "An apple.", "rejected": "A spade.",
-    }  # fmt: skip
+        "id": "p0",
+        "subset": "s",
+        "prompt": "Name a fruit.",
+        "chosen": "An apple.",
+        "rejected": "A spade.",
+    }
     return {key: value for key, value in (fields | changes).items() if value is not ...}
 
 

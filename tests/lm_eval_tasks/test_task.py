@@ -68,9 +68,12 @@ def test_replies_are_asked_for_greedily_and_never_cut_at_a_word(pairs):
     run_task(model, pairs, limit=1, max_new_tokens=5)
     settings = asked(model, GENERATED)[0][1]
     assert settings == {
-        "do_sample": False, "temperature": 0.0, "repetition_penalty": 1.0,
-        "until": [], "max_gen_toks": 5,
-    }  # fmt: skip
+        "do_sample": False,
+        "temperature": 0.0,
+        "repetition_penalty": 1.0,
+        "until": [],
+        "max_gen_toks": 5,
+    }
 
 
 def test_a_silent_judge_is_measured_by_the_likelier_letter_when_forced(pairs):

@@ -1,4 +1,4 @@
-"""Majorities, and drawing only the votes that matter: as pure functions and through the real lm-eval."""
+"""Majorities, and drawing only the votes that matter: pure functions, and in the real lm-eval."""
 
 import json
 import random
@@ -75,7 +75,7 @@ def test_votes_that_agree_have_no_entropy_and_three_kinds_have_the_most():
 
 
 def voting(sequences):
-    """A judge that says these, the first of them on the first pair with its better response as A."""
+    """A judge that says these, first of all on the first pair with its better response as A."""
     drawn = [0] * len(sequences)
 
     def reply(prompt):
@@ -88,7 +88,7 @@ def voting(sequences):
 
 
 def judged_by_votes(sequences, folder, **settings):
-    """(verdict, samples drawn) on each sequence as the real evaluator has them, and as asked for."""
+    """(verdict, samples drawn) on each sequence, by the real evaluator and as asked for."""
     if len(sequences) % 2:
         sequences = [*sequences, sequences[0]]
     # One prompt for all pairs: there is nothing to bootstrap, which would take the most time.
@@ -148,7 +148,8 @@ def test_another_task_in_the_same_run_is_asked_as_ever(tmp_path):
     (tmp_path / "plain.yaml").write_text(
         f"task: plain\ndataset_path: json\ndataset_kwargs: {{data_files: {{test: {questions}}}}}\n"
         "test_split: test\noutput_type: generate_until\nrepeats: 4\n"
-        'doc_to_text: "{{q}}"\ndoc_to_target: "[[A]]"\ngeneration_kwargs: {until: [], do_sample: true}\n'
+        'doc_to_text: "{{q}}"\ndoc_to_target: "[[A]]"\n'
+        "generation_kwargs: {until: [], do_sample: true}\n"
         "metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]\n"
     )
     model = drawn_at_random()

@@ -1,6 +1,8 @@
 """One complete loop: real engine, real axolotl, real lm-eval, on a tiny random Llama."""
 
 import json
+import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,16 @@ def test_the_loop_ends_with_a_report_on_seed_and_iterations(finished):
         assert set(row["evaluations"]) == {"dev", "test"}
         assert 0 <= row["evaluations"]["test"]["overall"]["acc_pc"] <= 1
     assert (folder / "run/iter-02/report.md").read_text().startswith("# Iteration 2")
+
+
+def test_every_file_of_a_run_has_its_line_in_the_reference(finished):
+    page = (Path(__file__).parents[1] / "docs/reference/files.md").read_text()
+    names = re.search(r"```text\n(.*?)```", page, re.S)[1].split()
+    run, of_hosts = finished[0] / "run", {"model", "lm-eval", "prepared"}
+    for path in run.rglob("*"):
+        parents = {p.name for p in path.relative_to(run).parents}
+        if path.is_file() and not parents & of_hosts:
+            assert any(fnmatch(path.name, name) for name in names), path
 
 
 def test_training_and_evaluation_share_no_instruction(finished):
@@ -187,9 +199,13 @@ def test_a_trained_judge_can_be_asked(finished):
 def test_a_benchmark_named_later_is_measured_for_every_judge_and_nothing_is_done_again(finished):
     folder, _ = finished
     row = {
-        "pair_id": "p0", "question": "Name a fruit.", "response_model": "gpt-4o", "label": "A>B",
-        "response_A": "An apple.", "response_B": "A spade.",
-    }  # fmt: skip
+        "pair_id": "p0",
+        "question": "Name a fruit.",
+        "response_model": "gpt-4o",
+        "label": "A>B",
+        "response_A": "An apple.",
+        "response_B": "A spade.",
+    }
     (folder / "judgebench.jsonl").write_text(json.dumps(row) + "\n")
     text = (folder / "ste.yaml").read_text()
     config = yaml.safe_load(text)
@@ -214,8 +230,14 @@ def report_with(number: int, acc_pc: float, acc: float = 0.5) -> IterationReport
 
 @pytest.mark.parametrize(
     ("both_orders", "keep", "best"),
-    [((0.0, 0.5, 0.6), "best", 2), ((0.0, 0.6, 0.5), "best", 1), ((0.7, 0.6, 0.5), "best", 0), ((0.7, 0.6, 0.5), "last", 2), ((0.5, 0.5, 0.5), "best", 0)],
-)  # fmt: skip
+    [
+        ((0.0, 0.5, 0.6), "best", 2),
+        ((0.0, 0.6, 0.5), "best", 1),
+        ((0.7, 0.6, 0.5), "best", 0),
+        ((0.7, 0.6, 0.5), "last", 2),
+        ((0.5, 0.5, 0.5), "best", 0),
+    ],
+)
 def test_a_worse_iteration_is_never_shipped_as_the_best(both_orders, keep, best):
     reports = [report_with(n, value) for n, value in enumerate(both_orders)]
     assert decide(reports, keep) == best

@@ -37,9 +37,13 @@ def run_config(folder, tiny_model, generates, judges):
         return {"model": model, "engine": "http", "options": options}
 
     return written(
-        folder, tiny_model, texts=TEXTS, judge=http(judges), generator=http(generates),
+        folder,
+        tiny_model,
+        texts=TEXTS,
+        judge=http(judges),
+        generator=http(generates),
         judging={"format": "brief", "samples": 15},
-    )  # fmt: skip
+    )
 
 
 def generated(path, *, overlapped: bool) -> dict:

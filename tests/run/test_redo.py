@@ -1,4 +1,5 @@
-"""Changed settings are refused with what they make obsolete, and redone on purpose beside the old output."""
+"""Changed settings are refused with what they make obsolete, and redone on purpose beside the old
+output."""
 
 import pytest
 import yaml
@@ -118,8 +119,16 @@ def test_a_later_iteration_alone_cannot_take_a_setting_of_all(tiny_model, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "setting", ["iterations", "keep", "budget.max_minutes", "hosts.train.python", "judge.engine",
-                "evaluation.tasks", "judge.options.concurrency"],
-)  # fmt: skip
+    "setting",
+    [
+        "iterations",
+        "keep",
+        "budget.max_minutes",
+        "hosts.train.python",
+        "judge.engine",
+        "evaluation.tasks",
+        "judge.options.concurrency",
+    ],
+)
 def test_settings_on_which_nothing_depends_are_free_to_change(setting):
     assert first_stage(setting) is None

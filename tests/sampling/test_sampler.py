@@ -157,9 +157,12 @@ def test_pairs_can_be_weighed_by_how_often_the_judge_is_right(tiny_model, tmp_pa
     dataset = {"dev_fraction": 0.2, "test_fraction": 0.2}
     plain = generated(made(tmp_path / "plain", tiny_model, 0.85, judging=sampling))["counts"]
     drop_easy_pairs = made(
-        tmp_path / "weighed", tiny_model, 0.85, judging=sampling,
+        tmp_path / "weighed",
+        tiny_model,
+        0.85,
+        judging=sampling,
         dataset={**dataset, "weigh_by_pass_rate": True},
-    )  # fmt: skip
+    )
     found = generated(drop_easy_pairs)
     assert found["drops"]["dataset: weighed out: mostly right already"] > 0
     assert 0 < found["counts"]["kept"]["train"] < 0.6 * plain["kept"]["train"]

@@ -1,6 +1,7 @@
 """Inputs drawn by coverage: `python -m tests.security.fuzz replies|prompts|yaml -runs=1000000`.
 
-The options are libFuzzer's. An input that breaks a promise ends the run, and is left in a file crash-* of the working folder.
+The options are libFuzzer's. An input that breaks a promise ends the run, and is left in a file
+crash-* of the working folder.
 """
 
 import sys
@@ -26,9 +27,24 @@ with atheris.instrument_imports(include=["ste_plugin", "yaml"]):
     from tests.helpers.oracles import labels, named_choice, official, rating, verdict
 
 WORDS = (
-    "[[A]]", "[[B]]", "[[C]]", "[[", "]]", "<think>", "</think>", "[[10]]", "[Answer A]", "[Instruction]",
-    "<|im_end|>", "</s>", "[INST]", "＜｜User｜＞", "［［Ａ］］", "\u200b", '{"category": "coding", "complexity": 4, "expected_words": 80}',
-)  # fmt: skip
+    "[[A]]",
+    "[[B]]",
+    "[[C]]",
+    "[[",
+    "]]",
+    "<think>",
+    "</think>",
+    "[[10]]",
+    "[Answer A]",
+    "[Instruction]",
+    "<|im_end|>",
+    "</s>",
+    "[INST]",
+    "＜｜User｜＞",
+    "［［Ａ］］",
+    "\u200b",
+    '{"category": "coding", "complexity": 4, "expected_words": 80}',
+)
 """Drawn into the input by bytes from 0xC0, which UTF-8 text rarely holds."""
 
 
@@ -61,7 +77,8 @@ def replies(data: bytes) -> None:
 
 
 def prompts(data: bytes) -> None:
-    """What is made plain stays so, keeps its length, and changes neither with the place nor the order."""
+    """What is made plain stays so, keeps its length, and changes neither with the place nor the
+    order."""
     text = text_of(data)
     plain = neutralise(text)
     assert neutralise(plain) == plain

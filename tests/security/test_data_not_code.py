@@ -21,9 +21,23 @@ from tests.helpers.untrusted_texts import texts
 PACKAGE = ROOT / "ste_plugin"
 SOURCES = [*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "tasks").glob("*.py")]
 FORBIDDEN = {
-    "eval", "exec", "compile", "__import__", "yaml.load", "yaml.full_load", "yaml.unsafe_load", "yaml.safe_load",
-    "torch.load", "os.system", "os.popen", "joblib.load", "numpy.load", "np.load", "marshal.loads", "pandas.read_pickle",
-}  # fmt: skip
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "yaml.load",
+    "yaml.full_load",
+    "yaml.unsafe_load",
+    "yaml.safe_load",
+    "torch.load",
+    "os.system",
+    "os.popen",
+    "joblib.load",
+    "numpy.load",
+    "np.load",
+    "marshal.loads",
+    "pandas.read_pickle",
+}
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 LOADERS = ("AutoTokenizer", "AutoModelForCausalLM", "AutoConfig")
 
@@ -59,10 +73,7 @@ def test_whoever_loads_a_model_says_whether_its_own_code_may_run():
     for path in SOURCES:
         for name, keywords, line in calls(path):
             if name.split(".")[-2:-1] and name.split(".")[-2] in LOADERS:
-                spread = [ast.unparse(v) for k, v in keywords.items() if k is None]
-                found[f"{path.name}:{line}"] = "trust_remote_code" in keywords or "how" in str(
-                    spread
-                )
+                found[f"{path.name}:{line}"] = "trust_remote_code" in keywords
                 assert ast.unparse(keywords.get("trust_remote_code", ast.Constant(False))) != "True"
     assert len(found) >= 6
     assert all(found.values()), found
@@ -79,7 +90,7 @@ def test_foreign_code_runs_only_if_the_config_says_so_in_words(engine):
 
 @pytest.fixture
 def armed_model(tiny_model, tmp_path) -> Path:
-    """The tiny model with Python code that leaves a mark when it runs, and a config that asks for it."""
+    """The tiny model with Python code that leaves a mark when run, and a config asking for it."""
     import shutil
 
     folder = tmp_path / "armed"
@@ -169,7 +180,7 @@ def laughing(levels: int) -> str:
         ("? {a: b}\n: c", "unhashable"),
     ],
     ids=lambda value: value[:24],
-)  # fmt: skip
+)
 def test_yaml_that_means_trouble_is_refused_as_config_and_as_recipe(text, told, tmp_path):
     path = tmp_path / "it.yaml"
     path.write_text(text)
@@ -232,8 +243,13 @@ def test_what_the_demo_downloads_is_pinned(tmp_path):
 
 @pytest.mark.parametrize(
     "setting",
-    ["evaluation: {model_args: {api_key: sk-0123456789}}", "judge: {model: x, engine: mine, options: {token: t}}", "generator: {model: x, options: {auth: {password: p}}}", "evaluation: {model_args: {hub_token: t}}"],
-)  # fmt: skip
+    [
+        "evaluation: {model_args: {api_key: sk-0123456789}}",
+        "judge: {model: x, engine: mine, options: {token: t}}",
+        "generator: {model: x, options: {auth: {password: p}}}",
+        "evaluation: {model_args: {hub_token: t}}",
+    ],
+)
 def test_a_secret_in_a_config_is_refused_and_not_shown(setting, tmp_path):
     key, _, value = setting.partition(": ")
     with pytest.raises(ConfigError, match="environment only") as refused:

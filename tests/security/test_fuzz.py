@@ -18,7 +18,11 @@ def test_no_input_that_coverage_leads_to_breaks_a_promise(target, runs, tmp_path
     command = [sys.executable, "-m", "tests.security.fuzz", target]
     done = subprocess.run(
         [*command, f"-runs={runs}", "-seed=7", "-max_len=200"],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     assert f"Done {runs} runs" in done.stderr

@@ -1,4 +1,4 @@
-"""Secrets come from the environment and go nowhere: canaries through every path that writes or prints."""
+"""Secrets come from the environment and go nowhere: canaries through all that writes or prints."""
 
 import io
 import json
@@ -136,7 +136,8 @@ def test_a_secret_pasted_into_the_config_is_refused_before_anything_is_written(
 def test_a_traceback_of_our_own_mistake_shows_no_secret_and_no_order():
     code = (
         "import os, sys, ste_plugin.cli.entry_point as command\n"
-        "@command.app.command('broken')\ndef broken(): raise ZeroDivisionError(os.environ['HF_TOKEN'] + '\\x1b[31m')\n"
+        "@command.app.command('broken')\n"
+        "def broken(): raise ZeroDivisionError(os.environ['HF_TOKEN'] + '\\x1b[31m')\n"
         "sys.argv = ['ste', 'broken']; command.main()"
     )
     import subprocess
@@ -155,7 +156,10 @@ def test_a_traceback_of_our_own_mistake_shows_no_secret_and_no_order():
 
 
 def test_a_command_that_leaves_a_child_behind_ends_all_the_same(tmp_path):
-    child = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']); print('done')"
+    child = (
+        "import subprocess, sys; "
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']); print('done')"
+    )
     import sys
 
     run_host(

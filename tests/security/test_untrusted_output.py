@@ -1,4 +1,4 @@
-"""What strangers wrote reaches no terminal as an order, no page as markup, no folder as a path."""
+"""Untrusted text reaches no terminal as a control code, no page as markup, no folder as a path."""
 
 import ast
 import io
@@ -22,17 +22,32 @@ from tests.helpers.untrusted_texts import texts
 
 PACKAGE = ROOT / "ste_plugin"
 ORDERS = [
-    "\x1b[2J\x1b[31mred", "\x1b]0;title\x07", "\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "\x9b31m",
-    "\x90q\x9c", "a\rb", "a\bb", "\x07", "\u202eevil", "\u2066x", "[bold]x[/bold]", "[/nothing]",
-    ":bomb:", "\x00", "\ud800", "\x7f", "\x85", "\u2028",
-]  # fmt: skip
+    "\x1b[2J\x1b[31mred",
+    "\x1b]0;title\x07",
+    "\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\",
+    "\x9b31m",
+    "\x90q\x9c",
+    "a\rb",
+    "a\bb",
+    "\x07",
+    "\u202eevil",
+    "\u2066x",
+    "[bold]x[/bold]",
+    "[/nothing]",
+    ":bomb:",
+    "\x00",
+    "\ud800",
+    "\x7f",
+    "\x85",
+    "\u2028",
+]
 STEERING = {c for c in map(chr, [*range(32), *range(127, 160)]) if c not in "\n\t"} | set(
     "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u2028\u2029\ufeff"
 )
 
 
 def steering_in(text: str) -> set[str]:
-    """Every character that a terminal could take for an order; lone surrogates it cannot even print."""
+    """Every character that could control a terminal; lone surrogates it cannot even print."""
     return STEERING & set(text) | {c for c in text if 0xD800 <= ord(c) <= 0xDFFF}
 
 
@@ -49,7 +64,7 @@ def test_json_for_scripts_says_the_same_and_steers_no_terminal(text):
 
 
 @pytest.mark.parametrize("text", ORDERS)
-def test_the_watch_says_and_records_orders_as_plain_characters(text, tmp_path, capsys):
+def test_progress_prints_and_records_control_codes_as_plain_characters(text, tmp_path, capsys):
     progress = ProgressReporter(tmp_path / "events.jsonl")
     progress.say(f"so: {text}")
     progress.event("stage", told=text)
@@ -70,8 +85,11 @@ def test_an_error_that_quotes_a_file_steers_no_terminal(text, tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-m", "ste_plugin", "run", "ste.yaml"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2, done.stderr
     assert not steering_in(done.stderr)
     assert "Traceback" not in done.stderr
@@ -104,7 +122,7 @@ def measured(folder: Path, subset: str) -> IterationReport:
 
 
 @pytest.mark.parametrize("text", ORDERS)
-def test_tables_show_names_of_strangers_as_they_are(text, tmp_path):
+def test_tables_show_untrusted_names_as_they_are(text, tmp_path):
     drawn = io.StringIO()
     console = Console(file=drawn, markup=False, emoji=False, width=200)
     reports = [measured(tmp_path, text)]
@@ -141,7 +159,7 @@ HOSTILE_NAMES = [
 
 
 @pytest.mark.parametrize("name", [*HOSTILE_NAMES, *ORDERS, *texts(21, 40)])
-def test_a_report_page_holds_names_of_strangers_as_words_alone(name, tmp_path):
+def test_a_report_page_holds_untrusted_names_as_words_alone(name, tmp_path):
     report.write_page(measured(tmp_path, name))
     page = (tmp_path / "report.md").read_text()
     assert Cells(page).widths == {4}

@@ -1,4 +1,5 @@
-"""Nothing that strangers write gets out of its place in a prompt: not as text, and not as tokens."""
+"""Nothing that strangers write gets out of its place in a prompt: not as text, and not as
+tokens."""
 
 import os
 from functools import cache
@@ -54,7 +55,8 @@ def folded(text: str) -> str:
 
 
 def marks_in(text: str) -> dict[str, int]:
-    """How often everything stands in a prompt that could speak for us, the judge or the template."""
+    """How often everything stands in a prompt that could speak for us, the judge or the
+    template."""
     seen = folded(text)
     wanted = [*(o.lower() for o in OURS), *(f"[[{c}]]" for c in "abcd"), *KNOWN]
     return {mark: n for mark in wanted if (n := seen.count(mark))}
@@ -156,7 +158,8 @@ def test_a_control_token_is_found_in_plain_letters_as_among_others(parts):
 
 @cache
 def family_tokenizer(model: str, family: str):
-    """The tiny model's tokenizer with the special tokens of a family, and its template where we have it."""
+    """The tiny model's tokenizer with the special tokens of a family, and its template where we
+    have it."""
     tokenizer = AutoTokenizer.from_pretrained(model)
     if family in TEMPLATES:
         tokenizer.chat_template = TEMPLATES[family]

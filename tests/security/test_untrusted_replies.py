@@ -1,4 +1,5 @@
-"""What judges write, however odd, is read rightly: 20,000 replies a parser here, more with STE_FUZZ."""
+"""What judges write, however odd, is read rightly: 20,000 replies a parser here, more with
+STE_FUZZ."""
 
 import os
 

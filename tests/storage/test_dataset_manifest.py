@@ -17,7 +17,7 @@ from ste_plugin.storage.dataset_manifest import open_row_file, write_rows
 def test_rows_that_do_not_stay_leave_no_trace_in_their_file(tmp_path_factory, added, piece):
     folder, entries = tmp_path_factory.mktemp("rows"), {}
     with pytest.MonkeyPatch.context() as patch, open_row_file(folder, "sft-train", entries) as file:
-        patch.setattr(dataset_manifest, "_PIECE", piece)
+        patch.setattr(dataset_manifest, "_MAX_CHUNK", piece)
         for numbers, _ in added:
             file.add({"n": n} for n in numbers)
         file.keep(stays for _, stays in added)

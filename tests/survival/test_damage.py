@@ -1,4 +1,5 @@
-"""Whatever happens to a file of a run, the run repairs it or names it: never a wrong result silently."""
+"""Whatever happens to a file of a run, the run repairs it or names it: never a wrong result
+silently."""
 
 import os
 import random
@@ -39,7 +40,8 @@ def restored(scene: Scene, whole: Path) -> None:
 
 
 def gone_on(scene: Scene) -> dict[str, str]:
-    """Read back a finished run, raise its iterations, and return all that is there with the next data set."""
+    """Read back a finished run, raise its iterations, and return all that is there with the next
+    data set."""
     scene.config["iterations"] = 2
     scene.write()
     with open_run(scene.folder / "ste.yaml", [scene.folder / "hooks.py"], quiet=True) as context:
@@ -82,7 +84,8 @@ SHARE = float(os.environ.get("STE_DAMAGES", "0.4"))
 
 
 def wrong_with(work: Callable[[Scene], object], scene: Scene, file: Path) -> list[str]:
-    """Return what is wrong with how a run's work ends on a damaged file: other files made, or unclear words."""
+    """Return what is wrong with how a run's work ends on a damaged file: other files made, or
+    unclear words."""
     try:
         work(scene)
     except SteError as error:

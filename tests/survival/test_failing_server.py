@@ -1,4 +1,5 @@
-"""A data set asked of a server that fails three times in ten is the one that a perfect server gives."""
+"""A data set asked of a server that fails three times in ten is the one that a perfect server
+gives."""
 
 import hashlib
 import json
@@ -31,9 +32,20 @@ from tests.helpers.chat_server import (
 from tests.survival.soak.outcome import differences, outputs
 
 FAULTS = (
-    Refuse(429, headers=(("Retry-After", "0"),)), Refuse(429), Refuse(500), Refuse(502), HANG, RESET,
-    CUT_BODY, CUT_CHUNKS, GARBAGE, EMPTY, ONE_SHORT, ONE_TWICE, NOT_THE_FIRST,
-)  # fmt: skip
+    Refuse(429, headers=(("Retry-After", "0"),)),
+    Refuse(429),
+    Refuse(500),
+    Refuse(502),
+    HANG,
+    RESET,
+    CUT_BODY,
+    CUT_CHUNKS,
+    GARBAGE,
+    EMPTY,
+    ONE_SHORT,
+    ONE_TWICE,
+    NOT_THE_FIRST,
+)
 SEEDS = range(int(os.environ.get("STE_SERVER_SEEDS", "1")))
 
 
@@ -80,8 +92,15 @@ def written(folder: Path, model: Path, base_url: str, samples: bool | str) -> Pa
     rows = [{"instruction": f"Say number {n}."} for n in range(24)]
     (folder / "instructions.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     endpoints = [{"base_url": base_url, "model": "tiny"}]
-    options = {"endpoints": endpoints, "concurrency": 8, "prefill": "vllm", "samples": samples,
-               "backoff_s": 0.001, "timeout_s": 2.0, "max_attempts": 50}  # fmt: skip
+    options = {
+        "endpoints": endpoints,
+        "concurrency": 8,
+        "prefill": "vllm",
+        "samples": samples,
+        "backoff_s": 0.001,
+        "timeout_s": 2.0,
+        "max_attempts": 50,
+    }
     config = {
         "run": "run",
         "judge": {"model": str(model), "engine": "http", "options": options},

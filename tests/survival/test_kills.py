@@ -1,4 +1,5 @@
-"""A run that is killed, stopped or started twice goes on to the same bytes, and nothing is paid for twice."""
+"""A run that is killed, stopped or started twice goes on to the same bytes, and nothing is paid for
+twice."""
 
 import os
 import signal
@@ -34,7 +35,8 @@ from ste_plugin.hookspecs import hookimpl
 class Engine:
     def complete(self, requests):
         Path("training").write_text("")
-        hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # no Python runs meanwhile, so no handler does
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # no Python runs meanwhile, so no handler
+        does
         yield from ()
 
     def close(self):

@@ -1,4 +1,5 @@
-"""After a power cut only what was synced is there: a run goes on from any such moment to the same bytes."""
+"""After a power cut only what was synced is there: a run goes on from any such moment to the same
+bytes."""
 
 import json
 import os
@@ -101,7 +102,8 @@ def test_a_whole_run_cut_off_goes_on_to_the_same_bytes(disk):
 
 
 def test_the_recorder_tells_a_synced_file_from_one_that_is_not(disk):
-    """The shim itself: a rename without its folder's sync is undone, content without a sync is gone."""
+    """The shim itself: a rename without its folder's sync is undone, content without a sync is
+    gone."""
     folder = disk / "folder"
     folder.mkdir()
     scene = Scene(disk / "scene", disk, stubs=True)

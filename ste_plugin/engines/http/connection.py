@@ -7,11 +7,17 @@ import httpx
 
 from ste_plugin.engines.http.client import Client
 from ste_plugin.engines.http.endpoint import Endpoint
-from ste_plugin.engines.http.errors import Transient, refusal, refuses_samples, silence, too_long
+from ste_plugin.engines.http.errors import (
+    TransientError,
+    is_context_overflow,
+    no_reply_error,
+    refusal_error,
+    refuses_samples,
+)
 from ste_plugin.engines.http.options import HttpOptions
 from ste_plugin.engines.http.response import (
-    NO_SAMPLES,
-    TOO_LONG,
+    PROMPT_TOO_LONG,
+    SAMPLES_REFUSED,
     Reply,
     UnreadableReply,
     read_reply,
@@ -19,16 +25,16 @@ from ste_plugin.engines.http.response import (
 )
 from ste_plugin.errors import EngineError
 
-_SHOWN = 300
+_MAX_QUOTED = 300
 Body = dict[str, Any]
 
 
 class Connections:
     """Connections to servers, usable from many threads until closed."""
 
-    def __init__(self, options: HttpOptions, keys: frozenset[str], most: int) -> None:
+    def __init__(self, options: HttpOptions, keys: frozenset[str], max_connections: int) -> None:
         self._options, self._keys = options, keys
-        self._client = Client(options.timeout_s, most)
+        self._client = Client(options.timeout_s, max_connections)
 
     def close(self) -> None:
         """End every call, even those that wait for an answer; calling it twice is harmless."""
@@ -37,8 +43,8 @@ class Connections:
     def exchange(self, endpoint: Endpoint, body: Body, n: int) -> Reply:
         """Return the reply to one call for n samples.
 
-        Raises: Transient where asking again may help; EngineError where the server refuses; Closed
-        where the call was ended from here.
+        Raises: TransientError where a retry may help; EngineError where the server refuses;
+        SessionClosed where the call was ended by `close`.
         """
         # What UTF-8 cannot hold (a lone surrogate) becomes '?': no server would take it.
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
@@ -48,23 +54,25 @@ class Connections:
                 "POST", endpoint.options.url, content=content, headers=headers
             )
         except httpx.RequestError as error:
-            raise silence(error, self._options.timeout_s) from error
+            raise no_reply_error(error, self._options.timeout_s) from error
         if response.is_success:
             return self._read(endpoint, self._without_keys(response.content), n)
-        if too_long(response):
-            return TOO_LONG
+        if is_context_overflow(response):
+            return PROMPT_TOO_LONG
         if n > 1 and self._options.samples == "auto" and refuses_samples(response):
-            return NO_SAMPLES
-        raise refusal(endpoint.options, response, lambda: self._served(endpoint), self.shown)
+            return SAMPLES_REFUSED
+        raise refusal_error(
+            endpoint.options, response, lambda: self._list_models(endpoint), self.quote
+        )
 
-    def shown(self, text: str) -> str:
-        """Return the beginning of a stranger's text on one line, without our keys."""
+    def quote(self, text: str) -> str:
+        """Return the beginning of an untrusted text on one line, without our keys."""
         for key in self._keys:
             text = text.replace(key, "[API key]")
-        return " ".join(text.split())[:_SHOWN]
+        return " ".join(text.split())[:_MAX_QUOTED]
 
     def _without_keys(self, content: bytes) -> bytes:
-        """Return a reply in which the server does not tell us our own key, which would go on file."""
+        """Return a reply without our own key, should it repeat that: replies are kept on disk."""
         for key in self._keys:
             content = content.replace(key.encode(), b"[API key]")
         return content
@@ -73,28 +81,32 @@ class Connections:
         try:
             reply = read_reply(content, n, 1 if self._options.samples == "auto" else n)
         except UnreadableReply as error:
-            cure = (
+            hint = (
                 "A server that gives one sample a call needs options.samples: false."
                 if n > 1
                 else "options.base_url must lead to an OpenAI-compatible server."
             )
-            raise Transient(str(error), cure) from error
-        asked = (endpoint.options.model or "", *self._options.accept_model)
-        if reply.model and not any(same_model(name, reply.model) for name in asked):
-            told = self.shown(reply.model)
-            raise EngineError(
-                f"{endpoint.options.url}: asked for the model {asked[0]!r}, answered by one named "
-                f"{told!r}.\nIf these are the same weights, set options.accept_model: [{told!r}]; if "
-                "not, set the model's name to one that the server has."
-            )
+            raise TransientError(str(error), hint) from error
+        self._check_model(endpoint, reply.model)
         return reply
 
-    def _served(self, endpoint: Endpoint) -> str:
+    def _check_model(self, endpoint: Endpoint, reported: str) -> None:
+        requested = endpoint.options.model or ""
+        accepted = (requested, *self._options.accept_model)
+        if reported and not any(same_model(name, reported) for name in accepted):
+            name = self.quote(reported)
+            raise EngineError(
+                f"{endpoint.options.url}: asked for the model {requested!r}, answered by one named "
+                f"{name!r}.\nIf these are the same weights, set options.accept_model: [{name!r}]; "
+                "if not, set the model's name to one that the server has."
+            )
+
+    def _list_models(self, endpoint: Endpoint) -> str:
         """Return in words what the server says it serves."""
         url = f"{endpoint.options.base_url}/models"
         try:
-            found = self._client.request("GET", url, headers=_authorization(endpoint))
-            names = sorted(str(model["id"]) for model in found.json()["data"])
+            response = self._client.request("GET", url, headers=_authorization(endpoint))
+            names = sorted(str(model["id"]) for model in response.json()["data"])
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             return f"GET {url} gives no list of models, so base_url is the first suspect"
         return f"GET {url} lists: {', '.join(names) or 'none'}"

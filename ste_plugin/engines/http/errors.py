@@ -10,130 +10,139 @@ import httpx
 from ste_plugin.engines.http.options import EndpointOptions
 from ste_plugin.errors import EngineError
 
-_LONGEST_RETRY_AFTER_S = 60.0
+_MAX_RETRY_AFTER_S = 60.0
 DOWN = 3
-"""Strikes in a row from which a server counts as down."""
-_BUSY = {408, 503, 504, 529}
-_TOO_LONG = re.compile(r"context[ _-]?(length|window|size)", re.IGNORECASE)
+"""Sum of `down_score` in a row from which a server counts as down."""
+_OVERLOADED = {408, 503, 504, 529}
+_CONTEXT_LENGTH = re.compile(r"context[ _-]?(length|window|size)", re.IGNORECASE)
 _N = re.compile(r"\bn\b")
+_RUN_AGAIN = "run the same command again."
 
 
-class Transient(Exception):
+class SessionClosed(Exception):
+    """The engine was closed: nothing more is sent."""
+
+
+class TransientError(Exception):
     """Something that may pass by itself, and what to do where it does not."""
 
     def __init__(
-        self, found: str, cure: str, *, strikes: int = 1, busy: bool = False,
+        self,
+        problem: str,
+        hint: str,
+        *,
+        down_score: int = 1,
+        overloaded: bool = False,
         retry_after_s: float = 0.0,
-    ) -> None:  # fmt: skip
-        super().__init__(found)
-        self.found, self.cure, self.retry_after_s = found, cure, retry_after_s
-        self.strikes = strikes
+    ) -> None:
+        super().__init__(problem)
+        self.problem, self.hint, self.retry_after_s = problem, hint, retry_after_s
+        self.down_score = down_score
         """How much it says that the server is down: 0 nothing, `DOWN` everything."""
-        self.busy = busy
+        self.overloaded = overloaded
         """Whether the server would answer fewer calls."""
 
     @property
-    def unheard(self) -> bool:
-        """Whether nobody was there to read the call."""
-        return self.strikes >= DOWN
+    def was_received(self) -> bool:
+        """Whether the server can have read the call."""
+        return self.down_score < DOWN
 
 
-def too_long(response: httpx.Response) -> bool:
-    """Return whether the server refuses a prompt because its context has no room for it."""
-    return response.status_code in (400, 413, 422) and bool(_TOO_LONG.search(message(response)))
+def is_context_overflow(response: httpx.Response) -> bool:
+    """Return whether the server refuses a prompt because its context is too short for it."""
+    refused = response.status_code in (400, 413, 422)
+    return refused and bool(_CONTEXT_LENGTH.search(read_error_message(response)))
 
 
 def refuses_samples(response: httpx.Response) -> bool:
     """Return whether the server refuses a call because of its `n`."""
-    return response.status_code in (400, 422) and bool(_N.search(message(response)))
+    return response.status_code in (400, 422) and bool(_N.search(read_error_message(response)))
 
 
-def refusal(
+def refusal_error(
     endpoint: EndpointOptions,
     response: httpx.Response,
-    served: Callable[[], str],
-    shown: Callable[[str], str],
-) -> Transient | EngineError:
+    list_models: Callable[[], str],
+    quote: Callable[[str], str],
+) -> TransientError | EngineError:
     """Return the error for an unsuccessful response.
 
-    `served` tells which models there are; `shown` makes a stranger's text fit to print.
+    `list_models` says which models there are; `quote` makes untrusted text fit to print.
     """
-    status, found = response.status_code, f"HTTP {response.status_code}: {shown(message(response))}"
+    status = response.status_code
+    problem = f"HTTP {status}: {quote(read_error_message(response))}"
     if status in (408, 409, 429) or status >= 500:
-        return _transient(found, response)
+        return _transient(problem, response)
     if status == 404:
-        cure = (
-            "options.base_url should be what the server calls its base, most often ending in /v1, and "
-            f"the model one that it serves; {shown(served())}."
+        hint = (
+            "options.base_url should be what the server calls its base, most often ending in /v1, "
+            f"and the model one that it serves; {quote(list_models())}."
         )
     elif status in (401, 403):
-        cure = _key_cure(endpoint.api_key_env)
+        hint = _key_hint(endpoint.api_key_env)
     elif response.has_redirect_location:
-        cure = f"Set options.base_url to where it leads: {shown(response.headers['Location'])}."
+        hint = f"Set options.base_url to where it leads: {quote(response.headers['Location'])}."
     else:
-        cure = (
+        hint = (
             "The server refuses this request: check the model's name, its options and its limits."
         )
-    return EngineError(f"{endpoint.url} (model {endpoint.model!r}): {found}\n{cure}")
+    return EngineError(f"{endpoint.url} (model {endpoint.model!r}): {problem}\n{hint}")
 
 
-def _transient(found: str, response: httpx.Response) -> Transient:
+def _transient(problem: str, response: httpx.Response) -> TransientError:
     status = response.status_code
-    asked = retry_after_s(response.headers.get("Retry-After", ""), datetime.now(UTC))
+    pause_s = parse_retry_after_s(response.headers.get("Retry-After", ""), datetime.now(UTC))
     if status == 429:
-        cure = (
-            "Lower options.concurrency, set options.requests_per_minute or tokens_per_minute to what "
-            "the server allows, or raise options.max_attempts."
+        hint = (
+            "Lower options.concurrency, set options.requests_per_minute or tokens_per_minute to "
+            "what the server allows, or raise options.max_attempts."
         )
-        return Transient(found, cure, strikes=0, busy=True, retry_after_s=asked)
-    cure = "See the server's own log, then run the same command again."
-    return Transient(found, cure, busy=status in _BUSY, retry_after_s=asked)
+        return TransientError(problem, hint, down_score=0, overloaded=True, retry_after_s=pause_s)
+    hint = f"See the server's own log, then {_RUN_AGAIN}"
+    return TransientError(problem, hint, overloaded=status in _OVERLOADED, retry_after_s=pause_s)
 
 
-def silence(error: httpx.RequestError, timeout_s: float) -> Transient:
-    """Return the failure for a call that got no whole reply."""
+def no_reply_error(error: httpx.RequestError, timeout_s: float) -> TransientError:
+    """Return the error for a call that got no whole reply."""
     name = type(error).__name__
     if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
-        cure = (
+        hint = (
             "Raise options.timeout_s, lower options.concurrency, or see what the server is doing."
         )
-        return Transient(f"{name} after {timeout_s:g} s", cure, busy=True)
+        return TransientError(f"{name} after {timeout_s:g} s", hint, overloaded=True)
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
-        cure = (
+        hint = (
             "Start the server, or set judge.options.base_url (or the generator's) to where it is."
         )
-        return Transient(f"{name}: {error}", cure, strikes=DOWN)
-    cure = (
-        "The connection ended before the reply did: see the server's own log, then run the same "
-        "command again."
-    )
-    return Transient(f"{name}: {error}", cure)
+        return TransientError(f"{name}: {error}", hint, down_score=DOWN)
+    hint = f"The connection ended before the reply did: see the server's own log, then {_RUN_AGAIN}"
+    return TransientError(f"{name}: {error}", hint)
 
 
-def _key_cure(variable: str | None) -> str:
+def _key_hint(variable: str | None) -> str:
     if variable:
         return f"Put a key that the server accepts into the environment variable {variable}."
     return "Name the environment variable that holds the API key in options.api_key_env."
 
 
-def message(response: httpx.Response) -> str:
+def read_error_message(response: httpx.Response) -> str:
     """Return what a refusal says, out of whatever JSON the server wraps it in."""
     try:
-        found = response.json()
+        content = response.json()
     except ValueError:
         return response.text
-    if isinstance(found, dict) and isinstance(found.get("error"), dict):
-        found = found["error"]
-    if isinstance(found, dict):
-        said = (found.get(key) for key in ("message", "error", "detail"))
-        return str(next((s for s in said if s), found))
-    return str(found)
+    if isinstance(content, dict) and isinstance(content.get("error"), dict):
+        content = content["error"]
+    if isinstance(content, dict):
+        messages = (content.get(key) for key in ("message", "error", "detail"))
+        return str(next((message for message in messages if message), content))
+    return str(content)
 
 
-def retry_after_s(header: str, now: datetime) -> float:
+def parse_retry_after_s(header: str, now: datetime) -> float:
     """Return the seconds that a Retry-After header asks for, 0 where it makes no sense, 60 at most.
 
-    >>> retry_after_s("2", datetime.now(UTC)), retry_after_s("soon", datetime.now(UTC))
+    >>> parse_retry_after_s("2", datetime.now(UTC)), parse_retry_after_s("soon", datetime.now(UTC))
     (2.0, 0.0)
     """
     try:
@@ -145,4 +154,4 @@ def retry_after_s(header: str, now: datetime) -> float:
             return 0.0
         when = when if when.tzinfo else when.replace(tzinfo=UTC)
         seconds = (when - now).total_seconds()
-    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER_S)
+    return min(max(0.0, seconds), _MAX_RETRY_AFTER_S)

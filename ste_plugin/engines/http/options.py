@@ -1,4 +1,4 @@
-"""The settings of an HTTP engine, and the API keys they name."""
+"""The settings of an HTTP engine, and the API keys that they name."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from ste_plugin.text.settings_errors import validate_settings
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
-def _plain_address(value: str) -> str:
+def _check_address(value: str) -> str:
     try:
         url = httpx.URL(value)
     except httpx.InvalidURL as error:
@@ -35,7 +35,7 @@ def _plain_address(value: str) -> str:
     return value.rstrip("/")
 
 
-def _name_not_key(value: str) -> str:
+def _check_variable_name(value: str) -> str:
     if not _VARIABLE.fullmatch(value):
         raise ValueError(
             "expected the name of an environment variable in capitals, such as JUDGE_API_KEY; "
@@ -46,13 +46,13 @@ def _name_not_key(value: str) -> str:
 
 Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Weight = Annotated[float, Field(gt=0.0, le=1000.0)]
-Address = Annotated[str, AfterValidator(_plain_address)]
-VariableName = Annotated[str, AfterValidator(_name_not_key)]
+Address = Annotated[str, AfterValidator(_check_address)]
+VariableName = Annotated[str, AfterValidator(_check_variable_name)]
 Prefill = Literal["ask", "vllm", "vllm-guided-choice"]
 
 
 class EndpointOptions(Strict):
-    """One of several servers; what is left out is as for all."""
+    """One of several servers; settings that are left out are those of all."""
 
     # A key that was put in the wrong place must not be printed with the complaint about it.
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -60,9 +60,9 @@ class EndpointOptions(Strict):
     base_url: Address
     """Where its `/chat/completions` and `/models` lie: `http://localhost:8000/v1`."""
     weight: Weight = 1.0
-    """Its share of the calls, while there is room: weight 2 has twice as many in flight."""
+    """Its share of the calls, below its limit: weight 2 has twice as many in flight."""
     model: str | None = None
-    """The model's name there, if it is another."""
+    """The model's name there, if it differs."""
     api_key_env: VariableName | None = None
     """Name of the environment variable that holds its API key."""
     requests_per_minute: Positive | None = None
@@ -90,34 +90,34 @@ class HttpOptions(Strict):
     revision: str = "main"
     """Name of the weights behind the model's name; change it when the server changes them."""
     accept_model: tuple[str, ...] = ()
-    """Names that replies may give for the model, beside its own with or without a date or version."""
+    """Names that replies may give for the model, beside its own, with or without a version."""
     concurrency: Positive = 128
-    """Most calls in flight at once, at an endpoint of weight 1; fewer where the server resists."""
+    """Most calls in flight at an endpoint of weight 1; fewer where the server is overloaded."""
     requests_per_minute: Positive | None = None
-    """Most calls begun in a minute, at each endpoint."""
+    """Most calls begun per minute, at each endpoint."""
     tokens_per_minute: Positive | None = None
-    """Most tokens read and written in a minute, at each endpoint."""
+    """Most tokens read and generated per minute, at each endpoint."""
     prices: Prices | None = None
     """What tokens cost, for the report."""
     timeout_s: Seconds = 600.0
     """How long one call may stay silent."""
     max_attempts: Positive = 6
-    """Tries of one call for each endpoint, the first included; and how often in a row an endpoint may
+    """Attempts of one call per endpoint, the first included; and how often in a row an endpoint may
     be found down before it is given up."""
     backoff_s: Seconds = 0.5
-    """Pause before the second try; it doubles with every further one, up to 30 s."""
+    """Pause before the second attempt; it doubles with every further one, up to 30 s."""
     samples: Literal[True, False, "auto"] = "auto"
     """Whether a server answers `n` samples in one call; `auto` tries, until one does not."""
     prefill: Prefill = "ask"
     """How a reply is continued and a choice is drawn.
 
-    `vllm`: the server goes on from the assistant's own words, held to the choices.
+    `vllm`: the server continues the assistant's own turn, restricted to the choices.
     `vllm-guided-choice`: the same, for vLLM before 0.12.
     `ask`: any server; the choice is asked for in one more user turn, and read from the reply.
     """
 
     @model_validator(mode="after")
-    def _leads_somewhere(self) -> "HttpOptions":
+    def _has_one_address(self) -> "HttpOptions":
         if self.base_url is None and not self.endpoints:
             raise ValueError(
                 "base_url: missing; where the server is, such as http://localhost:8000/v1 (or "
@@ -127,18 +127,18 @@ class HttpOptions(Strict):
             raise ValueError("base_url, endpoints: expected one of them, found both")
         return self
 
-    def each_endpoint(self, model: str) -> tuple[EndpointOptions, ...]:
-        """Return every server with nothing left out; `model` is its name where it has no other."""
+    def resolve_endpoints(self, model: str) -> tuple[EndpointOptions, ...]:
+        """Return every server with all its settings; `model` is its name where it has no other."""
         shared = {
             "model": model,
             "api_key_env": self.api_key_env,
             "requests_per_minute": self.requests_per_minute,
             "tokens_per_minute": self.tokens_per_minute,
         }
-        given = self.endpoints or (EndpointOptions(base_url=self.base_url or ""),)
+        endpoints = self.endpoints or (EndpointOptions(base_url=self.base_url or ""),)
         return tuple(
             e.model_copy(update={k: v for k, v in shared.items() if getattr(e, k) is None})
-            for e in given
+            for e in endpoints
         )
 
 
@@ -166,7 +166,7 @@ def read_api_key(variable: str | None) -> str:
         )
     if not re.fullmatch(r"[!-~]+", key):
         raise ConfigError(
-            f"options of engine http: api_key_env: the value of {variable} holds spaces, line breaks or "
-            "letters beyond ASCII, which no API key does. Set it again."
+            f"options of engine http: api_key_env: the value of {variable} holds spaces, line "
+            "breaks or letters beyond ASCII, which no API key does. Set it again."
         )
     return key

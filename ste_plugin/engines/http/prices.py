@@ -15,7 +15,7 @@ class Prices(Strict):
     prompt_per_million: Price
     """Of a million tokens read."""
     completion_per_million: Price
-    """Of a million tokens written."""
+    """Of a million tokens generated."""
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Return what so many tokens cost.
@@ -23,11 +23,11 @@ class Prices(Strict):
         >>> Prices(prompt_per_million=2.5, completion_per_million=10).cost(200_000, 50_000)
         1.0
         """
-        read = prompt_tokens * self.prompt_per_million
-        return (read + completion_tokens * self.completion_per_million) / 1e6
+        prompt = prompt_tokens * self.prompt_per_million
+        return (prompt + completion_tokens * self.completion_per_million) / 1e6
 
 
 def read_prices(options: dict[str, Any]) -> Prices | None:
     """Return the prices among a model's options, which its engine has checked, or None."""
-    found = options.get("prices")
-    return Prices(**found) if found is not None else None
+    prices = options.get("prices")
+    return None if prices is None else Prices(**prices)

@@ -1,29 +1,30 @@
-"""So many a minute: requests, and tokens that are guessed before a call and known after it.
+"""Limits per minute: of requests, and of tokens, estimated before a call and known after it.
 
-pyrate-limiter was looked at: it keeps a list item for every token, waits in a sleep that no interrupt of
-ours can end, and takes nothing back.
+pyrate-limiter was looked at: it keeps a list item for every token, waits in a sleep that no
+interrupt of ours can end, and takes nothing back.
 """
 
 _BURST_S = 1.0
 
 
-class PerMinute:
-    """A bucket that holds a second's worth and refills steadily; times are seconds of any one clock.
+class RateLimiter:
+    """A token bucket that holds a second's worth and refills steadily; times are of any one clock.
 
-    In no minute more is taken than allowed, but for the last one taken where a single one is more
-    than a second's worth: that leaves a debt, and the next waits until it is paid.
+    No minute exceeds the limit, except where a single amount is more than a second's worth: that
+    overdraws the bucket, and the next amount waits until it is refilled.
     """
 
-    def __init__(self, most: int | None) -> None:
-        self._most = most
-        self._size = max(1.0, (most or 0) * _BURST_S / 60)
+    def __init__(self, per_minute: int | None) -> None:
+        """`per_minute`: None is without a limit."""
+        self._per_minute = per_minute
+        self._size = max(1.0, (per_minute or 0) * _BURST_S / 60)
         # The burst comes on top of what flows in, so less flows in.
-        self._per_second = (most or 0) * (60 - _BURST_S) / 3600
-        self._level, self._counted_at = self._size, float("-inf")
+        self._per_second = (per_minute or 0) * (60 - _BURST_S) / 3600
+        self._level, self._refilled_at = self._size, float("-inf")
 
     def wait_s(self, amount: float, now: float) -> float:
         """Return how long until that amount may be taken; 0 is at once."""
-        if self._most is None:
+        if self._per_minute is None:
             return 0.0
         self._refill(now)
         return max(0.0, (min(amount, self._size) - self._level) / self._per_second)
@@ -34,26 +35,26 @@ class PerMinute:
         self._level -= amount
 
     def correct(self, taken: float, used: float) -> None:
-        """Put right what was taken on a guess."""
+        """Give back what was taken by an estimate and not used, or take what is missing."""
         self._level += taken - used
 
     def _refill(self, now: float) -> None:
-        if now > self._counted_at:
-            flowed = (now - self._counted_at) * self._per_second if self._most else 0.0
-            self._level = min(self._size, self._level + flowed)
-            self._counted_at = now
+        if now > self._refilled_at:
+            inflow = (now - self._refilled_at) * self._per_second if self._per_minute else 0.0
+            self._level = min(self._size, self._level + inflow)
+            self._refilled_at = now
 
 
-class TokenGuess:
-    """How many tokens a call will use: the share of its most that calls before it have used."""
+class TokenEstimator:
+    """How many tokens a call will use: the share of its maximum that calls before it have used."""
 
     def __init__(self) -> None:
         self._share = 0.5
 
-    def guess(self, most: float) -> float:
-        """Return the expected tokens of a call that can use `most`."""
-        return self._share * most
+    def estimate(self, max_tokens: float) -> float:
+        """Return the expected tokens of a call that can use `max_tokens`."""
+        return self._share * max_tokens
 
-    def learn(self, most: float, used: float) -> None:
-        """Remember what such a call has used."""
-        self._share += 0.1 * (used / most - self._share)
+    def update(self, max_tokens: float, used: float) -> None:
+        """Learn from what such a call has used."""
+        self._share += 0.1 * (used / max_tokens - self._share)

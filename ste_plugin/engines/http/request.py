@@ -1,6 +1,6 @@
-"""What is written to an OpenAI-compatible server."""
+"""What is sent to an OpenAI-compatible server: calls that share a prompt, and their JSON."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
 from typing import Any
@@ -8,12 +8,12 @@ from typing import Any
 from ste_plugin.engines.base import ChatRequest, Message
 from ste_plugin.engines.http.options import Prefill
 
-_MOST_SAMPLES = 128
+_MAX_SAMPLES = 128
 """The largest `n` that OpenAI's own server takes."""
-_SEED_BITS = 0x7FFFFFFF
+_SEED_MASK = 0x7FFFFFFF
 """Some servers hold a seed in a signed 32-bit integer."""
 _CHOICE_TOKENS = {"ask": 64, "vllm": 16, "vllm-guided-choice": 16}
-"""Room for the words around a choice, and for choices of several tokens."""
+"""Enough for the words around a choice, and for choices of several tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class Call:
 
     @property
     def first(self) -> ChatRequest:
-        """The request that stands for what all have in common."""
+        """A request, for what all have in common."""
         return self.requests[0]
 
     @property
     def greedy(self) -> bool:
-        """Whether every sample is the same, so that one answers all."""
+        """Whether all samples are the same, so that one answers all."""
         return self.first.sampling.temperature == 0
 
     @property
@@ -43,32 +43,32 @@ class Call:
 
 
 def plan_calls(
-    requests: Iterable[ChatRequest], samples: Callable[[], bool], prefill: Prefill
+    requests: Iterable[ChatRequest], gives_samples: Callable[[], bool], prefill: Prefill
 ) -> Iterator[Call]:
     """Yield the calls that answer all requests, in the order of their first ones.
 
-    `samples` tells whether the server gives several in one call; that may turn out on the way.
-    A choice that is asked for may need asking again, so that each gets a call of its own.
-    No more requests are taken than the next call holds: whoever gives them may stop at a budget.
+    `gives_samples`: whether the server gives several in one call, as far as is known by then.
+    A choice that is asked for may need a retry, so that each gets a call of its own.
+    No more requests are taken than the next call holds: the caller may stop at a budget.
     """
-    for _, alike in groupby(requests, key=lambda r: r.prompt_key):
-        each = _once(alike)
-        first = next(each)
-        together = samples() and not (first.choices and prefill == "ask")
+    for _, group in groupby(requests, key=lambda r: r.prompt_key):
+        samples = _unique(group)
+        first = next(samples)
         greedy = Call((first,)).greedy
-        size = None if greedy else _MOST_SAMPLES if together else 1
-        each = chain([first], each)
-        while batch := sorted(islice(each, size), key=lambda r: r.sample_index):
-            yield from [Call(tuple(batch))] if greedy else _in_a_row(batch)
+        one_each = not gives_samples() or (first.choices and prefill == "ask")
+        size = None if greedy else 1 if one_each else _MAX_SAMPLES
+        samples = chain([first], samples)
+        while batch := sorted(islice(samples, size), key=lambda r: r.sample_index):
+            yield from [Call(tuple(batch))] if greedy else _consecutive(batch)
 
 
-def _in_a_row(batch: list[ChatRequest]) -> Iterator[Call]:
-    """Yield calls for samples that follow each other: a server draws the next with the next seed."""
-    for _, run in groupby(enumerate(batch), key=lambda placed: placed[1].sample_index - placed[0]):
+def _consecutive(batch: list[ChatRequest]) -> Iterator[Call]:
+    """Yield calls for consecutive samples: a server draws the next one with the next seed."""
+    for _, run in groupby(enumerate(batch), key=lambda item: item[1].sample_index - item[0]):
         yield Call(tuple(request for _, request in run))
 
 
-def _once(requests: Iterable[ChatRequest]) -> Iterator[ChatRequest]:
+def _unique(requests: Iterable[ChatRequest]) -> Iterator[ChatRequest]:
     seen: set[str] = set()
     for request in requests:
         if request.key not in seen:
@@ -76,60 +76,70 @@ def _once(requests: Iterable[ChatRequest]) -> Iterator[ChatRequest]:
             yield request
 
 
-def body(call: Call, model: str, prefill: Prefill, attempt: int = 0) -> dict[str, Any]:
-    """Return the JSON of a call; a later attempt draws with another seed.
-
-    Source: vLLM's OpenAI-compatible server: `structured_outputs` from 0.11, `guided_choice` until
-    0.12; it draws sample i of n with seed + i.
-    """
+def build_body(call: Call, model: str, prefill: Prefill, attempt: int = 0) -> dict[str, Any]:
+    """Return the JSON of a call; a later attempt draws with another seed."""
     request, sampling = call.first, call.first.sampling
-    asked = bool(request.choices) and prefill == "ask"
-    messages = asking_turns(request) if asked else request.messages
-    wanted: dict[str, Any] = {
+    asks_for_choice = bool(request.choices) and prefill == "ask"
+    messages = choice_question(request) if asks_for_choice else request.messages
+    body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": m.role, "content": m.content} for m in messages],
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_new_tokens,
     }
-    if not call.greedy:
-        wanted["seed"] = (request.seed + attempt) & _SEED_BITS if asked else _seed(request)
-    if call.n > 1:
-        wanted["n"] = call.n
-    if request.prefix and not asked:
-        wanted["messages"].append({"role": "assistant", "content": request.prefix})
-        wanted |= {"continue_final_message": True, "add_generation_prompt": False}
     if request.choices:
-        wanted["max_tokens"] = max(sampling.max_new_tokens, _CHOICE_TOKENS[prefill])
-    if request.choices and not asked:
-        # The model's own probabilities decide: a nucleus would never draw the less likely choice.
-        wanted["top_p"] = 1.0
-        choices = list(request.choices)
-        guided = prefill == "vllm-guided-choice"
-        wanted |= (
-            {"guided_choice": choices} if guided else {"structured_outputs": {"choice": choices}}
-        )
-    return wanted
+        body["max_tokens"] = max(sampling.max_new_tokens, _CHOICE_TOKENS[prefill])
+    if not call.greedy:
+        retried = (request.seed + attempt) & _SEED_MASK
+        body["seed"] = retried if asks_for_choice else _consecutive_seed(request)
+    if call.n > 1:
+        body["n"] = call.n
+    if not asks_for_choice:
+        _add_prefix(body, request.prefix)
+        _add_choices(body, request.choices, prefill)
+    return body
 
 
-def _seed(request: ChatRequest) -> int:
+def _add_prefix(body: dict[str, Any], prefix: str) -> None:
+    if prefix:
+        body["messages"].append({"role": "assistant", "content": prefix})
+        body.update(continue_final_message=True, add_generation_prompt=False)
+
+
+def _add_choices(body: dict[str, Any], choices: Sequence[str], prefill: Prefill) -> None:
+    """Restrict the reply to the choices.
+
+    Source: vLLM's OpenAI-compatible server: `structured_outputs` from 0.11, `guided_choice` until
+    0.12; it draws sample i of n with seed + i.
+    """
+    if not choices:
+        return
+    # The model's own probabilities decide: a nucleus would never draw the less likely choice.
+    body["top_p"] = 1.0
+    if prefill == "vllm-guided-choice":
+        body["guided_choice"] = list(choices)
+    else:
+        body["structured_outputs"] = {"choice": list(choices)}
+
+
+def _consecutive_seed(request: ChatRequest) -> int:
     """Return the seed with which a server draws the same sample alone and as one of several."""
-    return (request.with_sample_index(0).seed & _SEED_BITS >> 1) + request.sample_index
+    return (request.with_sample_index(0).seed & _SEED_MASK >> 1) + request.sample_index
 
 
-def asking_turns(request: ChatRequest) -> tuple[Message, ...]:
-    """Return the turns that ask for one of the choices in place of the words after the prefix.
+def choice_question(request: ChatRequest) -> tuple[Message, ...]:
+    """Return the turns that ask for one of the choices, in place of a continuation of the prefix.
 
     What the prefix says before its unfinished last line stays as the assistant's own turn.
     """
-    said, _, closing = request.prefix.rpartition("\n")
-    among = ", ".join(request.choices)
-    ask = f"Reply with exactly one of these and nothing else: {among}."
+    answer, _, closing = request.prefix.rpartition("\n")
+    question = f"Reply with exactly one of these and nothing else: {', '.join(request.choices)}."
     if closing:
-        ask += f" It is what you would write after `{closing}`."
+        question += f" It is what you would write after `{closing}`."
     turns = list(request.messages)
-    if said.strip():
-        turns.append(Message("assistant", said.strip()))
+    if answer.strip():
+        turns.append(Message("assistant", answer.strip()))
     if turns[-1].role == "user":  # chat templates want the roles to alternate
-        return (*turns[:-1], Message("user", f"{turns[-1].content}\n\n{ask}"))
-    return (*turns, Message("user", ask))
+        return (*turns[:-1], Message("user", f"{turns[-1].content}\n\n{question}"))
+    return (*turns, Message("user", question))

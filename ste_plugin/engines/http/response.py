@@ -1,4 +1,4 @@
-"""What is read from a server's replies, and the completions that they make."""
+"""Reading a server's replies, and turning them into completions."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _VERSION = re.compile(r"[-@:](\d{3,}[\d.-]*|v\d[\d.]*|latest)")
 
 
 class UnreadableReply(Exception):
-    """A reply that is not what the protocol says."""
+    """A reply that does not follow the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,99 +31,101 @@ class Reply:
     """The name that the server gives for the model, if it does."""
 
 
-TOO_LONG = Reply(("",), ("length",), 0, 0)
-"""Stands for the reply to a prompt that leaves no room for an answer."""
-NO_SAMPLES = Reply((), (), 0, 0)
+PROMPT_TOO_LONG = Reply(("",), ("length",), 0, 0)
+"""Stands for the reply to a prompt that fills the whole context."""
+SAMPLES_REFUSED = Reply((), (), 0, 0)
 """Stands for the reply of a server that refuses to give several samples in one call."""
 
 
-def read_reply(content: bytes, n: int, least: int) -> Reply:
-    """Return what a successful response holds: n choices, or at least `least`.
+def read_reply(content: bytes, n: int, min_choices: int) -> Reply:
+    """Return what a successful response holds: n choices, or at least `min_choices`.
 
     Raises: UnreadableReply saying what is wrong with it.
     """
     try:
-        found = json.loads(content)
+        parsed = json.loads(content)
     except ValueError as error:  # UnicodeDecodeError is one
         raise UnreadableReply(f"the reply is not JSON ({error})") from error
     try:
-        choices = sorted(found["choices"], key=lambda choice: choice.get("index", 0))
+        choices = sorted(parsed["choices"], key=lambda choice: choice.get("index", 0))
         numbers = [choice["index"] for choice in choices if "index" in choice]
         texts = [choice["message"].get("content") or "" for choice in choices]
         reasons = [choice.get("finish_reason") for choice in choices]
-        usage = found.get("usage") or {}
-        read, written = (int(usage.get(f"{k}_tokens") or 0) for k in ("prompt", "completion"))
+        usage = parsed.get("usage") or {}
+        prompt_tokens = int(usage.get("prompt_tokens") or 0)
+        completion_tokens = int(usage.get("completion_tokens") or 0)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UnreadableReply(
-            f"the reply is not a chat completion ({error!r}): {json.dumps(found)}"
+            f"the reply is not a chat completion ({error!r}): {json.dumps(parsed)}"
         ) from error
-    if not least <= len(texts) <= n:
+    if not min_choices <= len(texts) <= n:
         raise UnreadableReply(f"the reply holds {len(texts)} choices where n={n} was asked for")
     if numbers and numbers != list(range(len(texts))):
         raise UnreadableReply(f"the choices are numbered {numbers}, expected 0 to {len(texts) - 1}")
     if not all(isinstance(text, str) for text in texts):
         raise UnreadableReply("the reply's content is not text")
     return Reply(
-        tuple(_sound(text) for text in texts),
+        tuple(_without_surrogates(text) for text in texts),
         tuple("length" if r == "length" else "stop" for r in reasons),
-        read,
-        written,
-        _sound(_name(found)),
+        prompt_tokens,
+        completion_tokens,
+        _without_surrogates(_model_name(parsed)),
     )
 
 
-def _name(found: dict[str, Any]) -> str:
-    name = found.get("model")
+def _model_name(parsed: dict[str, Any]) -> str:
+    name = parsed.get("model")
     return name if isinstance(name, str) else ""
 
 
-def _sound(text: str) -> str:
+def _without_surrogates(text: str) -> str:
     """Return the text with '?' for what UTF-8 cannot hold: half of a surrogate pair."""
     return text.encode("utf-8", "replace").decode()
 
 
-def same_model(asked: str, told: str) -> bool:
-    """Return whether a reply's model can be the one asked for: the same name, or a version of it.
+def same_model(requested: str, reported: str) -> bool:
+    """Return whether a reply's model can be the requested one: the same name, or a version of it.
 
-    Folders count for nothing. A size or a kind is no version: `-70b` and `-instruct` are other weights.
+    Folders are ignored. A size or a kind is no version: `-70b` and `-instruct` are other weights.
 
     >>> same_model("gpt-4o", "gpt-4o-2024-08-06"), same_model("llama-3", "llama-3-70b")
     (True, False)
     """
-    known, said = (
+    expected, actual = (
         name.rstrip("/").rpartition("/")[2].casefold().removesuffix("-latest")
-        for name in (asked, told)
+        for name in (requested, reported)
     )
-    rest = said.removeprefix(known)
-    return said.startswith(known) and (not rest or bool(_VERSION.fullmatch(rest)))
+    version = actual.removeprefix(expected)
+    return actual.startswith(expected) and (not version or bool(_VERSION.fullmatch(version)))
 
 
 def read_choice(text: str, choices: Sequence[str]) -> str | None:
-    """Return the one choice that a reply names as a word of its own, or None; thinking does not count.
+    """Return the one choice that a reply names as a word of its own, or None; thinking is left out.
 
     >>> read_choice("**B**.", ["A", "B"]), read_choice("A or B", ["A", "B"])
     ('B', None)
     """
-    said = text.rpartition(_THINK_CLOSE)[2].strip()
-    if _THINK_OPEN in said:  # it never ended
+    answer = text.rpartition(_THINK_CLOSE)[2].strip()
+    if _THINK_OPEN in answer:  # it never ended
         return None
-    if said in choices:
-        return said
-    named = [c for c in choices if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", said)]
+    if answer in choices:
+        return answer
+    named = [c for c in choices if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", answer)]
     return named[0] if len(named) == 1 else None
 
 
-def completions(call: Call, reply: Reply) -> list[Completion]:
+def to_completions(call: Call, reply: Reply) -> list[Completion]:
     """Return a completion for each request; the tokens add up to what the server counted.
 
-    The first pays for the prompt and for what does not divide. Where one text answers all, the
-    others cost nothing.
+    The first counts the prompt's tokens, and the remainder of those that do not divide. Where one
+    text answers all, the others count none.
     """
-    share, rest = divmod(reply.completion_tokens, len(reply.texts))
-    answers = []
+    share, remainder = divmod(reply.completion_tokens, len(reply.texts))
+    completions = []
     for i, request in enumerate(call.requests):
         own = i if len(reply.texts) > 1 else 0
-        cost = (share if i < len(reply.texts) else 0) + (rest if i == 0 else 0)
-        prompt = 0 if i else reply.prompt_tokens
-        answers.append(Completion(request.key, reply.texts[own], reply.reasons[own], prompt, cost))
-    return answers
+        tokens = (share if i < len(reply.texts) else 0) + (remainder if i == 0 else 0)
+        prompt_tokens = 0 if i else reply.prompt_tokens
+        text, reason = reply.texts[own], reply.reasons[own]
+        completions.append(Completion(request.key, text, reason, prompt_tokens, tokens))
+    return completions

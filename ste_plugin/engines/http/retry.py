@@ -1,22 +1,22 @@
-"""What one call has tried: how often it failed at each endpoint, and how long it stays away from there."""
+"""What one call has tried: how often it failed per endpoint, and how long it backs off there."""
 
 import random
 from collections import Counter
 
-from ste_plugin.engines.http.endpoint import Endpoint, doubled
+from ste_plugin.engines.http.endpoint import Endpoint, exponential_backoff_s
 
-_LONGEST_PAUSE_S = 30.0
+_MAX_PAUSE_S = 30.0
 
 
 class Attempts:
-    """The failures of one call, and the pauses that follow them: other endpoints may be asked meanwhile."""
+    """The failures of one call, and its pauses: other endpoints may be tried meanwhile."""
 
-    def __init__(self, most_tokens: float, max_attempts: int, backoff_s: float) -> None:
-        """`most_tokens`: what the call may use. `max_attempts`: how often it may fail at each endpoint."""
-        self.most_tokens = most_tokens
+    def __init__(self, max_tokens: float, max_attempts: int, backoff_s: float) -> None:
+        """`max_tokens`: what the call may use; `max_attempts`: failures allowed per endpoint."""
+        self.max_tokens = max_tokens
         self._max_attempts, self._backoff_s = max_attempts, backoff_s
         self._failures: Counter[Endpoint] = Counter()
-        self._again_at: dict[Endpoint, float] = {}
+        self._retry_at: dict[Endpoint, float] = {}
 
     @property
     def failures(self) -> int:
@@ -32,12 +32,12 @@ class Attempts:
         return self._failures[endpoint] < self._max_attempts
 
     def wait_s(self, endpoint: Endpoint, now: float) -> float:
-        """Return how long until the endpoint takes the call, but for its room."""
-        pause = self._again_at.get(endpoint, now) - now
-        return max(0.0, pause, endpoint.wait_s(self.most_tokens, now))
+        """Return how long until the endpoint takes the call, its limit of calls in flight aside."""
+        pause = self._retry_at.get(endpoint, now) - now
+        return max(0.0, pause, endpoint.wait_s(self.max_tokens, now))
 
-    def failed(self, endpoint: Endpoint, now: float) -> None:
-        """Count a failure; each further one there doubles the pause, drawn anew for every call."""
-        pause = doubled(self._backoff_s, self._failures[endpoint], _LONGEST_PAUSE_S)
+    def record_failure(self, endpoint: Endpoint, now: float) -> None:
+        """Count a failure; each further one there doubles the pause, to which jitter is added."""
+        pause = exponential_backoff_s(self._backoff_s, self._failures[endpoint], _MAX_PAUSE_S)
         self._failures[endpoint] += 1
-        self._again_at[endpoint] = now + pause + random.uniform(0, self._backoff_s)
+        self._retry_at[endpoint] = now + pause + random.uniform(0, self._backoff_s)

@@ -1,38 +1,38 @@
-"""One conversation with all servers: posts with retries, and messages for when none will answer."""
+"""One stage's calls to all servers: posts with retries, and messages for when no server answers."""
 
 from threading import Event
 from time import monotonic
 
 from ste_plugin.engines.http.connection import Body, Connections
 from ste_plugin.engines.http.endpoint import Endpoint
-from ste_plugin.engines.http.errors import Transient
-from ste_plugin.engines.http.load_balancer import Closed, Endpoints, NoneLeft
+from ste_plugin.engines.http.errors import SessionClosed, TransientError
+from ste_plugin.engines.http.load_balancer import LoadBalancer, NoEndpointLeft
 from ste_plugin.engines.http.options import HttpOptions
 from ste_plugin.engines.http.response import Reply
 from ste_plugin.engines.http.retry import Attempts
 from ste_plugin.errors import EngineError
 
-_CHARACTERS_A_TOKEN = 3.0
-"""Fewer than in English, so that most prompts are guessed too long."""
+_CHARACTERS_PER_TOKEN = 3.0
+"""Fewer than in English, so that most prompts are estimated too long."""
 
 
 class HttpSession:
     """What all calls of one stage go through, from many threads, until it is stopped."""
 
-    def __init__(self, options: HttpOptions, endpoints: Endpoints) -> None:
-        self._options, self._endpoints = options, endpoints
-        keys = frozenset(e.key for e in endpoints.each if e.key)
-        self._connections = Connections(options, keys, endpoints.most)
-        self._winding_down = Event()
+    def __init__(self, options: HttpOptions, balancer: LoadBalancer) -> None:
+        self._options, self._balancer = options, balancer
+        keys = frozenset(e.key for e in balancer.endpoints if e.key)
+        self._connections = Connections(options, keys, balancer.max_in_flight)
+        self._draining = Event()
 
-    def wind_down(self) -> None:
-        """Let calls in flight finish, but try none again."""
-        self._winding_down.set()
-        self._endpoints.wake()
+    def drain(self) -> None:
+        """Let calls in flight finish, but retry none."""
+        self._draining.set()
+        self._balancer.wake()
 
     def stop(self) -> None:
         """End every call and every wait at once; calling it twice is harmless."""
-        self.wind_down()
+        self.drain()
         self._connections.close()
 
     def post(self, body: Body, n: int) -> Reply:
@@ -43,54 +43,52 @@ class HttpSession:
         Raises: EngineError where a server refuses, or all have failed as often as they may.
         """
         options = self._options
-        attempts = Attempts(_most_tokens(body, n), options.max_attempts, options.backoff_s)
+        attempts = Attempts(_max_tokens(body, n), options.max_attempts, options.backoff_s)
         reply = None
         try:
             while reply is None:
                 reply = self._attempt(body, n, attempts)
             return reply
-        except NoneLeft:
-            how = f"found down {options.max_attempts} time(s) in a row"
+        except NoEndpointLeft:
+            reason = f"found down {options.max_attempts} time(s) in a row"
             if attempts.failures:
-                how = f"no usable answer in {attempts.failures} attempt(s)"
-        except Closed:
-            how = "the engine was closed during a call"
-        raise EngineError(self._given_up(how))
+                reason = f"no usable answer in {attempts.failures} attempt(s)"
+        except SessionClosed:
+            reason = "the engine was closed during a call"
+        raise EngineError(self._failure_message(reason))
 
     def _attempt(self, body: Body, n: int, attempts: Attempts) -> Reply | None:
         """Return the reply, or None where the call has failed and may be tried again."""
-        visit = self._endpoints.enter(attempts, self._winding_down)
-        endpoint = visit.endpoint
-        outcome: Reply | Transient | None = None
+        call = self._balancer.begin_call(attempts, self._draining)
+        endpoint = call.endpoint
+        outcome: Reply | TransientError | None = None
         try:
-            own = body | {"model": endpoint.options.model}
-            outcome = self._connections.exchange(endpoint, own, n)
-        except Transient as failure:
+            own_body = body | {"model": endpoint.options.model}
+            outcome = self._connections.exchange(endpoint, own_body, n)
+        except TransientError as failure:
             outcome = failure
-            attempts.failed(endpoint, monotonic())
+            attempts.record_failure(endpoint, monotonic())
         finally:
-            self._endpoints.leave(visit, outcome)
+            self._balancer.end_call(call, outcome)
         return outcome if isinstance(outcome, Reply) else None
 
-    def _given_up(self, how: str) -> str:
-        """Return that nothing answers, with what each endpoint said last and what to do about it."""
-        each = self._endpoints.each
-        if len(each) == 1:
-            return self._last_words(each[0], f"{how}; the last: ")
-        told = "\n".join(self._last_words(e) for e in each)
-        return f"{len(each)} endpoints, {how}; the last of each:\n{told}"
+    def _failure_message(self, reason: str) -> str:
+        """Return why nothing answers, each endpoint's last failure, and what to do about it."""
+        endpoints = self._balancer.endpoints
+        if len(endpoints) == 1:
+            return self._last_failure(endpoints[0], f"{reason}; the last: ")
+        failures = "\n".join(self._last_failure(e) for e in endpoints)
+        return f"{len(endpoints)} endpoints, {reason}; the last of each:\n{failures}"
 
-    def _last_words(self, endpoint: Endpoint, how: str = "") -> str:
+    def _last_failure(self, endpoint: Endpoint, introduction: str = "") -> str:
         failure, options = endpoint.last_failure, endpoint.options
-        found = (
-            f"{self._connections.shown(failure.found).rstrip('.')}.\n{failure.cure}"
-            if failure
-            else "nothing"
-        )
-        return f"{options.url} (model {options.model!r}): {how}{found}"
+        text = "nothing"
+        if failure:
+            text = f"{self._connections.quote(failure.problem).rstrip('.')}.\n{failure.hint}"
+        return f"{options.url} (model {options.model!r}): {introduction}{text}"
 
 
-def _most_tokens(body: Body, n: int) -> float:
+def _max_tokens(body: Body, n: int) -> float:
     """Return about how many tokens a call can use."""
     characters = sum(len(turn["content"]) for turn in body["messages"])
-    return float(characters / _CHARACTERS_A_TOKEN + n * body["max_tokens"])
+    return float(characters / _CHARACTERS_PER_TOKEN + n * body["max_tokens"])

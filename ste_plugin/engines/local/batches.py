@@ -1,4 +1,4 @@
-"""Which prompts a local model reads together: like lengths, all samples of a prompt, within memory."""
+"""Which prompts a local model batches: of similar length, with all their samples, within memory."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -7,8 +7,8 @@ from itertools import groupby, islice
 
 from ste_plugin.engines.base import ChatRequest
 
-_SHORTER = 0.75
-"""A prompt shorter than this share of a batch's longest would be padded for more than it gains."""
+_MIN_LENGTH_SHARE = 0.75
+"""Of a batch's longest prompt: a shorter one costs more in padding than it gains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Prompt:
 
     @property
     def rows(self) -> int:
-        """Return how many sequences go on from it: choices are all drawn from its last token."""
+        """Return how many sequences continue it: choices are all drawn from its last token."""
         return 1 if self.choices else len(self.requests)
 
     @property
@@ -33,8 +33,8 @@ class Prompt:
     @property
     def kind(self) -> tuple[bool, float, float, int]:
         """Return what must be the same for all prompts of a batch."""
-        how = self.requests[0].sampling
-        return bool(self.choices), how.temperature, how.top_p, how.max_new_tokens
+        s = self.requests[0].sampling
+        return bool(self.choices), s.temperature, s.top_p, s.max_new_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +43,32 @@ class BatchBudget:
 
     limit: float
     """In bytes; in tokens where the user set the limit."""
-    a_token: float
-    a_row: float = 0.0
-    a_pair: float = 0.0
-    """For every pair of tokens of one sequence: the attention mask while a prompt is read."""
-    most_rows: int = 1 << 30
+    per_token: float
+    per_row: float = 0.0
+    per_token_pair: float = 0.0
+    """For every pair of tokens of one sequence: the attention mask in prefill."""
+    max_rows: int = 1 << 30
 
     def cost(self, rows: int, width: int) -> float:
         """Return what so many sequences of `width` tokens take of the limit."""
-        return rows * (width * (self.a_token + width * self.a_pair) + self.a_row)
+        return rows * (width * (self.per_token + width * self.per_token_pair) + self.per_row)
 
     def rows(self, width: int) -> int:
         """Return how many sequences of `width` tokens fit, at least one."""
-        return max(1, min(self.most_rows, int(self.limit / self.cost(1, width))))
+        return max(1, min(self.max_rows, int(self.limit / self.cost(1, width))))
 
     def half_of(self, batch: list[Prompt]) -> "BatchBudget":
-        """Return the budget for half of a batch that turned out too large."""
+        """Return the budget that half of a batch needs, as the whole did not fit."""
         rows = sum(p.rows for p in batch)
-        return replace(self, limit=self.cost(rows, batch[0].width) / 2, most_rows=max(1, rows // 2))
+        return replace(self, limit=self.cost(rows, batch[0].width) / 2, max_rows=max(1, rows // 2))
 
 
-def windows(requests: Iterable[ChatRequest], rows: int) -> Iterator[list[list[ChatRequest]]]:
-    """Yield about `rows` requests at a time, grouped by prompt; only a prompt above that is divided.
+def split_into_windows(
+    requests: Iterable[ChatRequest], rows: int
+) -> Iterator[list[list[ChatRequest]]]:
+    """Yield about `rows` requests at a time, grouped by prompt; only a prompt with more is divided.
 
-    One request more than is yielded has been taken: the one that ended a prompt's samples.
+    One request more than is yielded has been taken: the first of the next prompt.
     """
     window: list[list[ChatRequest]] = []
     for _, samples in groupby(requests, key=lambda r: r.prompt_key):
@@ -79,29 +81,34 @@ def windows(requests: Iterable[ChatRequest], rows: int) -> Iterator[list[list[Ch
         yield window
 
 
-def ordered(prompts: Iterable[Prompt]) -> deque[Prompt]:
+def sort_for_batching(prompts: Iterable[Prompt]) -> deque[Prompt]:
     """Return the prompts by kind, the longest of each first: what cannot fit shows at once."""
     return deque(sorted(prompts, key=lambda p: (p.kind, -len(p.ids))))
 
 
-def next_batch(waiting: deque[Prompt], budget: BatchBudget, worth_rows: int) -> list[Prompt]:
-    """Take a batch off the front: alike, within `room`, and little padding from `worth_rows` on.
+def next_batch(waiting: deque[Prompt], budget: BatchBudget, full_rows: int) -> list[Prompt]:
+    """Remove a batch from the front: of one kind, within budget, little padding past `full_rows`.
 
-    A prompt with more samples than there is room for is divided, and its rest waits.
+    A prompt with more samples than the budget allows is divided, and the others wait.
     """
     longest = waiting[0]
-    budget_rows, rows = budget.rows(longest.width), 0
-    batch: list[Prompt] = []
+    max_rows = budget.rows(longest.width)
+    batch = [_take_rows(waiting, max_rows)]
+    rows = batch[0].rows
     while waiting and waiting[0].kind == longest.kind:
         prompt = waiting[0]
-        if batch and (rows + prompt.rows > budget_rows or (
-            rows >= worth_rows and len(prompt.ids) < _SHORTER * len(longest.ids)
-        )):  # fmt: skip
+        too_short = len(prompt.ids) < _MIN_LENGTH_SHARE * len(longest.ids)
+        if rows + prompt.rows > max_rows or (rows >= full_rows and too_short):
             break
-        waiting.popleft()
-        if prompt.rows > budget_rows:
-            waiting.appendleft(replace(prompt, requests=prompt.requests[budget_rows:]))
-            prompt = replace(prompt, requests=prompt.requests[:budget_rows])
-        batch.append(prompt)
+        batch.append(waiting.popleft())
         rows += prompt.rows
     return batch
+
+
+def _take_rows(waiting: deque[Prompt], max_rows: int) -> Prompt:
+    """Remove the first prompt, with as many of its samples as there may be rows."""
+    prompt = waiting.popleft()
+    if prompt.rows <= max_rows:
+        return prompt
+    waiting.appendleft(replace(prompt, requests=prompt.requests[max_rows:]))
+    return replace(prompt, requests=prompt.requests[:max_rows])

@@ -1,4 +1,4 @@
-"""Reading a batch of prompts and writing their samples, token by token."""
+"""Prefill of a batch of prompts, and decoding of their samples token by token."""
 
 from collections.abc import Sequence
 from itertools import takewhile
@@ -12,12 +12,12 @@ from transformers.cache_utils import DynamicLayer
 from ste_plugin.engines.base import Sampling
 from ste_plugin.engines.token_sampler import draw
 
-_WORTH_SHARING = 16
-"""Tokens that prompts begin with in common, from which these are read once for all of them."""
+_MIN_SHARED_TOKENS = 16
+"""Tokens that prompts begin with in common, from which on the prefill of these is shared."""
 
 
-class Read(NamedTuple):
-    """What a model knows after its prompts: one row each."""
+class PrefilledBatch(NamedTuple):
+    """A model's state after its prompts: one row each."""
 
     logits: Tensor
     """(rows, vocabulary), of the next token."""
@@ -25,44 +25,49 @@ class Read(NamedTuple):
     mask: Tensor
     """(rows, tokens in the cache): 1 where there is a token, 0 where there is padding."""
 
-    def rows(self, chosen: Tensor) -> "Read":
-        """Return these rows, any of them several times; the cache is changed in place."""
+    def rows(self, chosen: Tensor) -> "PrefilledBatch":
+        """Return these rows, any of them repeatedly; the cache is changed in place."""
         self.cache.batch_select_indices(chosen)
-        return Read(self.logits[chosen], self.cache, self.mask[chosen])
+        return PrefilledBatch(self.logits[chosen], self.cache, self.mask[chosen])
 
 
-def read(model: Any, prompts: Sequence[list[int]]) -> Read:
-    """Return what the model knows after these prompts; what all of them begin with is read once."""
+def prefill(model: Any, prompts: Sequence[list[int]]) -> PrefilledBatch:
+    """Return the model's state after these prompts; their common beginning is computed once."""
     shared = _shared_tokens(model, prompts)
-    rests = [ids[shared:] for ids in prompts]
-    width, device = max(map(len, rests)), model.device
-    ids = torch.tensor([[0] * (width - len(r)) + r for r in rests], device=device)
-    own = torch.tensor([[0] * (width - len(r)) + [1] * len(r) for r in rests], device=device)
-    mask = torch.cat([own.new_ones(len(rests), shared), own], -1)
+    own = [ids[shared:] for ids in prompts]
+    width, device = max(map(len, own)), model.device
+    ids = torch.tensor([[0] * (width - len(r)) + r for r in own], device=device)
+    own_mask = torch.tensor([[0] * (width - len(r)) + [1] * len(r) for r in own], device=device)
+    mask = torch.cat([own_mask.new_ones(len(own), shared), own_mask], -1)
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
     out = model(
-        input_ids=ids, attention_mask=mask, position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, shared:],
-        past_key_values=_beginning(model, prompts, shared), use_cache=True, logits_to_keep=1,
-    )  # fmt: skip
-    return Read(out.logits[:, -1], out.past_key_values, mask)
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions[:, shared:],
+        past_key_values=_prefill_shared(model, prompts, shared),
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    return PrefilledBatch(out.logits[:, -1], out.past_key_values, mask)
 
 
 def _shared_tokens(model: Any, prompts: Sequence[list[int]]) -> int:
-    """Return how many tokens to read once for all; 0 where that is not worth it, or not exact.
+    """Return how many tokens to compute once for all; 0 where that gains little, or is not exact.
 
-    Padding comes to lie between the shared beginning and the rest. Attention to everything skips
-    it; sliding windows and recurrent layers would not.
+    Padding then lies between the shared beginning and the rest. Full attention skips it; sliding
+    windows and recurrent layers would not.
     """
     if len(prompts) == 1:
         return 0
     pairs = zip(min(prompts), max(prompts), strict=False)  # what these share, all share
-    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-    shared = min(alike, min(map(len, prompts)) - 1)
+    equal = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    shared = min(equal, min(map(len, prompts)) - 1)
     layers = DynamicCache(config=model.config).layers
-    plain = bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
-    return shared if plain and shared >= _WORTH_SHARING else 0
+    full_attention = bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
+    return shared if full_attention and shared >= _MIN_SHARED_TOKENS else 0
 
 
-def _beginning(model: Any, prompts: Sequence[list[int]], shared: int) -> Any:
+def _prefill_shared(model: Any, prompts: Sequence[list[int]], shared: int) -> Any:
     if not shared:
         return None
     ids = torch.tensor([prompts[0][:shared]], device=model.device)
@@ -72,34 +77,37 @@ def _beginning(model: Any, prompts: Sequence[list[int]], shared: int) -> Any:
 
 
 def decode(
-    model: Any, start: Read, how: Sampling, chances: Tensor, stop: Tensor
+    model: Any, start: PrefilledBatch, sampling: Sampling, uniforms: Tensor, stop_ids: Tensor
 ) -> list[list[int]]:
     """Return the tokens of every row, its stop token included; rows that ended leave the batch.
 
-    chances: (rows, tokens at most) uniform numbers in [0, 1), which alone decide the draws.
+    uniforms: (rows, maximum of tokens), numbers in [0, 1), which alone decide the draws.
     """
-    rows, most = chances.shape
+    rows, max_tokens = uniforms.shape
     device = start.logits.device
-    written = torch.zeros(rows, most, dtype=torch.long, device=device)
-    lengths = torch.full((rows,), most, device=device)
+    generated = torch.zeros(rows, max_tokens, dtype=torch.long, device=device)
+    lengths = torch.full((rows,), max_tokens, device=device)
     active = torch.arange(rows, device=device)
-    mask = torch.cat([start.mask, start.mask.new_ones(rows, most)], -1)
+    mask = torch.cat([start.mask, start.mask.new_ones(rows, max_tokens)], -1)
     positions, width = start.mask.sum(-1, keepdim=True), start.mask.shape[-1]
     logits, cache = start.logits, start.cache
-    for step in range(most):
-        tokens = draw(logits, chances[active, step], how.temperature, how.top_p)
-        written[active, step] = tokens
-        ended = torch.isin(tokens, stop)
+    for step in range(max_tokens):
+        tokens = draw(logits, uniforms[active, step], sampling.temperature, sampling.top_p)
+        generated[active, step] = tokens
+        ended = torch.isin(tokens, stop_ids)
         lengths[active[ended]] = step + 1
-        if step + 1 == most or bool(ended.all()):
+        if step + 1 == max_tokens or bool(ended.all()):
             break
         if bool(ended.any()):
-            going = (~ended).nonzero()[:, 0]
-            cache.batch_select_indices(going)
-            active, tokens, mask, positions = (t[going] for t in (active, tokens, mask, positions))
+            kept = (~ended).nonzero()[:, 0]
+            cache.batch_select_indices(kept)
+            active, tokens, mask, positions = (t[kept] for t in (active, tokens, mask, positions))
         out = model(
-            input_ids=tokens[:, None], attention_mask=mask[:, : width + step + 1],
-            position_ids=positions + step, past_key_values=cache, use_cache=True,
-        )  # fmt: skip
+            input_ids=tokens[:, None],
+            attention_mask=mask[:, : width + step + 1],
+            position_ids=positions + step,
+            past_key_values=cache,
+            use_cache=True,
+        )
         logits = out.logits[:, -1]
-    return [row[:n] for row, n in zip(written.tolist(), lengths.tolist(), strict=True)]
+    return [row[:n] for row, n in zip(generated.tolist(), lengths.tolist(), strict=True)]

@@ -1,4 +1,4 @@
-"""`engine: local`: transformers in this process. Settings are checked at once, the model loads late."""
+"""`engine: local`: transformers in this process. Settings are checked before the model loads."""
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import Engine, LazyEngine, Place

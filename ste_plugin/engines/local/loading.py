@@ -15,8 +15,8 @@ from ste_plugin.errors import ConfigError, EngineError, SteError
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """A model on its device, ready to be asked."""
+class LoadedModel:
+    """A model on its device, ready to answer."""
 
     path: str
     tokenizer: Any
@@ -36,86 +36,92 @@ class Loaded:
         return sorted({i for i in [*ids, self.tokenizer.eos_token_id] if i is not None})
 
 
-def load(path: str, options: LocalOptions) -> Loaded:
+def load(path: str, options: LocalOptions) -> LoadedModel:
     """Return the model at `path`: a folder, a hub id, or the folder of a LoRA adapter.
 
     Raises: EngineError where it cannot be loaded, or its weights do not fit on the device.
     """
-    wanted = options.device
-    auto = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(auto if wanted == "auto" else wanted)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise EngineError(
-            f"options of engine local: device: found {wanted!r}, but torch sees no CUDA device here. Set "
-            "device: auto, or see that the driver and a torch for CUDA are installed (`ste doctor`)."
-        )
+    device = _pick_device(options)
     if device.type == "cpu":
-        torch.set_num_threads(options.threads or _threads())
+        torch.set_num_threads(options.threads or _count_threads())
     dtype = "float32" if options.dtype == "auto" and device.type == "cpu" else options.dtype
     try:
-        tokenizer, model = _read(path, options, dtype)
+        tokenizer, model = _load_parts(path, options, dtype)
     except (SteError, MemoryError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # whatever libraries raise for files that they did not expect
+    except Exception as error:  # libraries raise every kind for files that they did not expect
         raise EngineError(
-            f"{path}: cannot be loaded as a model: {_problem(error)}\n{EXPECTED_MODEL}"
+            f"{path}: cannot be loaded as a model: {_explain(error)}\n{EXPECTED_MODEL}"
         ) from error
     if device.type == "cuda":
-        held = str(model.dtype).removeprefix("torch.")
-        check_weights_fit(
-            path, model.get_memory_footprint(), held, free_memory(device), str(device)
-        )
+        used_dtype = str(model.dtype).removeprefix("torch.")
+        footprint = model.get_memory_footprint()
+        check_weights_fit(path, footprint, used_dtype, free_memory(device), str(device))
     else:
         share_heads(model)
-    return Loaded(path, tokenizer, model.to(device).eval(), device)
+    return LoadedModel(path, tokenizer, model.to(device).eval(), device)
 
 
-def _problem(error: Exception) -> str:
-    """Return the first line of what a library says, or what it means."""
+def _pick_device(options: LocalOptions) -> torch.device:
+    has_cuda = torch.cuda.is_available()
+    auto = "cuda" if has_cuda else "cpu"
+    device = torch.device(auto if options.device == "auto" else options.device)
+    if device.type == "cuda" and not has_cuda:
+        raise EngineError(
+            f"options of engine local: device: found {options.device!r}, but torch sees no CUDA "
+            "device here. Set device: auto, or see that the driver and a torch for CUDA are "
+            "installed (`ste doctor`)."
+        )
+    return device
+
+
+def _explain(error: Exception) -> str:
+    """Return the first line of a library's error, or what that means."""
     first = next(iter(str(error).splitlines()), "")
     if "ignore_mismatched_sizes" in first:
         return "its weights have other shapes than its config.json says."
-    known = isinstance(error, (OSError, ValueError))
-    return (
-        first
-        if known
-        else f"its files are not what they should be ({type(error).__name__}: {first})."
-    )
+    if isinstance(error, (OSError, ValueError)):
+        return first
+    return f"its files are not what they should be ({type(error).__name__}: {first})."
 
 
-def _threads() -> int:
+def _count_threads() -> int:
     """Return how many threads compute: OMP_NUM_THREADS, else one for each core we may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
     cores = len(affinity(0)) if affinity else os.cpu_count()
-    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # 4,2: nested
-    if asked and not (asked.isdecimal() and int(asked)):
+    value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # 4,2: nested
+    if value and not (value.isdecimal() and int(value)):
         raise ConfigError(
-            f"OMP_NUM_THREADS: found {asked!r}; expected a whole number from 1. Set it to one, or unset it."
+            f"OMP_NUM_THREADS: found {value!r}; expected a whole number from 1. Set it to one, or "
+            "unset it."
         )
-    return int(asked or cores or 1)
+    return int(value or cores or 1)
 
 
-def _read(path: str, options: LocalOptions, dtype: str) -> tuple[Any, Any]:
+def _load_parts(path: str, options: LocalOptions, dtype: str) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     base = adapter_base(Path(path))
     own = base is None or (Path(path) / "tokenizer_config.json").is_file()
-    how: dict[str, Any] = {
-        "revision": options.revision,
-        "trust_remote_code": options.trust_remote_code,
-    }
-    tokenizer = AutoTokenizer.from_pretrained(path if own else base, **how)
+    revision, trusted = options.revision, options.trust_remote_code
+    tokenizer = AutoTokenizer.from_pretrained(
+        path if own else base, revision=revision, trust_remote_code=trusted
+    )
     # other weights are pickles, which can run code when they are loaded
     model = AutoModelForCausalLM.from_pretrained(
-        base or path, dtype=dtype, use_safetensors=True, **how
+        base or path,
+        dtype=dtype,
+        use_safetensors=True,
+        revision=revision,
+        trust_remote_code=trusted,
     )
-    return tokenizer, model if base is None else _adapted(model, path, len(tokenizer))
+    return tokenizer, model if base is None else _merge_adapter(model, path, len(tokenizer))
 
 
-def _adapted(base: Any, folder: str, vocabulary: int) -> Any:
-    """Return the base with the adapter merged into it: the judge that training would merge.
+def _merge_adapter(base: Any, folder: str, vocabulary: int) -> Any:
+    """Return the base with the adapter merged into it, as after training.
 
-    Quantised weights would be rounded once more, so there the adapter stays beside them.
+    Quantised weights would be rounded once more, so to these the adapter is added unmerged.
     """
     try:
         from peft import PeftModel
@@ -129,7 +135,7 @@ def _adapted(base: Any, folder: str, vocabulary: int) -> Any:
         base.resize_token_embeddings(vocabulary)  # training added tokens, as peft itself does it
     try:
         adapted = PeftModel.from_pretrained(base, folder, use_safetensors=True)
-    except RuntimeError as error:  # torch's word for tensors of another shape
+    except RuntimeError as error:  # what torch raises for tensors of another shape
         raise EngineError(
             f"{folder}: this adapter does not fit its base: {str(error).splitlines()[-1].strip()}\n"
             "Set base_model_name_or_path in its adapter_config.json to the model it was trained on."

@@ -1,4 +1,4 @@
-"""transformers in this process: prompts batched by length, each read once for all its samples."""
+"""transformers in this process: prompts batched by length, one prefill for all samples of each."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -8,40 +8,52 @@ import torch
 
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.chat import choice_token, render_chat
-from ste_plugin.engines.local.batches import Prompt, next_batch, ordered, windows
-from ste_plugin.engines.local.decoding import decode, read
-from ste_plugin.engines.local.loading import Loaded
+from ste_plugin.engines.local.batches import (
+    Prompt,
+    next_batch,
+    sort_for_batching,
+    split_into_windows,
+)
+from ste_plugin.engines.local.decoding import decode, prefill
+from ste_plugin.engines.local.loading import LoadedModel
 from ste_plugin.engines.local.memory import automatic_budget, out_of_memory
 from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.engines.token_sampler import draw, uniforms
 
-_AHEAD = 4
+_BATCHES_PER_WINDOW = 4
 """Full batches that are taken at once: enough to sort by length, few enough to stop soon."""
-_WORTH_ROWS = {"cuda": 64, "cpu": 16}
-"""Rows that use a device well: from there a batch is not filled up with much shorter prompts."""
+_FULL_ROWS = {"cuda": 64, "cpu": 16}
+"""Rows that use a device well: a batch of so many is not filled up with much shorter prompts."""
 
 
 class LocalEngine:
     """A causal language model and its tokenizer."""
 
     def __init__(
-        self, loaded: Loaded, options: LocalOptions, say: Callable[[str], None] = lambda _: None
+        self,
+        loaded: LoadedModel,
+        options: LocalOptions,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._say = say
         self._path, self._device = loaded.path, loaded.device
         self._tokenizer: Any = loaded.tokenizer
         self._model: Any = loaded.model
-        self._stop = torch.tensor(loaded.stop_ids, device=loaded.device)
+        self._stop_ids = torch.tensor(loaded.stop_ids, device=loaded.device)
         self._context = getattr(loaded.config, "max_position_embeddings", None) or 1 << 30
-        self._room = automatic_budget(loaded.config, loaded.model.dtype, loaded.device)
+        self._budget = automatic_budget(loaded.config, loaded.model.dtype, loaded.device)
         if options.max_batch_tokens != "auto":
-            self._room = replace(
-                self._room, limit=options.max_batch_tokens, a_token=1, a_row=0, a_pair=0
+            self._budget = replace(
+                self._budget,
+                limit=options.max_batch_tokens,
+                per_token=1,
+                per_row=0,
+                per_token_pair=0,
             )
-        self._window = _AHEAD * self._room.most_rows
+        self._window = _BATCHES_PER_WINDOW * self._budget.max_rows
 
     def close(self) -> None:
-        """Give the model's memory back."""
+        """Free the model's memory."""
         self._model = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
@@ -49,23 +61,23 @@ class LocalEngine:
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield completions batch by batch, of some hundred requests the longest prompts first.
 
-        A prompt that leaves no room for its answer yields an empty completion, cut by length.
-        Raises: EngineError where the memory does not suffice for a single sample.
+        A prompt too long for its answer to fit yields an empty completion, cut by length.
+        Raises: EngineError where there is not enough memory for a single sample.
         """
-        for window in windows(requests, self._window):
+        for window in split_into_windows(requests, self._window):
             prompts = [self._prompt(group) for group in window]
             for prompt in (p for p in prompts if p.width > self._context):
                 yield from (Completion(r.key, "", "length", 0, 0) for r in prompt.requests)
-            waiting = ordered(p for p in prompts if p.width <= self._context)
+            waiting = sort_for_batching(p for p in prompts if p.width <= self._context)
             while waiting:
-                batch = next_batch(waiting, self._room, _WORTH_ROWS.get(self._device.type, 16))
-                done = self._answered(batch)
-                if done is None:
+                batch = next_batch(waiting, self._budget, _FULL_ROWS.get(self._device.type, 16))
+                completions = self._complete_batch(batch)
+                if completions is None:
                     waiting.extendleft(reversed(batch))
-                    self._make_smaller(batch)
-                yield from done or ()
+                    self._shrink_batches(batch)
+                yield from completions or ()
 
-    def _answered(self, batch: Sequence[Prompt]) -> list[Completion] | None:
+    def _complete_batch(self, batch: Sequence[Prompt]) -> list[Completion] | None:
         """Return the completions of a whole batch, or None where it does not fit into memory."""
         try:
             with torch.inference_mode():
@@ -76,16 +88,16 @@ class LocalEngine:
                 raise
         return None
 
-    def _make_smaller(self, batch: list[Prompt]) -> None:
+    def _shrink_batches(self, batch: list[Prompt]) -> None:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         rows, width = sum(p.rows for p in batch), batch[0].width
         if rows == 1:
             raise out_of_memory(self._path, width, self._device)
-        self._room = self._room.half_of(batch)
+        self._budget = self._budget.half_of(batch)
         self._say(
-            f"{self._path}: no memory for {rows} samples of {width} tokens at once on {self._device}; "
-            f"going on with {rows // 2}. Nothing is lost."
+            f"{self._path}: no memory for {rows} samples of {width} tokens at once on "
+            f"{self._device}; continuing with {rows // 2}. Nothing is lost."
         )
 
     def _prompt(self, requests: list[ChatRequest]) -> Prompt:
@@ -101,33 +113,35 @@ class LocalEngine:
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _choose(self, batch: Sequence[Prompt]) -> list[Completion]:
-        logits = read(self._model, [p.ids for p in batch]).logits.cpu()
-        found = []
+        logits = prefill(self._model, [p.ids for p in batch]).logits.cpu()
+        completions = []
         for prompt, row in zip(batch, logits, strict=True):
-            among = row[prompt.choices].expand(len(prompt.requests), -1)
-            chances = uniforms([r.seed for r in prompt.requests], 1)[:, 0]
-            picked = draw(among, chances, prompt.requests[0].sampling.temperature, 1.0).tolist()
-            costs = [len(prompt.ids)] + [0] * len(picked)
-            for request, pick, cost in zip(prompt.requests, picked, costs, strict=False):
-                found.append(Completion(request.key, request.choices[pick], "stop", cost, 1))
-        return found
+            choice_logits = row[prompt.choices].expand(len(prompt.requests), -1)
+            drawn = uniforms([r.seed for r in prompt.requests], 1)[:, 0]
+            temperature = prompt.requests[0].sampling.temperature
+            picks = draw(choice_logits, drawn, temperature, 1.0).tolist()
+            prompt_tokens = len(prompt.ids)
+            for request, pick in zip(prompt.requests, picks, strict=True):
+                text = request.choices[pick]
+                completions.append(Completion(request.key, text, "stop", prompt_tokens, 1))
+                prompt_tokens = 0  # counted once
+        return completions
 
     def _generate(self, batch: Sequence[Prompt]) -> list[Completion]:
         requests = [r for p in batch for r in p.requests]
-        costs = [0 if n else len(p.ids) for p in batch for n in range(p.rows)]
+        prompt_tokens = [0 if n else len(p.ids) for p in batch for n in range(p.rows)]
         owner = torch.tensor([i for i, p in enumerate(batch) for _ in p.requests])
-        start = read(self._model, [p.ids for p in batch]).rows(owner.to(self._device))
-        how = requests[0].sampling
-        chances = uniforms([r.seed for r in requests], how.max_new_tokens).to(self._device)
-        written = decode(self._model, start, how, chances, self._stop)
-        stops = set(self._stop.tolist())
-        texts = self._tokenizer.batch_decode(written, skip_special_tokens=True)
+        start = prefill(self._model, [p.ids for p in batch]).rows(owner.to(self._device))
+        sampling = requests[0].sampling
+        drawn = uniforms([r.seed for r in requests], sampling.max_new_tokens).to(self._device)
+        generated = decode(self._model, start, sampling, drawn, self._stop_ids)
+        stop_ids = set(self._stop_ids.tolist())
+        texts = self._tokenizer.batch_decode(generated, skip_special_tokens=True)
         reasons: list[Literal["stop", "length"]] = [
-            "stop" if tokens[-1] in stops else "length" for tokens in written
+            "stop" if tokens[-1] in stop_ids else "length" for tokens in generated
         ]
+        fields = zip(requests, texts, reasons, prompt_tokens, generated, strict=True)
         return [
-            Completion(request.key, text, reason, cost, len(tokens))
-            for request, text, reason, cost, tokens in zip(
-                requests, texts, reasons, costs, written, strict=True
-            )
+            Completion(request.key, text, reason, count, len(tokens))
+            for request, text, reason, count, tokens in fields
         ]

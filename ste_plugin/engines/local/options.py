@@ -24,8 +24,8 @@ class LocalOptions(Strict):
     device: Annotated[str, AfterValidator(_device)] = "auto"
     """`cpu`, `cuda`, `cuda:1`; `auto` is the first GPU if there is one."""
     max_batch_tokens: Positive | Literal["auto"] = "auto"
-    """Upper bound of samples x (prompt + new tokens) held at once; `auto`: by the memory that is free."""
+    """Upper bound of samples x (prompt + new tokens) held at once; `auto`: by the free memory."""
     trust_remote_code: bool = False
-    """Run Python code that the model's folder or hub page brings along."""
+    """Run Python code from the model's folder or hub page."""
     threads: Positive | None = None
     """Threads that compute on a CPU; by default OMP_NUM_THREADS, else all cores we may use."""

@@ -16,9 +16,9 @@ def create(model: ModelConfig, place: Place) -> Engine:
     options = read_options(VllmOptions, model.options, "vllm")
     if options.data_parallel_size > 1:
         raise ConfigError(
-            f"options of engine vllm: data_parallel_size is {options.data_parallel_size}, but inside "
-            "one process vLLM runs a single copy of a model. Set engine: serve for several copies, or "
-            "tensor_parallel_size to share one copy among GPUs."
+            f"options of engine vllm: data_parallel_size is {options.data_parallel_size}, but "
+            "inside one process vLLM runs a single copy of a model. Set engine: serve for several "
+            "copies, or tensor_parallel_size to share one copy among GPUs."
         )
 
     def load() -> Engine:
@@ -28,8 +28,9 @@ def create(model: ModelConfig, place: Place) -> Engine:
             if (error.name or "").partition(".")[0] != "vllm":
                 raise
             raise EngineError(
-                "engine vllm: vLLM is not installed beside ste-plugin. Install it here (`pip install "
-                "vllm`), or set engine: serve and hosts.serve.python to an environment that has it."
+                "engine vllm: vLLM is not installed beside ste-plugin. Install it here (`pip "
+                "install vllm`), or set engine: serve and hosts.serve.python to an environment "
+                "that has it."
             ) from error
 
         path = model_path(model, place.base)

@@ -1,8 +1,7 @@
-"""Opening a model in vLLM: what it prints goes to its log, and its failures into words."""
+"""Loading a model in vLLM: its output goes to a log, its failures are explained."""
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,17 +14,18 @@ from vllm.platforms import current_platform
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from ste_plugin.engines.model_folder import EXPECTED_MODEL
-from ste_plugin.engines.vllm.errors import cure, vllm_words
+from ste_plugin.engines.vllm.errors import suggest_fix, summarize_vllm_failure
 from ste_plugin.engines.vllm.reaper import Reaper
 from ste_plugin.errors import EngineError
+from ste_plugin.screen import redirect_output
 
 
 def load_llm(
-    path: str, arguments: dict[str, Any], env: dict[str, str], log: Path, leash: Reaper
+    path: str, arguments: dict[str, Any], env: dict[str, str], log: Path, reaper: Reaper
 ) -> Any:
-    """Return vLLM with the model loaded, `env` over its processes' environment.
+    """Return vLLM with the model loaded, `env` added to its processes' environment.
 
-    It logs to `log`, and its processes are on the leash.
+    It logs to `log`, and `reaper` ends its processes.
 
     Raises: EngineError with vLLM's reason and what would help.
     """
@@ -37,22 +37,22 @@ def load_llm(
         # there it cannot draw with seeds while a prompt is read in pieces (0.32)
         arguments = {"enable_chunked_prefill": False} | arguments
     try:
-        with _output_into(log), leash.marked(env):
+        with _redirect_output(log), reaper.marked(env):
             llm = LLM(**arguments)
     except Exception as error:  # vLLM and the libraries below it raise every kind
-        said = " ".join(str(error).split())
-        words = vllm_words(log, start) if "root cause" in said else said[:500]
+        message = " ".join(str(error).split())
+        reason = summarize_vllm_failure(log, start) if "root cause" in message else message[:500]
         raise EngineError(
-            f"{path}: vLLM cannot load it.\n{words}\n{cure(words, path)}\nLog: {log}"
+            f"{path}: vLLM cannot load it.\n{reason}\n{suggest_fix(reason, path)}\nLog: {log}"
         ) from error
-    _wake_at_its_death(llm.llm_engine.engine_core)
+    _wake_on_exit(llm.llm_engine.engine_core)
     return llm
 
 
-def _wake_at_its_death(core: Any) -> None:
-    """Make whoever waits for an answer hear that vLLM's process was killed: it would wait forever.
+def _wake_on_exit(core: Any) -> None:
+    """Report the death of vLLM's process to those that wait for an answer, or they wait forever.
 
-    Source: vLLM 0.32, `SyncMPClient`: its reading thread then ends without a word.
+    Source: vLLM 0.32, `SyncMPClient`: its reading thread then ends silently.
     """
 
     def wake() -> None:
@@ -72,30 +72,24 @@ def load_tokenizer(path: str, revision: str, *, trust: bool) -> Any:
         return AutoTokenizer.from_pretrained(path, revision=revision, trust_remote_code=trust)
     except (OSError, ValueError) as error:
         raise EngineError(
-            f"{path}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}\n{EXPECTED_MODEL}"
+            f"{path}: its tokenizer cannot be loaded: {str(error).splitlines()[0]}\n"
+            f"{EXPECTED_MODEL}"
         ) from error
 
 
 @contextmanager
-def _output_into(log: Path) -> Iterator[None]:
-    """Send what vLLM prints to its log: its processes' output for good, our own until the block ends."""
+def _redirect_output(log: Path) -> Iterator[None]:
+    """Send what vLLM prints to its log: its processes' for good, our own until the block ends."""
     file = log.open("a", encoding="utf-8")
-    _log_into(file)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = {number: os.dup(number) for number in (1, 2)}
+    _redirect_logging(file)
     try:
-        for number in kept:
-            os.dup2(file.fileno(), number)
-        yield
+        with redirect_output(file):
+            yield
     finally:
-        for number, copy in kept.items():
-            os.dup2(copy, number)
-            os.close(copy)
-        _log_into(file)  # loading sets vLLM's logging up anew
+        _redirect_logging(file)  # loading sets up vLLM's logging again
 
 
-def _log_into(file: TextIO) -> None:
+def _redirect_logging(file: TextIO) -> None:
     for handler in logging.getLogger("vllm").handlers:
         if type(handler) is logging.StreamHandler:  # vLLM's own, not one that a test laid on top
             handler.setStream(file)

@@ -1,4 +1,4 @@
-"""A server of the run's own: `vllm serve` in an environment of its own, started when it is needed."""
+"""`engine: serve`: a vLLM server of the run's own, in its own environment, started when needed."""
 
 import json
 import sys
@@ -33,15 +33,15 @@ class ServeOptions(VllmOptions):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Where the server listens on this machine; by default a free port is found."""
     arguments: tuple[str, ...] = ()
-    """Further words of its command line: `[--kv-cache-dtype, fp8]`."""
+    """Further arguments of its command line: `[--kv-cache-dtype, fp8]`."""
     start_timeout_s: Seconds = 1800.0
-    """How long it may take until it answers: large models load for minutes."""
+    """How long it may take to answer first: large models load for minutes."""
     concurrency: Positive = 128
     """Most calls in flight at once."""
 
 
 def create(model: ModelConfig, place: Place) -> Engine:
-    """Return an engine that starts its server at the first request; the server's log is `serve.log`.
+    """Return an engine that starts its server at the first request; its log is `serve.log`.
 
     Raises: ConfigError for a wrong option; EngineError, later, where the server does not come up.
     """
@@ -51,7 +51,7 @@ def create(model: ModelConfig, place: Place) -> Engine:
 
 
 class ServedEngine:
-    """A server of our own, and the engine that asks it."""
+    """A server of our own, and the HTTP engine that calls it."""
 
     def __init__(self, name: str, path: str, options: ServeOptions, place: Place) -> None:
         port = free_port(options.port)
@@ -60,61 +60,64 @@ class ServedEngine:
         self._server = ServerProcess(command, visible_gpus(options), port, log, path)
         try:
             self._server.wait_until_ready(options.start_timeout_s)
-            self._asked = http.create(self._client(name, options), place)
+            self._http_engine = http.create(self._client(name, options), place)
         except BaseException:  # an interrupt, too, must leave nothing running
             self._server.stop()
             raise
         Thread(target=self._end_calls_with_server, daemon=True).start()
 
     def _client(self, name: str, options: ServeOptions) -> ModelConfig:
-        asking = {
+        http_options = {
             "base_url": self._server.base_url,
             "prefill": "vllm",
             "concurrency": options.concurrency,
         }
-        return ModelConfig(model=name, engine="http", options=asking)
+        return ModelConfig(model=name, engine="http", options=http_options)
 
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield completions as the server gives them.
 
-        Raises: EngineError with the server's last words where it ends; what it said before is yielded.
+        Raises: EngineError with the end of the server's log where that ends; answers before it are
+        yielded.
         """
         if self._server.ended:
             raise self._server.failure("has ended")
         try:
-            yield from self._asked.complete(requests)
+            yield from self._http_engine.complete(requests)
         except EngineError as error:
-            if self._server.soon_ended():
-                raise self._server.failure("ended while it was asked") from error
+            if self._server.ends_soon():
+                raise self._server.failure("ended during a call") from error
             raise
 
     def _end_calls_with_server(self) -> None:
-        """Spare the calls in flight their retries once nobody can answer them."""
+        """End the calls in flight, and with them their retries, once no server can answer them."""
         self._server.wait()
-        self._asked.close()
+        self._http_engine.close()
 
     def close(self) -> None:
         """End the calls in flight and the server with all its processes."""
-        self._asked.close()
+        self._http_engine.close()
         self._server.stop()
 
 
 def server_command(
     serve: ServeConfig, name: str, path: str, port: int, options: ServeOptions
 ) -> list[str]:
-    """Return the words that start a server of the model at `path`, under `name`."""
+    """Return the command that starts a server of the model at `path`, under `name`."""
     python = str(Path(serve.python).expanduser()) if serve.python else sys.executable
     command = list(serve.command or (python, *_SERVER))
     if any("{port}" in word for word in command):
-        filled = {"{port}": str(port), "{model}": path, "{name}": name}
-        for mark, value in filled.items():
-            command = [word.replace(mark, value) for word in command]
+        values = {"{port}": str(port), "{model}": path, "{name}": name}
+        for placeholder, value in values.items():
+            command = [word.replace(placeholder, value) for word in command]
         return [*command, *options.arguments]
     arguments = vllm_arguments(path, options)
     names = {"served_model_name": name}
     if "enable_lora" in arguments:
-        names = {"served_model_name": f"{name} (base)",
-                 "lora_modules": json.dumps({"name": name, "path": path})}  # fmt: skip
-    # Requests say how to sample; what they leave open is not the model's generation_config's to fill.
+        names = {
+            "served_model_name": f"{name} (base)",
+            "lora_modules": json.dumps({"name": name, "path": path}),
+        }
+    # Requests say how to sample; the model's generation_config must not fill what they leave open.
     listen = {"host": "127.0.0.1", "port": port, "generation_config": "vllm"}
     return [*command, *as_flags(arguments | names | listen), *options.arguments]

@@ -32,7 +32,7 @@ def read_forgotten(root: Path) -> list[ForgottenInstruction]:
 
 
 def append_forgotten(root: Path, entries: Iterable[ForgottenInstruction]) -> None:
-    """Add to the list of what a run has forgotten."""
+    """Add to the list of instructions that a run has forgotten."""
     with open_for_append(root / NAME) as file:
         file.writelines(map(encode_record, entries))
 

@@ -161,11 +161,11 @@ def _check_quotas(counts: Counter[str], config: "SelectionConfig") -> None:
     ]
     if missing:
         listed = ", ".join(f"{name or '(none)'} {n}" for name, n in counts.most_common())
-        cure = "" if config.label else " or let the generator label categories (label: true)"
+        advice = "" if config.label else " or let the generator label categories (label: true)"
         raise ConfigError(
             f"selection.categories: the pool is too small for its quotas ({'; '.join(missing)}). "
             f"Categories at this point: {listed or 'no instruction'}. Lower the quota, add "
-            f"instructions, loosen the selectors before it{',' if cure else ''}{cure}."
+            f"instructions, loosen the selectors before it{',' if advice else ''}{advice}."
         )
 
 

@@ -23,8 +23,8 @@ def read_instructions(
 ) -> tuple[list[Instruction], list[Drop]]:
     """Return the instructions of all sources in order, and a Drop for every row without one.
 
-    `base` is the folder of the config; a Drop's key is the row's place. A source with a `limit` is
-    read only until that many instructions are found.
+    `base` is the folder of the config; a Drop's key is the row's location. A source with a `limit`
+    is read only until that many instructions are found.
     Raises: DataError at a bad line under `on_bad_line: error`, or where no instruction is found.
     """
     kept: list[Instruction] = []
@@ -32,8 +32,8 @@ def read_instructions(
     for source in sources:
         check_columns(source)
         count = 0
-        for place, row in reader_of(source.reader)(source, base):
-            result = _read(place, row, source)
+        for location, row in reader_of(source.reader)(source, base):
+            result = _read(location, row, source)
             if isinstance(result, DroppedRow):
                 dropped.append(result)
                 continue
@@ -55,17 +55,17 @@ class DroppedRow:
     """What is wrong with it; empty where it is merely filtered."""
 
 
-def _read(place: str, row: RawRow, source: "SourceConfig") -> Instruction | DroppedRow:
+def _read(location: str, row: RawRow, source: "SourceConfig") -> Instruction | DroppedRow:
     """Return the result of a row; `on_bad_line` is decided here, for every reader and form."""
     try:
         if isinstance(row, MalformedRow):
             raise BadRow(row.problem)
-        if column := failed_filter(place, row, source):
-            return DroppedRow(Drop("sources", place, f"filtered: {column}"))
-        return read_row(place, row, source)
+        if column := failed_filter(location, row, source):
+            return DroppedRow(Drop("sources", location, f"filtered: {column}"))
+        return read_row(location, row, source)
     except BadRow as error:
         if source.on_bad_line == "skip":
-            return DroppedRow(Drop("sources", place, error.reason), str(error))
+            return DroppedRow(Drop("sources", location, error.reason), str(error))
         raise DataError(
             f"{error}\nOr set on_bad_line: skip to leave such lines out and count them."
         ) from error

@@ -44,8 +44,8 @@ def locate_text_file(source: "SourceConfig", base: Path) -> Path:
 def require_text(path: Path) -> None:
     """Raise DataError for a file whose first bytes say that it is compressed, Parquet or UTF-16."""
     with wrap_read_errors(path), path.open("rb") as file:
-        if other := explain_file_type(file.read(HEAD_BYTES)):
-            raise DataError(f"{path}: expected text in UTF-8, {other}")
+        if problem := explain_file_type(file.read(HEAD_BYTES)):
+            raise DataError(f"{path}: expected text in UTF-8, {problem}")
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class Form:
     required: tuple[str, ...]
     optional: tuple[str, ...]
     text: Callable[[Mapping[str, Any]], str]
-    """Row under the form's own column names → the instruction. Its BadRow names no place."""
+    """Row under the form's own column names → the instruction. Its BadRow names no location."""
 
 
 def _describe(value: Any) -> str:
@@ -119,45 +119,47 @@ def check_columns(source: "SourceConfig") -> None:
             )
 
 
-def read_row(place: str, row: Mapping[str, Any], source: "SourceConfig") -> Instruction:
+def read_row(location: str, row: Mapping[str, Any], source: "SourceConfig") -> Instruction:
     """Return the instruction of one row.
 
-    Raises: BadRow naming the place, what was found and what was expected.
+    Raises: BadRow naming the location, what was found and what was expected.
     """
-    values = _form_values(place, row, source)
+    values = _form_values(location, row, source)
     try:
         text = _LONE_SURROGATE.sub("\ufffd", FORMS[source.form].text(values)).strip()
         category = _as_text(values["category"], "category").strip()
     except BadRow as error:
-        raise BadRow(f"{place}: {error}. Fix or remove it.", error.reason) from error
+        raise BadRow(f"{location}: {error}. Fix or remove it.", error.reason) from error
     if not text:
         raise BadRow(
-            f"{place}: expected an instruction, found an empty one. Fill it in or remove it.",
+            f"{location}: expected an instruction, found an empty one. Fill it in or remove it.",
             "empty instruction",
         )
-    origin = place if values["id"] in (None, "") else f"{place} ({values['id']})"
+    origin = location if values["id"] in (None, "") else f"{location} ({values['id']})"
     return Instruction(content_key("instruction", text), text, origin, category)
 
 
-def _form_values(place: str, row: Mapping[str, Any], source: "SourceConfig") -> dict[str, Any]:
+def _form_values(location: str, row: Mapping[str, Any], source: "SourceConfig") -> dict[str, Any]:
     """Return a row's values under the form's own column names, None for an absent optional one."""
     form = FORMS[source.form]
     values = {}
     for name in (*form.required, *form.optional):
         column = source.columns.get(name, name)
         if column not in row and (name in form.required or name in source.columns):
-            raise missing_column(place, row, source, name)
+            raise missing_column(location, row, source, name)
         values[name] = row.get(column)
     return values
 
 
-def missing_column(place: str, row: Mapping[str, Any], source: "SourceConfig", name: str) -> BadRow:
+def missing_column(
+    location: str, row: Mapping[str, Any], source: "SourceConfig", name: str
+) -> BadRow:
     """Return the error that lists the row's columns, suggests the nearest, and says what to do."""
     wanted = source.columns.get(name, name)
     common = [column for column in _COMMON_COLUMNS if column in row]
     near = get_close_matches(wanted, row, n=1, cutoff=0.5) or common
     others = [n for n, f in FORMS.items() if n != source.form and set(f.required) <= row.keys()]
-    message = f"{place}: no column {wanted!r}; found {', '.join(map(repr, row)) or 'none'}."
+    message = f"{location}: no column {wanted!r}; found {', '.join(map(repr, row)) or 'none'}."
     if separator := _other_separator(row):
         message += f" Its fields are separated by {separator!r}: save it with commas."
     elif near:
@@ -174,7 +176,7 @@ def _other_separator(row: Mapping[str, Any]) -> str:
     return next((s for s in ";\t|" if len(row) == 1 and s in next(iter(row))), "")
 
 
-def failed_filter(place: str, row: Mapping[str, Any], source: "SourceConfig") -> str | None:
+def failed_filter(location: str, row: Mapping[str, Any], source: "SourceConfig") -> str | None:
     """Return the first column of `where` whose value does not match, or None.
 
     Raises: BadRow where the row has no such column.
@@ -183,7 +185,7 @@ def failed_filter(place: str, row: Mapping[str, Any], source: "SourceConfig") ->
         if column not in row:
             hint = did_you_mean(column, row)
             raise BadRow(
-                f"{place}: where: no column {column!r}; found "
+                f"{location}: where: no column {column!r}; found "
                 f"{', '.join(map(repr, row)) or 'none'}.{hint} `where` takes the file's own column "
                 "names.",
                 f"no column {column!r}",

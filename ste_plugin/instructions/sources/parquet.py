@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def read_parquet(source: "SourceConfig", base: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the rows batch by batch; places count from 0, as pyarrow does."""
+    """Yield the rows batch by batch; locations count from 0, as pyarrow does."""
     path = locate_file(source, base)
     try:
         import pyarrow.parquet as parquet

@@ -1,4 +1,4 @@
-"""Readers: yield the raw rows of a file or data set, each with its place, one at a time."""
+"""Readers: yield the raw rows of a file or data set, each with its location, one at a time."""
 
 import csv
 import re
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RawRow = dict[str, Any]
 
 Reader = Callable[["SourceConfig", Path], Iterator[tuple[str, RawRow]]]
-"""(settings, folder of the config) → (place for messages, raw row) pairs."""
+"""(settings, folder of the config) → (location for messages, raw row) pairs."""
 
 _BOM = b"\xef\xbb\xbf"
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a wrong byte
@@ -32,7 +32,7 @@ class MalformedRow(dict[str, Any]):
     def __init__(self, problem: str) -> None:
         super().__init__()
         self.problem = problem
-        """The whole message: place, what was found, what was expected."""
+        """The whole message: location, what was found, what was expected."""
 
 
 def read_jsonl(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:
@@ -62,7 +62,7 @@ def _parse_or_malformed(path: Path, number: int, line: bytes) -> RawRow:
 def read_csv(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:
     """Yield a row of strings for each record below the header; empty lines are skipped.
 
-    The place is the line where a record starts, for quoted fields may hold line breaks.
+    The location is the line where a record starts, as quoted fields may hold line breaks.
     """
     path = locate_text_file(source, base)
     # A wrong byte becomes a lone surrogate, so that only its own record is malformed.
@@ -74,9 +74,9 @@ def read_csv(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]
         header = _header(source.path, lines)
         start = lines.line_num + 1
         while (fields := _next_record(lines)) is not None:
-            place, start = f"{source.path}:{start}", lines.line_num + 1
+            location, start = f"{source.path}:{start}", lines.line_num + 1
             if fields:
-                yield place, _csv_row(place, header, fields)
+                yield location, _csv_row(location, header, fields)
 
 
 def _header(name: str, lines: Any) -> list[str]:
@@ -113,14 +113,16 @@ def _next_record(lines: Any) -> list[str] | str | None:
         return f"broken quoting ({error})"
 
 
-def _csv_row(place: str, header: list[str], fields: list[str] | str) -> RawRow:
+def _csv_row(location: str, header: list[str], fields: list[str] | str) -> RawRow:
     if isinstance(fields, str):
-        return MalformedRow(f"{place}: not a CSV record: {fields}. Fix or remove it.")
+        return MalformedRow(f"{location}: not a CSV record: {fields}. Fix or remove it.")
     if _NOT_UTF8.search("".join(fields)):
-        return MalformedRow(f"{place}: expected UTF-8, found other bytes. Save the file as UTF-8.")
+        return MalformedRow(
+            f"{location}: expected UTF-8, found other bytes. Save the file as UTF-8."
+        )
     if len(fields) != len(header):
         return MalformedRow(
-            f"{place}: expected {len(header)} fields as in the header, found {len(fields)}: "
+            f"{location}: expected {len(header)} fields as in the header, found {len(fields)}: "
             f"{','.join(fields)[:60]!r}. Fix or remove the record; a comma inside a field needs "
             "quotes."
         )
@@ -128,7 +130,7 @@ def _csv_row(place: str, header: list[str], fields: list[str] | str) -> RawRow:
 
 
 def read_hub(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:  # noqa: ARG001
-    """Yield the rows of a data set as they stream in; places count from 0, as `datasets` does."""
+    """Yield the rows of a data set as they stream in; locations count from 0 as in `datasets`."""
     try:
         import datasets
     except ImportError as error:

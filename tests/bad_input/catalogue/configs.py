@@ -249,14 +249,16 @@ ROWS = [
         run_with(judge="{model: m, engine: local, options: {dtype: fp8}}"),
         RUN,
         2,
-        "options of engine local: 1 setting(s) to fix:\n  dtype: found 'fp8'; expected 'auto', 'float32', 'bfloat16' or 'float16'",
+        "options of engine local: 1 setting(s) to fix:\n  dtype: found 'fp8'; expected 'auto', "
+        "'float32', 'bfloat16' or 'float16'",
     ),
     Row(
         "an http engine without an address",
         run_with(judge=served()),
         RUN,
         2,
-        "options of engine http: 1 setting(s) to fix:\n  base_url: missing; where the server is, such as http://localhost:8000/v1 (or "
+        "options of engine http: 1 setting(s) to fix:\n  base_url: missing; where the server is, "
+        "such as http://localhost:8000/v1 (or "
         "endpoints, for several)",
     ),
     Row(
@@ -264,14 +266,16 @@ ROWS = [
         run_with(judge=served(base_url="localhost:8000/v1")),
         RUN,
         2,
-        "options of engine http: 1 setting(s) to fix:\n  base_url: expected an address with http:// or https://, as http://localhost:8000/v1",
+        "options of engine http: 1 setting(s) to fix:\n  base_url: expected an address with "
+        "http:// or https://, as http://localhost:8000/v1",
     ),
     Row(
         "an address with a port beyond all",
         run_with(judge=served(base_url="http://localhost:80000/v1")),
         RUN,
         2,
-        "options of engine http: 1 setting(s) to fix:\n  base_url: expected a port up to 65535, as in http://localhost:8000/v1",
+        "options of engine http: 1 setting(s) to fix:\n  base_url: expected a port up to 65535, "
+        "as in http://localhost:8000/v1",
     ),
     Row(
         "iterations of a judge that cannot be replaced",

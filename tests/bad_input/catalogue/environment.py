@@ -30,7 +30,8 @@ ROWS = [
         run_with(judge=served(base_url="http://127.0.0.1:9/v1", api_key_env="sk-canary")),
         GENERATE,
         2,
-        "options of engine http: 1 setting(s) to fix:\n  api_key_env: expected the name of an environment variable in capitals, such as "
+        "options of engine http: 1 setting(s) to fix:\n  api_key_env: expected the name of an "
+        "environment variable in capitals, such as "
         "JUDGE_API_KEY; what was found is not shown, as it may be the key itself",
     ),
     Row(
@@ -133,6 +134,7 @@ ROWS = [
         run_with(judge="{model: m, engine: serve, options: {port: 80000}}"),
         GENERATE,
         2,
-        "options of engine serve: 1 setting(s) to fix:\n  port: found 80000; expected 65535 or less",
+        "options of engine serve: 1 setting(s) to fix:\n  port: found 80000; expected 65535 or "
+        "less",
     ),
 ]

@@ -3,12 +3,16 @@
 from tests.bad_input.catalogue.row import TINY, Row, run_with, served
 
 EXPECTED = (
-    "\nExpected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a hub id that "
+    "\nExpected a folder with config.json, tokenizer and safetensors, an adapter's folder, or a "
+    "hub id that "
     "can be reached from here."
 )
 JUDGE = "ste judge model --instruction 'Name a fruit.' --a 'An apple.' --b 'A spade.'"
 FIT = "ste recipes fit sft-lora-8b --gpus 8x80 --model "
-LLAMA = '{"model_type": "llama", "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "vocab_size": 8}'
+LLAMA = (
+    '{"model_type": "llama", "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, '
+    '"num_attention_heads": 1, "vocab_size": 8}'
+)
 
 ROWS = [
     Row(
@@ -118,7 +122,8 @@ ROWS = [
         run_with(judge="{model: some/judge, engine: local, options: {device: gpu}}"),
         "ste generate ste.yaml",
         2,
-        "options of engine local: 1 setting(s) to fix:\n  device: found 'gpu'; expected auto, cpu, cuda, cuda:1, mps, xpu or npu",
+        "options of engine local: 1 setting(s) to fix:\n  device: found 'gpu'; expected auto, "
+        "cpu, cuda, cuda:1, mps, xpu or npu",
     ),
     Row(
         "a server that is not there",

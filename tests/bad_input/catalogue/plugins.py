@@ -24,7 +24,7 @@ ROWS = [
         {"hooks.py": "def hook(:\n"},
         LIST,
         6,
-        "hooks.py: cannot be imported: line 1: invalid syntax. Mend the plugin (install what it "
+        "hooks.py: cannot be imported: line 1: invalid syntax. Fix the plugin (install what it "
         "needs), or leave it out.",
     ),
     Row(
@@ -33,14 +33,14 @@ ROWS = [
         LIST,
         6,
         'hooks.py: cannot be imported: line 1: ModuleNotFoundError("No module named '
-        "'not_installed'\"). Mend the plugin (install what it needs), or leave it out.",
+        "'not_installed'\"). Fix the plugin (install what it needs), or leave it out.",
     ),
     Row(
         "a plugin that ends the program",
         {"hooks.py": "raise SystemExit('no')\n"},
         LIST,
         6,
-        "hooks.py: cannot be imported: line 1: SystemExit('no'). Mend the plugin (install what it"
+        "hooks.py: cannot be imported: line 1: SystemExit('no'). Fix the plugin (install what it"
         " needs), or leave it out.",
     ),
     Row(
@@ -65,7 +65,7 @@ ROWS = [
         hooks("def ste_sources(): return ['mine']"),
         LIST,
         6,
-        "hooks.py: ste_sources returned ['mine']; expected a dictionary {name: …}. Mend the "
+        "hooks.py: ste_sources returned ['mine']; expected a dictionary {name: …}. Fix the "
         "plugin (install what it needs), or leave it out.",
     ),
     Row(
@@ -73,7 +73,7 @@ ROWS = [
         hooks("def ste_sources(): return 1 / 0"),
         LIST,
         6,
-        "hooks.py: ste_sources failed: ZeroDivisionError('division by zero'). Mend the plugin "
+        "hooks.py: ste_sources failed: ZeroDivisionError('division by zero'). Fix the plugin "
         "(install what it needs), or leave it out.",
     ),
     Row(
@@ -88,8 +88,8 @@ ROWS = [
         hooks("def ste_recipe_dirs(): return 'gone'"),
         "ste recipes list --plugin hooks.py",
         6,
-        "hooks.py: ste_recipe_dirs returned 'gone'; expected the Path of a folder that exists, as"
-        " Path(__file__).parent. Mend the plugin (install what it needs), or leave it out.",
+        "hooks.py: ste_recipe_dirs returned 'gone'; expected the Path of a folder that exists, "
+        "such as Path(__file__).parent. Fix the plugin (install what it needs), or leave it out.",
     ),
     Row(
         "an engine that cannot be imported",
@@ -123,6 +123,6 @@ ROWS = [
         "ste generate ste.yaml --plugin hooks.py",
         6,
         "{tmp}/hooks.py: ste_judge_formats: 'mine' is 'Which is better?'; expected a JudgeFormat."
-        " Mend the plugin (install what it needs), or leave it out.",
+        " Fix the plugin (install what it needs), or leave it out.",
     ),
 ]

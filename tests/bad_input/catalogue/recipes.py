@@ -52,7 +52,8 @@ ROWS = [
         run_with(training=OWN) | {"mine.yaml": "ste: {selct_best: judge_acc}\n"},
         "ste run ste.yaml",
         2,
-        "{tmp}/mine.yaml: ste: 1 setting(s) to fix:\n  selct_best: unknown key; did you mean 'select_best'?",
+        "{tmp}/mine.yaml: ste: 1 setting(s) to fix:\n  selct_best: unknown key; did you mean "
+        "'select_best'?",
     ),
     Row(
         "a recipe for a training without rows",
@@ -123,7 +124,8 @@ ROWS = [
 
 
 def refused(name: str, file: str, message: str, **settings: Any) -> Row:
-    """A recipe that axolotl, or our plugin in it, refuses; all of these share one start of axolotl."""
+    """A recipe that axolotl, or our plugin in it, refuses; all of these share one start of
+    axolotl."""
     recipe = ON_A_CPU | LORA | {"base_model": "some/model"} | settings
     command = f"ste recipes validate {file}"
     said = f"{file}: axolotl would not train this recipe as written:\n  {message}"
@@ -171,7 +173,8 @@ REFUSED = [
     refused(
         "weights for other losses",
         "losses.yaml",
-        "1 thing(s) to fix before training:\n  dpo_loss_weights: 1 weights for 2 loss type(s). Give one each.",
+        "1 thing(s) to fix before training:\n  dpo_loss_weights: 1 weights for 2 loss type(s). "
+        "Give one each.",
         rl="dpo",
         dpo_loss_type=["sigmoid", "sft"],
         dpo_loss_weights=[1.0],
@@ -179,20 +182,23 @@ REFUSED = [
     refused(
         "a key that TRL has no more",
         "gone.yaml",
-        "1 thing(s) to fix before training:\n  rpo_alpha: gone from TRL. Write dpo_loss_type: [sigmoid, sft] and dpo_loss_weights: [1.0, 1.0].",
+        "1 thing(s) to fix before training:\n  rpo_alpha: gone from TRL. Write dpo_loss_type: "
+        "[sigmoid, sft] and dpo_loss_weights: [1.0, 1.0].",
         rl="dpo",
         rpo_alpha=1.0,
     ),
     refused(
         "SimPO without its margin",
         "simpo.yaml",
-        "1 thing(s) to fix before training:\n  simpo_gamma: missing, and TRL has no default for it. Write simpo_gamma: 0.5 or what you want.",
+        "1 thing(s) to fix before training:\n  simpo_gamma: missing, and TRL has no default for "
+        "it. Write simpo_gamma: 0.5 or what you want.",
         rl="simpo",
     ),
     refused(
         "KTO whose label would be removed",
         "kto.yaml",
-        "remove_unused_columns: found True, but KTO reads the column `label`, which would be removed. Remove the key, or set remove_unused_columns: false.",
+        "remove_unused_columns: found True, but KTO reads the column `label`, which would be "
+        "removed. Remove the key, or set remove_unused_columns: false.",
         rl="kto",
         remove_unused_columns=True,
     ),
@@ -205,7 +211,8 @@ REFUSED = [
     refused(
         "a training without rows",
         "ppo.yaml",
-        "rl: gdpo needs rows that are not made here. Leave `rl` out to train on judgments, or use one of dpo, ipo, orpo, simpo, kto, grpo.",
+        "rl: gdpo needs rows that are not made here. Leave `rl` out to train on judgments, or use "
+        "one of dpo, ipo, orpo, simpo, kto, grpo.",
         rl="gdpo",
     ),
 ]

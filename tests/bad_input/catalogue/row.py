@@ -29,7 +29,8 @@ Files = dict[str, str | bytes | _Tiny | None]
 class Row:
     """One mistake.
 
-    In messages `{tmp}` stands for the folder, `{recipes}` for ours, and `{host}` for another library's words.
+    In messages `{tmp}` stands for the folder, `{recipes}` for ours, and `{host}` for another
+    library's words.
     """
 
     name: str
@@ -56,13 +57,19 @@ class Row:
 def run_with(**more: str) -> Files:
     """A config that is right but for these top-level lines, and its instructions."""
     settings = {"judge": "{model: some/judge, engine: local}"} | more
-    return {"ste.yaml": config_text(**settings), "instructions.jsonl": lines({"instruction": "Name a fruit."})}  # fmt: skip
+    return {
+        "ste.yaml": config_text(**settings),
+        "instructions.jsonl": lines({"instruction": "Name a fruit."}),
+    }
 
 
 def started(**more: str) -> Files:
     """A run's folder as a run with these settings left it."""
     config = RunConfig.model_validate(yaml.safe_load(run_with(**more)["ste.yaml"]))
-    return {"run/run.yaml": yaml.safe_dump({"config": config.model_dump(mode="json")}), "run/run.lock": ""}  # fmt: skip
+    return {
+        "run/run.yaml": yaml.safe_dump({"config": config.model_dump(mode="json")}),
+        "run/run.lock": "",
+    }
 
 
 def served(**options: Any) -> str:

@@ -98,7 +98,8 @@ ROWS = [
     Row(
         "a section that the benchmark lacks",
         {"rewardbench.jsonl": ""},
-        "ste eval --model m --task ste_rewardbench --data rewardbench.jsonl --judge-args section=Chatty",
+        "ste eval --model m --task ste_rewardbench --data rewardbench.jsonl --judge-args "
+        "section=Chatty",
         2,
         "STE_JUDGE_SECTION (section in --judge-args): found 'Chatty'; expected one that "
         "rewardbench has: 'Chat', 'Chat Hard', 'Safety', 'Reasoning'.",

@@ -67,7 +67,7 @@ def test_no_connection_is_closed_while_a_call_still_reads_from_it(monkeypatch):
     assert not any(connection.torn for connection in opened)
 
 
-def test_calls_ended_on_purpose_take_no_room_from_those_that_follow():
+def test_calls_ended_on_purpose_do_not_lower_the_limit_for_those_that_follow():
     with (
         chat_server(babble, fault=all_but_the_first_hang, gather=(TOGETHER, TOGETHER)) as server,
         closing(engine(server.base_url)) as model,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ste_plugin.engines.http.errors import retry_after_s
+from ste_plugin.engines.http.errors import parse_retry_after_s
 from ste_plugin.errors import EngineError
 from tests.helpers.chat_server import (
     CUT_BODY,
@@ -29,9 +29,22 @@ from tests.helpers.http_engine import FORCED, always, answers, engine, refused, 
 
 def flaky(seed: int) -> Any:
     """Let three calls in ten fail, each in another way."""
-    ways = [Refuse(429, headers=(("Retry-After", "0"),)), Refuse(500), Refuse(502), Refuse(503),
-            Refuse(408), Refuse(409), Refuse(429), HANG, RESET, GARBAGE, EMPTY, ONE_SHORT, CUT_BODY,
-            CUT_CHUNKS]  # fmt: skip
+    ways = [
+        Refuse(429, headers=(("Retry-After", "0"),)),
+        Refuse(500),
+        Refuse(502),
+        Refuse(503),
+        Refuse(408),
+        Refuse(409),
+        Refuse(429),
+        HANG,
+        RESET,
+        GARBAGE,
+        EMPTY,
+        ONE_SHORT,
+        CUT_BODY,
+        CUT_CHUNKS,
+    ]
     source = random.Random(seed)
     plan = [source.choice(ways) if source.random() < 0.3 else None for _ in range(2000)]
     for index, way in enumerate(ways):  # each at least once, and early
@@ -136,10 +149,17 @@ def test_what_the_other_calls_in_flight_gave_is_not_lost_to_a_failure():
 def test_retry_after_is_read_as_seconds_or_date_and_capped():
     now = datetime(2025, 1, 1, 12, 0, 0, tzinfo=UTC)
     read = {
-        "2.5": 2.5, "-3": 0.0, "nan": 0.0, "inf": 60.0, "86400": 60.0, "": 0.0, "soon": 0.0,
-        "Wed, 01 Jan 2025 12:00:07 GMT": 7.0, "Wed, 01 Jan 2025 11:00:00 GMT": 0.0,
-    }  # fmt: skip
-    assert {header: retry_after_s(header, now) for header in read} == read
+        "2.5": 2.5,
+        "-3": 0.0,
+        "nan": 0.0,
+        "inf": 60.0,
+        "86400": 60.0,
+        "": 0.0,
+        "soon": 0.0,
+        "Wed, 01 Jan 2025 12:00:07 GMT": 7.0,
+        "Wed, 01 Jan 2025 11:00:00 GMT": 0.0,
+    }
+    assert {header: parse_retry_after_s(header, now) for header in read} == read
 
 
 def test_calls_are_in_flight_together_and_never_more_than_allowed():

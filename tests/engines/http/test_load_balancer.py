@@ -1,4 +1,4 @@
-"""Several servers behind one HTTP engine: who is asked, who rests, and how many calls are in flight."""
+"""Several servers behind one HTTP engine: which are asked, which cool down, calls in flight."""
 
 import threading
 import time
@@ -39,7 +39,7 @@ def test_calls_in_flight_follow_the_weights():
     assert (large.most_in_flight, small.most_in_flight) == (12, 4)
 
 
-def test_few_calls_are_shared_out_by_weight_though_one_server_had_room_for_all():
+def test_few_calls_are_shared_out_by_weight_though_one_server_could_take_all():
     all_are_there = threading.Barrier(8, timeout=60)
 
     def together(body, index):
@@ -74,14 +74,14 @@ def test_a_server_where_nobody_listens_costs_no_call_even_with_a_single_attempt(
         assert len(list(model.complete(prompts(40)))) == 40
 
 
-def test_a_call_that_failed_at_servers_that_are_down_waits_for_room_at_the_one_that_answers():
+def test_a_call_that_failed_at_servers_that_are_down_waits_for_the_one_that_answers():
     with chat_server(after(0.02)) as good:
         servers = among(NOWHERE, "http://127.0.0.1:7/v1", good)
         model = engine(endpoints=servers, max_attempts=1, concurrency=1)
         assert len(list(model.complete(prompts(20)))) == 20
 
 
-def test_a_server_that_is_busy_is_left_alone_for_a_while_though_the_other_has_no_room_yet():
+def test_an_overloaded_server_is_left_alone_for_a_while_though_the_other_is_at_its_limit():
     with chat_server(babble, fault=always(Refuse(429))) as busy, chat_server(after(0.3)) as full:
         model = engine(endpoints=among(busy, full), concurrency=1, backoff_s=30.0, max_attempts=6)
         completions = model.complete(prompts(2))
@@ -98,7 +98,7 @@ def test_too_many_calls_after_a_rest_are_no_reason_to_rest_again():
         assert len(list(model.complete(prompts(8)))) == 8
 
 
-def test_a_server_that_is_down_rests_and_is_hardly_asked():
+def test_a_server_that_is_down_cools_down_and_is_hardly_asked():
     with chat_server(babble, fault=always(Refuse(502))) as bad, chat_server(babble) as good:
         model = engine(endpoints=among(bad, good), backoff_s=60.0)
         assert len(list(model.complete(prompts(100)))) == 100
@@ -174,9 +174,9 @@ def test_calls_in_flight_grow_to_the_bound_within_a_few_rounds():
 
 
 def test_a_server_that_says_too_many_is_given_fewer_and_nothing_is_lost():
-    most = 6
+    max_in_flight = 6
     with chat_server(babble, gather=(8,)) as server:
-        server.fault = lambda _number: Refuse(429) if server.in_flight > most else None
+        server.fault = lambda _number: Refuse(429) if server.in_flight > max_in_flight else None
         model = engine(server.base_url, concurrency=64, max_attempts=50)
         got = list(model.complete(prompts(200)))
     assert len({c.key for c in got}) == len(got) == 200
@@ -184,7 +184,7 @@ def test_a_server_that_says_too_many_is_given_fewer_and_nothing_is_lost():
     assert 0 < refused < 200
 
 
-def test_requests_are_taken_only_as_there_is_room():
+def test_requests_are_taken_only_below_the_limit_of_calls_in_flight():
     taken = 0
 
     def counted():
@@ -226,7 +226,7 @@ def test_a_source_that_ends_early_still_gets_all_that_is_in_flight():
 
 
 @pytest.mark.parametrize("limit", ["requests_per_minute", "tokens_per_minute"])
-def test_a_limit_a_minute_holds_calls_back_and_closing_ends_the_wait(limit):
+def test_a_limit_per_minute_holds_calls_back_and_closing_ends_the_wait(limit):
     with chat_server(babble) as server, closing(engine(server.base_url, **{limit: 1})) as model:
         completions = model.complete(prompts(20))
         next(completions)
@@ -252,7 +252,7 @@ def test_closing_ends_the_wait_for_a_pause_that_the_server_asks_for():
         assert len(server.bodies) <= 2
 
 
-def test_a_server_that_hangs_is_told_after_its_time():
+def test_a_server_that_hangs_is_reported_after_the_timeout():
     with (
         chat_server(babble, fault=always(HANG)) as server,
         pytest.raises(EngineError, match="ReadTimeout"),
@@ -266,14 +266,23 @@ def test_a_server_that_hangs_is_told_after_its_time():
         ({"endpoints": []}, "base_url: missing"),
         ({"endpoints": [{"weight": 2}]}, "endpoints.0.base_url: missing"),
         ({"endpoints": [{"base_url": NOWHERE, "wieght": 2}]}, "did you mean 'weight'"),
-        ({"endpoints": [{"base_url": NOWHERE, "weight": 0}]}, "endpoints.0.weight: expected more than 0"),
+        (
+            {"endpoints": [{"base_url": NOWHERE, "weight": 0}]},
+            "endpoints.0.weight: expected more than 0",
+        ),
         ({"endpoints": [{"base_url": "here"}]}, "endpoints.0.base_url: expected an address"),
         ({"base_url": NOWHERE, "endpoints": [{"base_url": NOWHERE}]}, "found both"),
-        ({"base_url": NOWHERE, "prices": {"prompt": 1}}, "there are: prompt_per_million, completion"),
+        (
+            {"base_url": NOWHERE, "prices": {"prompt": 1}},
+            "there are: prompt_per_million, completion",
+        ),
         ({"base_url": NOWHERE, "samples": "maybe"}, "samples: expected True, False or 'auto'"),
-        ({"base_url": NOWHERE, "requests_per_minute": 0}, "requests_per_minute: expected 1 or more"),
+        (
+            {"base_url": NOWHERE, "requests_per_minute": 0},
+            "requests_per_minute: expected 1 or more",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_setting_is_named(options, told):
     with pytest.raises(ConfigError) as caught:
         engine(**({"base_url": None} | options))

@@ -9,8 +9,8 @@ import torch
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Completion, Message, Sampling
 from ste_plugin.engines.local import engine as local
-from ste_plugin.engines.local.decoding import read
-from ste_plugin.engines.local.loading import Loaded, load
+from ste_plugin.engines.local.decoding import prefill
+from ste_plugin.engines.local.loading import LoadedModel, load
 from ste_plugin.engines.local.model import LocalEngine
 from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.errors import ConfigError, EngineError
@@ -26,7 +26,7 @@ TEXTS = (
 
 
 @pytest.fixture(scope="module")
-def loaded(tiny_model) -> Loaded:
+def loaded(tiny_model) -> LoadedModel:
     return load(str(tiny_model), LocalOptions())
 
 
@@ -40,7 +40,7 @@ def asked(texts=TEXTS, samples=1, temperature=0.0, top_p=1.0, most=12, **more) -
 
 
 def answers(
-    loaded: Loaded, requests: list[ChatRequest], say=print, **options
+    loaded: LoadedModel, requests: list[ChatRequest], say=print, **options
 ) -> dict[str, Completion]:
     engine = LocalEngine(loaded, LocalOptions(**options), say)
     found = list(engine.complete(requests))
@@ -67,9 +67,9 @@ class SmallMemory:
         return self._model(input_ids=input_ids, **more)
 
 
-def with_memory(loaded: Loaded, rows: int) -> Loaded:
+def with_memory(loaded: LoadedModel, rows: int) -> LoadedModel:
     model = SmallMemory(loaded.model, rows)
-    return Loaded(loaded.path, loaded.tokenizer, model, loaded.device)
+    return LoadedModel(loaded.path, loaded.tokenizer, model, loaded.device)
 
 
 def test_greedy_answers_are_those_of_transformers_own_generation(loaded, tiny_model):
@@ -92,8 +92,8 @@ def test_what_prompts_begin_with_in_common_is_read_once_to_the_same_result(loade
     beginning = list(range(10, 40))
     prompts = [[*beginning, 5, 6, 7, 8], [*beginning, 9], [*beginning, 50, 51]]
     with torch.inference_mode():
-        together = read(loaded.model, prompts)
-        alone = torch.cat([read(loaded.model, [ids]).logits for ids in prompts])
+        together = prefill(loaded.model, prompts)
+        alone = torch.cat([prefill(loaded.model, [ids]).logits for ids in prompts])
     assert together.mask[:, :30].all()
     assert together.mask[:, 30:].tolist() == [[1, 1, 1, 1], [0, 0, 0, 1], [0, 0, 1, 1]]
     assert torch.allclose(together.logits, alone, atol=1e-4)
@@ -118,7 +118,7 @@ def test_too_little_memory_makes_smaller_batches_and_loses_nothing(loaded):
     said: list[str] = []
     found = answers(with_memory(loaded, rows=2), requests, said.append)
     assert texts_of(found, requests) == texts_of(answers(loaded, requests), requests)
-    assert [line.partition("going on with ")[2] for line in said][-1] == "2. Nothing is lost."
+    assert [line.partition("continuing with ")[2] for line in said][-1] == "2. Nothing is lost."
     assert len(said) == len(set(said)) <= 3
 
 
@@ -139,7 +139,7 @@ def test_what_came_before_memory_ran_out_for_good_was_yielded(loaded):
         next(coming)
 
 
-def test_requests_are_taken_as_there_is_room(loaded):
+def test_requests_are_taken_as_batches_have_space(loaded):
     taken = []
     (request,) = asked(["Name a fruit."], most=1)
     endless = (r for r in map(request.with_sample_index, count()) if taken.append(r) is None)

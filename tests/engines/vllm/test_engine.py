@@ -17,7 +17,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Engine, Place
 from ste_plugin.engines.local import engine as local
 from ste_plugin.engines.vllm import engine as vllm
-from ste_plugin.engines.vllm.errors import vllm_words
+from ste_plugin.engines.vllm.errors import summarize_vllm_failure
 from ste_plugin.errors import ConfigError, EngineError
 from tests.helpers import environment
 from tests.helpers.builders import HERE
@@ -90,8 +90,14 @@ def adapter_of(model: Path, folder: Path) -> tuple[Path, Path]:
     AutoTokenizer.from_pretrained(model).save_pretrained(merged)
     adapter.mkdir()
     save_file(weights, adapter / "adapter_model.safetensors")
-    config = {"peft_type": "LORA", "base_model_name_or_path": str(model), "r": rank,
-              "lora_alpha": rank, "target_modules": ["q_proj"], "bias": "none"}  # fmt: skip
+    config = {
+        "peft_type": "LORA",
+        "base_model_name_or_path": str(model),
+        "r": rank,
+        "lora_alpha": rank,
+        "target_modules": ["q_proj"],
+        "bias": "none",
+    }
     (adapter / "adapter_config.json").write_text(json.dumps(config))
     return adapter, merged
 
@@ -228,7 +234,7 @@ def test_last_words_keep_a_message_of_several_lines_together(tmp_path):
         "  Value error, max_model_len (8192) is greater than the derived 2048\n"
         "(Worker pid=3) ERROR 11-21 11:01:22 [y.py:9] Dumping input\n"
     )
-    assert vllm_words(log).splitlines() == [
+    assert summarize_vllm_failure(log).splitlines() == [
         "pydantic_core._pydantic_core.ValidationError: 1 validation error for VllmConfig",
         "  Value error, max_model_len (8192) is greater than the derived 2048",
     ]
@@ -237,5 +243,5 @@ def test_last_words_keep_a_message_of_several_lines_together(tmp_path):
 def test_last_words_without_an_exception_are_the_end_of_the_log(tmp_path):
     log = tmp_path / "vllm.log"
     log.write_text("".join(f"line {i}\n" for i in range(50)))
-    assert vllm_words(log).splitlines()[-1] == "line 49"
-    assert len(vllm_words(log).splitlines()) < 10
+    assert summarize_vllm_failure(log).splitlines()[-1] == "line 49"
+    assert len(summarize_vllm_failure(log).splitlines()) < 10

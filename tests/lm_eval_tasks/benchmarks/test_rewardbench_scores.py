@@ -1,4 +1,4 @@
-"""RewardBench's scores: against the `rewardbench` package's own functions, and against arithmetic."""
+"""RewardBench's scores, against the functions of the `rewardbench` package and arithmetic."""
 
 import json
 import math
@@ -25,15 +25,17 @@ from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
 
-# The package's own source of these functions and tables, without importing torch, vLLM and fastchat.
+# The package's own functions and tables, without importing torch, vLLM and fastchat.
 found = importlib.util.find_spec("rewardbench")
 if found is None:
     sys.exit(3)
 space = {"math": math, "np": np, "Dataset": SimpleNamespace(from_dict=dict)}
-wanted = {"calculate_scores_per_section", "sample_stats", "process_single_model", "EXAMPLE_COUNTS", "SUBSET_MAPPING"}
+wanted = {"calculate_scores_per_section", "sample_stats", "process_single_model"}
+wanted |= {"EXAMPLE_COUNTS", "SUBSET_MAPPING"}
 for file in ("constants.py", "utils.py"):
     for node in ast.parse((Path(found.origin).parent / file).read_text()).body:
-        names = {getattr(node, "name", "")} | {t.id for t in getattr(node, "targets", []) if isinstance(t, ast.Name)}
+        targets = [t for t in getattr(node, "targets", []) if isinstance(t, ast.Name)]
+        names = {getattr(node, "name", "")} | {t.id for t in targets}
         if names & wanted:
             exec(compile(ast.Module([node], []), file, "exec"), space)
 asked = json.load(sys.stdin)
@@ -44,19 +46,22 @@ print(json.dumps({
     ],
     "ties": [float(space["process_single_model"](rows)[1]) for rows in asked["ties"]],
 }))
-"""  # fmt: skip
+"""
 
 
 def package(**asked):
     """What the real package says; the test is skipped where there is none."""
     done = subprocess.run(
-        [PYTHON, "-c", FUNCTIONS], input=json.dumps({"sections": [], "ties": []} | asked),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [PYTHON, "-c", FUNCTIONS],
+        input=json.dumps({"sections": [], "ties": []} | asked),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode == 3:
         pytest.skip(
-            "no `rewardbench` here: pip install --no-deps rewardbench numpy into an environment of its "
-            "own and set STE_REWARDBENCH_PYTHON to its interpreter"
+            "no `rewardbench` here: pip install --no-deps rewardbench numpy into an environment of "
+            "its own and set STE_REWARDBENCH_PYTHON to its interpreter"
         )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -131,19 +136,27 @@ def tied_at_random(seed):
     """Ratings of prompts in Ties, some without their partner, some with one right answer."""
     drawn = random.Random(seed)
     return [
-        {"id": f"{kind}:{number}", "scores": [drawn.choice([-1, 1, 5, 6, 7, 8, 9, 10]) for _ in range(right + wrong)],
-         "num_correct": right}
-        for number in range(12) for kind in ("ref", "tied")
+        {
+            "id": f"{kind}:{number}",
+            "scores": [drawn.choice([-1, 1, 5, 6, 7, 8, 9, 10]) for _ in range(right + wrong)],
+            "num_correct": right,
+        }
+        for number in range(12)
+        for kind in ("ref", "tied")
         if number < 10 or kind == ("ref", "tied")[number % 2]
-        for right, wrong in [(1 if kind == "ref" else drawn.randint(1 + (number > 0), 4), drawn.randint(1, 4))]
-    ]  # fmt: skip
+        for right, wrong in [
+            (1 if kind == "ref" else drawn.randint(1 + (number > 0), 4), drawn.randint(1, 4))
+        ]
+    ]
 
 
 def judged(row):
     """The row as a judge's replies that give these ratings; -1 is a reply without one."""
     right = row["num_correct"]
     texts = [f"answer {i}" for i in range(len(row["scores"]))]
-    choice = Choice(f"Ties/{row['id']}", "Ties", row["id"], tuple(texts[:right]), tuple(texts[right:]))  # fmt: skip
+    choice = Choice(
+        f"Ties/{row['id']}", "Ties", row["id"], tuple(texts[:right]), tuple(texts[right:])
+    )
     return score_choice(choice, ["?" if s == -1 else f"[[{s}]]" for s in row["scores"]])
 
 

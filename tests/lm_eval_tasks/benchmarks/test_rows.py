@@ -30,7 +30,7 @@ from tests.helpers.benchmark_rows import (
     ties,
     vote,
     written,
-)  # fmt: skip
+)
 
 
 def read(folder, name, rows, **settings):
@@ -59,8 +59,9 @@ def test_a_row_of_rewardbench_knows_its_section_and_its_weight_in_it(tmp_path):
     assert (pairs["math-prm"].section, pairs["math-prm"].weight) == ("Reasoning", 984 / 447)
     assert (pairs["hep-go"].section, pairs["hep-go"].weight) == ("Reasoning", 1)
     assert (pairs["llmbar-natural"].section, pairs["donotanswer"].section) == (
-        "Chat Hard", "Safety",
-    )  # fmt: skip
+        "Chat Hard",
+        "Safety",
+    )
 
 
 def test_a_section_can_be_judged_alone(tmp_path):
@@ -168,7 +169,9 @@ def test_the_same_rows_in_every_kind_of_file_are_the_same_pairs(tmp_path):
     with (tmp_path / "r.csv").open("w", newline="") as file:
         table = csv.DictWriter(file, rows[0])
         table.writeheader()
-        table.writerows({k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()} for row in rows)  # fmt: skip
+        table.writerows(
+            {k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()} for row in rows
+        )
     datasets.Dataset.from_list(rows).to_parquet(tmp_path / "r.parquet")
     written(tmp_path / "r.json", rows)
     for ending in ("csv", "parquet", "json"):
@@ -185,7 +188,8 @@ def published(name, folder, rows, split, monkeypatch):
     (folder / "hub").mkdir(exist_ok=True)
     written(folder / "hub" / f"{split}.jsonl", rows)
     (folder / "hub" / "README.md").write_text(
-        f"---\nconfigs:\n- config_name: default\n  data_files:\n  - split: {split}\n    path: {split}.jsonl\n---\n"
+        "---\nconfigs:\n- config_name: default\n  data_files:\n"
+        f"  - split: {split}\n    path: {split}.jsonl\n---\n"
     )
     known = {**BENCHMARKS, "rewardbench2": REWARDBENCH2}
     return dataclasses.replace(known[name], hub=str(folder / "hub"))
@@ -243,7 +247,11 @@ def test_a_missing_column_is_named_beside_those_that_are_there(tmp_path, name):
         ("rewardbench2", [{**four("Math", 1), "subset": "Maths"}], "expected 'Factuality' or"),
         ("rewardbench2", [{**four("Math", 1), "rejected": ["x"]}], "1 chosen and 1 rejected"),
         ("rewardbench2", [{**four("Math", 1), "rejected": ["x", "", "z"]}], "'rejected' is empty"),
-        ("rewardbench2", [{**four("Math", 1), "rejected": [good("Math 1", 1), "y", "z"]}], "both chosen and rejected"),
+        (
+            "rewardbench2",
+            [{**four("Math", 1), "rejected": [good("Math 1", 1), "y", "z"]}],
+            "both chosen and rejected",
+        ),
         ("rewardbench2", [{**four("Math", 1), "chosen": "one"}], "expected a list"),
         ("rewardbench2", [{**ties("ref", 1), "id": "1"}], "expected ref:N or tied:N"),
         ("judgebench", [{**judgebench()[0], "label": "A=B"}], "'A=B'; expected 'A>B' or 'B>A'"),
@@ -254,11 +262,15 @@ def test_a_missing_column_is_named_beside_those_that_are_there(tmp_path, name):
         ("mtbench_human", [vote(1, "tie", turn=3)], "2 turns of the assistant; expected 3"),
         ("mtbench_human", [{**vote(1, "tie"), "conversation_a": "Hi"}], "expected a list"),
         ("mtbench_human", [{**vote(1, "tie"), "conversation_a": ["Hi"]}], "{role, content}"),
-        ("helpsteer2", [{**row, "helpfulness": "high"} for row in helpsteer2()], "'high'; expected a number"),
+        (
+            "helpsteer2",
+            [{**row, "helpfulness": "high"} for row in helpsteer2()],
+            "'high'; expected a number",
+        ),
         ("rmbench", [{**rmbench()[0], "chosen": ["a", "b"]}], "2 responses; expected 3"),
         ("rmbench", [{**rmbench()[0], "domain": "law"}], "'law'; expected 'chat' or"),
     ],
-)  # fmt: skip
+)
 def test_a_faulty_row_is_refused_with_its_place(tmp_path, name, rows, told):
     found = refusal(tmp_path, name, rows)
     assert told in found and (not rows or f"{name}.jsonl:" in found)
@@ -300,10 +312,13 @@ def test_data_that_is_not_there_is_told(tmp_path):
     ("settings", "told"),
     [
         ({"benchmark": "rewardbanch"}, "STE_JUDGE_BENCHMARK: found 'rewardbanch'"),
-        ({"benchmark": "rewardbench", "section": "chat"}, "STE_JUDGE_SECTION .*: found 'chat'; .* 'Chat'"),
+        (
+            {"benchmark": "rewardbench", "section": "chat"},
+            "STE_JUDGE_SECTION .*: found 'chat'; .* 'Chat'",
+        ),
         ({"benchmark": "judgebench", "section": "Chat"}, "no sections"),
     ],
-)  # fmt: skip
+)
 def test_a_benchmark_or_section_that_does_not_exist_is_told(tmp_path, settings, told):
     with pytest.raises(ConfigError, match=told):
         read_pairs(JudgeSettings(tmp_path, **settings))
@@ -316,6 +331,9 @@ def test_a_pair_survives_the_way_through_lm_evals_documents(tmp_path):
 
 def test_turns_of_a_helpsteer2_prompt_are_told_in_words(tmp_path):
     said = "Hi\n<extra_id_1>Assistant\nHello\n<extra_id_1>User\nWhy?"
-    rows = [{"prompt": said, "response": text, "helpfulness": h} for text, h in ((good(1), 4), (bad(1), 0))]  # fmt: skip
+    rows = [
+        {"prompt": said, "response": text, "helpfulness": h}
+        for text, h in ((good(1), 4), (bad(1), 0))
+    ]
     (pair,) = read(tmp_path, "helpsteer2", rows)
     assert pair.prompt == "User: Hi\n\nAssistant: Hello\n\nUser: Why?"

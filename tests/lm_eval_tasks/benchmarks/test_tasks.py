@@ -68,9 +68,14 @@ def evaluated(model, folder, tasks, **settings):
 
     with told(JudgeSettings(folder, "verdict", **settings)):
         found = lm_eval.simple_evaluate(
-            model=model, tasks=tasks, apply_chat_template=True, bootstrap_iters=0,
-            task_manager=TaskManager(include_path=str(shipped_folder("tasks")), include_defaults=False),
-        )  # fmt: skip
+            model=model,
+            tasks=tasks,
+            apply_chat_template=True,
+            bootstrap_iters=0,
+            task_manager=TaskManager(
+                include_path=str(shipped_folder("tasks")), include_defaults=False
+            ),
+        )
     return {
         task: {key.removesuffix(",none"): value for key, value in metrics.items()}
         for task, metrics in found["results"].items()
@@ -100,11 +105,19 @@ def settings_of(task, folder):
     stem, _, variant = task.removeprefix("ste_").partition("_")
     if stem == "mtbench":
         stem, variant = "mtbench_human", variant.removeprefix("human").lstrip("_")
-    sections = {"chat": "Chat", "chat_hard": "Chat Hard", "safety": "Safety", "reasoning": "Reasoning"}  # fmt: skip
+    sections = {
+        "chat": "Chat",
+        "chat_hard": "Chat Hard",
+        "safety": "Safety",
+        "reasoning": "Reasoning",
+    }
     return JudgeSettings(
-        folder, "verdict", benchmark=stem, section=sections.get(variant, ""),
+        folder,
+        "verdict",
+        benchmark=stem,
+        section=sections.get(variant, ""),
         mode={"official": "official", "logprob": "likelier"}.get(variant, "verdict"),
-    )  # fmt: skip
+    )
 
 
 def mean(values):
@@ -205,8 +218,11 @@ def test_rewardbench_2_stands_beside_its_baselines(reported):
     metrics = reported("never valid")["ste_rewardbench2"]
     assert metrics["invalid_rate"] == 1
     assert metrics["pick_a_baseline"] == pytest.approx(
-        mean(reported("always A")["ste_rewardbench2"][f"acc_section/{s}"] for s in REWARDBENCH2.sections[:5])
-    )  # fmt: skip
+        mean(
+            reported("always A")["ste_rewardbench2"][f"acc_section/{s}"]
+            for s in REWARDBENCH2.sections[:5]
+        )
+    )
     assert metrics["len_baseline"] == pytest.approx(1 / 3)  # of three rows, one's right answer
 
 

@@ -21,9 +21,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--a-run", type=float, default=12, help="kills a run on average")
     parser.add_argument(
-        "--hosts", choices=("stubs", "real"), default="stubs",
+        "--hosts",
+        choices=("stubs", "real"),
+        default="stubs",
         help="axolotl and lm-eval, or programs that stand for them and take no time",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--small", action="store_true", help="one iteration, one training, one evaluation a judge"
     )
@@ -33,9 +35,13 @@ def main() -> int:
         stubs = asked.hosts == "stubs"
         seed = fake_seed(Path(folder, "seed")) if stubs else real_seed(Path(folder, "seed"))
         scene = Scene(
-            Path(folder, "scene"), seed, stubs=stubs, small=asked.small, pause_s=0.02,
+            Path(folder, "scene"),
+            seed,
+            stubs=stubs,
+            small=asked.small,
+            pause_s=0.02,
             iterations=1 if asked.small else 2,
-        )  # fmt: skip
+        )
         soak = Soak(scene, asked.seed, asked.a_run, say)
         tally = soak.go(asked.kills, began + asked.minutes * 60)
     say(told(tally, time.monotonic() - began))

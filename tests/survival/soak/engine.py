@@ -1,4 +1,5 @@
-"""An engine without a model that writes down, outside the run, every request that it was paid for."""
+"""An engine without a model that writes down, outside the run, every request that it was paid
+for."""
 
 import os
 import time
@@ -33,7 +34,8 @@ class SteadyEngine:
             time.sleep(self._pause_s)
             for request in several:
                 text = said(request)
-                # no token is shared between samples: what is told must not depend on who asks together
+                # no token is shared between samples: what is told must not depend on who asks
+                # together
                 read = sum(len(m.content.split()) for m in request.messages)
                 yield Completion(request.key, text, "stop", read, len(text.split()))
 

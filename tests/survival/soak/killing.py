@@ -71,7 +71,8 @@ class Soak:
         self.scene.asked.unlink()
 
     def go(self, kills: int, until: float = float("inf")) -> Tally:
-        """Return the tally after at least so many kills, or after the first run that ends past `until`."""
+        """Return the tally after at least so many kills, or after the first run that ends past
+        `until`."""
         while self.tally.kills < kills and time.monotonic() < until:
             self.one_run()
             self.clear()
@@ -90,7 +91,8 @@ class Soak:
             self._fault(what)
 
     def one_start(self) -> bool:
-        """Start or resume the run, and end it at a random moment; return whether it was done before."""
+        """Start or resume the run, and end it at a random moment; return whether it was done
+        before."""
         started = Started(self.scene)
         # exponential: long enough now and then for the longest stage, wherever the last kill fell
         starting_s = self.idle_s * self.chance.choice((0, 0.6, 0.8, 1))
@@ -113,7 +115,8 @@ class Soak:
         raise RuntimeError(self.tally.faults[-1])
 
     def _end(self, started: Started, kind: str) -> bool:
-        """End a start in one of the ways, and check how it ended; return whether it was still there."""
+        """End a start in one of the ways, and check how it ended; return whether it was still
+        there."""
         if kind.startswith("SIG"):
             return self._ask(started, signal.Signals[kind])
         if kind == "host":

@@ -27,7 +27,8 @@ _ENGINES = 2
 
 
 def outputs(run: Path, *, weights: bool = True) -> dict[str, str]:
-    """Return file → hash of its content without times; of `model/` the final model and its manifest.
+    """Return file → hash of its content without times; of `model/` the final model and its
+    manifest.
 
     A file of completions holds them in the order of their coming, and is compared as a set.
     """
@@ -65,7 +66,8 @@ def _without_times(value: Any) -> Any:
 def differences(found: dict[str, str], expected: dict[str, str]) -> list[str]:
     """Return the files that are other than expected."""
     return [
-        f"{name}: {'missing' if name not in found else 'not expected' if name not in expected else 'other'}"
+        f"{name}: "
+        f"{'missing' if name not in found else 'not expected' if name not in expected else 'other'}"
         for name in sorted(found.keys() | expected.keys())
         if found.get(name) != expected.get(name)
     ]

@@ -1,4 +1,5 @@
-"""What a power cut leaves: from notes of every fsync, the folder as it would be found after a cut."""
+"""What a power cut leaves: from notes of every fsync, the folder as it would be found after a
+cut."""
 
 import json
 import os
@@ -10,7 +11,8 @@ from typing import Literal
 RECORDER = Path(__file__).parent / "recorder"
 Cut = Literal["nothing", "names", "torn"]
 CUTS: tuple[Cut, ...] = ("nothing", "names", "torn")
-"""What of the unsynced survives: nothing; names (made, renamed, removed) without contents; names, and
+"""What of the unsynced survives: nothing; names (made, renamed, removed) without contents; names,
+and
 half of what was added to each file."""
 
 There = dict[str, list]
@@ -35,7 +37,8 @@ class Recording:
         self._before = before
 
     def cut(self, after: int, kept: Cut, target: Path) -> None:
-        """Put into `target` what is found where the power went before the sync of that number was done."""
+        """Put into `target` what is found where the power went before the sync of that number was
+        done."""
         contents: dict[int, str] = {i: c for i, c in self._before.values() if c}
         names: dict[int, dict[str, int]] = _names(self._before)
         kinds: dict[int, bool] = {i: c is None for i, c in self._before.values()}

@@ -36,10 +36,14 @@ class Started:
         self.errors = scene.folder / "stderr.txt"
         with self.errors.open("wb") as errors, _as_from_a_terminal(scene.hears_hanging_up):
             self.process = subprocess.Popen(
-                scene.command, cwd=scene.folder, env=scene.environment(self.mark),
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+                scene.command,
+                cwd=scene.folder,
+                env=scene.environment(self.mark),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
                 start_new_session=True,
-            )  # fmt: skip
+            )
 
     @property
     def pid(self) -> int:

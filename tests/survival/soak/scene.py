@@ -1,4 +1,5 @@
-"""A run to kill: its config, its instructions, its seed judge, and the environment it is started in."""
+"""A run to kill: its config, its instructions, its seed judge, and the environment it is started
+in."""
 
 import json
 import os
@@ -49,12 +50,22 @@ class Scene:
     """A folder with all that a run starts from."""
 
     def __init__(
-        self, folder: Path, seed: Path, *, stubs: bool, iterations: int = 2, texts: int = 24,
-        small: bool = False, pause_s: float = 0.004, **settings: Any,
-    ) -> None:  # fmt: skip
-        """`stubs`: axolotl, lm-eval and transformers are programs of the tests; `seed` is the seed judge.
+        self,
+        folder: Path,
+        seed: Path,
+        *,
+        stubs: bool,
+        iterations: int = 2,
+        texts: int = 24,
+        small: bool = False,
+        pause_s: float = 0.004,
+        **settings: Any,
+    ) -> None:
+        """`stubs`: axolotl, lm-eval and transformers are programs of the tests; `seed` is the seed
+        judge.
 
-        `small`: one training an iteration and one evaluation a judge. `pause_s`: what a few requests take.
+        `small`: one training an iteration and one evaluation a judge. `pause_s`: what a few
+        requests take.
         `settings` are laid over the config.
         """
         self._pause_s = pause_s
@@ -79,11 +90,12 @@ class Scene:
             "dataset": {"sequence_len": 1024} | held_out,
             "training": {"recipe": ["sft.yaml"] if small else ["sft.yaml", "dpo.yaml"]},
             "evaluation": {"max_new_tokens": 8},
-        } | settings  # fmt: skip
+        } | settings
         self.write()
 
     def options(self, device: str) -> dict[str, Any]:
-        """Return an engine's options. Generator and judge say different devices: both work at once."""
+        """Return an engine's options. Generator and judge say different devices: both work at
+        once."""
         return {"asked": str(self.asked), "pause_s": self._pause_s, "device": device}
 
     def write(self) -> None:
@@ -123,7 +135,8 @@ class Scene:
 
 
 def folder_in_memory() -> "tempfile.TemporaryDirectory[str]":
-    """Return a folder on tmpfs, where syncs cost nothing and no inode number is used twice, or a usual one."""
+    """Return a folder on tmpfs, where syncs cost nothing and no inode number is used twice, or a
+    usual one."""
     place = "/dev/shm" if Path("/dev/shm").is_dir() else None
     return tempfile.TemporaryDirectory(dir=place)
 

@@ -1,4 +1,5 @@
-"""Loaded by every Python that has this folder in its path: notes what is in a run's folder at each fsync.
+"""Loaded by every Python that has this folder in its path: notes what is in a run's folder at each
+fsync.
 
 `STE_POWER` names the folder to watch and, behind a colon, where the notes go.
 """
@@ -28,7 +29,8 @@ def fsync(place):
 
 
 def _there(folder):
-    """Yield path → [inode, hash of its content, or None for a folder]; contents are kept by hash."""
+    """Yield path → [inode, hash of its content, or None for a folder]; contents are kept by
+    hash."""
     yield "", [folder.stat().st_ino, None]
     for path in sorted(folder.rglob("*")):
         try:

@@ -1,4 +1,5 @@
-"""`python -m axolotl.cli.train CONFIG`: writes a model piece by piece, then vouches for it, and trains nothing."""
+"""`python -m axolotl.cli.train CONFIG`: writes a model piece by piece, then vouches for it, and
+trains nothing."""
 
 import hashlib
 import shutil

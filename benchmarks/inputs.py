@@ -1,4 +1,4 @@
-"""Where a measurement finds models, pairs and other environments: options of the command, never paths in code."""
+"""What a measurement needs: models, pairs and other environments, by options of the command."""
 
 import json
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from benchmarks.table import NotRun
+from benchmarks.table import MissingInput
 from ste_plugin.pairs.strategies import pair_key
 from ste_plugin.records import ResponsePair, content_key
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """What there is to measure with; a measurement that lacks something says so."""
+class Inputs:
+    """What there is to measure with; a measurement that lacks an input says so."""
 
     model: Path | None = None
     """Folder of a real judge."""
@@ -28,14 +28,14 @@ class Places:
     repetitions: int = 3
 
     def need(self, name: str) -> Path:
-        """Return the place of that name.
+        """Return the path of that name.
 
-        Raises: NotRun with the option and the variable that would give it.
+        Raises: MissingInput with the option and the variable that would give it.
         """
-        found: Path | None = getattr(self, name)
-        if found is None or not found.exists():
-            raise NotRun(f"needs {name}: --{name} or STE_BENCH_{name.upper()}")
-        return found
+        path: Path | None = getattr(self, name)
+        if path is None or not path.exists():
+            raise MissingInput(f"needs {name}: --{name} or STE_BENCH_{name.upper()}")
+        return path
 
     def response_pairs(self, count: int) -> list[ResponsePair]:
         """Return that many real pairs, the same ones every time, spread over the file by a hash."""
@@ -43,7 +43,7 @@ class Places:
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         rows.sort(key=lambda row: content_key("benchmark", row["id"]))
         if len(rows) < count:
-            raise NotRun(f"needs {count} pairs; {path.name} has {len(rows)}")
+            raise MissingInput(f"needs {count} pairs; {path.name} has {len(rows)}")
         return [
             response_pair(
                 row["prompt"], row["chosen"], row["rejected"], row.get("subset") or "real"
@@ -54,6 +54,6 @@ class Places:
 
 def response_pair(instruction: str, better: str, worse: str, strategy: str) -> ResponsePair:
     """Return the pair under its own key."""
-    asked = content_key("instruction", instruction)
-    pair = ResponsePair("", asked, instruction, better, worse, strategy)
+    instruction_key = content_key("instruction", instruction)
+    pair = ResponsePair("", instruction_key, instruction, better, worse, strategy)
     return replace(pair, key=pair_key(pair))

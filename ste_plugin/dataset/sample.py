@@ -1,0 +1,86 @@
+"""Sampling an iteration's judgments: which prompts the judge answers, and how often."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ste_plugin.context import Iteration
+from ste_plugin.dataset import filters
+from ste_plugin.inference.completion_store import CompletionStore
+from ste_plugin.pairs.pool_files import Pool
+from ste_plugin.records import Drop, Judgment, ResponsePair, Split
+from ste_plugin.sampling.balance_samples import balance_samples
+from ste_plugin.sampling.judge_task import JudgeTask, judge_tasks
+from ste_plugin.sampling.pass_rates import read_always_right
+from ste_plugin.sampling.sampler import JudgmentSampler
+from ste_plugin.sampling.stopping_rules import RULE_FOR_ROWS, RULES
+from ste_plugin.storage.drop_log import DropLog
+
+TRAINING_SPLITS: tuple[Split, ...] = ("train", "dev")
+"""Test pairs are never judged for training: they are only ever reported."""
+TOPPED_UP_RULES = ("until_correct", "until_both")
+"""Rules under which a letter that runs short gets further samples; the others fix their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetStage:
+    """What the steps of one iteration's stage share."""
+
+    iteration: Iteration
+    pool: Pool
+    completions: CompletionStore
+    sampler: JudgmentSampler
+    drops: DropLog
+
+
+@dataclass(frozen=True, slots=True)
+class SampledTasks:
+    """The judge tasks of an iteration, sampled."""
+
+    by_split: dict[Split, list[JudgeTask]]
+    topped_up: int
+    """Further samples drawn where one letter ran short."""
+
+
+def sample_judgments(stage: DatasetStage) -> SampledTasks:
+    """Return the judge tasks of the training splits, after drawing all of their samples."""
+    iteration, config = stage.iteration, stage.iteration.context.config
+    by_split = {split: _tasks_of(stage, split) for split in TRAINING_SPLITS}
+    name, max_samples = rule_name(iteration), config.judging.samples
+    every_task = [task for tasks in by_split.values() for task in tasks]
+    stage.sampler.sample(every_task, RULES[name], max_samples)
+    if name not in TOPPED_UP_RULES or config.dataset.both_orders_only:
+        return SampledTasks(by_split, 0)
+    topped_up = sum(
+        balance_samples(stage.sampler, tasks, RULES[name], max_samples + config.judging.top_up)
+        for tasks in by_split.values()
+    )
+    return SampledTasks(by_split, topped_up)
+
+
+def rule_name(iteration: Iteration) -> str:
+    """Return the sampling rule: the config's, or the one that the recipe's rows need."""
+    configured = iteration.context.config.judging.sampling
+    return configured or RULE_FOR_ROWS.get(iteration.rows, "until_correct")
+
+
+def _tasks_of(stage: DatasetStage, split: Split) -> list[JudgeTask]:
+    """Return the judge tasks of one split; pairs that are skipped are added to the drops."""
+    iteration = stage.iteration
+    wanted: Callable[[ResponsePair], bool] = iteration.has if split == "train" else lambda _: True
+    tasks = judge_tasks(stage.pool.pairs[split], wanted)
+    if split != "train" or not iteration.context.config.judging.skip_always_right:
+        return tasks
+    known = read_always_right(iteration.before / "pass_rates.jsonl")
+    skipped = dict.fromkeys(task.pair_key for task in tasks if task.pair_key in known)
+    stage.drops.add(Drop("judging", key, "always right in the iteration before") for key in skipped)
+    return [task for task in tasks if task.pair_key not in known]
+
+
+def plugin_drop_reason(iteration: Iteration, judgment: Judgment, pair: ResponsePair) -> str | None:
+    """Return the first plugin's reason to drop a judgment, or None."""
+    hook = iteration.context.plugins.hook.ste_drop_judgment
+    if [impl.plugin_name for impl in hook.get_hookimpls()] == ["builtin"]:
+        # called millions of times, and a third of that would be pluggy's
+        return filters.drop_reason(judgment, pair)
+    reasons = hook(judgment=judgment, pair=pair)
+    return str(reasons[0]) if reasons else None

@@ -1,0 +1,63 @@
+"""What `ste doctor` says of an installation, and in its last line what to do first."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ste_plugin.run.doctor import Finding, conclude
+from tests.helpers import environment
+from tests.helpers.builders import config_text
+
+WELL = Finding("Python", "3.12.1", True)
+HINT = Finding("ste on PATH", "not found", True, "add /opt/bin to PATH")
+TORCH = Finding("torch", "not installed", False, "pip install 'ste-plugin[local]'")
+AXOLOTL = Finding("axolotl", "not installed", False, "pip install 'ste-plugin[train]'")
+
+
+def doctor(*arguments, cwd, path=os.environ["PATH"]):
+    command = [sys.executable, "-m", "ste_plugin", "doctor", *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=environment(PATH=path), capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("findings", [[WELL], [WELL, HINT]])
+def test_without_a_problem_it_is_ready(findings):
+    assert conclude(findings) == "Ready."
+
+
+def test_the_first_problem_is_what_to_do_first():
+    told = conclude([WELL, HINT, TORCH, AXOLOTL])
+    assert told == "Not ready. First, torch: pip install 'ste-plugin[local]'"
+
+
+@pytest.mark.parametrize(("finding", "label"), [(WELL, "ok"), (HINT, "hint"), (TORCH, "PROBLEM")])
+def test_a_finding_is_marked_by_whether_something_does_not_work(finding, label):
+    assert finding.label == label
+
+
+def test_a_command_that_is_not_on_path_is_a_hint_and_no_problem(tmp_path):
+    done = doctor(cwd=tmp_path, path=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "   hint  ste on PATH: not found\n         → add " in done.stdout
+    assert "PROBLEM" not in done.stdout
+    assert done.stdout.endswith("\nReady.\n")
+
+
+def test_with_a_problem_the_last_line_is_its_cure(tmp_path):
+    config = config_text(hosts="{eval: {python: /no/such/python}}")
+    (tmp_path / "ste.yaml").write_text(config)
+    done = doctor("ste.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    *_, cure, last = done.stdout.splitlines()
+    assert cure == "         → pip install 'ste-plugin[eval]'"
+    assert last == "Not ready. First, lm-eval: pip install 'ste-plugin[eval]'"
+
+
+def test_scripts_get_the_findings_alone(tmp_path):
+    found = json.loads(doctor("--json", cwd=tmp_path, path=str(tmp_path)).stdout)
+    (on_path,) = [finding for finding in found if finding["what"] == "ste on PATH"]
+    assert (on_path["ok"], on_path["found"]) == (True, "not found")
