@@ -1,4 +1,4 @@
-"""Cutting lines out of JSONL files, each file whole at any moment."""
+"""Removing rows from JSONL files; an interruption leaves every file whole."""
 
 import hashlib
 from collections import Counter
@@ -18,43 +18,53 @@ from ste_plugin.storage.jsonl import (
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class RewrittenFile:
+    """The rest of a file that is named by its content, under its new name."""
+
+    replaced: Path
+    """The old file."""
+    path: Path
+    sha256: str
+    rows: int
+    """How many are left."""
+    removed: list[Row]
+
+
 @dataclass
 class JsonlEditor:
-    """Counts what is cut out by kind; a dry run writes nothing."""
+    """Counts removed rows by kind; a dry run writes nothing."""
 
     dry: bool = False
     counts: Counter[str] = field(default_factory=Counter)
 
-    def remove_rows(self, path: Path, kind: str, is_selected: Callable[[Row], bool]) -> list[Row]:
-        """Return the rows cut out of a file, which is then replaced by the rest."""
+    def remove_rows(self, path: Path, kind: str, is_selected: Callable[[Row], bool]) -> None:
+        """Remove rows from a file."""
         if not self.dry:
-            truncate_partial_line(path)  # it may be the beginning of what goes
-        found = [row for row, _ in _iter_rows(path) if is_selected(row)]
-        self.counts[kind] += len(found)
-        if found and not self.dry:
-            with open_replacement(path) as file:
-                file.writelines(line for row, line in _iter_rows(path) if not is_selected(row))
-        return found
+            truncate_partial_line(path)  # it may be the beginning of a row to remove
+        removed = sum(is_selected(row) for row, _ in _iter_rows(path))
+        self.counts[kind] += removed
+        if removed and not self.dry:
+            _write_rest(path, path, is_selected)
 
-    def rewrite_without(
-        self, path: Path, is_selected: Callable[[Row], bool]
-    ) -> tuple[Path, str, int, list[Row]]:
-        """Return the rest of a file named by its content under its new name, its SHA-256, its rows,
-        and the rows cut out. The old file stays: what names it must be replaced first."""
-        found: list[Row] = []
-        digest, count = hashlib.sha256(), 0
+    def rewrite_without(self, path: Path, is_selected: Callable[[Row], bool]) -> RewrittenFile:
+        """Write the rest of a file that is named by its content, if any row is removed.
+
+        The old file stays: what names it must be replaced first.
+        """
+        removed: list[Row] = []
+        digest, rows = hashlib.sha256(), 0
         for row, line in _iter_rows(path):
             if is_selected(row):
-                found.append(row)
+                removed.append(row)
             else:
                 digest.update(line)
-                count += 1
-        stem, _, mark = path.stem.rpartition("-")
-        fresh = path.with_name(f"{stem}-{digest.hexdigest()[: len(mark)]}.jsonl")
-        if found and not self.dry:
-            with open_replacement(fresh) as file:
-                file.writelines(line for row, line in _iter_rows(path) if not is_selected(row))
-        return fresh, digest.hexdigest(), count, found
+                rows += 1
+        stem, _, old_digest = path.stem.rpartition("-")
+        new = path.with_name(f"{stem}-{digest.hexdigest()[: len(old_digest)]}.jsonl")
+        if removed and not self.dry:
+            _write_rest(path, new, is_selected)
+        return RewrittenFile(path, new, digest.hexdigest(), rows, removed)
 
     def remove(self, path: Path) -> None:
         """Remove a file."""
@@ -72,8 +82,13 @@ class JsonlEditor:
             replace_bytes(path, content)
 
 
+def _write_rest(path: Path, target: Path, is_selected: Callable[[Row], bool]) -> None:
+    with open_replacement(target) as file:
+        file.writelines(line for row, line in _iter_rows(path) if not is_selected(row))
+
+
 def _iter_rows(path: Path) -> Iterator[tuple[Row, bytes]]:
-    """Yield row and line; an unfinished last line, as a killed writer leaves it, is no row."""
+    """Yield row and line, but no unfinished last line, as a killed writer leaves it."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.endswith(b"\n") and line.strip():

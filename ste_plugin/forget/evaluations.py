@@ -8,7 +8,7 @@ from typing import Any
 
 from ste_plugin.forget.editor import JsonlEditor, Row
 from ste_plugin.forget.query import ForgetQuery
-from ste_plugin.forget.selection import Selection, files_named
+from ste_plugin.forget.selection import Selection, find_files
 from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.judged_file import JUDGED, pairs_hash, read_judged
 from ste_plugin.lm_eval_tasks.runner import SEED, read_documents
@@ -16,7 +16,7 @@ from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.jsonl import read_json
 
 _QUOTED = ("doc", "resps", "filtered_resps")
-"""Where a sample of lm-eval quotes pairs and replies; the rest is the prompt's own words."""
+"""Fields of an lm-eval sample that quote pairs and replies; the others hold the prompt's words."""
 
 
 def update_evaluations(
@@ -29,15 +29,17 @@ def update_evaluations(
     """Remove the pairs from every evaluation of a run, and compute its figures without them."""
     for path in sorted(root.rglob("samples_*.jsonl")):
         editor.remove_rows(
-            path, "evaluation samples", lambda row: _of(row["doc"], row, selection, query)
+            path, "evaluation samples", lambda row: _is_selected(row["doc"], row, selection, query)
         )
-    for path in files_named(root, JUDGED):
-        editor.remove_rows(path, "judged pairs", lambda row: _of(row, row, selection, query))
+    for path in find_files(root, JUDGED):
+        editor.remove_rows(
+            path, "judged pairs", lambda row: _is_selected(row, row, selection, query)
+        )
         if not editor.dry:
             _recompute_figures(path.parent, held_out, editor)
 
 
-def _of(document: Row, row: Row, selection: Selection, query: ForgetQuery) -> bool:
+def _is_selected(document: Row, row: Row, selection: Selection, query: ForgetQuery) -> bool:
     if document.get("id") in selection.pairs:
         return True
     quoted = [row[name] for name in _QUOTED if name in row] or [document.get("prompt", "")]
@@ -54,22 +56,22 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _recompute_figures(folder: Path, held_out: dict[str, Path], editor: JsonlEditor) -> None:
     """Update results.json to the pairs that are left, and to the file that they are read from."""
-    place = folder / "results.json"
+    path = folder / "results.json"
     judged = read_judged(folder)
-    if not place.exists() or isinstance(judged, dict):
+    if not path.exists() or isinstance(judged, dict):
         return
-    results = read_json(place)
-    fresh = dict(results)
+    results = read_json(path)
+    updated = dict(results)
     if results["n"] != len(judged) and judged:
-        fresh |= summarise(judged, SEED, _settings(results))
+        updated |= summarise(judged, SEED, _settings(results))
     data = held_out.get(folder.name)
     if data and data.name != Path(results["data"] or "").name:
         settings = replace(_settings(results), data=data)
-        fresh["data"] = str(data)
-        fresh["data_sha256"] = hashlib.sha256(data.read_bytes()).hexdigest()
-        fresh["pairs_sha256"] = pairs_hash(row.to_doc() for row in read_documents(settings))
-    if fresh != results:
-        editor.json(place, fresh)
+        updated["data"] = str(data)
+        updated["data_sha256"] = hashlib.sha256(data.read_bytes()).hexdigest()
+        updated["pairs_sha256"] = pairs_hash(row.to_doc() for row in read_documents(settings))
+    if updated != results:
+        editor.json(path, updated)
 
 
 def _settings(results: dict[str, Any]) -> JudgeSettings:

@@ -20,15 +20,14 @@ def read_run(path: Path) -> tuple[RunConfig, Path]:
         raise ConfigError(
             f"{path}: neither a run's folder (no run.yaml in it) nor a config. Give one of them."
         )
-    kept = path / "run.yaml"
-    config = read_run_yaml(kept)
+    config = read_run_yaml(path / "run.yaml")
     if config.run.is_absolute():
         return config.model_copy(update={"run": path.resolve()}), Path.cwd()
-    return config, _base(path.resolve(), config.run)
+    return config, _find_base(path.resolve(), config.run)
 
 
-def _base(root: Path, run: Path) -> Path:
-    """Return the folder in which `run` names `root`. Raises: ConfigError where it was moved since."""
+def _find_base(root: Path, run: Path) -> Path:
+    """Return the folder in which `run` names `root`. Raises: ConfigError if the run was moved."""
     for base in (root, *root.parents):
         if (base / run).resolve() == root:
             return base

@@ -20,10 +20,11 @@ class ForgetQuery:
         Raises: ConfigError unless exactly one of them is given and can be used.
         """
         if sum(map(bool, (match.strip(), regex, key))) != 1:
-            found = [n for n, v in (("--match", match), ("--regex", regex), ("--key", key)) if v]
+            options = {"--match": match, "--regex": regex, "--key": key}
+            given = [name for name, value in options.items() if value]
             raise ConfigError(
-                f"ste forget: found {' and '.join(found) or 'nothing'} to forget by; expected one of --match TEXT, "
-                "--regex R or --key K."
+                f"ste forget: found {' and '.join(given) or 'nothing'} to forget by; expected one "
+                "of --match TEXT, --regex R or --key K."
             )
         if key:
             return cls(key=key)
@@ -31,11 +32,13 @@ class ForgetQuery:
             pattern = re.compile(regex or re.escape(match), re.I if match else 0)
         except re.error as error:
             raise ConfigError(
-                f"--regex {regex!r}: not a regular expression ({error}). Mend it, or give plain text: --match."
+                f"--regex {regex!r}: not a regular expression ({error}). Fix it, or give plain "
+                "text: --match."
             ) from error
         if pattern.search(""):
             raise ConfigError(
-                f"--regex: found {regex!r}, which matches every text; expected one that tells, as 'Jane D.*'."
+                f"--regex: found {regex!r}, which matches every text; expected one that only some "
+                "texts match, such as 'Jane D.*'."
             )
         return cls(pattern)
 

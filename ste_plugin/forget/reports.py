@@ -5,13 +5,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ste_plugin.context import IterationReport
+from ste_plugin.context import IterationReport, reported_counts, reported_figures
 from ste_plugin.evaluation.report import write_page
 from ste_plugin.forget.editor import JsonlEditor
-from ste_plugin.forget.selection import files_named
+from ste_plugin.forget.selection import find_files
 from ste_plugin.storage.jsonl import read_json
-
-_REPORTED = ("overall", "sections", "subsets", "n")
 
 
 def update_reports(root: Path, editor: JsonlEditor) -> None:
@@ -21,40 +19,33 @@ def update_reports(root: Path, editor: JsonlEditor) -> None:
     """
     if editor.dry:
         return
-    fresh: dict[int, dict[str, Any]] = {}
-    for place in files_named(root, "done.json"):
-        content = read_json(place)
+    updated: dict[int, dict[str, Any]] = {}
+    for path in find_files(root, "done.json"):
+        content = read_json(path)
         if "evaluations" not in content:
             continue
         before = IterationReport.from_dict(content)
-        after = _now(place.parent, before)
-        if place.parent.parent == root:
-            fresh[after.number] = after.to_dict()
+        after = _update_report(path.parent, before)
+        if path.parent.parent == root:
+            updated[after.number] = after.to_dict()
         if after != before:
-            editor.json(place, after.to_dict())
-            if (place.parent / "report.md").exists():
-                write_page(replace(after, folder=str(place.parent)))
+            editor.json(path, after.to_dict())
+            if (path.parent / "report.md").exists():
+                write_page(replace(after, folder=str(path.parent)))
     report = root / "report.json"
     if report.exists():
         content = read_json(report)
-        rows = [fresh.get(row["number"], row) for row in content["iterations"]]
-        if rows != content["iterations"]:
-            editor.json(report, content | {"iterations": rows})
+        iterations = [updated.get(row["number"], row) for row in content["iterations"]]
+        if iterations != content["iterations"]:
+            editor.json(report, content | {"iterations": iterations})
 
 
-def _now(folder: Path, report: IterationReport) -> IterationReport:
+def _update_report(folder: Path, report: IterationReport) -> IterationReport:
     """Return an iteration's report with the figures and counts of the files beside it."""
-    places = {name: folder / "eval" / name / "results.json" for name in report.evaluations}
-    measured = {name: read_json(place) for name, place in places.items() if place.exists()}
+    paths = {name: folder / "eval" / name / "results.json" for name in report.evaluations}
     figures = {
-        name: {k: found[k] for k in _REPORTED if k in found} for name, found in measured.items()
+        name: reported_figures(read_json(path)) for name, path in paths.items() if path.exists()
     }
-    counts = [read_json(p).get("counts", {}) for p in files_named(folder, "manifest.json")]
-    if not counts:
-        return replace(report, evaluations=report.evaluations | figures)
-    return replace(
-        report,
-        evaluations=report.evaluations | figures,
-        sampled=sum(c.get("judgments", 0) for c in counts),
-        kept=sum(c.get("kept", {}).get("train", 0) for c in counts),
-    )
+    report = replace(report, evaluations=report.evaluations | figures)
+    counts = [read_json(path).get("counts", {}) for path in find_files(folder, "manifest.json")]
+    return replace(report, **reported_counts(counts)) if counts else report

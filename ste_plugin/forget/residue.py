@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ste_plugin.forget.editor import JsonlEditor
@@ -10,20 +10,20 @@ from ste_plugin.forget.query import ForgetQuery
 from ste_plugin.forget.selection import Selection
 
 _MIN_LENGTH = 12
-"""Characters a text must have to be looked for by itself: shorter ones occur by chance."""
+"""Characters that a text must have to be searched for: shorter ones occur by chance."""
 _WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".gguf", ".jinja"}
 _VOCABULARY = {"tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"}
 
 
 class ResidueScanner:
-    """The texts that must not remain anywhere, in every encoding that files may use."""
+    """Finds the texts that must not remain anywhere, in every encoding that files use."""
 
     def __init__(self, query: ForgetQuery, selection: Selection) -> None:
         self._query = query
         texts = {instruction.text for instruction in selection.instructions.values()}
         lines = {line.strip() for text in texts for line in text.splitlines()}
         self._lines = {line for line in lines if len(line) >= _MIN_LENGTH}
-        self._texts = {form for t in texts if len(t) >= _MIN_LENGTH for form in _written(t)}
+        self._texts = {e for t in texts if len(t) >= _MIN_LENGTH for e in _encodings(t)}
 
     def in_line(self, line: str) -> bool:
         """Return whether a line of a log holds one of the texts, or a line of it."""
@@ -31,10 +31,10 @@ class ResidueScanner:
 
     def in_file(self, text: str) -> bool:
         """Return whether a file's text quotes one of them."""
-        return self._query.matches(text) or any(quote in text for quote in self._texts)
+        return self._query.matches(text) or any(encoded in text for encoded in self._texts)
 
 
-def _written(text: str) -> Iterator[str]:
+def _encodings(text: str) -> Iterator[str]:
     yield text
     yield json.dumps(text)[1:-1]
     yield json.dumps(text, ensure_ascii=False)[1:-1]
@@ -59,14 +59,16 @@ def remove_partial_files(root: Path, editor: JsonlEditor) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def files_quoting(root: Path, scanner: ResidueScanner) -> list[Path]:
-    """Return the text files of a run that quote the texts all the same; weights hold no text."""
+def find_files_quoting(root: Path, scanner: ResidueScanner) -> list[Path]:
+    """Return the text files of a run that still quote the texts; weights hold no text."""
     return [
-        path for path in _text_files(root) if scanner.in_file(path.read_text("utf-8", "replace"))
+        path
+        for path in _iter_text_files(root)
+        if scanner.in_file(path.read_text("utf-8", "replace"))
     ]
 
 
-def _text_files(root: Path) -> Iterable[Path]:
+def _iter_text_files(root: Path) -> Iterator[Path]:
     for path in sorted(root.rglob("*")):
         if path.is_file() and path.suffix not in _WEIGHTS and path.name not in _VOCABULARY:
             yield path

@@ -18,22 +18,22 @@ from ste_plugin.storage.jsonl import iter_records
 
 @dataclass
 class Selection:
-    """The instructions to forget, and where they came from."""
+    """The instructions to forget, their pairs, and where they came from."""
 
     instructions: dict[str, Instruction] = field(default_factory=dict)
     pairs: dict[str, ResponsePair] = field(default_factory=dict)
-    """Pair key → pair: theirs, and those of other instructions that hold an answer to one of them."""
+    """Key → pair: theirs, and others' pairs whose worse answer belongs to one of them."""
     owners: dict[str, str] = field(default_factory=dict)
-    """Pair key → the instruction for whose sake it goes."""
+    """Key of a pair → the instruction because of which it is removed."""
     by_answers: set[str] = field(default_factory=set)
-    """Keys of those whose own text does not match, but what was written or judged of them does."""
+    """Keys of those whose text does not match, but an answer or a judgment made from it does."""
     sources: dict[str, list[str]] = field(default_factory=dict)
     """Key → the places in the user's own files that still hold it."""
     unread: list[str] = field(default_factory=list)
-    """Sources that could not be looked into, and why."""
+    """Sources that could not be searched, and why."""
 
     def names(self, text: str) -> bool:
-        """Return whether a line of a derived file names one of them or of their pairs."""
+        """Return whether a text names the key of one of them or of their pairs."""
         return any(key in self.instructions or key in self.pairs for key in keys_in(text))
 
 
@@ -45,33 +45,33 @@ def keys_in(text: str) -> Iterator[str]:
     return (match[0] for match in _KEY.finditer(text))
 
 
-def files_named(root: Path, *names: str) -> list[Path]:
-    """Return the files of these names anywhere in a run, set aside ones included."""
+def find_files(root: Path, *names: str) -> list[Path]:
+    """Return the files of these names anywhere in a run, also in output set aside by a redo."""
     return sorted(path for name in names for path in root.rglob(name) if path.is_file())
 
 
 def select_instructions(context: RunContext, query: ForgetQuery) -> Selection:
-    """Return what the query selects in a run, in its sources and in its list of forgotten instructions.
+    """Return what the query selects in a run, its sources and its list of forgotten instructions.
 
-    An instruction is also selected if what was made from it matches, since that would be made again, and
-    if an earlier, interrupted run of the command was to forget it.
+    An instruction is also selected if what was made from it matches, since that would be made
+    again, and if an interrupted run of the command has listed it.
     """
     root, selection = context.folder.root, Selection()
-    before = {entry.hash for entry in read_forgotten(root)}
+    listed = {entry.hash for entry in read_forgotten(root)}
     pairs = {
         p.key: p
-        for path in files_named(root, "pairs.jsonl")
+        for path in find_files(root, "pairs.jsonl")
         for p in iter_records(path, ResponsePair)
     }
     known = list(_candidates(context, pairs.values(), selection.unread))
     for instruction, raw in known:
         key = instruction.key
-        left = not raw and forgotten_hash(key) in before
-        if query.matches(instruction.text, raw) or key == query.key or left:
+        is_unfinished = not raw and forgotten_hash(key) in listed
+        if query.matches(instruction.text, raw) or key == query.key or is_unfinished:
             selection.instructions[key] = instruction
     _add_pairs(selection, pairs)
-    made = _made_of(root, {k: p for k, p in pairs.items() if k not in selection.pairs}, query)
-    selection.by_answers = made - selection.instructions.keys()
+    others = {k: p for k, p in pairs.items() if k not in selection.pairs}
+    selection.by_answers = _find_by_output(root, others, query) - selection.instructions.keys()
     selection.instructions |= {i.key: i for i, _ in known if i.key in selection.by_answers}
     _add_pairs(selection, pairs)
     for instruction, raw in known:
@@ -81,19 +81,19 @@ def select_instructions(context: RunContext, query: ForgetQuery) -> Selection:
 
 
 def _add_pairs(selection: Selection, pairs: dict[str, ResponsePair]) -> None:
-    """Add the pairs of the selected instructions, and others' pairs that use an answer to one of them."""
-    mine = {k: p for k, p in pairs.items() if p.instruction_key in selection.instructions}
-    answered = {pair.better: pair.instruction_key for pair in mine.values()}
-    borrowed = {k: p for k, p in pairs.items() if p.worse in answered and k not in mine}
-    selection.pairs |= mine | borrowed
-    selection.owners |= {key: pair.instruction_key for key, pair in mine.items()}
-    selection.owners |= {key: answered[pair.worse] for key, pair in borrowed.items()}
+    """Add the pairs of the selected instructions, and others that use an answer to one of them."""
+    own = {k: p for k, p in pairs.items() if p.instruction_key in selection.instructions}
+    answered = {pair.better: pair.instruction_key for pair in own.values()}
+    others = {k: p for k, p in pairs.items() if p.worse in answered and k not in own}
+    selection.pairs |= own | others
+    selection.owners |= {key: pair.instruction_key for key, pair in own.items()}
+    selection.owners |= {key: answered[pair.worse] for key, pair in others.items()}
 
 
-def _made_of(root: Path, pairs: dict[str, ResponsePair], query: ForgetQuery) -> set[str]:
-    """Return the instructions with a matching answer or judgment."""
+def _find_by_output(root: Path, pairs: dict[str, ResponsePair], query: ForgetQuery) -> set[str]:
+    """Return the keys of the instructions with a matching answer or judgment."""
     keys = {p.instruction_key for p in pairs.values() if query.matches(p.better, p.worse)}
-    for path in files_named(root, "judgments.jsonl") if query.pattern else []:
+    for path in find_files(root, "judgments.jsonl") if query.pattern else []:
         for judgment in iter_records(path, Judgment):
             if judgment.pair_key in pairs and query.matches(judgment.text):
                 keys.add(pairs[judgment.pair_key].instruction_key)
@@ -103,14 +103,14 @@ def _made_of(root: Path, pairs: dict[str, ResponsePair], query: ForgetQuery) -> 
 def _candidates(
     context: RunContext, pairs: Iterable[ResponsePair], unread: list[str]
 ) -> Iterator[tuple[Instruction, str]]:
-    """Yield every instruction known, those from sources with the text that stands there."""
-    for path in files_named(context.folder.root, "instructions.jsonl"):
+    """Yield every known instruction, with its original text if it is from a source."""
+    for path in find_files(context.folder.root, "instructions.jsonl"):
         yield from ((instruction, "") for instruction in iter_records(path, Instruction))
     for pair in pairs:
         yield Instruction(pair.instruction_key, pair.instruction, ""), ""
-    made = (context.folder.pool / "done.json").exists()
+    is_pool_done = (context.folder.pool / "done.json").exists()
     for source in context.config.instructions:
-        if source.reader == "hub" and made:
+        if source.reader == "hub" and is_pool_done:
             unread.append(f"{source.path} (on the hub)")
             continue
         try:
@@ -122,5 +122,5 @@ def _candidates(
         except SteError as error:
             unread.append(f"{source.path} ({str(error).splitlines()[0]})")
             continue
-        clean, _ = scrub(raw, context.config.privacy)
-        yield from zip(clean, (one.text for one in raw), strict=True)
+        scrubbed, _ = scrub(raw, context.config.privacy)
+        yield from zip(scrubbed, (instruction.text for instruction in raw), strict=True)

@@ -91,17 +91,17 @@ def set_aside(folder: RunLayout, redo: Redo) -> Path | None:
 def _obsolete(folder: RunLayout, redo: Redo) -> list[Path]:
     iterations = sorted(folder.root.glob("iter-[0-9]*"))
     later = [p for p in iterations if p.name > f"iter-{redo.iteration:02d}"]
-    mine = folder.iteration(redo.iteration)
+    current = folder.iteration(redo.iteration)
     match redo.stage:
         case "pool":
             paths = [folder.pool, *iterations]
         case "generate":
-            paths = [mine, *later]
+            paths = [current, *later]
         case "train":
             names = ("model", "eval", "axolotl.yaml", "axolotl.log", "report.md", "done.json")
-            paths = [*(mine / name for name in names), *sorted(mine.glob("stage-*")), *later]
+            paths = [*(current / name for name in names), *sorted(current.glob("stage-*")), *later]
         case "eval":
-            first = "iter-00" if redo.iteration <= 1 else mine.name
+            first = "iter-00" if redo.iteration <= 1 else current.name
             measured = [p for p in iterations if p.name >= first]
             paths = [p / name for p in measured for name in ("eval", "report.md", "done.json")]
     return [path for path in [folder.report, *paths] if path.exists()]

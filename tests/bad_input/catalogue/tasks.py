@@ -181,14 +181,15 @@ ROWS = [
         "ste forget ste.yaml --regex '('",
         2,
         "--regex '(': not a regular expression (missing ), unterminated subpattern at position "
-        "0). Mend it, or give plain text: --match.",
+        "0). Fix it, or give plain text: --match.",
     ),
     Row(
         "a pattern to forget that matches all",
         run_with(),
         "ste forget ste.yaml --regex 'x*'",
         2,
-        "--regex: found 'x*', which matches every text; expected one that tells, as 'Jane D.*'.",
+        "--regex: found 'x*', which matches every text; expected one that only some texts match, "
+        "such as 'Jane D.*'.",
     ),
     Row(
         "forgetting in a folder that is no run",
