@@ -1,1 +1,1 @@
-"""Asking models for what is owed, and keeping every answer."""
+"""Requests to models: built, sent and budgeted, and their completions stored."""
