@@ -56,9 +56,11 @@ def _labels(context: RunContext, instructions: Sequence[Instruction]) -> set[str
 def _answers(
     context: RunContext, instructions: Iterable[Instruction], pairs: dict[str, ResponsePair]
 ) -> Iterator[str]:
-    """Yield the keys of the good answer's prompt and of every strategy's calls, as far as they went.
+    """Yield the keys of the good answer's prompt and of every strategy's calls, as far as they
+    went.
 
-    The pairs that these make are added to `pairs`: of an unfinished pool they are on no file, and may
+    The pairs that these make are added to `pairs`: of an unfinished pool they are on no file, and
+    may
     have been judged already.
     """
     replies = _Replies(context.folder.root, "pairs.completions.jsonl")
@@ -101,7 +103,8 @@ def _calls(
 
 
 def _judging(context: RunContext, pairs: Sequence[ResponsePair]) -> Iterator[str]:
-    """Yield the keys of the requests to every judge that the run has had, forced verdicts included."""
+    """Yield the keys of the requests to every judge that the run has had, forced verdicts
+    included."""
     config = context.config.judging
     names = ["judging.completions.jsonl"] if config.force_verdict else []
     replies = _Replies(context.folder.root, *names)
@@ -118,7 +121,8 @@ def _judging(context: RunContext, pairs: Sequence[ResponsePair]) -> Iterator[str
 def _forced(
     make: JudgeRequests, request: ChatRequest, replies: _Replies, samples: int
 ) -> Iterator[str]:
-    """Yield the keys of the requests for a letter, behind nothing and behind every sample's words."""
+    """Yield the keys of the requests for a letter, behind nothing and behind every sample's
+    words."""
     said = [None, *(replies.get(request.with_sample_index(number)) for number in range(samples))]
     for prefix in {make.forced_prefix(reply) for reply in said}:
         yield make.forced(request, prefix).prompt_key
