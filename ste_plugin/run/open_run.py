@@ -33,9 +33,8 @@ def open_run(
 ) -> Iterator[RunContext]:
     """Open the run that a config describes, as its only writer; `redo` sets old output aside first.
 
-    Plugins that the config lists are run: whoever calls this answers for them, as the command does
-    by asking for `--plugin` (`plugins.manager.require_named`).
-
+    This runs the code of plugins that the config lists. The caller must have checked that the user
+    trusts them, as the command does with `--plugin` (`plugins.manager.require_named_plugins`).
     Raises: ConfigError where the config is wrong, or has changed since the run began, or another
     process works on the run; PluginError where a plugin does not fit.
     """
