@@ -16,7 +16,7 @@ from ste_plugin.engines.base import ChatRequest, Sampling
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.pairs.pool import split_of
+from ste_plugin.pairs.pool_files import split_of
 from ste_plugin.records import Judgment, ResponsePair
 from ste_plugin.run.open_run import open_run
 from ste_plugin.sampling.judge_task import judge_tasks

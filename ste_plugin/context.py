@@ -1,5 +1,6 @@
 """What one run works with: its config, its folder, its plugins, and the models it has open."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ste_plugin.storage.run_layout import RunLayout
 def open_engine(model: ModelConfig, place: Place, plugins: pluggy.PluginManager) -> Engine:
     """Return the engine that a model's config names; nothing is loaded or connected yet.
 
-    Raises: ConfigError for an engine nobody contributes, or a wrong option of it.
+    Raises: ConfigError for an engine that no plugin contributes, or a wrong option of it.
     """
     engine: Engine = import_object(
         find_contribution(plugins, "ste_engines", model.engine, "engine")
@@ -31,7 +32,7 @@ def open_engine(model: ModelConfig, place: Place, plugins: pluggy.PluginManager)
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """A run while it is being worked on."""
+    """An open run."""
 
     config: RunConfig
     base: Path
@@ -61,15 +62,15 @@ class RunContext:
     @property
     def judge_format(self) -> JudgeFormat:
         """The judge format, for training and evaluation alike."""
-        found: JudgeFormat = find_contribution(
+        judge_format: JudgeFormat = find_contribution(
             self.plugins, "ste_judge_formats", self.config.judging.format, "judging.format"
         )
-        return found
+        return judge_format
 
 
 @dataclass(frozen=True, slots=True)
 class Iteration:
-    """One round, or one stage of it: who judges, and where what it makes goes."""
+    """One round, or one stage of it: which model judges, and where the results go."""
 
     number: int
     """From 1."""
@@ -89,13 +90,13 @@ class Iteration:
     @property
     def before(self) -> Path:
         """Folder of the stage before, or of the last stage of the round before."""
-        folder, stages = self.context.folder, len(self.context.config.training.recipe)
+        folder = self.context.folder
         if self.stage > 1:
             return folder.iteration(self.number, self.stage - 1)
-        return folder.iteration(self.number - 1, stages)
+        return folder.iteration(self.number - 1, len(self.context.config.training.recipe))
 
     def has(self, pair: ResponsePair) -> bool:
-        """Return whether a training pair is this stage's: each stage learns from fresh instructions."""
+        """Return whether a training pair is this stage's: no two stages share an instruction."""
         stages = len(self.context.config.training.recipe)
         if stages == 1:
             return True
@@ -103,7 +104,7 @@ class Iteration:
 
 
 class IterationReport(Record, frozen=True):
-    """What came of one round; number 0 is the seed judge, only measured."""
+    """The results of one round; number 0 is the seed judge, which is only measured."""
 
     number: int
     folder: str
@@ -118,7 +119,26 @@ class IterationReport(Record, frozen=True):
     tokens: int
     """Tokens that the judge generated for them."""
     prompt_tokens: int
-    """Tokens that it read for them, those of a prompt once for all its samples of a wave."""
+    """Tokens that it read for them; a prompt counts once for all its samples of a wave."""
     cost: float | None
-    """What both cost by the prices in the judge's options, or None without prices."""
+    """Cost of both by the prices in the judge's options, or None without prices."""
     minutes: float
+
+
+_REPORTED = ("overall", "sections", "subsets", "n")
+
+
+def reported_figures(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures of one evaluation's results that an iteration's report holds."""
+    return {name: results[name] for name in _REPORTED if name in results}
+
+
+def reported_counts(counts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return `sampled` and `kept` of an iteration's report, from the counts of its data sets.
+
+    A plugin's own stage may count nothing.
+    """
+    return {
+        "sampled": sum(c.get("judgments", 0) for c in counts),
+        "kept": sum(c.get("kept", {}).get("train", 0) for c in counts),
+    }

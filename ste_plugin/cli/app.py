@@ -26,8 +26,7 @@ app = typer.Typer(
 
 
 def safe(text: str) -> str:
-    """Return a text that steers no terminal and holds no secret: all that commands print goes
-    through it."""
+    """Return a text as commands print it: without control characters and secrets."""
     return escape_for_terminal(redact(text))
 
 
@@ -47,20 +46,20 @@ def show(value: Any) -> None:
 
 
 @contextmanager
-def open_run(config: Path, named: Sequence[Path], **how: Any) -> "Iterator[RunContext]":
-    """Open a run; plugins that its config lists must have been named on the command line, too."""
+def open_run(config: Path, plugins: Sequence[Path], **options: Any) -> "Iterator[RunContext]":
+    """Open a run; plugins that its config lists must also be named on the command line."""
     from ste_plugin.plugins.manager import require_named_plugins
-    from ste_plugin.run import open_run as run_opening
+    from ste_plugin.run.open_run import open_run as open_unchecked
     from ste_plugin.storage.config_file import read_config
 
     listed = [config.resolve().parent / path for path in read_config(config).plugins]
-    require_named_plugins(listed, named, str(config), "--plugin {}")
-    with run_opening.open_run(config, named, **how) as context:
+    require_named_plugins(listed, plugins, str(config), "--plugin {}")
+    with open_unchecked(config, plugins, **options) as context:
         yield context
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"ste {__version__}")
         raise typer.Exit
 
@@ -68,7 +67,11 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        False,
+        "--version",
+        callback=_print_version,
+        is_eager=True,
+        help="Print the version and exit.",
     ),
 ) -> None:
     """From unlabelled instructions to a trained, measured LLM judge."""

@@ -12,7 +12,7 @@ from ste_plugin.storage.durable import is_about_storage, write_error
 
 
 def main() -> None:
-    """Run the command; a SteError is printed plainly and gives its own exit code."""
+    """Run the command; a SteError is printed without a traceback, and sets the exit code."""
     try:
         app()
     except SteError as error:
@@ -20,7 +20,7 @@ def main() -> None:
     except Exception as error:
         if isinstance(error, OSError) and is_about_storage(error):
             _fail(write_error(error.filename or "a file of the run", error))
-        # a mistake of ours: its traceback may quote what strangers wrote, too
+        # our own mistake; its traceback may quote untrusted text
         say(traceback.format_exc(), err=True)
         sys.exit(1)
 

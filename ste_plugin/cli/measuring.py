@@ -86,10 +86,10 @@ def measure_run(config: Path, iteration: int | None, plugin: list[Path], as_json
     from ste_plugin.cli.app import open_run
     from ste_plugin.evaluation.report import COLUMNS, number_text
     from ste_plugin.run import stages
-    from ste_plugin.run.open_run import next_iteration
+    from ste_plugin.run.open_run import find_next_iteration
 
     with open_run(config, plugin, quiet=as_json) as context:
-        number = next_iteration(context) if iteration is None else iteration
+        number = find_next_iteration(context) if iteration is None else iteration
         results = stages.evaluate(context, number)
     if as_json:
         show(results)

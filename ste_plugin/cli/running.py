@@ -122,11 +122,11 @@ def generate(
     """Make the next iteration's data set: pool, judgments, rows, manifest."""
     from ste_plugin.cli.app import open_run
     from ste_plugin.run import stages
-    from ste_plugin.run.open_run import next_iteration
+    from ste_plugin.run.open_run import find_next_iteration
 
     with open_run(config, plugin or [], quiet=as_json) as context:
-        number = next_iteration(context) if iteration is None else iteration
-        manifest = stages.generate(context, number, stages.next_stage(context, number))
+        number = find_next_iteration(context) if iteration is None else iteration
+        manifest = stages.generate(context, number, stages.find_next_stage(context, number))
     show({"iteration": number, "manifest": str(manifest)}) if as_json else say(manifest)
 
 
@@ -137,11 +137,11 @@ def train(
     """Train the next iteration's judge with axolotl, merged and checked."""
     from ste_plugin.cli.app import open_run
     from ste_plugin.run import stages
-    from ste_plugin.run.open_run import next_iteration
+    from ste_plugin.run.open_run import find_next_iteration
 
     with open_run(config, plugin or [], quiet=as_json) as context:
-        number = next_iteration(context) if iteration is None else iteration
-        model = stages.train(context, number, stages.next_stage(context, number))
+        number = find_next_iteration(context) if iteration is None else iteration
+        model = stages.train(context, number, stages.find_next_stage(context, number))
     show({"iteration": number, "model": str(model)}) if as_json else say(model)
 
 

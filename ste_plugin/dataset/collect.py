@@ -14,8 +14,8 @@ from ste_plugin.errors import JudgeError
 from ste_plugin.judging.example import Example
 from ste_plugin.records import Drop, Judgment, Record, Split
 from ste_plugin.sampling.judge_task import NEITHER, JudgeTask
-from ste_plugin.sampling.pass_rates import PassRate, mean_rate, rate_of
-from ste_plugin.sampling.sampler import no_verdict
+from ste_plugin.sampling.pass_rates import PassRate, estimate_pass_rate, mean_rate
+from ste_plugin.sampling.sampler import no_verdict_error
 from ste_plugin.sampling.stopping_rules import RULES
 from ste_plugin.storage.jsonl import open_record_writer
 
@@ -69,7 +69,7 @@ def _check_verdicts(
         raise no_examples_error(stage, collected)
     if not counts["with_verdict"]:
         replies = counts["judgments"] + counts["cut_off"]
-        raise no_verdict(context.judge_format, replies, stage.sampler.example_reply(tasks))
+        raise no_verdict_error(context.judge_format, replies, stage.sampler.example_reply(tasks))
 
 
 class _JudgmentReader:
@@ -104,7 +104,7 @@ class _JudgmentReader:
 
     def rate(self, task: JudgeTask) -> PassRate:
         """Return the pass rate of a task."""
-        return rate_of(task, RULES[self._rule], self._max_samples)
+        return estimate_pass_rate(task, RULES[self._rule], self._max_samples)
 
     def _judgments(self, task: JudgeTask) -> Iterator[Judgment]:
         """Yield a task's judgments, each counted and written; replies without one are drops."""
@@ -119,7 +119,7 @@ class _JudgmentReader:
             counts["with_verdict"] += judgment.verdict is not None
             counts["correct"] += judgment.correct
             if task.outcomes[judgment.sample_index] == NEITHER:
-                reason = str(self._sampler.unfit(judgment, task.pair))
+                reason = str(self._sampler.drop_reason(judgment, task.pair))
                 self._drops.add([Drop("judging", judgment.key, reason)])
             self._write_judgment(judgment)
             yield judgment

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from ste_plugin.context import Iteration
 from ste_plugin.dataset import filters
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.pairs.pool import Pool
+from ste_plugin.pairs.pool_files import Pool
 from ste_plugin.records import Drop, Judgment, ResponsePair, Split
-from ste_plugin.sampling.balance_samples import top_up
+from ste_plugin.sampling.balance_samples import balance_samples
 from ste_plugin.sampling.judge_task import JudgeTask, judge_tasks
-from ste_plugin.sampling.pass_rates import always_right
+from ste_plugin.sampling.pass_rates import read_always_right
 from ste_plugin.sampling.sampler import JudgmentSampler
 from ste_plugin.sampling.stopping_rules import RULE_FOR_ROWS, RULES
 from ste_plugin.storage.drop_log import DropLog
@@ -51,7 +51,7 @@ def sample_judgments(stage: DatasetStage) -> SampledTasks:
     if name not in TOPPED_UP_RULES or config.dataset.both_orders_only:
         return SampledTasks(by_split, 0)
     topped_up = sum(
-        top_up(stage.sampler, tasks, RULES[name], max_samples, config.judging.top_up)
+        balance_samples(stage.sampler, tasks, RULES[name], max_samples + config.judging.top_up)
         for tasks in by_split.values()
     )
     return SampledTasks(by_split, topped_up)
@@ -70,7 +70,7 @@ def _tasks_of(stage: DatasetStage, split: Split) -> list[JudgeTask]:
     tasks = judge_tasks(stage.pool.pairs[split], wanted)
     if split != "train" or not iteration.context.config.judging.skip_always_right:
         return tasks
-    known = always_right(iteration.before / "pass_rates.jsonl")
+    known = read_always_right(iteration.before / "pass_rates.jsonl")
     skipped = dict.fromkeys(task.pair_key for task in tasks if task.pair_key in known)
     stage.drops.add(Drop("judging", key, "always right in the iteration before") for key in skipped)
     return [task for task in tasks if task.pair_key not in known]

@@ -26,7 +26,10 @@ def judge_once(
     place = Place(Path.cwd(), Path.cwd())
     engine = open_engine(ModelConfig(model=model, engine="local"), place, plugins)
     make = JudgeRequests(model, judge_format, Sampling(0.0, 1.0, judge_format.max_new_tokens))
-    requests = [make.judgment_of(instruction, a, b), make.judgment_of(instruction, b, a)]
+    requests = [
+        make.judgment_of_answers(instruction, a, b),
+        make.judgment_of_answers(instruction, b, a),
+    ]
     try:
         completions = {c.key: c.text.strip() for c in engine.complete(requests)}
     finally:

@@ -1,4 +1,5 @@
-"""Data sets without the rows of the selected instructions: files, hashes, counts, and who trained on them."""
+"""Data sets without the rows of the selected instructions: files, hashes, counts, and who trained
+on them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -43,7 +44,8 @@ def comes_from(selection: Selection, row: Mapping[str, Any]) -> bool:
 def _rewrite_files(
     folder: Path, files: dict[str, Any], selection: Selection, editor: JsonlEditor
 ) -> tuple[list[Path], dict[str, list[Row]]]:
-    """Return the files that were replaced, and the removed rows by name; `files` is given the new names."""
+    """Return the files that were replaced, and the removed rows by name; `files` is given the new
+    names."""
     old, removed = [], {}
     for name, entry in files.items():
         path = folder / entry["path"]
@@ -61,7 +63,8 @@ def _rewrite_files(
 
 
 def _remove_strays(folder: Path, selection: Selection, editor: JsonlEditor) -> None:
-    """Remove files of rows that no manifest names: left by an interrupted writer or an older data set."""
+    """Remove files of rows that no manifest names: left by an interrupted writer or an older data
+    set."""
     manifest = folder / "manifest.json"
     files = read_json(manifest)["files"].values() if manifest.exists() else []
     known = {entry["path"] for entry in files}
@@ -71,9 +74,12 @@ def _remove_strays(folder: Path, selection: Selection, editor: JsonlEditor) -> N
 
 
 def _recount(
-    iteration: Path, content: dict[str, Any], removed_examples: set[tuple[str, str]],
-    dev: Iterable[Row], selection: Selection,
-) -> None:  # fmt: skip
+    iteration: Path,
+    content: dict[str, Any],
+    removed_examples: set[tuple[str, str]],
+    dev: Iterable[Row],
+    selection: Selection,
+) -> None:
     """Update a manifest's counts to what is left; costs stay as they were paid.
 
     `removed_examples`: pair and letter of each; `dev`: the held-out rows removed with them.
@@ -104,13 +110,15 @@ def _recount(
 def _examples(iteration: Path) -> set[tuple[str, str]]:
     """Return pair and letter of all examples of a data set, whatever rows were made of them.
 
-    Those are all that was judged but for what was dropped; drops among the rows of one format are of that alone.
+    Those are all that was judged but for what was dropped; drops among the rows of one format are
+    of that alone.
     """
     judged = {(r.pair_key, r.gold) for r in _records(iteration / "pass_rates.jsonl", PassRate)}
     dropped = {
-        (d.key[:-2], d.key[-1]) for d in _records(iteration / "drops.jsonl", Drop)
+        (d.key[:-2], d.key[-1])
+        for d in _records(iteration / "drops.jsonl", Drop)
         if d.stage == "dataset" and not d.reason.endswith(" rows")
-    }  # fmt: skip
+    }
     return judged - dropped
 
 

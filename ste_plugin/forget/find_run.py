@@ -28,7 +28,8 @@ def read_run(path: Path) -> tuple[RunConfig, Path]:
 
 
 def _base(root: Path, run: Path) -> Path:
-    """Return the folder in which `run` names `root`. Raises: ConfigError where it was moved since."""
+    """Return the folder in which `run` names `root`. Raises: ConfigError where it was moved
+    since."""
     for base in (root, *root.parents):
         if (base / run).resolve() == root:
             return base

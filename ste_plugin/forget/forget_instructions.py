@@ -1,7 +1,8 @@
 """Forgetting instructions, in an order that an interruption cannot break.
 
 First the list of what is forgotten is written, with the models that saw it; then derived files are
-updated, the latest first; the pool's instructions and pairs, by which everything else is found, come last.
+updated, the latest first; the pool's instructions and pairs, by which everything else is found,
+come last.
 So the same command, started again, finds what is left and finishes the work.
 """
 
@@ -30,7 +31,7 @@ from ste_plugin.instructions.privacy.forgotten import (
     forgotten_hash,
     read_forgotten,
 )
-from ste_plugin.pairs.pool import split_of
+from ste_plugin.pairs.pool_files import split_of
 from ste_plugin.records import Instruction, ResponsePair
 from ste_plugin.storage.jsonl import read_json, read_records
 
@@ -109,7 +110,8 @@ def _remove_derived(
     prompts: set[str],
     editor: JsonlEditor,
 ) -> None:
-    """Remove what was derived from the selection; instructions and pairs, which identify it, stay for now."""
+    """Remove what was derived from the selection; instructions and pairs, which identify it, stay
+    for now."""
     root = context.folder.root
 
     def completed(row: Row) -> bool:
@@ -181,7 +183,8 @@ def _recount_pool(
 
 
 def _update_drop_counts(root: Path, editor: JsonlEditor) -> None:
-    """Update the counts of reasons in the manifests of pool and data sets to the drops that are left."""
+    """Update the counts of reasons in the manifests of pool and data sets to the drops that are
+    left."""
     pool = root / "pool"
     for place in (pool / "done.json", *files_named(root, "manifest.json")):
         if editor.dry or not place.exists():

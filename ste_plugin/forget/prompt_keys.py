@@ -10,7 +10,7 @@ from ste_plugin.forget.selection import Selection, files_named
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.requests import GeneratorRequests, JudgeRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION, label
-from ste_plugin.pairs.generate import requests_of
+from ste_plugin.pairs.generate import generator_requests
 from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair
 from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair
@@ -42,7 +42,7 @@ class _Replies:
 
 def _labels(context: RunContext, instructions: Sequence[Instruction]) -> set[str]:
     replies, keys = _Replies(context.folder.root, "labels.completions.jsonl"), set[str]()
-    make = requests_of(context)
+    make = generator_requests(context)
 
     def ask(prompts: Sequence[Prompt]) -> list[Completion]:
         requests = [make.label(prompt, LABEL_VERSION) for prompt in prompts]
@@ -56,13 +56,15 @@ def _labels(context: RunContext, instructions: Sequence[Instruction]) -> set[str
 def _answers(
     context: RunContext, instructions: Iterable[Instruction], pairs: dict[str, ResponsePair]
 ) -> Iterator[str]:
-    """Yield the keys of the good answer's prompt and of every strategy's calls, as far as they went.
+    """Yield the keys of the good answer's prompt and of every strategy's calls, as far as they
+    went.
 
-    The pairs that these make are added to `pairs`: of an unfinished pool they are on no file, and may
+    The pairs that these make are added to `pairs`: of an unfinished pool they are on no file, and
+    may
     have been judged already.
     """
     replies = _Replies(context.folder.root, "pairs.completions.jsonl")
-    make = requests_of(context)
+    make = generator_requests(context)
     for instruction in instructions:
         asked = make.answer(instruction.text)
         yield asked.prompt_key
@@ -101,7 +103,8 @@ def _calls(
 
 
 def _judging(context: RunContext, pairs: Sequence[ResponsePair]) -> Iterator[str]:
-    """Yield the keys of the requests to every judge that the run has had, forced verdicts included."""
+    """Yield the keys of the requests to every judge that the run has had, forced verdicts
+    included."""
     config = context.config.judging
     names = ["judging.completions.jsonl"] if config.force_verdict else []
     replies = _Replies(context.folder.root, *names)
@@ -118,7 +121,8 @@ def _judging(context: RunContext, pairs: Sequence[ResponsePair]) -> Iterator[str
 def _forced(
     make: JudgeRequests, request: ChatRequest, replies: _Replies, samples: int
 ) -> Iterator[str]:
-    """Yield the keys of the requests for a letter, behind nothing and behind every sample's words."""
+    """Yield the keys of the requests for a letter, behind nothing and behind every sample's
+    words."""
     said = [None, *(replies.get(request.with_sample_index(number)) for number in range(samples))]
     for prefix in {make.forced_prefix(reply) for reply in said}:
         yield make.forced(request, prefix).prompt_key

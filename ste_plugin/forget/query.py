@@ -22,7 +22,8 @@ class ForgetQuery:
         if sum(map(bool, (match.strip(), regex, key))) != 1:
             found = [n for n, v in (("--match", match), ("--regex", regex), ("--key", key)) if v]
             raise ConfigError(
-                f"ste forget: found {' and '.join(found) or 'nothing'} to forget by; expected one of --match TEXT, "
+                f"ste forget: found {' and '.join(found) or 'nothing'} to forget by; expected one "
+                f"of --match TEXT, "
                 "--regex R or --key K."
             )
         if key:
@@ -31,11 +32,13 @@ class ForgetQuery:
             pattern = re.compile(regex or re.escape(match), re.I if match else 0)
         except re.error as error:
             raise ConfigError(
-                f"--regex {regex!r}: not a regular expression ({error}). Mend it, or give plain text: --match."
+                f"--regex {regex!r}: not a regular expression ({error}). Mend it, or give plain "
+                f"text: --match."
             ) from error
         if pattern.search(""):
             raise ConfigError(
-                f"--regex: found {regex!r}, which matches every text; expected one that tells, as 'Jane D.*'."
+                f"--regex: found {regex!r}, which matches every text; expected one that tells, as "
+                f"'Jane D.*'."
             )
         return cls(pattern)
 

@@ -22,7 +22,8 @@ class Selection:
 
     instructions: dict[str, Instruction] = field(default_factory=dict)
     pairs: dict[str, ResponsePair] = field(default_factory=dict)
-    """Pair key → pair: theirs, and those of other instructions that hold an answer to one of them."""
+    """Pair key → pair: theirs, and those of other instructions that hold an answer to one of
+    them."""
     owners: dict[str, str] = field(default_factory=dict)
     """Pair key → the instruction for whose sake it goes."""
     by_answers: set[str] = field(default_factory=set)
@@ -51,9 +52,11 @@ def files_named(root: Path, *names: str) -> list[Path]:
 
 
 def select_instructions(context: RunContext, query: ForgetQuery) -> Selection:
-    """Return what the query selects in a run, in its sources and in its list of forgotten instructions.
+    """Return what the query selects in a run, in its sources and in its list of forgotten
+    instructions.
 
-    An instruction is also selected if what was made from it matches, since that would be made again, and
+    An instruction is also selected if what was made from it matches, since that would be made
+    again, and
     if an earlier, interrupted run of the command was to forget it.
     """
     root, selection = context.folder.root, Selection()
@@ -81,7 +84,8 @@ def select_instructions(context: RunContext, query: ForgetQuery) -> Selection:
 
 
 def _add_pairs(selection: Selection, pairs: dict[str, ResponsePair]) -> None:
-    """Add the pairs of the selected instructions, and others' pairs that use an answer to one of them."""
+    """Add the pairs of the selected instructions, and others' pairs that use an answer to one of
+    them."""
     mine = {k: p for k, p in pairs.items() if p.instruction_key in selection.instructions}
     answered = {pair.better: pair.instruction_key for pair in mine.values()}
     borrowed = {k: p for k, p in pairs.items() if p.worse in answered and k not in mine}

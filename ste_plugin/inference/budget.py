@@ -11,9 +11,11 @@ class Budget:
     """What is left of a run's tokens and minutes; without limits it is never used up."""
 
     def __init__(
-        self, tokens: int | None = None, minutes: float | None = None,
+        self,
+        tokens: int | None = None,
+        minutes: float | None = None,
         now: Callable[[], float] = time.monotonic,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._tokens, self._now = tokens, now
         self._deadline = None if minutes is None else now() + minutes * 60
         self.stopped = False
@@ -21,7 +23,7 @@ class Budget:
 
     @property
     def used_up(self) -> bool:
-        """Return whether nothing more may be begun."""
+        """Return whether nothing more may be started."""
         late = self._deadline is not None and self._now() >= self._deadline
         return late or (self._tokens is not None and self._tokens <= 0)
 
@@ -30,10 +32,10 @@ class Budget:
         if self._tokens is not None:
             self._tokens -= tokens
 
-    def ration(self, wanted: Iterable[T]) -> Iterator[T]:
-        """Yield what is wanted until the budget is used up."""
-        for one in wanted:
+    def limit(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield the items until the budget is used up."""
+        for item in items:
             if self.used_up:
                 self.stopped = True
                 return
-            yield one
+            yield item

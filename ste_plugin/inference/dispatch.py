@@ -1,4 +1,4 @@
-"""Asking an engine for what is still owed, and keeping every completion as soon as it comes."""
+"""Sending an engine the requests without a completion, and storing each completion on arrival."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -10,72 +10,86 @@ from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.progress import Bar, ProgressReporter
 
 
-def owed(requests: Iterable[ChatRequest], file: CompletionStore) -> Iterator[ChatRequest]:
-    """Yield the requests nobody has answered yet, each once, in order."""
+def unanswered(requests: Iterable[ChatRequest], store: CompletionStore) -> Iterator[ChatRequest]:
+    """Yield the requests without a completion in the store, each once, in order."""
     seen: set[str] = set()
     for request in requests:
-        if request.key not in file and request.key not in seen:
+        if request.key not in store and request.key not in seen:
             seen.add(request.key)
             yield request
 
 
-def ask(
-    engine: Engine, requests: Sequence[ChatRequest], file: CompletionStore, progress: ProgressReporter,
-    budget: Budget, title: str,
-) -> list[Completion]:  # fmt: skip
-    """Return the completions of `requests` in their order; only those still owed are generated.
+def complete_requests(
+    engine: Engine,
+    requests: Sequence[ChatRequest],
+    store: CompletionStore,
+    progress: ProgressReporter,
+    budget: Budget,
+    title: str,
+) -> list[Completion]:
+    """Return the completions of `requests` in their order; only missing ones are generated.
 
     Those that the budget did not reach are empty and end for that reason.
     Raises: EngineError where the engine left some unanswered.
     """
-    wanted = list(owed(requests, file))
-    with progress.bar(title, len(wanted)) as bar:
-        fill(engine, wanted, file, bar, budget, title)
-    return [file.get(r.key) or Completion(r.key, "", "budget", 0, 0) for r in requests]
+    missing = list(unanswered(requests, store))
+    with progress.bar(title, len(missing)) as bar:
+        dispatch(engine, missing, store, bar, budget, title)
+    return [store.get(r.key) or Completion(r.key, "", "budget", 0, 0) for r in requests]
 
 
-def fill(
-    engine: Engine, wanted: Iterable[ChatRequest], file: CompletionStore, bar: Bar, budget: Budget,
-    title: str, took: Callable[[Completion], object] = lambda _: None,
-) -> None:  # fmt: skip
-    """Have requests answered, none of them in the file yet, as far as the budget goes.
+def dispatch(
+    engine: Engine,
+    requests: Iterable[ChatRequest],
+    store: CompletionStore,
+    bar: Bar,
+    budget: Budget,
+    title: str,
+    on_completion: Callable[[Completion], object] = lambda _: None,
+) -> None:
+    """Send requests, none of them answered in the store yet, as far as the budget goes.
 
-    `took` is given every completion once it is on file. What it raises ends the asking, once all that is
-    in flight, and paid for, is on file.
+    `on_completion` gets every completion once it is stored. An error in it stops the sending, and
+    is raised once the completions of all requests in flight are stored: they are paid for.
     Raises: EngineError where the engine left some unanswered.
     """
-    taken = answered = 0
+    sent = answered = 0
     failure: Exception | None = None
 
-    def given() -> Iterator[ChatRequest]:
-        nonlocal taken
-        for request in budget.ration(wanted):
+    def send() -> Iterator[ChatRequest]:
+        nonlocal sent
+        for request in budget.limit(requests):
             if failure:
                 return
-            taken += 1
+            sent += 1
             yield request
 
-    requests = given()
-    first = next(requests, None)
-    if first is None:  # no model is loaded for nothing
+    sending = send()
+    first = next(sending, None)
+    if first is None:  # loading a model would be in vain
         return
-    with file.appended() as appender:
-        for completion in engine.complete(chain((first,), requests)):
+    with store.open_appender() as appender:
+        for completion in engine.complete(chain((first,), sending)):
             appender.add(completion)
             budget.spend(completion.completion_tokens)
             bar.step(completion.completion_tokens)
             answered += 1
             try:
                 if failure is None:
-                    took(completion)
+                    on_completion(completion)
             except Exception as error:
                 failure = error
     if failure:
         raise failure
-    left, more = taken - answered, next(requests, None) is not None
-    if left or more:
+    unread = next(sending, None) is not None  # counts that request as sent
+    _check_all_answered(title, sent - unread, answered, unread)
+
+
+def _check_all_answered(title: str, sent: int, answered: int, unread: bool) -> None:
+    """Raise EngineError where requests have no completion, or were not read at all."""
+    if answered != sent or unread:
         raise EngineError(
-            f"{title}: the engine left {left} of {taken - more} requests unanswered"
-            f"{', and others not even taken' if more else ''}. Run the same command again: only these "
-            "are asked for."
+            f"{title}: the engine left {sent - answered} of {sent} requests unanswered"
+            f"{', and did not read the others' if unread else ''}. Run the same command again: "
+            "only these are sent."
         )

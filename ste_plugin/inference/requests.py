@@ -1,6 +1,6 @@
-"""Every request of the method: what a generator and a judge are asked, and so under which keys.
+"""Every request of the method: what generators and judges are asked, and under which keys.
 
-Whoever generates makes requests here, and so does whoever looks for what was asked before (`ste forget`):
+Generation makes its requests here, and so does `ste forget`, which looks for what was asked before:
 two builders of one request would sooner or later give it two keys.
 """
 
@@ -30,7 +30,7 @@ class GeneratorRequests:
     """What one generator is asked for: labels of instructions, good answers, and worse ones."""
 
     def __init__(self, model: str, config: PairsConfig) -> None:
-        """`model` is the identity of its weights, as in keys."""
+        """`model` is the identity of the generator's weights, as in keys."""
         self._model = model
         self._system = (Message("system", config.system),) if config.system else ()
         self._sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
@@ -41,38 +41,38 @@ class GeneratorRequests:
 
     def answer(self, instruction: str) -> ChatRequest:
         """Return the request for a good answer."""
-        return self._written(user(instruction), "answer")
+        return self._generation(user(instruction), "answer")
 
     def worse_answer(self, prompt: Prompt, strategy: str, version: str) -> ChatRequest:
         """Return the request for one call of a pair strategy, of its name and version."""
-        return self._written(prompt, f"{strategy}-{version}")
+        return self._generation(prompt, f"{strategy}-{version}")
 
-    def _written(self, prompt: Prompt, version: str) -> ChatRequest:
-        """Return a request without control tokens of chat templates: a server would read them as such.
+    def _generation(self, prompt: Prompt, version: str) -> ChatRequest:
+        """Return a request for a prompt, under the run's system turn unless it has its own.
 
-        The run's system turn goes before prompts without their own.
+        Control tokens of chat templates are made harmless: a server would read them as such.
         """
-        safe = tuple(Message(m.role, sanitize_for_model(m.content)) for m in prompt)
-        turns = safe if safe[0].role == "system" else self._system + safe
+        sanitized = tuple(Message(m.role, sanitize_for_model(m.content)) for m in prompt)
+        turns = sanitized if sanitized[0].role == "system" else self._system + sanitized
         return ChatRequest(self._model, turns, self._sampling, format_version=version)
 
 
 @dataclass(frozen=True)
 class JudgeRequests:
-    """What one judge is asked for: judgments, and verdicts that are forced behind what it wrote."""
+    """What one judge is asked for: judgments, and verdicts forced after what it wrote."""
 
     model: str
     """The identity of its weights, as in keys."""
     judge_format: JudgeFormat
     sampling: Sampling
     force_verdict: bool = False
-    """Whether a letter is drawn where the judge states none."""
+    """Whether a letter is sampled where the judge states none."""
 
     @classmethod
     def of_config(cls, model: str, judge_format: JudgeFormat, config: JudgingConfig) -> Self:
         """Return what makes the requests of a run's `judging` settings."""
-        longest = config.max_new_tokens or judge_format.max_new_tokens
-        sampling = Sampling(config.temperature, config.top_p, longest)
+        max_new_tokens = config.max_new_tokens or judge_format.max_new_tokens
+        sampling = Sampling(config.temperature, config.top_p, max_new_tokens)
         return cls(model, judge_format, sampling, config.force_verdict)
 
     @cached_property
@@ -80,21 +80,21 @@ class JudgeRequests:
         return self.judge_format.version
 
     @property
-    def asks(self) -> bool:
-        """Whether the judge writes by itself: not where nothing but a forced letter is wanted of it."""
+    def has_judgments(self) -> bool:
+        """Whether the judge writes judgments at all, not only a forced letter."""
         return self.judge_format.reasons or not self.force_verdict
 
     def judgment(self, pair: ResponsePair, gold: Verdict) -> ChatRequest:
-        """Return the request for the first sample on a pair, the better response under the letter `gold`."""
-        return self._shown(
+        """Return the request for a pair's first sample; `gold` is the letter of the better one."""
+        return self._judgment(
             self.judge_format.render_pair(pair.instruction, pair.better, pair.worse, gold)
         )
 
-    def judgment_of(self, instruction: str, answer_a: str, answer_b: str) -> ChatRequest:
-        """Return the request for a judgment of two answers of which nobody knows the better one."""
-        return self._shown(self.judge_format.render(instruction, answer_a, answer_b))
+    def judgment_of_answers(self, instruction: str, answer_a: str, answer_b: str) -> ChatRequest:
+        """Return the request for a judgment of two answers without a known better one."""
+        return self._judgment(self.judge_format.render(instruction, answer_a, answer_b))
 
-    def _shown(self, prompt: Prompt) -> ChatRequest:
+    def _judgment(self, prompt: Prompt) -> ChatRequest:
         return ChatRequest(self.model, prompt, self.sampling, format_version=self._version)
 
     def forced(self, judgment: ChatRequest, prefix: str) -> ChatRequest:
@@ -102,7 +102,7 @@ class JudgeRequests:
         return replace(judgment, prefix=prefix, choices=ORDERS)
 
     def forced_prefix(self, reply: Completion | None) -> str:
-        """Return the words before a forced letter: what the judge wrote, if anything, then the closing."""
+        """Return the words before a forced letter: what the judge wrote, then the closing."""
         if reply is None:
             return self.judge_format.forced_prefix("")
         return self.judge_format.forced_prefix(reply.text, cut_off=reply.finish_reason == "length")

@@ -1,11 +1,11 @@
-"""What the generator writes: labels of instructions, good answers, and what strategies make worse ones of."""
+"""What the generator writes: labels of instructions, good answers, and worse ones by strategy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ste_plugin.context import RunContext
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.inference.dispatch import ask
+from ste_plugin.inference.dispatch import complete_requests
 from ste_plugin.inference.requests import GeneratorRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION
 from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair
@@ -13,11 +13,11 @@ from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Drop, Instruction, ResponsePair
 
 
-def ask_labels(context: RunContext, prompts: Sequence[Prompt]) -> list[Completion]:
-    """Return the generator's replies to questions for labels, greedily drawn, in their order."""
-    make = requests_of(context)
-    requests = [make.label(prompt, LABEL_VERSION) for prompt in prompts]
-    return _answers(context, requests, "labels", "labelling instructions")
+def ask_for_labels(context: RunContext, prompts: Sequence[Prompt]) -> list[Completion]:
+    """Return the generator's replies to prompts for labels, sampled greedily, in their order."""
+    builder = generator_requests(context)
+    requests = [builder.label(prompt, LABEL_VERSION) for prompt in prompts]
+    return _ask_generator(context, requests, "labels", "labelling instructions")
 
 
 def make_pairs(
@@ -25,82 +25,114 @@ def make_pairs(
 ) -> tuple[list[ResponsePair], list[Drop]]:
     """Return the pairs of all strategies, and a Drop for each that could not be made.
 
-    Those of one instruction stand side by side: what is asked about them begins with the same words.
+    Pairs of one instruction are adjacent, so that requests about them share a prefix.
     """
-    make = requests_of(context)
-    requests = [make.answer(instruction.text) for instruction in instructions]
-    answers = _answers(context, requests, "pairs", "writing answers")
-    better: dict[str, str] = {}
+    better, drops = _write_answers(context, instructions)
+    answered = [i for i in instructions if i.key in better]
+    pairs: list[ResponsePair] = []
+    for name, strategy in _strategies(context).items():
+        replies = _write_worse_answers(context, name, strategy, answered)
+        for instruction in answered:
+            reply = replies[instruction.key]
+            pair = read_pair(instruction, name, strategy, reply, better, answered)
+            if isinstance(pair, Drop):
+                drops.append(pair)
+            else:
+                pairs.append(pair)
+    order = {instruction.key: n for n, instruction in enumerate(answered)}
+    return sorted(pairs, key=lambda pair: order[pair.instruction_key]), drops
+
+
+def make_pairs_by_calls(
+    context: RunContext, instructions: Sequence[Instruction]
+) -> list[ResponsePair]:
+    """Return the pairs of strategies that call a model: the others need the whole pool.
+
+    All completions are stored, so that making the pairs of the whole pool finds them.
+    """
+    pairs, _ = make_pairs(context, instructions)
+    calling = {
+        name
+        for name, strategy in _strategies(context).items()
+        if any(strategy.next_prompt(instruction, []) for instruction in instructions)
+    }
+    return [pair for pair in pairs if pair.strategy in calling]
+
+
+def generator_requests(context: RunContext) -> GeneratorRequests:
+    """Return the builder of requests to the run's generator; it reads the model's folder."""
+    return GeneratorRequests(context.generator_identity, context.config.pairs)
+
+
+def find_strategy(context: RunContext, name: str) -> PairStrategy:
+    """Return a pair strategy. Raises: ConfigError for one that no plugin contributes."""
+    strategy: PairStrategy = find_contribution(
+        context.plugins, "ste_pair_strategies", name, "pairs.strategies"
+    )
+    return strategy
+
+
+def _strategies(context: RunContext) -> Mapping[str, PairStrategy]:
+    return {name: find_strategy(context, name) for name in context.config.pairs.strategies}
+
+
+def _write_answers(
+    context: RunContext, instructions: Sequence[Instruction]
+) -> tuple[dict[str, str], list[Drop]]:
+    """Return instruction key → its good answer, and a Drop for each instruction without one."""
+    builder = generator_requests(context)
+    requests = [builder.answer(instruction.text) for instruction in instructions]
+    completions = _ask_generator(context, requests, "pairs", "writing answers")
+    answers: dict[str, str] = {}
     drops: list[Drop] = []
-    for instruction, completion in zip(instructions, answers, strict=True):
+    for instruction, completion in zip(instructions, completions, strict=True):
         answer = read_answer(instruction, completion)
         if isinstance(answer, Drop):
             drops.append(answer)
         else:
-            better[instruction.key] = answer
-    answered = [i for i in instructions if i.key in better]
-    pairs: list[ResponsePair] = []
-    for name in context.config.pairs.strategies:
-        strategy = _strategy(context, name)
-        replies = _ask_worse(context, name, strategy, answered)
-        for instruction in answered:
-            made = read_pair(
-                instruction, name, strategy, replies[instruction.key], better, answered
-            )
-            (drops if isinstance(made, Drop) else pairs).append(made)  # type: ignore[arg-type]
-    places = {instruction.key: n for n, instruction in enumerate(answered)}
-    return sorted(pairs, key=lambda pair: places[pair.instruction_key]), drops
+            answers[instruction.key] = answer
+    return answers, drops
 
 
-def made_by_calls(context: RunContext, instructions: Sequence[Instruction]) -> list[ResponsePair]:
-    """Return the pairs of strategies that call a model: those of the others need the whole pool.
-
-    Their completions are on file when all pairs are made.
-    """
-    pairs, _ = make_pairs(context, instructions)
-    strategies = {n: _strategy(context, n) for n in context.config.pairs.strategies}
-    calls = {n for n, s in strategies.items() if any(s.next_prompt(i, []) for i in instructions)}
-    return [pair for pair in pairs if pair.strategy in calls]
-
-
-def requests_of(context: RunContext) -> GeneratorRequests:
-    """Return what makes the requests to the run's generator; reads the model's folder."""
-    return GeneratorRequests(context.generator_identity, context.config.pairs)
-
-
-def _strategy(context: RunContext, name: str) -> PairStrategy:
-    found: PairStrategy = find_contribution(
-        context.plugins, "ste_pair_strategies", name, "pairs.strategies"
-    )
-    return found
-
-
-def _ask_worse(
+def _write_worse_answers(
     context: RunContext, name: str, strategy: PairStrategy, instructions: Sequence[Instruction]
 ) -> dict[str, list[Completion]]:
-    """Return every instruction's replies, asked call after call until the strategy has enough."""
-    make = requests_of(context)  # reads the model's folder: once, not for every request
+    """Return instruction key → replies, call after call until the strategy has all it needs."""
+    builder = generator_requests(context)  # reads the model's folder: once, not for every request
     replies: dict[str, list[Completion]] = {i.key: [] for i in instructions}
-    going = list(instructions)
-    while going:
-        # A reply that is empty or cut off ends its pair: later calls would build on it.
-        going = [
-            i
-            for i in going
-            if all(r.finish_reason == "stop" and r.text.strip() for r in replies[i.key])
-        ]
-        asked = [(i, strategy.next_prompt(i, [r.text for r in replies[i.key]])) for i in going]
-        prompts = [(i, prompt) for i, prompt in asked if prompt is not None]
-        requests = [make.worse_answer(p, name, strategy.version) for _, p in prompts]
-        found = _answers(context, requests, "pairs", f"writing worse answers ({name})")
-        for (instruction, _), completion in zip(prompts, found, strict=True):
+    waiting = list(instructions)
+    while waiting:
+        calls = _next_calls(strategy, waiting, replies)
+        requests = [builder.worse_answer(p, name, strategy.version) for _, p in calls]
+        title = f"writing worse answers ({name})"
+        completions = _ask_generator(context, requests, "pairs", title)
+        for (instruction, _), completion in zip(calls, completions, strict=True):
             replies[instruction.key].append(completion)
-        going = [instruction for instruction, _ in prompts]
+        waiting = [instruction for instruction, _ in calls]
     return replies
 
 
-def _answers(
+def _next_calls(
+    strategy: PairStrategy,
+    instructions: Sequence[Instruction],
+    replies: Mapping[str, Sequence[Completion]],
+) -> list[tuple[Instruction, Prompt]]:
+    """Return the instructions that need another call, with its prompt."""
+    calls = []
+    for instruction in instructions:
+        earlier = replies[instruction.key]
+        # A reply that is empty or cut off ends its pair: later calls would build on it.
+        if all(r.finish_reason == "stop" and r.text.strip() for r in earlier):
+            prompt = strategy.next_prompt(instruction, [r.text for r in earlier])
+            if prompt is not None:
+                calls.append((instruction, prompt))
+    return calls
+
+
+def _ask_generator(
     context: RunContext, requests: Sequence[ChatRequest], name: str, title: str
 ) -> list[Completion]:
-    file = CompletionStore(context.folder.pool / f"{name}.completions.jsonl")
-    return ask(context.generator, requests, file, context.progress, context.budget, title)
+    store = CompletionStore(context.folder.pool / f"{name}.completions.jsonl")
+    return complete_requests(
+        context.generator, requests, store, context.progress, context.budget, title
+    )

@@ -7,9 +7,16 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from ste_plugin.engines.base import Completion, Message
-from ste_plugin.inference.requests import user
+from ste_plugin.engines.base import Completion
+from ste_plugin.inference.requests import Prompt, user
 from ste_plugin.records import Drop, Instruction, ResponsePair, content_key
+
+Replies = Sequence[str]
+"""What the model replied to a strategy's calls for one instruction, in their order."""
+Answers = Mapping[str, str]
+"""Instruction key → its good answer."""
+Instructions = Sequence[Instruction]
+"""All instructions with a good answer."""
 
 
 class PairStrategy(Protocol):
@@ -20,28 +27,22 @@ class PairStrategy(Protocol):
         """Changes whenever the prompts change."""
         ...
 
-    def next_prompt(
-        self, instruction: Instruction, replies: Sequence[str]
-    ) -> tuple[Message, ...] | None:
-        """Return the next call, given the replies to the calls before, or None when all are made."""
+    def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
+        """Return the next call's prompt, given the replies so far, or None when none is left."""
         ...
 
     def worse(
-        self,
-        instruction: Instruction,
-        replies: Sequence[str],
-        better: Mapping[str, str],
-        pool: Sequence[Instruction],
+        self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
     ) -> str | Drop:
-        """Return the worse response; `better` holds every instruction key's good answer."""
+        """Return the worse response to an instruction, or why there is none."""
         ...
 
 
 _REWRITE = (
     "Here is an instruction that somebody gave to an assistant:\n\n{instruction}\n\n"
     "Write another instruction that resembles it closely, with the same subject, kind and length, "
-    "but that asks for something else, so that a perfect answer to yours would be a wrong answer to "
-    "the one above."
+    "but that asks for something else, so that a perfect answer to yours would be a wrong answer "
+    "to the one above."
 )
 _ONE_CALL = (
     _REWRITE + " Then answer your own instruction as well as you can. Use exactly this form:\n\n"
@@ -59,60 +60,54 @@ _FORM = re.compile(
 
 
 _TOO_CLOSE = 0.7
-"""Word overlap from which a rewritten instruction counts as the same: its answer would not be worse."""
+"""Word overlap above which a rewritten instruction counts as the same: its answer would be good."""
 
 
 UNFINISHED = {
     "length": "cut off by the token limit",
     "budget": "not asked for, as the budget was used up",
 }
-"""How a reply ended that makes no answer → why there is none."""
+"""Finish reason of a reply that cannot be used → why, for drops."""
 
 
-def word_overlap(one: str, other: str) -> float:
+def word_overlap(first: str, second: str) -> float:
     """Return the Jaccard similarity of two texts' words, 0 to 1."""
-    a, b = (set(re.findall(r"\w+", text.lower())) for text in (one, other))
+    a, b = (set(re.findall(r"\w+", text.lower())) for text in (first, second))
     return len(a & b) / max(1, len(a | b))
 
 
 @dataclass(frozen=True, slots=True)
 class ModifiedInstruction:
-    """The authors' way: one call writes a similar instruction and a good answer to that one."""
+    """As the paper does: one call writes a similar instruction and a good answer to that one."""
 
     version: str = content_key(_ONE_CALL)
 
-    def next_prompt(
-        self, instruction: Instruction, replies: Sequence[str]
-    ) -> tuple[Message, ...] | None:
+    def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
         return None if replies else user(_ONE_CALL.format(instruction=instruction.text))
 
     def worse(
-        self, instruction: Instruction, replies: Sequence[str], better: Mapping[str, str],
-        pool: Sequence[Instruction],
-    ) -> str | Drop:  # fmt: skip
-        found = _FORM.search(replies[0])
-        if found is None:
+        self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
+    ) -> str | Drop:
+        match = _FORM.search(replies[0])
+        if match is None:
             return Drop("pairs", instruction.key, "modified instruction not in the asked form")
-        return found["answer"].strip()
+        return match["answer"].strip()
 
 
 @dataclass(frozen=True, slots=True)
 class ModifiedInstructionTwoCalls:
-    """For small generators: one call rewrites, the next answers the new instruction as a normal chat."""
+    """For small generators: one call rewrites, the next answers the new instruction as a chat."""
 
     version: str = content_key(_TWO_CALLS)
 
-    def next_prompt(
-        self, instruction: Instruction, replies: Sequence[str]
-    ) -> tuple[Message, ...] | None:
+    def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
         if not replies:
             return user(_TWO_CALLS.format(instruction=instruction.text))
         return user(replies[0].strip()) if len(replies) == 1 else None
 
     def worse(
-        self, instruction: Instruction, replies: Sequence[str], better: Mapping[str, str],
-        pool: Sequence[Instruction],
-    ) -> str | Drop:  # fmt: skip
+        self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
+    ) -> str | Drop:
         if word_overlap(replies[0], instruction.text) > _TOO_CLOSE:
             return Drop("pairs", instruction.key, "modified instruction too close to the original")
         return replies[1].strip()
@@ -120,19 +115,16 @@ class ModifiedInstructionTwoCalls:
 
 @dataclass(frozen=True, slots=True)
 class OtherInstruction:
-    """Easy negatives, for nothing: the good answer to another instruction of the same category."""
+    """Easy negatives without a call: a good answer to another instruction of the same category."""
 
     version: str = "1"
 
-    def next_prompt(
-        self, instruction: Instruction, replies: Sequence[str]
-    ) -> tuple[Message, ...] | None:
+    def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
         return None
 
     def worse(
-        self, instruction: Instruction, replies: Sequence[str], better: Mapping[str, str],
-        pool: Sequence[Instruction],
-    ) -> str | Drop:  # fmt: skip
+        self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
+    ) -> str | Drop:
         others = sorted(
             o.key
             for o in pool
@@ -149,15 +141,12 @@ class AskForWorse:
 
     version: str = content_key(_ASK_FOR_WORSE)
 
-    def next_prompt(
-        self, instruction: Instruction, replies: Sequence[str]
-    ) -> tuple[Message, ...] | None:
+    def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
         return None if replies else user(_ASK_FOR_WORSE.format(instruction=instruction.text))
 
     def worse(
-        self, instruction: Instruction, replies: Sequence[str], better: Mapping[str, str],
-        pool: Sequence[Instruction],
-    ) -> str | Drop:  # fmt: skip
+        self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
+    ) -> str | Drop:
         return replies[0].strip()
 
 
@@ -181,9 +170,13 @@ def read_answer(instruction: Instruction, completion: Completion) -> str | Drop:
 
 
 def read_pair(
-    instruction: Instruction, name: str, strategy: PairStrategy, replies: Sequence[Completion],
-    better: Mapping[str, str], pool: Sequence[Instruction],
-) -> ResponsePair | Drop:  # fmt: skip
+    instruction: Instruction,
+    name: str,
+    strategy: PairStrategy,
+    replies: Sequence[Completion],
+    better: Answers,
+    pool: Instructions,
+) -> ResponsePair | Drop:
     """Return the pair that a strategy's replies make, or why there is none."""
     for reply in replies:
         if reply.finish_reason in UNFINISHED:
@@ -197,11 +190,7 @@ def read_pair(
     if " ".join(worse.split()) == " ".join(better[instruction.key].split()):
         return Drop("pairs", instruction.key, f"{name}: both answers are equal")
     good = better[instruction.key]
-    return with_key(ResponsePair("", instruction.key, instruction.text, good, worse, name))
-
-
-def with_key(pair: ResponsePair) -> ResponsePair:
-    """Return the pair under the key of its contents."""
+    pair = ResponsePair("", instruction.key, instruction.text, good, worse, name)
     return replace(pair, key=pair_key(pair))
 
 

@@ -33,8 +33,8 @@ def open_run(
 ) -> Iterator[RunContext]:
     """Open the run that a config describes, as its only writer; `redo` sets old output aside first.
 
-    Plugins that the config lists are run: whoever calls this answers for them, as the command does by
-    asking for `--plugin` (`plugins.manager.require_named`).
+    Plugins that the config lists are run: whoever calls this answers for them, as the command does
+    by asking for `--plugin` (`plugins.manager.require_named`).
 
     Raises: ConfigError where the config is wrong, or has changed since the run began, or another
     process works on the run; PluginError where a plugin does not fit.
@@ -43,35 +43,35 @@ def open_run(
     context = _make_context(config, path.resolve().parent, files, quiet=quiet)
     folder = context.folder
     _check_names(context)
-    new = [place for place in (folder.root, *folder.root.parents) if not place.exists()]
+    new_folders = [path for path in (folder.root, *folder.root.parents) if not path.exists()]
     make_folder(folder.root)
-    with _locked(folder), _undone_on_error(folder, new):
+    with _lock(folder), _undo_on_error(folder, new_folders):
         sync_folders(folder.root)  # a killed start may have made some
         truncate_partial_line(folder.events)
         _write_config(config, folder, redo)
-        if redo and (aside := set_aside(folder, redo)):
-            context.progress.event("redo", redone=redo.stage, old=aside.name)
-            context.progress.say(f"The old output is in {aside}.")
+        if redo and (old := set_aside(folder, redo)):
+            context.progress.event("redo", redone=redo.stage, old=old.name)
+            context.progress.say(f"The old output is in {old}.")
         try:
-            # read under the lock: reading cuts what another writer has just begun
-            yield replace(context, budget=budget_left(config, folder))
+            # under the lock: reading removes a partial line, which another writer may be writing
+            yield replace(context, budget=read_remaining_budget(config, folder))
         finally:
             context.models.close()
 
 
 @contextmanager
 def open_existing(config: RunConfig, base: Path, files: Sequence[Path]) -> Iterator[RunContext]:
-    """Open a run that exists, as its only writer; no model is opened, and nothing about it is written.
+    """Open an existing run, as its only writer; no model is opened, and nothing is written.
 
     Raises: ConfigError where there is no run, or another process works on it.
     """
     context = _make_context(config, base, files, quiet=False)
     if not context.folder.config.exists():
         raise ConfigError(
-            f"{context.folder.root}: not a run's folder (no run.yaml); nothing was made yet. `ste run` "
-            "makes one."
+            f"{context.folder.root}: not a run's folder (no run.yaml); nothing was made yet. "
+            "`ste run` makes one."
         )
-    with _locked(context.folder):
+    with _lock(context.folder):
         yield context
 
 
@@ -89,8 +89,8 @@ def _make_context(
 
 
 @contextmanager
-def _locked(folder: RunLayout) -> Iterator[None]:
-    """Hold a run's lock. Raises: ConfigError where another process has it."""
+def _lock(folder: RunLayout) -> Iterator[None]:
+    """Hold a run's lock. Raises: ConfigError where another process holds it."""
     lock = FileLock(folder.lock, timeout=0)
     try:
         lock.acquire()
@@ -105,38 +105,41 @@ def _locked(folder: RunLayout) -> Iterator[None]:
 
 
 @contextmanager
-def _undone_on_error(folder: RunLayout, new: Sequence[Path]) -> Iterator[None]:
-    """Remove what opening made where an error ends a run before it holds anything else.
+def _undo_on_error(folder: RunLayout, new_folders: Sequence[Path]) -> Iterator[None]:
+    """Remove what opening made if an error ends the run before it holds anything else.
 
-    `new` are the folders that opening has made: a run that existed before is left as it is.
+    `new_folders` are those that opening has made; a run that existed before is left as it is.
     """
     try:
         yield
     except SteError:
-        beginning = (folder.config, folder.events, folder.lock)
+        ours = (folder.config, folder.events, folder.lock)
         files = (path for path in folder.root.rglob("*") if path.is_file())
-        if new and not any(path.stat().st_size for path in files if path not in beginning):
+        if new_folders and not any(path.stat().st_size for path in files if path not in ours):
             shutil.rmtree(folder.root)
-            for place in new[1:]:
-                with suppress(OSError):  # somebody else has put something there meanwhile
-                    place.rmdir()
+            for path in new_folders[1:]:
+                with suppress(OSError):  # another program has put something there meanwhile
+                    path.rmdir()
         raise
 
 
 def _check_names(context: RunContext) -> None:
-    """Raise ConfigError for a name nobody contributes or a wrong engine option, before any writing."""
+    """Raise ConfigError for names that no plugin contributes and wrong engine options.
+
+    Nothing is written before that.
+    """
     config = context.config
     _ = context.judge_format
     for model in (context.generator_model, config.judge):
         context.models.use(model)
     context.models.close()
-    asked = {
+    configured = {
         "ste_sources": [("instructions.reader", s.reader) for s in config.instructions],
         "ste_selectors": [("selection.selectors", s) for s in config.selection.selectors],
         "ste_pair_strategies": [("pairs.strategies", s) for s in config.pairs.strategies],
         "ste_dataset_formats": [("dataset.formats", f) for f in config.dataset.formats or ()],
     }
-    for hook, names in asked.items():
+    for hook, names in configured.items():
         for setting, name in names:
             find_contribution(context.plugins, hook, name, setting)
 
@@ -153,8 +156,8 @@ def _write_config(config: RunConfig, folder: RunLayout, redo: Redo | None) -> No
     replace_bytes(folder.config, text.encode())
 
 
-def budget_left(config: RunConfig, folder: RunLayout) -> Budget:
-    """Return the run's budget, less what earlier starts of the run have used of it."""
+def read_remaining_budget(config: RunConfig, folder: RunLayout) -> Budget:
+    """Return the run's budget less what earlier starts of the run have used."""
     tokens, minutes = config.budget.max_tokens_total, config.budget.max_minutes
     if tokens is not None:
         files = sorted(folder.root.rglob("*.completions.jsonl"))
@@ -164,8 +167,9 @@ def budget_left(config: RunConfig, folder: RunLayout) -> Budget:
     return Budget(tokens, minutes)
 
 
-def next_iteration(context: RunContext) -> int:
+def find_next_iteration(context: RunContext) -> int:
     """Return the first iteration that is not done, or the last of all."""
-    numbers = range(1, context.config.iterations + 1)
-    open_ones = [n for n in numbers if not (context.folder.iteration(n) / "done.json").exists()]
-    return open_ones[0] if open_ones else context.config.iterations
+    for number in range(1, context.config.iterations + 1):
+        if not (context.folder.iteration(number) / "done.json").exists():
+            return number
+    return context.config.iterations

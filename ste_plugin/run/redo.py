@@ -1,4 +1,4 @@
-"""Redoing a run from a stage on: which settings need it, and where the old output goes."""
+"""Redoing a run from a stage: which changed settings need it, and where the old output goes."""
 
 import re
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ STAGES: dict[Stage, str] = {
     "train": "trainings and evaluations",
     "eval": "evaluations",
 }
-"""Stage → what is made by it and after it."""
+"""Stage → what it and the later stages make."""
 
-_DEPENDS: tuple[tuple[re.Pattern[str], Stage | None], ...] = (
+_FIRST_STAGES: tuple[tuple[re.Pattern[str], Stage | None], ...] = (
     (re.compile(r"(iterations|keep|budget|hosts)\b"), None),
     (re.compile(r"evaluation\.(tasks|data|too_long)\b"), None),
     (re.compile(r"(judge|generator)\.(engine$|options\.(?!revision|dtype|adapter))"), None),
@@ -29,59 +29,60 @@ _DEPENDS: tuple[tuple[re.Pattern[str], Stage | None], ...] = (
     (re.compile(r"evaluation\b"), "eval"),
     (re.compile(r""), "pool"),
 )
-"""Setting → the first stage whose output depends on it; None for those on which nothing made depends."""
+"""Setting → the first stage whose output depends on it, or None; the first match counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redo:
-    """What is to be done again on purpose."""
+    """What the user wants to be done again."""
 
     stage: Stage
     iteration: int = 1
-    """The first iteration to redo; the pool is that of all of them."""
+    """The first iteration to redo; all of them share the pool."""
 
     def covers(self, stage: Stage) -> bool:
-        """Return whether what this stage makes is made anew, in every iteration."""
+        """Return whether the output of this stage is made anew, in every iteration."""
         everywhere = self.iteration <= 1 or self.stage == "pool"
         order = list(STAGES)
         return everywhere and order.index(self.stage) <= order.index(stage)
 
 
 def first_stage(setting: str) -> Stage | None:
-    """Return the first stage that a changed setting makes obsolete, or None where it is free to change.
+    """Return the first stage that a changed setting makes obsolete, or None if it may change.
 
     >>> first_stage("judging.samples"), first_stage("judge.model"), first_stage("keep")
     ('generate', 'pool', None)
     """
-    return next(stage for pattern, stage in _DEPENDS if pattern.match(setting))
+    return next(stage for pattern, stage in _FIRST_STAGES if pattern.match(setting))
 
 
 def refuse_changes(root: Path, changed: list[str], redo: Redo | None) -> None:
-    """Raise ConfigError for settings that would mix two runs in one folder, with what they make obsolete.
+    """Raise ConfigError for settings that would mix two runs in one folder.
 
-    `changed` holds lines of `setting: old → new`.
+    `changed` holds lines of `setting: old → new`; the error adds what they make obsolete.
     """
-    needed = [(line, first_stage(line.split(":")[0])) for line in changed]
-    open_ones = [(line, s) for line, s in needed if s and not (redo and redo.covers(s))]
-    if not open_ones:
+    affected = [(line, first_stage(line.split(":")[0])) for line in changed]
+    refused = [(line, s) for line, s in affected if s and not (redo and redo.covers(s))]
+    if not refused:
         return
-    told = "\n".join(f"  {line}  (makes obsolete: {STAGES[stage]})" for line, stage in open_ones)
+    lines = "\n".join(f"  {line}  (makes obsolete: {STAGES[stage]})" for line, stage in refused)
     order = list(STAGES)
-    earliest = min((stage for _, stage in open_ones), key=order.index)
+    earliest = min((stage for _, stage in refused), key=order.index)
     raise ConfigError(
-        f"{root}: made with other settings, says its run.yaml:\n{told}\n"
+        f"{root}: made with other settings, says its run.yaml:\n{lines}\n"
         "Set them back, or give this run another folder (run: ...), or redo what depends on them: "
         f"`ste run CONFIG --from {earliest}`, which keeps the old output beside the new."
     )
 
 
 def set_aside(folder: RunLayout, redo: Redo) -> Path | None:
-    """Move what is to be redone into `old-1`, `old-2`, … of the run; return that folder, if anything moved.
+    """Move what is to be redone into `old-1`, `old-2`, … of the run.
 
-    Completions stay: they are found again by what was asked, so only what is asked anew is paid for.
+    Returns that folder, or None if there was nothing to move. Completions stay: they are found
+    again by their requests, so that only new requests are paid for.
     """
-    numbers = range(1, 1000)
-    target = next(t for n in numbers if not (t := folder.root / f"old-{n}").exists())
+    targets = (folder.root / f"old-{number}" for number in range(1, 1000))
+    target = next(path for path in targets if not path.exists())
     for path in _obsolete(folder, redo):
         _move(path, target / path.relative_to(folder.root))
     return target if target.exists() else None
@@ -93,17 +94,17 @@ def _obsolete(folder: RunLayout, redo: Redo) -> list[Path]:
     mine = folder.iteration(redo.iteration)
     match redo.stage:
         case "pool":
-            found = [folder.pool, *iterations]
+            paths = [folder.pool, *iterations]
         case "generate":
-            found = [mine, *later]
+            paths = [mine, *later]
         case "train":
-            made = ("model", "eval", "axolotl.yaml", "axolotl.log", "report.md", "done.json")
-            found = [*(mine / name for name in made), *sorted(mine.glob("stage-*")), *later]
+            names = ("model", "eval", "axolotl.yaml", "axolotl.log", "report.md", "done.json")
+            paths = [*(mine / name for name in names), *sorted(mine.glob("stage-*")), *later]
         case "eval":
             first = "iter-00" if redo.iteration <= 1 else mine.name
-            judged = [p for p in iterations if p.name >= first]
-            found = [p / name for p in judged for name in ("eval", "report.md", "done.json")]
-    return [p for p in [folder.report, *found] if p.exists()]
+            measured = [p for p in iterations if p.name >= first]
+            paths = [p / name for p in measured for name in ("eval", "report.md", "done.json")]
+    return [path for path in [folder.report, *paths] if path.exists()]
 
 
 def _move(source: Path, target: Path) -> None:

@@ -19,41 +19,41 @@ from ste_plugin.plugins.manager import contributed_folders
 from ste_plugin.storage.dataset_manifest import read_manifest, row_format_of_rl
 from ste_plugin.storage.training_manifest import find_trained_model
 
-_REPORTED = ("overall", "sections", "subsets", "n")
-
 
 @contextmanager
-def timed(context: RunContext, stage: str, iteration: int | None) -> Iterator[None]:
-    """Log what a stage took, whether it ended well or not: resumed work adds up."""
-    began = time.monotonic()
+def log_time(context: RunContext, stage: str, iteration: int | None) -> Iterator[None]:
+    """Log the seconds that a stage took, failed or not: those of all starts are added up."""
+    start = time.monotonic()
     try:
         yield
     finally:
-        seconds = round(time.monotonic() - began, 1)
+        seconds = round(time.monotonic() - start, 1)
         context.progress.event(stage, iteration=iteration, seconds=seconds)
 
 
-def stages_of(context: RunContext) -> range:
-    """Return the stages of an iteration, from 1: one a recipe."""
+def stage_numbers(context: RunContext) -> range:
+    """Return the stages of an iteration, from 1: one per recipe."""
     return range(1, len(context.config.training.recipe) + 1)
 
 
-def next_stage(context: RunContext, number: int) -> int:
+def find_next_stage(context: RunContext, number: int) -> int:
     """Return the first stage of an iteration that has not been trained, or the last."""
-    places = {stage: context.folder.iteration(number, stage) for stage in stages_of(context)}
-    waiting = [s for s, place in places.items() if find_trained_model(place / "model") is None]
-    return waiting[0] if waiting else stages_of(context)[-1]
+    for stage in stage_numbers(context):
+        if find_trained_model(context.folder.iteration(number, stage) / "model") is None:
+            return stage
+    return stage_numbers(context)[-1]
 
 
-def judge_of(context: RunContext, number: int, stage: int | None = None) -> ModelConfig:
-    """Return the judge that a stage of iteration `number` produced, by default the last; 0 is the seed.
+def find_judge(context: RunContext, number: int, stage: int | None = None) -> ModelConfig:
+    """Return the judge that a stage of an iteration produced, by default its last stage.
 
+    Iteration 0 is the seed judge.
     Raises: DataError where that stage has not been trained.
     """
     seed = context.config.judge
     if number == 0:
         return seed.model_copy(update={"model": model_path(seed, context.base)})
-    folder = context.folder.iteration(number, stage or stages_of(context)[-1])
+    folder = context.folder.iteration(number, stage or stage_numbers(context)[-1])
     final = find_trained_model(folder / "model")
     if final is None:
         raise DataError(
@@ -63,61 +63,65 @@ def judge_of(context: RunContext, number: int, stage: int | None = None) -> Mode
     return seed.model_copy(update={"model": str(final), "options": options})
 
 
-def judge_before(context: RunContext, number: int, stage: int) -> ModelConfig:
-    """Return the judge trained in the stage before, or in the iteration before."""
-    return judge_of(context, number, stage - 1) if stage > 1 else judge_of(context, number - 1)
+def find_previous_judge(context: RunContext, number: int, stage: int) -> ModelConfig:
+    """Return the judge of the stage before, or of the iteration before."""
+    if stage > 1:
+        return find_judge(context, number, stage - 1)
+    return find_judge(context, number - 1)
 
 
 def generate(context: RunContext, number: int, stage: int = 1) -> Path:
-    """Return the manifest of a stage's data set; its judge is the one trained before."""
+    """Make a stage's data set with the judge of the stage before; return its manifest."""
     check_servable(context)
-    iteration = iteration_of(context, number, stage)
-    with timed(context, "generate", number):
+    iteration = read_iteration(context, number, stage)
+    with log_time(context, "generate", number):
         manifest: Path = context.plugins.hook.ste_generate_dataset(iteration=iteration)
     context.models.close()  # training needs all memory
     return manifest
 
 
-def iteration_of(context: RunContext, number: int, stage: int) -> Iteration:
+def read_iteration(context: RunContext, number: int, stage: int) -> Iteration:
     """Return a stage of an iteration, with its judge and the rows that its recipe trains on."""
-    rows = rows_of_recipes(context)[stage - 1]
-    return Iteration(number, context, judge_before(context, number, stage), stage, rows)
+    rows = read_row_formats(context)[stage - 1]
+    return Iteration(number, context, find_previous_judge(context, number, stage), stage, rows)
 
 
-def rows_of_recipes(context: RunContext) -> list[str]:
+def read_row_formats(context: RunContext) -> list[str]:
     """Return the row format that each recipe trains on.
 
-    Raises: ConfigError for a recipe that is none, or that trains on rows which are not made, or whose
-    block `ste:` is wrong.
+    Raises: ConfigError for a file that is not a recipe, rows that are not made, or a wrong `ste:`
+    block.
     """
-    found: list[str] = []
-    for name in context.config.training.recipe:
-        path = recipe_of(context, name)
-        recipe, made = read_recipe(path), context.config.dataset.formats
-        check_own_block(recipe, path)
-        rows = row_format_of_rl(recipe.get("rl"), f"{path}: ")
-        if made and rows not in made:
-            raise ConfigError(
-                f"dataset.formats: found {', '.join(made)}, but the recipe {name} trains on {rows} rows. Add "
-                f"{rows}, or choose another training.recipe."
-            )
-        found.append(rows)
-    return found
+    return [_read_row_format(context, name) for name in context.config.training.recipe]
+
+
+def _read_row_format(context: RunContext, name: str) -> str:
+    path = find_recipe_file(context, name)
+    recipe, formats = read_recipe(path), context.config.dataset.formats
+    check_own_block(recipe, path)
+    row_format = row_format_of_rl(recipe.get("rl"), f"{path}: ")
+    if formats and row_format not in formats:
+        raise ConfigError(
+            f"dataset.formats: found {', '.join(formats)}, but the recipe {name} trains on "
+            f"{row_format} rows. Add {row_format}, or choose another training.recipe."
+        )
+    return row_format
 
 
 def check_servable(context: RunContext) -> None:
-    """Raise ConfigError for a judge that no trained one can follow."""
+    """Raise ConfigError for a judge that a trained one cannot replace."""
     config = context.config
     if config.iterations > 1 and config.judge.engine == "http":
         raise ConfigError(
             "judge.engine: http cannot judge with the model trained in iteration 1, as your server "
-            "goes on serving the seed. Set judge.engine: serve (a vLLM server that the run starts with "
-            "whichever model it needs), vllm or local (the generator may stay http), or iterations: 1."
+            "keeps serving the seed. Set judge.engine: serve (a vLLM server that the run starts "
+            "with whichever model it needs), vllm or local (the generator may stay http), or "
+            "iterations: 1."
         )
 
 
 def train(context: RunContext, number: int, stage: int = 1) -> Path:
-    """Return the folder of the judge trained on a stage's data set, merged.
+    """Train a judge on a stage's data set; return the folder of the merged model.
 
     Raises: DataError where there is no data set, or one in another judge format.
     """
@@ -127,29 +131,33 @@ def train(context: RunContext, number: int, stage: int = 1) -> Path:
     if not manifest.exists():
         raise DataError(f"{manifest}: no data set there. Run `ste generate` first.")
     _check_format(context, manifest)
-    goes_on = stage > 1 or config.training.start_from == "previous"
-    base = judge_before(context, number, stage) if goes_on else judge_of(context, 0)
-    recipe = recipe_of(context, config.training.recipe[stage - 1])
-    context.progress.say(
-        f"iteration {number}: axolotl trains {recipe.stem} (log: {axolotl.log_of(folder / 'model')})"
-    )
-    with timed(context, "train", number):
+    continues = stage > 1 or config.training.start_from == "previous"
+    base = find_previous_judge(context, number, stage) if continues else find_judge(context, 0)
+    recipe = find_recipe_file(context, config.training.recipe[stage - 1])
+    log = axolotl.log_of(folder / "model")
+    context.progress.say(f"iteration {number}: axolotl trains {recipe.stem} (log: {log})")
+    with log_time(context, "train", number):
         return axolotl.train(
-            recipe, model=base.model, manifest=manifest,
-            output=folder / "model", seed=config.seed, host=config.hosts.train,
-        )  # fmt: skip
-
-
-def _check_format(context: RunContext, manifest: Path) -> None:
-    made, now = read_manifest(manifest).judge_format["version"], context.judge_format.version
-    if made != now:
-        raise DataError(
-            f"{manifest}: its prompts are in the format {made}, but the judge would be asked in {now}. "
-            "Set the format back, or remove this folder and generate again."
+            recipe,
+            model=base.model,
+            manifest=manifest,
+            output=folder / "model",
+            seed=config.seed,
+            host=config.hosts.train,
         )
 
 
-def recipe_of(context: RunContext, name: str) -> Path:
+def _check_format(context: RunContext, manifest: Path) -> None:
+    written = read_manifest(manifest).judge_format["version"]
+    current = context.judge_format.version
+    if written != current:
+        raise DataError(
+            f"{manifest}: its prompts are in the format {written}, but the judge would be asked in "
+            f"{current}. Set the format back, or remove this folder and generate again."
+        )
+
+
+def find_recipe_file(context: RunContext, name: str) -> Path:
     """Return the path of a recipe: a file beside the config, or one by its name."""
     beside = context.base / name
     if beside.is_file():
@@ -160,15 +168,19 @@ def recipe_of(context: RunContext, name: str) -> Path:
 
 
 def evaluate(context: RunContext, number: int) -> dict[str, Any]:
-    """Return name of the pairs or benchmark → lm-eval's results for an iteration's judge."""
-    model, results = judge_of(context, number).model, {}
+    """Measure an iteration's judge; return name of the pairs or benchmark → lm-eval's results."""
+    model, results = find_judge(context, number).model, {}
+    judge = f"iteration {number}" if number else "seed"
     for name, (task, settings) in plan_evaluations(context).items():
-        who = f"iteration {number}" if number else "seed"
-        context.progress.say(f"{who}: lm-eval measures the judge on {name}")
-        with timed(context, f"eval {name}", number):
+        context.progress.say(f"{judge}: lm-eval measures the judge on {name}")
+        with log_time(context, f"eval {name}", number):
             results[name] = lm_eval.evaluate(
-                model, context.folder.iteration(number) / "eval" / name,
-                settings=settings, task=task, task_dirs=contributed_folders(context.plugins, "ste_task_dirs"),
-                config=context.config.evaluation, host=context.config.hosts.eval,
-            )  # fmt: skip
+                model,
+                context.folder.iteration(number) / "eval" / name,
+                settings=settings,
+                task=task,
+                task_dirs=contributed_folders(context.plugins, "ste_task_dirs"),
+                config=context.config.evaluation,
+                host=context.config.hosts.eval,
+            )
     return results

@@ -1,1 +1,1 @@
-"""Judgments, sampled in waves until what is needed is there."""
+"""Judgments, sampled in waves until each task has what it needs."""

@@ -1,4 +1,4 @@
-"""Further samples where one letter of the better answer runs short."""
+"""More samples for the letter with fewer usable judgments."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,29 +11,31 @@ from ste_plugin.sampling.stopping_rules import Rule
 _WAVE = 4
 
 
-def top_up(
-    sampler: JudgmentSampler, tasks: Sequence[JudgeTask], rule: Rule, max_samples: int, further: int
+def balance_samples(
+    sampler: JudgmentSampler, tasks: Sequence[JudgeTask], rule: Rule, max_samples: int
 ) -> int:
-    """Draw up to `further` samples more where one letter runs short; return the samples drawn.
+    """Draw more samples for the letter with fewer settled tasks; return how many were drawn.
 
-    A pair that is settled in one order only counts for its letter, and the longer side would have to
-    give up its surplus. Questions of the shorter side are asked on, the least asked first, as many as
-    are missing, until both sides are equal or all of them have had their further samples.
+    A pair that is settled in one order only counts for its letter alone, and the surplus of one
+    letter is dropped from the data set. So open tasks of the other letter, those with the fewest
+    samples first, get more, until both letters have as many or all of them have had `max_samples`.
     """
     drawn = 0
-    while due := _short_side(tasks, rule, max_samples + further):
-        drawn += sum(q.want(min(_WAVE, max_samples + further - len(q.outcomes))) for q in due)
-        sampler.draw(due)
+    while wave := _tasks_of_scarce_letter(tasks, rule, max_samples):
+        drawn += sum(t.add_samples(min(_WAVE, max_samples - len(t.outcomes))) for t in wave)
+        sampler.draw(wave)
         if sampler.stopped:
             break
     return drawn
 
 
-def _short_side(tasks: Sequence[JudgeTask], rule: Rule, max_samples: int) -> list[JudgeTask]:
-    """Return the questions to ask on: as many as the shorter side lacks."""
-    open_ones = [q for q in tasks if rule(q.counts(), len(q.outcomes) + 1)]
-    lacking = Counter(q.gold for q in open_ones)
+def _tasks_of_scarce_letter(
+    tasks: Sequence[JudgeTask], rule: Rule, max_samples: int
+) -> list[JudgeTask]:
+    """Return the tasks to draw more samples for: as many as the scarce letter lacks."""
+    unsettled = [t for t in tasks if rule(t.counts(), len(t.outcomes) + 1)]
+    lacking = Counter(t.gold for t in unsettled)
     gap = abs(lacking["A"] - lacking["B"])
-    short: Verdict = "A" if lacking["A"] > lacking["B"] else "B"
-    due = [q for q in open_ones if q.gold == short and len(q.outcomes) < max_samples]
-    return sorted(due, key=lambda q: (len(q.outcomes), q.pair_key))[:gap]
+    scarce: Verdict = "A" if lacking["A"] > lacking["B"] else "B"
+    candidates = [t for t in unsettled if t.gold == scarce and len(t.outcomes) < max_samples]
+    return sorted(candidates, key=lambda t: (len(t.outcomes), t.pair_key))[:gap]

@@ -28,8 +28,9 @@ class PassRate(Record, frozen=True):
     correct: int
     """How many of these were right."""
     rate: float | None
-    """Unbiased over pairs: the mean of the first sample's outcome given all counts. For one pair it is
-    rough (after stopping at the first correct one it is 1 or 0); None where sampling was cut short."""
+    """Unbiased over pairs: the mean of the first sample's outcome given all counts. For one pair it
+    is rough (after stopping at the first correct one it is 1 or 0); None where sampling was cut
+    short."""
     low: float
     """Lower end of an interval that holds the true chance for 19 in 20 pairs at least, whenever
     sampling stopped."""
@@ -37,13 +38,13 @@ class PassRate(Record, frozen=True):
     """Its upper end."""
 
 
-def rate_of(task: JudgeTask, rule: Rule, max_samples: int) -> PassRate:
-    """Return what a question's samples say; samples beyond `max_samples` (a top-up) count for the interval."""
+def estimate_pass_rate(task: JudgeTask, rule: Rule, max_samples: int) -> PassRate:
+    """Return a task's estimate; samples beyond `max_samples` count for the interval alone."""
     counts, within = task.counts(), task.counts(max_samples)
     return PassRate(task.pair_key, task.gold, *_estimate(rule, counts, within, max_samples))
 
 
-@lru_cache(maxsize=4096)  # most questions have one of a few histories
+@lru_cache(maxsize=4096)  # most tasks have one of a few histories
 def _estimate(
     rule: Rule, counts: Counts, within: Counts, max_samples: int
 ) -> tuple[int, int, float | None, float, float]:
@@ -54,11 +55,11 @@ def _estimate(
 def mean_rate(rates: Iterable[PassRate]) -> dict[str, Any]:
     """Return the mean of the rates and its standard error by pair, None where no rate is known.
 
-    Both orders of a pair stand side by side.
+    The two orders of a pair must be adjacent.
     """
     means = []
-    for _, found in groupby(rates, key=lambda rate: rate.pair_key):
-        known = [r.rate for r in found if r.rate is not None]
+    for _, both_orders in groupby(rates, key=lambda rate: rate.pair_key):
+        known = [r.rate for r in both_orders if r.rate is not None]
         means += [sum(known) / len(known)] if known else []
     if not means:
         return {"mean": None, "se": None, "pairs": 0}
@@ -68,18 +69,18 @@ def mean_rate(rates: Iterable[PassRate]) -> dict[str, Any]:
 
 
 def expected_rates(rates: Iterable[PassRate]) -> dict[str, float]:
-    """Return pair key → (correct + 1) / (samples + 2) over both orders: a guess that few samples bear."""
+    """Return pair key → (correct + 1) / (samples + 2) over both orders, usable with few samples."""
     by_pair: dict[str, list[int]] = defaultdict(lambda: [1, 2])
-    for found in rates:
-        by_pair[found.pair_key][0] += found.correct
-        by_pair[found.pair_key][1] += found.samples
+    for rate in rates:
+        by_pair[rate.pair_key][0] += rate.correct
+        by_pair[rate.pair_key][1] += rate.samples
     return {key: correct / samples for key, (correct, samples) in by_pair.items()}
 
 
-def always_right(path: Path) -> set[str]:
+def read_always_right(path: Path) -> set[str]:
     """Return the keys of the pairs whose every sample in that file, in both orders, was right."""
+    right: set[str] = set()
     wrong: set[str] = set()
-    seen: set[str] = set()
-    for found in iter_records(path, PassRate) if path.exists() else ():
-        (seen if found.samples and found.correct == found.samples else wrong).add(found.pair_key)
-    return seen - wrong
+    for rate in iter_records(path, PassRate) if path.exists() else ():
+        (right if rate.samples and rate.correct == rate.samples else wrong).add(rate.pair_key)
+    return right - wrong

@@ -9,7 +9,7 @@ from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.errors import JudgeError
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.inference.dispatch import fill
+from ste_plugin.inference.dispatch import dispatch
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.example import Example
@@ -22,57 +22,60 @@ DropReason = Callable[[Judgment, ResponsePair], str | None]
 
 
 class JudgmentSampler:
-    """Asks one judge for judgments and reads them back, completion by completion."""
+    """Samples judgments of one judge, and reads them back completion by completion."""
 
-    def __init__(self, iteration: Iteration, store: CompletionStore, reason: DropReason) -> None:
-        """`reason` tells why a judgment must not be trained on, or None: such a one settles nothing."""
+    def __init__(self, iteration: Iteration, store: CompletionStore, dropped: DropReason) -> None:
+        """`dropped` returns why a judgment must not be trained on, or None.
+
+        A dropped judgment settles no task.
+        """
         context = iteration.context
         self._context, self._judge = context, iteration.judge
-        self._store, self._reason = store, reason
+        self._store, self._own_drop_reason = store, dropped
         self._judge_format: JudgeFormat = context.judge_format
         model = model_identity(iteration.judge, context.base)
         requests = JudgeRequests.of_config(model, self._judge_format, context.config.judging)
         self._steps = verdict_steps(requests, store)
 
     def sample(self, tasks: Sequence[JudgeTask], rule: Rule, max_samples: int) -> None:
-        """Draw samples of every question until the rule, or the budget, says that it is enough."""
+        """Draw samples of every task until the rule finds it settled, or the budget is used up."""
         wave = tasks
-        while wave := [q for q in wave if q.want(rule(q.counts(), max_samples))]:
+        while wave := [t for t in wave if t.add_samples(rule(t.counts(), max_samples))]:
             self.draw(wave)
             if self.stopped:
                 return
 
     def draw(self, wave: Sequence[JudgeTask]) -> None:
-        """Draw the samples that these questions want."""
+        """Draw the samples that these tasks have no outcome of."""
         for step in self._steps:
-            self._fill(step, wave)
-        for task in wave:  # what was on file before, or answers a question with the same words
+            self._dispatch(step, wave)
+        for task in wave:  # what was stored before, or was asked for by a task with the same prompt
             for sample in task.unread:
-                if found := self._read(task, sample):
-                    self._settle(task, sample, found, task.pair)
+                if result := self._read(task, sample):
+                    self._set_outcome(task, sample, result, task.pair)
 
     def judgments(self, task: JudgeTask) -> list[Judgment | Drop]:
-        """Return what came of a question's samples, in their order; cut-off replies are a Drop."""
+        """Return the judgments of a task's samples, in their order; a cut-off reply is a Drop."""
         samples = range(len(task.outcomes))
-        return [found for i in samples if (found := self._read(task, i)) is not None]
+        return [result for i in samples if (result := self._read(task, i)) is not None]
 
-    def unfit(self, judgment: Judgment, pair: ResponsePair) -> str | None:
+    def drop_reason(self, judgment: Judgment, pair: ResponsePair) -> str | None:
         """Return why a judgment must not be trained on, or None."""
-        return "no verdict" if judgment.verdict is None else self._reason(judgment, pair)
+        return "no verdict" if judgment.verdict is None else self._own_drop_reason(judgment, pair)
 
-    def example(self, task: JudgeTask, read: Mapping[int, Judgment]) -> Example:
-        """Return a question with a correct sample as training takes it; `read`: its judgments by number.
+    def example(self, task: JudgeTask, judgments: Mapping[int, Judgment]) -> Example:
+        """Return the training example of a task with a correct sample; `judgments` are by index.
 
-        Of several correct (or wrong) samples it is the one with the lowest number.
+        Of several correct (or wrong) samples it is the one with the lowest index.
         """
         correct, wrong = task.first(CORRECT), task.first(WRONG)
         if correct is None:
             raise ValueError(f"{task.key}: no correct sample")
-        other = None if wrong is None else read[wrong]
-        return Example(task.pair, task.gold, self._judge_format, read[correct], other)
+        wrong_judgment = None if wrong is None else judgments[wrong]
+        return Example(task.pair, task.gold, self._judge_format, judgments[correct], wrong_judgment)
 
     def example_reply(self, tasks: Sequence[JudgeTask]) -> str:
-        """Return the end of one reply, to show what the judge says."""
+        """Return the end of one reply, for error messages."""
         step = self._steps[0]
         for task in tasks:
             for sample in range(len(task.outcomes)):
@@ -83,12 +86,12 @@ class JudgmentSampler:
 
     @property
     def stopped(self) -> bool:
-        """Return whether the budget left samples out."""
+        """Return whether the budget has left samples out."""
         return self._context.budget.stopped
 
-    def _fill(self, step: VerdictStep, wave: Sequence[JudgeTask]) -> None:
-        """Ask for those samples that the file lacks; prompts are rendered as the engine takes them."""
-        context, asked = self._context, dict[str, _Asked]()
+    def _dispatch(self, step: VerdictStep, wave: Sequence[JudgeTask]) -> None:
+        """Ask for the samples that are not stored; requests are made as the engine takes them."""
+        context, in_flight = self._context, dict[str, _InFlight]()
 
         def missing() -> Iterator[ChatRequest]:
             for task in wave:
@@ -97,28 +100,28 @@ class JudgmentSampler:
                     for request in step.requests(task, pair, samples):
                         key = request.key
                         # two strategies may make the very same pair: it is asked about once
-                        if key in asked or self._holds(request):
+                        if key in in_flight or self._holds(request):
                             bar.step()
                         else:
-                            asked[key] = _Asked(task, pair, request)
+                            in_flight[key] = _InFlight(task, pair, request)
                             yield request
 
-        def take(reply: Completion) -> None:
-            if (one := asked.pop(reply.key, None)) and step.settles(reply):
-                index, prefix = one.request.sample_index, one.request.prefix
-                judgment = self._judgment(one.task, index, reply, prefix)
-                self._settle(one.task, index, judgment, one.pair)
+        def on_completion(reply: Completion) -> None:
+            if (asked := in_flight.pop(reply.key, None)) and step.settles(reply):
+                sample, prefix = asked.request.sample_index, asked.request.prefix
+                judgment = self._judgment(asked.task, sample, reply, prefix)
+                self._set_outcome(asked.task, sample, judgment, asked.pair)
 
         total = sum(len(task.unread) for task in wave)
         with context.progress.bar(step.title, total) as bar:
             engine = context.models.use(self._judge)
-            fill(engine, missing(), self._store, bar, context.budget, step.title, take)
+            dispatch(engine, missing(), self._store, bar, context.budget, step.title, on_completion)
 
     def _holds(self, request: ChatRequest) -> bool:
         return self._store.holds(int(request.prompt_key, 16), request.sample_index)
 
     def _read(self, task: JudgeTask, sample: int) -> Judgment | Drop | None:
-        """Return the judgment of a sample, from the first reply on file that settles it."""
+        """Return the judgment of a sample, from the first stored reply that settles it."""
         for step in self._steps:
             prompt, prefix = step.locate(task, sample)
             reply = self._store.read(prompt, sample)
@@ -137,27 +140,28 @@ class JudgmentSampler:
         pair, verdict = task.pair_key, task.verdict(sample) or self._judge_format.parse(text)
         return Judgment(reply.key, pair, task.gold, sample, text, verdict, bool(prefix))
 
-    def _settle(
-        self, task: JudgeTask, sample: int, found: Judgment | Drop, pair: ResponsePair
+    def _set_outcome(
+        self, task: JudgeTask, sample: int, result: Judgment | Drop, pair: ResponsePair
     ) -> None:
-        if isinstance(found, Drop) or self.unfit(found, pair):
-            task.settle(sample, NEITHER)
+        if isinstance(result, Drop) or self.drop_reason(result, pair):
+            task.set_outcome(sample, NEITHER)
         else:
-            task.settle(sample, CORRECT if found.correct else WRONG)
+            task.set_outcome(sample, CORRECT if result.correct else WRONG)
 
 
-class _Asked(msgspec.Struct, frozen=True):
-    """What an engine works on."""
+class _InFlight(msgspec.Struct, frozen=True):
+    """A request that the engine has not answered yet, and what it is for."""
 
     task: JudgeTask
     pair: ResponsePair
     request: ChatRequest
 
 
-def no_verdict(judge_format: JudgeFormat, replies: int, shown: str) -> JudgeError:
-    """Return the error for a judge that never states a verdict, with one of its replies."""
+def no_verdict_error(judge_format: JudgeFormat, replies: int, example: str) -> JudgeError:
+    """Return the error for a judge that never states a verdict, with the end of one reply."""
     return JudgeError(
-        f"The judge stated no verdict in any of {replies} replies in the format {judge_format.name!r}; "
-        f"expected [[A]] or [[B]], one reply ended: {shown!r}.\nUse a stronger seed model, or a "
+        f"The judge stated no verdict in any of {replies} replies in the format "
+        f"{judge_format.name!r}; expected [[A]] or [[B]], one reply ended: {example!r}.\n"
+        "Use a stronger seed model, or a "
         "shorter format (judging.format: brief), or set judging.force_verdict: true."
     )

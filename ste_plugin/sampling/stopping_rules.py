@@ -1,7 +1,7 @@
-"""When to stop drawing samples of one question, and what the samples drawn by then say of it.
+"""When to stop drawing samples of one task, and what rate of correct ones they stand for.
 
-A rule looks at what came so far and says how many to draw next, so that a question that is settled
-asks for no more. Waves grow, since a question that stays open is likely a hard one.
+A rule maps the outcomes so far to the number of samples to draw next: none once the task is
+settled. Waves grow, since a task that stays open is likely a hard one.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from functools import lru_cache
 from math import comb, exp, lgamma, log
 from typing import NamedTuple
 
-MISSED = 0.05
+MISS_RATE = 0.05
 """How often an interval may miss the rate, at most."""
 
 
@@ -27,7 +27,7 @@ class Counts(NamedTuple):
 
 
 Rule = Callable[[Counts, int], int]
-"""(counts so far, most samples) → how many to draw next; 0 where the question is settled."""
+"""(counts so far, most samples) → how many to draw next; 0 where the task is settled."""
 
 
 def until_correct(counts: Counts, max_samples: int) -> int:
@@ -48,15 +48,15 @@ def until_both(counts: Counts, max_samples: int) -> int:
 def until_decided(counts: Counts, max_samples: int) -> int:
     """Return the next wave until the majority of `max_samples` votes cannot change any more.
 
-    It is the least number after which it could be settled, so no sample is drawn that drawing one by
-    one would have saved.
+    It is the least number that could settle the majority, so no sample is drawn that drawing them
+    one at a time would have saved.
     """
     lead, left = abs(counts.correct - counts.wrong), max_samples - counts.drawn
     return 0 if lead > left else min(left, (left - lead) // 2 + 1)
 
 
 def fixed(counts: Counts, max_samples: int) -> int:
-    """Return all that are missing of `max_samples`."""
+    """Return what is missing of `max_samples`."""
     return max_samples - counts.drawn
 
 
@@ -72,12 +72,12 @@ RULE_FOR_ROWS: dict[str, str] = {"dpo": "until_both", "kto": "until_both"}
 
 
 def pass_rate(rule: Rule, counts: Counts, max_samples: int) -> float | None:
-    """Return an unbiased estimate of the chance that a sample is correct, or None where there is none.
+    """Return an unbiased estimate of the chance that a sample is correct, or None.
 
-    Stopping as soon as something is correct makes a question's plain share of correct samples too high. What
-    is returned is the share of those sequences of outcomes ending in these counts that begin with a
-    correct sample: the mean of the first sample's outcome given all that is known, whose expectation
-    is the rate whatever the rule. None where sampling was cut short within a wave.
+    Stopping at the first correct sample makes the plain share of correct samples too high. This
+    returns the share of the sequences of outcomes ending in these counts that start with a correct
+    sample: the mean of the first sample's outcome given all that is known, whose expectation is the
+    rate whatever the rule. None where sampling was cut short within a wave.
     Source: Girshick, Mosteller and Savage (1946), Unbiased estimates for certain binomial sampling
     problems.
 
@@ -90,52 +90,52 @@ def pass_rate(rule: Rule, counts: Counts, max_samples: int) -> float | None:
 
 @lru_cache(maxsize=64)
 def _paths(rule: Rule, max_samples: int) -> dict[Counts, tuple[int, int]]:
-    """Return counts at the end of a wave → sequences leading there, and those that begin correct."""
-    found: dict[Counts, tuple[int, int]] = {}
+    """Return counts at the end of a wave → sequences leading there, and those starting correct."""
+    paths: dict[Counts, tuple[int, int]] = {}
     level = {Counts(): (1, 0)}
     while level:
         following: dict[Counts, tuple[int, int]] = {}
-        for counts, (ways, begun) in level.items():
+        for counts, (ways, correct_first) in level.items():
             size = rule(counts, max_samples)
             for c in range(size + 1):
                 for w in range(size - c + 1):
                     end = Counts(counts[0] + c, counts[1] + w, counts[2] + size - c - w)
                     orders = comb(size, c) * comb(size - c, w)
-                    # Of the orders of a first wave, the share c / size begins with a correct one.
-                    first = begun * orders if counts.drawn else orders * c // max(size, 1)
+                    # Of the orders of a first wave, the share c / size starts with a correct one.
+                    first = correct_first * orders if counts.drawn else orders * c // max(size, 1)
                     before = following.get(end, (0, 0))
                     if size:
                         following[end] = (before[0] + ways * orders, before[1] + first)
-        for end, (ways, begun) in following.items():
-            before = found.get(end, (0, 0))
-            found[end] = (before[0] + ways, before[1] + begun)
+        for end, (ways, correct_first) in following.items():
+            before = paths.get(end, (0, 0))
+            paths[end] = (before[0] + ways, before[1] + correct_first)
         level = {c: ways for c, ways in following.items() if rule(c, max_samples)}
-    return found
+    return paths
 
 
 @lru_cache(maxsize=4096)
 def interval(correct: int, drawn: int) -> tuple[float, float]:
-    """Return an interval that holds the chance of a correct sample, but for 1 in 20 questions at most.
+    """Return an interval that contains the chance of a correct sample, for 19 in 20 tasks at least.
 
-    It holds whenever and for whatever reason sampling stopped: the rates that a bet against them,
-    spread evenly over all rates, has not yet made twenty times its stake from.
-    Source: Robbins (1970), Statistical methods related to the law of the iterated logarithm; Ville's
-    inequality.
+    A confidence sequence: valid whenever and for whatever reason sampling stopped. It holds the
+    rates whose likelihood is at least a twentieth of the mean likelihood over all rates.
+    Source: Robbins (1970), Statistical methods related to the law of the iterated logarithm;
+    Ville's inequality.
 
     >>> interval(0, 0)
     (0.0, 1.0)
     """
     other = drawn - correct
-    # log of the Beta function: the mean over all rates of the likelihood of what was seen
+    # the log of the Beta function: the mean over all rates of the likelihood of these samples
     mean = lgamma(correct + 1) + lgamma(other + 1) - lgamma(drawn + 2)
 
-    def kept(rate: float) -> bool:
-        seen = correct * log(rate) + other * log1m(rate)
-        return seen >= mean + log(MISSED)
+    def contains(rate: float) -> bool:
+        likelihood = correct * log(rate) + other * log1m(rate)
+        return likelihood >= mean + log(MISS_RATE)
 
     peak = correct / drawn if drawn else 0.5
-    low = 0.0 if correct == 0 else _edge(kept, outside=exp(-700), inside=peak)
-    high = 1.0 if other == 0 else _edge(kept, outside=1 - 1e-16, inside=peak)
+    low = 0.0 if correct == 0 else _edge(contains, outside=exp(-700), inside=peak)
+    high = 1.0 if other == 0 else _edge(contains, outside=1 - 1e-16, inside=peak)
     return low, high
 
 
@@ -144,9 +144,9 @@ def log1m(rate: float) -> float:
     return log(1 - rate) if rate < 1 else -1e300
 
 
-def _edge(kept: Callable[[float], bool], outside: float, inside: float) -> float:
-    """Return where `kept` turns true between a rate outside and one inside, by halving."""
+def _edge(contains: Callable[[float], bool], outside: float, inside: float) -> float:
+    """Return where `contains` turns true between a rate outside and one inside, by bisection."""
     for _ in range(60):
         middle = (outside + inside) / 2
-        outside, inside = (outside, middle) if kept(middle) else (middle, inside)
+        outside, inside = (outside, middle) if contains(middle) else (middle, inside)
     return outside

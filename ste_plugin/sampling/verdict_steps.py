@@ -1,4 +1,4 @@
-"""How a sample gets its verdict: the judge states one, or a letter is forced behind what it wrote."""
+"""How a sample gets its verdict: the judge states one, or a letter is forced after its words."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -17,7 +17,7 @@ class VerdictStep(Protocol):
     """What the progress bar says."""
 
     def pending(self, task: JudgeTask) -> Sequence[int]:
-        """Return the numbers of the task's samples that this step is to ask for."""
+        """Return the indices of the task's samples that this step asks for."""
         ...
 
     def requests(
@@ -27,7 +27,7 @@ class VerdictStep(Protocol):
         ...
 
     def locate(self, task: JudgeTask, sample: int) -> tuple[int, str]:
-        """Return the number of the prompt under which a sample's reply is stored, and its prefix."""
+        """Return the prompt key, as a number, of a sample's stored reply, and its prefix."""
         ...
 
     def settles(self, reply: Completion) -> bool:
@@ -44,30 +44,30 @@ class StatedVerdict:
         self._requests = requests
 
     def pending(self, task: JudgeTask) -> Sequence[int]:
-        """Return the samples that nothing is known of."""
+        """Return the samples without an outcome."""
         return task.unread
 
     def requests(
         self, task: JudgeTask, pair: ResponsePair, samples: Sequence[int]
     ) -> Iterator[ChatRequest]:
         """Yield one prompt's samples."""
-        request = _with_key_of(task, self._requests.judgment(pair, task.gold))
+        request = _reuse_prompt_key(task, self._requests.judgment(pair, task.gold))
         return map(request.with_sample_index, samples)
 
     def locate(self, task: JudgeTask, sample: int) -> tuple[int, str]:
-        """Return the number of the task's own prompt; there is no prefix."""
+        """Return the key of the task's prompt; there is no prefix."""
         if not task.prompt_key:
-            _with_key_of(task, self._requests.judgment(task.pair, task.gold))
+            _reuse_prompt_key(task, self._requests.judgment(task.pair, task.gold))
         return task.prompt_key, ""
 
     def settles(self, reply: Completion) -> bool:
-        """Return whether it states a verdict, where one could be forced; else any reply is the last."""
+        """Return whether it states a verdict, where one can be forced; otherwise True."""
         requests = self._requests
         return not requests.force_verdict or requests.judge_format.parse(reply.text) is not None
 
 
 class ForcedVerdict:
-    """The letter alone is drawn, behind the closing words of the format."""
+    """The letter alone is sampled, after the closing words of the format."""
 
     title = "forcing verdicts"
 
@@ -76,19 +76,19 @@ class ForcedVerdict:
         self._prefix = requests.forced_prefix(None)
 
     def pending(self, task: JudgeTask) -> Sequence[int]:
-        """Return the samples that nothing is known of."""
+        """Return the samples without an outcome."""
         return task.unread
 
     def requests(
         self, task: JudgeTask, pair: ResponsePair, samples: Sequence[int]
     ) -> Iterator[ChatRequest]:
         """Yield one prompt's samples."""
-        return map(_with_key_of(task, self._request(task, pair)).with_sample_index, samples)
+        return map(_reuse_prompt_key(task, self._request(task, pair)).with_sample_index, samples)
 
     def locate(self, task: JudgeTask, sample: int) -> tuple[int, str]:
-        """Return the number of the task's own prompt, and the closing words."""
+        """Return the key of the task's prompt, and the closing words."""
         if not task.prompt_key:
-            _with_key_of(task, self._request(task, task.pair))
+            _reuse_prompt_key(task, self._request(task, task.pair))
         return task.prompt_key, self._prefix
 
     def settles(self, reply: Completion) -> bool:
@@ -100,7 +100,7 @@ class ForcedVerdict:
 
 
 class ForcedAfterReasoning:
-    """A letter is drawn for those samples whose reasoning ended without a verdict, behind that reasoning."""
+    """A letter is sampled after the reasoning of those samples that ended without a verdict."""
 
     title = ForcedVerdict.title
 
@@ -117,7 +117,7 @@ class ForcedAfterReasoning:
     def requests(
         self, task: JudgeTask, pair: ResponsePair, samples: Sequence[int]
     ) -> Iterator[ChatRequest]:
-        """Yield a prompt for each sample, as each has reasoning of its own."""
+        """Yield a prompt per sample, as each has reasoning of its own."""
         judgment = self._requests.judgment(pair, task.gold)
         for sample in samples:
             yield self._requests.forced(judgment, self._prefix(task, sample)).with_sample_index(
@@ -125,7 +125,7 @@ class ForcedAfterReasoning:
             )
 
     def locate(self, task: JudgeTask, sample: int) -> tuple[int, str]:
-        """Return the number of the sample's own prompt, and its reasoning with the closing words."""
+        """Return the key of the sample's own prompt, and its reasoning with the closing words."""
         prefix = self._prefix(task, sample)
         judgment = self._requests.judgment(task.pair, task.gold)
         return int(self._requests.forced(judgment, prefix).prompt_key, 16), prefix
@@ -143,8 +143,8 @@ class ForcedAfterReasoning:
 
 
 def verdict_steps(requests: JudgeRequests, store: CompletionStore) -> tuple[VerdictStep, ...]:
-    """Return what is asked for a sample, in order, until a reply settles it."""
-    if not requests.asks:
+    """Return the calls that a sample may take, in order, until a reply settles it."""
+    if not requests.has_judgments:
         return (ForcedVerdict(requests),)
     stated = StatedVerdict(requests)
     if not requests.force_verdict:
@@ -152,8 +152,8 @@ def verdict_steps(requests: JudgeRequests, store: CompletionStore) -> tuple[Verd
     return stated, ForcedAfterReasoning(requests, stated, store)
 
 
-def _with_key_of(task: JudgeTask, request: ChatRequest) -> ChatRequest:
-    """Return the request, its prompt hashed once for all times that the task is asked about."""
+def _reuse_prompt_key(task: JudgeTask, request: ChatRequest) -> ChatRequest:
+    """Return the request with its prompt's key, which is computed once per task."""
     if task.prompt_key:
         return request.with_prompt_key(f"{task.prompt_key:016x}")
     task.prompt_key = int(request.prompt_key, 16)

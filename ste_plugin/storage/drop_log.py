@@ -9,6 +9,16 @@ from ste_plugin.records import Drop, Record
 from ste_plugin.storage.jsonl import open_record_writer
 
 
+def count_reasons(drops: Iterable[Drop]) -> Counter[str]:
+    """Return `STAGE: REASON` → how many drops."""
+    return Counter(f"{drop.stage}: {drop.reason}" for drop in drops)
+
+
+def list_commonest(reasons: Counter[str]) -> str:
+    """Return the five commonest reasons, a line each."""
+    return "\n".join(f"  {n} x {reason}" for reason, n in reasons.most_common(5))
+
+
 class DropLog:
     """Writes drops as they come, and counts their reasons; no drop is held."""
 
@@ -26,7 +36,7 @@ class DropLog:
 
     def commonest(self) -> str:
         """Return the five commonest reasons, a line each."""
-        return "\n".join(f"  {n} x {reason}" for reason, n in self.reasons.most_common(5))
+        return list_commonest(self.reasons)
 
 
 @contextmanager

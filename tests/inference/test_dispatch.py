@@ -1,4 +1,4 @@
-"""Asking for what is owed, keeping every completion as it comes, and ending with the budget."""
+"""Requests are sent once, completions stored as they come, and the budget ends it."""
 
 from itertools import count, islice
 
@@ -11,7 +11,7 @@ from ste_plugin.engines import ChatRequest, Completion, Message, Sampling
 from ste_plugin.errors import DataError, EngineError
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.inference.dispatch import ask, fill, owed
+from ste_plugin.inference.dispatch import complete_requests, dispatch, unanswered
 from ste_plugin.progress import ProgressReporter
 from ste_plugin.testing import FakeEngine
 
@@ -26,14 +26,15 @@ def echo() -> FakeEngine:
 
 def asked(engine, requests, path, budget=None):
     progress = ProgressReporter(path.parent / "events.jsonl", quiet=True)
-    return ask(engine, requests, CompletionStore(path), progress, budget or Budget(), "t")
+    store = CompletionStore(path)
+    return complete_requests(engine, requests, store, progress, budget or Budget(), "t")
 
 
 def test_resume_asks_only_for_what_is_missing(tmp_path):
     path = tmp_path / "c.jsonl"
     asked(echo(), [request("a")], path)
     wanted = [request("a"), request("b"), request("b")]
-    assert list(owed(wanted, CompletionStore(path))) == [request("b")]
+    assert list(unanswered(wanted, CompletionStore(path))) == [request("b")]
 
 
 def test_completions_are_kept_as_they_come_and_not_paid_for_twice(tmp_path):
@@ -63,7 +64,9 @@ def test_an_engine_that_ends_before_it_took_everything_is_an_error(tmp_path):
             return super().complete(islice(requests, 2))
 
     hasty = Hasty(lambda _: "fine")
-    with pytest.raises(EngineError, match="left 0 of 2 requests unanswered, and others not even"):
+    with pytest.raises(
+        EngineError, match="left 0 of 2 requests unanswered, and did not read the others"
+    ):
         asked(hasty, [request(str(i)) for i in range(9)], tmp_path / "c.jsonl")
     assert len((tmp_path / "c.jsonl").read_text().splitlines()) == 2
 
@@ -82,7 +85,7 @@ def test_what_is_in_flight_is_kept_where_a_completion_cannot_be_used(tmp_path):
     wanted = [request(str(i)) for i in range(9)]
     progress = ProgressReporter(tmp_path / "e.jsonl", quiet=True)
     with progress.bar("t", 9) as bar, pytest.raises(RuntimeError, match="not so"):
-        fill(engine, wanted, file, bar, Budget(), "t", took)
+        dispatch(engine, wanted, file, bar, Budget(), "t", took)
     assert engine.count == 4
     assert [r.key in CompletionStore(path) for r in wanted] == [True] * 4 + [False] * 5
 
@@ -150,7 +153,7 @@ def test_a_file_of_completions_gives_back_every_one_and_counts_each_once(tmp_pat
     path = tmp_path_factory.mktemp("c") / "c.jsonl"
     requests = [request(text, sample) for text, sample in wanted]
     file = CompletionStore(path)
-    with file.appended() as appender:
+    with file.open_appender() as appender:
         for r in requests:  # a request asked for twice is answered twice: the first answer counts
             appender.add(Completion(r.key, r.messages[0].content, "stop", 3, 2))
     for read in (file, CompletionStore(path)):

@@ -8,7 +8,7 @@ from ste_plugin.context import Iteration
 from ste_plugin.errors import EngineError
 from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
-from ste_plugin.run.prefetch import pool_while_judging
+from ste_plugin.run.prefetch import prepare_pool_with_prefetch
 from ste_plugin.storage.jsonl import read_json, read_rows
 from tests.helpers.chat_server import chat_server
 from tests.helpers.fake_judge import judgment, reply
@@ -49,7 +49,7 @@ def run_config(folder, tiny_model, generates, judges):
 def generated(path, *, overlapped: bool) -> dict:
     with open_run(path, [], quiet=True) as context:
         if overlapped:
-            pool_while_judging(Iteration(1, context, stages.judge_of(context, 0)))
+            prepare_pool_with_prefetch(Iteration(1, context, stages.find_judge(context, 0)))
         return read_json(stages.generate(context, 1))
 
 

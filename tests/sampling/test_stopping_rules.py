@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 
 from ste_plugin.sampling.stopping_rules import (
-    MISSED,
+    MISS_RATE,
     RULES,
     Counts,
     fixed,
@@ -141,7 +141,7 @@ def test_a_pass_rate_is_right_on_the_average_whatever_the_rule(name, most, chanc
         low, high = interval(seen.correct, seen.drawn)
         missed += likelihood * (not low <= chances[0] <= high)
     assert mean == pytest.approx(chances[0], abs=1e-12)
-    assert missed <= MISSED
+    assert missed <= MISS_RATE
 
 
 def test_counts_that_end_within_a_wave_have_no_rate_but_an_interval():

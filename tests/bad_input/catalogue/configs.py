@@ -283,7 +283,7 @@ ROWS = [
         RUN,
         2,
         "judge.engine: http cannot judge with the model trained in iteration 1, as your server "
-        "goes on serving the seed. Set judge.engine: serve (a vLLM server that the run starts "
+        "keeps serving the seed. Set judge.engine: serve (a vLLM server that the run starts "
         "with whichever model it needs), vllm or local (the generator may stay http), or "
         "iterations: 1.",
     ),

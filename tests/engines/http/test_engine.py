@@ -59,7 +59,7 @@ def test_a_budget_ends_between_the_samples_of_one_prompt_where_each_is_a_call():
     budget = Budget(tokens=20)
     with chat_server(lambda *_: "ten words " * 5) as server:
         model = engine(server.base_url, samples=False, concurrency=2)
-        for completion in model.complete(budget.ration(wanted(samples=200))):
+        for completion in model.complete(budget.limit(wanted(samples=200))):
             budget.spend(completion.completion_tokens)
         assert budget.stopped
         assert len(server.bodies) <= 2 + 2  # what the budget paid for, and what was in flight then

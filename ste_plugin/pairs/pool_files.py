@@ -1,0 +1,133 @@
+"""The files of a pool: pairs by split, held-out pairs, and the check that they belong together."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.config import RunConfig
+from ste_plugin.errors import DataError
+from ste_plugin.pairs.strategies import pair_key
+from ste_plugin.records import Drop, ResponsePair, Split, content_key
+from ste_plugin.storage.drop_log import count_reasons
+from ste_plugin.storage.jsonl import (
+    iter_record_spans,
+    iter_records,
+    read_derived_json,
+    read_rows,
+    replace_rows,
+)
+from ste_plugin.storage.pair_index import PairIndex
+
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+HELD_OUT: tuple[Split, ...] = ("dev", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What all iterations share."""
+
+    pairs: dict[Split, PairIndex]
+    files: dict[str, Path]
+    """`dev` and `test`: labelled pairs as evaluation reads them."""
+    drops: dict[str, int]
+    """`STAGE: REASON` → how many instructions and pairs were left out."""
+
+
+def split_of(instruction_key: str, config: RunConfig) -> Split:
+    """Return where everything made from an instruction belongs, in every iteration.
+
+    Decided by the key and the run's seed alone, so that a larger pool moves no instruction.
+    """
+    position = int(content_key("split", config.seed, instruction_key), 16) / 16**16
+    if position < config.dataset.test_fraction:
+        return "test"
+    if position < config.dataset.test_fraction + config.dataset.dev_fraction:
+        return "dev"
+    return "train"
+
+
+def group_by_split(
+    pairs: Iterable[ResponsePair], config: RunConfig
+) -> dict[Split, list[ResponsePair]]:
+    """Return the pairs of each split, in their order."""
+    groups: dict[Split, list[ResponsePair]] = {name: [] for name in SPLITS}
+    for pair in pairs:
+        groups[split_of(pair.instruction_key, config)].append(pair)
+    return groups
+
+
+def write_held_out(folder: Path, splits: Mapping[Split, Sequence[ResponsePair]]) -> dict[str, str]:
+    """Write the labelled pairs of dev and test; return split → file, named by its content.
+
+    A split without pairs has no file.
+    """
+    files = {}
+    for name in HELD_OUT:
+        if splits[name]:
+            rows = list(_held_out_rows(splits[name]))
+            files[str(name)] = f"{name}-{content_key(rows)}.jsonl"
+            replace_rows(folder / files[name], rows)
+    return files
+
+
+def read_pool(folder: Path, config: RunConfig) -> Pool:
+    """Return a finished pool; its pairs stay in their file.
+
+    Raises: DataError for a file that was changed since `done.json` was written.
+    """
+    done = read_derived_json(folder / "done.json", _parse_done)
+    pairs: dict[Split, PairIndex] = {name: PairIndex(folder / "pairs.jsonl") for name in SPLITS}
+    for pair, start, end in iter_record_spans(folder / "pairs.jsonl", ResponsePair):
+        pairs[split_of(pair.instruction_key, config)].add(start, end)
+        if pair.key != pair_key(pair):
+            _raise_changed(folder, "pairs.jsonl", f"pair {pair.key!r} is not what its key says")
+    _check_counts(folder, done, pairs)
+    _check_held_out(folder, done, pairs)
+    files = {name: folder / file for name, file in done["files"].items()}
+    return Pool(pairs, files, done["drops"])
+
+
+def _parse_done(done: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what `done.json` says about the other files."""
+    return {name: dict(done[name]) for name in ("pairs", "drops", "files")}
+
+
+def _check_counts(folder: Path, done: Mapping[str, Any], pairs: Mapping[Split, PairIndex]) -> None:
+    counts = {name: len(index) for name, index in pairs.items()}
+    if counts != done["pairs"]:
+        _raise_changed(folder, "pairs.jsonl", f"{counts} pairs, expected {done['pairs']}")
+    if count_reasons(iter_records(folder / "drops.jsonl", Drop)) != done["drops"]:
+        _raise_changed(folder, "drops.jsonl", "other drops than done.json counts")
+
+
+def _check_held_out(
+    folder: Path, done: Mapping[str, Any], pairs: Mapping[Split, PairIndex]
+) -> None:
+    for name, file in done["files"].items():
+        expected = _held_out_rows(pairs.get(name, ()))
+        rows = (row for _, row in read_rows(folder / file))
+        if any(row != other for row, other in zip_longest(rows, expected)):
+            _raise_changed(folder, file, "other pairs than pairs.jsonl has")
+
+
+def _raise_changed(folder: Path, file: str, problem: str) -> None:
+    raise DataError(
+        f"{folder / file}: changed since it was written ({problem}). Derived file: remove it and "
+        f"{folder / 'done.json'}, and run the same command again; nothing is paid for twice."
+    )
+
+
+def _held_out_rows(pairs: Iterable[ResponsePair]) -> Iterator[dict[str, Any]]:
+    """Yield the pairs as evaluation reads them."""
+    return (
+        {
+            "id": pair.key,
+            "subset": pair.strategy,
+            "prompt": pair.instruction,
+            "chosen": pair.better,
+            "rejected": pair.worse,
+        }
+        for pair in pairs
+    )
