@@ -32,7 +32,7 @@ class ForgetQuery:
             pattern = re.compile(regex or re.escape(match), re.I if match else 0)
         except re.error as error:
             raise ConfigError(
-                f"--regex {regex!r}: not a regular expression ({error}). Mend it, or give plain "
+                f"--regex {regex!r}: not a regular expression ({error}). Fix it, or give plain "
                 f"text: --match."
             ) from error
         if pattern.search(""):

@@ -5,13 +5,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ste_plugin.context import IterationReport
+from ste_plugin.context import IterationReport, reported_figures
 from ste_plugin.evaluation.report import write_page
 from ste_plugin.forget.editor import JsonlEditor
 from ste_plugin.forget.selection import files_named
 from ste_plugin.storage.jsonl import read_json
-
-_REPORTED = ("overall", "sections", "subsets", "n")
 
 
 def update_reports(root: Path, editor: JsonlEditor) -> None:
@@ -46,9 +44,7 @@ def _now(folder: Path, report: IterationReport) -> IterationReport:
     """Return an iteration's report with the figures and counts of the files beside it."""
     places = {name: folder / "eval" / name / "results.json" for name in report.evaluations}
     measured = {name: read_json(place) for name, place in places.items() if place.exists()}
-    figures = {
-        name: {k: found[k] for k in _REPORTED if k in found} for name, found in measured.items()
-    }
+    figures = {name: reported_figures(results) for name, results in measured.items()}
     counts = [read_json(p).get("counts", {}) for p in files_named(folder, "manifest.json")]
     if not counts:
         return replace(report, evaluations=report.evaluations | figures)

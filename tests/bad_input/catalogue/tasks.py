@@ -181,7 +181,7 @@ ROWS = [
         "ste forget ste.yaml --regex '('",
         2,
         "--regex '(': not a regular expression (missing ), unterminated subpattern at position "
-        "0). Mend it, or give plain text: --match.",
+        "0). Fix it, or give plain text: --match.",
     ),
     Row(
         "a pattern to forget that matches all",
