@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ste_plugin.axolotl.run_config import read_recipe
 from ste_plugin.axolotl.runner import require_host
-from ste_plugin.errors import ConfigError, HostError, did_you_mean
+from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.hosts.run_host import run_host
 
 Listed = tuple[str, str, Path]
@@ -56,16 +56,6 @@ def find_recipe(name_or_path: str, dirs: Sequence[Path], where: str = "ste recip
         f"{where}: no file and no recipe {name_or_path!r}.{hint} There are: "
         f"{', '.join(recipes)} (`ste recipes list`)."
     )
-
-
-def validate_recipe(path: Path, python: str = sys.executable) -> None:
-    """Return if axolotl, in the environment of `python`, takes the recipe as it is.
-
-    No model, data or GPU is needed. Keys that axolotl would drop silently count as refused.
-    Raises: HostError with axolotl's reasons; ConfigError where the file is no YAML.
-    """
-    if problems := recipe_problems([path], python)[path]:
-        raise HostError(refusal(path, problems))
 
 
 def refusal(path: Path, problems: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ste_plugin.errors import ConfigError, HostError
-from ste_plugin.fitting.catalogue import find_recipe, list_recipes, recipe_problems, validate_recipe
+from ste_plugin.fitting.catalogue import find_recipe, list_recipes, recipe_problems, refusal
 from ste_plugin.storage.resources import shipped_folder
 
 SHIPPED = shipped_folder("recipes")
@@ -36,11 +36,12 @@ def test_axolotl_takes_every_shipped_recipe_as_it_is():
 
 @pytest.mark.slow
 def test_a_key_that_axolotl_would_drop_silently_is_named_with_the_right_one(tmp_path):
-    with pytest.raises(HostError) as refused:
-        validate_recipe(recipe(tmp_path, "typo", TYPO))
-    assert "learning_rat: axolotl has no such key" in str(refused.value)
-    assert "did you mean 'learning_rate'" in str(refused.value)
-    assert "datasets[0].field_mesages" in str(refused.value)
+    path = recipe(tmp_path, "typo", TYPO)
+    told = refusal(path, recipe_problems([path])[path])
+    assert f"{path}: axolotl would not train this recipe" in told
+    assert "learning_rat: axolotl has no such key" in told
+    assert "did you mean 'learning_rate'" in told
+    assert "datasets[0].field_mesages" in told
 
 
 @pytest.mark.slow
@@ -57,7 +58,7 @@ def test_a_value_that_axolotl_refuses_is_told_in_its_own_words(tmp_path):
 
 def test_a_recipe_is_checked_only_where_axolotl_is(tmp_path):
     with pytest.raises(HostError, match="pip install"):
-        validate_recipe(recipe(tmp_path, "any"), "/no/such/python")
+        recipe_problems([recipe(tmp_path, "any")], "/no/such/python")
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
