@@ -79,7 +79,7 @@ def test_the_loop_ends_with_a_report_on_seed_and_iterations(finished):
 
 
 def test_every_file_of_a_run_has_its_line_in_the_reference(finished):
-    page = (Path(__file__).parents[1] / "docs/reference/files.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/reference/files.md").read_text()
     names = re.search(r"```text\n(.*?)```", page, re.S)[1].split()
     run, of_hosts = finished[0] / "run", {"model", "lm-eval", "prepared"}
     for path in run.rglob("*"):
