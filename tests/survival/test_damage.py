@@ -46,7 +46,7 @@ def gone_on(scene: Scene) -> dict[str, str]:
     scene.write()
     with open_run(scene.folder / "ste.yaml", [scene.folder / "hooks.py"], quiet=True) as context:
         for number in (0, 1):
-            loop.finished(context, number)
+            loop.finish_iteration(context, number)
             stages.evaluate(context, number)
         stages.generate(context, 2)
     return outputs(scene.run)
