@@ -39,7 +39,7 @@ def restored(scene: Scene, whole: Path) -> None:
     shutil.copytree(whole, scene.run)
 
 
-def gone_on(scene: Scene) -> dict[str, str]:
+def resumed(scene: Scene) -> dict[str, str]:
     """Read back a finished run, raise its iterations, and return all that is there with the next
     data set."""
     scene.config["iterations"] = 2
@@ -102,12 +102,12 @@ def test_a_damaged_file_is_repaired_or_named_with_the_cure(done, damage, monkeyp
     scene, whole = done
     monkeypatch.setenv("PYTHONPATH", scene.environment()["PYTHONPATH"])
     restored(scene, whole)
-    expected, wrong = gone_on(scene), []
+    expected, wrong = resumed(scene), []
     files = [p.relative_to(whole) for p in sorted(whole.rglob("*")) if p.is_file()]
     assert len(files) > 40
 
     def unchanged(scene: Scene) -> None:
-        others = {d for d in differences(gone_on(scene), expected) if not d.startswith(f"{file}:")}
+        others = {d for d in differences(resumed(scene), expected) if not d.startswith(f"{file}:")}
         assert not others, others
 
     for file in random.Random(damage.__name__).sample(files, round(SHARE * len(files))):
