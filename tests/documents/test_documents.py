@@ -65,7 +65,8 @@ def test_every_ste_command_can_be_given_as_it_is_quoted(words):
     while hasattr(command, "commands") and not arguments[0].startswith("-"):
         command, arguments = command.commands[arguments[0]], arguments[1:]
     if arguments != ["--help"] and arguments != ["--version"]:
-        command.make_context(words[0], arguments)  # parses, and starts nothing
+        context = command.make_context(words[0], arguments)  # parses, and starts nothing
+        assert context.command is command
 
 
 @pytest.mark.parametrize("words", commands("axolotl"))
@@ -74,7 +75,9 @@ def test_every_command_of_ours_in_axolotl_can_be_given_as_it_is_quoted(words):
 
     ours: dict[str, click.Command] = {"ste-doctor": ste_doctor, "ste-run": ste_run}
     if words[1].startswith("ste"):
-        ours[words[1]].make_context(words[1], until_the_shell(words)[2:])
+        command = ours[words[1]]
+        context = command.make_context(words[1], until_the_shell(words)[2:])
+        assert context.command is command
 
 
 @pytest.mark.parametrize("words", commands("make"))
