@@ -44,8 +44,18 @@ __all__ = [
     "ServeConfig",
     "SourceConfig",
     "Strict",
+    "ThinkingConfig",
     "TrainingConfig",
 ]
+
+
+class ThinkingConfig(Strict):
+    """What a model writes around its thoughts, where that is none of the known marks."""
+
+    open: Annotated[str, Field(min_length=1)] = Field(examples=["<scratch>"])
+    """What begins a thought."""
+    close: Annotated[str, Field(min_length=1)] = Field(examples=["</scratch>"])
+    """What ends it: the answer follows."""
 
 
 class ModelConfig(Strict):
@@ -62,6 +72,16 @@ class ModelConfig(Strict):
     why."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Settings of that engine, which checks them."""
+    chat_template_kwargs: dict[str, Any] = Field(
+        default_factory=dict, examples=[{"enable_thinking": False}]
+    )
+    """What the model's chat template is given beside the turns, wherever it is asked or trained:
+    `{enable_thinking: false}`."""
+    thinking: Annotated[
+        ThinkingConfig | None, Field(examples=[{"open": "<scratch>", "close": "</scratch>"}])
+    ] = None
+    """Marks around its thoughts. By default found in its tokenizer and template, else those of the
+    known families (`<think>`, `[THINK]`, channels and others)."""
 
 
 class BudgetConfig(Strict):

@@ -95,7 +95,7 @@ class Completion(Record, frozen=True):
     key: str
     """The key of the request."""
     text: str
-    """What it wrote."""
+    """What it said: its answer, after any thinking."""
     finish_reason: Literal["stop", "length", "budget"]
     """How it ended: by itself, or by the limit of its tokens.
 
@@ -105,6 +105,11 @@ class Completion(Record, frozen=True):
     """Tokens read for this completion alone: 0 where they are counted in a sample before it."""
     completion_tokens: int
     """Tokens written."""
+    thinking: str = ""
+    """What it thought before that, with the marks of its thoughts, as far as it wrote them itself.
+
+    A thought that never ends leaves an empty text.
+    """
 
 
 class Engine(Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from ste_plugin.context import Iteration
 from ste_plugin.engines.base import ChatRequest, Completion
@@ -71,8 +72,14 @@ class JudgmentSampler:
         correct, wrong = task.first(CORRECT), task.first(WRONG)
         if correct is None:
             raise ValueError(f"{task.key}: no correct sample")
-        wrong_judgment = None if wrong is None else judgments[wrong]
-        return Example(task.pair, task.gold, self._judge_format, judgments[correct], wrong_judgment)
+        wrong_judgment = None if wrong is None else self._learnt(judgments[wrong])
+        right_judgment = self._learnt(judgments[correct])
+        return Example(task.pair, task.gold, self._judge_format, right_judgment, wrong_judgment)
+
+    def _learnt(self, judgment: Judgment) -> Judgment:
+        """Return a judgment as training is to learn it: with its thinking, or without."""
+        keeps = self._context.config.dataset.thinking == "keep"
+        return judgment if keeps or not judgment.thinking else replace(judgment, thinking="")
 
     def example_reply(self, tasks: Sequence[JudgeTask]) -> str:
         """Return the end of one reply, for error messages."""
@@ -138,7 +145,9 @@ class JudgmentSampler:
             self._judge_format.forced_text(prefix, reply.text) if prefix else reply.text
         ).strip()
         pair, verdict = task.pair_key, task.verdict(sample) or self._judge_format.parse(text)
-        return Judgment(reply.key, pair, task.gold, sample, text, verdict, bool(prefix))
+        return Judgment(
+            reply.key, pair, task.gold, sample, text, verdict, bool(prefix), reply.thinking
+        )
 
     def _set_outcome(
         self, task: JudgeTask, sample: int, result: Judgment | Drop, pair: ResponsePair
