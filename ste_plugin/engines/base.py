@@ -120,7 +120,8 @@ class Engine(Protocol):
 
         Requests are taken only when they can be worked on: the caller ends a stage early by giving
         no more, and millions need not be held at once. Samples of one prompt come one after another
-        and should share its prefill. Closing the iterator cancels what is in flight.
+        and should share its prefill. Closing the iterator cancels what is in flight. What a model
+        thinks belongs into `thinking`; thoughts left in the text are taken out by known marks.
         Raises: EngineError when the model or server cannot answer.
         """
         ...

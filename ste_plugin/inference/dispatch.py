@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
+from msgspec.structs import replace
+
 from ste_plugin.engines.base import ChatRequest, Completion, Engine
 from ste_plugin.errors import EngineError
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.progress import Bar, ProgressReporter
+from ste_plugin.text.thinking import split_thinking
 
 
 def unanswered(requests: Iterable[ChatRequest], store: CompletionStore) -> Iterator[ChatRequest]:
@@ -69,7 +72,7 @@ def dispatch(
     if first is None:  # loading a model would be in vain
         return
     with store.open_appender() as appender:
-        for completion in engine.complete(chain((first,), sending)):
+        for completion in map(take_apart, engine.complete(chain((first,), sending))):
             appender.add(completion)
             budget.spend(completion.completion_tokens)
             bar.step(completion.completion_tokens)
@@ -83,6 +86,16 @@ def dispatch(
         raise failure
     unread = next(sending, None) is not None  # counts that request as sent
     _check_all_answered(title, sent - unread, answered, unread)
+
+
+def take_apart(completion: Completion) -> Completion:
+    """Return a completion with its thinking apart from its answer, as most engines give it."""
+    if not isinstance(completion.text, str):  # the store says what is wrong with it
+        return completion
+    split = split_thinking(completion.text)
+    if not split.thinking:
+        return completion
+    return replace(completion, text=split.said, thinking=completion.thinking + split.thinking)
 
 
 def _check_all_answered(title: str, sent: int, answered: int, unread: bool) -> None:
