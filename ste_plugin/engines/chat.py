@@ -181,7 +181,9 @@ class ChatTemplate:
         """Return what closes an open thought, so that it was an empty one."""
         marks = next(m for m in self.marks if thought.startswith(m.open))
         empty = marks.form.format(open=marks.open, thought="", close=marks.close)
-        return empty.removeprefix(thought) if empty.startswith(thought) else marks.close
+        closing = empty.removeprefix(thought) if empty.startswith(thought) else marks.close
+        # line breaks on both sides of the seam would be one token where they are read together
+        return closing.lstrip() if thought[-1].isspace() else closing
 
     def _begins_within_thought(self, reply: str) -> bool:
         """Return whether a reply goes on with the thought that the prompt opened, and closes it."""
@@ -193,10 +195,10 @@ class ChatTemplate:
         if own.close not in thinking:
             thought = without_marks(thinking, self.marks)
             thinking = own.form.format(open=own.open, thought=thought, close=own.close)
-        begun = thinking.lstrip().startswith(own.open)
-        if not self.opens_thinking:
-            return thinking if begun else f"{own.open}\n{thinking.lstrip()}"
-        return thinking.lstrip().removeprefix(own.open).lstrip("\n") if begun else thinking
+        thinking = thinking.lstrip()
+        if self.opens_thinking:
+            return thinking.removeprefix(own.open).lstrip()
+        return thinking if thinking.startswith(own.open) else f"{own.open}\n{thinking}"
 
     @cached_property
     def _special(self) -> frozenset[int]:
