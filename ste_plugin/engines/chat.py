@@ -99,7 +99,7 @@ class ChatTemplate:
 
         A reply without a thought has what the template writes in its place before it.
         """
-        split = split_thinking(reply, self.marks, opened=self._begins_within_thought(reply))
+        split = split_thinking(reply, self.marks)
         before = (
             self._own_thinking(split.thinking) if split.thinking else self.layout.answer_opening
         )
@@ -150,7 +150,7 @@ class ChatTemplate:
         start = whole.rindex(_ANSWER)
         turn_end = self._turn_end(whole[start + len(_ANSWER) :])
         if whole.startswith(prompt):
-            return Layout(whole[len(prompt) : start], turn_end)
+            return Layout(_behind(prompt, whole[len(prompt) : start]), turn_end)
         head, thought = self._last_thought(prompt)
         if not thought or not whole.startswith(head):
             raise EngineError(
@@ -182,12 +182,7 @@ class ChatTemplate:
         marks = next(m for m in self.marks if thought.startswith(m.open))
         empty = marks.form.format(open=marks.open, thought="", close=marks.close)
         closing = empty.removeprefix(thought) if empty.startswith(thought) else marks.close
-        # line breaks on both sides of the seam would be one token where they are read together
-        return closing.lstrip() if thought[-1].isspace() else closing
-
-    def _begins_within_thought(self, reply: str) -> bool:
-        """Return whether a reply goes on with the thought that the prompt opened, and closes it."""
-        return self.opens_thinking and any(m.close in reply for m in self.marks)
+        return _behind(thought, closing)
 
     def _own_thinking(self, thinking: str) -> str:
         """Return a thought in this model's own marks, from where the prompt leaves off."""
@@ -249,6 +244,11 @@ class ChatTemplate:
             )
         except Exception as error:  # a template is a program, which may raise anything
             return error
+
+
+def _behind(prompt: str, text: str) -> str:
+    """Return what follows a prompt: line breaks on both sides would be one token, read together."""
+    return text.lstrip("\n") if prompt.endswith("\n") else text
 
 
 def _what_is_lost(shown: str | Exception, turns: Sequence[Message]) -> str | None:
