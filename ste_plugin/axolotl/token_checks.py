@@ -98,6 +98,8 @@ def trl_tokens(
 ) -> tuple[list[int], list[int]]:
     """Return the tokens of a prompt and of a reply, as TRL makes them of two texts (1.9)."""
     tokenizer = template.tokenizer
+    if reply and not reply.endswith(tokenizer.eos_token):
+        reply += tokenizer.eos_token
     apart = rl in _TOKENIZED_APART
     asked = list(tokenizer(prompt, add_special_tokens=not apart)["input_ids"])
     whole = list(tokenizer(prompt + reply, add_special_tokens=not apart)["input_ids"])

@@ -13,7 +13,7 @@ from ste_plugin.errors import DataError
 from ste_plugin.storage.dataset_manifest import read_manifest
 from tests.helpers.axolotl_runs import ENVIRONMENT, ON_A_CPU
 from tests.helpers.manifests import written
-from tests.helpers.tiny_model import TEMPLATE, tiny_tokenizer
+from tests.helpers.tiny_model import tiny_tokenizer
 
 HEADED = (
     "{{ bos_token }}{% for m in messages %}<|head|>{{ m['role'] }}<|/head|>\n\n"

@@ -21,6 +21,7 @@ _HARMONY = (
     *("<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|endoftext|>"),
 )
 _PHI = ("<s>", "<|endoftext|>", "<|user|>", "<|assistant|>", "<|system|>", "<|end|>")
+_PHI_4 = ("<|endoftext|>", "<|im_end|>", "<|im_start|>", "<|im_sep|>")
 _GRANITE = ("<|end_of_text|>", "<|end_of_text|>", "<|start_of_role|>", "<|end_of_role|>")
 
 _R1_DISTIL = (
@@ -66,6 +67,7 @@ class Family(NamedTuple):
 
 
 _NO_THINKING = (("enable_thinking", False),)
+_THINKING = (("thinking", True),)
 FAMILIES = {
     "Llama 3": Family("trl/llama3", _LLAMA, (), adds_bos=True),
     "Llama 3.1": Family("trl/llama3_1", _LLAMA, (), adds_bos=True),
@@ -75,9 +77,7 @@ FAMILIES = {
     "Qwen3, `enable_thinking: false`": Family("trl/qwen3", _CHATML, kwargs=_NO_THINKING),
     "Qwen3-Instruct-2507": Family("trl/qwen3_instruct_2507", _CHATML),
     "Qwen3.5, thinking": Family("trl/qwen3_5_think", _CHATML),
-    "Qwen3.5, `enable_thinking: false`": Family(
-        "trl/qwen3_5_think", _CHATML, kwargs=_NO_THINKING
-    ),
+    "Qwen3.5, `enable_thinking: false`": Family("trl/qwen3_5_think", _CHATML, kwargs=_NO_THINKING),
     "Qwen3.5, not thinking": Family("trl/qwen3_5_nothink", _CHATML),
     "DeepSeek-V3": Family("trl/deepseekv3", _DEEPSEEK, adds_bos=True),
     "R1 distils": Family(_R1_DISTIL, _DEEPSEEK, adds_bos=True),
@@ -88,9 +88,11 @@ FAMILIES = {
     ),
     "gpt-oss": Family("trl/gptoss", _HARMONY, ()),
     "Phi-3.5": Family("trl/phi3_5", _PHI, ()),
-    "Phi-4": Family("axolotl/phi_4", ("<|endoftext|>", "<|im_end|>", "<|im_start|>", "<|im_sep|>")),
+    "Phi-4": Family("axolotl/phi_4", _PHI_4),
     "Granite": Family(_GRANITE_TEMPLATE, _GRANITE, ()),
-    "Granite, `thinking: true`": Family(_GRANITE_TEMPLATE, _GRANITE, (), kwargs=(("thinking", True),)),
+    "Granite, `thinking: true`": Family(
+        _GRANITE_TEMPLATE, _GRANITE, (), kwargs=(("thinking", True),)
+    ),
 }
 
 
