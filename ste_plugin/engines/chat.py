@@ -99,7 +99,7 @@ class ChatTemplate:
 
         A reply without a thought has what the template writes in its place before it.
         """
-        split = split_thinking(reply, self.marks, opened=self._begins_within_thought(reply))
+        split = split_thinking(reply, self.marks)
         before = (
             self._own_thinking(split.thinking) if split.thinking else self.layout.answer_opening
         )
@@ -150,7 +150,7 @@ class ChatTemplate:
         start = whole.rindex(_ANSWER)
         turn_end = self._turn_end(whole[start + len(_ANSWER) :])
         if whole.startswith(prompt):
-            return Layout(whole[len(prompt) : start], turn_end)
+            return Layout(_behind(prompt, whole[len(prompt) : start]), turn_end)
         head, thought = self._last_thought(prompt)
         if not thought or not whole.startswith(head):
             raise EngineError(
@@ -181,11 +181,8 @@ class ChatTemplate:
         """Return what closes an open thought, so that it was an empty one."""
         marks = next(m for m in self.marks if thought.startswith(m.open))
         empty = marks.form.format(open=marks.open, thought="", close=marks.close)
-        return empty.removeprefix(thought) if empty.startswith(thought) else marks.close
-
-    def _begins_within_thought(self, reply: str) -> bool:
-        """Return whether a reply goes on with the thought that the prompt opened, and closes it."""
-        return self.opens_thinking and any(m.close in reply for m in self.marks)
+        closing = empty.removeprefix(thought) if empty.startswith(thought) else marks.close
+        return _behind(thought, closing)
 
     def _own_thinking(self, thinking: str) -> str:
         """Return a thought in this model's own marks, from where the prompt leaves off."""
@@ -193,10 +190,10 @@ class ChatTemplate:
         if own.close not in thinking:
             thought = without_marks(thinking, self.marks)
             thinking = own.form.format(open=own.open, thought=thought, close=own.close)
-        begun = thinking.lstrip().startswith(own.open)
-        if not self.opens_thinking:
-            return thinking if begun else f"{own.open}\n{thinking.lstrip()}"
-        return thinking.lstrip().removeprefix(own.open).lstrip("\n") if begun else thinking
+        thinking = thinking.lstrip()
+        if self.opens_thinking:
+            return thinking.removeprefix(own.open).lstrip()
+        return thinking if thinking.startswith(own.open) else f"{own.open}\n{thinking}"
 
     @cached_property
     def _special(self) -> frozenset[int]:
@@ -247,6 +244,11 @@ class ChatTemplate:
             )
         except Exception as error:  # a template is a program, which may raise anything
             return error
+
+
+def _behind(prompt: str, text: str) -> str:
+    """Return what follows a prompt: line breaks on both sides would be one token, read together."""
+    return text.lstrip("\n") if prompt.endswith("\n") else text
 
 
 def _what_is_lost(shown: str | Exception, turns: Sequence[Message]) -> str | None:
