@@ -137,11 +137,18 @@ class Judgment(Record, frozen=True):
     sample_index: int
     """Which sample of the prompt it is, from 0."""
     text: str
-    """The whole reply, stripped; the training target if kept."""
+    """What the judge said after any thinking, stripped; the training target if kept."""
     verdict: Verdict | None
     """None when the reply gave no single answer."""
     forced: bool
     """True when the verdict was completed from a prefix that the judge did not write."""
+    thinking: str = ""
+    """What it thought before, marks included; learnt unless `dataset.thinking` is `drop`."""
+
+    @property
+    def reply(self) -> str:
+        """The whole reply, stripped: thinking and judgment, as training learns it."""
+        return f"{self.thinking}{self.text}".strip()
 
     @property
     def correct(self) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from ste_plugin.engines.base import Message
-from ste_plugin.engines.chat import added_token, render_chat
+from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.engines.choice_tokens import added_token
 from ste_plugin.errors import ConfigError
 from ste_plugin.lm_eval_tasks.bootstrap import value_of
 from ste_plugin.lm_eval_tasks.figures import Figure
@@ -81,7 +82,7 @@ def likelier_letter(model: Any, tokenizer: Any) -> Judge:
     keeps = "logits_to_keep" in signature(_inner(model).forward).parameters
 
     def judge(prompts: Sequence[HeldOutPrompt]) -> list[Verdict | None]:
-        texts = [render_chat(tokenizer, p.messages, prefix=p.opening) for p in prompts]
+        texts = [ChatTemplate(tokenizer).answer_prompt(p.messages, p.opening) for p in prompts]
         ids = [_ids(tokenizer, text) for text in texts]
         letters = [
             [_letter(tokenizer, t, i, v) for v in ORDERS] for t, i in zip(texts, ids, strict=True)
@@ -108,7 +109,7 @@ def written_verdict(
     """Return a judge that writes its judgment, greedily, and is read by the format's own parser."""
 
     def judge(prompts: Sequence[HeldOutPrompt]) -> list[Verdict | None]:
-        ids = [_ids(tokenizer, render_chat(tokenizer, p.messages)) for p in prompts]
+        ids = [_ids(tokenizer, ChatTemplate(tokenizer).prompt(p.messages)) for p in prompts]
         written = model.generate(
             **_padded(model, tokenizer, ids, right=False),
             max_new_tokens=max_new_tokens,

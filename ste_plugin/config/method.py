@@ -71,6 +71,9 @@ class DatasetConfig(Strict):
     """Keep fewer of the pairs that the judge is mostly right about."""
     both_orders_only: bool = False
     """Keep a pair only when it was judged right in both orders."""
+    thinking: Literal["keep", "drop"] = "keep"
+    """Whether a judge that thinks is trained on its thoughts, too. `drop`: on the judgment alone,
+    behind an empty thought where its chat template writes one."""
 
     @model_validator(mode="after")
     def _leaves_training_data(self) -> "DatasetConfig":

@@ -118,11 +118,16 @@ def _manifest(
 ) -> dict[str, Any]:
     iteration, context = stage.iteration, stage.iteration.context
     config, judge_format = context.config, context.judge_format
+    thinking = iteration.judge.thinking
     judging = config.judging.model_dump(mode="json") | {"sampling": rule_name(iteration)}
     return {
         "iteration": iteration.number,
         "judge": model_identity(iteration.judge, context.base),
         "judge_format": {"name": judge_format.name, "version": judge_format.version},
+        "chat_template": {
+            "kwargs": iteration.judge.chat_template_kwargs,
+            "thinking": thinking.model_dump() if thinking else None,
+        },
         "settings": {
             "judging": judging,
             "dataset": config.dataset.model_dump(mode="json"),

@@ -9,7 +9,6 @@ from ste_plugin.dataset.filters import arrange
 from ste_plugin.dataset.row_writer import TrainingRows
 from ste_plugin.dataset.sample import DatasetStage, SampledTasks, rule_name
 from ste_plugin.dataset.token_counts import count_tokens
-from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import JudgeError
 from ste_plugin.judging.example import Example
 from ste_plugin.records import Drop, Judgment, Record, Split
@@ -45,7 +44,6 @@ def collect_judgments(
     collected = CollectedJudgments()
     collected.counts["topped_up"] = sampled.topped_up
     context, folder = stage.iteration.context, stage.iteration.folder
-    model = model_path(context.config.judge, context.base)
     with (
         open_record_writer(folder / "judgments.jsonl") as write_judgment,
         open_record_writer(folder / "pass_rates.jsonl") as write_rate,
@@ -54,7 +52,9 @@ def collect_judgments(
         for split, tasks in sampled.by_split.items():
             ordered = arrange(tasks, context.config.seed)
             examples = reader.examples(ordered, collected.kept[split], rows[split])
-            collected.lengths[split] = list(count_tokens(model, examples))
+            collected.lengths[split] = list(
+                count_tokens(context.config.judge, context.base, examples)
+            )
     tasks = [task for tasks in sampled.by_split.values() for task in tasks]
     collected.pass_rate = mean_rate(map(reader.rate, tasks))
     _check_verdicts(stage, collected, tasks)

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from ste_plugin.records import Drop, Judgment, ResponsePair, Verdict, content_key
 from ste_plugin.text.sanitize import has_control_tokens
+from ste_plugin.text.thinking import without_marks
 
 
 class TrainingCandidate(Protocol):
@@ -36,7 +37,7 @@ def drop_reason(judgment: Judgment, pair: ResponsePair) -> str | None:
     A judgment that quotes one whole answer has copied instead of judging; one that holds a control
     token would train a model to break out of its turn.
     """
-    if has_control_tokens(judgment.text):
+    if has_control_tokens(judgment.text) or has_control_tokens(without_marks(judgment.thinking)):
         return "holds a control token"
     longest = max((pair.better, pair.worse), key=len)
     if len(longest) >= 200 and longest in judgment.text:

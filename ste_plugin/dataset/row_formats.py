@@ -35,7 +35,7 @@ def provenance(pair: ResponsePair, gold: Verdict) -> TrainingRow:
 
 def sft_rows(example: Example) -> list[TrainingRow]:
     """Return one row for supervised fine-tuning: the prompt, then the correct judgment."""
-    messages = [*chat_turns(example.prompt), assistant_turn(example.correct.text)]
+    messages = [*chat_turns(example.prompt), assistant_turn(example.correct.reply)]
     return [{**provenance(example.pair, example.gold), "messages": messages}]
 
 
@@ -47,8 +47,8 @@ def dpo_rows(example: Example) -> list[TrainingRow]:
         {
             **provenance(example.pair, example.gold),
             "messages": chat_turns(example.prompt),
-            "chosen": assistant_turn(example.correct.text),
-            "rejected": assistant_turn(example.wrong.text),
+            "chosen": assistant_turn(example.correct.reply),
+            "rejected": assistant_turn(example.wrong.reply),
         }
     ]
 
@@ -60,7 +60,7 @@ def kto_rows(example: Example) -> list[TrainingRow]:
         {
             **provenance(example.pair, example.gold),
             "messages": chat_turns(example.prompt),
-            "reply": assistant_turn(judgment.text),
+            "reply": assistant_turn(judgment.reply),
             "label": label,
         }
         for judgment, label in judgments

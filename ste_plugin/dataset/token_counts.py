@@ -2,21 +2,25 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from pathlib import Path
 
-from ste_plugin.dataset.row_formats import chat_turns
-from ste_plugin.engines.base import Message
+from ste_plugin.config import ModelConfig
+from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import EngineError
 from ste_plugin.judging.example import Example
 from ste_plugin.records import Judgment
 from ste_plugin.text.sanitize import special_token_pattern
+from ste_plugin.text.thinking import without_marks
 
 _BATCH = 256
 """Examples to tokenize together: a fast tokenizer uses all cores for them."""
 
 
-def count_tokens(model: str, examples: Iterable[Example]) -> Iterator[int | None]:
-    """Yield the number of tokens of each example's prompt and longest judgment, as a chat.
+def count_tokens(
+    model: ModelConfig, base: Path, examples: Iterable[Example]
+) -> Iterator[int | None]:
+    """Yield the number of tokens of each example's prompt and longest judgment, as it is trained.
 
     None for an example whose texts hold a special token of this tokenizer.
 
@@ -24,20 +28,17 @@ def count_tokens(model: str, examples: Iterable[Example]) -> Iterator[int | None
     """
     from transformers import AutoTokenizer
 
+    path = model_path(model, base)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise EngineError(
-            f"{model}: its tokenizer cannot be loaded ({str(error).splitlines()[0]}). "
+            f"{path}: its tokenizer cannot be loaded ({str(error).splitlines()[0]}). "
             "judge.model must be a folder or hub id with a tokenizer, as axolotl trains from it."
         ) from error
-    if not tokenizer.chat_template:
-        raise EngineError(
-            f"{model}: its tokenizer has no chat template; use an instruction-tuned one."
-        )
-    special = special_token_pattern(tokenizer)
+    template, special = ChatTemplate.of_model(tokenizer, model), special_token_pattern(tokenizer)
     for batch in _batches(examples):
-        for example, length in zip(batch, _lengths(tokenizer, batch), strict=True):
+        for example, length in zip(batch, _lengths(template, batch), strict=True):
             yield None if special and special.search(_text(example)) else length
 
 
@@ -52,16 +53,16 @@ def _judgments(example: Example) -> list[Judgment]:
 
 
 def _text(example: Example) -> str:
-    return "\n".join([m.content for m in example.prompt] + [j.text for j in _judgments(example)])
+    """Return the words of a row; marks of the judge's own thoughts may be special tokens."""
+    judged = [part for j in _judgments(example) for part in (without_marks(j.thinking), j.text)]
+    return "\n".join([*(m.content for m in example.prompt), *judged])
 
 
-def _lengths(tokenizer: Any, examples: Sequence[Example]) -> list[int]:
-    chats = [[_chat(e, judgment) for judgment in _judgments(e)] for e in examples]
-    flat = [chat for of_example in chats for chat in of_example]
-    texts = tokenizer.apply_chat_template(flat, tokenize=False)
-    encoded = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
-    return [max(len(next(encoded)) for _ in of_example) for of_example in chats]
-
-
-def _chat(example: Example, judgment: Judgment) -> list[dict[str, str]]:
-    return chat_turns((*example.prompt, Message("assistant", judgment.text)))
+def _lengths(template: ChatTemplate, examples: Sequence[Example]) -> list[int]:
+    texts = [
+        [template.prompt(e.prompt) + template.target(j.reply) for j in _judgments(e)]
+        for e in examples
+    ]
+    flat = [text for of_example in texts for text in of_example]
+    encoded = iter(template.tokenizer(flat, add_special_tokens=False)["input_ids"])
+    return [max(len(next(encoded)) for _ in of_example) for of_example in texts]

@@ -1,77 +1,275 @@
-"""Turning chat turns into the text that a model reads, with its own chat template."""
+"""What a model reads and writes, by its own chat template: prompts, answers, training targets."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, Self
 
-from ste_plugin.engines.base import Message
+from ste_plugin.config import ModelConfig
+from ste_plugin.engines.base import ChatRequest, Message
 from ste_plugin.errors import EngineError
 from ste_plugin.text.sanitize import sanitize_for_tokenizer
+from ste_plugin.text.thinking import (
+    FAMILIES,
+    Marks,
+    Split,
+    find_marks,
+    split_thinking,
+    without_marks,
+)
+
+_QUESTION, _ANSWER = "Is seven a prime?", "It is indeed."
+"""Turns by which a template shows what it writes around any turns."""
 
 
-def render_chat(tokenizer: Any, messages: Sequence[Message], *, prefix: str = "") -> str:
-    """Return the prompt up to where the assistant continues, after `prefix`.
+class Layout(NamedTuple):
+    """What a chat template writes around an answer."""
 
-    A template that refuses or drops a system turn gets it at the head of the first user turn.
-    Special tokens of this tokenizer in the turns' content are broken up: only the template's own
-    are left.
-    Raises: EngineError where the tokenizer has no chat template.
+    answer_opening: str
+    """What stands between the prompt and an answer without a thought: nothing, an empty thought, or
+    the header of a channel."""
+    turn_end: str
+    """What ends the assistant's turn."""
+
+
+class ChatTemplate:
+    """A tokenizer's chat template, and what it is given beside the turns.
+
+    Engines, training rows, the callback, likelihoods and lm-eval's tasks render with this and
+    nothing else, so that a judge is asked where it was trained.
     """
-    if not getattr(tokenizer, "chat_template", None):
-        raise EngineError(
-            f"{tokenizer.name_or_path}: its tokenizer has no chat template, so chat turns cannot "
-            "be shown to it. Use an instruction-tuned model, or put chat_template.jinja in its "
-            "folder."
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        marks: tuple[str, str] | None = None,
+    ) -> None:
+        """`kwargs`: `chat_template_kwargs` of the model; `marks`: its `thinking`, open and close.
+
+        Raises: EngineError where the tokenizer has no chat template.
+        """
+        self.tokenizer, self._kwargs = tokenizer, dict(kwargs or {})
+        if not getattr(tokenizer, "chat_template", None):
+            raise EngineError(
+                f"{tokenizer.name_or_path}: its tokenizer has no chat template, so chat turns "
+                "cannot be shown to it. Use an instruction-tuned model, or put chat_template.jinja "
+                "in its folder."
+            )
+        self._own_marks = (Marks(*marks),) if marks else find_marks(*_vocabulary(tokenizer))
+
+    @classmethod
+    def of_model(cls, tokenizer: Any, model: ModelConfig) -> Self:
+        """Return the template of a model, as its settings say."""
+        marks = (model.thinking.open, model.thinking.close) if model.thinking else None
+        return cls(tokenizer, model.chat_template_kwargs, marks)
+
+    @property
+    def marks(self) -> tuple[Marks, ...]:
+        """The marks of thoughts to look for, the model's own first."""
+        return tuple(dict.fromkeys((*self._own_marks, *FAMILIES)))
+
+    def prompt(self, messages: Sequence[Message]) -> str:
+        """Return the turns up to where the assistant's begins: what is asked, and trained behind.
+
+        Special tokens of this tokenizer in the turns' content are broken up: only the template's
+        own are left. Raises: EngineError where the template refuses, drops or rewrites a turn.
+        """
+        turns = [
+            Message(m.role, sanitize_for_tokenizer(self.tokenizer, m.content)) for m in messages
+        ]
+        return self._render(turns, add_generation_prompt=True)
+
+    def answer_prompt(self, messages: Sequence[Message], prefix: str) -> str:
+        """Return the prompt, and behind it the beginning of an answer without a thought."""
+        return self.prompt(messages) + self.layout.answer_opening + prefix
+
+    def text_of(self, request: ChatRequest) -> str:
+        """Return what a model reads to answer a request."""
+        if request.prefix or request.choices:
+            return self.answer_prompt(request.messages, request.prefix)
+        return self.prompt(request.messages)
+
+    def read(self, request: ChatRequest, ids: Sequence[int]) -> Split:
+        """Return what a model wrote to answer a request, taken apart."""
+        text = self.decode(ids)
+        return Split("", text, ended=True) if request.prefix else self.split(text)
+
+    def target(self, reply: str) -> str:
+        """Return what is trained right behind the prompt: the whole reply and the end of its turn.
+
+        A reply without a thought has what the template writes in its place before it.
+        """
+        split = split_thinking(reply, self.marks, opened=self._begins_within_thought(reply))
+        before = (
+            self._own_thinking(split.thinking) if split.thinking else self.layout.answer_opening
         )
-    messages = [Message(m.role, sanitize_for_tokenizer(tokenizer, m.content)) for m in messages]
-    text = _apply_template(tokenizer, messages)
-    if text is None or any(m.content.strip() not in text for m in messages if m.role == "system"):
-        text = _apply_template(tokenizer, merge_system(messages))
-    if text is None:
+        return before + split.said.strip() + self.layout.turn_end
+
+    def training_ids(self, messages: Sequence[Message], reply: str) -> tuple[list[int], list[int]]:
+        """Return the tokens of the prompt, the very ones that are asked, and of the target."""
+        prompt, target = self.prompt(messages), self.target(reply)
+        ids, whole = self.encode(prompt), self.encode(prompt + target)
+        behind = whole[len(ids) :] if whole[: len(ids)] == ids else self.encode(target)
+        return ids, behind
+
+    def split(self, reply: str) -> Split:
+        """Return what a model replied to a prompt of this template, taken apart."""
+        return split_thinking(reply, self.marks, opened=self.opens_thinking)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a rendered text."""
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of generated tokens: of special ones only the marks of thoughts."""
+        if not self._special_marks:
+            return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+        shown = [i for i in ids if i not in self._special or i in self._special_marks]
+        return str(self.tokenizer.decode(shown, skip_special_tokens=False))
+
+    @property
+    def turn_end_ids(self) -> list[int]:
+        """The one token that ends a turn, where generation has to stop; none where it is text."""
+        first = self.encode(self.layout.turn_end.strip())[:1]
+        return [token for token in first if token in self._special]
+
+    @cached_property
+    def opens_thinking(self) -> bool:
+        """Whether the prompt ends within a thought, so that a reply begins in it."""
+        _, thought = self._last_thought(self._asked)
+        return bool(thought) and not any(m.close in thought for m in self.marks)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the template writes around an answer.
+
+        Raises: EngineError where a reply does not follow the prompt that is asked.
+        """
+        chat = [Message("user", _QUESTION), Message("assistant", _ANSWER)]
+        prompt, whole = self._asked, self._render(chat, add_generation_prompt=False)
+        start = whole.rindex(_ANSWER)
+        turn_end = self._turn_end(whole[start + len(_ANSWER) :])
+        if whole.startswith(prompt):
+            return Layout(whole[len(prompt) : start], turn_end)
+        head, thought = self._last_thought(prompt)
+        if not thought or not whole.startswith(head):
+            raise EngineError(
+                f"{self.tokenizer.name_or_path}: its chat template does not put a reply right "
+                f"behind the prompt that it asks with: expected …{prompt[-40:]!r} and then the "
+                f"reply, found …{whole[-60:]!r}. Set another `chat_template:`, or another model."
+            )
+        return Layout(self._closing_of(thought) if self.opens_thinking else "", turn_end)
+
+    @cached_property
+    def _asked(self) -> str:
+        return self._render([Message("user", _QUESTION)], add_generation_prompt=True)
+
+    def _turn_end(self, behind_answer: str) -> str:
+        """Return what ends a turn, out of all that a template writes behind one."""
+        eos = self.tokenizer.eos_token or ""
+        before, found, _ = behind_answer.partition(eos) if eos else (behind_answer, "", "")
+        return (before + found).rstrip() or eos
+
+    def _last_thought(self, prompt: str) -> tuple[str, str]:
+        """Return a prompt up to the thought that the template writes at its end, and that."""
+        asked = prompt.rindex(_QUESTION) + len(_QUESTION)
+        starts = [s for m in self.marks if (s := prompt.rfind(m.open, asked)) >= 0]
+        start = max(starts, default=len(prompt))
+        return prompt[:start], prompt[start:]
+
+    def _closing_of(self, thought: str) -> str:
+        """Return what closes an open thought, so that it was an empty one."""
+        marks = next(m for m in self.marks if thought.startswith(m.open))
+        empty = marks.form.format(open=marks.open, thought="", close=marks.close)
+        return empty.removeprefix(thought) if empty.startswith(thought) else marks.close
+
+    def _begins_within_thought(self, reply: str) -> bool:
+        """Return whether a reply goes on with the thought that the prompt opened, and closes it."""
+        return self.opens_thinking and any(m.close in reply for m in self.marks)
+
+    def _own_thinking(self, thinking: str) -> str:
+        """Return a thought in this model's own marks, from where the prompt leaves off."""
+        own = (self._own_marks or FAMILIES)[0]
+        if own.close not in thinking:
+            thought = without_marks(thinking, self.marks)
+            thinking = own.form.format(open=own.open, thought=thought, close=own.close)
+        begun = thinking.lstrip().startswith(own.open)
+        if not self.opens_thinking:
+            return thinking if begun else f"{own.open}\n{thinking.lstrip()}"
+        return thinking.lstrip().removeprefix(own.open).lstrip("\n") if begun else thinking
+
+    @cached_property
+    def _special(self) -> frozenset[int]:
+        added = self.tokenizer.added_tokens_decoder
+        return frozenset(self.tokenizer.all_special_ids) | {
+            i for i, t in added.items() if t.special
+        }
+
+    @cached_property
+    def _special_marks(self) -> frozenset[int]:
+        """The special tokens that marks of thoughts are made of, which decoding must not lose."""
+        marks = " ".join(part for m in self._own_marks for part in m)
+        added = self.tokenizer.added_tokens_decoder
+        return frozenset(i for i, t in added.items() if t.special and t.content in marks)
+
+    def _render(self, turns: Sequence[Message], *, add_generation_prompt: bool) -> str:
+        """Return the rendered turns, in the first way in which the template shows each of them."""
+        merged = merge_system(turns)
+        ways = [(turns, False), (merged, False), (turns, True), (merged, True)]
+        problems = []
+        for chat, in_parts in ways:
+            shown = self._apply(
+                chat, in_parts=in_parts, add_generation_prompt=add_generation_prompt
+            )
+            problem = _what_is_lost(shown, chat)
+            if isinstance(shown, str) and problem is None:
+                return shown
+            problems.append(problem)
         raise EngineError(
-            f"{tokenizer.name_or_path}: its chat template refuses the turns "
-            f"{', '.join(m.role for m in messages)}."
+            f"{self.tokenizer.name_or_path}: its chat template {problems[0]}. Use another "
+            "template: chat_template.jinja in the model's folder, or an instruction-tuned model."
         )
-    return text + prefix
+
+    def _apply(
+        self, turns: Sequence[Message], *, in_parts: bool, **options: Any
+    ) -> str | Exception:
+        """Return the rendered turns, or what the template raised."""
+
+        def content(text: str) -> Any:
+            return [{"type": "text", "text": text}] if in_parts else text
+
+        chat = [{"role": m.role, "content": content(m.content)} for m in turns]
+        try:
+            return str(
+                self.tokenizer.apply_chat_template(
+                    chat, tokenize=False, **{**self._kwargs, **options}
+                )
+            )
+        except Exception as error:  # a template is a program, which may raise anything
+            return error
 
 
-def added_token(text: Sequence[int], longer: Sequence[int]) -> int | None:
-    """Return the one token that `longer` has after those of `text`, or None where they merge.
-
-    >>> added_token([5, 6], [5, 6, 7])
-    7
-    >>> added_token([5, 6], [5, 8]) is None
-    True
-    """
-    return longer[-1] if longer and list(longer[:-1]) == list(text) else None
-
-
-def choice_token(
-    tokenize: Callable[[str], Sequence[int]], text: str, ids: Sequence[int], choice: str, model: str
-) -> int:
-    """Return the one token that is `choice` after `text`, whose tokens are `ids`.
-
-    `tokenize`: the model's tokenizer.
-
-    Raises: EngineError where the two merge, so that the model cannot be made to choose there.
-    """
-    token = added_token(ids, tokenize(text + choice))
-    if token is None:
-        raise EngineError(
-            f"{model}: its tokenizer does not write {choice!r} after {text[-12:]!r} as one "
-            "token of its own, so a verdict cannot be forced there. Set force_verdict: false, or "
-            "use a judge format with other closing words."
+def _what_is_lost(shown: str | Exception, turns: Sequence[Message]) -> str | None:
+    """Return what a template does to turns other than showing each in its order, or None."""
+    if isinstance(shown, Exception):
+        roles = ", ".join(m.role for m in turns)
+        return (
+            f"refuses the turns {roles} ({str(shown).splitlines()[0] if str(shown) else shown!r})"
         )
-    return token
+    position = 0
+    for turn in turns:
+        found = shown.find(turn.content.strip(), position)
+        if found < 0:
+            return f"leaves out or rewrites a part of the prompt: {turn.content.strip()[:60]!r}"
+        position = found + len(turn.content.strip())
+    return None
 
 
-def _apply_template(tokenizer: Any, messages: Sequence[Message]) -> str | None:
-    from jinja2 import TemplateError
-
-    turns = [{"role": m.role, "content": m.content} for m in messages]
-    try:
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-    except TemplateError:
-        return None
+def _vocabulary(tokenizer: Any) -> tuple[str, ...]:
+    """Return where marks of thoughts can be found: the template, and the added tokens."""
+    template = tokenizer.chat_template
+    texts = template.values() if isinstance(template, dict) else [template]
+    return (*map(str, texts), *(t.content for t in tokenizer.added_tokens_decoder.values()))
 
 
 def merge_system(messages: Sequence[Message]) -> tuple[Message, ...]:

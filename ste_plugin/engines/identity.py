@@ -6,8 +6,11 @@ from pathlib import Path
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.model_folder import ADAPTER_CONFIG, adapter_base
+from ste_plugin.records import content_key
 
 _PROBES, _PROBE_BYTES = 64, 4096
+_ASKED = ("extra_body", "omit")
+"""Options that change what a server is asked."""
 
 
 def model_path(model: ModelConfig, base: Path) -> str:
@@ -17,11 +20,20 @@ def model_path(model: ModelConfig, base: Path) -> str:
 
 
 def model_identity(model: ModelConfig, base: Path) -> str:
-    """Return a name that changes with the weights: a folder's fingerprint, else name@revision."""
+    """Return a name that changes with the weights: a folder's fingerprint, else name@revision.
+
+    It changes with what the chat template is given, too: the same turns are another prompt then. So
+    it does with the fields that are added to a server's requests, or left out of them.
+    """
     folder = Path(model_path(model, base))
+    name = f"{model.model}@{model.options.get('revision', 'main')}"
     if folder.is_dir():
-        return f"folder:{fingerprint(folder)}"
-    return f"{model.model}@{model.options.get('revision', 'main')}"
+        name = f"folder:{fingerprint(folder)}"
+    if model.chat_template_kwargs:
+        name += f"+{content_key('chat_template_kwargs', model.chat_template_kwargs)}"
+    if asked := {k: model.options[k] for k in _ASKED if model.options.get(k)}:
+        name += f"+{content_key('options', asked)}"
+    return name
 
 
 def fingerprint(folder: Path) -> str:

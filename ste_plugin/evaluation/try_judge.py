@@ -6,7 +6,7 @@ from typing import Any
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import open_engine
-from ste_plugin.engines.base import Place, Sampling
+from ste_plugin.engines.base import Completion, Place, Sampling
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 
@@ -31,17 +31,32 @@ def judge_once(
         make.judgment_of_answers(instruction, b, a),
     ]
     try:
-        completions = {c.key: c.text.strip() for c in engine.complete(requests)}
+        completions = {c.key: c for c in engine.complete(requests)}
     finally:
         engine.close()
-    texts = [completions[request.key] for request in requests]
-    verdicts = [judge_format.parse(text) for text in texts]
+    replies = [completions[request.key] for request in requests]
+    verdicts = [
+        judge_format.parse(reply.text) if reply.finish_reason == "stop" else None
+        for reply in replies
+    ]
     picks = [
         responses[verdict] if verdict else None
         for responses, verdict in zip(_ORDERS.values(), verdicts, strict=True)
     ]
-    replies = [{"order": o, "text": t} for o, t in zip(_ORDERS, texts, strict=True)]
-    return {"better": _better(*picks), "replies": replies}
+    return {
+        "better": _better(*picks),
+        "replies": [_reply(o, r) for o, r in zip(_ORDERS, replies, strict=True)],
+    }
+
+
+def _reply(order: str, reply: Completion) -> dict[str, str]:
+    """Return what is told of a reply: a thought, or that it was cut off, where there is that."""
+    told = {"order": order, "text": reply.text.strip()}
+    if reply.thinking:
+        told["thinking"] = reply.thinking.strip()
+    if reply.finish_reason != "stop":
+        told["ended"] = "cut off by the token limit, so that its verdict does not count"
+    return told
 
 
 def _better(first: str | None, second: str | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ste_plugin.engines.base import Message
 from ste_plugin.judging.format import neutralise
-from ste_plugin.judging.verdict import spoken
+from ste_plugin.text.thinking import split_thinking
 
 LETTERS = "ABCD"
 RATINGS = range(1, 11)
@@ -56,7 +56,7 @@ def parse_choice(text: str) -> str | None:
     >>> parse_choice("D is vague. Final verdict: [[C]]")
     'C'
     """
-    letters = set(_CHOICE.findall(spoken(text) or ""))
+    letters = set(_CHOICE.findall(split_thinking(text).said))
     return letters.pop() if len(letters) == 1 else None
 
 
@@ -67,7 +67,7 @@ def parse_rating(text: str) -> int | None:
     3
     """
     # compared as text: Python refuses to read a number of thousands of digits
-    numbers = {n.lstrip("0") for n in _RATING.findall(spoken(text) or "")}
+    numbers = {n.lstrip("0") for n in _RATING.findall(split_thinking(text).said)}
     rating = numbers.pop() if len(numbers) == 1 else None
     return int(rating) if rating in {str(r) for r in RATINGS} else None
 

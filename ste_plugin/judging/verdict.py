@@ -3,20 +3,9 @@
 import re
 
 from ste_plugin.records import Verdict
+from ste_plugin.text.thinking import split_thinking
 
 _MARK = re.compile(r"\[\[([AB])\]\]")
-_THINK_OPEN, _THINK_CLOSE = "<think>", "</think>"
-
-
-def spoken(text: str) -> str | None:
-    """Return what a reply says after its thinking, or None when the thinking never ends.
-
-    >>> spoken("<think>A? [[A]]</think>It is [[B]]")
-    'It is [[B]]'
-    """
-    before, closed, after = text.rpartition(_THINK_CLOSE)
-    said = after if closed else before + after
-    return None if _THINK_OPEN in said else said
 
 
 def parse_verdict(text: str) -> Verdict | None:
@@ -30,8 +19,7 @@ def parse_verdict(text: str) -> Verdict | None:
     >>> parse_verdict("[[A]], or rather [[B]]") is None
     True
     """
-    said = spoken(text)
-    letters = set(_MARK.findall(said)) if said is not None else set()
+    letters = set(_MARK.findall(split_thinking(text).said))
     if len(letters) != 1:
         return None
     return "A" if "A" in letters else "B"
@@ -54,7 +42,7 @@ def official_verdict(text: str) -> Verdict | None:
 def without_verdicts(text: str) -> str:
     """Return the reasoning of a reply with its verdict marks, and any unfinished thinking,
     removed."""
-    said = spoken(text) or ""
+    said = split_thinking(text).said
     while _MARK.search(said):  # [[[[A]]A]] leaves another one
         said = _MARK.sub("", said)
     return said.strip()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ste_plugin.engines.chat import added_token
+from ste_plugin.engines.choice_tokens import added_token
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.records import ORDERS
 from ste_plugin.text.sanitize import sanitize_for_tokenizer

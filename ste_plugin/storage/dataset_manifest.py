@@ -38,6 +38,17 @@ class DatasetManifest:
         judge_format: dict[str, str] = self.content["judge_format"]
         return judge_format
 
+    @property
+    def chat_template_kwargs(self) -> dict[str, Any]:
+        """What the judge's chat template is given beside the turns, asked as well as trained."""
+        return dict(self.content.get("chat_template", {}).get("kwargs") or {})
+
+    @property
+    def thinking_marks(self) -> tuple[str, str] | None:
+        """What opens and closes the judge's thoughts, where the run's config says so."""
+        marks = self.content.get("chat_template", {}).get("thinking")
+        return (marks["open"], marks["close"]) if marks else None
+
     def count(self, name: str) -> int:
         """Return how many rows a file has; 0 where there is no such file."""
         return int(self.content["files"].get(name, {}).get("rows", 0))

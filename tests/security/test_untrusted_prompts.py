@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transformers import AddedToken, AutoTokenizer
 
 from ste_plugin.engines.base import Message
-from ste_plugin.engines.chat import render_chat
+from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.instructions.selection.labels import label_prompt, retry_prompt
 from ste_plugin.judging import neutralise
 from ste_plugin.judging.builtin import FORMATS
@@ -177,10 +177,12 @@ def control_ids(tokenizer, text: str) -> list[int]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_user_text_becomes_no_special_token_of_the_tokenizer_that_reads_it(tiny_model, family):
     tokenizer = family_tokenizer(str(tiny_model), family)
-    plain = control_ids(tokenizer, render_chat(tokenizer, (Message("user", "Name a fruit."),)))
+    plain = control_ids(
+        tokenizer, ChatTemplate(tokenizer).prompt((Message("user", "Name a fruit."),))
+    )
     assert plain
     for text in [ALL_TOKENS, *FAMILIES[family], *texts(14, 40)]:
-        shown = render_chat(tokenizer, (Message("user", text),))
+        shown = ChatTemplate(tokenizer).prompt((Message("user", text),))
         assert control_ids(tokenizer, shown) == plain, text
         turns = [{"role": "user", "content": text}]
         assert control_ids(tokenizer, render(turns, Backend(tokenizer).template)) == plain, text
@@ -222,13 +224,13 @@ def test_the_smallest_real_judge_reads_only_its_templates_own_control_tokens():
         pytest.skip("STE_REAL_MODEL names no folder of a chat model")
     tokenizer = AutoTokenizer.from_pretrained(model)
     (turn,) = FORMATS["criteria"].render("Q?", "a", "b")
-    plain = control_ids(tokenizer, render_chat(tokenizer, (turn,)))
+    plain = control_ids(tokenizer, ChatTemplate(tokenizer).prompt((turn,)))
     for text in [ALL_TOKENS, *tokenizer.all_special_tokens, *texts(16, COUNT)]:
         (turn,) = FORMATS["criteria"].render(text, text, text)
         chat = [{"role": "user", "content": turn.content}]
         shown = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         assert control_ids(tokenizer, shown) == plain, text
-        generator = render_chat(tokenizer, (Message("user", text),))
+        generator = ChatTemplate(tokenizer).prompt((Message("user", text),))
         assert len(control_ids(tokenizer, generator)) == len(plain), text
 
 

@@ -19,9 +19,12 @@ def create(model: ModelConfig, place: Place) -> Engine:
         path = model_path(model, place.base)
         require_loadable(path)
 
+        from ste_plugin.engines.chat import ChatTemplate
         from ste_plugin.engines.local.loading import load
         from ste_plugin.engines.local.model import LocalEngine
 
-        return LocalEngine(load(path, options), options, place.say)
+        loaded = load(path, options)
+        template = ChatTemplate.of_model(loaded.tokenizer, model)
+        return LocalEngine(loaded, options, place.say, template)
 
     return LazyEngine(load_engine)

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import torch
 
 from ste_plugin.engines.base import ChatRequest, Completion
-from ste_plugin.engines.chat import choice_token, render_chat
+from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.engines.choice_tokens import choice_token
 from ste_plugin.engines.local.batches import (
     Prompt,
     next_batch,
@@ -34,12 +35,14 @@ class LocalEngine:
         loaded: LoadedModel,
         options: LocalOptions,
         say: Callable[[str], None] = lambda _: None,
+        template: ChatTemplate | None = None,
     ) -> None:
         self._say = say
         self._path, self._device = loaded.path, loaded.device
-        self._tokenizer: Any = loaded.tokenizer
+        self._template = template or ChatTemplate(loaded.tokenizer)
         self._model: Any = loaded.model
-        self._stop_ids = torch.tensor(loaded.stop_ids, device=loaded.device)
+        stop_ids = {*loaded.stop_ids, *self._template.turn_end_ids}
+        self._stop_ids = torch.tensor(sorted(stop_ids), device=loaded.device)
         self._context = getattr(loaded.config, "max_position_embeddings", None) or 1 << 30
         self._budget = automatic_budget(loaded.config, loaded.model.dtype, loaded.device)
         if options.max_batch_tokens != "auto":
@@ -102,15 +105,10 @@ class LocalEngine:
 
     def _prompt(self, requests: list[ChatRequest]) -> Prompt:
         first = requests[0]
-        text = render_chat(self._tokenizer, first.messages, prefix=first.prefix)
-        ids = self._ids(text)
-        choices = [
-            choice_token(self._ids, text, ids, choice, self._path) for choice in first.choices
-        ]
+        text = self._template.text_of(first)
+        ids, encode = self._template.encode(text), self._template.encode
+        choices = [choice_token(encode, text, ids, choice, self._path) for choice in first.choices]
         return Prompt(requests, ids, choices)
-
-    def _ids(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _choose(self, batch: Sequence[Prompt]) -> list[Completion]:
         logits = prefill(self._model, [p.ids for p in batch]).logits.cpu()
@@ -136,12 +134,12 @@ class LocalEngine:
         drawn = uniforms([r.seed for r in requests], sampling.max_new_tokens).to(self._device)
         generated = decode(self._model, start, sampling, drawn, self._stop_ids)
         stop_ids = set(self._stop_ids.tolist())
-        texts = self._tokenizer.batch_decode(generated, skip_special_tokens=True)
+        replies = list(map(self._template.read, requests, generated))
         reasons: list[Literal["stop", "length"]] = [
             "stop" if tokens[-1] in stop_ids else "length" for tokens in generated
         ]
-        fields = zip(requests, texts, reasons, prompt_tokens, generated, strict=True)
+        fields = zip(requests, replies, reasons, prompt_tokens, generated, strict=True)
         return [
-            Completion(request.key, text, reason, count, len(tokens))
-            for request, text, reason, count, tokens in fields
+            Completion(request.key, reply.said, reason, count, len(ids), reply.thinking)
+            for request, reply, reason, count, ids in fields
         ]

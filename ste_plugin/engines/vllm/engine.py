@@ -35,6 +35,6 @@ def create(model: ModelConfig, place: Place) -> Engine:
 
         path = model_path(model, place.base)
         require_loadable(path)
-        return VllmEngine(path, options, place.logs / "vllm.log")
+        return VllmEngine(path, model, options, place.logs / "vllm.log")
 
     return LazyEngine(load)

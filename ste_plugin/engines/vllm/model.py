@@ -13,8 +13,10 @@ from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
 from vllm.v1.engine.exceptions import EngineDeadError
 
+from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Completion
-from ste_plugin.engines.chat import choice_token, render_chat
+from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.engines.choice_tokens import choice_token
 from ste_plugin.engines.token_sampler import draw, uniforms
 from ste_plugin.engines.vllm.errors import suggest_fix, summarize_vllm_failure
 from ste_plugin.engines.vllm.loading import load_llm, load_tokenizer
@@ -46,12 +48,13 @@ class _VllmRequest:
 class VllmEngine:
     """A model inside vLLM, whose own processes hold it."""
 
-    def __init__(self, path: str, options: VllmOptions, log: Path) -> None:
+    def __init__(self, path: str, model: ModelConfig, options: VllmOptions, log: Path) -> None:
         self._path, self._log = path, log
         self._start = log.stat().st_size if log.exists() else 0
-        self._tokenizer = load_tokenizer(
+        tokenizer = load_tokenizer(
             tokenizer_of(path), options.revision, trust=options.trust_remote_code
         )
+        self._template = ChatTemplate.of_model(tokenizer, model)
         arguments = vllm_arguments(path, options)
         env = visible_gpus(options)
         self._reaper = Reaper()
@@ -110,7 +113,7 @@ class VllmEngine:
         if name not in waiting:
             waiting[name] = _VllmRequest(prompt, prompt_tokens)
             prompt_input = {"prompt_token_ids": prompt.ids}
-            params = _sampling_params(request, prompt)
+            params = _sampling_params(request, prompt, self._template.turn_end_ids)
             self._llm.llm_engine.add_request(name, prompt_input, params, lora_request=self._lora)
         waiting[name].requests.append(request)
 
@@ -132,30 +135,27 @@ class VllmEngine:
         if finished.prompt.choices:
             yield from _draw_choices(finished, answer.logprobs[0])
             return
-        text = self._tokenizer.decode(answer.token_ids, skip_special_tokens=True)
+        reply = self._template.read(finished.requests[0], answer.token_ids)
         reason: Literal["stop", "length"] = "length" if answer.finish_reason == "length" else "stop"
         prompt_tokens, completion_tokens = finished.prompt_tokens, len(answer.token_ids)
         for request in finished.requests:
-            yield Completion(request.key, text, reason, prompt_tokens, completion_tokens)
+            yield Completion(
+                request.key, reply.said, reason, prompt_tokens, completion_tokens, reply.thinking
+            )
             prompt_tokens = completion_tokens = 0
 
     def _prompt(self, request: ChatRequest) -> tuple[_Prompt, int]:
         """Return the request's prompt and the tokens to read for it: 0 for its further samples."""
         if self._last and self._last.key == request.prompt_key:
             return self._last, 0
-        text = render_chat(self._tokenizer, request.messages, prefix=request.prefix)
-        ids = self._ids(text)
-        choices = [
-            choice_token(self._ids, text, ids, choice, self._path) for choice in request.choices
-        ]
+        text, encode = self._template.text_of(request), self._template.encode
+        ids = encode(text)
+        choices = [choice_token(encode, text, ids, c, self._path) for c in request.choices]
         self._last = _Prompt(request.prompt_key, ids, choices)
         return self._last, len(ids)
 
-    def _ids(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
-
-def _sampling_params(request: ChatRequest, prompt: _Prompt) -> SamplingParams:
+def _sampling_params(request: ChatRequest, prompt: _Prompt, stop_ids: list[int]) -> SamplingParams:
     """Return what is asked of vLLM: an answer, or how likely each choice is as the next token."""
     output = {"detokenize": False, "output_kind": RequestOutputKind.FINAL_ONLY}
     if prompt.choices:
@@ -167,6 +167,7 @@ def _sampling_params(request: ChatRequest, prompt: _Prompt) -> SamplingParams:
         top_p=sampling.top_p,
         max_tokens=sampling.max_new_tokens,
         seed=None if sampling.temperature == 0 else request.seed,
+        stop_token_ids=stop_ids,
         **output,
     )
 

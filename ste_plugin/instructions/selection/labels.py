@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from ste_plugin.engines.base import Completion, Message
 from ste_plugin.judging import neutralise
-from ste_plugin.judging.verdict import spoken
 from ste_plugin.records import Drop, Instruction, content_key
+from ste_plugin.text.thinking import split_thinking
 
 CATEGORIES = {
     "coding": "write, mend or explain program code",
@@ -86,7 +86,7 @@ def retry_prompt(instruction_text: str, reply: str) -> tuple[Message, ...]:
     """Return the prompt again, with the unusable reply and what is wrong with it."""
     labels = _parse(reply)
     problem = _CUT_OFF if isinstance(labels, Labels) else labels
-    answer = neutralise((spoken(reply) or reply).strip())
+    answer = neutralise((split_thinking(reply).said or reply).strip())
     return (
         *label_prompt(instruction_text),
         Message("assistant", answer),
@@ -110,8 +110,8 @@ def parse_labels(reply: str) -> Labels | None:
 
 def _parse(reply: str) -> Labels | str:
     """Return the labels, or what is wrong with the reply, to follow a colon."""
-    answer = spoken(reply)
-    if answer is None or not answer.strip():
+    answer = split_thinking(reply).said
+    if not answer.strip():
         return "it holds no answer"
     fenced = _FENCED.fullmatch(answer.strip())
     try:

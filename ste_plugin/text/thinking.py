@@ -1,0 +1,147 @@
+"""The one place that knows how models think: where a thought begins and ends, and what is said.
+
+Marks are from the models' published chat templates and tokenizers.
+"""
+
+import re
+from functools import cache
+from typing import NamedTuple
+
+
+class Marks(NamedTuple):
+    """What one family of models writes around its thoughts."""
+
+    open: str
+    close: str
+    """What ends the last thought: the answer follows."""
+    form: str = "{open}\n{thought}\n{close}\n\n"
+    """How a thought before an answer is written."""
+
+
+TAGS = Marks("<think>", "</think>")
+"""What most models write, and how a thought is kept that a server told apart."""
+HARMONY = Marks(
+    "<|channel|>analysis<|message|>",
+    "<|channel|>final<|message|>",
+    "{open}{thought}<|end|><|start|>assistant{close}",
+)
+"""gpt-oss: channels, of which the last is the answer."""
+FAMILIES = (
+    TAGS,  # Qwen3, DeepSeek-R1, Phi-4 reasoning, GLM, Nemotron, Olmo, SmolLM3, EXAONE 4
+    Marks("<thinking>", "</thinking>"),
+    Marks("<thought>", "</thought>"),  # EXAONE Deep
+    Marks("<seed:think>", "</seed:think>"),  # Seed-OSS
+    Marks("[THINK]", "[/THINK]", "{open}{thought}{close}"),  # Magistral
+    Marks("<reasoning>", "</reasoning>"),
+    Marks("◁think▷", "◁/think▷"),  # Kimi
+    Marks("<|begin_of_thought|>", "<|end_of_thought|>"),  # Sky-T1, OpenThinker
+    Marks("<|START_THINKING|>", "<|END_THINKING|>", "{open}{thought}{close}"),  # Command A
+    Marks("<|inner_prefix|>", "<|inner_suffix|>", "{open}{thought}{close}"),  # Apertus
+    Marks("<|channel>thought\n", "<channel|>", "{open}{thought}\n{close}"),  # Gemma 4
+    HARMONY,
+    HARMONY._replace(open="<|channel|>commentary<|message|>"),
+)
+_BARE_HARMONY = re.compile(r"analysis(?=[A-Z\"'(*#\[\d])|(?:commentary)?final(?=[A-Z\"'(*#\[\d])")
+"""How a reply in channels begins where a server left out the special tokens."""
+_BARE_FINAL = re.compile(r"(?:^|assistant)final")
+_RESPONSE_OPENS = re.compile(r"\s*(?:<\|START_(?:RESPONSE|TEXT)\|>\s*)?")
+_RESPONSE_ENDS = re.compile(r"(?:<\|(?:return|end|END_RESPONSE|END_TEXT)\|>\s*)+$")
+"""What stands around an answer where a server keeps special tokens."""
+
+
+class Split(NamedTuple):
+    """A reply, taken apart: together the whole of it, but for special tokens at its end."""
+
+    thinking: str
+    """All that stands before the answer, marks included; empty where nothing was thought."""
+    said: str
+    """The answer; empty where the thinking never ends."""
+    ended: bool
+    """Whether there is an answer: no thought is left open."""
+
+
+def split_thinking(
+    text: str, marks: tuple[Marks, ...] = FAMILIES, *, opened: bool = False
+) -> Split:
+    """Return a reply taken apart into thinking and answer.
+
+    `opened`: the prompt ended within a thought. A closing mark without an opening one says so, too.
+    Of several thoughts the answer follows the last. Marks in quotes or code are mentioned, not
+    written.
+
+    >>> split_thinking("<think>A? [[A]]</think>It is [[B]]").said
+    'It is [[B]]'
+    >>> split_thinking("<think>It never ends. [[A]]")
+    Split(thinking='<think>It never ends. [[A]]', said='', ended=False)
+    >>> split_thinking("First, [[A]] is", opened=True).ended
+    False
+    """
+    if not opened and not _may_think(text, marks):
+        return Split("", text, ended=True)
+    if _BARE_HARMONY.match(text.lstrip()):
+        return _split_bare_harmony(text)
+    open_pattern, close_pattern = _patterns(marks)
+    closes = [match.end() for match in close_pattern.finditer(text)]
+    start = closes[-1] if closes else 0
+    is_open = open_pattern.search(text, start) is not None or (opened and not closes)
+    if is_open:
+        return Split(text, "", ended=False)
+    if not start:
+        return Split("", text, ended=True)
+    opening = _RESPONSE_OPENS.match(text, start)
+    end = opening.end() if opening else start
+    return Split(text[:end], _RESPONSE_ENDS.sub("", text[end:]), ended=True)
+
+
+def in_tags(thought: str) -> str:
+    """Return a thought that a server told apart, as it is kept: in the commonest marks."""
+    return TAGS.form.format(open=TAGS.open, close=TAGS.close, thought=thought.strip())
+
+
+def without_marks(thinking: str, marks: tuple[Marks, ...] = FAMILIES) -> str:
+    """Return the words of a thought, or of several, without the marks around them.
+
+    >>> without_marks("<think>\\nHm.\\n</think>\\n\\n")
+    'Hm.'
+    """
+    for pattern in _patterns(marks):
+        thinking = pattern.sub("", thinking)
+    return thinking.strip()
+
+
+def find_marks(*places: str) -> tuple[Marks, ...]:
+    """Return the families whose closing mark occurs in texts, as in a chat template."""
+    return tuple(m for m in FAMILIES if any(m.close.strip() in place for place in places))
+
+
+def _may_think(text: str, marks: tuple[Marks, ...]) -> bool:
+    """Return whether a mark may be in a text: most replies have none, and there are millions."""
+    if any(needle in text for needle in _needles(marks)):
+        return True
+    return HARMONY in marks and _BARE_HARMONY.match(text.lstrip()) is not None
+
+
+@cache
+def _needles(marks: tuple[Marks, ...]) -> frozenset[str]:
+    """Return what a text with a mark holds for certain: a first character, where that is rare."""
+    every = {mark for m in marks for mark in (m.open, m.close)}
+    return frozenset(mark if mark[0] == "[" or mark[0].isalnum() else mark[0] for mark in every)
+
+
+def _split_bare_harmony(text: str) -> Split:
+    finals = list(_BARE_FINAL.finditer(text))
+    if not finals:
+        return Split(text, "", ended=False)
+    end = finals[-1].end()
+    return Split(text[:end], text[end:], ended=True)
+
+
+@cache
+def _patterns(marks: tuple[Marks, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return what matches any opening and any closing mark that is not quoted."""
+
+    def any_of(texts: set[str]) -> re.Pattern[str]:
+        mark = "|".join(sorted(map(re.escape, texts), key=len, reverse=True))
+        return re.compile(f"(?<![`'\"])(?:{mark})|(?:{mark})(?![`'\"])")
+
+    return any_of({m.open for m in marks}), any_of({m.close for m in marks})
