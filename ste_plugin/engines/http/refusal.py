@@ -46,7 +46,7 @@ _LONG = re.compile(
     r"|\b(prompt|inputs?|messages?|query|conversation|text|content|request( body)?|payload"
     r"|entity)`? ?(is|are|was)?( far| much)? too (long|large|big)"
     r"|\binputs?`? (tokens )?(\+ `?max_new_tokens`? )?must (be|have) (<|less|at most|fewer)"
-    r"|\b(input|prompt)[ _]?(token( count)?|length|tokens|size)\b[^.]{0,60}"
+    r"|\b(input|prompt|requested|total)[ _]?(token( count)?|length|tokens|size)\b[^.]{0,60}"
     r"(exceed|longer|greater|more than|above|maximum|limit|range)"
     r"|exceed\w*[^.]{0,40}(token (limit|count)|(maximum|max)( allowed)?( number of)?( input| prompt"
     r"| total)?[ _-]?(tokens|length|size)|limit of \d+ tokens)"
@@ -94,7 +94,7 @@ _VALUE = re.compile(
     re.IGNORECASE,
 )
 _ALTERNATIVES = re.compile(
-    r"did you mean|\bexpected\b|\buse\b|instead|(supported|allowed|valid|accepted|permitted"
+    r"did you mean|\bexpected\b|\buse\b|instead|\b(supported|allowed|valid|accepted|permitted"
     r"|available|known|possible|must be one of)\b[^.:]{0,30}(:|are\b)",
     re.IGNORECASE,
 )
