@@ -146,6 +146,7 @@ CONTEXT = [
     "your request has {read} input tokens.",
     "`inputs` tokens + `max_new_tokens` must be <= {all}. Given: {read} and {new}",
     "input length and `max_tokens` exceed context limit: {read} + {new} > {all}",
+    "max_tokens={new} cannot be greater than max_model_len={all}.",
 ]
 
 
@@ -182,19 +183,36 @@ def test_a_single_prompt_that_is_too_long_by_itself_is_dropped():
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "told", "reason"),
     [
-        (error("A filter refused this prompt.", code="content_filter"), "blocked by a filter"),
-        (error("too many tokens in the prompt"), "too long for the server's context"),
+        (error("A filter refused this prompt.", code="content_filter"), "blocks", "blocked"),
+        (error("Too many tokens in the prompt."), "finds too long", "too_long"),
     ],
 )
-def test_a_run_of_refused_prompts_and_nothing_else_ends_it_with_the_servers_words(content, told):
-    with chat_server(babble, fault=always(Refuse(400, content=content))) as server:
-        with pytest.raises(EngineError) as caught:
-            list(engine(server.base_url).complete(prompts(300)))
-        assert len(server.bodies) <= 16
-    assert told in str(caught.value)
-    assert content["error"]["message"] in str(caught.value)
+def test_a_run_of_refused_prompts_is_told_early_and_each_is_dropped(content, told, reason, caplog):
+    seen_by = []
+
+    def fault(_number):
+        seen_by.append(bool(caplog.records))
+        return Refuse(400, content=content)
+
+    texts = [f"{i} " + "word " * 400 for i in range(100)]
+    with chat_server(babble, fault=fault) as server:
+        got = list(engine(server.base_url).complete([r for t in texts for r in wanted(t)]))
+    assert {c.finish_reason for c in got} == {reason}
+    assert len(got) == 100
+    assert seen_by.index(True) <= 16
+    (said,) = [r.getMessage() for r in caplog.records]
+    assert told in said
+    assert content["error"]["message"] in said
+
+
+def test_a_refusal_of_longer_answers_than_were_asked_for_before_is_told_as_that():
+    with chat_server(babble, objects=context_of(512, CONTEXT[0])) as server:
+        model = engine(server.base_url)
+        answers(model, wanted(max_new_tokens=16))
+        with pytest.raises(EngineError, match="and 512 new tokens are more than"):
+            list(model.complete(wanted("Another.", max_new_tokens=512)))
 
 
 def test_refused_prompts_once_others_are_answered_end_nothing():
