@@ -85,8 +85,14 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
         return replace(self, sample_index=index).with_prompt_key(self.prompt_key)
 
 
-FINISH_REASONS = ("stop", "length")
-"""How an engine's completion ends: by itself, or by the limit of its tokens."""
+FINISH_REASONS = ("stop", "length", "blocked", "too_long", "broken")
+"""How an engine's completion ends."""
+UNUSABLE = {
+    "blocked": "blocked by the server's filter",
+    "too_long": "not written, as the prompt is too long for the model's context",
+    "broken": "broken off by the server",
+}
+"""Finish reason of a completion that nothing is made of → why, for drops."""
 
 
 class Completion(Record, frozen=True):
@@ -96,8 +102,9 @@ class Completion(Record, frozen=True):
     """The key of the request."""
     text: str
     """What it said: its answer, after any thinking."""
-    finish_reason: Literal["stop", "length", "budget"]
-    """How it ended: by itself, or by the limit of its tokens.
+    finish_reason: Literal["stop", "length", "blocked", "too_long", "broken", "budget"]
+    """How it ended: by itself; by the limit of its tokens; by a filter of the server, which refused
+    the prompt or cut the answer; not begun, as the prompt does not fit the context; or broken off.
 
     No engine gives `budget`: the request was not sent, as the run's budget was used up.
     """
@@ -120,7 +127,8 @@ class Engine(Protocol):
 
         Requests are taken only when they can be worked on: the caller ends a stage early by giving
         no more, and millions need not be held at once. Samples of one prompt come one after another
-        and should share its prefill. Closing the iterator cancels what is in flight.
+        and should share its prefill. Closing the iterator cancels what is in flight. What a model
+        thinks belongs into `thinking`; thoughts left in the text are taken out by known marks.
         Raises: EngineError when the model or server cannot answer.
         """
         ...

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from msgspec.structs import replace
+
 from ste_plugin.engines.base import ChatRequest, Completion, Engine
 from ste_plugin.errors import EngineError
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import Appender, CompletionStore
 from ste_plugin.inference.probe import Probe
 from ste_plugin.progress import Bar, ProgressReporter
+from ste_plugin.text.thinking import split_thinking
 
 
 def unanswered(requests: Iterable[ChatRequest], store: CompletionStore) -> Iterator[ChatRequest]:
@@ -110,7 +113,7 @@ class _Sender:
         if first is None:  # loading a model would be in vain
             return
         with self.store.open_appender() as appender:
-            for completion in self.engine.complete(chain((first,), sending)):
+            for completion in map(take_apart, self.engine.complete(chain((first,), sending))):
                 self._keep(completion, appender)
                 answered += 1
                 try:
@@ -130,6 +133,16 @@ class _Sender:
         estimated = bool(completion.text) and not self.store.completion_tokens
         self.budget.spend(self.store.written_tokens - before, estimated=estimated)
         self.bar.step(completion.completion_tokens)
+
+
+def take_apart(completion: Completion) -> Completion:
+    """Return a completion with its thinking apart from its answer, as most engines give it."""
+    if not isinstance(completion.text, str):  # the store says what is wrong with it
+        return completion
+    split = split_thinking(completion.text)
+    if not split.thinking:
+        return completion
+    return replace(completion, text=split.said, thinking=completion.thinking + split.thinking)
 
 
 def _check_all_answered(title: str, sent: int, answered: int, unread: bool) -> None:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ste_plugin.context import Iteration
-from ste_plugin.engines.base import ChatRequest, Completion
+from ste_plugin.engines.base import UNUSABLE, ChatRequest, Completion
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.errors import JudgeError
 from ste_plugin.inference.completion_store import CompletionStore
@@ -165,6 +165,8 @@ class JudgmentSampler:
     ) -> Judgment | Drop:
         if reply.finish_reason == "length":
             return Drop("judging", reply.key, "judgment cut off by the token limit")
+        if reply.finish_reason in UNUSABLE:
+            return Drop("judging", reply.key, f"judgment {UNUSABLE[reply.finish_reason]}")
         text = (
             self._judge_format.forced_text(prefix, reply.text) if prefix else reply.text
         ).strip()

@@ -10,7 +10,7 @@ SANITIZER_VERSION = 2
 """Part of every judge format's version: a change of what a model is shown makes new keys."""
 
 _NAMES = (
-    r"s|bos|eos|pad|unk|mask|cls|sep|sop|eop|eod|eot|eom|eoh|eoa|think|thinking|endoftext|end_of_text"
+    r"s|bos|eos|pad|unk|mask|cls|sep|sop|eop|eod|eot|eom|eoh|eoa|think|thinking|thought|reasoning|endoftext|end_of_text"
     r"|[a-z]+_token|(?:start|begin|beginning|end)_of_[a-z_]+|(?:image|audio)_soft_token"
     r"|mask:\d+|seed:[a-z_]+"
     r"|tools?|tool_(?:calls?|responses?|results?)|arg_(?:key|value)|function_calls?"
@@ -27,7 +27,7 @@ CONTROL_TOKEN = re.compile(
     r"<\|[^<>|\s]{1,64}\|?>|<[^<>|\s]{1,64}\|>"  # <|im_end|>, <｜User｜>, <|turn>, <turn|>
     r"|\[\|[^\[\]|\s]{1,64}\|\]"  # [|endofturn|]
     rf"|</?(?:{_NAMES})>|<</?SYS>>|\[/?(?:{_UPPER})\]"
-    r"|\]~!?b[\[\]]|\[e~\[|>>[a-z_]{3,40}<<",
+    r"|\]~!?b[\[\]]|\[e~\[|>>[a-z_]{3,40}<<|◁/?[a-z]{1,16}▷",
     re.IGNORECASE,
 )
 """Control tokens of the known model families, thinking tags among them; matched in folded text."""
@@ -54,7 +54,7 @@ _DOUBLED = {
     "»": ">>",
 }
 _INVISIBLE = "\u115f\u1160\u2800\u3164\uffa0"
-_ROUND = {"<": "(", "[": "(", ">": ")", "]": ")"}
+_ROUND = {"<": "(", "[": "(", "◁": "(", ">": ")", "]": ")", "▷": ")"}
 
 
 class _FoldingTable(dict[int, str]):

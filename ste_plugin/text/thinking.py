@@ -116,9 +116,16 @@ def find_marks(*places: str) -> tuple[Marks, ...]:
 
 def _may_think(text: str, marks: tuple[Marks, ...]) -> bool:
     """Return whether a mark may be in a text: most replies have none, and there are millions."""
-    return any(m.close in text or m.open in text for m in marks) or (
-        HARMONY in marks and _BARE_HARMONY.match(text.lstrip()) is not None
-    )
+    if any(needle in text for needle in _needles(marks)):
+        return True
+    return HARMONY in marks and _BARE_HARMONY.match(text.lstrip()) is not None
+
+
+@cache
+def _needles(marks: tuple[Marks, ...]) -> frozenset[str]:
+    """Return what a text with a mark holds for certain: a first character, where that is rare."""
+    every = {mark for m in marks for mark in (m.open, m.close)}
+    return frozenset(mark if mark[0] == "[" or mark[0].isalnum() else mark[0] for mark in every)
 
 
 def _split_bare_harmony(text: str) -> Split:

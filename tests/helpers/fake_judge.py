@@ -44,6 +44,12 @@ def judgment(prompt: str, judges: str | float, request: ChatRequest) -> str:
             return f"Final verdict: [[{right if lucky else 'A'}]]"
         case "at times nothing":  # its first sample of every question states no verdict
             return f"Final verdict: [[{right}]]" if request.sample_index else "Hard to say."
+        case "thinks":  # of the wrong one first
+            wrong = {"A": "B", "B": "A"}[right]
+            thought = f"<think>\nIs it [[{wrong}]]?\n</think>\n\n"
+            return f"{thought}It answers what was asked. Final verdict: [[{right}]]"
+        case "thinks without end":
+            return f"<think>\nAt first sight it is [[{right}]], but"
         case "half":
             letter = right if request.sample_index % 2 else {"A": "B", "B": "A"}[right]
             return f"It is better. Final verdict: [[{letter}]]"
