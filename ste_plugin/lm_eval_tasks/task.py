@@ -12,7 +12,6 @@ from lm_eval.api.instance import Instance
 from ste_plugin.errors import ConfigError, EngineError
 from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
-from ste_plugin.lm_eval_tasks.bootstrap import error_of, value_of
 from ste_plugin.lm_eval_tasks.chat_task import ChatTask, read_settings
 from ste_plugin.lm_eval_tasks.early_stop import SkippedInstance, VoteInstance, draw_in_waves
 from ste_plugin.lm_eval_tasks.figures import figures_of
@@ -174,8 +173,8 @@ class PairJudge(ChatTask):
 
     def aggregation(self) -> Mapping[str, Callable[[Sequence[Any]], float | None]]:
         """Return how the terms of all pairs become each figure and its standard error."""
-        errors = {f"{name}_se": partial(error_of, seed=0) for name in self.figures}
-        return dict.fromkeys(self.figures, value_of) | errors
+        errors = {f"{name}_se": figure.error for name, figure in self.figures.items()}
+        return {name: figure.value for name, figure in self.figures.items()} | errors
 
     def higher_is_better(self) -> dict[str, bool]:
         """Return the direction of the figures that have one."""

@@ -47,32 +47,32 @@ def create(model: ModelConfig, place: Place) -> Engine:
     """
     options = read_options(ServeOptions, model.options, "serve")
     path = model_path(model, place.base)
-    return LazyEngine(lambda: ServedEngine(model.model, path, options, place))
+    return LazyEngine(lambda: ServedEngine(model, path, options, place))
 
 
 class ServedEngine:
     """A server of our own, and the HTTP engine that calls it."""
 
-    def __init__(self, name: str, path: str, options: ServeOptions, place: Place) -> None:
+    def __init__(self, model: ModelConfig, path: str, options: ServeOptions, place: Place) -> None:
         port = free_port(options.port)
-        command = server_command(place.serve, name, path, port, options)
+        command = server_command(place.serve, model.model, path, port, options)
         log = place.logs / "serve.log"
         self._server = ServerProcess(command, visible_gpus(options), port, log, path)
         try:
             self._server.wait_until_ready(options.start_timeout_s)
-            self._http_engine = http.create(self._client(name, options), place)
+            self._http_engine = http.create(self._client(model, options), place)
         except BaseException:  # an interrupt, too, must leave nothing running
             self._server.stop()
             raise
         Thread(target=self._end_calls_with_server, daemon=True).start()
 
-    def _client(self, name: str, options: ServeOptions) -> ModelConfig:
+    def _client(self, model: ModelConfig, options: ServeOptions) -> ModelConfig:
         http_options = {
             "base_url": self._server.base_url,
             "prefill": "vllm",
             "concurrency": options.concurrency,
         }
-        return ModelConfig(model=name, engine="http", options=http_options)
+        return model.model_copy(update={"engine": "http", "options": http_options})
 
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield completions as the server gives them.
