@@ -128,6 +128,11 @@ class ChatTemplate:
         return str(self.tokenizer.decode(shown, skip_special_tokens=False))
 
     @property
+    def has_special_marks(self) -> bool:
+        """Whether decoding that skips special tokens loses marks of thoughts."""
+        return bool(self._special_marks)
+
+    @property
     def turn_end_ids(self) -> list[int]:
         """The one token that ends a turn, where generation has to stop; none where it is text."""
         first = self.encode(self.layout.turn_end.strip())[:1]

@@ -115,6 +115,7 @@ def test_a_missing_chat_template_is_a_clear_error(tiny_model, pairs, tmp_path):
     assert server.bodies == []
 
 
+SHOWS = "{% for m in messages %}<{{ m.content }}>{% endfor %}"
 DROPS = "{% for m in messages %}{% if m.role == 'user' %}<{{ m.content }}>{% endif %}{% endfor %}"
 REFUSES = (
     "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}"
@@ -162,7 +163,7 @@ def test_a_tokenizer_that_merges_the_letter_with_the_brackets_is_refused(
 ):
     from tokenizers import Tokenizer
 
-    folder = with_template(tiny_model, tmp_path, DROPS)
+    folder = with_template(tiny_model, tmp_path, SHOWS)
     path = folder / "tokenizer.json"
     found = json.loads(path.read_text())
     for left, right in (("[", "["), ("[[", "A")):
