@@ -91,8 +91,8 @@ class HttpEngine:
                 lambda: self._balancer.in_flight_limit,
                 session.drain,
                 self._first_answers,
+                partial(self._fits, session),
             )
-            yield from self._first_answers.settle(partial(self._fits, session))
         finally:
             session.stop()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -208,10 +208,11 @@ def _run_calls(
     in_flight_limit: Callable[[], int],
     drain: Callable[[], None],
     first_answers: FirstAnswers,
+    fits: Callable[[Call], bool],
 ) -> Iterator[Completion]:
     """Yield what the calls give, taking a call only below the limit; a failure is raised last.
 
-    It ends early where the first prompts are all refused, which `first_answers` then settles.
+    Where the first prompts are all refused, no more are sent until it is known why.
     """
     running: set[Future[Answer]] = set()
     owed: deque[Call] = deque()
@@ -225,7 +226,10 @@ def _run_calls(
             running.add(submit(call))
         yield from completions
         if not running:
-            break
+            completions = [] if failure else first_answers.settle(fits)
+            if not completions:
+                break
+            continue
         done, running = wait(running, return_when=FIRST_COMPLETED)
         failure = failure or next((e for f in done if (e := f.exception())), None)
         if failure:
