@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ste_plugin.engines.base import Message
-from ste_plugin.engines.chat import ChatTemplate, merge_system
+from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.choice_tokens import added_token
+from ste_plugin.engines.render import merge_system
 from ste_plugin.errors import ConfigError, DataError, EngineError
 from ste_plugin.lm_eval_tasks.api_requests import is_api
 from ste_plugin.lm_eval_tasks.backend_template import Decoder, sends_chats, unrenderable

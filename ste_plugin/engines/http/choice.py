@@ -6,7 +6,7 @@ from collections.abc import Sequence
 _ANNOUNCING = re.compile(
     r"the|my|final|overall|so|thus|therefore|better|best|correct|answer|verdict|choice|decision"
     r"|judge?ment|winner|letter|response|assistant|option|one|is|i|choose|pick|prefer",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 """Words that may stand before a choice, as in "My final verdict is"."""
 _CLAUSE_END = re.compile(r"[.,;!?\n]")
@@ -32,7 +32,7 @@ def read_choice(said: str, choices: Sequence[str]) -> str | None:
 
 def _places(said: str, choice: str) -> list[tuple[int, int]]:
     """Return where a choice is a word of its own that no sentence goes on behind."""
-    pattern = rf"(?<!\w){re.escape(choice)}(?!\w)(?!\s+[a-z])"
+    pattern = rf"(?<![^\W_]){re.escape(choice)}(?![^\W_])(?!\s+[a-z])"
     return [match.span() for match in re.finditer(pattern, said)]
 
 
@@ -40,5 +40,5 @@ def _stands(said: str, start: int, end: int) -> bool:
     """Return whether what is there is the answer: it ends its clause, and only announcing words
     come before it there."""
     clause = _CLAUSE_END.split(said[max(0, start - _MAX_CLAUSE) : start])[-1]
-    announced = all(map(_ANNOUNCING.fullmatch, re.findall(r"\w+", clause)))
+    announced = all(map(_ANNOUNCING.fullmatch, re.findall(r"[^\W_]+", clause)))
     return announced and _CLOSES.match(said, end) is not None

@@ -1,15 +1,21 @@
-"""Prompts that a server refuses before it has answered any: is it the prompts, or is it us?"""
+"""Prompts that a server refuses before it has answered any: is it the prompts, or what is asked?"""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ste_plugin.engines.base import Completion
 from ste_plugin.engines.http.request import Call
 from ste_plugin.engines.http.response import Reply
+from ste_plugin.engines.http.usage import estimate_tokens
 from ste_plugin.errors import EngineError
+
+logger = logging.getLogger(__name__)
 
 _ENOUGH = 8
 """Prompts refused one after another that are no chance; as many calls begin at once."""
+_SHORT = 0.5
+"""Share of the new tokens up to which a prompt is short: a context for two such is no luxury."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +29,24 @@ class Answer:
     refusal: Reply | None = None
     """Where the server refused the prompt."""
 
+    @property
+    def new_tokens(self) -> int:
+        """The most tokens that the call lets each sample have."""
+        return self.call.first.sampling.max_new_tokens
+
+    @property
+    def prompt_tokens(self) -> int:
+        """About how long the prompt is."""
+        return sum(estimate_tokens(message.content) for message in self.call.first.messages)
+
 
 class FirstAnswers:
-    """Holds refused prompts back until the first prompt is answered, or enough are refused."""
+    """Holds refused prompts back until one that asks for as many new tokens is answered."""
 
     def __init__(self, model: str) -> None:
         self._model = model
-        self._has_answered = False
+        self._answered_up_to = 0
+        """The most new tokens that the server has let a prompt have, as far as is known."""
         self._held: list[Answer] = []
 
     def begin_stage(self) -> None:
@@ -38,63 +55,54 @@ class FirstAnswers:
 
     @property
     def undecided(self) -> bool:
-        """Whether so many prompts are refused, and none answered, that no more should be sent."""
-        return len({a.call.first.prompt_key for a in self._held}) >= _ENOUGH
+        """Whether so many prompts are refused, and none answered, that the cause comes first."""
+        return len({answer.call.first.prompt_key for answer in self._held}) >= _ENOUGH
 
     def release(self, answers: list[Answer]) -> list[Completion]:
         """Return the completions that may be stored now."""
-        self._has_answered |= any(a.completions and a.refusal is None for a in answers)
-        if self._has_answered:
-            answers, self._held = [*self._held, *answers], []
-        else:
-            self._held += [a for a in answers if a.refusal]
-            answers = [a for a in answers if a.refusal is None]
-        return [completion for answer in answers for completion in answer.completions]
+        given = [a.new_tokens for a in answers if a.completions and a.refusal is None]
+        self._answered_up_to = max(self._answered_up_to, *given, 0)
+        held: list[Answer] = []
+        free: list[Answer] = []
+        for answer in (*self._held, *answers):
+            is_early = answer.refusal and answer.new_tokens > self._answered_up_to
+            (held if is_early else free).append(answer)
+        self._held = held
+        return [completion for answer in free for completion in answer.completions]
 
     def settle(self, fits: Callable[[Call], bool]) -> list[Completion]:
-        """Return the completions that are held once nothing else is in flight.
+        """Return the completions that are held, once nothing is in flight; there may be none.
 
-        `fits`: whether the server takes a prompt if it need not answer at length.
-        Raises: EngineError where prompts do fit and their answers do not, or too many are refused.
+        `fits`: whether the server takes a prompt where a single token is to be written.
+        Raises: EngineError where it takes short prompts, but no answers as long as they may be.
         """
         too_long = [a for a in self._held if a.refusal and a.refusal.refused == "too_long"]
-        if too_long:
-            shortest = min(too_long, key=lambda a: _words(a.call))
-            if fits(shortest.call):
-                raise EngineError(self._no_room(shortest))
+        shortest = min(too_long, key=lambda a: a.prompt_tokens, default=None)
+        is_short = shortest and shortest.prompt_tokens <= _SHORT * shortest.new_tokens
+        if shortest and is_short and fits(shortest.call):
+            raise EngineError(self._no_room(shortest))
         if self.undecided:
-            raise EngineError(self._all_refused(self._held[-1]))
-        held, self._held = self._held, []
-        return [completion for answer in held for completion in answer.completions]
+            self._warn(self._held[-1])
+        for answer in self._held:
+            self._answered_up_to = max(self._answered_up_to, answer.new_tokens)
+        return self.release([])
 
     def _no_room(self, answer: Answer) -> str:
-        new_tokens = answer.call.first.sampling.max_new_tokens
         return (
-            f"model {self._model!r}: a prompt and {new_tokens} new tokens are more than the "
-            f"server's context, though the prompt's {_words(answer.call)} words fit. "
-            f"It says: {_said(answer)}\nLower judging.max_new_tokens or pairs.max_new_tokens "
-            f"(found: {new_tokens}), or raise the server's context (vLLM: --max-model-len; SGLang: "
-            "--context-length; llama.cpp: --ctx-size; Ollama: OLLAMA_CONTEXT_LENGTH)."
+            f"model {self._model!r}: a prompt and {answer.new_tokens} new tokens are more than the "
+            f"server's context; the prompt alone, of about {answer.prompt_tokens} tokens, fits. "
+            f"It says: {_words(answer)}\nLower judging.max_new_tokens or pairs.max_new_tokens "
+            f"(found: {answer.new_tokens}), or raise the server's context (vLLM: --max-model-len; "
+            "SGLang: --context-length; llama.cpp: --ctx-size; Ollama: OLLAMA_CONTEXT_LENGTH)."
         )
 
-    def _all_refused(self, answer: Answer) -> str:
-        if answer.refusal and answer.refusal.refused == "blocked":
-            kind = "are blocked by a filter"
-            cure = "Take another server or model, or turn its filter off where you may"
-        else:
-            kind = (
-                f"are too long for the server's context, this one with {_words(answer.call)} words"
-            )
-            cure = "Raise the server's context, or leave long instructions out"
-        return (
-            f"model {self._model!r}: the first {len(self._held)} prompts {kind}. None was "
-            f"answered. It says: {_said(answer)}\n{cure}."
-        )
+    def _warn(self, answer: Answer) -> None:
+        """Tell a person of a run of refused prompts: each is dropped and counted."""
+        blocked = answer.refusal and answer.refusal.refused == "blocked"
+        why = "blocks" if blocked else "finds too long for its context"
+        message = "The server of %s %s all of the first %d prompts, and answered none. It says: %s"
+        logger.warning(message, self._model, why, len(self._held), _words(answer))
 
 
-def _said(answer: Answer) -> str:
+def _words(answer: Answer) -> str:
     return answer.refusal.words if answer.refusal else ""
-
-
-def _words(call: Call) -> int:
-    return sum(len(message.content.split()) for message in call.first.messages)

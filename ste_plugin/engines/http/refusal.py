@@ -46,11 +46,12 @@ _LONG = re.compile(
     r"|\b(prompt|inputs?|messages?|query|conversation|text|content|request( body)?|payload"
     r"|entity)`? ?(is|are|was)?( far| much)? too (long|large|big)"
     r"|\binputs?`? (tokens )?(\+ `?max_new_tokens`? )?must (be|have) (<|less|at most|fewer)"
-    r"|\b(input|prompt)[ _]?(token( count)?|length|tokens|size)\b[^.]{0,60}"
+    r"|\b(input|prompt|requested|total)[ _]?(token( count)?|length|tokens|size)\b[^.]{0,60}"
     r"(exceed|longer|greater|more than|above|maximum|limit|range)"
     r"|exceed\w*[^.]{0,40}(token (limit|count)|(maximum|max)( allowed)?( number of)?( input| prompt"
     r"| total)?[ _-]?(tokens|length|size)|limit of \d+ tokens)"
-    r"|token limit (exceeded|reached)|tokens? exceeds?\b|maximum (input|prompt|sequence) length"
+    r"|token limit (exceeded|reached)|tokens? exceeds?\b"
+    r"|(maximum|max)[ _](input|prompt|sequence|model)[ _]len(gth)?"
     r"|reduce the (length|size|number)|range of input length|\bn_ctx\b|\bnum_ctx\b",
     re.IGNORECASE,
 )
@@ -84,8 +85,8 @@ _UNKNOWN = re.compile(
 _UNSUPPORTED = re.compile(
     r"unsupported|not support|(does|is|are|do|can) ?n[o']t (\w+ )?(take|accept|support|allow|recogn"
     r"|available|compatible|permit|valid|known)|only the default|deprecated|incompatible"
-    r"|cannot (both )?(be|use|specify|set)|invalid[ _](parameter|argument|field|key|option)"
-    r"|no longer|removed",
+    r"|cannot (both )?(be (used|set|specified|combined|passed)|use|specify|set)"
+    r"|invalid[ _](parameter|argument|field|key|option)|no longer|removed",
     re.IGNORECASE,
 )
 _VALUE = re.compile(
@@ -94,7 +95,7 @@ _VALUE = re.compile(
     re.IGNORECASE,
 )
 _ALTERNATIVES = re.compile(
-    r"did you mean|\bexpected\b|\buse\b|instead|(supported|allowed|valid|accepted|permitted"
+    r"did you mean|\bexpected\b|\buse\b|instead|\b(supported|allowed|valid|accepted|permitted"
     r"|available|known|possible|must be one of)\b[^.:]{0,30}(:|are\b)",
     re.IGNORECASE,
 )
