@@ -8,10 +8,17 @@ only its number. So four methods of such a backend are wrapped, once.
 import copy
 import json
 import logging
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ste_plugin.engines.http.fields import RequestFields
+from ste_plugin.engines.http.refusal import read_refusal
+from ste_plugin.engines.http.response import (
+    RefusedReply,
+    UnreadableReply,
+    read_json,
+    read_reply,
+)
 from ste_plugin.errors import ConfigError, HostError
 from ste_plugin.lm_eval_tasks.whole_replies import ApiReply
 
@@ -19,62 +26,33 @@ logger = logging.getLogger(__name__)
 
 LOOKED_AT = 4
 """Replies in a row that have reasoning and no answer, before a server is taken to give no other."""
-_FINISHED = (None, "", "stop", "eos", "eos_token", "stop_sequence", "end_turn")
-_RENAMED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_FIXED = ("model", "messages", "prompt")
-_MAX_REFUSALS = 12
-_TRANSIENT = (408, 409, 425, 429)
+_MAX_ADAPTED = 12
+_MAX_SAID = 600
 
 
 class Payload:
-    """What is sent: all that lm-eval makes of a request, but what the server does not take."""
+    """A backend's `_create_payload` that sends what the server takes."""
 
-    def __init__(self, make: Callable[..., dict[str, Any]]) -> None:
-        self.make = make
-        self.omitted: set[str] = set()
-        self.renamed: dict[str, str] = {}
-        self.names: tuple[str, ...] = ()
-        """Of the last request."""
+    def __init__(self, make: Callable[..., dict[str, Any]], omitted: Sequence[str]) -> None:
+        self.make, self.fields = make, RequestFields({}, omitted)
+        self.sent: dict[str, Any] = {}
+        """The last request."""
 
     def __call__(self, *args: Any, **settings: Any) -> dict[str, Any]:
         """Return the JSON of a request; null and an empty list of stops say nothing, so neither is
         sent."""
-        made = self.make(*args, **settings).items()
-        body = {
-            self.renamed.get(name, name): value
-            for name, value in made
-            if name not in self.omitted and value is not None and (name, value) != ("stop", [])
-        }
-        self.names = tuple(body)
-        return body
+        body = self.make(*args, **settings)
+        if not body.get("stop", True):
+            del body["stop"]
+        self.sent = self.fields.apply(body)
+        return self.sent
 
-    def adapt(self, refusal: str) -> bool:
-        """Leave out or rename what a refusal names; return whether there is anything."""
-        sendable = [name for name in self.names if name not in _FIXED]
-        name = refused_name(refusal, sendable)
-        if name is None or name in self.renamed.values():
-            return False
-        if name in _RENAMED:
-            self.renamed[name] = _RENAMED[name]
-            logger.warning("The server does not take %s: sending %s.", name, _RENAMED[name])
-        else:
-            self.omitted.add(name)
-            logger.warning("The server does not take %s: its own default counts.", name)
-        return True
-
-
-def refused_name(refusal: str, names: Collection[str]) -> str | None:
-    """Return which of the names of a request its refusal is about: as `param`, else the first."""
-    try:
-        found = json.loads(refusal)
-    except ValueError:
-        found = None
-    error = found.get("error", found) if isinstance(found, dict) else None
-    param = str(error.get("param") or "") if isinstance(error, dict) else ""
-    if param.rpartition(".")[2] in names:
-        return param.rpartition(".")[2]
-    places = {n: m.start() for n in names if (m := re.search(rf"(?<!\w){n}(?!\w)", refusal))}
-    return min(places, key=lambda name: places[name], default=None)
+    def adapt(self, status: int, said: bytes) -> bool:
+        """Learn from a refusal; return whether another request may be taken."""
+        changed = self.fields.adapt(read_refusal(status, read_json(said)), self.sent)
+        if changed:
+            logger.warning("The server does not take a request as lm-eval makes it: %s.", changed)
+        return bool(changed)
 
 
 class ReplyParser:
@@ -86,11 +64,9 @@ class ReplyParser:
     def __call__(self, outputs: Any, **settings: Any) -> Sequence[str]:
         """Return the replies of a response, or of several. Raises: HostError for an error."""
         bodies = outputs if isinstance(outputs, list) else [outputs]
-        if not all(isinstance(b, Mapping) and _choices(b) for b in bodies):
-            refuse_errors(bodies)
-            return self.parse(outputs=outputs, **settings)
-        refuse_errors(bodies)
-        return [read_choice(choice) for body in bodies for choice in _choices(body)]
+        if all(map(is_readable, bodies)):
+            return [reply for body in bodies for reply in read_choices(body)]
+        return self.parse(outputs=outputs, **settings)
 
 
 class CheckedCall:
@@ -102,7 +78,8 @@ class CheckedCall:
     def __call__(self, *args: Any, **settings: Any) -> Any:
         """Return the server's response. Raises: HostError for an error in it."""
         found = self.call(*args, **settings)
-        refuse_errors([found])
+        if is_readable(found) and settings.get("generate", True):
+            read_choices(found)
         return found
 
 
@@ -153,12 +130,13 @@ def ask_alone(backend: Any, request: Any) -> str | None:
     messages = [prompt]
     if backend.tokenized_requests:
         messages = backend.tok_encode(messages, add_special_tokens=backend.add_bos_token)
-    for _ in range(_MAX_REFUSALS):
+    for _ in range(_MAX_ADAPTED):
         try:
             found = backend.model_call(
                 messages=messages, generate=True, gen_kwargs=copy.deepcopy(generation)
             )
-            return backend.parse_generations(outputs=found, contexts=[prompt])[0] or ""
+            (reply,) = backend.parse_generations(outputs=found, contexts=[prompt]) or [None]
+            return reply
         except requests.HTTPError as error:
             if not _adapt(backend, error.response):
                 return None
@@ -168,58 +146,43 @@ def ask_alone(backend: Any, request: Any) -> str | None:
 
 
 def _adapt(backend: Any, response: Any) -> bool:
-    """Return whether to ask again in other words. Raises: ConfigError where nothing helps."""
-    status, told = response.status_code, response.text
-    if not 400 <= status < 500 or status in _TRANSIENT:
-        return False
-    if status in (400, 422) and backend._create_payload.adapt(told):
+    """Return whether to ask again otherwise. Raises: ConfigError where nothing helps."""
+    refusal = read_refusal(response.status_code, read_json(response.content))
+    if backend._create_payload.adapt(response.status_code, response.content):
         return True
+    if refusal.is_transient:
+        return False
     raise ConfigError(
-        f"{backend.base_url}: the server refuses ({status}): {told.strip()[:600]}\n"
-        "Mend what it names; a name of the request that it does not take can be left out "
-        "(STE_JUDGE_OMIT)."
+        f"{backend.base_url}: the server refuses ({response.status_code}): "
+        f"{response.text.strip()[:_MAX_SAID]}\nMend what it names. A field of the request that it "
+        "does not take can be left out: STE_JUDGE_OMIT (evaluation.omit)."
     )
 
 
-def read_choice(choice: Mapping[str, Any]) -> ApiReply:
-    """Return what a choice says, in chats and completions, and what was told beside it."""
-    message = choice.get("message")
-    message = message if isinstance(message, Mapping) else {"content": choice.get("text")}
-    content = message.get("content")
-    parts = content if isinstance(content, list) else [content]
-    thought = message.get("reasoning_content") or message.get("reasoning") or _texts(parts, True)
-    thought = thought if isinstance(thought, str) else ""
-    return ApiReply(
-        _texts(parts, False), thought.strip(), choice.get("finish_reason") not in _FINISHED
-    )
+def is_readable(body: Any) -> bool:
+    """Return whether a response is one of OpenAI's kind, or an error in its place."""
+    return isinstance(body, Mapping) and bool(body.get("choices") or body.get("error"))
 
 
-def _texts(parts: Iterable[Any], thinking: bool) -> str:
-    """Return the text of a content's parts, of those that are thought or of the others."""
-    texts = []
-    for part in parts:
-        if isinstance(part, str) and not thinking:
-            texts.append(part)
-        elif isinstance(part, Mapping) and ("thinking" in part) == thinking:
-            inner = part.get("thinking" if thinking else "text")
-            texts.append(_texts(inner, False) if isinstance(inner, list) else str(inner or ""))
-    return "".join(texts)
+def read_choices(body: Mapping[str, Any]) -> list[ApiReply]:
+    """Return the replies of a response, of chats or completions, in their order.
 
-
-def refuse_errors(bodies: Iterable[Any]) -> None:
-    """Raise HostError where a response of status 200 is an error."""
-    for body in bodies:
-        found = [body, *_choices(body)] if isinstance(body, Mapping) else []
-        for error in (part["error"] for part in found if part.get("error")):
-            raise HostError(f"The server replied with an error: {json.dumps(error)[:600]}")
-
-
-def _choices(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return a response's choices in their order."""
-    choices = body.get("choices")
-    if not isinstance(choices, list) or not all(isinstance(c, Mapping) for c in choices):
-        return []
-    return sorted(choices, key=lambda choice: choice.get("index") or 0)
+    Raises: HostError where it is an error, or unreadable.
+    """
+    choices = [
+        c if "message" in c else {**c, "message": {"content": c.get("text")}}
+        for c in body.get("choices") or ()
+    ]
+    content = json.dumps({**body, "choices": choices}).encode()
+    try:
+        samples = read_reply(content, n=max(1, len(choices)), min_choices=1).samples
+    except (RefusedReply, UnreadableReply) as error:
+        raise HostError(f"The server's reply is an error: {str(error)[:_MAX_SAID]}") from error
+    return [
+        # one that has no finish reason at all is taken for finished: servers leave it out
+        ApiReply(s.text, s.reasoning.strip(), cut=s.reason != "None" and s.ending != "stop")
+        for s in samples
+    ]
 
 
 def is_api(backend: Any) -> bool:
@@ -227,11 +190,10 @@ def is_api(backend: Any) -> bool:
     return all(hasattr(backend, name) for name in ("_create_payload", "model_call"))
 
 
-def prepare_api(backend: Any, omitted: Iterable[str]) -> None:
+def prepare_api(backend: Any, omitted: Sequence[str]) -> None:
     """Make an API backend send what its server takes, once, however many tasks ask for it."""
     if not isinstance(backend._create_payload, Payload):
-        backend._create_payload = Payload(backend._create_payload)
+        backend._create_payload = Payload(backend._create_payload, omitted)
         backend.parse_generations = ReplyParser(backend.parse_generations)
         backend.model_call = CheckedCall(backend.model_call)
         backend.generate_until = FirstRequests(backend)
-    backend._create_payload.omitted |= set(omitted)

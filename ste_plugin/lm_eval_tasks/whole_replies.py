@@ -12,6 +12,7 @@ from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.lm_eval_tasks.replies import CUT_OFF, NOT_ASKED, NOT_DRAWN
 from ste_plugin.text.thinking import (
     FAMILIES,
+    HARMONY,
     TAGS,
     Marks,
     in_tags,
@@ -106,5 +107,6 @@ class ReplyReader:
     def _closes_unopened(self, reply: str) -> bool:
         thinking = split_thinking(reply, self.marks).thinking
         opened = any(m.open in thinking for m in self.marks)
-        closed = any(m.close in thinking for m in self.marks)
+        # an answer's channel is opened by the model itself
+        closed = any(m.close in thinking for m in self.marks if m.close != HARMONY.close)
         return closed and not opened and bool(without_marks(thinking, self.marks))
