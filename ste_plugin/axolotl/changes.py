@@ -3,18 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ste_plugin.axolotl import strategies
 from ste_plugin.axolotl.settings import AxolotlConfig, STESettings
+from ste_plugin.axolotl.strategies import TYPES, rendering
 from ste_plugin.errors import ConfigError
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
-
-TYPES = {
-    "sft": "chat_template",
-    "dpo": f"{strategies.MODULE}.dpo",
-    "kto": f"{strategies.MODULE}.kto",
-    "grpo": f"{strategies.MODULE}.grpo",
-}
-"""Row format → axolotl's `type` of the data set."""
 
 
 def changes(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest) -> dict[str, Any]:
@@ -25,6 +17,8 @@ def changes(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest
     """
     rows = row_format_of_rl(cfg.get("rl"))
     keys = data_changes(cfg, settings, manifest, rows)
+    if settings.datasets != "off":
+        keys |= template_changes(cfg, manifest)
     if rows in _NEEDED and settings.datasets != "off":
         key, value, why = _NEEDED[rows]
         keys[key] = unless_set(cfg, key, value, why)
@@ -69,10 +63,35 @@ def data_changes(
     return keys
 
 
+def template_changes(cfg: AxolotlConfig, manifest: DatasetManifest) -> dict[str, Any]:
+    """Return what the chat template is given beside the turns, which is what the judge is given.
+
+    Raises: ConfigError where the user gives it something else.
+    """
+    wanted = manifest.chat_template_kwargs
+    for where, keys in (("", cfg), ("trl.", cfg.get("trl") or {})):
+        found = to_builtins(keys.get("chat_template_kwargs"))
+        if found and found != wanted:
+            raise ConfigError(
+                f"{where}chat_template_kwargs: found {found!r}, but this data set's judge is asked "
+                f"with {wanted!r}. Remove the key here, or generate the data set with "
+                f"judge.chat_template_kwargs: {found!r}."
+            )
+    return {"chat_template_kwargs": wanted} if wanted else {}
+
+
 def entry(manifest: DatasetManifest, name: str) -> dict[str, Any]:
-    """Return the entry of one of the manifest's files, as `datasets` holds it."""
-    path, kind = str(manifest.file(name)), TYPES[name.partition("-")[0]]
-    return {"path": path, "ds_type": "json", "type": kind, "split": "train"}
+    """Return the entry of one of the manifest's files, as `datasets` holds it.
+
+    axolotl ignores the revision of a file, but keeps what it prepared by it.
+    """
+    return {
+        "path": str(manifest.file(name)),
+        "ds_type": "json",
+        "type": TYPES[name.partition("-")[0]],
+        "split": "train",
+        "revision": rendering(manifest),
+    }
 
 
 def append_missing(entries: Any, added: list[dict[str, Any]]) -> list[dict[str, Any]]:

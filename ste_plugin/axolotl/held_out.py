@@ -77,18 +77,18 @@ def in_batches(prompts: Sequence[HeldOutPrompt], size: int) -> Iterator[list[int
         yield order[start : start + size]
 
 
-def likelier_letter(model: Any, tokenizer: Any) -> Judge:
+def likelier_letter(model: Any, template: ChatTemplate) -> Judge:
     """Return a judge whose verdict is the likelier letter: one forward pass per batch."""
     keeps = "logits_to_keep" in signature(_inner(model).forward).parameters
 
     def judge(prompts: Sequence[HeldOutPrompt]) -> list[Verdict | None]:
-        texts = [ChatTemplate(tokenizer).answer_prompt(p.messages, p.opening) for p in prompts]
-        ids = [_ids(tokenizer, text) for text in texts]
+        texts = [template.answer_prompt(p.messages, p.opening) for p in prompts]
+        ids = [template.encode(text) for text in texts]
         letters = [
-            [_letter(tokenizer, t, i, v) for v in ORDERS] for t, i in zip(texts, ids, strict=True)
+            [_letter(template, t, i, v) for v in ORDERS] for t, i in zip(texts, ids, strict=True)
         ]
         # padded on the right, which no attention kernel can mistake for packed sequences
-        inputs = _padded(model, tokenizer, ids, right=True)
+        inputs = _padded(model, template.tokenizer, ids, right=True)
         last = [len(i) - 1 for i in ids]
         positions = sorted(set(last)) if keeps else list(range(max(map(len, ids))))
         if keeps:
@@ -104,26 +104,57 @@ def likelier_letter(model: Any, tokenizer: Any) -> Judge:
 
 
 def written_verdict(
-    model: Any, tokenizer: Any, parse: Callable[[str], Verdict | None], max_new_tokens: int
+    model: Any,
+    template: ChatTemplate,
+    parse: Callable[[str], Verdict | None],
+    max_new_tokens: int,
 ) -> Judge:
-    """Return a judge that writes its judgment, greedily, and is read by the format's own parser."""
+    """Return a judge that writes its judgment, greedily, and is read by the format's own parser.
+
+    One that the token limit cuts off has no verdict, nor has a thought that never ends.
+    """
+    tokenizer = template.tokenizer
+    ends = stop_ids(model, template)
 
     def judge(prompts: Sequence[HeldOutPrompt]) -> list[Verdict | None]:
-        ids = [_ids(tokenizer, ChatTemplate(tokenizer).prompt(p.messages)) for p in prompts]
+        ids = [template.encode(template.prompt(p.messages)) for p in prompts]
         written = model.generate(
             **_padded(model, tokenizer, ids, right=False),
             max_new_tokens=max_new_tokens,
             do_sample=False,
             use_cache=True,
+            eos_token_id=ends or None,
             pad_token_id=tokenizer.pad_token_id or 0,
             temperature=None,
             top_p=None,
             top_k=None,
         )
-        replies = written[:, max(map(len, ids)) :]
-        return [parse(text) for text in tokenizer.batch_decode(replies, skip_special_tokens=True)]
+        replies = written[:, max(map(len, ids)) :].tolist()
+        return [read_judgment(template, reply, ends, parse) for reply in replies]
 
     return judge
+
+
+def stop_ids(model: Any, template: ChatTemplate) -> list[int]:
+    """Return the tokens that end a reply: the model's own, and what ends a turn."""
+    own = model.generation_config.eos_token_id
+    of_model = own if isinstance(own, list) else [own]
+    found = {*of_model, template.tokenizer.eos_token_id, *template.turn_end_ids}
+    return sorted(found - {None})
+
+
+def read_judgment(
+    template: ChatTemplate,
+    reply: Sequence[int],
+    ends: Sequence[int],
+    parse: Callable[[str], Verdict | None],
+) -> Verdict | None:
+    """Return the verdict of a reply's tokens, those of padding at its end included."""
+    length = next((at for at, token in enumerate(reply) if token in ends), None)
+    if length is None:
+        return None
+    split = template.split(template.decode(reply[:length]))
+    return parse(split.said) if split.ended else None
 
 
 def share_of(count: int, rank: int, world: int) -> list[int]:
@@ -166,16 +197,12 @@ def _device(model: Any) -> Any:
     return next(iter(model.parameters())).device
 
 
-def _ids(tokenizer: Any, text: str) -> list[int]:
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def _letter(tokenizer: Any, text: str, ids: list[int], letter: Verdict) -> int:
+def _letter(template: ChatTemplate, text: str, ids: list[int], letter: Verdict) -> int:
     """Return the token of a letter right behind the text. Raises: ConfigError if it is several."""
-    token = added_token(ids, _ids(tokenizer, text + letter))
+    token = added_token(ids, template.encode(text + letter))
     if token is None:
         raise ConfigError(
-            f"{tokenizer.name_or_path}: its tokenizer does not write {letter!r} after "
+            f"{template.tokenizer.name_or_path}: its tokenizer does not write {letter!r} after "
             f"{text[-12:]!r} as one token of its own, so the two letters cannot be compared. Set "
             "ste.judge_by: generation."
         )

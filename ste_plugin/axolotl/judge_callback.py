@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from ste_plugin.axolotl.held_out import (
     written_verdict,
 )
 from ste_plugin.axolotl.settings import STESettings
+from ste_plugin.axolotl.strategies import template_of
+from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.errors import DataError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.plugins.manager import find_contribution, plugin_manager, require_named_plugins
@@ -57,6 +60,11 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         """The latest figures, at the end those of the final weights."""
         self.ended: dict[str, Any] = {}
         """Steps and loss, once the last step is done."""
+
+    @cached_property
+    def template(self) -> ChatTemplate:
+        """The chat template that the judge is trained and asked with."""
+        return template_of(tokenizer_of(self.trainer), self.manifest)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Remove the manifest of an earlier training, which this one replaces."""
@@ -104,13 +112,18 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
 
     def load_judge(self) -> Judge:
         """Return the way of judging that the settings ask for."""
-        model, tokenizer = self.trainer.model, self.trainer.processing_class
+        model = self.trainer.model
         if self.settings.judge_by == "log_probabilities":
-            return likelier_letter(model, tokenizer)
+            return likelier_letter(model, self.template)
         judge_format = load_judge_format(self.manifest, self.settings)
         max_new_tokens = self.settings.judge_max_new_tokens or judge_format.max_new_tokens
         unwrapped = self.trainer.accelerator.unwrap_model(model)
-        return written_verdict(unwrapped, tokenizer, judge_format.parse, max_new_tokens)
+        return written_verdict(unwrapped, self.template, judge_format.parse, max_new_tokens)
+
+
+def tokenizer_of(trainer: Any) -> Any:
+    """Return a trainer's tokenizer, which the processor of a vision model has inside."""
+    return getattr(trainer.processing_class, "tokenizer", trainer.processing_class)
 
 
 def judge_callback(

@@ -13,8 +13,10 @@ from ste_plugin.axolotl import strategies
 from ste_plugin.axolotl.changes import changes
 from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config
-from ste_plugin.axolotl.row_checks import check_rows, check_tokens
+from ste_plugin.axolotl.rewards import read_by
+from ste_plugin.axolotl.row_checks import check_rows
 from ste_plugin.axolotl.settings import STESettings, read_settings
+from ste_plugin.axolotl.token_checks import check_tokens, checked_template
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.model_folder import check_trained_model, copy_tokenizer
 from ste_plugin.errors import PluginError
@@ -61,14 +63,15 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         """Check the rows, in one process, before a model is loaded; axolotl loads them itself."""
         if not is_main():
             return
-        self.manifest.verify(*self.read_files(cfg))
-        if self.settings.datasets == "off":
-            return
         from axolotl.loaders import load_tokenizer
 
-        rows = row_format_of_rl(cfg.rl)
-        check_rows(self.manifest, rows)
-        check_tokens(self.manifest, rows, load_tokenizer(cfg), cfg.sequence_len)
+        self.manifest.verify(*self.read_files(cfg))
+        tokenizer = load_tokenizer(cfg)
+        if self.settings.datasets != "off":
+            check_rows(self.manifest, row_format_of_rl(cfg.rl))
+            check_tokens(self.manifest, cfg.rl, tokenizer, cfg.sequence_len)
+        elif self.manifest.count("judge-dev"):
+            checked_template(tokenizer, self.manifest)
 
     def read_files(self, cfg: Any) -> list[str]:
         """Return the names of the manifest's files that this training reads."""
@@ -90,6 +93,8 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         if not self.manifest.count("judge-dev"):
             LOG.warning("ste: %s has no held-out pairs to measure the judge on", self.manifest.path)
         self.callback = judge_callback(trainer, cfg, self.settings, self.manifest)
+        if cfg.rl == "grpo":
+            trainer.reward_funcs = read_by(trainer.reward_funcs, self.callback.template)
         callbacks = [self.callback]
         if cfg.rl and cfg.early_stopping_patience and self.settings.select_best:
             # axolotl adds it for SFT only (0.19)

@@ -4,14 +4,16 @@ In a config: `trl.reward_funcs: [ste_plugin.axolotl.rewards.judge_reward]`.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
+from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.verdict import without_verdicts
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.records import OTHER, Verdict
+from ste_plugin.text.thinking import FAMILIES, Split, split_thinking, without_marks
 
 VALID, RIGHT, RIGHT_IN_BOTH_ORDERS = 0.1, 0.6, 0.3
 """The parts of a reward, which add up to 1."""
@@ -25,15 +27,25 @@ def judge_reward(
     better_is: Sequence[Verdict],
     pair: Sequence[str],
     judge_format: Sequence[str],
+    prompts: Sequence[Any] = (),
+    completion_ids: Sequence[Sequence[int]] = (),
+    template: ChatTemplate | None = None,
     **_: Any,
 ) -> list[float]:
     """Return a reward between 0 and 1 for each judgment.
 
+    `template`: the judge's own, which the plugin adds (`read_by`); without it the marks of thoughts
+    are those of the known families, as far as TRL leaves them in the text.
     One verdict, with reasons where its format asks for them, earns VALID; the right one RIGHT more;
     and a right one RIGHT_IN_BOTH_ORDERS times the share of right judgments among those of the same
-    pair in the other order, as far as they are in the same batch. A bare verdict earns nothing.
+    pair in the other order, as far as they are in the same batch. A bare verdict earns nothing,
+    nor does a thought that never ends, whatever it names. Reasons may be given in the thought.
     """
-    verdicts = [_verdict(_text(c), name) for c, name in zip(completions, judge_format, strict=True)]
+    if template and completion_ids:
+        replies = [template.split(template.decode(ids)) for ids in completion_ids]
+    else:
+        replies = list(_split_texts(completions, prompts))
+    verdicts = [_verdict(reply, name) for reply, name in zip(replies, judge_format, strict=True)]
     right = [verdict == gold for verdict, gold in zip(verdicts, better_is, strict=True)]
     outcomes: dict[tuple[str, Verdict], list[bool]] = defaultdict(list)
     for key, gold, was_right in zip(pair, better_is, right, strict=True):
@@ -51,11 +63,26 @@ def judge_reward(
     return [reward(index) for index in range(len(verdicts))]
 
 
-def _verdict(text: str, format_name: str) -> Verdict | None:
+def read_by(functions: Iterable[Any], template: ChatTemplate) -> list[Any]:
+    """Return a trainer's reward functions, of which ours reads judgments by their tokens."""
+    return [partial(f, template=template) if f is judge_reward else f for f in functions]
+
+
+def _split_texts(completions: Sequence[Any], prompts: Sequence[Any]) -> Iterator[Split]:
+    """Yield each completion taken apart, by the marks of the known families."""
+    opens = tuple(marks.open.strip() for marks in FAMILIES)
+    for index, completion in enumerate(completions):
+        prompt = prompts[index] if index < len(prompts) else ""
+        opened = isinstance(prompt, str) and prompt.rstrip().endswith(opens)
+        yield split_thinking(_text(completion), opened=opened)
+
+
+def _verdict(reply: Split, format_name: str) -> Verdict | None:
     """Return the verdict of a judgment that is well formed, or None."""
     judge_format = _load_format(format_name)
-    bare = judge_format.reasons and len(without_verdicts(text).split()) < MIN_WORDS
-    return None if bare else judge_format.parse(text)
+    reasons = f"{without_marks(reply.thinking)} {without_verdicts(reply.said)}"
+    bare = judge_format.reasons and len(reasons.split()) < MIN_WORDS
+    return judge_format.parse(reply.said) if reply.ended and not bare else None
 
 
 @cache

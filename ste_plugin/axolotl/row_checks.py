@@ -1,16 +1,13 @@
-"""Checks of the rows themselves, before a GPU is used: by their content, then by the tokenizer."""
+"""Checks of the rows themselves, before a GPU is used: what they hold."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from ste_plugin.axolotl.strategies import prompt_text, reply_text
 from ste_plugin.errors import DataError
 from ste_plugin.storage.dataset_manifest import DatasetManifest
 
 TrainingRow = Mapping[str, Any]
-PlacedRow = tuple[str, TrainingRow]
-"""Where a row is (file:line), and the row."""
 
 COLUMNS: dict[str, dict[str, type]] = {
     "sft": {"messages": list},
@@ -22,7 +19,6 @@ COLUMNS: dict[str, dict[str, type]] = {
 ORIGIN: dict[str, type] = {"instruction": str, "pair": str, "better_is": str}
 
 MAX_SHARE_OF_A_LETTER = 0.6
-_TOKENIZED_AT_ONCE = 256
 
 
 def check_rows(manifest: DatasetManifest, rows: str) -> None:
@@ -88,53 +84,3 @@ def replies(row: TrainingRow, rows: str) -> list[Mapping[str, str]]:
     if rows == "sft":
         return row["messages"][-1:] or [{}]
     return [row[name] for name in ("chosen", "rejected", "reply") if name in row]
-
-
-def check_tokens(manifest: DatasetManifest, rows: str, tokenizer: Any, sequence_len: int) -> None:
-    """Return if every row fits the sequence length, and no text gets a second BOS.
-
-    Raises: DataError naming file and line, or the tokenizer.
-    """
-    if not tokenizer.chat_template:
-        raise DataError(
-            f"{tokenizer.name_or_path}: its tokenizer has no chat template, so it cannot be asked "
-            "in a chat. Set chat_template: chatml, or start from an instruction-tuned model."
-        )
-    batch: list[PlacedRow] = []
-    for placed in manifest.rows(f"{rows}-train"):
-        batch.append(placed)
-        if len(batch) == _TOKENIZED_AT_ONCE:
-            check_lengths(batch, rows, tokenizer, sequence_len)
-            batch = []
-    check_lengths(batch, rows, tokenizer, sequence_len)
-
-
-def check_lengths(batch: Sequence[PlacedRow], rows: str, tokenizer: Any, sequence_len: int) -> None:
-    """Raise DataError for a row that is too long, or starts with two BOS."""
-    placed = [(place, text) for place, row in batch for text in texts(row, rows, tokenizer)]
-    if not placed:
-        return
-    encoded = tokenizer([text for _, text in placed], add_special_tokens=rows != "sft")["input_ids"]
-    for (place, _), ids in zip(placed, encoded, strict=True):
-        if len(ids) > sequence_len:
-            raise DataError(
-                f"{place}: {len(ids)} tokens, more than sequence_len {sequence_len}, so that the "
-                "verdict would be cut off. Raise sequence_len, or generate with that "
-                "dataset.sequence_len."
-            )
-        if ids.count(tokenizer.bos_token_id) > 1 and ids[:2] == [tokenizer.bos_token_id] * 2:
-            raise DataError(
-                f"{place}: starts with two BOS tokens ({tokenizer.bos_token!r}), from the "
-                "tokenizer and from its chat template. Set another `chat_template:` without one."
-            )
-
-
-def texts(row: TrainingRow, rows: str, tokenizer: Any) -> Iterator[str]:
-    """Yield every text that a trainer makes of a row."""
-    if rows == "sft":
-        yield tokenizer.apply_chat_template(row["messages"], tokenize=False)
-        return
-    messages = row["prompt" if rows == "grpo" else "messages"]
-    prompt = prompt_text(tokenizer, messages)
-    endings = [reply_text(tokenizer, messages, reply) for reply in replies(row, rows)]
-    yield from (prompt + ending for ending in endings or [""])

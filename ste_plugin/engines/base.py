@@ -95,7 +95,7 @@ UNUSABLE = {
 """Finish reason of a completion that nothing is made of → why, for drops."""
 
 
-class Completion(Record, frozen=True):
+class Completion(Record, frozen=True, omit_defaults=True):
     """One answer of a model."""
 
     key: str

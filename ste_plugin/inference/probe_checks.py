@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ste_plugin.engines.base import ChatRequest, Completion
+from ste_plugin.engines.base import UNUSABLE, ChatRequest, Completion
 
 _ENOUGH = 4
 """Different prompts of which something is said for certain: one may be odd, all are not."""
@@ -18,13 +18,6 @@ _TOKENS_PER_WORD = 0.7
 _LENGTH_RATIO = 1.3
 """Prompts whose lengths differ so much do not all have the same number of tokens."""
 _QUOTED = 80
-
-_UNUSABLE = {
-    "blocked": "blocked",
-    "too_long": "too long for the context",
-    "broken": "broken off",
-}
-"""Finish reason of an answer that nothing is made of → what a summary calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +46,7 @@ class Answer(NamedTuple):
 
 def is_usable(completion: Completion) -> bool:
     """Return whether something can be made of an answer: it has a text, cut off or not."""
-    return bool(completion.text.strip()) and completion.finish_reason not in _UNUSABLE
+    return bool(completion.text.strip()) and completion.finish_reason not in UNUSABLE
 
 
 def find_problem(stage: Stage, answers: Sequence[Answer]) -> str | None:
@@ -88,11 +81,11 @@ def _notable(stage: Stage, completions: Sequence[Completion]) -> list[tuple[int,
     """Return how many answers have each trait that a person should know of."""
     reasons = Counter[str](c.finish_reason for c in completions)
     usable = [c for c in completions if is_usable(c)]
-    unusable = sum(reasons[reason] for reason in _UNUSABLE)
+    unusable = sum(reasons[reason] for reason in UNUSABLE)
     return [
         (sum(bool(c.thinking) for c in completions), "think first (not part of the answer)"),
         (reasons["length"], f"cut off by {stage.limit or 'the token limit'}"),
-        *((reasons[reason], words) for reason, words in _UNUSABLE.items()),
+        *((reasons[reason], words) for reason, words in UNUSABLE.items()),
         (len(completions) - len(usable) - unusable, "without an answer"),
         (len([c for c in usable if _lacks_verdict(stage, c)]), "without a verdict"),
     ]

@@ -75,6 +75,23 @@ def open_existing(config: RunConfig, base: Path, files: Sequence[Path]) -> Itera
         yield context
 
 
+@contextmanager
+def open_aside(
+    config: RunConfig, base: Path, files: Sequence[Path], *, quiet: bool
+) -> Iterator[RunContext]:
+    """Open a run in a new folder of nobody else's, which is the caller's to remove.
+
+    Nothing but the run's own output is written there: no config, no lock.
+    Raises: ConfigError for names that no plugin contributes and wrong engine options.
+    """
+    context = _make_context(config, base, files, quiet=quiet)
+    _check_names(context)
+    try:
+        yield context
+    finally:
+        context.models.close()
+
+
 def _make_context(
     config: RunConfig, base: Path, files: Sequence[Path], *, quiet: bool
 ) -> RunContext:

@@ -3,15 +3,16 @@
 from copy import deepcopy
 
 import pytest
-from hypothesis import given
+from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from ste_plugin.axolotl.changes import changes
 from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config
 from ste_plugin.axolotl.settings import STESettings, read_settings
+from ste_plugin.axolotl.strategies import rendering
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.storage.dataset_manifest import read_manifest
+from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest
 from tests.helpers.manifests import written
 
 OURS = {
@@ -56,13 +57,46 @@ def paths(entries) -> list[str]:
     return [entry["path"] for entry in entries or []]
 
 
+def given(manifest: DatasetManifest, **kwargs) -> DatasetManifest:
+    """A data set whose judge's chat template is given something beside the turns."""
+    content = manifest.content | {"chat_template": {"kwargs": kwargs, "thinking": None}}
+    return DatasetManifest(manifest.path, content)
+
+
+# --- the chat template ---
+
+
+def test_what_the_judges_template_is_given_the_training_gives_it_too(manifest):
+    found = changed({}, given(manifest, enable_thinking=False))
+    assert found["chat_template_kwargs"] == {"enable_thinking": False}
+    assert changes(found, settings(), given(manifest, enable_thinking=False)) == {}
+    assert "chat_template_kwargs" not in changed({}, manifest)
+
+
+@pytest.mark.parametrize("where", ["", "trl."])
+@pytest.mark.parametrize("theirs", [{"enable_thinking": True}, {"date": "Monday"}])
+def test_a_template_that_is_given_something_else_than_the_judge_is_refused(manifest, where, theirs):
+    keys = {"chat_template_kwargs": theirs}
+    with pytest.raises(ConfigError, match=f"{where}chat_template_kwargs: found .*judge is asked"):
+        changed({"trl": keys} if where else keys, given(manifest, enable_thinking=False))
+    assert changes(keys, settings(datasets="off"), manifest) == {}
+
+
+def test_rows_prepared_for_another_rendering_are_not_taken_for_these(manifest):
+    names = {
+        changed({}, data)["datasets"][0]["revision"]
+        for data in (manifest, given(manifest, a=1), given(manifest, a=2))
+    }
+    assert len(names) == 3
+
+
 # --- data sets ---
 
 
 @pytest.mark.parametrize(
     ("rl", "kind", "rows"),
     [
-        (None, "chat_template", "sft"),
+        (None, "ste_plugin.axolotl.sft_strategy", "sft"),
         ("dpo", "ste_strategies.dpo", "dpo"),
         ("ipo", "ste_strategies.dpo", "dpo"),
         ("orpo", "ste_strategies.dpo", "dpo"),
@@ -79,6 +113,7 @@ def test_every_trainer_gets_the_rows_made_for_it(manifest, rl, kind, rows):
         "ds_type": "json",
         "type": kind,
         "split": "train",
+        "revision": rendering(manifest),
     }
     assert dev == train | {"path": str(manifest.file(f"{rows}-dev"))}
 
@@ -139,7 +174,7 @@ SETTINGS = st.fixed_dictionaries(
 )
 
 
-@given(CONFIGS, SETTINGS, st.booleans())
+@drawn(CONFIGS, SETTINGS, st.booleans())
 def test_applied_twice_nothing_more_changes_and_never_another_key(manifest, no_dev, cfg, ste, dev):
     data, how, before = manifest if dev else no_dev, settings(**ste), deepcopy(cfg)
     first = changes(cfg, how, data)

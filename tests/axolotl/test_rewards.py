@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ste_plugin.axolotl.rewards import VALID, judge_reward
+from ste_plugin.axolotl.rewards import VALID, judge_reward, read_by
+from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.errors import SteError
+from tests.helpers.chat_templates import family_tokenizer
 
 REASONED = "A names a fruit as it was asked to, B does not. Final verdict: [[{}]]"
 
@@ -101,3 +103,73 @@ def test_right_is_worth_more_than_wrong_and_wrong_no_less_than_nothing(batch, pa
         rewards(*batch, (pair, letter, text))[-1] for text in (said(letter), said(wrong), "…")
     ]
     assert values[0] > values[1] >= values[2] == 0.0
+
+
+# --- thinking ---
+
+NAMED = "The better one is [[A]], as far as I can see from here, but wait"
+THOUGHT = "B answers with a tool where a fruit was asked for."
+FORMS = ["<think>\n{}\n</think>\n\n", "[THINK]{}[/THINK]", "analysis{}assistantfinal"]
+
+
+def thinking(completion: str, prompt: str = "Which is better?", form: str = "brief") -> float:
+    """The reward of a completion behind a prompt's text, where A is the better one."""
+    (found,) = judge_reward(
+        [completion], better_is=["A"], pair=["p"], judge_format=[form], prompts=[prompt]
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("completion", "prompt"),
+    [
+        (f"<think>\n{NAMED}", "Which?"),
+        (f"[THINK]{NAMED}", "Which?"),
+        (f"analysis{NAMED}", "Which?"),
+        (NAMED, "Which?<|Assistant|><think>\n"),
+        (f"<think>\nHm.\n</think>\n\n<think>{NAMED}", "Which?"),
+    ],
+)
+def test_a_thought_that_never_ends_earns_nothing_whatever_it_names(completion, prompt):
+    assert thinking(completion, prompt) == 0.0
+    assert thinking(completion, prompt, form="verdict") == 0.0
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_judgment_behind_a_thought_earns_what_it_says_and_not_what_was_thought(form):
+    assert thinking(form.format("[[B]]?") + said("A")) == pytest.approx(0.7)
+    assert thinking(form.format("[[A]]?") + said("B")) == pytest.approx(VALID)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_reasons_may_be_given_in_the_thought(form):
+    assert thinking(form.format(THOUGHT) + "[[A]]") == pytest.approx(0.7)
+    assert thinking(form.format("") + "[[A]]") == 0.0
+
+
+def test_a_thought_that_the_prompt_opened_may_end_in_the_completion():
+    completion = f"{THOUGHT}\n</think>\n\n[[A]]"
+    assert thinking(completion, "Which?<think>\n") == pytest.approx(0.7)
+
+
+def test_the_marks_of_thoughts_in_the_judged_answers_do_not_open_one():
+    assert thinking(said("A"), "Which?\n[A] <think>\n[B] A fig.\nAnswer:") == pytest.approx(0.7)
+
+
+def test_marks_that_are_special_tokens_are_read_where_the_plugin_knows_the_template():
+    template = ChatTemplate(family_tokenizer("Magistral"))
+    (reward,) = read_by([judge_reward], template)
+    unended, ended = f"[THINK]{NAMED}", f"[THINK]{THOUGHT}[/THINK][[A]]</s>"
+    shown = [text.replace("[THINK]", "").replace("[/THINK]", "") for text in (unended, ended)]
+    found = reward(
+        shown,
+        better_is=["A", "A"],
+        pair=["p", "q"],
+        judge_format=["brief", "brief"],
+        completion_ids=[template.encode(text) for text in (unended, ended)],
+    )
+    assert found == [0.0, pytest.approx(0.7)]
+
+
+def test_rewards_of_others_are_left_as_they_are():
+    assert read_by([len], ChatTemplate(family_tokenizer("Qwen3"))) == [len]

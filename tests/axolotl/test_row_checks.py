@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ste_plugin.axolotl.row_checks import check_rows, check_tokens
+from ste_plugin.axolotl.row_checks import check_rows
+from ste_plugin.axolotl.token_checks import check_tokens
 from ste_plugin.errors import DataError
 from ste_plugin.storage.dataset_manifest import read_manifest
 from tests.helpers.axolotl_runs import ENVIRONMENT, ON_A_CPU
 from tests.helpers.manifests import written
-from tests.helpers.tiny_model import TEMPLATE, tiny_tokenizer
+from tests.helpers.tiny_model import tiny_tokenizer
 
 HEADED = (
     "{{ bos_token }}{% for m in messages %}<|head|>{{ m['role'] }}<|/head|>\n\n"
@@ -69,8 +70,9 @@ def refused(folder: Path, rows: str, edit) -> str:
 def test_rows_as_they_are_written_pass(tmp_path, rows):
     manifest = read_manifest(written(tmp_path))
     assert check_rows(manifest, rows) is None
-    assert check_tokens(manifest, rows, chatml(), 256) is None
-    assert check_tokens(manifest, rows, headed(), 256) is None
+    rl = None if rows == "sft" else rows
+    assert check_tokens(manifest, rl, chatml(), 256) is None
+    assert check_tokens(manifest, rl, headed(), 256) is None
 
 
 COLUMNS = [
@@ -150,39 +152,6 @@ def test_a_training_instruction_among_the_held_out_ones_is_refused(tmp_path, spl
 
     told = refused(tmp_path, "dpo", edited("dpo-train", leaked))
     assert f"its instruction '{split}-i0' is also among the held-out pairs" in told
-
-
-# --- by the tokenizer ---
-
-
-def test_a_row_that_does_not_fit_is_named_with_its_length(tmp_path):
-    manifest = read_manifest(written(tmp_path))
-    with pytest.raises(
-        DataError, match=r"sft-train-\w+.jsonl:1: \d+ tokens, more than sequence_len 20"
-    ):
-        check_tokens(manifest, "sft", chatml(), 20)
-
-
-def test_a_tokenizer_without_a_chat_template_is_told_what_to_set(tmp_path):
-    bare = tiny_tokenizer()
-    bare.chat_template = None
-    with pytest.raises(DataError, match="no chat template.*Set chat_template: chatml"):
-        check_tokens(read_manifest(written(tmp_path)), "sft", bare, 256)
-
-
-@pytest.mark.parametrize("rows", ["sft", "dpo", "kto"])
-def test_two_bos_are_refused(tmp_path, rows):
-    twice = headed()
-    twice.chat_template = "{{ bos_token }}" + HEADED
-    with pytest.raises(DataError, match="starts with two BOS tokens"):
-        check_tokens(read_manifest(written(tmp_path)), rows, twice, 256)
-
-
-def test_a_template_that_writes_the_prompt_differently_once_a_reply_follows_is_refused(tmp_path):
-    thinking = tiny_tokenizer()
-    thinking.chat_template = TEMPLATE.replace("assistant\n{% endif", "assistant\n<think>\n{% endif")
-    with pytest.raises(DataError, match="does not put a reply right behind the prompt"):
-        check_tokens(read_manifest(written(tmp_path)), "dpo", thinking, 256)
 
 
 # --- as a trainer gets them ---

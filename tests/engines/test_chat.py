@@ -94,7 +94,7 @@ def test_a_tokenizer_without_a_chat_template_is_refused_with_the_cure(tiny_model
     ("template", "before"),
     [
         (PLAIN, ""),
-        (OPENS, "\n</think>\n\n"),
+        (OPENS, "</think>\n\n"),
         (EMPTY_THOUGHT, "<think>\n\n</think>\n\n"),
         (CHANNELS, "<|channel|>final<|message|>"),
     ],

@@ -5,6 +5,7 @@ from typing import Literal
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import Completion
+from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.http.request import Call
 from ste_plugin.engines.http.response import Reply, Said
 from ste_plugin.text.thinking import FAMILIES, HARMONY, Marks, Split, in_tags, split_thinking
@@ -13,11 +14,12 @@ from ste_plugin.text.thinking import FAMILIES, HARMONY, Marks, Split, in_tags, s
 class ThoughtReader:
     """Takes the replies of one model apart into thinking and answer; threads share it."""
 
-    def __init__(self, model: ModelConfig) -> None:
+    def __init__(self, model: ModelConfig, template: ChatTemplate | None = None) -> None:
+        """`template` is the model's own, where its folder is here."""
         own = model.thinking
         self._marks = (Marks(own.open, own.close), *FAMILIES) if own else FAMILIES
-        self._prompt_opens = False
-        """Whether the chat template, which only the server sees, begins each reply's thought."""
+        self._prompt_opens = template is not None and template.opens_thinking
+        """Whether the chat template begins each reply's thought; else its replies tell."""
 
     def split(self, said: Said, *, continued: bool = False) -> Split:
         """Return a reply taken apart; `continued`: it goes on from words of the assistant's.

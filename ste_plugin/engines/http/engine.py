@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Place
+from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.http.choice import read_choice
 from ste_plugin.engines.http.completions import ThoughtReader, take_answers, to_completions
 from ste_plugin.engines.http.endpoint import Endpoint
@@ -19,6 +20,7 @@ from ste_plugin.engines.http.options import HttpOptions, read_api_key, read_opti
 from ste_plugin.engines.http.request import Call, build_body, plan_calls
 from ste_plugin.engines.http.response import Reply
 from ste_plugin.engines.http.session import HttpSession
+from ste_plugin.engines.model_template import find_template
 from ste_plugin.errors import EngineError
 
 logger = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ _CHOICE_RETRIES = 3
 _MAX_QUOTED = 60
 
 
-def create(model: ModelConfig, place: Place) -> "HttpEngine":  # noqa: ARG001 (needs no folder)
+def create(model: ModelConfig, place: Place) -> "HttpEngine":
     """Return an engine for the model under its name on the server; nothing is sent yet.
 
     Raises: ConfigError for a wrong option, or an environment variable that is not set.
@@ -46,21 +48,36 @@ def create(model: ModelConfig, place: Place) -> "HttpEngine":  # noqa: ARG001 (n
         )
         for e in options.resolve_endpoints(model.model)
     ]
-    return HttpEngine(model, options, LoadBalancer(endpoints, options.max_attempts))
+    balancer = LoadBalancer(endpoints, options.max_attempts)
+    return HttpEngine(model, options, balancer, partial(find_template, model, place.base))
 
 
 class HttpEngine:
     """A model behind one or several `/v1/chat/completions`."""
 
-    def __init__(self, model: ModelConfig, options: HttpOptions, balancer: LoadBalancer) -> None:
+    def __init__(
+        self,
+        model: ModelConfig,
+        options: HttpOptions,
+        balancer: LoadBalancer,
+        find_template: Callable[[], ChatTemplate | None] = lambda: None,
+    ) -> None:
         self._model, self._options, self._balancer = model.model, options, balancer
-        self._thoughts = ThoughtReader(model)
+        self._settings, self._find_template = model, find_template
         self._first_answers = FirstAnswers(model.model)
         self._sessions: set[HttpSession] = set()
         self._gives_samples = bool(options.samples)
         """Whether several samples are asked for in one call."""
         self._told: set[str] = set()
         """What a person was told already."""
+
+    @cached_property
+    def _template(self) -> ChatTemplate | None:
+        return self._find_template()
+
+    @cached_property
+    def _thoughts(self) -> ThoughtReader:
+        return ThoughtReader(self._settings, self._template)
 
     def close(self) -> None:
         """End whatever is still in flight."""
@@ -154,9 +171,21 @@ class HttpEngine:
                 "given beginning unless it is one of given choices. Set options.prefill: vllm if "
                 "the server knows continue_final_message."
             )
+        self._require_continued_answers(first)
         return session.post(build_body(call, self._model, prefill), call.n)
 
+    def _require_continued_answers(self, request: ChatRequest) -> None:
+        """Raise EngineError where words would be continued elsewhere than the judge is trained."""
+        if request.prefix and self._template and not self._template.continues_answers:
+            raise EngineError(
+                f"model {self._model!r}: its chat template opens a thought, and leaves that out "
+                "before words that are to be continued, so that a server would draw the verdict "
+                "where the judge is not trained. Set judging.force_verdict: false, or judge with "
+                "engine: vllm or local."
+            )
+
     def _choose(self, session: HttpSession, call: Call) -> Reply:
+        self._require_continued_answers(call.first)
         reply = session.post(build_body(call, self._model, self._options.prefill), call.n)
         if reply.prompt_is_refused:
             return reply

@@ -1,0 +1,36 @@
+"""How axolotl's supervised training gets our rows: `type: ste_plugin.axolotl.sft_strategy`."""
+
+from typing import Any
+
+from axolotl.prompt_tokenizers import IGNORE_INDEX, PromptTokenizingStrategy
+
+from ste_plugin.axolotl.strategies import Row, manifest_of, rendering, row_tokens, template_of
+from ste_plugin.engines.chat import ChatTemplate
+
+
+class JudgmentStrategy(PromptTokenizingStrategy):  # type: ignore[misc]
+    """Makes tokens of a row: the prompt as it is asked, then the whole judgment, which is learnt.
+
+    With axolotl's `train_on_inputs` the prompt is learnt, too.
+    """
+
+    def __init__(self, template: ChatTemplate, cfg: Any, rendering: str) -> None:
+        super().__init__(None, template.tokenizer, bool(cfg.train_on_inputs), cfg.sequence_len)
+        self.template = template
+        self.rendering = rendering  # datasets' cache goes by attributes
+
+    def tokenize_prompt(self, prompt: Row) -> dict[str, list[int]]:
+        """Return the tokens of one row and their labels."""
+        asked, judgment = row_tokens(self.template, prompt)
+        masked = asked if self.train_on_inputs else [IGNORE_INDEX] * len(asked)
+        return {
+            "input_ids": asked + judgment,
+            "attention_mask": [1] * len(asked + judgment),
+            "labels": masked + judgment,
+        }
+
+
+def load(tokenizer: Any, cfg: Any) -> JudgmentStrategy:
+    """Return the strategy for the data set that a config's manifest describes."""
+    manifest = manifest_of(cfg)
+    return JudgmentStrategy(template_of(tokenizer, manifest), cfg, rendering(manifest))

@@ -1,0 +1,117 @@
+"""Measuring the judge while it trains: asked where it was trained, read as it is read elsewhere."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from ste_plugin.axolotl.held_out import (
+    HeldOutPrompt,
+    likelier_letter,
+    read_judgment,
+    stop_ids,
+    written_verdict,
+)
+from ste_plugin.engines.base import Message
+from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.judging.verdict import parse_verdict
+from tests.helpers.chat_templates import FAMILIES, family_tokenizer
+
+PROMPT = HeldOutPrompt(
+    "p", "s", "i", "A", (Message("user", "[[A]] or [[B]]?"),), "Final verdict: [["
+)
+
+
+class Scripted(torch.nn.Module):
+    """A model that prefers one token everywhere, writes what it is told to, and keeps its input."""
+
+    def __init__(self, vocabulary: int, preferred: int = 0, written: list[int] | None = None):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.logits = torch.zeros(vocabulary)
+        self.logits[preferred] = 1.0
+        self.written = written or []
+        self.generation_config = SimpleNamespace(eos_token_id=None)
+
+    def forward(self, input_ids=None, attention_mask=None, use_cache=None):
+        self.read = input_ids
+        return SimpleNamespace(logits=self.logits.expand(*input_ids.shape, -1))
+
+    def generate(self, input_ids, **options):
+        self.read, self.options = input_ids, options
+        return torch.cat([input_ids, torch.tensor([self.written] * len(input_ids))], dim=1)
+
+
+def template_of(name: str) -> ChatTemplate:
+    return ChatTemplate(family_tokenizer(name), dict(FAMILIES[name].kwargs))
+
+
+def judged(name: str, text: str):
+    """The verdict of a judgment that was written, special tokens in it being such."""
+    template = template_of(name)
+    ids = template.encode(text)
+    ends = stop_ids(Scripted(1), template)
+    return read_judgment(template, ids, ends, parse_verdict)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("letter", ["A", "B"])
+def test_the_likelier_letter_is_read_behind_the_words_that_a_trained_judgment_has(name, letter):
+    template = template_of(name)
+    (token,) = template.encode(letter)
+    model = Scripted(len(template.tokenizer), preferred=token)
+    assert likelier_letter(model, template)([PROMPT]) == [letter]
+    asked, learnt = template.training_ids(PROMPT.messages, f"{PROMPT.opening}{letter}]]")
+    assert model.read[0].tolist() == (asked + learnt)[: model.read.shape[1]]
+    assert (asked + learnt)[model.read.shape[1]] == token
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_judge_writes_behind_the_prompt_that_it_was_trained_on_until_its_turn_ends(name):
+    template = template_of(name)
+    asked, learnt = template.training_ids(PROMPT.messages, "B is a tool. [[A]]")
+    model = Scripted(1, written=learnt)
+    assert written_verdict(model, template, parse_verdict, 99)([PROMPT]) == ["A"]
+    assert model.read[0].tolist() == asked
+    assert set(template.turn_end_ids) <= set(model.options["eos_token_id"])
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("ChatML", "It is [[A]]"),
+        ("Qwen3", "<think>\nIt is [[A]], but"),
+        ("Qwen3", "<think>\nIt is [[A]], but<|im_end|>"),
+        ("R1 distils", "It is [[A]], but<｜end▁of▁sentence｜>"),
+        ("Magistral", "[THINK]It is [[A]]</s>"),
+        ("gpt-oss", "<|channel|>analysis<|message|>It is [[A]]<|return|>"),
+    ],
+)
+def test_a_judgment_that_is_cut_off_or_never_ends_its_thought_has_no_verdict(name, written):
+    assert judged(name, written) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("ChatML", "It is [[B]]<|im_end|><|pad|><|pad|>"),
+        ("Qwen3", "<think>\n[[A]]?\n</think>\n\n[[B]]<|im_end|>"),
+        ("R1 distils", "[[A]]?\n</think>\n\n[[B]]<｜end▁of▁sentence｜>"),
+        ("Magistral", "[THINK][[A]]?[/THINK][[B]]</s>"),
+        ("Gemma 3", "It is [[B]]<end_of_turn>\n[[A]]"),
+        (
+            "gpt-oss",
+            "<|channel|>analysis<|message|>[[A]]?<|end|><|start|>assistant"
+            "<|channel|>final<|message|>[[B]]<|return|>",
+        ),
+    ],
+)
+def test_the_verdict_is_what_is_said_behind_the_thought(name, written):
+    assert judged(name, written) == "B"
+
+
+def test_every_stop_token_of_the_model_ends_a_judgment():
+    template = template_of("ChatML")
+    model = Scripted(1)
+    model.generation_config.eos_token_id = [7, 8]
+    assert stop_ids(model, template) == sorted({7, 8, *template.turn_end_ids})

@@ -1,0 +1,142 @@
+"""What a judge is trained on, by the code of axolotl and TRL, in the templates of real models."""
+
+from functools import cache
+from types import SimpleNamespace
+
+import pytest
+from axolotl.prompt_strategies import load as load_supervised
+from axolotl.prompt_strategies.dpo import load as load_preferences
+from axolotl.utils.dict import DictDefault
+from datasets import Dataset
+from trl.experimental.orpo import ORPOTrainer
+from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.kto_trainer import KTOTrainer
+
+from ste_plugin.axolotl import plugin  # noqa: F401  registers our strategies
+from ste_plugin.axolotl.strategies import TYPES, template_of
+from ste_plugin.axolotl.token_checks import trained_tokens
+from ste_plugin.engines.base import ChatRequest, Message, Sampling
+from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
+from ste_plugin.storage.jsonl import replace_json
+from tests.helpers.chat_templates import FAMILIES, family_tokenizer
+
+QUESTION = "Which answer fits?\n\n[A] An apple.\n[B] A spade. [[A]] or [[B]]?"
+ASKED = [{"role": "user", "content": QUESTION}]
+JUDGMENT = "A names a fruit, B a tool.\n\nFinal verdict: [[A]]"
+THOUGHT = "A spade is no fruit."
+THINKING = f"<think>\n{THOUGHT}\n</think>\n\n{JUDGMENT}"
+
+
+def manifest_with(folder, name: str) -> DatasetManifest:
+    """The manifest of a data set whose judge has this template."""
+    kwargs = dict(FAMILIES[name].kwargs)
+    content = {
+        "files": {},
+        "judge_format": {"name": "brief", "version": "1"},
+        "chat_template": {"kwargs": kwargs, "thinking": None},
+    }
+    replace_json(folder / "manifest.json", content)
+    return DatasetManifest(folder / "manifest.json", content)
+
+
+def row(judgment: str) -> dict:
+    """A row of every kind at once."""
+    reply = {"role": "assistant", "content": judgment}
+    return {"messages": ASKED, "chosen": reply, "rejected": reply, "reply": reply, "label": True}
+
+
+def supervised(name: str, manifest: DatasetManifest, judgment: str) -> tuple[list, list]:
+    """The tokens of a prompt and of what is learnt, as axolotl trains on them."""
+    tokenizer = family_tokenizer(name)
+    cfg = DictDefault({"ste": {"manifest": str(manifest.path)}, "sequence_len": 2048})
+    strategy = load_supervised(TYPES["sft"], tokenizer, cfg, DictDefault({}))
+    messages = [*ASKED, {"role": "assistant", "content": judgment}]
+    found = strategy.tokenize_prompt({"messages": messages})
+    learnt = [i for i, label in zip(found["input_ids"], found["labels"], strict=True) if label >= 0]
+    prompt = found["input_ids"][: -len(learnt)]
+    assert found["labels"] == [-100] * len(prompt) + learnt
+    assert set(found["attention_mask"]) == {1}
+    return prompt, learnt
+
+
+def preferred(name: str, manifest: DatasetManifest, judgment: str, rl: str) -> tuple[list, list]:
+    """The tokens of a prompt and of what is learnt, as TRL trains on them."""
+    tokenizer = family_tokenizer(name)
+    cfg = DictDefault({"ste": {"manifest": str(manifest.path)}})
+    transform, _ = load_preferences(TYPES[row_format_of_rl(rl)], cfg, dataset_idx=0)
+    texts = transform(row(judgment), tokenizer=tokenizer)
+    if rl == "orpo":
+        trainer = SimpleNamespace(
+            processing_class=tokenizer, is_encoder_decoder=False, max_length=4096
+        )
+        trainer.build_tokenized_answer = ORPOTrainer.build_tokenized_answer.__get__(trainer)
+        found = ORPOTrainer.tokenize_row(trainer, texts)
+        learnt = [i for i in found["chosen_labels"] if i >= 0]
+        return found["chosen_input_ids"][: -len(learnt)], learnt
+    trl, learnt = {"dpo": (DPOTrainer, "chosen_ids"), "kto": (KTOTrainer, "completion_ids")}[rl]
+    args = SimpleNamespace(
+        dataset_num_proc=None, max_length=None, per_device_train_batch_size=1, truncation_mode=None
+    )
+    trainer = SimpleNamespace(_tokenizer=tokenizer, calculate_KL=False)
+    (found,) = trl._prepare_dataset(trainer, Dataset.from_list([texts]), tokenizer, args, "train")
+    return found["prompt_ids"], found[learnt]
+
+
+def trained(folder, name: str, rl: str | None, judgment: str) -> tuple[list, list]:
+    manifest = manifest_with(folder, name)
+    if rl is None:
+        return supervised(name, manifest, judgment)
+    return preferred(name, manifest, judgment, rl)
+
+
+@cache
+def asked(name: str) -> tuple[int, ...]:
+    """The tokens of the prompt, as transformers makes them of the template."""
+    prompt = family_tokenizer(name).apply_chat_template(
+        ASKED, add_generation_prompt=True, **dict(FAMILIES[name].kwargs)
+    )
+    return tuple(prompt["input_ids"])
+
+
+@pytest.mark.parametrize("judgment", [JUDGMENT, THINKING], ids=["plain", "thinking"])
+@pytest.mark.parametrize("rl", [None, "dpo", "kto"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_judge_is_trained_on_the_prompt_that_it_is_asked(tmp_path, name, rl, judgment):
+    prompt, _ = trained(tmp_path, name, rl, judgment)
+    assert prompt == list(asked(name))
+    template = template_of(family_tokenizer(name), manifest_with(tmp_path, name))
+    request = ChatRequest("m", (Message("user", QUESTION),), Sampling())
+    assert prompt == template.encode(template.text_of(request))
+
+
+@pytest.mark.parametrize("judgment", [JUDGMENT, THINKING], ids=["plain", "thinking"])
+@pytest.mark.parametrize("rl", [None, "dpo", "kto"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_whole_judgment_and_the_end_of_the_turn_are_learnt(tmp_path, name, rl, judgment):
+    tokenizer = family_tokenizer(name)
+    _, learnt = trained(tmp_path, name, rl, judgment)
+    text, eos = tokenizer.decode(learnt), tokenizer.eos_token
+    turn_end = {"Gemma 3": "<end_of_turn>", "Phi-3.5": "<|end|>\n<|endoftext|>"}.get(name, eos)
+    assert text.removesuffix(eos).endswith(JUDGMENT + turn_end.removesuffix(eos))
+    assert text.endswith((turn_end, turn_end + eos))
+    assert (THOUGHT in text) == (judgment == THINKING)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_letter_is_asked_for_behind_the_tokens_that_it_is_learnt_behind(tmp_path, name):
+    template = template_of(family_tokenizer(name), manifest_with(tmp_path, name))
+    prompt, learnt = trained(tmp_path, name, None, "[[A]]")
+    opening = template.encode(template.answer_prompt((Message("user", QUESTION),), "[["))
+    assert (prompt + learnt)[: len(opening)] == opening
+
+
+@pytest.mark.parametrize("rl", ["dpo", "kto", "orpo"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_check_of_preference_rows_sees_the_very_tokens_that_trl_makes(tmp_path, name, rl):
+    manifest = manifest_with(tmp_path, name)
+    template = template_of(family_tokenizer(name), manifest)
+    found = {
+        (tuple(t.prompt), tuple(t.learnt)) for t in trained_tokens(template, row(THINKING), rl)
+    }
+    prompt, learnt = preferred(name, manifest, THINKING, rl)
+    assert found == {(tuple(prompt), tuple(learnt))}
