@@ -26,6 +26,7 @@ NAVIGATION = {
         "reference/exit-codes",
         "reference/files",
         "reference/hooks",
+        "reference/chat-templates",
     ],
     "Explanation": [
         "explanation/method",
