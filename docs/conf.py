@@ -25,6 +25,7 @@ NAVIGATION = {
         "reference/commands",
         "reference/exit-codes",
         "reference/files",
+        "reference/servers",
         "reference/hooks",
         "reference/chat-templates",
     ],

@@ -1,7 +1,7 @@
 """What one run works with: its config, its folder, its plugins, and the models it has open."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from ste_plugin.engines.base import Engine, Place
 from ste_plugin.engines.identity import model_identity, model_path
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.inference.budget import Budget
+from ste_plugin.inference.probe import Probes
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.plugins.manager import find_contribution, import_object
 from ste_plugin.progress import ProgressReporter
@@ -42,6 +43,8 @@ class RunContext:
     progress: ProgressReporter
     models: ModelPool
     budget: Budget
+    probes: Probes = field(default_factory=Probes)
+    """What is looked at of each stage before the rest is paid for."""
 
     @property
     def generator(self) -> Engine:

@@ -74,7 +74,7 @@ class ProgressReporter:
 
     def say(self, text: str) -> None:
         """Print one line for a person, without secrets and control characters."""
-        self.console.print(escape_for_terminal(redact(text)))
+        self.console.print(escape_for_terminal(redact(text)), soft_wrap=True)
 
     def event(self, stage: str, **facts: Any) -> None:
         """Append one line to the run's events."""

@@ -125,7 +125,7 @@ class ResponsePair(Record, frozen=True):
     """How the worse response was made; it names the subset in reports."""
 
 
-class Judgment(Record, frozen=True):
+class Judgment(Record, frozen=True, omit_defaults=True):
     """One sampled judgment of one pair, in one presentation order."""
 
     key: str

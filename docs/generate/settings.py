@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -110,6 +110,11 @@ def _shown(value: Any) -> str:
     return "" if value in (None, "", (), {}) else code(one_line(value))
 
 
+def _default_of(setting: Field[Any]) -> str:
+    value = setting.default
+    return _shown("" if value is MISSING else value)
+
+
 def _about(model: type) -> str:
     return " ".join((model.__doc__ or "").split())
 
@@ -129,7 +134,7 @@ def judge_settings() -> str:
     """Return the settings of the lm-eval tasks, by the environment variable that sets each."""
     docs, hints = field_docs(JudgeSettings), get_type_hints(JudgeSettings, include_extras=True)
     rows = [
-        (code(PREFIX + f.name.upper()), kind(hints[f.name]), _shown(f.default), docs[f.name])
+        (code(PREFIX + f.name.upper()), kind(hints[f.name]), _default_of(f), docs[f.name])
         for f in fields(JudgeSettings)
     ]
     return table(("variable", *HEAD[1:]), rows)

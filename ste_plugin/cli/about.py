@@ -159,16 +159,25 @@ def judge(
     form: Annotated[
         str, typer.Option("--format", help="The format it was trained in.")
     ] = "criteria",
+    chat_template_kwargs: Annotated[
+        str, typer.Option(help="What its chat template is given: enable_thinking=false, or JSON.")
+    ] = "",
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Ask a judge which of two answers is better, in both presentation orders."""
+    from ste_plugin.cli.measuring import parse_args
+    from ste_plugin.config import ModelConfig
     from ste_plugin.evaluation.try_judge import judge_once
 
-    found = judge_once(model, form, instruction, a, b, plugin or [])
+    kwargs = parse_args(chat_template_kwargs, "--chat-template-kwargs")
+    config = ModelConfig(model=model, engine="local", chat_template_kwargs=kwargs)
+    found = judge_once(config, form, instruction, a, b, plugin or [])
     if as_json:
         show(found)
         return
     for reply in found["replies"]:
         say(f"--- {reply['order']} ---\n{reply['text']}")
+        if "ended" in reply:
+            say(f"({reply['ended']})")
     say(f"better: {found['better']}")

@@ -48,14 +48,20 @@ def show(value: Any) -> None:
 @contextmanager
 def open_run(config: Path, plugins: Sequence[Path], **options: Any) -> "Iterator[RunContext]":
     """Open a run; plugins that its config lists must also be named on the command line."""
-    from ste_plugin.plugins.manager import require_named_plugins
     from ste_plugin.run.open_run import open_run as open_unchecked
+
+    require_plugins(config, plugins)
+    with open_unchecked(config, plugins, **options) as context:
+        yield context
+
+
+def require_plugins(config: Path, plugins: Sequence[Path]) -> None:
+    """Raise ConfigError for a plugin that a config lists and the command line does not name."""
+    from ste_plugin.plugins.manager import require_named_plugins
     from ste_plugin.storage.config_file import read_config
 
     listed = [config.resolve().parent / path for path in read_config(config).plugins]
     require_named_plugins(listed, plugins, str(config), "--plugin {}")
-    with open_unchecked(config, plugins, **options) as context:
-        yield context
 
 
 def _print_version(requested: bool) -> None:

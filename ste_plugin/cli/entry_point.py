@@ -5,7 +5,15 @@ import traceback
 from typing import NoReturn
 
 # each adds its commands to `app`
-from ste_plugin.cli import about, comparing, fitting, forgetting, measuring, running  # noqa: F401
+from ste_plugin.cli import (  # noqa: F401
+    about,
+    comparing,
+    fitting,
+    forgetting,
+    measuring,
+    previewing,
+    running,
+)
 from ste_plugin.cli.app import app, say, say_error
 from ste_plugin.errors import SteError
 from ste_plugin.storage.durable import is_about_storage, write_error

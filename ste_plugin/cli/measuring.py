@@ -42,6 +42,9 @@ JudgeArgs = Annotated[
     str, _without_run("How it judges, as STE_JUDGE_*: votes=8,force=1,too_long=drop.")
 ]
 Limit = Annotated[int | None, _without_run("Pairs.", min=1)]
+TemplateKwargs = Annotated[
+    str, _without_run("What the chat template is given: enable_thinking=false, or JSON.")
+]
 
 
 @app.command("eval")
@@ -60,6 +63,7 @@ def evaluate(
     model_args: ModelArgs = "",
     judge_args: JudgeArgs = "",
     limit: Limit = None,
+    chat_template_kwargs: TemplateKwargs = "",
 ) -> None:
     """Measure a judge with lm-eval: a run's (iteration 0 is the seed), or any with --model."""
     if model is not None:
@@ -68,7 +72,9 @@ def evaluate(
                 f"ste eval: found both {config} and --model {model}; expected one of them. Leave "
                 "one out."
             )
-        options = TaskOptions(task, data, judge_format, limit, judge_args, tuple(plugin or []))
+        options = TaskOptions(
+            task, data, judge_format, limit, judge_args, tuple(plugin or []), chat_template_kwargs
+        )
         measure_model(model, options, parse_backend(backend, model_args), out, as_json)
     elif config is None:
         raise ConfigError(
@@ -110,6 +116,7 @@ class TaskOptions:
     limit: int | None
     judge_args: str
     plugins: tuple[Path, ...]
+    chat_template_kwargs: str
 
     def settings(self, task_dirs: list[Path]) -> "JudgeSettings":
         """Return the judge's settings; --judge-args win, then the task's own, then the options.
@@ -119,7 +126,13 @@ class TaskOptions:
         from ste_plugin.lm_eval_tasks.settings import JudgeSettings
         from ste_plugin.storage.resources import find_task
 
-        own = JudgeSettings(self.data, self.judge_format, limit=self.limit, plugins=self.plugins)
+        own = JudgeSettings(
+            self.data,
+            self.judge_format,
+            limit=self.limit,
+            plugins=self.plugins,
+            chat_template_kwargs=parse_args(self.chat_template_kwargs, "--chat-template-kwargs"),
+        )
         given = judge_metadata(parse_args(self.judge_args, "--judge-args"))
         metadata = find_task(self.task, task_dirs).metadata | given
         return JudgeSettings.read(own.environment(), metadata)

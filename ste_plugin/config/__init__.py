@@ -4,10 +4,11 @@ The docstring below a setting is its line in the reference and, by its first sen
 `ste init` writes.
 """
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ste_plugin.config.base import FolderName, Fraction, Positive, Strict
 from ste_plugin.config.hosts import (
@@ -57,6 +58,51 @@ class ThinkingConfig(Strict):
     close: Annotated[str, Field(min_length=1)] = Field(examples=["</scratch>"])
     """What ends it: the answer follows."""
 
+    @model_validator(mode="after")
+    def _are_two(self) -> "ThinkingConfig":
+        if self.open == self.close or not self.open.strip() or not self.close.strip():
+            raise ValueError(
+                f"found open {self.open!r} and close {self.close!r}; expected two different marks"
+            )
+        return self
+
+
+_OURS = frozenset(
+    [
+        "messages",
+        "conversation",
+        "tokenize",
+        "add_generation_prompt",
+        "continue_final_message",
+        "chat_template",
+        "padding",
+        "truncation",
+        "max_length",
+        "return_tensors",
+        "return_dict",
+    ]
+)
+"""What rendering a chat is told by the program that asks."""
+
+
+def _check_template_kwargs(given: dict[str, Any]) -> dict[str, Any]:
+    if taken := sorted(_OURS.intersection(given)):
+        raise ValueError(
+            f"{', '.join(taken)}: said by every request itself; expected what the template asks "
+            "for, as enable_thinking"
+        )
+    try:
+        json.dumps(given, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"found {given!r}; expected values that JSON has: text, numbers, true, false, lists "
+            "and mappings (a date needs quotes)"
+        ) from error
+    return given
+
+
+TemplateKwargs = Annotated[dict[str, Any], AfterValidator(_check_template_kwargs)]
+
 
 class ModelConfig(Strict):
     """A model and the engine that runs it."""
@@ -72,7 +118,7 @@ class ModelConfig(Strict):
     why."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Settings of that engine, which checks them."""
-    chat_template_kwargs: dict[str, Any] = Field(
+    chat_template_kwargs: TemplateKwargs = Field(
         default_factory=dict, examples=[{"enable_thinking": False}]
     )
     """What the model's chat template is given beside the turns, wherever it is asked or trained:

@@ -35,6 +35,9 @@ class EvaluationConfig(Strict):
     """lm-eval's --batch_size."""
     max_new_tokens: Positive | None = None
     """Longest judgment in tokens; by default what the format says."""
+    omit: tuple[str, ...] = ()
+    """Names that a judge's server does not take, to be left out of requests: [seed, top_k]. Those
+    that its first refusal names are found without."""
     pairs: dict[FolderName, str] = Field(default_factory=dict)
     """Further labelled pairs: {mine: labelled.jsonl}. Each line has `id, subset, prompt, chosen,
     rejected`."""

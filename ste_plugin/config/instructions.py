@@ -18,7 +18,8 @@ class SourceConfig(Strict):
     """A file, relative to the config; for `hub`, a data set's name."""
     form: Literal["plain", "wildchat", "sharegpt", "openai", "alpaca"] = "plain"
     """How a row holds its instruction. `plain` has a column `instruction`; the others are named
-    after the data sets that are kept so."""
+    after the data sets that are kept so. Of a conversation it is the user's first turn, below the
+    words of the system; where another speaks first, the row is left out and counted."""
     columns: dict[str, str] = Field(default_factory=dict)
     """The form's column → the file's, where they differ, as {instruction: prompt}."""
     where: dict[str, str | bool | int | float] = Field(default_factory=dict)

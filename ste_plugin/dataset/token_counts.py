@@ -26,6 +26,18 @@ def count_tokens(
 
     Raises: EngineError where the tokenizer cannot be loaded or has no chat template.
     """
+    template = load_template(model, base)
+    special = special_token_pattern(template.tokenizer)
+    for batch in _batches(examples):
+        for example, length in zip(batch, _lengths(template, batch), strict=True):
+            yield None if special and special.search(_text(example)) else length
+
+
+def load_template(model: ModelConfig, base: Path) -> ChatTemplate:
+    """Return the judge's chat template, by which it is asked and trained.
+
+    Raises: EngineError where the tokenizer cannot be loaded or has no chat template.
+    """
     from transformers import AutoTokenizer
 
     path = model_path(model, base)
@@ -36,10 +48,7 @@ def count_tokens(
             f"{path}: its tokenizer cannot be loaded ({str(error).splitlines()[0]}). "
             "judge.model must be a folder or hub id with a tokenizer, as axolotl trains from it."
         ) from error
-    template, special = ChatTemplate.of_model(tokenizer, model), special_token_pattern(tokenizer)
-    for batch in _batches(examples):
-        for example, length in zip(batch, _lengths(template, batch), strict=True):
-            yield None if special and special.search(_text(example)) else length
+    return ChatTemplate.of_model(tokenizer, model)
 
 
 def _batches(examples: Iterable[Example]) -> Iterator[list[Example]]:

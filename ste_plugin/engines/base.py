@@ -85,19 +85,26 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
         return replace(self, sample_index=index).with_prompt_key(self.prompt_key)
 
 
-FINISH_REASONS = ("stop", "length")
-"""How an engine's completion ends: by itself, or by the limit of its tokens."""
+FINISH_REASONS = ("stop", "length", "blocked", "too_long", "broken")
+"""How an engine's completion ends."""
+UNUSABLE = {
+    "blocked": "blocked by the server's filter",
+    "too_long": "not written, as the prompt is too long for the model's context",
+    "broken": "broken off by the server",
+}
+"""Finish reason of a completion that nothing is made of → why, for drops."""
 
 
-class Completion(Record, frozen=True):
+class Completion(Record, frozen=True, omit_defaults=True):
     """One answer of a model."""
 
     key: str
     """The key of the request."""
     text: str
     """What it said: its answer, after any thinking."""
-    finish_reason: Literal["stop", "length", "budget"]
-    """How it ended: by itself, or by the limit of its tokens.
+    finish_reason: Literal["stop", "length", "blocked", "too_long", "broken", "budget"]
+    """How it ended: by itself; by the limit of its tokens; by a filter of the server, which refused
+    the prompt or cut the answer; not begun, as the prompt does not fit the context; or broken off.
 
     No engine gives `budget`: the request was not sent, as the run's budget was used up.
     """

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Message
+from ste_plugin.engines.render import render_turns
 from ste_plugin.errors import EngineError
 from ste_plugin.text.sanitize import sanitize_for_tokenizer
 from ste_plugin.text.thinking import (
@@ -128,6 +129,11 @@ class ChatTemplate:
         return str(self.tokenizer.decode(shown, skip_special_tokens=False))
 
     @property
+    def has_special_marks(self) -> bool:
+        """Whether decoding that skips special tokens loses marks of thoughts."""
+        return bool(self._special_marks)
+
+    @property
     def turn_end_ids(self) -> list[int]:
         """The one token that ends a turn, where generation has to stop; none where it is text."""
         first = self.encode(self.layout.turn_end.strip())[:1]
@@ -159,6 +165,17 @@ class ChatTemplate:
                 f"reply, found …{whole[-60:]!r}. Set another `chat_template:`, or another model."
             )
         return Layout(self._closing_of(thought) if self.opens_thinking else "", turn_end)
+
+    @cached_property
+    def continues_answers(self) -> bool:
+        """Whether a chat that ends with the assistant's words is read as a prompt and an answer.
+
+        Servers continue such a chat; templates that drop the thought that their prompt opens would
+        have a verdict drawn elsewhere than the judge was trained.
+        """
+        chat = [Message("user", _QUESTION), Message("assistant", _ANSWER)]
+        whole = self._render(chat, add_generation_prompt=False)
+        return whole.startswith(self._asked + self.layout.answer_opening)
 
     @cached_property
     def _asked(self) -> str:
@@ -210,61 +227,8 @@ class ChatTemplate:
         return frozenset(i for i, t in added.items() if t.special and t.content in marks)
 
     def _render(self, turns: Sequence[Message], *, add_generation_prompt: bool) -> str:
-        """Return the rendered turns, in the first way in which the template shows each of them."""
-        merged = merge_system(turns)
-        ways = [(turns, False), (merged, False), (turns, True), (merged, True)]
-        problems = []
-        for chat, in_parts in ways:
-            shown = self._apply(
-                chat, in_parts=in_parts, add_generation_prompt=add_generation_prompt
-            )
-            problem = _what_is_lost(shown, chat)
-            if isinstance(shown, str) and problem is None:
-                return shown
-            problems.append(problem)
-        raise EngineError(
-            f"{self.tokenizer.name_or_path}: its chat template {problems[0]}. Use another "
-            "template: chat_template.jinja in the model's folder, or an instruction-tuned model."
-        )
-
-    def _apply(
-        self, turns: Sequence[Message], *, in_parts: bool, **options: Any
-    ) -> str | Exception:
-        """Return the rendered turns, or what the template raised."""
-
-        def content(text: str) -> Any:
-            return [{"type": "text", "text": text}] if in_parts else text
-
-        chat = [{"role": m.role, "content": content(m.content)} for m in turns]
-        try:
-            return str(
-                self.tokenizer.apply_chat_template(
-                    chat, tokenize=False, **{**self._kwargs, **options}
-                )
-            )
-        except Exception as error:  # a template is a program, which may raise anything
-            return error
-
-
-def _behind(prompt: str, text: str) -> str:
-    """Return what follows a prompt: line breaks on both sides would be one token, read together."""
-    return text.lstrip("\n") if prompt.endswith("\n") else text
-
-
-def _what_is_lost(shown: str | Exception, turns: Sequence[Message]) -> str | None:
-    """Return what a template does to turns other than showing each in its order, or None."""
-    if isinstance(shown, Exception):
-        roles = ", ".join(m.role for m in turns)
-        return (
-            f"refuses the turns {roles} ({str(shown).splitlines()[0] if str(shown) else shown!r})"
-        )
-    position = 0
-    for turn in turns:
-        found = shown.find(turn.content.strip(), position)
-        if found < 0:
-            return f"leaves out or rewrites a part of the prompt: {turn.content.strip()[:60]!r}"
-        position = found + len(turn.content.strip())
-    return None
+        options = {**self._kwargs, "add_generation_prompt": add_generation_prompt}
+        return render_turns(self.tokenizer, turns, options)
 
 
 def _vocabulary(tokenizer: Any) -> tuple[str, ...]:
@@ -274,10 +238,6 @@ def _vocabulary(tokenizer: Any) -> tuple[str, ...]:
     return (*map(str, texts), *(t.content for t in tokenizer.added_tokens_decoder.values()))
 
 
-def merge_system(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Return the turns with every system turn put at the head of the first user turn."""
-    system = "\n\n".join(m.content for m in messages if m.role == "system")
-    others = [m for m in messages if m.role != "system"]
-    if system and others:
-        others[0] = Message(others[0].role, f"{system}\n\n{others[0].content}")
-    return tuple(others)
+def _behind(prompt: str, text: str) -> str:
+    """Return what follows a prompt: line breaks on both sides would be one token, read together."""
+    return text.lstrip("\n") if prompt.endswith("\n") else text

@@ -9,6 +9,8 @@ from ste_plugin.engines.model_folder import ADAPTER_CONFIG, adapter_base
 from ste_plugin.records import content_key
 
 _PROBES, _PROBE_BYTES = 64, 4096
+_ASKED = ("extra_body", "omit")
+"""Options that change what a server is asked."""
 
 
 def model_path(model: ModelConfig, base: Path) -> str:
@@ -20,7 +22,8 @@ def model_path(model: ModelConfig, base: Path) -> str:
 def model_identity(model: ModelConfig, base: Path) -> str:
     """Return a name that changes with the weights: a folder's fingerprint, else name@revision.
 
-    It changes with what the chat template is given, too: the same turns are another prompt then.
+    It changes with what the chat template is given, too: the same turns are another prompt then. So
+    it does with the fields that are added to a server's requests, or left out of them.
     """
     folder = Path(model_path(model, base))
     name = f"{model.model}@{model.options.get('revision', 'main')}"
@@ -28,6 +31,8 @@ def model_identity(model: ModelConfig, base: Path) -> str:
         name = f"folder:{fingerprint(folder)}"
     if model.chat_template_kwargs:
         name += f"+{content_key('chat_template_kwargs', model.chat_template_kwargs)}"
+    if asked := {k: model.options[k] for k in _ASKED if model.options.get(k)}:
+        name += f"+{content_key('options', asked)}"
     return name
 
 

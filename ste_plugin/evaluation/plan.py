@@ -44,9 +44,13 @@ def check_configured(context: RunContext) -> None:
 
 
 def _own_settings(context: RunContext) -> JudgeSettings:
+    judge, evaluation = context.config.judge, context.config.evaluation
     return JudgeSettings(
         format=context.config.judging.format,
         force=context.config.judging.force_verdict,
-        max_new_tokens=context.config.evaluation.max_new_tokens,
+        max_new_tokens=evaluation.max_new_tokens,
         plugins=registered_files(context.plugins),
+        chat_template_kwargs=judge.chat_template_kwargs,
+        thinking=(judge.thinking.open, judge.thinking.close) if judge.thinking else None,
+        omit=evaluation.omit,
     )

@@ -15,7 +15,7 @@ _ORDERS = {"a shown as A": {"A": "a", "B": "b"}, "b shown as A": {"A": "b", "B":
 
 
 def judge_once(
-    model: str, format_name: str, instruction: str, a: str, b: str, files: Sequence[Path]
+    model: ModelConfig, format_name: str, instruction: str, a: str, b: str, files: Sequence[Path]
 ) -> dict[str, Any]:
     """Return `{"better": "a" | "b" | "inconsistent" | "no verdict", "replies": [...]}`.
 
@@ -24,8 +24,8 @@ def judge_once(
     plugins = plugin_manager(files)
     judge_format = find_contribution(plugins, "ste_judge_formats", format_name, "--format")
     place = Place(Path.cwd(), Path.cwd())
-    engine = open_engine(ModelConfig(model=model, engine="local"), place, plugins)
-    make = JudgeRequests(model, judge_format, Sampling(0.0, 1.0, judge_format.max_new_tokens))
+    engine = open_engine(model, place, plugins)
+    make = JudgeRequests(model.model, judge_format, Sampling(0.0, 1.0, judge_format.max_new_tokens))
     requests = [
         make.judgment_of_answers(instruction, a, b),
         make.judgment_of_answers(instruction, b, a),

@@ -15,8 +15,11 @@ class Budget:
         tokens: int | None = None,
         minutes: float | None = None,
         now: Callable[[], float] = time.monotonic,
+        say: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self._tokens, self._now = tokens, now
+        """`say` shows a person one line."""
+        self._tokens, self._now, self._say = tokens, now, say
+        self._has_told = False
         self._deadline = None if minutes is None else now() + minutes * 60
         self.stopped = False
         """Whether anything was left out because the budget was used up."""
@@ -27,10 +30,17 @@ class Budget:
         late = self._deadline is not None and self._now() >= self._deadline
         return late or (self._tokens is not None and self._tokens <= 0)
 
-    def spend(self, tokens: int) -> None:
-        """Count tokens that were generated."""
-        if self._tokens is not None:
-            self._tokens -= tokens
+    def spend(self, tokens: int, *, estimated: bool = False) -> None:
+        """Count tokens that were generated; a person is told once where they are estimates."""
+        if self._tokens is None:
+            return
+        self._tokens -= tokens
+        if estimated and not self._has_told:
+            self._has_told = True
+            self._say(
+                "Tokens are not counted by what generates them: budget.max_tokens_total is kept by "
+                "estimates."
+            )
 
     def limit(self, items: Iterable[T]) -> Iterator[T]:
         """Yield the items until the budget is used up."""

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from zlib import crc32
 
 from ste_plugin.engines.base import FINISH_REASONS, Completion
+from ste_plugin.engines.http.usage import estimate_tokens
 from ste_plugin.errors import DataError, EngineError
 from ste_plugin.storage.durable import sync
 from ste_plugin.storage.jsonl import (
@@ -43,15 +44,24 @@ class CompletionStore:
         Raises: DataError naming a line that is not a completion.
         """
         self.path = path
-        self.prompt_tokens, self.completion_tokens = 0, 0
-        self._offsets: dict[int, array[int]] = {}  # prompt's key → by sample, where its line starts
-        self._end = 0
         self._reader: BinaryIO | None = None
         truncate_partial_line(path)
-        if path.exists():
-            with path.open("rb") as file:
+        self._read_index()
+
+    def _read_index(self) -> None:
+        self.prompt_tokens, self.completion_tokens, self._estimated_tokens = 0, 0, 0
+        self._offsets: dict[int, array[int]] = {}  # prompt's key → by sample, where its line starts
+        self.size = 0
+        """Bytes of the file."""
+        if self.path.exists():
+            with self.path.open("rb") as file:
                 for number, line in enumerate(file, start=1):
                     self._index(self._parse(line, number), len(line))
+
+    @property
+    def written_tokens(self) -> int:
+        """The tokens that were generated; an estimate where the engine counts none."""
+        return self.completion_tokens or self._estimated_tokens
 
     def __contains__(self, key: str) -> bool:
         return self.holds(*parse_key(key))
@@ -86,6 +96,14 @@ class CompletionStore:
         with open_for_append(self.path) as file:
             yield Appender(self, file)
 
+    def remove_from(self, size: int) -> None:
+        """Remove what was appended since the file had this size: it is to be asked for again."""
+        self.close()
+        with self.path.open("r+b") as file:
+            file.truncate(size)
+            sync(file)
+        self._read_index()
+
     def close(self) -> None:
         """Close the file; the next read opens it again."""
         if self._reader is not None:
@@ -117,10 +135,13 @@ class CompletionStore:
         while len(offsets) <= sample:
             offsets.append(_ABSENT)
         if offsets[sample] == _ABSENT:  # of two answers to one request the first one counts
-            offsets[sample] = self._end
+            offsets[sample] = self.size
             self.prompt_tokens += completion.prompt_tokens
             self.completion_tokens += completion.completion_tokens
-        self._end += length
+            if not completion.completion_tokens:
+                written = completion.thinking + completion.text
+                self._estimated_tokens += estimate_tokens(written)
+        self.size += length
 
 
 class Appender:

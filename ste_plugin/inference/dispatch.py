@@ -1,6 +1,7 @@
 """Sending an engine the requests without a completion, and storing each completion on arrival."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from msgspec.structs import replace
@@ -8,7 +9,8 @@ from msgspec.structs import replace
 from ste_plugin.engines.base import ChatRequest, Completion, Engine
 from ste_plugin.errors import EngineError
 from ste_plugin.inference.budget import Budget
-from ste_plugin.inference.completion_store import CompletionStore
+from ste_plugin.inference.completion_store import Appender, CompletionStore
+from ste_plugin.inference.probe import Probe
 from ste_plugin.progress import Bar, ProgressReporter
 from ste_plugin.text.thinking import split_thinking
 
@@ -29,15 +31,19 @@ def complete_requests(
     progress: ProgressReporter,
     budget: Budget,
     title: str,
+    probe: Probe | None = None,
 ) -> list[Completion]:
     """Return the completions of `requests` in their order; only missing ones are generated.
 
     Those that the budget did not reach are empty and end for that reason.
-    Raises: EngineError where the engine left some unanswered.
+    Raises: EngineError where the engine left some unanswered, or the probe finds what is wrong.
     """
     missing = list(unanswered(requests, store))
+    if missing and probe:
+        for request in requests:
+            probe.recall(request, store)
     with progress.bar(title, len(missing)) as bar:
-        dispatch(engine, missing, store, bar, budget, title)
+        dispatch(engine, missing, store, bar, budget, title, probe=probe)
     return [store.get(r.key) or Completion(r.key, "", "budget", 0, 0) for r in requests]
 
 
@@ -49,43 +55,84 @@ def dispatch(
     budget: Budget,
     title: str,
     on_completion: Callable[[Completion], object] = lambda _: None,
+    probe: Probe | None = None,
 ) -> None:
     """Send requests, none of them answered in the store yet, as far as the budget goes.
 
     `on_completion` gets every completion once it is stored. An error in it stops the sending, and
     is raised once the completions of all requests in flight are stored: they are paid for.
-    Raises: EngineError where the engine left some unanswered.
+    With a probe the first few are answered before any other is sent.
+    Raises: EngineError where the engine left some unanswered, or the probe finds what is wrong; its
+    answers are removed then.
     """
-    sent = answered = 0
-    failure: Exception | None = None
-
-    def send() -> Iterator[ChatRequest]:
-        nonlocal sent
-        for request in budget.limit(requests):
-            if failure:
-                return
-            sent += 1
-            yield request
-
-    sending = send()
-    first = next(sending, None)
-    if first is None:  # loading a model would be in vain
+    sender = _Sender(engine, store, bar, budget, title)
+    if probe is None or probe.done:
+        sender.send(requests, on_completion)
         return
-    with store.open_appender() as appender:
-        for completion in map(take_apart, engine.complete(chain((first,), sending))):
-            appender.add(completion)
-            budget.spend(completion.completion_tokens)
-            bar.step(completion.completion_tokens)
-            answered += 1
-            try:
-                if failure is None:
-                    on_completion(completion)
-            except Exception as error:
-                failure = error
-    if failure:
-        raise failure
-    unread = next(sending, None) is not None  # counts that request as sent
-    _check_all_answered(title, sent - unread, answered, unread)
+    handful, others = probe.split(requests)
+    size = store.size
+
+    def look(completion: Completion) -> None:
+        probe.add(completion)
+        on_completion(completion)
+
+    sender.send(handful, look)
+    if problem := probe.conclude():
+        store.remove_from(size)
+        raise EngineError(problem)
+    sender.send(others, on_completion)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Sends requests to one engine, and stores their completions."""
+
+    engine: Engine
+    store: CompletionStore
+    bar: Bar
+    budget: Budget
+    title: str
+
+    def send(
+        self, requests: Iterable[ChatRequest], on_completion: Callable[[Completion], object]
+    ) -> None:
+        """Do what `dispatch` does without a probe."""
+        sent = answered = 0
+        failure: Exception | None = None
+
+        def taken() -> Iterator[ChatRequest]:
+            nonlocal sent
+            for request in self.budget.limit(requests):
+                if failure:
+                    return
+                sent += 1
+                yield request
+
+        sending = taken()
+        first = next(sending, None)
+        if first is None:  # loading a model would be in vain
+            return
+        with self.store.open_appender() as appender:
+            for completion in map(take_apart, self.engine.complete(chain((first,), sending))):
+                self._keep(completion, appender)
+                answered += 1
+                try:
+                    if failure is None:
+                        on_completion(completion)
+                except Exception as error:
+                    failure = error
+        if failure:
+            raise failure
+        unread = next(sending, None) is not None  # counts that request as sent
+        _check_all_answered(self.title, sent - unread, answered, unread)
+
+    def _keep(self, completion: Completion, appender: Appender) -> None:
+        """Store a completion, and count its tokens."""
+        before = self.store.written_tokens
+        appender.add(completion)
+        estimated = bool(completion.text) and not self.store.completion_tokens
+        self.budget.spend(self.store.written_tokens - before, estimated=estimated)
+        self.bar.step(completion.completion_tokens)
 
 
 def take_apart(completion: Completion) -> Completion:

@@ -4,12 +4,18 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ste_plugin.engines.base import Message
+from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.choice_tokens import added_token
-from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.engines.render import merge_system
+from ste_plugin.errors import ConfigError, DataError, EngineError
+from ste_plugin.lm_eval_tasks.api_requests import is_api
+from ste_plugin.lm_eval_tasks.backend_template import Decoder, sends_chats, unrenderable
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.records import ORDERS
 from ste_plugin.text.sanitize import sanitize_for_tokenizer
 
-Turns = Sequence[Mapping[str, str]]
+Turns = Sequence[Mapping[str, Any]]
 
 
 def backend_of(chat_template: Any) -> Any:
@@ -27,57 +33,94 @@ def tokenizer_of(backend: Any) -> Callable[[str], Sequence[int]] | None:
     return encode if callable(encode) and encode("A") not in ("A", ["A"]) else None
 
 
-def counter_of(backend: Any) -> Callable[[Any], int] | None:
+def counter_of(backend: Any, template: ChatTemplate | None) -> Callable[[Any], int] | None:
     """Return how many tokens a prompt has, or None where that cannot be known.
 
     A chat API counts with the tokenizer named in its model_args (tokenizer_backend=huggingface).
     """
-    tokenizer: Any = getattr(backend, "tokenizer", None)
     if encode := tokenizer_of(backend):
         return lambda prompt: len(encode(prompt))
-    if not hasattr(tokenizer, "apply_chat_template"):
+    if template is None:
         return None
-
-    def count(chat: Any) -> int:
-        turns = json.loads(chat.prompt)
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    return count
+    return lambda chat: len(template.encode(template.prompt(_messages(json.loads(chat.prompt)))))
 
 
-def accepted_by(backend: Any, generation: dict[str, Any]) -> dict[str, Any]:
-    """Return the generation settings that a backend accepts: OpenAI's own API refuses others."""
-    is_openai = type(backend).__name__.startswith("OpenAI")
-    refused = ("repetition_penalty", "top_k") if is_openai else ()
-    return {key: value for key, value in generation.items() if key not in refused}
+def ask_as_trained(backend: Any, template: ChatTemplate) -> None:
+    """Make a backend with weights of its own read and write as training does.
+
+    lm-eval's hf skips special tokens in replies, some of which are marks of thoughts; and before a
+    prompt without one, hf and vllm put the token that begins texts.
+    """
+    if hasattr(backend, "tok_decode") and not isinstance(backend.tok_decode, Decoder):
+        backend.tok_decode = Decoder(template, backend.tok_decode)
+    asked = template.prompt([Message("user", "Name a fruit.")])
+    encode = tokenizer_of(backend)
+    if encode is None or list(encode(asked)) == template.encode(asked):
+        return
+    if backend.add_bos_token:
+        raise ConfigError(
+            "add_bos_token in the model_args puts a token before the prompt that the chat "
+            "template does not, and that no judge is trained with. Leave it out."
+        )
+    backend.add_bos_token = False
 
 
-def render(turns: Turns, chat_template: Callable[..., Any]) -> Any:
+def accepted_by(
+    backend: Any,
+    generation: dict[str, Any],
+    template: ChatTemplate | None,
+    settings: JudgeSettings,
+) -> dict[str, Any]:
+    """Return the generation settings that a backend accepts: OpenAI's own API refuses others.
+
+    A server is told what its template shall get, and to keep marks that are special tokens.
+    """
+    if type(backend).__name__.startswith("OpenAI"):
+        refused = ("repetition_penalty", "top_k")
+        return {key: value for key, value in generation.items() if key not in refused}
+    more: dict[str, Any] = {}
+    if sends_chats(backend) and settings.chat_template_kwargs:
+        more["chat_template_kwargs"] = dict(settings.chat_template_kwargs)
+    if is_api(backend) and template and template.has_special_marks:
+        more["skip_special_tokens"] = False
+    return generation | more
+
+
+def render(
+    turns: Turns, chat_template: Callable[..., Any], template: ChatTemplate | None = None
+) -> Any:
     """Return the templated prompt: a text, or what stands for a chat behind a chat API.
 
     System turns that the template refuses or drops are put before the first user turn.
 
     Raises: ConfigError where there is no template, or where it drops a part of the prompt.
     """
+    if template and not sends_chats(backend_of(chat_template)):
+        try:
+            return template.prompt(_messages(turns))
+        except EngineError as error:
+            raise unrenderable(error) from error
+    return _render_by(chat_template, without_control_tokens(turns, backend_of(chat_template)))
+
+
+def _messages(turns: Turns) -> list[Message]:
+    return [Message(turn["role"], turn["content"]) for turn in turns]
+
+
+def _render_by(chat_template: Callable[..., Any], turns: Turns) -> Any:
+    """Return what a backend without a tokenizer of its own makes of the turns."""
     from jinja2 import TemplateError
 
-    turns = without_control_tokens(turns, backend_of(chat_template))
     try:
         prompt = chat_template(turns, add_generation_prompt=True)
-    except (ValueError, TemplateError) as error:  # of transformers
-        if isinstance(error, TemplateError) and any(turn["role"] == "system" for turn in turns):
-            return render(merge_system(turns), chat_template)
-        raise ConfigError(
-            f"This model's tokenizer cannot render a chat ({str(error).splitlines()[0]}). Use the "
-            "tokenizer of an instruction-tuned model, add a chat_template to its "
-            "tokenizer_config.json, or leave out --apply_chat_template."
-        ) from error
+    except (ValueError, TemplateError) as error:
+        raise unrenderable(error) from error
     if not isinstance(prompt, str):
         return require_chat(prompt, chat_template)
     missing = [turn for turn in turns if turn["content"].strip() not in prompt]
     if any(turn["role"] == "system" for turn in missing):
-        return render(merge_system(turns), chat_template)
+        merged = merge_system(_messages(turns))
+        return _render_by(chat_template, [{"role": m.role, "content": m.content} for m in merged])
     if missing:
         raise ConfigError(
             "This model's chat template leaves out a part of the prompt: "
@@ -94,13 +137,6 @@ def without_control_tokens(turns: Turns, backend: Any) -> Turns:
     return [
         {**turn, "content": sanitize_for_tokenizer(tokenizer, turn["content"])} for turn in turns
     ]
-
-
-def merge_system(turns: Turns) -> list[dict[str, str]]:
-    """Return the turns without a system turn: its words open the first turn of the user."""
-    opening = [turn["content"] for turn in turns if turn["role"] == "system"]
-    first, *rest = (dict(turn) for turn in turns if turn["role"] != "system")
-    return [first | {"content": "\n\n".join([*opening, first["content"]])}, *rest]
 
 
 def require_chat(prompt: Any, chat_template: Any) -> Any:

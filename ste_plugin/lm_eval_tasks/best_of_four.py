@@ -32,13 +32,13 @@ Scorer = Callable[[Sequence[ChoiceScore]], float | None]
 class BestOfFour(ChatTask):
     """A judge that picks one of four answers, and in Ties rates every answer alone."""
 
-    VERSION = 2
+    VERSION = 3
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
-        own, settings = read_settings(config)
-        refuse_settings(settings)
-        self.documents = REWARDBENCH2.read(settings.data)[: settings.limit]
-        kwargs = settings.generation_kwargs(settings.max_new_tokens or MAX_NEW_TOKENS)
+        own, self.settings = read_settings(config)
+        refuse_settings(self.settings)
+        self.documents = REWARDBENCH2.read(self.settings.data)[: self.settings.limit]
+        kwargs = self.settings.generation_kwargs(self.settings.max_new_tokens or MAX_NEW_TOKENS)
         super().__init__(own | {"output_type": "generate_until", "generation_kwargs": kwargs})
 
     def chats(self, doc: Mapping[str, Any]) -> dict[int, checks.Turns]:

@@ -8,9 +8,17 @@ from typing import Any
 import datasets
 from lm_eval.api.task import ConfigurableTask
 
+from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.lm_eval_tasks import backend_checks as checks
+from ste_plugin.lm_eval_tasks.api_requests import is_api, prepare_api
+from ste_plugin.lm_eval_tasks.backend_template import (
+    refuse_think_end_token,
+    sends_chats,
+    template_of,
+)
 from ste_plugin.lm_eval_tasks.pairs_file import Document
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.lm_eval_tasks.whole_replies import ReplyReader
 
 logger = logging.getLogger(__name__)
 
@@ -19,10 +27,13 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
     """A task whose documents are read before lm-eval starts, and whose prompts are chats."""
 
     documents: Sequence[Document]
-    """To be set before `super().__init__`."""
+    settings: JudgeSettings
+    """Both to be set before `super().__init__`."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.backend: Any = None
+        self.template: ChatTemplate | None = None
+        self.reader = ReplyReader(marks=self.settings.thinking)
         fixed = {
             "test_split": "test",
             "num_fewshot": 0,
@@ -40,7 +51,13 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
 
     def generation(self) -> dict[str, Any]:
         """Return what a backend is told about a reply; `--gen_kwargs` of lm-eval is in it."""
-        return checks.accepted_by(self.backend, self.config.generation_kwargs or {})
+        told = self.config.generation_kwargs or {}
+        return checks.accepted_by(self.backend, told, self.template, self.settings)
+
+    @property
+    def reasons(self) -> bool:
+        """Return whether the judge writes anything before its verdict."""
+        return True
 
     def build_all_requests(self, **settings: Any) -> None:
         """Build every request; `backend` is known from here on.
@@ -53,8 +70,39 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
                 "are trained on. Pass --apply_chat_template.",
                 self.config.task,
             )
-        self.backend = checks.backend_of(settings.get("chat_template"))
+        self.connect(checks.backend_of(settings.get("chat_template")))
         super().build_all_requests(**settings | {"cache_requests": False})
+
+    def connect(self, backend: Any) -> None:
+        """Learn how the backend renders, and make it ask and read as the judge was trained.
+
+        Raises: ConfigError where its model_args are against that.
+        """
+        self.backend, own = backend, self.settings
+        refuse_think_end_token(backend)
+        if is_api(backend):
+            prepare_api(backend, own.omit)
+        self.template = template_of(backend, own)
+        by_server = sends_chats(backend)
+        if self.template and not by_server:
+            checks.ask_as_trained(backend, self.template)
+        self.reader = ReplyReader(
+            self.template, own.thinking, by_server=by_server, answers_are_long=self.reasons
+        )
+
+    def apply_filters(self) -> None:
+        """Keep every reply, whole; lm-eval's own filter keeps the first one alone."""
+        generated = [i for i in self.instances if i.request_type == "generate_until"]
+        self.reader.learn(reply for i in generated for reply in i.resps)
+        for i in self.instances:
+            replies = i.resps[: i.repeats]
+            if i.request_type == "generate_until":
+                replies = [self.read(reply, i.args[0]) for reply in replies]
+            i.filtered_resps["none"] = replies if i.repeats > 1 else replies[0]
+
+    def read(self, reply: str, prompt: Any) -> str:
+        """Return a reply as it is logged and read."""
+        return self.reader.whole(reply, prompt)
 
     def fewshot_context(
         self,
@@ -70,7 +118,10 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
         system = [{"role": "system", "content": system_instruction}] if system_instruction else []
         chats = {name: [*system, *turns] for name, turns in self.chats(doc).items()}
         if apply_chat_template and chat_template:
-            return {name: checks.render(turns, chat_template) for name, turns in chats.items()}
+            return {
+                name: checks.render(turns, chat_template, self.template)
+                for name, turns in chats.items()
+            }
         return {
             name: "\n\n".join(turn["content"] for turn in turns) + "\n\n"
             for name, turns in chats.items()

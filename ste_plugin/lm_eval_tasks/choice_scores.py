@@ -5,7 +5,7 @@ from math import fsum, tanh
 from typing import Any, NamedTuple
 
 from ste_plugin.judging.choosing import LETTERS, parse_choice, parse_rating
-from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import TIES, Choice
+from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import SECTIONS, TIES, Choice
 from ste_plugin.lm_eval_tasks.bootstrap import prompt_key, resampled
 
 NO_CHOICE, NO_RATING = 0.25, -1
@@ -16,6 +16,8 @@ Source: scripts/run_generative_v2.py in allenai/reward-bench.
 TIES_WEIGHTS = (0.3, 0.3, 0.2, 0.2, 0.01)
 """Of: tied accuracy, ref accuracy, correctness preferred, the same held against the reference
 prompt as well, and how much. They sum to 1.01, as published."""
+_ALWAYS_THERE = 4
+"""How many of these every judge has; "how much" is of nothing where no ratings differ."""
 
 
 class ChoiceScore(NamedTuple):
@@ -111,8 +113,10 @@ def _tied(members: Sequence[ChoiceScore]) -> Sums:
     ]
 
 
-def section_score(section: str, rows: Iterable[ChoiceScore]) -> float | None:
-    """Return the mean points of a section, in Ties its published score; None without rows.
+def section_score(section: str, rows: Sequence[ChoiceScore]) -> float | None:
+    """Return the mean points of a section, in Ties its published score.
+
+    None without rows, and in Ties without both kinds of prompts or any two that belong together.
 
     Ties: 0.3 · accuracy on the tied prompts + 0.3 · on the reference prompts + 0.2 · how often
     right answers differ less from each other than from the wrong ones + 0.2 · how often this holds
@@ -121,24 +125,24 @@ def section_score(section: str, rows: Iterable[ChoiceScore]) -> float | None:
     without any spread count in the last term, which moves the score by at most 0.02.
     """
     sums = units(section, rows)
-    if not sums:
+    columns = [list(zip(*column, strict=True)) for column in zip(*sums.values(), strict=True)]
+    totals = [fsum(denominators) for _, denominators in columns]
+    if not all(totals[:_ALWAYS_THERE]) or not totals:
         return None
-    columns = zip(*sums.values(), strict=True)
-    quotients = []
-    for column in columns:
-        total = fsum(denominator for _, denominator in column)
-        quotients.append(fsum(numerator for numerator, _ in column) / total if total else 0.0)
-    if section != TIES:
-        return quotients[0]
-    return fsum(w * q for w, q in zip(TIES_WEIGHTS, quotients, strict=True))
+    quotients = [
+        fsum(numerators) / total if total else 0.0
+        for (numerators, _), total in zip(columns, totals, strict=True)
+    ]
+    weights = TIES_WEIGHTS if section == TIES else (1.0,)
+    return fsum(w * q for w, q in zip(weights, quotients, strict=True))
 
 
-def section_error(section: str, rows: Iterable[ChoiceScore]) -> float | None:
+def section_error(section: str, rows: Sequence[ChoiceScore]) -> float | None:
     """Return the standard error of a section's score, bootstrapped by unit; None below two."""
     import numpy as np
 
     by_unit = units(section, rows)
-    if len(by_unit) < 2:
+    if len(by_unit) < 2 or section_score(section, rows) is None:
         return None
     sums = np.array([by_unit[key] for key in sorted(by_unit)])  # units × components × 2
     drawn = resampled(0, section, len(by_unit)).astype(float)
@@ -150,23 +154,19 @@ def section_error(section: str, rows: Iterable[ChoiceScore]) -> float | None:
 
 
 def final_score(rows: Sequence[ChoiceScore]) -> float | None:
-    """Return the plain mean of the sections."""
-    scores = [section_score(section, rows) for section in _sections(rows)]
+    """Return the plain mean of the sections; None where one has no row, as under a limit."""
+    scores = [section_score(section, rows) for section in SECTIONS]
     known = [score for score in scores if score is not None]
-    return fsum(known) / len(known) if known else None
+    return fsum(known) / len(known) if len(known) == len(SECTIONS) else None
 
 
 def final_error(rows: Sequence[ChoiceScore]) -> float | None:
     """Return its standard error: the sections share no prompts, so their variances add up."""
-    errors = [section_error(section, rows) for section in _sections(rows)]
+    errors = [section_error(section, rows) for section in SECTIONS]
     known = [error for error in errors if error is not None]
-    if not known or len(known) != len(errors):
+    if len(known) != len(SECTIONS):
         return None
     return float(fsum(error**2 for error in known) ** 0.5 / len(known))
-
-
-def _sections(rows: Sequence[ChoiceScore]) -> list[str]:
-    return list(dict.fromkeys(row.section for row in rows))
 
 
 def rate(field: str, rows: Sequence[Any]) -> float | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS
 from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm, error_of, prompt_key, value_of
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import (
@@ -42,8 +43,8 @@ class Figure:
     subset: str | None = None
     section: str | None = None
     """Of a section; pairs count by their weight."""
-    final: bool = False
-    """The plain mean of the sections."""
+    sections: tuple[str, ...] = ()
+    """A final figure: the plain mean of these sections, undefined where one of them is empty."""
     higher_is_better: bool = False
 
     def covers(self, pair: JudgedPair) -> bool:
@@ -61,14 +62,27 @@ class Figure:
         numerator, denominator = self.metric(pair)
         if not denominator:
             return ()
-        weight = pair.weight if self.final or self.section is not None else 1
+        weight = pair.weight if self.sections or self.section is not None else 1
         return MetricTerm(
-            pair.section if self.final else "",
+            pair.section if self.sections else "",
             f"{pair.section}/{pair.subset}" if pair.section else pair.subset,
             prompt_key(pair.prompt),
             weight * numerator,
             weight * denominator,
         )
+
+    def value(self, terms: Sequence[Sequence[Any]]) -> float | None:
+        """Return the figure from the terms of all pairs, or None where it is undefined."""
+        return value_of(terms) if self.defined_by(terms) else None
+
+    def error(self, terms: Sequence[Sequence[Any]], seed: int = 0) -> float | None:
+        """Return its standard error, or None where it is undefined or has a single prompt."""
+        return error_of(terms, seed) if self.defined_by(terms) else None
+
+    def defined_by(self, terms: Iterable[Sequence[Any]]) -> bool:
+        """Return whether no section is empty, as under a limit; a mean of the others is not it."""
+        found = {MetricTerm(*term).part for term in terms if term} if self.sections else set()
+        return found >= set(self.sections)
 
 
 def metrics_of(pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS) -> dict[str, Metric]:
@@ -83,18 +97,18 @@ def figures_of(pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS) -
     """Return lm-eval's name → figure: overall, final, by section, by subset; in that order.
 
     lm-eval splits its keys at the comma, so names hold none. Subsets and sections come in order of
-    first appearance; results.json has more of them than this.
+    first appearance, then sections without a pair; results.json has more of them than this.
     """
     metrics = metrics_of(pairs, settings)
     figures = {
         name: Figure(m, higher_is_better=name in HIGHER_IS_BETTER or name.startswith("maj@"))
         for name, m in metrics.items()
     }
-    sections = distinct(pair.section for pair in pairs if pair.section)
+    sections = sections_of(pairs, settings)
     by_subset = _ACCURACY | (OF_PEOPLE if "agreement" in metrics else {})
     if sections:
-        figures["final"] = Figure(acc, final=True, higher_is_better=True)
-        figures["final_pc"] = Figure(acc_pc, final=True, higher_is_better=True)
+        figures["final"] = Figure(acc, sections=sections, higher_is_better=True)
+        figures["final_pc"] = Figure(acc_pc, sections=sections, higher_is_better=True)
     for section in sections:
         for name, m in _ACCURACY.items():
             figures[metric_key(f"{name}_section/{section}")] = Figure(
@@ -106,6 +120,13 @@ def figures_of(pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS) -
                 m, subset=subset, higher_is_better=True
             )
     return figures
+
+
+def sections_of(pairs: Sequence[HasSubset], settings: JudgeSettings) -> tuple[str, ...]:
+    """Return the sections that are judged: those of the pairs, then what a limit left empty."""
+    known = BENCHMARKS.get(settings.benchmark)
+    judged = (settings.section,) if settings.section else known.sections if known else ()
+    return tuple(distinct([*(pair.section for pair in pairs if pair.section), *judged]))
 
 
 def distinct(names: Iterable[str]) -> list[str]:
@@ -125,7 +146,7 @@ def with_errors(
     values: dict[str, float | None] = {}
     for name, figure in figures.items():
         terms = [figure.term(pair) for pair in pairs]
-        values |= {name: value_of(terms), f"{name}_se": error_of(terms, seed)}
+        values |= {name: figure.value(terms), f"{name}_se": figure.error(terms, seed)}
     return values
 
 
@@ -134,7 +155,8 @@ def summarise(
 ) -> dict[str, Any]:
     """Return `{"n": pairs, "overall": figures, "sections": …, "subsets": {name: figures and n}}`.
 
-    Sections and subsets come in order of first appearance; sections only where there are any.
+    Both come in order of first appearance, then sections without a pair; sections only where
+    there are any.
     """
     metrics = metrics_of(pairs, settings)
     overall = {
@@ -143,7 +165,7 @@ def summarise(
         if figure.subset is None and figure.section is None
     }
     summary: dict[str, Any] = {"n": len(pairs), "overall": with_errors(overall, pairs, seed)}
-    if sections := distinct(pair.section for pair in pairs if pair.section):
+    if sections := sections_of(pairs, settings):
         summary["sections"] = {name: _section(name, pairs, seed) for name in sections}
     summary["subsets"] = {
         name: _subset([p for p in pairs if p.subset == name], metrics, seed)

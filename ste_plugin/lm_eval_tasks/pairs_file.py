@@ -88,12 +88,20 @@ def convert_all(
 def read_pair(row: Row) -> LabelledPair:
     """Return the pair of one row: chosen and rejected, or response_a and response_b.
 
-    The latter may have a label, A or B; without one nobody said which is better.
+    The latter may have a label, A or B; without one nobody said which is better. A file may have
+    rows of both kinds. Raises: DataError, also where one row is of both.
     """
-    if "response_a" not in row.columns and "response_b" not in row.columns:
-        row.require((*COLUMNS, "chosen", "rejected"))
+    labelled, unordered = row.filled(LABELLED), row.filled(UNORDERED)
+    if labelled and unordered:
+        raise DataError(
+            f"{row.where}: found {', '.join(map(repr, labelled + unordered))}; expected either "
+            "chosen and rejected, or response_a and response_b with a label. Remove or rename the "
+            "columns that do not count."
+        )
+    if labelled or not any(column in row.columns for column in UNORDERED):
+        row.require((*COLUMNS, *LABELLED))
         return make_pair(row, row.key("id"), row.text("subset"))
-    row.require((*COLUMNS, "response_a", "response_b"))
+    row.require((*COLUMNS, *UNORDERED))
     unlabelled = row.columns.get("label") in (None, "")
     better = "A" if unlabelled else row.one_of("label", {"A": "A", "B": "B"})
     return make_pair(
@@ -105,6 +113,7 @@ def read_pair(row: Row) -> LabelledPair:
     )
 
 
+LABELLED, UNORDERED = ("chosen", "rejected"), ("response_a", "response_b")
 BETTER_FIRST = {"A": ("response_a", "response_b"), "B": ("response_b", "response_a")}
 
 
@@ -121,8 +130,8 @@ def make_pair(
 
     `more` are further fields of the pair. Raises: DataError where the responses are equal.
     """
-    chosen, rejected = (row.text(column) for column in responses)
-    pair = LabelledPair(key, subset, row.text(prompt), chosen, rejected, **more)
+    asked, (chosen, rejected) = row.prompt(prompt), map(row.answer, responses)
+    pair = LabelledPair(key, subset, asked, chosen, rejected, **more)
     refuse_equal(row, pair, *responses)
     return pair
 

@@ -11,9 +11,12 @@ from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
 from ste_plugin.lm_eval_tasks.votes import majority
 from ste_plugin.records import ORDERS, Verdict, content_key
+from ste_plugin.text.thinking import TAGS, split_thinking
 
 NOT_DRAWN = "[ste: not drawn, the majority was settled]"
 NOT_ASKED = "[ste: not asked, the prompt does not fit the context]"
+CUT_OFF = f"\n{TAGS.open}[ste: cut off before its end, so that nothing here is an answer]"
+"""Put behind a torn reply: a thought that never ends, so that no reader finds a verdict there."""
 
 Parser = Callable[[str], Verdict | None]
 """A reply → its verdict, None for no single answer."""
@@ -30,8 +33,18 @@ def orders_shown(pair_id: str, settings: JudgeSettings) -> tuple[Verdict, ...]:
 
 
 def parser(judge_format: JudgeFormat, settings: JudgeSettings) -> Parser:
-    """Return how a reply is read."""
-    return official_verdict if settings.mode == "official" else judge_format.parse
+    """Return how a reply is read: by what it says after any thinking.
+
+    Only RewardBench's own parser reads thoughts, too, as it does upstream.
+    """
+    if settings.mode == "official":
+        return official_verdict
+
+    def parse(reply: str) -> Verdict | None:
+        split = split_thinking(reply)
+        return judge_format.parse(split.said) if split.ended else None
+
+    return parse
 
 
 def read_replies(
@@ -66,7 +79,7 @@ def read_replies(
         weight=pair.weight,
         votes=pair.votes,
         asked=settings.votes if replied else 0,
-        reply_chars=sum(len(reply) for texts in replies for reply in texts),
+        reply_chars=sum(len(reply.removesuffix(CUT_OFF)) for texts in replies for reply in texts),
         fits=fits,
     )
 

@@ -116,8 +116,8 @@ def hub_rows(
                 rows = datasets.load_dataset("json", data_files=dict(urls), split=split)
             else:
                 rows = datasets.load_dataset(hub, split=split)
-        # Not found, offline, no such split, unreadable; RuntimeError: the hub's copy is a script.
-        except (OSError, ValueError, RuntimeError) as error:
+        # Not found, offline, no such split; unreadable; RuntimeError: the hub's copy is a script.
+        except (OSError, ValueError, datasets.exceptions.DatasetsError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else ""
             raise DataError(
                 f"hub:{hub} (split {split!r}): cannot be read ({type(error).__name__}: {reason}).\n"

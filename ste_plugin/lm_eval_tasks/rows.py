@@ -1,11 +1,12 @@
 """One row of a file or a hub data set, which names its place in whatever is wrong with it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from ste_plugin.errors import DataError
+from ste_plugin.text.listed_turns import is_list_of_texts, is_list_of_turns
 
 T = TypeVar("T")
 
@@ -34,6 +35,10 @@ class Row:
                 f"{', '.join(map(repr, self.columns)) or 'none'}. Rename or add what is missing."
             )
 
+    def filled(self, columns: Iterable[str]) -> list[str]:
+        """Return those columns that hold something: others' rows leave them null, CSV empty."""
+        return [column for column in columns if self.columns.get(column) not in (None, "")]
+
     def unusable(self, problem: str) -> NoReturn:
         """Raise for a row without anything to judge: an error in a file, which can be fixed."""
         raise (Unusable if self.hub else DataError)(f"{self.where}: {problem}")
@@ -56,6 +61,23 @@ class Row:
                 f"{error.start}). Fix or remove the row."
             ) from error
         return value
+
+    def prompt(self, column: str) -> str:
+        """Return a text that is one turn, rather than a list of turns written as text."""
+        return self._turn(column, is_list_of_texts)
+
+    def answer(self, column: str) -> str:
+        """Return a text that is one turn; a list can be just what was asked for."""
+        return self._turn(column, is_list_of_turns)
+
+    def _turn(self, column: str, is_list: Callable[[str], bool]) -> str:
+        text = self.text(column)
+        if is_list(text):
+            self.unusable(
+                f"{column!r} is a list written as text, {text[:40]!r}; expected one turn. Write "
+                "its turns as one text, or remove the row."
+            )
+        return text
 
     def key(self, column: str) -> str:
         """Return an id, which may also be a whole number."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -10,7 +11,7 @@ from typing import Any
 
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.engines.identity import fingerprint
-from ste_plugin.errors import ConfigError, DataError, did_you_mean
+from ste_plugin.errors import ConfigError, DataError, HostError, did_you_mean
 from ste_plugin.hosts.run_host import python_of, require_module, run_host, run_python
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks.benchmarks import files_of, read_pairs
@@ -31,6 +32,7 @@ from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.durable import sync_files
 from ste_plugin.storage.jsonl import read_json, replace_json
 from ste_plugin.storage.resources import find_task, shipped_folder
+from ste_plugin.text.log_summary import read_log
 
 TASK = "ste_local"
 INSTALL = "pip install 'ste-plugin[eval]'"
@@ -41,6 +43,12 @@ import lm_eval.models
 from lm_eval.api import registry
 print(json.dumps(sorted(registry.MODEL_REGISTRY)))
 """
+_SERVER_SAID = re.compile(
+    r"API request failed(?: with error message: |! Status code: )(.*?)\. Retrying\.\.\.", re.DOTALL
+)
+"""How lm-eval logs a refusal, whose exception holds no more than the status."""
+_FAILED_REQUEST = re.compile(r"HTTPError|ClientResponseError")
+_MAX_SAID = 600
 _BACKEND_NEEDS = {"hf": ("torch", "transformers"), "vllm": ("vllm",)}
 
 
@@ -71,7 +79,7 @@ def evaluate(
     python = python_of(host)
     version, before = require_host(python, config.backend), set(sample_files(out, task))
     started = time.monotonic()
-    run_host(
+    run_lm_eval(
         command(model, out, config=config, python=python, task=task, folder=location.folder),
         env={**settings.environment(), "PYTHONSAFEPATH": "1"},
         log=out / "lm-eval.log",
@@ -89,6 +97,18 @@ def evaluate(
     sync_files(out / "lm-eval")
     replace_json(out / "results.json", results)
     return results
+
+
+def run_lm_eval(command: list[str], *, log: Path, **settings: Any) -> None:
+    """Run lm-eval. Raises: HostError, with what a server said where that is why it ended."""
+    start = log.stat().st_size if log.exists() else 0
+    try:
+        run_host(command, log=log, **settings)
+    except HostError as error:
+        said = _SERVER_SAID.findall(read_log(log, start)) if log.exists() else []
+        if not said or not _FAILED_REQUEST.search(str(error)):
+            raise
+        raise HostError(f"{error}\nThe server said: {said[-1].strip()[:_MAX_SAID]}") from error
 
 
 def write_replies(
@@ -205,7 +225,7 @@ def identity(
         "pairs_sha256": pairs_hash(row.to_doc() for row in rows),
         "judge_format": judge_format.version,
         "settings": {
-            **{k: v for k, v in asdict(settings).items() if k not in _RECORDED_ELSEWHERE},
+            **recorded(settings),
             "max_new_tokens": settings.max_new_tokens or judge_format.max_new_tokens,
             "backend": config.backend,
             "model_args": dict(config.model_args),
@@ -213,8 +233,17 @@ def identity(
     }
 
 
+def recorded(settings: JudgeSettings) -> dict[str, Any]:
+    """Return the settings that results.json holds as such, as JSON has them."""
+    found = {k: v for k, v in asdict(settings).items() if k not in _RECORDED_ELSEWHERE}
+    unset = [name for name in _RECORDED_WHERE_SET if not found[name]]
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items() if k not in unset}
+
+
 _RECORDED_ELSEWHERE = ("data", "format", "plugins")
 """Settings that are not among `settings` of results.json."""
+_RECORDED_WHERE_SET = ("chat_template_kwargs", "thinking", "omit")
+"""Settings that older results.json know nothing of: without them they are the same evaluation."""
 
 
 def _sha256(*contents: bytes) -> str:

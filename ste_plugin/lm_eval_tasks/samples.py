@@ -8,7 +8,7 @@ from typing import Any
 from ste_plugin.errors import HostError
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash
 from ste_plugin.lm_eval_tasks.pairs_file import Document
-from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, NOT_DRAWN
+from ste_plugin.lm_eval_tasks.replies import CUT_OFF, NOT_ASKED, NOT_DRAWN
 from ste_plugin.storage.jsonl import read_json, read_rows
 
 TokenCounter = Callable[[str], int]
@@ -57,7 +57,8 @@ def replies_of(request: Mapping[str, Any], response: str | list[str]) -> list[st
     if not generated(request):
         return []
     replies = [response] if isinstance(response, str) else response
-    return [reply for reply in replies if reply not in (NOT_ASKED, NOT_DRAWN)]
+    asked = [reply for reply in replies if reply not in (NOT_ASKED, NOT_DRAWN)]
+    return [reply.removesuffix(CUT_OFF) for reply in asked]
 
 
 def token_counter(tokenizer: str) -> TokenCounter | None:

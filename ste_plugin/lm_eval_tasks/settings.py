@@ -1,8 +1,10 @@
 """The settings of the judge tasks, which reach lm-eval as environment variables or as metadata."""
 
+import json
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, get_args
 
@@ -16,6 +18,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 TOO_LONG: tuple[TooLong, ...] = get_args(TooLong)
 Word = TypeVar("Word", bound=str)
 PREFIX, DEFAULT_FORMAT, LOCAL = "STE_JUDGE_", "criteria", "local"
+MARKS = ("open", "close")
 SAMPLED = 0.7
 """Temperature of votes where none is set."""
 
@@ -56,6 +59,14 @@ class JudgeSettings:
     """What to do about pairs whose prompt does not fit the context; `drop` reports their rate."""
     seed: int = 0
     """Of the order that `official` shows."""
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """What the chat template is given beside the turns, as JSON: {"enable_thinking": false}."""
+    thinking: tuple[str, str] | None = None
+    """Marks of thoughts, as JSON: {"open": "<scratch>", "close": "</scratch>"}. Those of the known
+    families are found without."""
+    omit: tuple[str, ...] = ()
+    """Names that a server does not take, to be left out of requests, as seed,top_k. Those that its
+    first refusal names are found without."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str], metadata: Mapping[str, Any]) -> Self:
@@ -67,7 +78,7 @@ class JudgeSettings:
 
         def get(name: str) -> str:
             given = metadata.get(f"judge_{name}", environ.get(PREFIX + name.upper(), ""))
-            return str(given).strip()
+            return json.dumps(given) if isinstance(given, dict) else str(given).strip()
 
         benchmark, temperature = get("benchmark") or LOCAL, get("temperature")
         if benchmark == LOCAL and not get("data"):
@@ -92,6 +103,9 @@ class JudgeSettings:
             early_stop=parse_switch("EARLY_STOP", get("early_stop") or "1"),
             too_long=parse_word("TOO_LONG", get("too_long"), TOO_LONG),
             seed=parse_count("SEED", get("seed"), minimum=0) or 0,
+            chat_template_kwargs=parse_object("CHAT_TEMPLATE_KWARGS", get("chat_template_kwargs")),
+            thinking=parse_marks("THINKING", get("thinking")),
+            omit=tuple(re.split(r"[\s,]+", get("omit"))) if get("omit") else (),
         )
 
     def environment(self) -> dict[str, str]:
@@ -112,6 +126,9 @@ class JudgeSettings:
             "EARLY_STOP": "1" if self.early_stop else "0",
             "TOO_LONG": self.too_long,
             "SEED": str(self.seed),
+            "CHAT_TEMPLATE_KWARGS": as_json(self.chat_template_kwargs),
+            "THINKING": as_json(dict(zip(MARKS, self.thinking or (), strict=False))),
+            "OMIT": ",".join(self.omit),
         }
         return {PREFIX + name: value for name, value in given.items()}
 
@@ -164,6 +181,41 @@ DEFAULTS = JudgeSettings()
 def where_set(name: str) -> str:
     """Return what a setting is called, in the environment and on the command line."""
     return f"{PREFIX}{name} ({name.lower()} in --judge-args)"
+
+
+def as_json(found: Mapping[str, Any]) -> str:
+    """Return an object as JSON; an empty one is not set."""
+    return json.dumps(found) if found else ""
+
+
+def parse_object(name: str, text: str) -> dict[str, Any]:
+    """Return an object, empty where unset. Raises: ConfigError where the text is none."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigError(
+            f"{where_set(name)}: found {text!r}; expected a JSON object, as "
+            '{"enable_thinking": false}.'
+        )
+    return found
+
+
+def parse_marks(name: str, text: str) -> tuple[str, str] | None:
+    """Return what opens and closes a thought, or None where unset.
+
+    Raises: ConfigError where it is no object of the two.
+    """
+    found = parse_object(name, text)
+    if not found:
+        return None
+    if set(found) != set(MARKS) or not all(isinstance(v, str) and v for v in found.values()):
+        raise ConfigError(
+            f"{where_set(name)}: found {text!r}; expected a JSON object of two texts, as "
+            '{"open": "<scratch>", "close": "</scratch>"}.'
+        )
+    return found["open"], found["close"]
 
 
 def parse_switch(name: str, text: str) -> bool:

@@ -9,10 +9,9 @@ from typing import Any
 
 from lm_eval.api.instance import Instance
 
-from ste_plugin.errors import ConfigError
+from ste_plugin.errors import ConfigError, EngineError
 from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
-from ste_plugin.lm_eval_tasks.bootstrap import error_of, value_of
 from ste_plugin.lm_eval_tasks.chat_task import ChatTask, read_settings
 from ste_plugin.lm_eval_tasks.early_stop import SkippedInstance, VoteInstance, draw_in_waves
 from ste_plugin.lm_eval_tasks.figures import figures_of
@@ -24,7 +23,7 @@ from ste_plugin.records import ORDERS, Verdict
 class PairJudge(ChatTask):
     """A judge on labelled pairs: one document is one pair, shown in both orders."""
 
-    VERSION = 2
+    VERSION = 3
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         own, self.settings = read_settings(config)
@@ -46,6 +45,11 @@ class PairJudge(ChatTask):
     def generates(self) -> bool:
         """Return whether the judge writes anything."""
         return self.settings.mode != "likelier"
+
+    @property
+    def reasons(self) -> bool:
+        """Return whether the judge writes anything before its verdict."""
+        return self.format.reasons
 
     @property
     def compares(self) -> bool:
@@ -88,7 +92,7 @@ class PairJudge(ChatTask):
         Raises: DataError where it would cut a prompt, ConfigError where it cannot compare letters.
         """
         backend = self.backend
-        count, encode = checks.counter_of(backend), checks.tokenizer_of(backend)
+        count, encode = checks.counter_of(backend, self.template), checks.tokenizer_of(backend)
         if count is None:
             checks.require_counter(backend is not None and self.settings.too_long == "drop")
             return False
@@ -118,22 +122,38 @@ class PairJudge(ChatTask):
     ) -> list[Instance]:
         """Return generations and likelihoods, in the order in which `read_replies` reads them."""
         task, doc_id, _ = settings["metadata"]
-        request = partial(VoteInstance, parse=self.parse) if self.in_waves else Instance
         requests: list[Instance] = []
         for prompt in ctx.values() if self.generates else ():
+            vote = partial(VoteInstance, parse=partial(self.vote, prompt=prompt))
+            request = vote if self.in_waves else Instance
             generation, votes = (prompt, self.generation()), (task, doc_id, self.settings.votes)
             requests.append(request("generate_until", dict(doc), generation, len(requests), votes))
         for prompt in ctx.values() if self.compares else ():
-            context = self.require_text(prompt) + self.format.forced_prefix("")
+            context = self.answer_prompt(prompt) + self.format.forced_prefix("")
             for letter in ORDERS:
                 scored, once = (context, letter), (task, doc_id, 1)
                 requests.append(Instance("loglikelihood", dict(doc), scored, len(requests), once))
         return requests
 
-    def apply_filters(self) -> None:
-        """Keep every vote; lm-eval's own filter keeps the first reply alone."""
-        for i in self.instances:
-            i.filtered_resps["none"] = i.resps[: i.repeats] if i.repeats > 1 else i.resps[0]
+    def vote(self, reply: str, prompt: Any) -> Verdict | None:
+        """Return the verdict of a reply, as far as the replies until now tell how to read it."""
+        self.reader.learn([reply])
+        return self.parse(self.read(reply, prompt))
+
+    def read(self, reply: str, prompt: Any) -> str:
+        """Return a reply as it is logged and read; RewardBench's own parser gets what was said."""
+        return str(reply) if self.settings.mode == "official" else super().read(reply, prompt)
+
+    def answer_prompt(self, prompt: Any) -> str:
+        """Return a prompt, and behind it how an answer without a thought begins.
+
+        Raises: ConfigError where the backend or its template has no such place.
+        """
+        text = self.require_text(prompt)
+        try:
+            return text + self.template.layout.answer_opening if self.template else text
+        except EngineError as error:
+            raise ConfigError(str(error)) from error
 
     def require_text(self, prompt: Any) -> str:
         """Return a prompt whose next token's likelihood can be had, else raise ConfigError."""
@@ -153,8 +173,8 @@ class PairJudge(ChatTask):
 
     def aggregation(self) -> Mapping[str, Callable[[Sequence[Any]], float | None]]:
         """Return how the terms of all pairs become each figure and its standard error."""
-        errors = {f"{name}_se": partial(error_of, seed=0) for name in self.figures}
-        return dict.fromkeys(self.figures, value_of) | errors
+        errors = {f"{name}_se": figure.error for name, figure in self.figures.items()}
+        return {name: figure.value for name, figure in self.figures.items()} | errors
 
     def higher_is_better(self) -> dict[str, bool]:
         """Return the direction of the figures that have one."""

@@ -6,6 +6,7 @@ from ste_plugin.context import RunContext
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.dispatch import complete_requests
+from ste_plugin.inference.probe_checks import Stage
 from ste_plugin.inference.requests import GeneratorRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION
 from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair
@@ -17,7 +18,7 @@ def ask_for_labels(context: RunContext, prompts: Sequence[Prompt]) -> list[Compl
     """Return the generator's replies to prompts for labels, sampled greedily, in their order."""
     builder = generator_requests(context)
     requests = [builder.label(prompt, LABEL_VERSION) for prompt in prompts]
-    return _ask_generator(context, requests, "labels", "labelling instructions")
+    return _ask_generator(context, requests, "labels", "labelling instructions", limit="")
 
 
 def make_pairs(
@@ -82,7 +83,8 @@ def _write_answers(
     """Return instruction key → its good answer, and a Drop for each instruction without one."""
     builder = generator_requests(context)
     requests = [builder.answer(instruction.text) for instruction in instructions]
-    completions = _ask_generator(context, requests, "pairs", "writing answers")
+    title = "writing answers"
+    completions = _ask_generator(context, requests, "pairs", title, may_be_equal=False)
     answers: dict[str, str] = {}
     drops: list[Drop] = []
     for instruction, completion in zip(instructions, completions, strict=True):
@@ -130,9 +132,26 @@ def _next_calls(
 
 
 def _ask_generator(
-    context: RunContext, requests: Sequence[ChatRequest], name: str, title: str
+    context: RunContext,
+    requests: Sequence[ChatRequest],
+    name: str,
+    title: str,
+    limit: str = "pairs.max_new_tokens",
+    *,
+    may_be_equal: bool = True,
 ) -> list[Completion]:
+    """Return the generator's completions, kept in the pool's file of that name.
+
+    `limit` and `may_be_equal` are those of the probe's `Stage`.
+    """
     store = CompletionStore(context.folder.pool / f"{name}.completions.jsonl")
+    stage = Stage(title, context.generator_model.model, limit, may_be_equal)
     return complete_requests(
-        context.generator, requests, store, context.progress, context.budget, title
+        context.generator,
+        requests,
+        store,
+        context.progress,
+        context.budget,
+        title,
+        context.probes.of(stage),
     )

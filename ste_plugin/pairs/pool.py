@@ -1,6 +1,7 @@
 """The pool of a run: instructions read and selected, response pairs made, some of them held out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ste_plugin.config import RunConfig
@@ -64,26 +65,42 @@ def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> None:
 
 def _select_instructions(context: RunContext) -> tuple[list[Instruction], list[Drop]]:
     """Return the instructions that are read, private data removed, labelled and selected."""
+    instructions, unread = read_usable_instructions(context, context.folder.root)
+    unlabelled: list[Drop] = []
+    if context.config.selection.label:
+        instructions, unlabelled = _label(context, instructions)
+    selected, unselected = select_instructions(context, instructions)
+    return selected, [*unread, *unlabelled, *unselected]
+
+
+def read_usable_instructions(
+    context: RunContext, root: Path
+) -> tuple[list[Instruction], list[Drop]]:
+    """Return the sources' instructions, private data removed, but those that a run has forgotten.
+
+    `root` is that run's folder; what was removed is reported in the context's own pool.
+    """
     config = context.config
     instructions, unread = read_instructions(
         config.instructions,
         context.base,
         lambda name: find_contribution(context.plugins, "ste_sources", name, "instructions.reader"),
     )
-    instructions, private = apply_privacy(
-        instructions, config.privacy, context.folder.root, context.folder.pool
-    )
-    unlabelled: list[Drop] = []
-    if config.selection.label:
-        instructions, unlabelled = _label(context, instructions)
-    selected, unselected = select(
+    usable, private = apply_privacy(instructions, config.privacy, root, context.folder.pool)
+    return usable, [*unread, *private]
+
+
+def select_instructions(
+    context: RunContext, instructions: Sequence[Instruction]
+) -> tuple[list[Instruction], list[Drop]]:
+    """Return the instructions that the config's selectors keep, and a Drop for each other."""
+    return select(
         instructions,
-        config.selection,
+        context.config.selection,
         lambda name: find_contribution(
             context.plugins, "ste_selectors", name, "selection.selectors"
         ),
     )
-    return selected, [*unread, *private, *unlabelled, *unselected]
 
 
 def _label(

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from ste_plugin.engines.base import Completion
+from ste_plugin.engines.base import UNUSABLE, Completion
 from ste_plugin.inference.requests import Prompt, user
 from ste_plugin.records import Drop, Instruction, ResponsePair, content_key
 
@@ -66,6 +66,7 @@ _TOO_CLOSE = 0.7
 UNFINISHED = {
     "length": "cut off by the token limit",
     "budget": "not asked for, as the budget was used up",
+    **UNUSABLE,
 }
 """Finish reason of a reply that cannot be used → why, for drops."""
 

@@ -18,6 +18,7 @@ from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionStore
+from ste_plugin.inference.probe import Probes
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.progress import ProgressReporter
 from ste_plugin.run.redo import Redo, refuse_changes, set_aside
@@ -53,7 +54,7 @@ def open_run(
             context.progress.say(f"The old output is in {old}.")
         try:
             # under the lock: reading removes a partial line, which another writer may be writing
-            yield replace(context, budget=read_remaining_budget(config, folder))
+            yield replace(context, budget=read_remaining_budget(context))
         finally:
             context.models.close()
 
@@ -74,6 +75,23 @@ def open_existing(config: RunConfig, base: Path, files: Sequence[Path]) -> Itera
         yield context
 
 
+@contextmanager
+def open_aside(
+    config: RunConfig, base: Path, files: Sequence[Path], *, quiet: bool
+) -> Iterator[RunContext]:
+    """Open a run in a new folder of nobody else's, which is the caller's to remove.
+
+    Nothing but the run's own output is written there: no config, no lock.
+    Raises: ConfigError for names that no plugin contributes and wrong engine options.
+    """
+    context = _make_context(config, base, files, quiet=quiet)
+    _check_names(context)
+    try:
+        yield context
+    finally:
+        context.models.close()
+
+
 def _make_context(
     config: RunConfig, base: Path, files: Sequence[Path], *, quiet: bool
 ) -> RunContext:
@@ -84,7 +102,9 @@ def _make_context(
     progress = ProgressReporter(folder.events, quiet)
     place = Place.of_run(config, base, progress.say)
     models = ModelPool(lambda model: open_engine(model, place, plugins))
-    return RunContext(config, base, folder, plugins, progress, models, Budget())
+    return RunContext(
+        config, base, folder, plugins, progress, models, Budget(), Probes(progress.say)
+    )
 
 
 @contextmanager
@@ -155,15 +175,16 @@ def _write_config(config: RunConfig, folder: RunLayout, redo: Redo | None) -> No
     replace_bytes(folder.config, text.encode())
 
 
-def read_remaining_budget(config: RunConfig, folder: RunLayout) -> Budget:
+def read_remaining_budget(context: RunContext) -> Budget:
     """Return the run's budget less what earlier starts of the run have used."""
-    tokens, minutes = config.budget.max_tokens_total, config.budget.max_minutes
+    folder, limits = context.folder, context.config.budget
+    tokens, minutes = limits.max_tokens_total, limits.max_minutes
     if tokens is not None:
         files = sorted(folder.root.rglob("*.completions.jsonl"))
-        tokens -= sum(CompletionStore(path).completion_tokens for path in files)
+        tokens -= sum(CompletionStore(path).written_tokens for path in files)
     if minutes is not None and folder.events.exists():
         minutes -= sum(row.get("seconds", 0) for _, row in read_rows(folder.events)) / 60
-    return Budget(tokens, minutes)
+    return Budget(tokens, minutes, say=context.progress.say)
 
 
 def find_next_iteration(context: RunContext) -> int:

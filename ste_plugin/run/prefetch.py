@@ -62,7 +62,10 @@ class _BackgroundJudge:
         self._futures: list[Future[None]] = []
 
     def submit(self, pairs: Sequence[ResponsePair]) -> None:
-        """Have pairs judged, those that are trained on later."""
+        """Have pairs judged, those that are trained on later. Raises: what the judge has raised."""
+        for future in self._futures:
+            if future.done():
+                future.result()
         tasks = judge_tasks(pairs, self._is_judged)
         future = self._executor.submit(self._sampler.sample, tasks, self._rule, self._samples)
         self._futures.append(future)

@@ -22,7 +22,12 @@ STAGES: dict[Stage, str] = {
 _FIRST_STAGES: tuple[tuple[re.Pattern[str], Stage | None], ...] = (
     (re.compile(r"(iterations|keep|budget|hosts)\b"), None),
     (re.compile(r"evaluation\.(tasks|data|too_long)\b"), None),
-    (re.compile(r"(judge|generator)\.(engine$|options\.(?!revision|dtype|adapter))"), None),
+    (
+        re.compile(
+            r"(judge|generator)\.(engine$|options\.(?!revision|dtype|adapter|extra_body|omit))"
+        ),
+        None,
+    ),
     (re.compile(r"dataset\.(dev|test)_fraction"), "pool"),
     (re.compile(r"(judging|dataset|training\.recipe)\b"), "generate"),
     (re.compile(r"training\b"), "train"),

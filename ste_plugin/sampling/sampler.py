@@ -6,11 +6,12 @@ import msgspec
 from msgspec.structs import replace
 
 from ste_plugin.context import Iteration
-from ste_plugin.engines.base import ChatRequest, Completion
+from ste_plugin.engines.base import UNUSABLE, ChatRequest, Completion
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.errors import JudgeError
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.dispatch import dispatch
+from ste_plugin.inference.probe_checks import Stage
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.example import Example
@@ -37,6 +38,7 @@ class JudgmentSampler:
         model = model_identity(iteration.judge, context.base)
         requests = JudgeRequests.of_config(model, self._judge_format, context.config.judging)
         self._steps = verdict_steps(requests, store)
+        self._probe = context.probes.of(self._probed_stage(requests))
 
     def sample(self, tasks: Sequence[JudgeTask], rule: Rule, max_samples: int) -> None:
         """Draw samples of every task until the rule finds it settled, or the budget is used up."""
@@ -99,6 +101,7 @@ class JudgmentSampler:
     def _dispatch(self, step: VerdictStep, wave: Sequence[JudgeTask]) -> None:
         """Ask for the samples that are not stored; requests are made as the engine takes them."""
         context, in_flight = self._context, dict[str, _InFlight]()
+        probe = self._probe if step is self._steps[0] else None
 
         def missing() -> Iterator[ChatRequest]:
             for task in wave:
@@ -109,6 +112,8 @@ class JudgmentSampler:
                         # two strategies may make the very same pair: it is asked about once
                         if key in in_flight or self._holds(request):
                             bar.step()
+                            if probe:
+                                probe.recall(request, self._store)
                         else:
                             in_flight[key] = _InFlight(task, pair, request)
                             yield request
@@ -122,7 +127,26 @@ class JudgmentSampler:
         total = sum(len(task.unread) for task in wave)
         with context.progress.bar(step.title, total) as bar:
             engine = context.models.use(self._judge)
-            dispatch(engine, missing(), self._store, bar, context.budget, step.title, on_completion)
+            dispatch(
+                engine,
+                missing(),
+                self._store,
+                bar,
+                context.budget,
+                step.title,
+                on_completion,
+                probe,
+            )
+
+    def _probed_stage(self, requests: JudgeRequests) -> Stage:
+        """Return what the first of its answers are looked at for."""
+        return Stage(
+            self._steps[0].title,
+            self._judge.model,
+            "judging.max_new_tokens",
+            may_be_empty=requests.force_verdict,
+            parse=self._judge_format.parse if requests.has_judgments else None,
+        )
 
     def _holds(self, request: ChatRequest) -> bool:
         return self._store.holds(int(request.prompt_key, 16), request.sample_index)
@@ -141,6 +165,8 @@ class JudgmentSampler:
     ) -> Judgment | Drop:
         if reply.finish_reason == "length":
             return Drop("judging", reply.key, "judgment cut off by the token limit")
+        if reply.finish_reason in UNUSABLE:
+            return Drop("judging", reply.key, f"judgment {UNUSABLE[reply.finish_reason]}")
         text = (
             self._judge_format.forced_text(prefix, reply.text) if prefix else reply.text
         ).strip()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from ste_plugin.engines.base import ChatRequest, Completion
+from ste_plugin.engines.base import UNUSABLE, ChatRequest, Completion
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.records import ResponsePair
@@ -63,6 +63,8 @@ class StatedVerdict:
     def settles(self, reply: Completion) -> bool:
         """Return whether it states a verdict, where one can be forced; otherwise True."""
         requests = self._requests
+        if reply.finish_reason in UNUSABLE:
+            return True
         return not requests.force_verdict or requests.judge_format.parse(reply.text) is not None
 
 

@@ -186,13 +186,13 @@ def test_only_one_sample_of_a_prompt_pays_for_reading_it(opened):
     assert sorted(c.prompt_tokens > 0 for c in found) == [False, False, False, True]
 
 
-def test_a_prompt_too_long_for_the_context_is_answered_with_nothing_cut_by_length(opened, kind):
+def test_a_prompt_too_long_for_the_context_is_answered_with_nothing_and_that_reason(opened, kind):
     if kind == "fake":
         pytest.skip("a function has no context that could be too short")
     long, short = wanted("[[A]] " * LONG * 4), wanted()
     found = answers(opened, [*long, *short])
     empty = found[long[0].key]
-    assert (empty.text, empty.finish_reason) == ("", "length")
+    assert (empty.text, empty.finish_reason) == ("", "too_long")
     assert (empty.prompt_tokens, empty.completion_tokens) == (0, 0)
     assert found[short[0].key].text != ""
 

@@ -20,8 +20,12 @@ Script = Callable[[Body, int], "str | Said | None"]
 class Said:
     """A reply with its finish reason."""
 
-    text: str
-    finish_reason: str = "stop"
+    text: str | list[Body] | None
+    finish_reason: str | None = "stop"
+    beside: Body = field(default_factory=dict)
+    """Further fields of the message."""
+    error: Body | None = None
+    """An error in the choice."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Refuse:
     status: int
     message: str = "come back later"
     headers: tuple[tuple[str, str], ...] = ()
+    content: Any = None
+    """The whole JSON, in place of the message."""
 
 
 HANG, RESET, GARBAGE, EMPTY, ONE_SHORT, CUT_BODY, CUT_CHUNKS, ONE_TWICE, NOT_THE_FIRST = (
@@ -54,6 +60,10 @@ class ChatServer:
     script: Script
     fault: Callable[[int], Fault] = {}.get
     """Number of the call (from 0) → how it fails, or None."""
+    objects: Callable[[Body], "Refuse | None"] = lambda _body: None
+    """JSON of a request → how it is refused for what it holds, or None."""
+    around: Body = field(default_factory=dict)
+    """Further fields of a reply."""
     complete: Callable[[Body], list[Body]] | None = None
     """JSON of a request to /completions → its choices; without it there is no such place."""
     gather: int | tuple[int, ...] = 0
@@ -66,7 +76,8 @@ class ChatServer:
     models: tuple[str, ...] = ("tiny",)
     called: str | None = None
     """The model's name in replies, if not the one that was asked for."""
-    usage: bool = True
+    usage: bool | Callable[[Body], Any] = True
+    """Whether tokens are counted, a word each; or what is said of them for a request."""
     base_url: str = ""
     bodies: list[Body] = field(default_factory=list)
     """Every chat request, in order of arrival."""
@@ -115,16 +126,20 @@ class ChatServer:
         ]
         choices = [_choice(index, text) for index, text in enumerate(said)]
         read = sum(len(m["content"].split()) for m in body["messages"])
-        written = sum(len((c["message"]["content"] or "").split()) for c in choices)
+        written = sum(len(str(c["message"]["content"] or "").split()) for c in choices)
         usage = {"prompt_tokens": read, "completion_tokens": written}
+        if callable(self.usage):
+            usage = self.usage(body)
         told = {"usage": usage} if self.usage else {}
-        return {"model": self.called or body["model"], "choices": choices[::-1], **told}
+        model = self.called or body["model"]
+        return {"model": model, "choices": choices[::-1], **told, **self.around}
 
 
 def _choice(index: int, said: "str | Said | None") -> Body:
     said = said if isinstance(said, Said) else Said(said)  # type: ignore[arg-type]
-    message = {"role": "assistant", "content": said.text}
-    return {"index": index, "message": message, "finish_reason": said.finish_reason}
+    message = {"role": "assistant", "content": said.text, **said.beside}
+    broken = {"error": said.error} if said.error else {}
+    return {"index": index, "message": message, "finish_reason": said.finish_reason, **broken}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -154,7 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
         number = self.desk.enter(body, self.headers.get("Authorization"))
         try:
             too_many = body.get("n", 1) > self.desk.most_choices
-            fault = (self.desk.refuse_n if too_many else None) or self.desk.fault(number)
+            refusal = self.desk.refuse_n if too_many else self.desk.objects(body)
+            fault = refusal or self.desk.fault(number)
             reply = None if fault else self.desk.reply(body)
         finally:
             self.desk.leave()
@@ -162,7 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fail(self, fault: str | Refuse, body: Body) -> None:
         if isinstance(fault, Refuse):
-            self._send(fault.status, {"error": {"message": fault.message}}, fault.headers)
+            content = fault.content or {"error": {"message": fault.message}}
+            self._send(fault.status, content, fault.headers)
         elif fault == GARBAGE:
             self._send_bytes(200, b'{"choices": [{"mess')
         elif fault == EMPTY:
@@ -257,3 +274,8 @@ def babble(body: Body, index: int) -> Said:
     words = [last.split()[0], *(f"w{byte}" for byte in digest[: 2 + digest[0] % 10])]
     most = body["max_tokens"]
     return Said(" ".join(words[:most]), "stop" if len(words) <= most else "length")
+
+
+def says_little(body: Body, index: int) -> str:
+    """Answer any request, whatever it leaves out."""
+    return f"Answer {index} to {body['messages'][-1]['content'][:20]}"

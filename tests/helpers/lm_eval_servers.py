@@ -53,6 +53,35 @@ def completing(folder, judge=picks_the_apple):
     return complete
 
 
+def with_template(folder, tmp_path, template, special=()):
+    """A copy of a tokenizer with another chat template, or none, and more special tokens."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = template
+    tokenizer.add_special_tokens({"additional_special_tokens": list(special)})
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    if template is None:
+        (tmp_path / "tokenizer" / "chat_template.jinja").unlink(missing_ok=True)
+    return tmp_path / "tokenizer"
+
+
+def saying(folder, said):
+    """A server's completions by `said` (prompt → what it says, and why it ended)."""
+    from transformers import AutoTokenizer
+
+    decode = AutoTokenizer.from_pretrained(folder).decode
+
+    def complete(body):
+        replies = [said(decode(prompt)) for prompt in body["prompt"]]
+        return [
+            {"index": i, "text": text, "finish_reason": reason}
+            for i, (text, reason) in enumerate(replies)
+        ]
+
+    return complete
+
+
 def judging(letters=picks_the_apple):
     """A chat server's judge."""
     return lambda body, _: f"[[{letters(body['messages'][-1]['content'])}]]"

@@ -95,26 +95,48 @@ def labels(text: str, categories: set[str]) -> tuple[str, int, int] | None:
     return (category, complexity, words) if fits else None
 
 
-def is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
+ANNOUNCING = """
+the my final overall so thus therefore better best correct answer verdict choice decision judgment
+judgement winner letter response assistant option one is i choose pick prefer
+"""
 
 
 def named_choice(text: str, choices: tuple[str, ...]) -> str | None:
-    """The one choice that a reply names as a word of its own, after all thinking."""
-    said = after_thinking(text)
-    if said is None:
+    """The one choice that a reply gives as its answer, after all thinking."""
+    said = after_thinking(text) or ""
+    spots = {choice: letters(said, choice) for choice in choices}
+    named = [choice for choice in choices if spots[choice]]
+    if len(named) != 1:
         return None
-    said = said.strip()
-    if said in choices:
-        return said
-    named = []
-    for choice in choices:
-        for place in range(len(said) - len(choice) + 1):
-            end = place + len(choice)
-            alone = (place == 0 or not is_word(said[place - 1])) and (
-                end == len(said) or not is_word(said[end])
-            )
-            if said[place:end] == choice and alone:
-                named.append(choice)
-                break
-    return named[0] if len(named) == 1 else None
+    ends = [place for place in spots[named[0]] if answers_with(said, place, len(named[0]))]
+    return named[0] if ends else None
+
+
+def letters(said: str, choice: str) -> list[int]:
+    """Where a choice is a word of its own, but not one within a sentence."""
+    found = []
+    for place in range(len(said) - len(choice) + 1):
+        end = place + len(choice)
+        starts = place == 0 or not said[place - 1].isalnum()
+        rest = said[end:]
+        article = rest[:1].isspace() and "a" <= (rest.lstrip() or " ")[0] <= "z"
+        if said[place:end] == choice and starts and not (rest or " ")[0].isalnum() and not article:
+            found.append(place)
+    return found
+
+
+def answers_with(said: str, place: int, length: int) -> bool:
+    """Whether the words of the clause before announce it, and nothing of a sentence follows."""
+    words = [""]
+    for char in said[max(0, place - 200) : place]:
+        if char in ".,;!?\n":
+            words = [""]
+        elif char.isalnum():
+            words[-1] += char
+        else:
+            words.append("")
+    announced = all(not w or (w.isascii() and w.lower() in ANNOUNCING.split()) for w in words)
+    follows = said[place + length :]
+    while follows and follows[0].isspace() and follows[0] != "\n":
+        follows = follows[1:]
+    return announced and (not follows or follows[0] in "\n.;:!)]}*_`\"'”’")

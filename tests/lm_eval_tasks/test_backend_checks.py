@@ -10,7 +10,13 @@ from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.lm_eval_tasks.backend_checks import render
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED
 from tests.helpers.chat_server import Refuse, chat_server
-from tests.helpers.lm_eval_servers import completing, judging, through_chat, through_completions
+from tests.helpers.lm_eval_servers import (
+    completing,
+    judging,
+    through_chat,
+    through_completions,
+    with_template,
+)
 from tests.helpers.scripted_judge import PAIRS, run_task, written
 
 pytestmark = pytest.mark.skipif(
@@ -93,18 +99,6 @@ def test_chats_for_an_api_that_takes_texts_are_refused(tiny_model, pairs):
     assert server.bodies == []
 
 
-def with_template(folder, tmp_path, template):
-    """A copy of a tokenizer with another chat template, or with none."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.chat_template = template
-    tokenizer.save_pretrained(tmp_path / "tokenizer")
-    if template is None:
-        (tmp_path / "tokenizer" / "chat_template.jinja").unlink(missing_ok=True)
-    return tmp_path / "tokenizer"
-
-
 def test_a_missing_chat_template_is_a_clear_error(tiny_model, pairs, tmp_path):
     bare = with_template(tiny_model, tmp_path, None)
     with (
@@ -115,6 +109,7 @@ def test_a_missing_chat_template_is_a_clear_error(tiny_model, pairs, tmp_path):
     assert server.bodies == []
 
 
+SHOWS = "{% for m in messages %}<{{ m.content }}>{% endfor %}"
 DROPS = "{% for m in messages %}{% if m.role == 'user' %}<{{ m.content }}>{% endif %}{% endfor %}"
 REFUSES = (
     "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system role') }}"
@@ -162,7 +157,7 @@ def test_a_tokenizer_that_merges_the_letter_with_the_brackets_is_refused(
 ):
     from tokenizers import Tokenizer
 
-    folder = with_template(tiny_model, tmp_path, DROPS)
+    folder = with_template(tiny_model, tmp_path, SHOWS)
     path = folder / "tokenizer.json"
     found = json.loads(path.read_text())
     for left, right in (("[", "["), ("[[", "A")):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS
 from ste_plugin.lm_eval_tasks.bootstrap import RESAMPLES, error_of, estimates, value_of
 from ste_plugin.lm_eval_tasks.figures import Figure, figures_of, summarise
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
@@ -215,7 +216,7 @@ def test_what_lm_eval_reports_after_logging_equals_the_summary_to_the_last_digit
     told = summarise(pairs)
     for name, figure in figures_of(pairs).items():
         logged = json.loads(json.dumps([figure.term(pair) for pair in pairs]))
-        reported = (value_of(logged), error_of(logged))
+        reported = (figure.value(logged), figure.error(logged))
         metric, _, part = name.partition("/")
         place = (
             told["overall"]
@@ -361,13 +362,56 @@ def test_sections_weigh_their_pairs_and_the_final_score_is_their_plain_mean():
     assert told["overall"]["acc"] == (1 + 0 + 0 + 0.5) / 4
 
 
+def of_section(section, i=0):
+    return judged("A", "B", id=f"{section}/{i}", prompt=f"{section} {i}", section=section)
+
+
+@pytest.mark.parametrize(("benchmark", "section"), [("rewardbench", "Chat"), ("rmbench", "Math")])
+def test_the_final_score_is_undefined_where_a_limit_leaves_a_section_empty(benchmark, section):
+    settings = JudgeSettings(benchmark=benchmark, limit=2)
+    limited = [of_section(section, i) for i in range(2)]
+    told = summarise(limited, settings=settings)
+    finals = ("final", "final_pc", "final_se", "final_pc_se")
+    assert only(told["overall"], "acc", *finals) == {"acc": 1.0, **dict.fromkeys(finals)}
+    empty = {name: found["acc"] for name, found in told["sections"].items() if not found["n"]}
+    assert empty == dict.fromkeys(s for s in BENCHMARKS[benchmark].sections if s != section)
+    assert told["sections"][section] == {
+        "n": 2,
+        "acc": 1.0,
+        "acc_se": 0,
+        "acc_pc": 1,
+        "acc_pc_se": 0,
+    }
+
+
+def test_the_final_score_is_undefined_where_lm_eval_asked_about_some_sections_only():
+    settings = JudgeSettings(benchmark="rewardbench")
+    pairs = [of_section(s, i) for s in BENCHMARKS["rewardbench"].sections for i in range(2)]
+    final = figures_of(pairs, settings)["final"]
+    every = [final.term(pair) for pair in pairs]
+    assert (final.value(every), final.error(every)) == (1.0, 0.0)
+    assert (final.value(every[:-2]), final.error(every[:-2])) == (None, None)
+    assert (final.value([]), final.error([])) == (None, None)
+
+
+def test_pairs_that_do_not_fit_can_leave_the_final_score_undefined():
+    pairs = [of_section("Chat"), replace(of_section("Safety"), fits=False)]
+    assert overall(*pairs)["final"] is None
+
+
+def test_of_one_section_alone_the_final_score_is_that_sections():
+    settings = JudgeSettings(benchmark="rewardbench", section="Chat")
+    told = summarise([of_section("Chat"), of_section("Chat", 1)], settings=settings)
+    assert (told["overall"]["final"], list(told["sections"])) == (1.0, ["Chat"])
+
+
 def test_the_final_error_comes_of_the_same_resamples_as_the_sections():
     pairs = [
         judged("A", "B" if i % 3 else "A", id=str(i), prompt=str(i), subset=s, section=s)
         for i, s in enumerate("ST" * 30)
     ]
     parts = [estimates([Figure(acc, section=s).term(p) for p in pairs]) for s in ("S", "T")]
-    final = estimates([Figure(acc, final=True).term(p) for p in pairs])
+    final = estimates([Figure(acc, sections=("S", "T")).term(p) for p in pairs])
     assert final == pytest.approx(sum(parts) / 2)
     assert len(final) == RESAMPLES
 

@@ -119,3 +119,78 @@ def test_a_label_that_is_neither_is_refused(tmp_path, label):
 
 def test_two_equal_responses_are_refused_without_a_label_as_well(tmp_path):
     assert "same text" in refusal(written(tmp_path, unordered(response_a="An apple. ")))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"response_a": "A spade.", "response_b": "An apple."},
+        {"response_a": "A spade.", "response_b": "An apple.", "label": "B"},
+        {"response_a": "A spade."},
+        {"rejected": ..., "response_a": "A spade.", "response_b": "An apple."},
+        {"chosen": "A", "rejected": None, "response_a": "A spade.", "response_b": "An apple."},
+    ],
+)
+def test_a_row_of_both_kinds_is_refused_and_all_its_columns_named(tmp_path, changes):
+    found = row(**changes)
+    told = refusal(written(tmp_path, found))
+    columns = ("chosen", "rejected", "response_a", "response_b")
+    named = ", ".join(repr(column) for column in columns if found.get(column))
+    assert f"pairs.jsonl:1: found {named}; expected either chosen and rejected, or" in told
+
+
+@pytest.mark.parametrize("absent", [None, ""])
+def test_a_file_may_hold_rows_of_both_kinds_with_columns_that_do_not_apply_empty(tmp_path, absent):
+    first = row(response_a=absent, response_b=absent, label=absent)
+    second = unordered(id="p1", label="B") | {"chosen": absent, "rejected": absent}
+    pairs = read_labelled_pairs(written(tmp_path, first, second))
+    assert {(pair.chosen, pair.rejected, pair.votes) for pair in pairs} == {
+        ("An apple.", "A spade.", (1, 0, 0))
+    }
+
+
+TWO_TURNS = '["What is a fjord?", "And a cove?"]'
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("prompt", TWO_TURNS),
+        ("prompt", '["What is a fjord?", null]'),
+        ("prompt", '["What is a fjord?"]'),
+        ("prompt", " ['What is a fjord?' \"Who's there?\"]\n"),
+        ("prompt", '[{"role": "user", "content": "What is a fjord?"}]'),
+        ("chosen", '["A long inlet.", null]'),
+        ("rejected", "['A hill.', None]"),
+        ("rejected", "[null]"),
+        ("chosen", '[{"content": "Q", "role": "user"}, {"content": "A", "role": "assistant"}]'),
+        ("rejected", "[{'from': 'human', 'value': 'Q'}, {'from': 'gpt', 'value': 'A'}]"),
+    ],
+)
+def test_a_list_of_turns_written_as_text_is_refused_like_a_list(tmp_path, column, text):
+    told = refusal(written(tmp_path, row(), row(id="p1", **{column: text})))
+    assert f"pairs.jsonl:2: {column!r} is a list written as text, {text[:40]!r}" in told
+
+
+def test_of_a_row_of_turns_the_prompt_is_named_first(tmp_path):
+    lists = {"response_a": '["A long inlet.", null]', "response_b": '["A hill.", "A bay."]'}
+    told = refusal(written(tmp_path, unordered(prompt=TWO_TURNS, label="A", **lists)))
+    assert "pairs.jsonl:1: 'prompt' is a list written as text" in told
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected"),
+    [
+        ('["apple", "pear", "fig"]', '["apple"]'),
+        ('["apple", "pear"]', "apple, pear"),
+        ("[1, null, 2]", "[]"),
+        ('[{"name": "Ann", "role": "admin"}]', '[{"content": null}]'),
+        ('Here it is: ["apple", null]', '["apple", null'),
+    ],
+)
+def test_a_list_can_be_just_what_was_asked_for(tmp_path, chosen, rejected):
+    prompt = 'Give me a JSON list of fruits, as in ["plum", null].'
+    (pair,) = read_labelled_pairs(
+        written(tmp_path, row(prompt=prompt, chosen=chosen, rejected=rejected))
+    )
+    assert (pair.prompt, pair.chosen, pair.rejected) == (prompt, chosen, rejected)

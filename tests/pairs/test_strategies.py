@@ -3,7 +3,7 @@
 import pytest
 
 from ste_plugin.engines.base import Completion
-from ste_plugin.pairs.strategies import STRATEGIES, read_answer, read_pair
+from ste_plugin.pairs.strategies import STRATEGIES, UNFINISHED, read_answer, read_pair
 from ste_plugin.records import Drop, ResponsePair
 from tests.helpers.builders import instruction
 
@@ -63,6 +63,13 @@ def test_without_another_instruction_of_the_category_there_is_no_easy_negative()
     [
         ("  \n", "stop", "worse answer empty"),
         ("A spa", "length", "worse answer cut off by the token limit"),
+        ("A spa", "blocked", "worse answer blocked by the server's filter"),
+        (
+            "",
+            "too_long",
+            "worse answer not written, as the prompt is too long for the model's context",
+        ),
+        ("A spa", "broken", "worse answer broken off by the server"),
         (" An  apple.\n", "stop", "both answers are equal"),
     ],
 )
@@ -71,7 +78,9 @@ def test_a_pair_that_cannot_teach_is_dropped_with_a_reason(text, finish_reason, 
     assert found == Drop("pairs", "i0", f"ask-for-worse: {reason}")
 
 
-@pytest.mark.parametrize(("text", "finish_reason"), [("", "stop"), ("An app", "length")])
+@pytest.mark.parametrize(
+    ("text", "finish_reason"), [("", "stop"), *(("An app", reason) for reason in UNFINISHED)]
+)
 def test_an_instruction_without_a_whole_good_answer_is_dropped(text, finish_reason):
     assert isinstance(read_answer(instruction(), reply(text, finish_reason)), Drop)
 

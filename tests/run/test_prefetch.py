@@ -94,3 +94,15 @@ def test_a_judge_that_fails_meanwhile_ends_the_run_and_keeps_what_was_written(ti
             generated(path, overlapped=True)
     written_ = tmp_path / "run/run/pool/pairs.completions.jsonl"
     assert sum(1 for _ in read_rows(written_)) > TEXTS
+
+
+def test_a_judge_without_answers_ends_the_run_before_the_pairs_of_all_are_paid_for(
+    tiny_model, tmp_path
+):
+    served = {"models": (str(tiny_model),)}
+    with chat_server(generator, **served) as writes, chat_server(lambda *_: "", **served) as judges:
+        path = run_config(tmp_path / "run", tiny_model, writes, judges)
+        with pytest.raises(EngineError, match="judging: model .* all replies are empty"):
+            generated(path, overlapped=True)
+    assert len(judges.bodies) == 8
+    assert not (tmp_path / "run/run/iter-01/judging.completions.jsonl").read_bytes()

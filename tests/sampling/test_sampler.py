@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
+from ste_plugin.engines.base import UNUSABLE
 from ste_plugin.errors import JudgeError
 from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
 from ste_plugin.sampling.pass_rates import PassRate
 from ste_plugin.storage.jsonl import read_json, read_records, read_rows, replace_json
+from tests.helpers import fake_judge
 from tests.helpers.fake_runs import generated, rows_of, written
 
 FORMAT = {"format": "brief", "samples": 15}
@@ -167,3 +170,33 @@ def test_pairs_can_be_weighed_by_how_often_the_judge_is_right(tiny_model, tmp_pa
     assert found["drops"]["dataset: weighed out: mostly right already"] > 0
     assert 0 < found["counts"]["kept"]["train"] < 0.6 * plain["kept"]["train"]
     assert found["counts"]["kept"]["dev"] == plain["kept"]["dev"]
+
+
+class BreaksOff:
+    """An engine that ends the first sample of every judgment so, though it states a verdict."""
+
+    def __init__(self, engine, reason: str) -> None:
+        self._engine, self._reason = engine, reason
+
+    def complete(self, requests):
+        for completion in self._engine.complete(requests):
+            is_first = "[[" in completion.text and completion.key.endswith("-0")
+            yield replace(completion, finish_reason=self._reason) if is_first else completion
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+@pytest.mark.parametrize("reason", UNUSABLE)
+@pytest.mark.parametrize("force", [False, True])
+def test_a_judgment_that_was_not_finished_is_dropped_and_counted_and_no_verdict_forced_upon_it(
+    tiny_model, tmp_path, monkeypatch, reason, force
+):
+    create = fake_judge.create
+    monkeypatch.setattr(fake_judge, "create", lambda *args: BreaksOff(create(*args), reason))
+    judging = {"sampling": "fixed", "samples": 2, "top_up": 0, "force_verdict": force}
+    manifest = generated(made(tmp_path, tiny_model, "well", judging=judging))
+    sampled = manifest["counts"]["judgments"]
+    assert manifest["drops"][f"judging: judgment {UNUSABLE[reason]}"] == sampled
+    rows = read_rows(tmp_path / "run/iter-01/judging.completions.jsonl")
+    assert sum(row["finish_reason"] == reason for _, row in rows) == sampled

@@ -11,7 +11,7 @@ import atheris
 with atheris.instrument_imports(include=["ste_plugin", "yaml"]):
     import yaml
 
-    from ste_plugin.engines.http.response import read_choice
+    from ste_plugin.engines.http.choice import read_choice
     from ste_plugin.instructions.selection.labels import CATEGORIES, parse_labels
     from ste_plugin.judging import neutralise, parse_verdict
     from ste_plugin.judging.builtin import FORMATS
@@ -24,6 +24,7 @@ with atheris.instrument_imports(include=["ste_plugin", "yaml"]):
         escape_for_terminal,
         sanitize_for_model,
     )
+    from ste_plugin.text.thinking import split_thinking
     from tests.helpers.oracles import labels, named_choice, official, rating, verdict
 
 WORDS = (
@@ -64,7 +65,7 @@ def replies(data: bytes) -> None:
         assert official_verdict(text) == official(text)
         assert parse_choice(text) == verdict(text, "ABCD")
         assert parse_rating(text) == rating(text)
-        assert read_choice(text, ORDERS) == named_choice(text, ORDERS)
+        assert read_choice(split_thinking(text).said, ORDERS) == named_choice(text, ORDERS)
         found = parse_labels(text)
         said = found and (found.category, found.complexity, found.expected_words)
         assert said == labels(text, set(CATEGORIES))

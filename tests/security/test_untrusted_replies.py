@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ste_plugin.engines.http.response import read_choice
+from ste_plugin.engines.http.choice import read_choice
 from ste_plugin.instructions.selection.labels import CATEGORIES, parse_labels
 from ste_plugin.judging import parse_verdict
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.choosing import parse_choice, parse_rating
 from ste_plugin.judging.verdict import official_verdict
 from ste_plugin.records import ORDERS
+from ste_plugin.text.thinking import split_thinking
 from tests.helpers.oracles import labels, named_choice, official, rating, verdict
 from tests.helpers.untrusted_texts import label_replies, texts
 
@@ -32,7 +33,7 @@ READERS = {
     "choice of four": (parse_choice, lambda text: verdict(text, "ABCD")),
     "rating": (parse_rating, rating),
     "choice that was asked for": (
-        lambda text: read_choice(text, ORDERS),
+        lambda text: read_choice(split_thinking(text).said, ORDERS),
         lambda text: named_choice(text, ORDERS),
     ),
 }

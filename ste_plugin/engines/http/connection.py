@@ -1,6 +1,8 @@
 """One call to one server, and what came of it."""
 
 import json
+import logging
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -9,23 +11,31 @@ from ste_plugin.engines.http.client import Client
 from ste_plugin.engines.http.endpoint import Endpoint
 from ste_plugin.engines.http.errors import (
     TransientError,
-    is_context_overflow,
     no_reply_error,
     refusal_error,
     refuses_samples,
 )
 from ste_plugin.engines.http.options import HttpOptions
+from ste_plugin.engines.http.refusal import Refusal, read_refusal
 from ste_plugin.engines.http.response import (
+    FIELDS_REFUSED,
+    PROMPT_BLOCKED,
     PROMPT_TOO_LONG,
     SAMPLES_REFUSED,
+    RefusedReply,
     Reply,
     UnreadableReply,
+    read_json,
     read_reply,
     same_model,
 )
+from ste_plugin.engines.http.usage import with_estimates
 from ste_plugin.errors import EngineError
 
+logger = logging.getLogger(__name__)
+
 _MAX_QUOTED = 300
+_CHANGED = "%s: refused a request (%s). From here on: %s."
 Body = dict[str, Any]
 
 
@@ -46,23 +56,45 @@ class Connections:
         Raises: TransientError where a retry may help; EngineError where the server refuses;
         SessionClosed where the call was ended by `close`.
         """
+        response = self._post(endpoint, body)
+        content = self._without_keys(response.content)
+        try:
+            if not response.is_success:
+                raise RefusedReply(read_refusal(response.status_code, read_json(content)))
+            reply = self._read(endpoint, content, n)
+        except RefusedReply as refused:
+            return self._refused(endpoint, body, n, refused.refusal, response.headers)
+        endpoint.tokens_read.check(endpoint.options.url, body["messages"], reply.prompt_tokens)
+        return with_estimates(reply, body)
+
+    def _post(self, endpoint: Endpoint, body: Body) -> httpx.Response:
         # What UTF-8 cannot hold (a lone surrogate) becomes '?': no server would take it.
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         headers = {"Content-Type": "application/json"} | _authorization(endpoint)
         try:
-            response = self._client.request(
+            return self._client.request(
                 "POST", endpoint.options.url, content=content, headers=headers
             )
         except httpx.RequestError as error:
             raise no_reply_error(error, self._options.timeout_s) from error
-        if response.is_success:
-            return self._read(endpoint, self._without_keys(response.content), n)
-        if is_context_overflow(response):
-            return PROMPT_TOO_LONG
-        if n > 1 and self._options.samples == "auto" and refuses_samples(response):
+
+    def _refused(
+        self, endpoint: Endpoint, body: Body, n: int, refusal: Refusal, headers: httpx.Headers
+    ) -> Reply:
+        """Return what a refusal says about this prompt, or about how to ask; else raise it."""
+        words = self.quote(refusal.message)
+        if refusal.is_blocked:
+            return replace(PROMPT_BLOCKED, words=words)
+        if refusal.is_too_long:
+            return replace(PROMPT_TOO_LONG, words=words)
+        if (change := endpoint.fields.adapt(refusal, body)) is not None:
+            if change:
+                logger.warning(_CHANGED, endpoint.options.url, words, change)
+            return FIELDS_REFUSED
+        if n > 1 and self._options.samples == "auto" and refuses_samples(refusal):
             return SAMPLES_REFUSED
         raise refusal_error(
-            endpoint.options, response, lambda: self._list_models(endpoint), self.quote
+            endpoint.options, refusal, headers, lambda: self._list_models(endpoint), self.quote
         )
 
     def quote(self, text: str) -> str:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from ste_plugin.engines.http.concurrency import ConcurrencyLimiter
 from ste_plugin.engines.http.errors import DOWN, TransientError
+from ste_plugin.engines.http.fields import RequestFields
 from ste_plugin.engines.http.options import EndpointOptions
 from ste_plugin.engines.http.rate_limit import RateLimiter, TokenEstimator
-from ste_plugin.engines.http.response import PROMPT_TOO_LONG, SAMPLES_REFUSED, Reply
+from ste_plugin.engines.http.response import Reply
+from ste_plugin.engines.http.usage import TokensRead
 
 _MAX_COOL_DOWN_S = 60.0
 
@@ -21,9 +23,18 @@ class Endpoint:
     """One server: its settings, its limits, and whether it is available."""
 
     def __init__(
-        self, options: EndpointOptions, key: str, concurrency: int, backoff_s: float
+        self,
+        options: EndpointOptions,
+        key: str,
+        concurrency: int,
+        backoff_s: float,
+        fields: RequestFields | None = None,
     ) -> None:
         self.options, self.key, self._backoff_s = options, key, backoff_s
+        self.fields = fields or RequestFields({}, ())
+        """What its requests hold, as far as it is known."""
+        self.tokens_read = TokensRead()
+        """Whether it reads whole prompts."""
         self.limiter = ConcurrencyLimiter(max(1, round(concurrency * options.weight)))
         self.in_flight = 0
         self.times_down = 0
@@ -74,9 +85,9 @@ class Endpoint:
     def end_answered(self, call: "CallInFlight", reply: Reply, now: float) -> None:
         """Count a call out that was answered: how fast, and with how many tokens, if it says so.
 
-        To refuse so long a prompt, or several samples, took the server neither.
+        To refuse a prompt, a field or several samples took the server neither.
         """
-        generated = reply is not PROMPT_TOO_LONG and reply is not SAMPLES_REFUSED
+        generated = not reply.refused
         if generated:
             self.limiter.record_answer(now - call.began, self.in_flight)
         self.in_flight -= 1

@@ -5,15 +5,22 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import cached_property, partial
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Place
+from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.engines.http.choice import read_choice
+from ste_plugin.engines.http.completions import ThoughtReader, take_answers, to_completions
 from ste_plugin.engines.http.endpoint import Endpoint
+from ste_plugin.engines.http.fields import RequestFields
+from ste_plugin.engines.http.first_answers import Answer, FirstAnswers
 from ste_plugin.engines.http.load_balancer import LoadBalancer
 from ste_plugin.engines.http.options import HttpOptions, read_api_key, read_options
 from ste_plugin.engines.http.request import Call, build_body, plan_calls
-from ste_plugin.engines.http.response import PROMPT_TOO_LONG, Reply, read_choice, to_completions
+from ste_plugin.engines.http.response import Reply
 from ste_plugin.engines.http.session import HttpSession
+from ste_plugin.engines.model_template import find_template
 from ste_plugin.errors import EngineError
 
 logger = logging.getLogger(__name__)
@@ -22,31 +29,55 @@ _CHOICE_RETRIES = 3
 """Times a choice is asked for again where the reply names none or several."""
 _MAX_QUOTED = 60
 
-Answer = tuple[list[Completion], list[Call]]
-"""What a call gave, and the calls that are still to be made for what it did not give."""
 
-
-def create(model: ModelConfig, place: Place) -> "HttpEngine":  # noqa: ARG001 (needs no folder)
+def create(model: ModelConfig, place: Place) -> "HttpEngine":
     """Return an engine for the model under its name on the server; nothing is sent yet.
 
     Raises: ConfigError for a wrong option, or an environment variable that is not set.
     """
     options = read_options(model.options)
+    template = {"chat_template_kwargs": model.chat_template_kwargs}
+    added = (template if model.chat_template_kwargs else {}) | options.extra_body
     endpoints = [
-        Endpoint(e, read_api_key(e.api_key_env), options.concurrency, options.backoff_s)
+        Endpoint(
+            e,
+            read_api_key(e.api_key_env),
+            options.concurrency,
+            options.backoff_s,
+            RequestFields(added, options.omit),
+        )
         for e in options.resolve_endpoints(model.model)
     ]
-    return HttpEngine(model.model, options, LoadBalancer(endpoints, options.max_attempts))
+    balancer = LoadBalancer(endpoints, options.max_attempts)
+    return HttpEngine(model, options, balancer, partial(find_template, model, place.base))
 
 
 class HttpEngine:
     """A model behind one or several `/v1/chat/completions`."""
 
-    def __init__(self, model: str, options: HttpOptions, balancer: LoadBalancer) -> None:
-        self._model, self._options, self._balancer = model, options, balancer
+    def __init__(
+        self,
+        model: ModelConfig,
+        options: HttpOptions,
+        balancer: LoadBalancer,
+        find_template: Callable[[], ChatTemplate | None] = lambda: None,
+    ) -> None:
+        self._model, self._options, self._balancer = model.model, options, balancer
+        self._settings, self._find_template = model, find_template
+        self._first_answers = FirstAnswers(model.model)
         self._sessions: set[HttpSession] = set()
         self._gives_samples = bool(options.samples)
         """Whether several samples are asked for in one call."""
+        self._told: set[str] = set()
+        """What a person was told already."""
+
+    @cached_property
+    def _template(self) -> ChatTemplate | None:
+        return self._find_template()
+
+    @cached_property
+    def _thoughts(self) -> ThoughtReader:
+        return ThoughtReader(self._settings, self._template)
 
     def close(self) -> None:
         """End whatever is still in flight."""
@@ -61,6 +92,7 @@ class HttpEngine:
         calls in flight are still yielded, then the failure is raised.
         """
         self._balancer.begin_stage()
+        self._first_answers.begin_stage()
         session = HttpSession(self._options, self._balancer)
         self._sessions.add(session)
         pool = ThreadPoolExecutor(self._balancer.max_in_flight, "ste-http")
@@ -71,7 +103,12 @@ class HttpEngine:
         try:
             calls = plan_calls(requests, lambda: self._gives_samples, self._options.prefill)
             yield from _run_calls(
-                calls, submit, lambda: self._balancer.in_flight_limit, session.drain
+                calls,
+                submit,
+                lambda: self._balancer.in_flight_limit,
+                session.drain,
+                self._first_answers,
+                partial(self._fits, session),
             )
         finally:
             session.stop()
@@ -80,23 +117,49 @@ class HttpEngine:
 
     def _answer(self, session: HttpSession, call: Call) -> Answer:
         if call.n > 1 and not self._gives_samples:
-            return [], call.split(0)[1]
+            return Answer(call, [], call.each)
         reply = self._reply(session, call)
-        if reply is PROMPT_TOO_LONG or len(reply.texts) == call.n:
-            return to_completions(call, reply), []
-        self._stop_asking_for_samples(len(reply.texts), call.n)
-        answered, unanswered = call.split(len(reply.texts))
-        return to_completions(answered, reply) if reply.texts else [], unanswered
+        if reply.prompt_is_refused:
+            return Answer(call, to_completions(call, reply, self._thoughts), refusal=reply)
+        if len(reply.samples) < call.n:
+            self._stop_asking_for_samples(len(reply.samples), call.n)
+        self._tell_of(reply)
+        answered, reply, owed = take_answers(call, reply)
+        return Answer(call, to_completions(answered, reply, self._thoughts), owed)
 
     def _stop_asking_for_samples(self, given: int, n: int) -> None:
-        if not self._gives_samples:
-            return
-        self._gives_samples = False  # several threads may notice at once: warning twice is harmless
+        self._gives_samples = False
         message = (
             "The server of %s gives %d of n=%d samples in one call: from here on each sample is a "
             "call of its own, which reads its prompt again (options.samples: false starts so)."
         )
-        logger.warning(message, self._model, given, n)
+        self._tell_once("samples", message, self._model, given, n)
+
+    def _tell_of(self, reply: Reply) -> None:
+        """Tell a person, once, of what a server leaves out or says in a word unknown here."""
+        if reply.estimated:
+            message = (
+                "The server of %s does not count tokens: a third of the bytes of each text is "
+                "counted instead, for the budget, limits, costs and reports."
+            )
+            self._tell_once("usage", message, self._model)
+        for said in reply.samples:
+            if said.ending == "broken":
+                message = (
+                    "The server of %s ended a reply for the reason %r, which does not say that it "
+                    "is finished: such replies are dropped and counted."
+                )
+                self._tell_once(said.reason, message, self._model, said.reason)
+
+    def _tell_once(self, about: str, message: str, *values: object) -> None:
+        if about not in self._told:  # several threads may notice at once: telling twice is harmless
+            self._told.add(about)
+            logger.warning(message, *values)
+
+    def _fits(self, session: HttpSession, call: Call) -> bool:
+        """Return whether the server takes a prompt where a single token is to be written."""
+        body = build_body(Call((call.first,)), self._model, self._options.prefill)
+        return session.post(body | {"max_tokens": 1}, 1).refused != "too_long"
 
     def _reply(self, session: HttpSession, call: Call) -> Reply:
         prefill, first = self._options.prefill, call.first
@@ -108,15 +171,31 @@ class HttpEngine:
                 "given beginning unless it is one of given choices. Set options.prefill: vllm if "
                 "the server knows continue_final_message."
             )
+        self._require_continued_answers(first)
         return session.post(build_body(call, self._model, prefill), call.n)
 
+    def _require_continued_answers(self, request: ChatRequest) -> None:
+        """Raise EngineError where words would be continued elsewhere than the judge is trained."""
+        if request.prefix and self._template and not self._template.continues_answers:
+            raise EngineError(
+                f"model {self._model!r}: its chat template opens a thought, and leaves that out "
+                "before words that are to be continued, so that a server would draw the verdict "
+                "where the judge is not trained. Set judging.force_verdict: false, or judge with "
+                "engine: vllm or local."
+            )
+
     def _choose(self, session: HttpSession, call: Call) -> Reply:
+        self._require_continued_answers(call.first)
         reply = session.post(build_body(call, self._model, self._options.prefill), call.n)
-        if reply is PROMPT_TOO_LONG:
+        if reply.prompt_is_refused:
             return reply
-        unknown = [text for text in reply.texts if text not in call.first.choices]
+        choices = call.first.choices
+        samples = tuple(
+            replace(said, ending="stop") if said.text in choices else said for said in reply.samples
+        )
+        unknown = [s.text for s in samples if s.text not in choices and s.ending != "failed"]
         if not unknown:
-            return replace(reply, reasons=tuple("stop" for _ in reply.texts))
+            return replace(reply, samples=samples)
         raise EngineError(
             f"model {self._model!r}: expected one of {call.first.choices}, found "
             f"{unknown[0][:_MAX_QUOTED]!r}: the server does not restrict its reply to the choices. "
@@ -130,14 +209,21 @@ class HttpEngine:
         # A greedy reply does not change by asking again.
         for attempt in range(1 if call.greedy else 1 + _CHOICE_RETRIES):
             reply = session.post(build_body(call, self._model, "ask", attempt), 1)
-            if reply is PROMPT_TOO_LONG:
+            if reply.prompt_is_refused or reply.samples[0].ending == "blocked":
                 return reply
             prompt_tokens += reply.prompt_tokens
             completion_tokens += reply.completion_tokens
-            text = reply.texts[0]
-            choice = read_choice(text, choices)
+            said = self._thoughts.split(reply.samples[0])
+            text = said.said or said.thinking
+            choice = read_choice(said.said, choices)
             if choice is not None:
-                return Reply((choice,), ("stop",), prompt_tokens, completion_tokens)
+                chosen = replace(reply.samples[0], text=choice, ending="stop", reasoning="")
+                return replace(
+                    reply,
+                    samples=(chosen,),
+                    prompt_tokens=prompt_tokens,
+                    completion_tokens=completion_tokens,
+                )
         raise EngineError(
             f"model {self._model!r}: asked for exactly one of {choices}, it last replied "
             f"{text[:_MAX_QUOTED]!r}. Set options.prefill: vllm if the server is vLLM, or "
@@ -150,27 +236,35 @@ def _run_calls(
     submit: Callable[[Call], Future[Answer]],
     in_flight_limit: Callable[[], int],
     drain: Callable[[], None],
+    first_answers: FirstAnswers,
+    fits: Callable[[Call], bool],
 ) -> Iterator[Completion]:
-    """Yield what the calls give, taking a call only below the limit; a failure is raised last."""
+    """Yield what the calls give, taking a call only below the limit; a failure is raised last.
+
+    Where the first prompts are all refused, no more are sent until it is known why.
+    """
     running: set[Future[Answer]] = set()
-    unanswered: deque[Call] = deque()
+    owed: deque[Call] = deque()
     completions: list[Completion] = []
     failure: BaseException | None = None
     while True:
-        while not failure and len(running) < in_flight_limit():
-            call = unanswered.popleft() if unanswered else next(calls, None)
+        while not failure and not first_answers.undecided and len(running) < in_flight_limit():
+            call = owed.popleft() if owed else next(calls, None)
             if call is None:
                 break
             running.add(submit(call))
         yield from completions
         if not running:
-            break
+            completions = [] if failure else first_answers.settle(fits)
+            if not completions:
+                break
+            continue
         done, running = wait(running, return_when=FIRST_COMPLETED)
         failure = failure or next((e for f in done if (e := f.exception())), None)
         if failure:
             drain()
         answers = [f.result() for f in done if not f.exception()]
-        completions = [completion for given, _ in answers for completion in given]
-        unanswered.extend(call for _, calls_left in answers for call in calls_left)
+        completions = first_answers.release(answers)
+        owed.extend(call for answer in answers for call in answer.owed)
     if failure:
         raise failure

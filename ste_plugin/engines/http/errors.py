@@ -1,21 +1,22 @@
 """Why a server did not answer: what may pass by itself, what will not, and what to do about it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
 
 from ste_plugin.engines.http.options import EndpointOptions
+from ste_plugin.engines.http.refusal import Refusal
 from ste_plugin.errors import EngineError
 
 _MAX_RETRY_AFTER_S = 60.0
 DOWN = 3
 """Sum of `down_score` in a row from which a server counts as down."""
 _OVERLOADED = {408, 503, 504, 529}
-_CONTEXT_LENGTH = re.compile(r"context[ _-]?(length|window|size)", re.IGNORECASE)
 _N = re.compile(r"\bn\b")
+_NEW_TOKENS = re.compile(r"\bmax_(completion_|new_|output_)?tokens\b")
 _RUN_AGAIN = "run the same command again."
 
 
@@ -48,31 +49,28 @@ class TransientError(Exception):
         return self.down_score < DOWN
 
 
-def is_context_overflow(response: httpx.Response) -> bool:
-    """Return whether the server refuses a prompt because its context is too short for it."""
-    refused = response.status_code in (400, 413, 422)
-    return refused and bool(_CONTEXT_LENGTH.search(read_error_message(response)))
-
-
-def refuses_samples(response: httpx.Response) -> bool:
+def refuses_samples(refusal: Refusal) -> bool:
     """Return whether the server refuses a call because of its `n`."""
-    return response.status_code in (400, 422) and bool(_N.search(read_error_message(response)))
+    if refusal.status not in (400, 422):
+        return False
+    return "n" in refusal.fields or bool(_N.search(refusal.message))
 
 
 def refusal_error(
     endpoint: EndpointOptions,
-    response: httpx.Response,
+    refusal: Refusal,
+    headers: Mapping[str, str],
     list_models: Callable[[], str],
     quote: Callable[[str], str],
 ) -> TransientError | EngineError:
-    """Return the error for an unsuccessful response.
+    """Return the error for a refusal that no other request would change.
 
     `list_models` says which models there are; `quote` makes untrusted text fit to print.
     """
-    status = response.status_code
-    problem = f"HTTP {status}: {quote(read_error_message(response))}"
-    if status in (408, 409, 429) or status >= 500:
-        return _transient(problem, response)
+    status = refusal.status
+    problem = f"HTTP {status}: {quote(refusal.message)}"
+    if refusal.is_transient:
+        return _transient(problem, status, headers.get("Retry-After", ""))
     if status == 404:
         hint = (
             "options.base_url should be what the server calls its base, most often ending in /v1, "
@@ -80,18 +78,23 @@ def refusal_error(
         )
     elif status in (401, 403):
         hint = _key_hint(endpoint.api_key_env)
-    elif response.has_redirect_location:
-        hint = f"Set options.base_url to where it leads: {quote(response.headers['Location'])}."
+    elif 300 <= status < 400 and "Location" in headers:
+        hint = f"Set options.base_url to where it leads: {quote(headers['Location'])}."
+    elif _NEW_TOKENS.search(refusal.message) or refusal.named({"max_tokens"}):
+        hint = (
+            "Lower judging.max_new_tokens or pairs.max_new_tokens to what the model may write in "
+            "one reply."
+        )
     else:
         hint = (
-            "The server refuses this request: check the model's name, its options and its limits."
+            "The server refuses this request: check the model's name, its options and its limits. "
+            "options.omit leaves a field out of every request, options.extra_body adds some."
         )
     return EngineError(f"{endpoint.url} (model {endpoint.model!r}): {problem}\n{hint}")
 
 
-def _transient(problem: str, response: httpx.Response) -> TransientError:
-    status = response.status_code
-    pause_s = parse_retry_after_s(response.headers.get("Retry-After", ""), datetime.now(UTC))
+def _transient(problem: str, status: int, retry_after: str) -> TransientError:
+    pause_s = parse_retry_after_s(retry_after, datetime.now(UTC))
     if status == 429:
         hint = (
             "Lower options.concurrency, set options.requests_per_minute or tokens_per_minute to "
@@ -123,20 +126,6 @@ def _key_hint(variable: str | None) -> str:
     if variable:
         return f"Put a key that the server accepts into the environment variable {variable}."
     return "Name the environment variable that holds the API key in options.api_key_env."
-
-
-def read_error_message(response: httpx.Response) -> str:
-    """Return what a refusal says, out of whatever JSON the server wraps it in."""
-    try:
-        content = response.json()
-    except ValueError:
-        return response.text
-    if isinstance(content, dict) and isinstance(content.get("error"), dict):
-        content = content["error"]
-    if isinstance(content, dict):
-        messages = (content.get(key) for key in ("message", "error", "detail"))
-        return str(next((message for message in messages if message), content))
-    return str(content)
 
 
 def parse_retry_after_s(header: str, now: datetime) -> float:

@@ -8,6 +8,7 @@ import httpx
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from ste_plugin.config import Positive, Strict
+from ste_plugin.engines.http.fields import FIXED
 from ste_plugin.engines.http.prices import Prices
 from ste_plugin.errors import ConfigError
 from ste_plugin.text.redaction import register_secret
@@ -115,6 +116,21 @@ class HttpOptions(Strict):
     `vllm-guided-choice`: the same, for vLLM before 0.12.
     `ask`: any server; the choice is asked for in one more user turn, and read from the reply.
     """
+
+    extra_body: dict[str, Any] = Field(default_factory=dict, examples=[{"reasoning_effort": "low"}])
+    """Fields added to every request, in place of ours of that name: `{reasoning_effort: low}`."""
+    omit: tuple[str, ...] = ()
+    """Fields left out of every request: `[seed]`. What a server refuses is found out without."""
+
+    @model_validator(mode="after")
+    def _leaves_the_request(self) -> "HttpOptions":
+        for option, names in (("extra_body", self.extra_body), ("omit", self.omit)):
+            if fixed := sorted(FIXED.intersection(names)):
+                raise ValueError(
+                    f"{option}: {', '.join(fixed)} may not be changed here, as the run says which "
+                    "model is asked what and how often (samples: false sends no n)"
+                )
+        return self
 
     @model_validator(mode="after")
     def _has_one_address(self) -> "HttpOptions":

@@ -6,6 +6,7 @@ from itertools import chain, groupby, islice
 from typing import Any
 
 from ste_plugin.engines.base import ChatRequest, Message
+from ste_plugin.engines.http.fields import NEUTRAL
 from ste_plugin.engines.http.options import Prefill
 
 _MAX_SAMPLES = 128
@@ -37,9 +38,10 @@ class Call:
         """How many different samples the server is asked for."""
         return 1 if self.greedy else len(self.requests)
 
-    def split(self, count: int) -> tuple["Call", list["Call"]]:
-        """Return the call for the first `count` requests, and one for each of the others."""
-        return Call(self.requests[:count]), [Call((request,)) for request in self.requests[count:]]
+    @property
+    def each(self) -> list["Call"]:
+        """A call for each request."""
+        return [Call((request,)) for request in self.requests]
 
 
 def plan_calls(
@@ -87,6 +89,7 @@ def build_body(call: Call, model: str, prefill: Prefill, attempt: int = 0) -> di
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_new_tokens,
+        **NEUTRAL,
     }
     if request.choices:
         body["max_tokens"] = max(sampling.max_new_tokens, _CHOICE_TOKENS[prefill])

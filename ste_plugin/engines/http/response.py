@@ -1,84 +1,198 @@
-"""Reading a server's replies, and turning them into completions."""
+"""Reading a server's replies."""
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ste_plugin.engines.base import Completion
-from ste_plugin.engines.http.request import Call
+from ste_plugin.engines.http.finish_reasons import Ending, read_ending
+from ste_plugin.engines.http.refusal import Refusal, read_refusal, status_of
 
-_THINK_OPEN, _THINK_CLOSE = "<think>", "</think>"
 _VERSION = re.compile(r"[-@:](\d{3,}[\d.-]*|v\d[\d.]*|latest)")
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+"""Fields beside `content` for a thought: DeepSeek, SGLang, llama.cpp and older versions of vLLM;
+later ones, OpenRouter and Ollama; Ollama's own API behind gateways."""
 
 
 class UnreadableReply(Exception):
     """A reply that does not follow the protocol."""
 
 
+class RefusedReply(Exception):
+    """A reply whose status says success, and that holds an error."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One sample, as the server gives it."""
+
+    text: str
+    ending: Ending
+    reasoning: str = ""
+    """A thought that the server told apart."""
+    reason: str = ""
+    """The server's own word for the ending."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One answer of the server."""
 
-    texts: tuple[str, ...]
-    """By the index of the choice."""
-    reasons: tuple[Literal["stop", "length"], ...]
-    prompt_tokens: int
-    completion_tokens: int
-    """Of all texts together."""
+    samples: tuple[Said, ...]
+    """By the index of the choice; none where it refuses."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    """Of all samples together."""
     model: str = ""
     """The name that the server gives for the model, if it does."""
+    estimated: bool = False
+    """Whether the server counts no tokens, so that these are estimates."""
+    refused: Literal["", "too_long", "blocked", "samples", "fields"] = ""
+    """What there are no samples for: this prompt, which is too long or blocked; several samples in
+    one call; or fields that are named otherwise from here on."""
+    words: str = ""
+    """What the server said to that."""
+
+    @property
+    def prompt_is_refused(self) -> bool:
+        """Whether this prompt gets no answer, however it is asked."""
+        return self.refused in ("too_long", "blocked")
 
 
-PROMPT_TOO_LONG = Reply(("",), ("length",), 0, 0)
-"""Stands for the reply to a prompt that fills the whole context."""
-SAMPLES_REFUSED = Reply((), (), 0, 0)
-"""Stands for the reply of a server that refuses to give several samples in one call."""
+PROMPT_TOO_LONG = Reply((), refused="too_long")
+PROMPT_BLOCKED = Reply((), refused="blocked")
+SAMPLES_REFUSED = Reply((), refused="samples")
+FIELDS_REFUSED = Reply((), refused="fields")
+
+
+def read_json(content: bytes) -> Any:
+    """Return what a response holds: its JSON, or its text where it is none."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return content.decode("utf-8", "replace")
 
 
 def read_reply(content: bytes, n: int, min_choices: int) -> Reply:
     """Return what a successful response holds: n choices, or at least `min_choices`.
 
-    Raises: UnreadableReply saying what is wrong with it.
+    Raises: UnreadableReply saying what is wrong with it; RefusedReply for an error in place of the
+    choices, or in all of them.
     """
     try:
         parsed = json.loads(content)
-    except ValueError as error:  # UnicodeDecodeError is one
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise UnreadableReply(f"the reply is not JSON ({error})") from error
+    _raise_for_error(parsed)
     try:
         choices = sorted(parsed["choices"], key=lambda choice: choice.get("index", 0))
         numbers = [choice["index"] for choice in choices if "index" in choice]
-        texts = [choice["message"].get("content") or "" for choice in choices]
-        reasons = [choice.get("finish_reason") for choice in choices]
-        usage = parsed.get("usage") or {}
-        prompt_tokens = int(usage.get("prompt_tokens") or 0)
-        completion_tokens = int(usage.get("completion_tokens") or 0)
+        samples = tuple(map(_read_choice, choices))
+        prompt_tokens, completion_tokens = _read_usage(parsed.get("usage"))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UnreadableReply(
             f"the reply is not a chat completion ({error!r}): {json.dumps(parsed)}"
         ) from error
-    if not min_choices <= len(texts) <= n:
-        raise UnreadableReply(f"the reply holds {len(texts)} choices where n={n} was asked for")
-    if numbers and numbers != list(range(len(texts))):
-        raise UnreadableReply(f"the choices are numbered {numbers}, expected 0 to {len(texts) - 1}")
-    if not all(isinstance(text, str) for text in texts):
-        raise UnreadableReply("the reply's content is not text")
-    return Reply(
-        tuple(_without_surrogates(text) for text in texts),
-        tuple("length" if r == "length" else "stop" for r in reasons),
-        prompt_tokens,
-        completion_tokens,
-        _without_surrogates(_model_name(parsed)),
-    )
+    if not min_choices <= len(samples) <= n:
+        raise UnreadableReply(f"the reply holds {len(samples)} choices where n={n} was asked for")
+    if numbers and numbers != list(range(len(samples))):
+        raise UnreadableReply(
+            f"the choices are numbered {numbers}, expected 0 to {len(samples) - 1}"
+        )
+    if all(sample.ending == "failed" for sample in samples):
+        raise RefusedReply(_choice_refusal(choices[0], samples[0].reason))
+    return Reply(samples, prompt_tokens, completion_tokens, _model_name(parsed))
+
+
+def _raise_for_error(parsed: Any) -> None:
+    """Raise RefusedReply where a reply with the status of success is an error."""
+    if not isinstance(parsed, dict):
+        return
+    error = parsed.get("error")
+    if error:
+        raise RefusedReply(read_refusal(status_of(error, 502), {"error": error}))
+    if parsed.get("choices"):
+        return
+    for key in ("promptFeedback", "prompt_feedback"):  # Gemini's, where a prompt is blocked
+        if isinstance(parsed.get(key), dict):
+            raise RefusedReply(read_refusal(400, parsed[key]))
+    if parsed.get("object") == "error":  # vLLM until 0.9 and SGLang, behind gateways
+        raise RefusedReply(read_refusal(status_of(parsed, 502), parsed))
+
+
+def _choice_refusal(choice: dict[str, Any], reason: str) -> Refusal:
+    """Return the error that a choice holds, or one that says how it ended."""
+    error = choice.get("error")
+    said = f"the reply was broken off (finish_reason {reason!r})"
+    if not error:
+        return Refusal(502, said)
+    refusal = read_refusal(status_of(error, 502), {"error": error})
+    return Refusal(refusal.status, f"{said}: {refusal.message}", refusal.codes, refusal.fields)
+
+
+def _read_choice(choice: dict[str, Any]) -> Said:
+    reason = choice.get("finish_reason")
+    ending: Ending = "failed" if choice.get("error") else read_ending(reason)
+    is_said = ending in ("stop", "length")
+    message = choice["message"] if is_said else choice.get("message") or {}
+    text, thought = _parts(message.get("content"))
+    thoughts = [thought, *(message[f] for f in _REASONING if isinstance(message.get(f), str))]
+    details = _details(message.get("reasoning_details"))
+    reasoning = next((t for t in (*thoughts, details) if t and t.strip()), "")
+    if not text and message.get("refusal"):  # OpenAI's, in place of content
+        ending = "blocked"
+    return Said(_encodable(text), ending, _encodable(reasoning), str(reason))
+
+
+def _parts(content: Any) -> tuple[str, str]:
+    """Return the text and the thought of a message's content: a text, nothing, or a list of parts.
+
+    Raises: ValueError for anything else.
+    """
+    if content is None or isinstance(content, str):
+        return content or "", ""
+    if not isinstance(content, list):
+        raise ValueError("the reply's content is not text")
+    said = "".join(_texts(p for p in content if p.get("type") in ("text", "output_text")))
+    return said, "".join(_texts(p for p in content if p.get("type") in ("thinking", "reasoning")))
+
+
+def _texts(parts: Iterable[Any]) -> Iterable[str]:
+    for part in parts:
+        value = next((part[k] for k in ("text", "thinking", "reasoning") if part.get(k)), "")
+        yield value if isinstance(value, str) else "".join(_texts(value))
+
+
+def _details(details: Any) -> str:
+    """Return the text of OpenRouter's `reasoning_details`."""
+    found = [d for d in details if isinstance(d, dict)] if isinstance(details, list) else []
+    return "".join(str(d.get("text") or d.get("summary") or "") for d in found)
+
+
+def _read_usage(usage: Any) -> tuple[int, int]:
+    """Return the tokens read and written, as far as a server counts them.
+
+    A gateway may leave out those that it found in its cache. OpenAI counts them in, so they are
+    added only where more are cached than were counted at all.
+    """
+    usage = usage or {}
+    read, written = (int(usage.get(f"{kind}_tokens") or 0) for kind in ("prompt", "completion"))
+    details = usage.get("prompt_tokens_details") or {}
+    cached = int(details.get("cached_tokens") or usage.get("cache_read_input_tokens") or 0)
+    return read + cached if cached > read > 0 else read, written
 
 
 def _model_name(parsed: dict[str, Any]) -> str:
     name = parsed.get("model")
-    return name if isinstance(name, str) else ""
+    return _encodable(name) if isinstance(name, str) else ""
 
 
-def _without_surrogates(text: str) -> str:
+def _encodable(text: str) -> str:
     """Return the text with '?' for what UTF-8 cannot hold: half of a surrogate pair."""
     return text.encode("utf-8", "replace").decode()
 
@@ -97,35 +211,3 @@ def same_model(requested: str, reported: str) -> bool:
     )
     version = actual.removeprefix(expected)
     return actual.startswith(expected) and (not version or bool(_VERSION.fullmatch(version)))
-
-
-def read_choice(text: str, choices: Sequence[str]) -> str | None:
-    """Return the one choice that a reply names as a word of its own, or None; thinking is left out.
-
-    >>> read_choice("**B**.", ["A", "B"]), read_choice("A or B", ["A", "B"])
-    ('B', None)
-    """
-    answer = text.rpartition(_THINK_CLOSE)[2].strip()
-    if _THINK_OPEN in answer:  # it never ended
-        return None
-    if answer in choices:
-        return answer
-    named = [c for c in choices if re.search(rf"(?<!\w){re.escape(c)}(?!\w)", answer)]
-    return named[0] if len(named) == 1 else None
-
-
-def to_completions(call: Call, reply: Reply) -> list[Completion]:
-    """Return a completion for each request; the tokens add up to what the server counted.
-
-    The first counts the prompt's tokens, and the remainder of those that do not divide. Where one
-    text answers all, the others count none.
-    """
-    share, remainder = divmod(reply.completion_tokens, len(reply.texts))
-    completions = []
-    for i, request in enumerate(call.requests):
-        own = i if len(reply.texts) > 1 else 0
-        tokens = (share if i < len(reply.texts) else 0) + (remainder if i == 0 else 0)
-        prompt_tokens = 0 if i else reply.prompt_tokens
-        text, reason = reply.texts[own], reply.reasons[own]
-        completions.append(Completion(request.key, text, reason, prompt_tokens, tokens))
-    return completions

@@ -8,12 +8,10 @@ from ste_plugin.engines.http.endpoint import Endpoint
 from ste_plugin.engines.http.errors import SessionClosed, TransientError
 from ste_plugin.engines.http.load_balancer import LoadBalancer, NoEndpointLeft
 from ste_plugin.engines.http.options import HttpOptions
-from ste_plugin.engines.http.response import Reply
+from ste_plugin.engines.http.response import FIELDS_REFUSED, Reply
 from ste_plugin.engines.http.retry import Attempts
+from ste_plugin.engines.http.usage import estimate_tokens
 from ste_plugin.errors import EngineError
-
-_CHARACTERS_PER_TOKEN = 3.0
-"""Fewer than in English, so that most prompts are estimated too long."""
 
 
 class HttpSession:
@@ -38,8 +36,8 @@ class HttpSession:
     def post(self, body: Body, n: int) -> Reply:
         """Return the reply to a chat request for n samples, from whichever endpoint gives one.
 
-        A prompt too long for the model's context yields an empty reply, cut by length. Where
-        options.samples is auto, the reply may hold fewer than n samples.
+        A prompt that is too long for the model's context, or blocked, yields a reply without
+        samples. Where options.samples is auto, the reply may hold fewer than n.
         Raises: EngineError where a server refuses, or all have failed as often as they may.
         """
         options = self._options
@@ -58,19 +56,22 @@ class HttpSession:
         raise EngineError(self._failure_message(reason))
 
     def _attempt(self, body: Body, n: int, attempts: Attempts) -> Reply | None:
-        """Return the reply, or None where the call has failed and may be tried again."""
+        """Return the reply, or None where the call has failed and may be tried again.
+
+        One that was refused for its fields alone is no failure: it is sent at once as it is taken.
+        """
         call = self._balancer.begin_call(attempts, self._draining)
         endpoint = call.endpoint
         outcome: Reply | TransientError | None = None
         try:
-            own_body = body | {"model": endpoint.options.model}
+            own_body = endpoint.fields.apply(body | {"model": endpoint.options.model})
             outcome = self._connections.exchange(endpoint, own_body, n)
         except TransientError as failure:
             outcome = failure
             attempts.record_failure(endpoint, monotonic())
         finally:
             self._balancer.end_call(call, outcome)
-        return outcome if isinstance(outcome, Reply) else None
+        return outcome if isinstance(outcome, Reply) and outcome is not FIELDS_REFUSED else None
 
     def _failure_message(self, reason: str) -> str:
         """Return why nothing answers, each endpoint's last failure, and what to do about it."""
@@ -90,5 +91,5 @@ class HttpSession:
 
 def _max_tokens(body: Body, n: int) -> float:
     """Return about how many tokens a call can use."""
-    characters = sum(len(turn["content"]) for turn in body["messages"])
-    return float(characters / _CHARACTERS_PER_TOKEN + n * body["max_tokens"])
+    read = sum(estimate_tokens(turn["content"]) for turn in body["messages"])
+    return float(read + n * body["max_tokens"])

@@ -64,13 +64,13 @@ class LocalEngine:
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield completions batch by batch, of some hundred requests the longest prompts first.
 
-        A prompt too long for its answer to fit yields an empty completion, cut by length.
+        A prompt too long for its answer to fit yields an empty completion, `too_long`.
         Raises: EngineError where there is not enough memory for a single sample.
         """
         for window in split_into_windows(requests, self._window):
             prompts = [self._prompt(group) for group in window]
             for prompt in (p for p in prompts if p.width > self._context):
-                yield from (Completion(r.key, "", "length", 0, 0) for r in prompt.requests)
+                yield from (Completion(r.key, "", "too_long", 0, 0) for r in prompt.requests)
             waiting = sort_for_batching(p for p in prompts if p.width <= self._context)
             while waiting:
                 batch = next_batch(waiting, self._budget, _FULL_ROWS.get(self._device.type, 16))

@@ -82,7 +82,7 @@ class VllmEngine:
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield completions as they finish; about twice as many requests are taken as run at once.
 
-        A prompt too long for its answer to fit yields an empty completion, cut by length.
+        A prompt too long for its answer to fit yields an empty completion, `too_long`.
         """
         remaining = iter(requests)
         waiting: dict[str, _VllmRequest] = {}
@@ -108,7 +108,7 @@ class VllmEngine:
         name = request.prompt_key if samples_share_answer else request.key
         max_tokens = 1 if request.choices else request.sampling.max_new_tokens
         if len(prompt.ids) + max_tokens > self._context:
-            yield Completion(request.key, "", "length", 0, 0)
+            yield Completion(request.key, "", "too_long", 0, 0)
             return
         if name not in waiting:
             waiting[name] = _VllmRequest(prompt, prompt_tokens)

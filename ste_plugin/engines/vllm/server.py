@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Thread
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from ste_plugin.engines.base import ChatRequest, Completion, Engine, LazyEngine,
 from ste_plugin.engines.http import engine as http
 from ste_plugin.engines.http.options import Seconds
 from ste_plugin.engines.identity import model_path
+from ste_plugin.engines.model_template import find_template
 from ste_plugin.engines.vllm.options import (
     VllmOptions,
     as_flags,
@@ -47,32 +48,35 @@ def create(model: ModelConfig, place: Place) -> Engine:
     """
     options = read_options(ServeOptions, model.options, "serve")
     path = model_path(model, place.base)
-    return LazyEngine(lambda: ServedEngine(model.model, path, options, place))
+    return LazyEngine(lambda: ServedEngine(model, path, options, place))
 
 
 class ServedEngine:
     """A server of our own, and the HTTP engine that calls it."""
 
-    def __init__(self, name: str, path: str, options: ServeOptions, place: Place) -> None:
+    def __init__(self, model: ModelConfig, path: str, options: ServeOptions, place: Place) -> None:
         port = free_port(options.port)
-        command = server_command(place.serve, name, path, port, options)
+        command = server_command(place.serve, model.model, path, port, options)
         log = place.logs / "serve.log"
         self._server = ServerProcess(command, visible_gpus(options), port, log, path)
         try:
             self._server.wait_until_ready(options.start_timeout_s)
-            self._http_engine = http.create(self._client(name, options), place)
+            self._http_engine = http.create(self._client(model, options, place), place)
         except BaseException:  # an interrupt, too, must leave nothing running
             self._server.stop()
             raise
         Thread(target=self._end_calls_with_server, daemon=True).start()
 
-    def _client(self, name: str, options: ServeOptions) -> ModelConfig:
-        http_options = {
+    def _client(self, model: ModelConfig, options: ServeOptions, place: Place) -> ModelConfig:
+        http_options: dict[str, Any] = {
             "base_url": self._server.base_url,
             "prefill": "vllm",
             "concurrency": options.concurrency,
         }
-        return ModelConfig(model=name, engine="http", options=http_options)
+        template = find_template(model, place.base)
+        if template and template.has_special_marks:  # else thought and answer would be one text
+            http_options["extra_body"] = {"skip_special_tokens": False}
+        return model.model_copy(update={"engine": "http", "options": http_options})
 
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield completions as the server gives them.

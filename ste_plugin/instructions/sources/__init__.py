@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ste_plugin.errors import DataError
-from ste_plugin.instructions.sources.forms import BadRow, check_columns, failed_filter, read_row
+from ste_plugin.instructions.sources.forms import (
+    BadRow,
+    LeftOut,
+    check_columns,
+    failed_filter,
+    read_row,
+)
 from ste_plugin.instructions.sources.readers import READERS, MalformedRow, RawRow
 from ste_plugin.records import Drop, Instruction
 
@@ -52,7 +58,7 @@ class DroppedRow:
 
     drop: Drop
     problem: str = ""
-    """What is wrong with it; empty where it is merely filtered."""
+    """What is wrong with it; empty where it is filtered or left out by its form."""
 
 
 def _read(location: str, row: RawRow, source: "SourceConfig") -> Instruction | DroppedRow:
@@ -63,6 +69,8 @@ def _read(location: str, row: RawRow, source: "SourceConfig") -> Instruction | D
         if column := failed_filter(location, row, source):
             return DroppedRow(Drop("sources", location, f"filtered: {column}"))
         return read_row(location, row, source)
+    except LeftOut as left_out:
+        return DroppedRow(Drop("sources", location, left_out.reason))
     except BadRow as error:
         if source.on_bad_line == "skip":
             return DroppedRow(Drop("sources", location, error.reason), str(error))

@@ -4,10 +4,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import takewhile, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
 from ste_plugin.records import Instruction, content_key
+from ste_plugin.text.listed_turns import is_list_of_texts
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _COMMON_COLUMNS = ("prompt", "question", "text", "query", "input")
 """Common names of a column of instructions."""
+_SYSTEM = ("system", "developer")
+_QUALITIES = "helpful|honest|harmless|friendly|polite|respectful|useful|AI"
+_SAYS_NOTHING = re.compile(rf"You are an?( ({_QUALITIES}),?( and)?)* assistant\.?", re.IGNORECASE)
+"""A system turn that asks for nothing."""
 
 
 class BadRow(DataError):
@@ -25,6 +31,15 @@ class BadRow(DataError):
         self.reason = reason
 
 
+class LeftOut(Exception):
+    """A row that is as it should be and still yields no instruction, whatever `on_bad_line` is."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        """Short enough to count by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """One layout of a row that holds an instruction."""
@@ -32,7 +47,8 @@ class Form:
     required: tuple[str, ...]
     optional: tuple[str, ...]
     text: Callable[[Mapping[str, Any]], str]
-    """Row under the form's own column names → the instruction. Its BadRow names no location."""
+    """Row under the form's own column names → the instruction. Its BadRow names no location; it may
+    also raise LeftOut."""
 
 
 def _describe(value: Any) -> str:
@@ -56,30 +72,62 @@ def _content(value: Any, where: str) -> str:
     return "\n".join(_as_text(part.get("text"), where) for part in value)
 
 
-def _first_user_turn(
-    column: str, role: str, content: str, users: tuple[str, ...]
-) -> Callable[[Mapping[str, Any]], str]:
-    """Return a function that returns the first message of the user."""
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A column of turns, in which the user's first message is the instruction."""
 
-    def text(row: Mapping[str, Any]) -> str:
-        turns = row[column]
+    column: str
+    role: str
+    content: str
+    users: tuple[str, ...] = ("user",)
+
+    def text(self, row: Mapping[str, Any]) -> str:
+        """Return what the user asks first, below what the system was told.
+
+        Raises: LeftOut for the middle of a conversation, where that makes no sense alone.
+        """
+        turns = self._turns(row[self.column])
+        system = list(takewhile(lambda turn: turn.get(self.role) in _SYSTEM, turns))
+        first = next(iter(turns[len(system) :]), None)
+        if first is None or self._require(first, self.role) not in self.users:
+            if any(turn.get(self.role) in self.users for turn in turns):
+                raise LeftOut("first turn is not the user's")
+            raise BadRow(f"{self.column}: no turn of the user among {len(turns)}", "no user turn")
+        asked = self._words(self._require(first, self.content))
+        told = [self._words(turn.get(self.content)) for turn in system]
+        told = [words for words in told if words and not _SAYS_NOTHING.fullmatch(words)]
+        return "\n\n".join([*told, asked]) if asked else ""
+
+    def _turns(self, value: Any) -> list[dict[str, Any]]:
+        """Return the turns of a list, or of one list per key, as `datasets` may store them."""
+        turns = value
+        if isinstance(value, dict) and value and all(isinstance(v, list) for v in value.values()):
+            turns = [dict(zip(value, turn, strict=True)) for turn in zip_longest(*value.values())]
         if not isinstance(turns, list) or not all(isinstance(t, dict) for t in turns):
-            raise BadRow(f"{column}: expected a list of turns, found {_describe(turns)}")
-        for turn in turns:
-            if missing := {role, content} - turn.keys():
-                raise BadRow(
-                    f"{column}: expected turns with {role!r} and {content!r}, "
-                    f"found one without {min(missing)!r}"
-                )
-            if turn[role] in users:
-                return _content(turn[content], f"{column}: {content}")
-        raise BadRow(f"{column}: no turn of the user among {len(turns)}", "no user turn")
+            raise BadRow(f"{self.column}: expected a list of turns, found {_describe(value)}")
+        return turns
 
-    return text
+    def _require(self, turn: Mapping[str, Any], key: str) -> Any:
+        # Parquet fills keys that only other turns have with null, which says as little as no key.
+        if (value := turn.get(key)) is None:
+            raise BadRow(
+                f"{self.column}: expected turns with {self.role!r} and {self.content!r}, "
+                f"found one without {key!r}"
+            )
+        return value
+
+    def _words(self, content: Any) -> str:
+        return _content(content, f"{self.column}: {self.content}").strip()
 
 
 def _plain(row: Mapping[str, Any]) -> str:
-    return _as_text(row["instruction"], "instruction")
+    text = _as_text(row["instruction"], "instruction")
+    if is_list_of_texts(text):
+        raise BadRow(
+            f"instruction: expected one text, found a list written as text, {text[:40]!r}",
+            "list written as text",
+        )
+    return text
 
 
 def _alpaca(row: Mapping[str, Any]) -> str:
@@ -89,19 +137,14 @@ def _alpaca(row: Mapping[str, Any]) -> str:
 
 
 _LABELS = ("category", "id")
+_WILDCHAT = Conversation("conversation", "role", "content")
+_SHAREGPT = Conversation("conversations", "from", "value", ("human", "user"))
+_OPENAI = Conversation("messages", "role", "content")
 FORMS = {
     "plain": Form(("instruction",), _LABELS, _plain),
-    "wildchat": Form(
-        ("conversation",), _LABELS, _first_user_turn("conversation", "role", "content", ("user",))
-    ),
-    "sharegpt": Form(
-        ("conversations",),
-        _LABELS,
-        _first_user_turn("conversations", "from", "value", ("human", "user")),
-    ),
-    "openai": Form(
-        ("messages",), _LABELS, _first_user_turn("messages", "role", "content", ("user",))
-    ),
+    "wildchat": Form((_WILDCHAT.column,), _LABELS, _WILDCHAT.text),
+    "sharegpt": Form((_SHAREGPT.column,), _LABELS, _SHAREGPT.text),
+    "openai": Form((_OPENAI.column,), _LABELS, _OPENAI.text),
     "alpaca": Form(("instruction",), ("input", *_LABELS), _alpaca),
 }
 
@@ -122,7 +165,7 @@ def check_columns(source: "SourceConfig") -> None:
 def read_row(location: str, row: Mapping[str, Any], source: "SourceConfig") -> Instruction:
     """Return the instruction of one row.
 
-    Raises: BadRow naming the location, what was found and what was expected.
+    Raises: BadRow naming the location, what was found and what was expected; LeftOut.
     """
     values = _form_values(location, row, source)
     try:

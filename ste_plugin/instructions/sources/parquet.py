@@ -1,6 +1,7 @@
 """Reading Parquet files."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,29 +9,111 @@ from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.instructions.sources.files import NEEDS_EXTRA, locate_file
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from ste_plugin.config import SourceConfig
+
+Decode = Callable[[Any], Any]
+_JSON = "arrow.json"
+"""What Arrow calls texts that hold JSON."""
 
 
 def read_parquet(source: "SourceConfig", base: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the rows batch by batch; locations count from 0, as pyarrow does."""
+    """Yield the rows batch by batch, with what they hold as JSON decoded.
+
+    Locations count from 0, as pyarrow does.
+    """
     path = locate_file(source, base)
     try:
+        import pyarrow
         import pyarrow.parquet as parquet
     except ImportError as error:
         raise ConfigError(f"reader: parquet needs pyarrow ({error}). {NEEDS_EXTRA}") from error
     index = 0
     try:
         with parquet.ParquetFile(path) as file:
+            decoders = json_decoders(file.schema_arrow)
             for batch in file.iter_batches(batch_size=256):
                 for row in batch.to_pylist():
-                    yield f"{source.path}#{index}", row
+                    decoded = {name: decode(row[name]) for name, decode in decoders.items()}
+                    yield f"{source.path}#{index}", row | decoded
                     index += 1
-    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise DataError(
             f"{path}: not a readable Parquet file: {_parquet_problem(path, error)}, at row "
             f"{index}. Write or copy it again, or say what it is (`reader`; pairs: the ending of "
             "the name)."
         ) from error
+
+
+def json_decoders(schema: "pyarrow.Schema") -> dict[str, Decode]:
+    """Return column → decoder of its values, for columns that hold JSON at any depth.
+
+    `datasets` 4.7 and later write values that differ in type, and structs whose keys do, as JSON,
+    and say so twice: in Arrow's type, which pyarrow before 19 shows as a text, and in metadata.
+    """
+    features = _features(schema)
+    found = {field.name: _decoder(field, features.get(field.name)) for field in schema}
+    return {name: decode for name, decode in found.items() if decode}
+
+
+def _features(schema: "pyarrow.Schema") -> Mapping[str, Any]:
+    """Return what `datasets` noted about the columns, empty where it did not write the file."""
+    noted = _parse((schema.metadata or {}).get(b"huggingface", b"{}"))
+    for key in ("info", "features"):
+        noted = noted.get(key) if isinstance(noted, dict) else None
+    return noted if isinstance(noted, dict) else {}
+
+
+def _decoder(field: "pyarrow.Field", feature: Any) -> Decode | None:
+    """Return how to decode a column, an item or a member of a struct; None where nothing is."""
+    import pyarrow.types as types
+
+    kind = field.type
+    if _is_json(field, feature):
+        return _parse
+    if types.is_struct(kind):
+        members = feature if isinstance(feature, dict) else {}
+        decoders = {f.name: _decoder(f, members.get(f.name)) for f in kind}
+        return _struct_decoder({name: decode for name, decode in decoders.items() if decode})
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return _list_decoder(_decoder(kind.value_field, _item(feature)))
+    return None
+
+
+def _is_json(field: "pyarrow.Field", feature: Any) -> bool:
+    by_type = getattr(field.type, "extension_name", "") == _JSON
+    by_field = (field.metadata or {}).get(b"ARROW:extension:name") == _JSON.encode()
+    return by_type or by_field or (isinstance(feature, dict) and feature.get("_type") == "Json")
+
+
+def _item(feature: Any) -> Any:
+    """Return the feature of a list's items: `[item]` in old files, {"feature": item} in others."""
+    if isinstance(feature, list):
+        return feature[0] if feature else None
+    return feature.get("feature") if isinstance(feature, dict) else None
+
+
+def _list_decoder(item: Decode | None) -> Decode | None:
+    if item is None:
+        return None
+    return lambda values: None if values is None else [item(value) for value in values]
+
+
+def _struct_decoder(members: Mapping[str, Decode]) -> Decode | None:
+    if not members:
+        return None
+    return lambda struct: (
+        None if struct is None else struct | {name: members[name](struct[name]) for name in members}
+    )
+
+
+def _parse(text: Any) -> Any:
+    """Return what JSON says; anything else is not what the schema promises, and stays as it is."""
+    try:
+        return json.loads(text) if isinstance(text, str | bytes) else text
+    except (ValueError, RecursionError):
+        return text
 
 
 def _parquet_problem(path: Path, error: Exception) -> str:

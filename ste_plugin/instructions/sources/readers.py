@@ -133,6 +133,7 @@ def read_hub(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]
     """Yield the rows of a data set as they stream in; locations count from 0 as in `datasets`."""
     try:
         import datasets
+        import pyarrow
     except ImportError as error:
         raise ConfigError(f"reader: hub needs datasets ({error}). {NEEDS_EXTRA}") from error
     index = 0
@@ -141,7 +142,8 @@ def read_hub(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]
         for row in rows:
             yield f"hub:{source.path}#{index}", dict(row)
             index += 1
-    except (OSError, ValueError) as error:  # not found, offline, wrong split or subset, bad file
+    # Not found, offline, wrong split or subset; a file that `datasets` or pyarrow cannot read.
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise DataError(
             f"hub:{source.path} (split {source.split!r}): cannot be read, at row {index} "
             f"({type(error).__name__}: {error}). Check the name, `split`, `subset` and the network."

@@ -41,9 +41,9 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     pair = LabelledPair(
         id=rows[0].key("pair"),
         subset="validation",
-        prompt=wrap_read_errors(rows[0].text("prompt")),
-        chosen=better.text("response"),
-        rejected=worse.text("response"),
+        prompt=wrap_read_errors(rows[0].prompt("prompt")),
+        chosen=better.answer("response"),
+        rejected=worse.answer("response"),
     )
     refuse_equal(rows[0], pair, "response", "response")
     return [pair]

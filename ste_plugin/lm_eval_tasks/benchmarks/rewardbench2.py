@@ -58,7 +58,7 @@ def convert(rows: Sequence[Row]) -> list[Choice]:
     choice = Choice(
         id=f"{subset}/{row.key('id')}",
         subset=subset,
-        prompt=row.text("prompt"),
+        prompt=row.prompt("prompt"),
         chosen=tuple(row.texts("chosen")),
         rejected=tuple(row.texts("rejected")),
     )

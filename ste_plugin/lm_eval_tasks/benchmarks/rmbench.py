@@ -37,7 +37,7 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     chosen, rejected = _styles(row, "chosen"), _styles(row, "rejected")
     pairs = [
         LabelledPair(
-            f"{domain}/{key}/{i}{j}", difficulty(i, j), row.text("prompt"), better, worse, section
+            f"{domain}/{key}/{i}{j}", difficulty(i, j), row.prompt("prompt"), better, worse, section
         )
         for i, better in enumerate(chosen)
         for j, worse in enumerate(rejected)

@@ -95,6 +95,43 @@ ROWS = [
         " hosts, plugins",
     ),
     Row(
+        "marks of thoughts without the one that ends them",
+        run_with(judge='{model: some/judge, thinking: {open: "<x>"}}'),
+        RUN,
+        2,
+        TO_FIX + "judge.thinking.close: missing, and it has no default",
+    ),
+    Row(
+        "one mark for both ends of a thought",
+        run_with(judge='{model: some/judge, thinking: {open: "---", close: "---"}}'),
+        RUN,
+        2,
+        TO_FIX + "judge.thinking: found open '---' and close '---'; expected two different marks",
+    ),
+    Row(
+        "a chat template that is told to tokenize",
+        run_with(judge="{model: some/judge, chat_template_kwargs: {tokenize: true}}"),
+        RUN,
+        2,
+        TO_FIX + "judge.chat_template_kwargs: tokenize: said by every request itself; expected "
+        "what the template asks for, as enable_thinking",
+    ),
+    Row(
+        "a chat template that is given a list of names",
+        run_with(judge="{model: some/judge, chat_template_kwargs: [enable_thinking]}"),
+        RUN,
+        2,
+        TO_FIX + "judge.chat_template_kwargs: found ['enable_thinking']; expected settings (key: "
+        "value)",
+    ),
+    Row(
+        "thoughts that are neither kept nor dropped",
+        run_with(dataset="{thinking: maybe}"),
+        RUN,
+        2,
+        TO_FIX + "dataset.thinking: found 'maybe'; expected 'keep' or 'drop'",
+    ),
+    Row(
         "no judge at all",
         {"ste.yaml": "run: here\ntraining: {recipe: sft-lora-8b}\n"},
         RUN,

@@ -12,9 +12,9 @@ from ste_plugin.engines.http.endpoint import Endpoint
 from ste_plugin.engines.http.errors import no_reply_error
 from ste_plugin.engines.http.options import EndpointOptions
 from ste_plugin.engines.http.rate_limit import RateLimiter, TokenEstimator
-from ste_plugin.engines.http.response import PROMPT_TOO_LONG, SAMPLES_REFUSED, Reply
+from ste_plugin.engines.http.response import PROMPT_TOO_LONG, SAMPLES_REFUSED, Reply, Said
 
-SAID = Reply(("[[A]]",), ("stop",), 20, 5)
+SAID = Reply((Said("[[A]]", "stop"),), 20, 5)
 SECONDS = st.floats(0, 600)
 EVENTS = st.lists(
     st.one_of(

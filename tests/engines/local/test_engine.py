@@ -150,7 +150,7 @@ def test_requests_are_taken_as_batches_have_space(loaded):
 
 def test_a_prompt_longer_than_the_context_is_cut_by_length(loaded):
     (found,) = answers(loaded, asked(["fruit " * 5000])).values()
-    assert (found.text, found.finish_reason, found.completion_tokens) == ("", "length", 0)
+    assert (found.text, found.finish_reason, found.completion_tokens) == ("", "too_long", 0)
 
 
 def test_the_threads_of_the_options_are_used(tiny_model):

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Engine, Place
@@ -21,7 +22,7 @@ from ste_plugin.engines.vllm.errors import summarize_vllm_failure
 from ste_plugin.errors import ConfigError, EngineError
 from tests.helpers import environment
 from tests.helpers.builders import HERE
-from tests.helpers.local_vllm import asked, vllm_in_process, vllm_served
+from tests.helpers.local_vllm import ON_A_CPU, asked, vllm_in_process, vllm_served
 
 CREATED = {"vllm": vllm_in_process, "serve": vllm_served}
 
@@ -246,3 +247,35 @@ def test_last_words_without_an_exception_are_the_end_of_the_log(tmp_path):
     log.write_text("".join(f"line {i}\n" for i in range(50)))
     assert summarize_vllm_failure(log).splitlines()[-1] == "line 49"
     assert len(summarize_vllm_failure(log).splitlines()) < 10
+
+
+@pytest.mark.slow
+def test_a_server_takes_every_field_and_refuses_what_leaves_its_context(
+    tiny_vllm_model, tmp_path, caplog
+):
+    long, short = asked(prefix="")[0], asked(2, samples=3, temperature=1.0)
+    turns = (replace(long.messages[0], content="word " * 3000),)
+    with closing(vllm_served(tiny_vllm_model, tmp_path)) as engine:
+        found = {c.key: c for c in engine.complete([*short, replace(long, messages=turns)])}
+        assert [found[r.key].finish_reason for r in short] != []
+        assert found[replace(long, messages=turns).key].finish_reason == "too_long"
+        with pytest.raises(EngineError, match="and 513 new tokens are more than the server's"):
+            list(engine.complete(asked(1, most=513)))
+    assert [r for r in caplog.records if r.name.startswith("ste_plugin")] == []
+
+
+@pytest.mark.slow
+def test_sampling_that_a_model_brings_along_does_not_fill_what_requests_leave_off(
+    tiny_vllm_model, tmp_path
+):
+    narrow = tmp_path / "narrow"
+    shutil.copytree(tiny_vllm_model, narrow)
+    sampling = {"top_k": 1, "min_p": 0.9, "repetition_penalty": 1.9}
+    (narrow / "generation_config.json").write_text(json.dumps(sampling))
+    requests = asked(4, samples=4, temperature=1.0)
+    own = {"arguments": [*ON_A_CPU, "--generation-config", "auto"]}
+    with closing(vllm_served(tiny_vllm_model, tmp_path)) as engine:
+        plain = texts(engine, requests)
+    with closing(vllm_served(narrow, tmp_path, **own)) as engine:
+        assert texts(engine, requests) == plain
+    assert len(set(plain)) > 4

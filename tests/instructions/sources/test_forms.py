@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError
-from tests.helpers.source_files import read, texts, written
+from tests.helpers.source_files import read, reasons, texts, written
 
 # Forms
 
@@ -27,23 +27,100 @@ def test_columns_map_the_forms_names_to_the_files(tmp_path: Path) -> None:
     assert (found.text, found.category) == ("Hi", "other")
 
 
-def test_wildchat_gives_the_first_user_turn(tmp_path: Path) -> None:
-    turns = [("assistant", "Hello"), ("user", "First"), ("assistant", "x"), ("user", "Second")]
-    written(tmp_path, {"conversation": [{"role": r, "content": c} for r, c in turns]})
-    assert texts(tmp_path, form="wildchat") == ["First"]
+CONVERSATIONS = {
+    "wildchat": ("conversation", "role", "content", "user", "assistant"),
+    "sharegpt": ("conversations", "from", "value", "human", "gpt"),
+    "openai": ("messages", "role", "content", "user", "assistant"),
+}
+"""Form → its column, its two keys, and what it calls the user and the assistant."""
 
 
-def test_sharegpt_gives_the_first_turn_of_the_human(tmp_path: Path) -> None:
-    turns = [("system", "Be brief"), ("human", "First"), ("gpt", "x")]
-    written(tmp_path, {"conversations": [{"from": f, "value": v} for f, v in turns]})
-    assert texts(tmp_path, form="sharegpt") == ["First"]
+def conversation(form: str, *turns: tuple[str, Any]) -> dict[str, Any]:
+    """A row of (speaker, words); the speaker is system, user, assistant or a name as it is."""
+    column, role, content, user, assistant = CONVERSATIONS[form]
+    names = {"user": user, "assistant": assistant}
+    return {column: [{role: names.get(who, who), content: said} for who, said in turns]}
+
+
+@pytest.mark.parametrize("form", CONVERSATIONS)
+def test_a_conversation_gives_the_first_turn_of_the_user(tmp_path: Path, form: str) -> None:
+    turns = [("user", "First"), ("assistant", "x"), ("user", "Second")]
+    written(tmp_path, conversation(form, *turns))
+    assert texts(tmp_path, form=form) == ["First"]
+
+
+@pytest.mark.parametrize("form", CONVERSATIONS)
+@pytest.mark.parametrize("on_bad_line", ["error", "skip"])
+def test_the_middle_of_a_conversation_is_left_out_and_counted(
+    tmp_path: Path, form: str, on_bad_line: str
+) -> None:
+    middle = [("assistant", "That was the third."), ("user", "Go on"), ("assistant", "Fourth")]
+    written(
+        tmp_path,
+        conversation(form, *middle),
+        conversation(form, ("system", "Be brief."), *middle),
+        conversation(form, ("tool", "3"), ("user", "And now?")),
+        conversation(form, ("user", "Name a sea.")),
+    )
+    settings = {"form": form, "on_bad_line": on_bad_line}
+    assert texts(tmp_path, **settings) == ["Name a sea."]
+    assert reasons(tmp_path, **settings) == ["first turn is not the user's"] * 3
+
+
+@pytest.mark.parametrize("form", CONVERSATIONS)
+def test_what_the_system_was_told_stands_above_the_users_words(tmp_path: Path, form: str) -> None:
+    asked = ("user", "The train is late.")
+    written(
+        tmp_path,
+        conversation(form, ("system", " Answer in French. "), asked),
+        conversation(form, ("system", "Rhyme."), ("developer", "Be kind."), asked),
+        conversation(form, ("system", "You are a helpful translation assistant."), asked),
+        conversation(form, asked, ("assistant", "x"), ("system", "Later."), ("user", "y")),
+    )
+    assert texts(tmp_path, form=form) == [
+        "Answer in French.\n\nThe train is late.",
+        "Rhyme.\n\nBe kind.\n\nThe train is late.",
+        "You are a helpful translation assistant.\n\nThe train is late.",
+        "The train is late.",
+    ]
+
+
+@pytest.mark.parametrize("form", CONVERSATIONS)
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        None,
+        "You are a helpful assistant.",
+        "You are a helpful AI assistant",
+        "you are an assistant.",
+        "You are a helpful, respectful and honest assistant.",
+    ],
+)
+def test_a_system_turn_that_asks_for_nothing_is_no_part_of_the_instruction(
+    tmp_path: Path, form: str, said: str | None
+) -> None:
+    written(tmp_path, conversation(form, ("system", said), ("user", "First")))
+    assert texts(tmp_path, form=form) == ["First"]
+
+
+def test_an_empty_message_is_no_instruction_whatever_the_system_was_told(tmp_path: Path) -> None:
+    written(tmp_path, conversation("openai", ("system", "Rhyme."), ("user", " ")))
+    with pytest.raises(DataError, match="found an empty one"):
+        read(tmp_path, form="openai")
+
+
+def test_a_conversation_may_be_stored_as_one_list_per_key(tmp_path: Path) -> None:
+    turns = {"from": ["system", "human", "gpt"], "value": ["Rhyme.", "First", "x"]}
+    written(tmp_path, {"conversations": turns})
+    assert texts(tmp_path, form="sharegpt") == ["Rhyme.\n\nFirst"]
 
 
 def test_openai_content_may_be_text_parts(tmp_path: Path) -> None:
     parts = [{"type": "text", "text": "One"}, {"type": "text", "text": "Two"}]
     written(
         tmp_path,
-        {"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": parts}]},
+        {"messages": [{"role": "user", "content": parts}]},
         {"messages": [{"role": "user", "content": "Plain"}]},
     )
     assert texts(tmp_path, form="openai") == ["One\nTwo", "Plain"]
@@ -75,6 +152,9 @@ def test_alpaca_appends_its_input_after_a_blank_line(tmp_path: Path) -> None:
         ("hi", "expected a list of turns, found str 'hi'"),
         (["hi"], "expected a list of turns, found list"),
         ([{"role": "user"}], "found one without 'content'"),
+        ([{"role": "user", "content": None}], "found one without 'content'"),
+        ([{"from": "human", "value": "x"}], "found one without 'role'"),
+        ({"role": "user", "content": "x"}, "expected a list of turns, found dict"),
         ([{"role": "assistant", "content": "x"}], "no turn of the user among 1"),
         ([], "no turn of the user among 0"),
         ([{"role": "user", "content": 5}], "expected text, found int '5'"),
@@ -88,6 +168,28 @@ def test_a_conversation_of_another_shape_is_told(
         read(tmp_path, form="wildchat")
     assert "a.jsonl:1: conversation" in str(error.value)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["What is a fjord?", "And a cove?"]',
+        '["What is a fjord?", null]',
+        '["What is a fjord?"]',
+        "['What is a fjord?', None]",
+        '[{"role": "user", "content": "What is a fjord?"}]',
+    ],
+)
+@pytest.mark.parametrize("form", ["plain", "alpaca"])
+def test_a_list_of_turns_written_as_text_is_no_instruction(
+    tmp_path: Path, form: str, text: str
+) -> None:
+    written(tmp_path, {"instruction": text}, {"instruction": "Sort the list [1, 2]."})
+    with pytest.raises(DataError) as error:
+        read(tmp_path, form=form)
+    assert "a.jsonl:1: instruction: expected one text, found a list" in str(error.value)
+    assert texts(tmp_path, form=form, on_bad_line="skip") == ["Sort the list [1, 2]."]
+    assert reasons(tmp_path, form=form, on_bad_line="skip") == ["list written as text"]
 
 
 # Keys

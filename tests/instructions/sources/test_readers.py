@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ste_plugin.config import SourceConfig
@@ -18,7 +18,15 @@ from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.instructions.sources import READERS, read_instructions
 from ste_plugin.instructions.sources.readers import read_jsonl
 from ste_plugin.records import Drop
-from tests.helpers.source_files import read, reasons, texts, written
+from tests.helpers.source_files import (
+    WRITERS,
+    read,
+    reasons,
+    texts,
+    write_jsonl,
+    write_parquet_by_datasets,
+    written,
+)
 
 # Filters
 
@@ -221,6 +229,92 @@ def test_what_pythons_csv_writes_is_read_back(
     assert [row["instruction"] for _, row in rows] == values
 
 
+# The same rows through every reader
+
+words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9)
+said = words.map(lambda text: f"Say {text}")  # no JSON, which `datasets` cannot tell from its own
+parts = st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": said}), max_size=2)
+turn = st.fixed_dictionaries(
+    {"role": st.sampled_from(["system", "user", "assistant"])},
+    optional={
+        "content": st.one_of(said, st.none(), parts),
+        "name": said,
+        "tool_calls": st.lists(st.fixed_dictionaries({"n": st.one_of(st.integers(0, 9), said)})),
+    },
+)
+ids = st.one_of(st.none(), st.integers(0, 10**6), said)
+plain_rows = st.fixed_dictionaries(
+    {
+        "instruction": st.one_of(said, said, st.none(), st.just(" "), parts),
+        "category": st.one_of(st.none(), said),
+        "id": ids,
+        "note": st.one_of(
+            ids,
+            st.lists(st.one_of(st.integers(0, 9), said), max_size=2),
+            st.dictionaries(said, ids, min_size=1, max_size=1),
+        ),
+    }
+)
+text_rows = st.fixed_dictionaries(
+    dict.fromkeys(["instruction", "category"], st.one_of(said, st.none()))
+)
+chats = st.fixed_dictionaries({"messages": st.lists(turn, max_size=4), "id": ids})
+any_rows = st.one_of(
+    *(
+        st.tuples(st.just("plain"), st.lists(rows, min_size=1, max_size=4))
+        for rows in (plain_rows, text_rows)
+    ),
+    st.tuples(st.just("openai"), st.lists(chats, min_size=1, max_size=4)),
+)
+
+
+def told(base: Path, source: dict[str, Any]) -> tuple[list[Any], list[Any], str]:
+    """What is read of a source without its name: instructions, drops and why there is none."""
+    try:
+        found, drops = read(base, source)
+    except DataError as error:
+        return [], [], str(error).splitlines()[0].partition(":")[2]
+    instructions = [(i.key, i.text, i.category, i.source.partition(" ")[2]) for i in found]
+    return instructions, [drop.reason for drop in drops], ""
+
+
+@settings(deadline=None)  # the first example imports `datasets`
+@given(any_rows)
+def test_the_same_rows_through_every_reader_give_the_same_instructions(
+    tmp_path_factory: pytest.TempPathFactory, form_and_rows: tuple[str, list[dict[str, Any]]]
+) -> None:
+    form, rows = form_and_rows
+    folder = tmp_path_factory.mktemp("rows")
+    settings = {"form": form, "on_bad_line": "skip"}
+    outcomes = {}
+    for name, (file, write) in WRITERS.items():
+        try:
+            write(folder / file, rows)
+        except (ValueError, TypeError):  # values of several types, which neither can tell
+            assert name in ("csv", "parquet")
+            continue
+        outcomes[name] = told(folder, settings | {"path": file, "reader": file.partition(".")[2]})
+    assert [name for name in outcomes if outcomes[name] != outcomes["jsonl"]] == [], outcomes
+    assert "parquet by datasets" in outcomes
+
+
+@settings(deadline=None, max_examples=20)
+@given(any_rows)
+def test_the_hub_reader_gives_the_same_instructions_whatever_the_data_set_is_kept_in(
+    tmp_path_factory: pytest.TempPathFactory, form_and_rows: tuple[str, list[dict[str, Any]]]
+) -> None:
+    form, rows = form_and_rows
+    folder = tmp_path_factory.mktemp("rows")
+    source = {"form": form, "on_bad_line": "skip"}
+    write_jsonl(folder / "a.jsonl", rows)
+    expected = told(folder, source | {"path": "a.jsonl"})
+    for file, write in (("b.jsonl", write_jsonl), ("b.parquet", write_parquet_by_datasets)):
+        data_set = folder / file.replace(".", "-")
+        data_set.mkdir()
+        write(data_set / file, rows)
+        assert told(folder, source | {"path": str(data_set), "reader": "hub"}) == expected, file
+
+
 # Extras
 
 
@@ -253,6 +347,7 @@ told(path=sys.argv[1], limit=2)
 told(path=sys.argv[1], split="nope")
 told(path=sys.argv[1], subset="nope")
 told(path="nobody/nothing-at-all")
+told(path=sys.argv[2])
 """
 
 
@@ -263,14 +358,20 @@ def test_a_hub_data_set_streams_and_its_failures_are_told(tmp_path: Path) -> Non
     folder.mkdir()
     written(folder, *({"instruction": f"q{n}"} for n in range(50)))
     offline = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
-    command = [sys.executable, "-c", HUB, str(folder)]
+    nulls = tmp_path / "nulls"
+    nulls.mkdir()
+    written(nulls, {"instruction": "q", "note": [None, None]})  # which `datasets` 4.8 stumbles over
+    command = [sys.executable, "-c", HUB, str(folder), str(nulls)]
     done = subprocess.run(command, env=offline, capture_output=True, text=True, check=True)
-    read_two, no_split, no_subset, nobody = done.stdout.splitlines()
+    read_two, no_split, no_subset, nobody, of_nulls = done.stdout.splitlines()
     assert read_two == "[('q0', '0'), ('q1', '1')]"
     assert no_split.startswith("DataError hub:")
     assert "Bad split: nope" in no_split
     assert "'nope' not found" in no_subset
     assert nobody.startswith("DataError hub:nobody/nothing-at-all (split 'train'): cannot be read")
+    assert of_nulls == "[('q', '0')]" or of_nulls.startswith(
+        f"DataError hub:{nulls} (split 'train')"
+    )
 
 
 def test_reading_jsonl_loads_neither_pyarrow_nor_datasets() -> None:

@@ -12,9 +12,15 @@ import pytest
 
 from ste_plugin.judging.choosing import parse_choice, parse_rating, render_choice, render_rating
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench import SECTIONS, weight
-from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
+from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
 from ste_plugin.lm_eval_tasks.bootstrap import value_of
-from ste_plugin.lm_eval_tasks.choice_scores import score_choice, section_error, section_score
+from ste_plugin.lm_eval_tasks.choice_scores import (
+    final_error,
+    final_score,
+    score_choice,
+    section_error,
+    section_score,
+)
 from ste_plugin.lm_eval_tasks.figures import figures_of
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 
@@ -210,6 +216,35 @@ def test_the_error_of_plain_points_is_that_of_a_mean():
     assert section_score("Math", rows) == 0.75
     assert section_error("Math", rows) == pytest.approx(expected, rel=0.1)
     assert section_error("Math", rows[:1]) is None
+
+
+def scored(section, i):
+    """A row of a section that the judge got right; in Ties both prompts of a number."""
+    if section != "Ties":
+        row = Choice(f"{section}/{i}", section, f"{section} {i}", ("right",), ("x", "y", "z"))
+        return [score_choice(row, [f"[[{'ABCD'[row.shown().index(0)]}]]"])]
+    return [
+        judged({"id": f"{kind}:{i}", "scores": [9, 9, 1][3 - n - 1 :], "num_correct": n})
+        for kind, n in (("ref", 1), ("tied", 2))
+    ]
+
+
+def test_the_final_score_of_rewardbench_2_is_undefined_where_a_section_is_empty():
+    every = {
+        section: [*scored(section, 0), *scored(section, 1)] for section in REWARDBENCH2.sections
+    }
+    assert final_score([row for rows in every.values() for row in rows]) == 1.0
+    assert final_error([row for rows in every.values() for row in rows]) == 0.0
+    for empty in every:
+        rows = [row for section, found in every.items() if section != empty for row in found]
+        assert (final_score(rows), final_error(rows)) == (None, None)
+    assert (final_score([]), final_error([])) == (None, None)
+
+
+@pytest.mark.parametrize("kind", ["ref", "tied"])
+def test_ties_have_no_score_of_one_kind_of_prompts_alone(kind):
+    rows = [row for i in range(2) for row in scored("Ties", i) if row.kind == kind]
+    assert (section_score("Ties", rows), section_error("Ties", rows)) == (None, None)
 
 
 def test_choosing_the_longest_shares_the_point_among_equals():

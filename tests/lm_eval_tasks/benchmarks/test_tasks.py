@@ -61,7 +61,7 @@ def judge(name):
     return scripted(reply, lambda prompt, letter: float(choose(answers(prompt)) == letter))
 
 
-def evaluated(model, folder, tasks, **settings):
+def evaluated(model, folder, tasks, lm_evals_limit=None, **settings):
     """What lm-eval reports of the tasks: task → metric, without its filter's name → value."""
     import lm_eval
     from lm_eval.tasks import TaskManager
@@ -72,6 +72,7 @@ def evaluated(model, folder, tasks, **settings):
             tasks=tasks,
             apply_chat_template=True,
             bootstrap_iters=0,
+            limit=lm_evals_limit,
             task_manager=TaskManager(
                 include_path=str(shipped_folder("tasks")), include_defaults=False
             ),
@@ -212,6 +213,20 @@ def test_rewardbench_2_is_the_plain_mean_of_six(reported, folder, name, ties):
     found = {key: metrics[f"acc_section/{key}"] for key in expected}
     assert found == pytest.approx(expected, abs=1e-12)
     assert metrics["final"] == pytest.approx(mean(expected.values()), abs=1e-12)
+
+
+@pytest.mark.parametrize("limit", ["limit", "lm_evals_limit"])
+def test_a_limit_that_leaves_a_section_empty_leaves_the_final_score_empty(folder, limit):
+    tasks = ["ste_rewardbench", "ste_rewardbench2", "ste_rmbench"]
+    found = evaluated(judge("perfect"), folder, tasks, **{limit: 2})
+    for task, metrics in found.items():
+        of_sections = [metrics[key] for key in metrics if re.fullmatch("acc_section/[^_]*", key)]
+        assert sorted(of_sections, key=str) == [1.0, *[None] * (len(of_sections) - 1)], task
+        assert (len(of_sections), metrics["final"], metrics["final_se"]) == (
+            6 if task == "ste_rewardbench2" else 4,
+            None,
+            None,
+        )
 
 
 def test_rewardbench_2_stands_beside_its_baselines(reported):

@@ -2,6 +2,8 @@
 
 
 class AutoTokenizer:
+    name_or_path, eos_token, all_special_ids = "a tokenizer", "", ()
+
     def __init__(self):
         self.chat_template, self.added_tokens_decoder = "a template", {}
 
@@ -9,8 +11,8 @@ class AutoTokenizer:
     def from_pretrained(cls, _name, **_):
         return cls()
 
-    def apply_chat_template(self, chats, **_):
-        return [" ".join(turn["content"] for turn in chat) for chat in chats]
+    def apply_chat_template(self, chat, **_):
+        return "".join(f"{turn['content']}\n" for turn in chat)
 
     def __call__(self, texts, **_):
         return {

@@ -1,0 +1,44 @@
+"""Reading which of given choices a reply in a server's own words names."""
+
+import re
+from collections.abc import Sequence
+
+_ANNOUNCING = re.compile(
+    r"the|my|final|overall|so|thus|therefore|better|best|correct|answer|verdict|choice|decision"
+    r"|judge?ment|winner|letter|response|assistant|option|one|is|i|choose|pick|prefer",
+    re.IGNORECASE | re.ASCII,
+)
+"""Words that may stand before a choice, as in "My final verdict is"."""
+_CLAUSE_END = re.compile(r"[.,;!?\n]")
+_MAX_CLAUSE = 200
+_CLOSES = re.compile(r"\s*$|[^\S\n]*(\n|[.;:!)\]}*_`\"'”’])")
+"""What a choice that ends a clause is followed by."""
+
+
+def read_choice(said: str, choices: Sequence[str]) -> str | None:
+    """Return the one choice that a reply without its thinking gives as its answer, or None.
+
+    It stands alone, in marks or behind words that announce it, and no other one is named. A letter
+    that is a word of a sentence ("A tie.", "A response to this …") is none.
+
+    >>> read_choice("**B**.", "AB"), read_choice("Verdict: B.", "AB"), read_choice("A tie.", "AB")
+    ('B', 'B', None)
+    """
+    named = [c for c in choices if _places(said, c)]
+    if len(named) != 1:
+        return None
+    return named[0] if any(_stands(said, *place) for place in _places(said, named[0])) else None
+
+
+def _places(said: str, choice: str) -> list[tuple[int, int]]:
+    """Return where a choice is a word of its own that no sentence goes on behind."""
+    pattern = rf"(?<![^\W_]){re.escape(choice)}(?![^\W_])(?!\s+[a-z])"
+    return [match.span() for match in re.finditer(pattern, said)]
+
+
+def _stands(said: str, start: int, end: int) -> bool:
+    """Return whether what is there is the answer: it ends its clause, and only announcing words
+    come before it there."""
+    clause = _CLAUSE_END.split(said[max(0, start - _MAX_CLAUSE) : start])[-1]
+    announced = all(map(_ANNOUNCING.fullmatch, re.findall(r"[^\W_]+", clause)))
+    return announced and _CLOSES.match(said, end) is not None

@@ -1,0 +1,144 @@
+"""A preview: a few instructions on the whole way to training rows, and what the rest will cost."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import mkdtemp
+
+from ste_plugin.config import PrivacyConfig, RunConfig, SourceConfig
+from ste_plugin.context import Iteration, RunContext
+from ste_plugin.engines.model_pool import ModelPool
+from ste_plugin.errors import JudgeError
+from ste_plugin.inference.completion_store import CompletionStore
+from ste_plugin.pairs.pool import prepare_pool, read_usable_instructions, select_instructions
+from ste_plugin.records import Instruction, content_key
+from ste_plugin.run import stages
+from ste_plugin.run.estimate import StageEstimate, Watch, estimate_stage, samples_range, total
+from ste_plugin.run.open_run import open_aside
+from ste_plugin.run.preview_records import Preview, read_if_there, read_preview
+from ste_plugin.sampling.pass_rates import PassRate
+from ste_plugin.storage.config_file import read_config
+from ste_plugin.storage.jsonl import replace_rows
+
+SHOWN = 10
+"""Instructions that go the whole way."""
+_AFTER_LABELS = ("complexity", "category-quotas", "limit")
+"""Selectors that may need labels, of which a preview makes no more than it shows."""
+
+
+def preview(path: Path, files: Sequence[Path], *, quiet: bool) -> Preview:
+    """Return what a config makes of ten of its instructions; the run's folder is left alone.
+
+    The caller must have checked that the user trusts the config's plugins, as for `open_run`.
+    Raises: what the run would raise, but where judgments leave nothing to train on.
+    """
+    whole, base = read_config(path), path.resolve().parent
+    with _temporary_folder() as folder:
+        config = whole.model_copy(update={"run": folder})
+        with open_aside(config, base, files, quiet=quiet) as context:
+            stages.check_servable(context)
+            instructions = _find_instructions(context, base / whole.run)
+            drawn = _draw(instructions, whole.seed)
+            rows = ({"instruction": i.text, "category": i.category} for i in drawn)
+            replace_rows(folder / "instructions.jsonl", rows)
+            short = replace(context, config=_shortened(config))
+            return _go(short, whole, len(instructions), len(drawn))
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Make a folder and remove it again; after an error the logs of servers stay."""
+    folder = Path(mkdtemp(prefix="ste-preview-"))
+    try:
+        yield folder
+    except BaseException:
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.suffix != ".log":
+                path.unlink()
+        with suppress(OSError):  # a log is left
+            folder.rmdir()
+        raise
+    shutil.rmtree(folder)
+
+
+def _find_instructions(context: RunContext, root: Path) -> list[Instruction]:
+    """Return the instructions of the run in `root`, as far as no labels decide."""
+    selection = context.config.selection
+    if selection.label:
+        names = tuple(name for name in selection.selectors if name not in _AFTER_LABELS)
+        selection = selection.model_copy(update={"selectors": names})
+    config = context.config.model_copy(update={"selection": selection})
+    usable, _ = read_usable_instructions(context, root)
+    return select_instructions(replace(context, config=config), usable)[0]
+
+
+def _draw(instructions: Sequence[Instruction], seed: int) -> list[Instruction]:
+    """Return a few instructions drawn at random by the seed, in their order."""
+    drawn = sorted(instructions, key=lambda i: content_key("preview", seed, i.key))[:SHOWN]
+    keys = {instruction.key for instruction in drawn}
+    return [instruction for instruction in instructions if instruction.key in keys]
+
+
+def _shortened(config: RunConfig) -> RunConfig:
+    """Return the config of a run on the drawn instructions alone, all of them for training."""
+    selection = config.selection
+    names = ("complexity",) if selection.label and "complexity" in selection.selectors else ()
+    held_out = {"dev_fraction": 0.0, "test_fraction": 0.0}
+    return config.model_copy(
+        update={
+            "instructions": (SourceConfig(path=str(config.run / "instructions.jsonl")),),
+            "privacy": PrivacyConfig(),
+            "selection": selection.model_copy(update={"selectors": names}),
+            "dataset": config.dataset.model_copy(update=held_out),
+            "training": config.training.model_copy(update={"recipe": config.training.recipe[:1]}),
+        }
+    )
+
+
+def _go(context: RunContext, whole: RunConfig, found: int, drawn: int) -> Preview:
+    """Return the preview of a run on the drawn instructions, out of those that were found."""
+    watch, opened = Watch(), context.models
+    context = replace(context, models=ModelPool(lambda model: watch.over(opened.use(model))))
+    count = _at_most(whole, found)
+    prepare_pool(context)
+    answers = _estimate_answers(context, watch, (count / drawn, found / drawn))
+    watch.begin()
+    iteration, problem = stages.read_iteration(context, 1, 1), ""
+    try:
+        stages.generate(context, 1, 1)
+    except JudgeError as error:
+        problem = str(error)
+    judgments = _estimate_judgments(iteration, watch, whole, count / drawn)
+    estimate = (answers, judgments, total((answers, judgments)))
+    return read_preview(iteration, count, problem, estimate)
+
+
+def _at_most(config: RunConfig, count: int) -> int:
+    """Return how many instructions are left at most once labels have decided."""
+    quotas = sum(config.selection.categories.values())
+    return min(count, quotas or count, config.selection.limit or count)
+
+
+def _estimate_answers(
+    context: RunContext, watch: Watch, factors: tuple[float, float]
+) -> StageEstimate:
+    """Return what the generator takes; every instruction is labelled, of which some are left."""
+    paths = sorted(context.folder.pool.glob("*.completions.jsonl"))
+    stores = [CompletionStore(path) for path in paths]
+    return estimate_stage("answers", watch, context.generator_model, stores, factors)
+
+
+def _estimate_judgments(
+    iteration: Iteration, watch: Watch, whole: RunConfig, factor: float
+) -> StageEstimate:
+    """Return what the judges of all iterations take, if they do as the seed does."""
+    rates = read_if_there(iteration.folder / "pass_rates.jsonl", PassRate)
+    factor *= (1 - whole.dataset.test_fraction) * whole.iterations
+    low, high = samples_range(rates, whole.judging.samples)
+    store = CompletionStore(iteration.folder / "judging.completions.jsonl")
+    factors = (factor * low, factor * high)
+    return estimate_stage("judgments", watch, iteration.judge, [store], factors)

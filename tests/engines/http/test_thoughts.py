@@ -1,0 +1,126 @@
+"""Thinking behind a server: told apart by it, or left in the text with or without its marks."""
+
+import pytest
+
+from ste_plugin.config import ModelConfig, ThinkingConfig
+from ste_plugin.engines.http.engine import create
+from tests.helpers.builders import HERE
+from tests.helpers.chat_server import Said, chat_server
+from tests.helpers.http_engine import FORCED, answers, engine, prompts, says, wanted
+
+THOUGHT = "<think>\nHm, a fruit.\n</think>\n\n"
+APART = [
+    {"reasoning_content": "Hm, a fruit."},
+    {"reasoning": "Hm, a fruit."},
+    {"reasoning_content": "Hm, a fruit.", "reasoning": "Hm, a fruit."},
+    {"thinking": "Hm, a fruit.\n"},
+    {"reasoning_details": [{"type": "reasoning.text", "text": "Hm, a fruit."}]},
+    {"reasoning_details": [{"type": "reasoning.summary", "summary": "Hm, a fruit."}]},
+]
+PARTS = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": "Hm, a fruit."}]},
+    {"type": "text", "text": "An "},
+    {"type": "text", "text": "apple."},
+]
+
+
+@pytest.mark.parametrize("beside", APART)
+def test_a_thought_beside_the_content_is_kept_apart_from_it(beside):
+    with chat_server(says(Said("An apple.", beside=beside))) as server:
+        got = answers(engine(server.base_url), wanted())
+    assert (got[0].text, got[0].thinking) == ("An apple.", THOUGHT)
+
+
+def test_a_thought_among_the_parts_of_content_is_kept_apart():
+    with chat_server(says(Said(PARTS))) as server:
+        got = answers(engine(server.base_url), wanted())
+    assert (got[0].text, got[0].thinking) == ("An apple.", THOUGHT)
+
+
+@pytest.mark.parametrize("content", [None, ""])
+@pytest.mark.parametrize("reason", ["stop", "length"])
+def test_a_reply_that_is_nothing_but_a_thought_has_no_text(content, reason):
+    said = Said(content, reason, {"reasoning_content": "Hm, a fruit."})
+    with chat_server(says(said)) as server:
+        got = answers(engine(server.base_url), wanted())
+    assert (got[0].text, got[0].thinking, got[0].finish_reason) == ("", THOUGHT, reason)
+
+
+def test_a_thought_that_was_told_apart_is_estimated_as_written_where_nothing_is_counted():
+    said = Said("", "stop", {"reasoning_content": "x" * 300})
+    with chat_server(says(said), usage=False) as server:
+        assert answers(engine(server.base_url), wanted())[0].completion_tokens == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "thinking", "said"),
+    [
+        ("<think>Hm.</think>An apple.", "<think>Hm.</think>", "An apple."),
+        ("[THINK]Hm.[/THINK]An apple.", "[THINK]Hm.[/THINK]", "An apple."),
+        ("Hm.</think>An apple.", "Hm.</think>", "An apple."),
+        ("<think>Hm. It never", "<think>Hm. It never", ""),
+        ("An apple.", "", "An apple."),
+    ],
+)
+def test_a_thought_in_the_text_is_taken_out_of_it(text, thinking, said):
+    with chat_server(says(text)) as server:
+        got = answers(engine(server.base_url), wanted())
+    assert (got[0].text, got[0].thinking) == (said, thinking)
+
+
+def test_marks_that_a_model_has_of_its_own_are_known_by_its_settings():
+    with chat_server(says("{{Hm.}}An apple.")) as server:
+        config = ModelConfig(
+            model="tiny",
+            engine="http",
+            options={"base_url": server.base_url},
+            thinking=ThinkingConfig(open="{{", close="}}"),
+        )
+        got = answers(create(config, HERE), wanted())
+    assert (got[0].text, got[0].thinking) == ("An apple.", "{{Hm.}}")
+
+
+def closes(body, _index):
+    """Think as a template has it that opens the thought: the reply holds the closing mark alone."""
+    cut = "cut" in body["messages"][0]["content"]
+    return Said("Hm, [[A]], as", "length") if cut else "Hm.</think>An apple."
+
+
+def test_once_a_prompt_is_known_to_open_the_thought_a_reply_without_its_end_says_nothing():
+    with chat_server(closes) as server:
+        model = engine(server.base_url)
+        assert answers(model, wanted("cut off"))[0].text == "Hm, [[A]], as"
+        answers(model, wanted())
+        got = answers(model, wanted("cut off, too"))
+    assert (got[0].text, got[0].thinking) == ("", "Hm, [[A]], as")
+
+
+def test_a_reply_that_goes_on_from_given_words_is_within_no_thought():
+    def script(body, _index):
+        return "Hm.</think>x" if len(body["messages"]) < 2 else " an apple"
+
+    with chat_server(script) as server:
+        model = engine(server.base_url, prefill="vllm")
+        answers(model, wanted())
+        assert answers(model, wanted(prefix="It is"))[0].text == " an apple"
+
+
+def test_an_answer_in_channels_opens_no_thought_of_others():
+    replies = iter(["<|channel|>final<|message|>An apple."])
+    with chat_server(lambda _body, _index: next(replies, "A pear.")) as server:
+        got = list(engine(server.base_url, concurrency=1).complete(prompts(2)))
+    assert [c.text for c in got] == ["An apple.", "A pear."]
+
+
+@pytest.mark.parametrize(
+    ("said", "letter"),
+    [
+        (Said("<think>A? B?</think> B"), "B"),
+        (Said("A? B?</think>\n\nVerdict: B."), "B"),
+        (Said("B", beside={"reasoning_content": "A? [[A]]"}), "B"),
+    ],
+)
+def test_a_choice_is_read_behind_the_thought(said, letter):
+    with chat_server(says(said)) as server:
+        got = answers(engine(server.base_url), wanted(prefix=FORCED, choices=("A", "B")))
+    assert got[0].text == letter
