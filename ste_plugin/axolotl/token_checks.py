@@ -1,9 +1,11 @@
 """Checks of what a trainer makes of our rows, token by token, before a GPU is used."""
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ste_plugin.axolotl.strategies import TRANSFORMS, messages_of, row_tokens, template_of
+from ste_plugin.engines.base import Message
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.errors import DataError, EngineError
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
@@ -11,6 +13,7 @@ from ste_plugin.text.thinking import split_thinking, without_marks
 
 _TOKENIZED_APART = ("orpo", "simpo")
 """Trainings of TRL (1.9) that put the tokenizer's BOS, if it has one, before any prompt without."""
+_QUESTION = (Message("user", "Is seven a prime?"),)
 _CURE = "Set another `chat_template:`, or start from another model."
 
 
@@ -31,6 +34,7 @@ def check_tokens(
     `rl`: axolotl's key. Raises: DataError naming file and line, or the tokenizer, and the cure.
     """
     template = checked_template(tokenizer, manifest)
+    check_saved(template, manifest)
     rows = row_format_of_rl(rl)
     for place, row in manifest.rows(f"{rows}-train"):
         try:
@@ -66,6 +70,23 @@ def checked_template(tokenizer: Any, manifest: DatasetManifest) -> ChatTemplate:
             f"{end.strip()!r}}}, or another `chat_template:`."
         )
     return template
+
+
+def check_saved(template: ChatTemplate, manifest: DatasetManifest) -> None:
+    """Return if the judge's tokenizer, once it is saved, will ask as it is trained.
+
+    Raises: DataError where it would not.
+    """
+    with tempfile.TemporaryDirectory(prefix="ste-tokenizer-") as folder:
+        template.tokenizer.save_pretrained(folder)
+        saved = template_of(type(template.tokenizer).from_pretrained(folder), manifest)
+    found, expected = (t.encode(t.prompt(_QUESTION)) for t in (saved, template))
+    if found != expected:
+        shown = [template.tokenizer.decode(ids) for ids in (found, expected)]
+        raise DataError(
+            f"{template.tokenizer.name_or_path}: its tokenizer, once saved, asks with "
+            f"{_ends(shown[0])}, but is trained with {_ends(shown[1])}. {_CURE}"
+        )
 
 
 def prompt_turns(row: Mapping[str, Any], rows: str) -> Sequence[Mapping[str, str]]:
