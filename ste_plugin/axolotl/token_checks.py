@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ste_plugin.axolotl.strategies import TRANSFORMS, messages_of, row_tokens, template_of
@@ -122,8 +123,7 @@ def trl_tokens(
     if reply and not reply.endswith(tokenizer.eos_token):
         reply += tokenizer.eos_token
     apart = rl in _TOKENIZED_APART
-    asked = list(tokenizer(prompt, add_special_tokens=not apart)["input_ids"])
-    whole = list(tokenizer(prompt + reply, add_special_tokens=not apart)["input_ids"])
+    asked, whole = (_tokenize(tokenizer, text, not apart) for text in (prompt, prompt + reply))
     learnt = whole[len(asked) :] if whole[: len(asked)] == asked else []
     bos = tokenizer.bos_token_id
     return ([bos, *asked] if apart and bos not in (None, *asked[:1]) else asked), learnt
@@ -167,9 +167,10 @@ def check_learnt(place: str, template: ChatTemplate, learnt: list[int], judgment
     text = without_marks(template.tokenizer.decode(learnt), template.marks)
     thought = without_marks(split.thinking, template.marks)
     at = 0
-    for whole in (thought, split.said.strip(), template.layout.turn_end):
-        part = _as_decoded(template, whole)
-        found = text.find(part, at)
+    for part in (thought, split.said.strip(), template.layout.turn_end.strip()):
+        if (found := text.find(part, at)) < 0:
+            part = _as_decoded(template, part)
+            found = text.find(part, at)
         if found < 0:
             raise DataError(
                 f"{place}: not learnt whole: expected {_ends(part)} in what would be trained on, "
@@ -187,6 +188,12 @@ def check_length(place: str, trained: Trained, sequence_len: int) -> None:
             "verdict would be cut off. Raise sequence_len, or generate with that "
             "dataset.sequence_len."
         )
+
+
+@lru_cache(maxsize=2)
+def _tokenize(tokenizer: Any, text: str, special: bool) -> list[int]:
+    """Return the tokens of a text; both judgments of a preference row have one prompt."""
+    return list(tokenizer(text, add_special_tokens=special)["input_ids"])
 
 
 def _as_decoded(template: ChatTemplate, text: str) -> str:
