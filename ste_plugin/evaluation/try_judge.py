@@ -50,12 +50,14 @@ def judge_once(
 
 
 def _reply(order: str, reply: Completion) -> dict[str, str]:
-    """Return what is told of a reply: a thought, or that it was cut off, where there is that."""
+    """Return what is told of a reply: a thought, or why it does not count, where there is that."""
     told = {"order": order, "text": reply.text.strip()}
     if reply.thinking:
         told["thinking"] = reply.thinking.strip()
     if reply.finish_reason != "stop":
         told["ended"] = "cut off by the token limit, so that its verdict does not count"
+    elif reply.thinking and not told["text"]:
+        told["ended"] = "a thought that never ends, so that there is no verdict"
     return told
 
 

@@ -135,8 +135,8 @@ def ask_alone(backend: Any, request: Any) -> str | None:
             found = backend.model_call(
                 messages=messages, generate=True, gen_kwargs=copy.deepcopy(generation)
             )
-            (reply,) = backend.parse_generations(outputs=found, contexts=[prompt]) or [None]
-            return reply
+            replies: Sequence[str] = backend.parse_generations(outputs=found, contexts=[prompt])
+            return replies[0] if replies else None
         except requests.HTTPError as error:
             if not _adapt(backend, error.response):
                 return None

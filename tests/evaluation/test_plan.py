@@ -1,0 +1,21 @@
+"""What a run's judges are measured on, and as what kind of model."""
+
+from ste_plugin.evaluation.plan import configured
+from ste_plugin.run.open_run import open_run
+from tests.helpers import fake_runs
+
+
+def test_a_judge_is_measured_as_it_is_asked_and_trained(tiny_model, tmp_path):
+    judge = {
+        "model": str(tiny_model),
+        "engine": "fake",
+        "chat_template_kwargs": {"enable_thinking": False},
+        "thinking": {"open": "<scratch>", "close": "</scratch>"},
+    }
+    evaluation = {"tasks": ["ste_llmbar"], "omit": ["seed"]}
+    path = fake_runs.written(tmp_path, tiny_model, judge=judge, evaluation=evaluation)
+    with open_run(path, [], quiet=True) as context:
+        task, settings = configured(context)["ste_llmbar"]
+    assert (task, settings.format) == ("ste_llmbar", "brief")
+    assert settings.chat_template_kwargs == {"enable_thinking": False}
+    assert (settings.thinking, settings.omit) == (("<scratch>", "</scratch>"), ("seed",))

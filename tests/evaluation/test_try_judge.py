@@ -1,0 +1,95 @@
+"""Trying a judge on one pair: only an answer that wins in both orders is better, and torn replies
+do not count."""
+
+import contextlib
+import json
+
+import pytest
+
+from ste_plugin.cli.entry_point import main
+from ste_plugin.config import ModelConfig
+from ste_plugin.engines import Completion
+from ste_plugin.evaluation import try_judge
+from ste_plugin.evaluation.try_judge import judge_once
+from tests.helpers.command import ste
+
+PAIR = ("Name a fruit.", "An apple.", "A spade.")
+
+
+class Judge:
+    """Completes each request as a function of its prompt says."""
+
+    def __init__(self, completion):
+        self.completion = completion
+
+    def complete(self, requests):
+        for request in requests:
+            said = {"text": "", "finish_reason": "stop", "prompt_tokens": 1, "completion_tokens": 1}
+            yield Completion(request.key, **(said | self.completion(request.messages[-1].content)))
+
+    def close(self):
+        return
+
+
+def tried(monkeypatch, completion):
+    monkeypatch.setattr(try_judge, "open_engine", lambda *_: Judge(completion))
+    return judge_once(ModelConfig(model="m", engine="local"), "brief", *PAIR, [])
+
+
+def better(prompt):
+    return "A" if prompt.index("An apple") < prompt.index("A spade") else "B"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [(better, "a"), (lambda _: "A", "inconsistent"), (lambda p: "BA"[better(p) == "B"], "b")],
+)
+def test_the_better_answer_is_the_one_that_wins_in_both_orders(monkeypatch, said, expected):
+    found = tried(monkeypatch, lambda p: {"text": f" It fits. [[{said(p)}]] "})
+    assert found["better"] == expected
+    assert [r["order"] for r in found["replies"]] == ["a shown as A", "b shown as A"]
+    assert all(r["text"].startswith("It fits") and len(r) == 2 for r in found["replies"])
+
+
+def test_a_reply_that_the_limit_cuts_off_gives_no_verdict_and_says_so(monkeypatch):
+    found = tried(
+        monkeypatch, lambda p: {"text": f"[[{better(p)}]], but", "finish_reason": "length"}
+    )
+    assert found["better"] == "no verdict"
+    assert all("cut off by the token limit" in r["ended"] for r in found["replies"])
+
+
+def test_a_thought_is_shown_apart_and_does_not_count(monkeypatch):
+    thought = "<think>\nIs it [[B]]?\n</think>"
+    found = tried(monkeypatch, lambda p: {"text": f"[[{better(p)}]]", "thinking": thought})
+    assert (found["better"], found["replies"][0]["thinking"]) == ("a", thought)
+    found = tried(monkeypatch, lambda _: {"thinking": "<think>\nIs it [[B]]?"})
+    assert found["better"] == "no verdict"
+    assert all("a thought that never ends" in r["ended"] for r in found["replies"])
+
+
+def test_the_command_passes_on_what_the_chat_template_is_given(monkeypatch, capsys):
+    asked = []
+
+    def told(model, *_):
+        asked.append(model.chat_template_kwargs)
+        reply = {"order": "a shown as A", "text": "[[A]]", "ended": "cut off"}
+        return {"better": "no verdict", "replies": [reply]}
+
+    monkeypatch.setattr(try_judge, "judge_once", told)
+    options = ["ste", "judge", "m", "--instruction", "x", "--a", "y", "--b", "z"]
+    for given in ("enable_thinking=false", '{"enable_thinking": false}'):
+        monkeypatch.setattr("sys.argv", [*options, "--chat-template-kwargs", given])
+        with contextlib.suppress(SystemExit):
+            main()
+        assert "(cut off)" in capsys.readouterr().out
+    assert asked == 2 * [{"enable_thinking": False}]
+
+
+@pytest.mark.slow
+def test_a_judge_in_a_folder_is_tried(tiny_model, tmp_path):
+    words = ["--instruction", "Name a fruit.", "--a", "An apple.", "--b", "A spade."]
+    done = ste("judge", str(tiny_model), *words, "--format", "verdict", "--json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert found["better"] == "no verdict"  # of random weights, cut off
+    assert [r["order"] for r in found["replies"]] == ["a shown as A", "b shown as A"]
