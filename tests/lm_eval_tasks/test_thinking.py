@@ -55,7 +55,7 @@ def opening(tiny_model, tmp_path):
 
 @pytest.mark.parametrize("settings", [{}, {"votes": 3}, {"votes": 3, "early_stop": False}])
 def test_a_thought_that_the_prompt_opened_and_that_never_ends_is_no_verdict(
-    opening, pairs, settings
+    opening, pairs, settings, caplog
 ):
     complete = saying(opening, lambda _: (TORN, "length"))
     with chat_server(judging(), complete=complete) as server:
@@ -65,6 +65,7 @@ def test_a_thought_that_the_prompt_opened_and_that_never_ends_is_no_verdict(
     assert (metrics["invalid_rate"], metrics["acc"]) == (1, 0.5)
     replies = [r if isinstance(r, str) else r[0] for s in samples for r in s["filtered_resps"]]
     assert set(replies) == {f"<think>\n{TORN}"}
+    assert "every reply is a thought that never ends" in caplog.text
 
 
 def thinks(prompt):
