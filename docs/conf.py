@@ -27,6 +27,7 @@ NAVIGATION = {
         "reference/files",
         "reference/servers",
         "reference/hooks",
+        "reference/chat-templates",
     ],
     "Explanation": [
         "explanation/method",

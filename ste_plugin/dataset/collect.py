@@ -65,7 +65,8 @@ def _check_verdicts(
     stage: DatasetStage, collected: CollectedJudgments, tasks: Sequence[JudgeTask]
 ) -> None:
     context, counts = stage.iteration.context, collected.counts
-    if context.budget.stopped and not collected.kept["train"]:
+    spent = context.budget.stopped and not collected.kept["train"]
+    if spent or not counts["judgments"]:
         raise no_examples_error(stage, collected)
     if not counts["with_verdict"]:
         replies = counts["judgments"] + counts["cut_off"]
@@ -137,12 +138,16 @@ def _drop_reason(task: JudgeTask, rule: str) -> str | None:
 def no_examples_error(stage: DatasetStage, collected: CollectedJudgments) -> JudgeError:
     """Return the error for judgments that leave nothing to train on, with the commonest reasons."""
     advice = (
-        "The budget ended sampling before that: raise budget.max_tokens_total or "
-        "budget.max_minutes."
-        if stage.iteration.context.budget.stopped
-        else "Use a stronger seed model, more samples (judging.samples), or set "
+        "Use a stronger seed model, more samples (judging.samples), or set "
         "judging.force_verdict: true."
     )
+    if not collected.counts["judgments"]:
+        advice = "Mend what these reasons name; judging.max_new_tokens is a judgment's token limit."
+    if stage.iteration.context.budget.stopped:
+        advice = (
+            "The budget ended sampling before that: raise budget.max_tokens_total or "
+            "budget.max_minutes."
+        )
     counts = collected.counts
     return JudgeError(
         f"Of {counts['judgments']} judgments {counts['correct']} are right, and none can be "

@@ -6,19 +6,6 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_BYTES_PER_TOKEN = 3
-"""About 4 in English and 3 in Chinese, a letter there: rather too many tokens, so that a budget
-holds. Source: OpenAI's rule of thumb, 4 letters to a token."""
-
-
-def estimate_tokens(text: str) -> int:
-    """Return about how many tokens a text has, rather too many than too few.
-
-    >>> estimate_tokens("Four words, it says.")
-    7
-    """
-    return -(-len(text.encode("utf-8", "replace")) // _BYTES_PER_TOKEN)
-
 
 class Budget:
     """What is left of a run's tokens and minutes; without limits it is never used up."""

@@ -10,8 +10,8 @@ from typing import BinaryIO
 from zlib import crc32
 
 from ste_plugin.engines.base import FINISH_REASONS, Completion
+from ste_plugin.engines.http.usage import estimate_tokens
 from ste_plugin.errors import DataError, EngineError
-from ste_plugin.inference.budget import estimate_tokens
 from ste_plugin.storage.durable import sync
 from ste_plugin.storage.jsonl import (
     encode_record,

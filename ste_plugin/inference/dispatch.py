@@ -62,8 +62,8 @@ def dispatch(
     `on_completion` gets every completion once it is stored. An error in it stops the sending, and
     is raised once the completions of all requests in flight are stored: they are paid for.
     With a probe the first few are answered before any other is sent.
-    Raises: EngineError where the engine left some unanswered, or the probe finds what is wrong; its
-    answers are removed then.
+    Raises: EngineError where the engine left some unanswered, and the stage's error where the probe
+    finds what is wrong; the answers that tell it are removed.
     """
     sender = _Sender(engine, store, bar, budget, title)
     if probe is None or probe.done:
@@ -79,7 +79,7 @@ def dispatch(
     sender.send(handful, look)
     if problem := probe.conclude():
         store.remove_from(size)
-        raise EngineError(problem)
+        raise problem
     sender.send(others, on_completion)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from ste_plugin.engines.base import ChatRequest, Completion
+from ste_plugin.errors import SteError
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.probe_checks import (
     Answer,
@@ -67,8 +68,8 @@ class Probe:
         if request := self._asked.get(completion.key):
             self._answers.append(Answer(request, completion))
 
-    def conclude(self) -> str | None:
-        """Return what is certainly wrong, with its cure, or None; a person is told of the rest."""
+    def conclude(self) -> SteError | None:
+        """Return the error for what is certainly wrong, or None; a person is told of the rest."""
         if not self._answers and not self._recalled:
             return None
         answers = [*self._recalled, *self._answers]

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ste_plugin.engines.base import ChatRequest, Completion
+from ste_plugin.engines.base import UNUSABLE, ChatRequest, Completion
+from ste_plugin.errors import EngineError, SteError
 
 _ENOUGH = 4
 """Different prompts of which something is said for certain: one may be odd, all are not."""
@@ -18,13 +19,8 @@ _TOKENS_PER_WORD = 0.7
 _LENGTH_RATIO = 1.3
 """Prompts whose lengths differ so much do not all have the same number of tokens."""
 _QUOTED = 80
-
-_UNUSABLE = {
-    "blocked": "blocked",
-    "too_long": "too long for the context",
-    "broken": "broken off",
-}
-"""Finish reason of an answer that nothing is made of → what a summary calls it."""
+_REFUSED = ("blocked", "too_long")
+"""Finish reasons that say more about a prompt than about the model or its server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +36,8 @@ class Stage:
     """Whether different prompts may have the very same answer."""
     may_be_empty: bool = False
     """Whether something is made of empty answers, too: a verdict is forced after them."""
+    error: type[SteError] = EngineError
+    """What ends it."""
     parse: Callable[[str], object] | None = field(default=None, compare=False)
     """Returns the verdict that an answer states, or None; without it no verdict is wanted."""
 
@@ -53,18 +51,22 @@ class Answer(NamedTuple):
 
 def is_usable(completion: Completion) -> bool:
     """Return whether something can be made of an answer: it has a text, cut off or not."""
-    return bool(completion.text.strip()) and completion.finish_reason not in _UNUSABLE
+    return bool(completion.text.strip()) and completion.finish_reason not in UNUSABLE
 
 
-def find_problem(stage: Stage, answers: Sequence[Answer]) -> str | None:
-    """Return what is wrong with all of the answers, and its cure, or None."""
-    count = len({request.prompt_key for request, _ in answers})
+def find_problem(stage: Stage, answers: Sequence[Answer]) -> SteError | None:
+    """Return the error for what is wrong with all of the answers, with its cure, or None.
+
+    Prompts that were refused tell nothing: they may be alike, and refusals cost nothing.
+    """
+    given = [answer for answer in answers if answer.completion.finish_reason not in _REFUSED]
+    count = len({request.prompt_key for request, _ in given})
     if count < _ENOUGH:
         return None
-    problem = _all_unusable(stage, answers) or _cut_prompts(answers) or _same_text(stage, answers)
+    problem = _all_unusable(stage, given) or _cut_prompts(given) or _same_text(stage, given)
     if problem is None:
         return None
-    return (
+    return stage.error(
         f"{stage.title}: model {stage.model!r} was asked {count} prompts to begin with, and "
         f"{problem}\nNothing more was asked. Run the same command again after that."
     )
@@ -88,11 +90,11 @@ def _notable(stage: Stage, completions: Sequence[Completion]) -> list[tuple[int,
     """Return how many answers have each trait that a person should know of."""
     reasons = Counter[str](c.finish_reason for c in completions)
     usable = [c for c in completions if is_usable(c)]
-    unusable = sum(reasons[reason] for reason in _UNUSABLE)
+    unusable = sum(reasons[reason] for reason in UNUSABLE)
     return [
         (sum(bool(c.thinking) for c in completions), "think first (not part of the answer)"),
         (reasons["length"], f"cut off by {stage.limit or 'the token limit'}"),
-        *((reasons[reason], words) for reason, words in _UNUSABLE.items()),
+        *((reasons[reason], words) for reason, words in UNUSABLE.items()),
         (len(completions) - len(usable) - unusable, "without an answer"),
         (len([c for c in usable if _lacks_verdict(stage, c)]), "without a verdict"),
     ]
@@ -108,21 +110,13 @@ def _all_unusable(stage: Stage, answers: Sequence[Answer]) -> str | None:
     if any(map(is_usable, completions)):
         return None
     reasons: set[str] = {c.finish_reason for c in completions}
-    new_tokens = answers[0].request.sampling.max_new_tokens
-    if reasons == {"too_long"}:
-        return (
-            f"none fits the model's context together with the {new_tokens} new tokens that are "
-            f"asked for. {_lower(stage)}serve the model with a longer context."
-        )
-    if reasons == {"blocked"}:
-        return "all were blocked by the server's filter. Ask another model, or a server without it."
     if reasons == {"broken"}:
         return "all replies were broken off by the server. See its log, or its documentation."
     thinks = all(c.thinking for c in completions)
     if stage.may_be_empty and reasons <= {"stop", "length"} and not (thinks and "stop" in reasons):
         return None
     if thinks:
-        return _only_thoughts(stage, reasons, new_tokens)
+        return _only_thoughts(stage, reasons, answers[0].request.sampling.max_new_tokens)
     others = ", ".join(sorted(reasons - {"stop"}))
     return (
         f"all replies are empty{f' ({others})' if others else ''}. See what the server replies, "
@@ -139,13 +133,9 @@ def _only_thoughts(stage: Stage, reasons: set[str], new_tokens: int) -> str:
             f"{off}."
         )
     return (
-        "all replies have reasoning but no content: the whole of each counts as thought. Mend the "
-        f"server's reasoning parser (it must be the one for this model), or {off}."
+        "all replies have reasoning but no content: each is a thought without an answer behind it. "
+        f"Mend the server's reasoning parser (it must be the one for this model), or {off}."
     )
-
-
-def _lower(stage: Stage) -> str:
-    return f"Lower {stage.limit}, or " if stage.limit else "Leave out long instructions, or "
 
 
 def _cut_prompts(answers: Sequence[Answer]) -> str | None:

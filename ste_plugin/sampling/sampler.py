@@ -145,6 +145,7 @@ class JudgmentSampler:
             self._judge.model,
             "judging.max_new_tokens",
             may_be_empty=requests.force_verdict,
+            error=JudgeError,
             parse=self._judge_format.parse if requests.has_judgments else None,
         )
 

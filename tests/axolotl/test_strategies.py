@@ -18,6 +18,7 @@ from ste_plugin.axolotl.token_checks import trained_tokens
 from ste_plugin.engines.base import ChatRequest, Message, Sampling
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
 from ste_plugin.storage.jsonl import replace_json
+from tests.helpers import ROOT
 from tests.helpers.chat_templates import FAMILIES, family_tokenizer
 
 QUESTION = "Which answer fits?\n\n[A] An apple.\n[B] A spade. [[A]] or [[B]]?"
@@ -140,3 +141,50 @@ def test_the_check_of_preference_rows_sees_the_very_tokens_that_trl_makes(tmp_pa
     }
     prompt, learnt = preferred(name, manifest, THINKING, rl)
     assert found == {(tuple(prompt), tuple(learnt))}
+
+
+def cell(text: str) -> str:
+    """A text as a cell of a table in Markdown shows it."""
+    shown = text.replace("\n", "\\n").replace("|", "\\|")
+    return f"`{shown}`"
+
+
+def ending(name: str) -> str:
+    """What a template writes behind the last turn of a prompt."""
+    return family_tokenizer(name).decode(asked(name)).rpartition("[[B]]?")[2]
+
+
+def table_line(folder, name: str) -> str:
+    """What the page of templates says of one: decoded from what axolotl trains on."""
+    tokenizer, manifest = family_tokenizer(name), manifest_with(folder, name)
+    said = "It is [[A]]"
+    learnt = [
+        tokenizer.decode(supervised(name, manifest, judgment)[1])
+        for judgment in (said, f"<think>\nHm.\n</think>\n\n{said}")
+    ]
+    return f"| {' | '.join([name, *map(cell, [ending(name), *learnt])])} |"
+
+
+def test_the_page_of_templates_shows_what_every_familys_rows_become(tmp_path):
+    page = (ROOT / "docs/reference/chat-templates.md").read_text()
+    head = "| Template | The prompt ends with | `drop`, or no thought: learnt | `keep`: learnt |"
+    lines = [head, "| --- | --- | --- | --- |", *(table_line(tmp_path, n) for n in FAMILIES)]
+    assert "\n".join(lines) in page
+
+
+@pytest.mark.parametrize(("name", "masked"), [("Gemma 3", "<end_of_turn>"), ("Phi-3.5", "<|end|>")])
+def test_axolotls_own_type_masks_a_turns_end_that_is_not_the_eos_and_ours_does_not(
+    tmp_path, name, masked
+):
+    tokenizer = family_tokenizer(name)
+    theirs = load_supervised(
+        "chat_template",
+        tokenizer,
+        DictDefault({"sequence_len": 2048, "chat_template": "tokenizer_default"}),
+        DictDefault({"type": "chat_template", "roles_to_train": ["assistant"]}),
+    )
+    messages = [*ASKED, {"role": "assistant", "content": JUDGMENT}]
+    labels = theirs.tokenize_prompt({"messages": messages})["labels"]
+    token = tokenizer.convert_tokens_to_ids(masked)
+    assert token not in labels
+    assert token in supervised(name, manifest_with(tmp_path, name), JUDGMENT)[1]

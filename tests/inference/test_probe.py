@@ -148,25 +148,20 @@ def test_what_is_wrong_with_all_of_the_first_answers_ends_the_stage_with_its_cur
         raise EngineError(message)
 
 
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [
-        ("blocked", "blocked by the server's filter"),
-        (
-            "too_long",
-            "none fits the model's context together with the 512 new tokens.*Lower "
-            "judging.max_new_tokens, or serve the model with a longer context",
-        ),
-        ("broken", "broken off by the server"),
-    ],
-)
-def test_an_engine_that_answers_no_prompt_ends_the_stage_with_the_cause(reason, words):
-    from ste_plugin.inference.probe_checks import Answer, find_problem
+def test_replies_that_the_server_breaks_off_end_the_stage(tmp_path):
+    message = told(Scripted("An answ", reason="broken"), tmp_path / "c.jsonl")
+    assert "all replies were broken off by the server" in message
 
-    answers = [Answer(request(n), Completion("k", "", reason, 0, 0)) for n in range(8)]
-    for stage in (JUDGMENTS, FORCED):
-        with pytest.raises(EngineError, match=words):
-            raise EngineError(find_problem(stage, answers))
+
+def test_prompts_that_are_refused_are_told_of_and_prove_nothing(tmp_path):
+    for reason, words in (
+        ("blocked", "8 blocked by the server's filter"),
+        ("too_long", "8 not written, as the prompt is too long for the model's context"),
+    ):
+        engine, said = Scripted("", reason=reason), []
+        ask(engine, tmp_path / f"{reason}.jsonl", said=said)
+        assert [len(keys) for keys in engine.asked] == [8, 22]
+        assert words in said[0]
 
 
 def test_a_server_that_cuts_prompts_is_found_by_the_tokens_that_it_reads(tmp_path):

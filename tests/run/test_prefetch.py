@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from ste_plugin.context import Iteration
-from ste_plugin.errors import EngineError
+from ste_plugin.errors import EngineError, JudgeError
 from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
 from ste_plugin.run.prefetch import prepare_pool_with_prefetch
@@ -102,7 +102,7 @@ def test_a_judge_without_answers_ends_the_run_before_the_pairs_of_all_are_paid_f
     served = {"models": (str(tiny_model),)}
     with chat_server(generator, **served) as writes, chat_server(lambda *_: "", **served) as judges:
         path = run_config(tmp_path / "run", tiny_model, writes, judges)
-        with pytest.raises(EngineError, match="judging: model .* all replies are empty"):
+        with pytest.raises(JudgeError, match="judging: model .* all replies are empty"):
             generated(path, overlapped=True)
     assert len(judges.bodies) == 8
     assert not (tmp_path / "run/run/iter-01/judging.completions.jsonl").read_bytes()

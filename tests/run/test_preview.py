@@ -172,3 +172,27 @@ def test_what_the_run_refuses_the_preview_refuses_before_anything_is_asked(tiny_
     )
     with pytest.raises(ConfigError, match="cannot judge with the model trained in iteration 1"):
         preview(path, [], quiet=True)
+
+
+def test_a_local_judge_is_previewed_with_verdicts_forced_after_what_it_writes(tiny_model, tmp_path):
+    path = written(
+        tmp_path,
+        tiny_model,
+        judge={"model": str(tiny_model), "engine": "local"},
+        generator={"model": "none", "engine": "fake"},
+        judging={
+            "format": "brief",
+            "samples": 3,
+            "max_new_tokens": 12,
+            "force_verdict": True,
+            "temperature": 3.0,
+        },
+    )
+    found = preview(path, [], quiet=True)
+    judgments = [j for shown in found.shown for pair in shown.pairs for j in pair.judgments]
+    assert judgments
+    assert all(j.forced and j.verdict for j in judgments)
+    low, high = found.estimate[1].requests
+    assert 0 < low < high
+    assert found.estimate[1].seconds[0] > 0
+    assert found.row.prompt.endswith("<|im_start|>assistant\n")

@@ -59,6 +59,13 @@ def test_a_judge_that_never_states_a_verdict_is_told_with_the_cure(tiny_model, t
         generated(path)
 
 
+def test_judgments_that_are_all_cut_off_are_told_as_that(tiny_model, tmp_path):
+    judging = {"format": "brief", "samples": 2, "sampling": "fixed", "max_new_tokens": 1}
+    path = written(tmp_path, tiny_model, judging=judging)
+    with pytest.raises(JudgeError, match="cut off by the token limit(.|\n)*max_new_tokens is"):
+        generated(path)
+
+
 def test_forcing_closes_a_judgment_that_states_no_verdict(tiny_model, tmp_path):
     judging = {"format": "brief", "samples": 2, "sampling": "fixed", "force_verdict": True}
     path = written(tmp_path, tiny_model, judges="never", judging=judging)

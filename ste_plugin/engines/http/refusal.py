@@ -43,14 +43,15 @@ _LONG = re.compile(
     r"|(exceed|longer than|larger than|greater than|beyond|outside|fit)\w*\b[^.]{0,60}"
     r"\bcontext\b(?! (deadline|cancel))"
     r"|too many (input |prompt |total )?tokens"
-    r"|\b(prompt|inputs?|messages?|query|conversation|text|content|request( body)?|payload"
-    r"|entity)`? ?(is|are|was)?( far| much)? too (long|large|big)"
+    r"|\b(prompt|inputs?|messages?|query|conversation|text|content|string|sequence|request( body)?"
+    r"|payload|entity)`? ?(is|are|was)?( far| much)? too (long|large|big)"
     r"|\binputs?`? (tokens )?(\+ `?max_new_tokens`? )?must (be|have) (<|less|at most|fewer)"
-    r"|\b(input|prompt|requested|total)[ _]?(token( count)?|length|tokens|size)\b[^.]{0,60}"
-    r"(exceed|longer|greater|more than|above|maximum|limit|range)"
+    r"|\b(input|prompt|requested|total|sequence)[ _]?(token( count)?|length|tokens|size)\b"
+    r"[^.]{0,60}(exceed|longer|greater|more than|above|maximum|limit|range)"
     r"|exceed\w*[^.]{0,40}(token (limit|count)|(maximum|max)( allowed)?( number of)?( input| prompt"
     r"| total)?[ _-]?(tokens|length|size)|limit of \d+ tokens)"
-    r"|token limit (exceeded|reached)|tokens? exceeds?\b"
+    r"|token limit (exceeded|reached)"
+    r"|(?<!output )(?<!completion )(?<!new )\btokens?\b[^.]{0,30}\bexceed"
     r"|(maximum|max)[ _](input|prompt|sequence|model)[ _]len(gth)?"
     r"|reduce the (length|size|number)|range of input length|\bn_ctx\b|\bnum_ctx\b",
     re.IGNORECASE,
@@ -73,6 +74,7 @@ _BLOCKED = re.compile(
     r"|requires moderation|responsible ?ai|considered high risk|敏感",
     re.IGNORECASE,
 )
+_TROUBLE = re.compile(r"unavailable|time(d)?[ -]?out|overload|try again|temporar", re.IGNORECASE)
 _ABOUT_THE_USER = re.compile(
     r"\b(accounts?|organi[sz]ations?|api[ _-]?keys?|ip|region|country|billing|credits?)\b",
     re.IGNORECASE,
@@ -84,7 +86,9 @@ _UNKNOWN = re.compile(
 )
 _UNSUPPORTED = re.compile(
     r"unsupported|not support|(does|is|are|do|can) ?n[o']t (\w+ )?(take|accept|support|allow|recogn"
-    r"|available|compatible|permit|valid|known)|only the default|deprecated|incompatible"
+    r"|available|compatible|permit|valid|known|implemented|exist)"
+    r"|only (the default|[\d.]+ is)|(may|can|must) only be|deprecated|incompatible"
+    r"|not (yet )?implemented|should not exist"
     r"|cannot (both )?(be (used|set|specified|combined|passed)|use|specify|set)"
     r"|invalid[ _](parameter|argument|field|key|option)|no longer|removed",
     re.IGNORECASE,
@@ -120,14 +124,15 @@ class Refusal:
         """Whether the prompt, or prompt and answer together, do not fit the context."""
         if self.status in _NO_ONES_PROMPT | {403} or self._matches(_RATE, _RATE):
             return False
-        return self.status == 413 or self._matches(_LONG_CODE, _LONG)
+        return self.status == 413 or self._has_code(_LONG_CODE) or self._says(_LONG)
 
     @property
     def is_blocked(self) -> bool:
         """Whether a filter or a policy objects to what the prompt holds."""
-        if self.status in _NO_ONES_PROMPT or _ABOUT_THE_USER.search(self.message):
+        if self.status in _NO_ONES_PROMPT:
             return False
-        return self._matches(_BLOCKED_CODE, _BLOCKED)
+        is_users = bool(_ABOUT_THE_USER.search(self.message))
+        return self._has_code(_BLOCKED_CODE) or (not is_users and self._says(_BLOCKED))
 
     @property
     def is_transient(self) -> bool:
@@ -161,7 +166,15 @@ class Refusal:
         return {f for f in fields if re.search(rf"(?<![\w-]){re.escape(f)}(?![\w-])", complaint)}
 
     def _matches(self, code: re.Pattern[str], words: re.Pattern[str]) -> bool:
-        return any(map(code.search, self.codes)) or bool(words.search(self.message))
+        return self._has_code(code) or bool(words.search(self.message))
+
+    def _has_code(self, code: re.Pattern[str]) -> bool:
+        return any(map(code.search, self.codes))
+
+    def _says(self, words: re.Pattern[str]) -> bool:
+        """Return whether it says so, and not that the server itself is in trouble."""
+        in_trouble = self.status >= 500 and _TROUBLE.search(self.message)
+        return not in_trouble and bool(words.search(self.message))
 
 
 def read_refusal(status: int, content: Any) -> Refusal:

@@ -136,13 +136,14 @@ def _choice_refusal(choice: dict[str, Any], reason: str) -> Refusal:
 
 
 def _read_choice(choice: dict[str, Any]) -> Said:
-    reason, error = choice.get("finish_reason"), choice.get("error")
-    message = (choice.get("message") or {}) if error else choice["message"]
+    reason = choice.get("finish_reason")
+    ending: Ending = "failed" if choice.get("error") else read_ending(reason)
+    is_said = ending in ("stop", "length")
+    message = choice["message"] if is_said else choice.get("message") or {}
     text, thought = _parts(message.get("content"))
     thoughts = [thought, *(message[f] for f in _REASONING if isinstance(message.get(f), str))]
     details = _details(message.get("reasoning_details"))
     reasoning = next((t for t in (*thoughts, details) if t and t.strip()), "")
-    ending: Ending = "failed" if error else read_ending(reason)
     if not text and message.get("refusal"):  # OpenAI's, in place of content
         ending = "blocked"
     return Said(_encodable(text), ending, _encodable(reasoning), str(reason))

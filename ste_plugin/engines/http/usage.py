@@ -15,9 +15,9 @@ _MIN_WORDS = 50
 """Shorter prompts say nothing: a chat template may be counted or not."""
 _TOKENS_PER_WORD = 0.7
 """Fewer is no tokenizer: they give a word 1.3 tokens, and those that join words (SuperBPE) 0.9."""
-_SAME_COUNTS = 5
-_LENGTH_RATIO = 1.3
-"""So many prompts of lengths so different have no number of tokens in common, and none more."""
+_FIRST, _SAME_COUNTS, _LENGTH_RATIO = 32, 6, 1.1
+"""Of the first 32 prompts 6 of lengths so different have no number of tokens in common that none
+exceeds. Later ones might: texts that their source has cut to so many tokens."""
 
 
 def estimate_tokens(text: str) -> int:
@@ -54,6 +54,7 @@ class TokensRead:
 
     def __init__(self) -> None:
         self._most = 0
+        self._seen: set[int] = set()
         self._words_at_most: set[int] = set()
         """Words of the prompts with which most tokens were read, that many in each."""
         self._lock = Lock()
@@ -69,13 +70,16 @@ class TokensRead:
         if not tokens or words < _MIN_WORDS:
             return
         with self._lock:
+            self._seen.add(words)
             if tokens > self._most:
                 self._most, self._words_at_most = tokens, set()
             if tokens == self._most:
                 self._words_at_most.add(words)
             same = self._words_at_most
             is_cut = self._most < _TOKENS_PER_WORD * words or (
-                len(same) >= _SAME_COUNTS and max(same) > _LENGTH_RATIO * min(same)
+                len(self._seen) <= _FIRST
+                and len(same) >= _SAME_COUNTS
+                and max(same) > _LENGTH_RATIO * min(same)
             )
         if is_cut:
             raise EngineError(

@@ -109,6 +109,12 @@ def test_a_refusal_in_place_of_content_is_no_answer():
     assert (got[0].text, got[0].finish_reason) == ("", "blocked")
 
 
+def test_a_blocked_choice_may_come_without_a_message():
+    blocked = [{"index": 0, "finish_reason": "content_filter"}]
+    with chat_server(babble, around={"choices": blocked}) as server:
+        assert answers(engine(server.base_url), wanted())[0].finish_reason == "blocked"
+
+
 @pytest.mark.parametrize("reason", ["content_filter", "SAFETY"])
 def test_a_choice_that_is_blocked_is_not_asked_for_again(reason):
     with chat_server(says(Said("", reason))) as server:

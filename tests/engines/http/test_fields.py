@@ -37,6 +37,11 @@ IN_WORDS = [
     'property "{}" is unsupported, did you mean "temperature"?',
     "gateway: provider does not support parameters: ['{}'], for model=tiny",
     "create() got an unexpected keyword argument '{}'",
+    "body.{} should not exist",
+    "Additional properties are not allowed ('{}' was unexpected)",
+    "invalid {}: only 1 is allowed for this model",
+    "`{}` may only be set to its default while thinking is enabled",
+    "{} is not yet implemented",
 ]
 IN_JSON = [
     lambda f: {"error": {"message": "No.", "param": f, "code": "unsupported_parameter"}},

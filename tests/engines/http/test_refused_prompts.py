@@ -27,6 +27,9 @@ TOO_LONG = {
     "as a list": (400, [error("The input token count (300) exceeds the maximum of tokens (256).")]),
     "as too large for": (400, {"message": "300 tokens, too large for a maximum context length"}),
     "as too many": (400, {"message": "too many tokens: the prompt cannot exceed 256"}),
+    "as a number": (400, {"message": "The number of tokens (300) exceeds the limit of 256"}),
+    "as a sequence": (400, "Token indices sequence length is longer than the maximum (300 > 256)"),
+    "as a string": (400, error("Invalid content: string too long.")),
     "as a range": (400, error("Range of input length should be [1, 256]")),
     "by a gateway's name for it": (400, error("gateway.ContextWindowExceededError: tiny")),
     "as a context that is exceeded": (500, error("the input length exceeds the context length")),
@@ -50,6 +53,11 @@ BLOCKED = {
     "by a gateway's name for it": (400, error("gateway.ContentPolicyViolationError: tiny")),
     "by a guardrail": (400, error("Guardrail intervened")),
     "by a safety system": (400, error("Your request was rejected by our safety system.")),
+    "by a server of its own": (500, error("Blocked by content filter")),
+    "in a code of an organization": (
+        403,
+        error("Your organization's filter refused this", code="content_filter"),
+    ),
     "inside a success": (200, {"promptFeedback": {"blockReason": "SAFETY"}}),
     "as an error in a success": (200, {"error": {"code": 403, "message": "Input was flagged"}}),
 }
@@ -109,6 +117,8 @@ def test_what_is_not_about_the_prompt_stays_an_error(status, content):
     ("status", "message"),
     [
         (500, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"),
+        (503, "The content filter is unavailable, try again later"),
+        (500, "context length service: upstream timed out"),
         (429, "Request too large for tiny on tokens per minute (TPM): Limit 6000, Requested 8000"),
         (413, "Request too large on tokens per minute (TPM): Limit 6000, Requested 8000"),
     ],
