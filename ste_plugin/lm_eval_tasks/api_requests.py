@@ -9,16 +9,19 @@ import copy
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from ste_plugin.engines.http.fields import RequestFields
 from ste_plugin.engines.http.refusal import read_refusal
 from ste_plugin.engines.http.response import (
     RefusedReply,
+    Reply,
     UnreadableReply,
     read_json,
     read_reply,
 )
+from ste_plugin.engines.http.usage import TokensRead
 from ste_plugin.errors import ConfigError, HostError
 from ste_plugin.lm_eval_tasks.whole_replies import ApiReply
 
@@ -28,6 +31,8 @@ LOOKED_AT = 4
 """Replies in a row that have reasoning and no answer, before a server is taken to give no other."""
 _MAX_ADAPTED = 12
 _MAX_SAID = 600
+_SENT: ContextVar[dict[str, Any]] = ContextVar("sent")
+"""The request of this thread or task that was made last."""
 
 
 class Payload:
@@ -35,8 +40,6 @@ class Payload:
 
     def __init__(self, make: Callable[..., dict[str, Any]], omitted: Sequence[str]) -> None:
         self.make, self.fields = make, RequestFields({}, omitted)
-        self.sent: dict[str, Any] = {}
-        """The last request."""
 
     def __call__(self, *args: Any, **settings: Any) -> dict[str, Any]:
         """Return the JSON of a request; null and an empty list of stops say nothing, so neither is
@@ -44,12 +47,13 @@ class Payload:
         body = self.make(*args, **settings)
         if not body.get("stop", True):
             del body["stop"]
-        self.sent = self.fields.apply(body)
-        return self.sent
+        sent = self.fields.apply(body)
+        _SENT.set(sent)
+        return sent
 
     def adapt(self, status: int, said: bytes) -> bool:
         """Learn from a refusal; return whether another request may be taken."""
-        changed = self.fields.adapt(read_refusal(status, read_json(said)), self.sent)
+        changed = self.fields.adapt(read_refusal(status, read_json(said)), _SENT.get())
         if changed:
             logger.warning("The server does not take a request as lm-eval makes it: %s.", changed)
         return bool(changed)
@@ -58,15 +62,27 @@ class Payload:
 class ReplyParser:
     """A backend's `parse_generations` that keeps what was told beside the text."""
 
-    def __init__(self, parse: Callable[..., Sequence[str]]) -> None:
-        self.parse = parse
+    def __init__(self, parse: Callable[..., Sequence[str]], url: str) -> None:
+        self.parse, self.url = parse, url
+        self.tokens_read = TokensRead()
 
     def __call__(self, outputs: Any, **settings: Any) -> Sequence[str]:
-        """Return the replies of a response, or of several. Raises: HostError for an error."""
+        """Return the replies of a response, or of several.
+
+        Raises: HostError for an error; EngineError where the server has cut the prompt.
+        """
         bodies = outputs if isinstance(outputs, list) else [outputs]
-        if all(map(is_readable, bodies)):
-            return [reply for body in bodies for reply in read_choices(body)]
-        return self.parse(outputs=outputs, **settings)
+        if not all(map(is_readable, bodies)):
+            return self.parse(outputs=outputs, **settings)
+        replies = [read_body(body) for body in bodies]
+        messages = _SENT.get({}).get("messages", ())
+        self.tokens_read.check(self.url, messages, replies[-1].prompt_tokens)
+        return [
+            # one that has no finish reason at all is taken for finished: servers leave it out
+            ApiReply(s.text, s.reasoning.strip(), cut=s.reason != "None" and s.ending != "stop")
+            for reply in replies
+            for s in reply.samples
+        ]
 
 
 class CheckedCall:
@@ -79,7 +95,7 @@ class CheckedCall:
         """Return the server's response. Raises: HostError for an error in it."""
         found = self.call(*args, **settings)
         if is_readable(found) and settings.get("generate", True):
-            read_choices(found)
+            read_body(found)
         return found
 
 
@@ -164,8 +180,8 @@ def is_readable(body: Any) -> bool:
     return isinstance(body, Mapping) and bool(body.get("choices") or body.get("error"))
 
 
-def read_choices(body: Mapping[str, Any]) -> list[ApiReply]:
-    """Return the replies of a response, of chats or completions, in their order.
+def read_body(body: Mapping[str, Any]) -> Reply:
+    """Return what a response says, of chats or completions.
 
     Raises: HostError where it is an error, or unreadable.
     """
@@ -175,14 +191,9 @@ def read_choices(body: Mapping[str, Any]) -> list[ApiReply]:
     ]
     content = json.dumps({**body, "choices": choices}).encode()
     try:
-        samples = read_reply(content, n=max(1, len(choices)), min_choices=1).samples
+        return read_reply(content, n=max(1, len(choices)), min_choices=1)
     except (RefusedReply, UnreadableReply) as error:
         raise HostError(f"The server's reply is an error: {str(error)[:_MAX_SAID]}") from error
-    return [
-        # one that has no finish reason at all is taken for finished: servers leave it out
-        ApiReply(s.text, s.reasoning.strip(), cut=s.reason != "None" and s.ending != "stop")
-        for s in samples
-    ]
 
 
 def is_api(backend: Any) -> bool:
@@ -194,6 +205,6 @@ def prepare_api(backend: Any, omitted: Sequence[str]) -> None:
     """Make an API backend send what its server takes, once, however many tasks ask for it."""
     if not isinstance(backend._create_payload, Payload):
         backend._create_payload = Payload(backend._create_payload, omitted)
-        backend.parse_generations = ReplyParser(backend.parse_generations)
+        backend.parse_generations = ReplyParser(backend.parse_generations, backend.base_url)
         backend.model_call = CheckedCall(backend.model_call)
         backend.generate_until = FirstRequests(backend)

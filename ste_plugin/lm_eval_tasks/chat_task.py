@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import datasets
+from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 
 from ste_plugin.engines.chat import ChatTemplate
@@ -19,6 +20,7 @@ from ste_plugin.lm_eval_tasks.backend_template import (
 from ste_plugin.lm_eval_tasks.pairs_file import Document
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.lm_eval_tasks.whole_replies import ReplyReader
+from ste_plugin.text.thinking import split_thinking
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +101,12 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
             if i.request_type == "generate_until":
                 replies = [self.read(reply, i.args[0]) for reply in replies]
             i.filtered_resps["none"] = replies if i.repeats > 1 else replies[0]
+        if generated and not any(map(has_answer, generated)):
+            logger.warning(
+                "%s: every reply is a thought that never ends, or is cut off, so none has a "
+                "verdict. Give them more tokens (STE_JUDGE_MAX_NEW_TOKENS, max_new_tokens).",
+                self.config.task,
+            )
 
     def read(self, reply: str, prompt: Any) -> str:
         """Return a reply as it is logged and read."""
@@ -126,6 +134,13 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
             name: "\n\n".join(turn["content"] for turn in turns) + "\n\n"
             for name, turns in chats.items()
         }
+
+
+def has_answer(request: Instance) -> bool:
+    """Return whether any reply to a request says something, other than thoughts."""
+    replies = request.filtered_resps["none"]
+    replies = [replies] if isinstance(replies, str) else replies
+    return any(split_thinking(reply).ended for reply in replies)
 
 
 def read_settings(config: Mapping[str, Any] | None) -> tuple[dict[str, Any], JudgeSettings]:

@@ -47,7 +47,8 @@ _SERVER_SAID = re.compile(
     r"API request failed(?: with error message: |! Status code: )(.*?)\. Retrying\.\.\.", re.DOTALL
 )
 """How lm-eval logs a refusal, whose exception holds no more than the status."""
-_FAILED_REQUEST = re.compile(r"HTTPError|ClientResponseError")
+_FAILED_REQUEST = re.compile(r"HTTPError|ClientResponseError|UnboundLocalError.*outputs")
+"""The last is what lm-eval 0.4.11 makes of a refusal of concurrent requests."""
 _MAX_SAID = 600
 _BACKEND_NEEDS = {"hf": ("torch", "transformers"), "vllm": ("vllm",)}
 

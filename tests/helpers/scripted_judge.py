@@ -109,9 +109,10 @@ def run_task(
     include=(),
     judge_format="verdict",
     lm_eval_settings=None,
+    reported="ste_local",
     **settings,
 ):
-    """What lm-eval itself reports of `ste_local`, and the logged samples.
+    """What lm-eval itself reports of one task, and its logged samples.
 
     Metrics come without their filter's name. `tasks`, out of the folder `include`, are asked in the
     same run.
@@ -129,8 +130,8 @@ def run_task(
             task_manager=TaskManager(include_path=folders, include_defaults=False),
             **(lm_eval_settings or {}),
         )
-    metrics = {k.removesuffix(",none"): v for k, v in found["results"]["ste_local"].items()}
-    return metrics, found["samples"]["ste_local"]
+    metrics = {k.removesuffix(",none"): v for k, v in found["results"][reported].items()}
+    return metrics, found["samples"][reported]
 
 
 def drawn_at_random():

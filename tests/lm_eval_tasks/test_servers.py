@@ -6,7 +6,7 @@ import importlib.util
 import pytest
 
 from ste_plugin.config import EvaluationConfig, HostConfig
-from ste_plugin.errors import ConfigError, HostError
+from ste_plugin.errors import ConfigError, EngineError, HostError
 from ste_plugin.lm_eval_tasks import runner
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from tests.helpers.chat_server import Refuse, Said, chat_server
@@ -106,6 +106,17 @@ def test_an_error_inside_a_success_is_no_reply(pairs, model_args):
     assert len(server.bodies) > 1
 
 
+@pytest.mark.parametrize("model_args", [{}, CONCURRENT])
+def test_a_server_that_cuts_prompts_without_a_word_is_found_by_what_it_counts(pairs, model_args):
+    counted = {"prompt_tokens": 40, "completion_tokens": 3}
+    with (
+        chat_server(judging(), usage=lambda _: counted) as server,
+        pytest.raises(EngineError, match="read 40 tokens of a prompt of .* it cuts prompts"),
+    ):
+        through_chat(server, pairs, model_args, judge_format="criteria")
+    assert len(server.bodies) == 1
+
+
 def test_a_reply_in_parts_is_read(pairs):
     def reply(body, index):
         parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "A? [[A]] B? [[B]]"}]}]
@@ -116,13 +127,13 @@ def test_a_reply_in_parts_is_read(pairs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", [0, 3])
-def test_ste_eval_says_what_the_server_said(pairs, tmp_path, first):
+@pytest.mark.parametrize(("first", "model_args"), [(0, {}), (3, {}), (3, CONCURRENT)])
+def test_ste_eval_says_what_the_server_said(pairs, tmp_path, first, model_args):
     told = "Your plan allows no more than this."
     with chat_server(
         judging(), fault=lambda n: Refuse(402, told) if n >= first else None
     ) as server:
-        args = {"base_url": f"{server.base_url}/chat/completions", "max_retries": 1}
+        args = {"base_url": f"{server.base_url}/chat/completions", "max_retries": 1} | model_args
         config = EvaluationConfig(backend="local-chat-completions", model_args=args)
         with pytest.raises(HostError, match=told):
             runner.evaluate(

@@ -12,6 +12,8 @@ from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.metrics import METRICS
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.text.thinking import split_thinking
+from tests.helpers.benchmark_rows import in_folder
 from tests.helpers.chat_server import Said, chat_server
 from tests.helpers.lm_eval_servers import (
     completing,
@@ -55,7 +57,7 @@ def opening(tiny_model, tmp_path):
 
 @pytest.mark.parametrize("settings", [{}, {"votes": 3}, {"votes": 3, "early_stop": False}])
 def test_a_thought_that_the_prompt_opened_and_that_never_ends_is_no_verdict(
-    opening, pairs, settings
+    opening, pairs, settings, caplog
 ):
     complete = saying(opening, lambda _: (TORN, "length"))
     with chat_server(judging(), complete=complete) as server:
@@ -65,6 +67,7 @@ def test_a_thought_that_the_prompt_opened_and_that_never_ends_is_no_verdict(
     assert (metrics["invalid_rate"], metrics["acc"]) == (1, 0.5)
     replies = [r if isinstance(r, str) else r[0] for s in samples for r in s["filtered_resps"]]
     assert set(replies) == {f"<think>\n{TORN}"}
+    assert "every reply is a thought that never ends" in caplog.text
 
 
 def thinks(prompt):
@@ -212,6 +215,15 @@ def test_a_reasoned_judgment_that_ends_before_its_end_is_no_verdict(pairs, reaso
         metrics, _ = through_chat(server, pairs, model_args, judge_format="brief")
         bare, _ = through_chat(server, pairs, model_args, judge_format="verdict")
     assert (metrics["invalid_rate"], bare["invalid_rate"]) == (1, 0)
+
+
+@pytest.mark.parametrize("said", [Said("It is [[1]] [[A]]", "length"), "<think>[[1]] [[A]]"])
+def test_the_best_of_four_is_no_more_read_out_of_torn_replies(tmp_path, said):
+    best_of_four = {"tasks": ["ste_rewardbench2"], "reported": "ste_rewardbench2"}
+    with chat_server(lambda *_: said) as server:
+        metrics, samples = through_chat(server, in_folder(tmp_path), **best_of_four)
+    assert (metrics["invalid_rate"], metrics["acc_section/Ties"]) == (1, 0)
+    assert not any(split_thinking(r).ended for s in samples for r in s["filtered_resps"])
 
 
 def test_a_servers_named_tokenizer_tells_that_its_template_opens_thoughts(opening, pairs):
