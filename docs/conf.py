@@ -13,6 +13,7 @@ NAVIGATION = {
         "how-to/axolotl-config",
         "how-to/lm-eval",
         "how-to/served-judges",
+        "how-to/thinking-models",
         "how-to/plugins",
         "how-to/privacy",
         "how-to/scale",

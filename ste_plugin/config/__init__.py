@@ -121,7 +121,7 @@ class ModelConfig(Strict):
     chat_template_kwargs: TemplateKwargs = Field(
         default_factory=dict, examples=[{"enable_thinking": False}]
     )
-    """What the model's chat template is given beside the turns, wherever it is asked or trained:
+    """What its chat template is given beside the turns, wherever it is asked or trained, as
     `{enable_thinking: false}`."""
     thinking: Annotated[
         ThinkingConfig | None, Field(examples=[{"open": "<scratch>", "close": "</scratch>"}])

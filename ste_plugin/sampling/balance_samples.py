@@ -33,7 +33,7 @@ def _tasks_of_scarce_letter(
     tasks: Sequence[JudgeTask], rule: Rule, max_samples: int
 ) -> list[JudgeTask]:
     """Return the tasks to draw more samples for: as many as the scarce letter lacks."""
-    unsettled = [t for t in tasks if rule(t.counts(), len(t.outcomes) + 1)]
+    unsettled = [t for t in tasks if not t.refused and rule(t.counts(), len(t.outcomes) + 1)]
     lacking = Counter(t.gold for t in unsettled)
     gap = abs(lacking["A"] - lacking["B"])
     scarce: Verdict = "A" if lacking["A"] > lacking["B"] else "B"

@@ -31,6 +31,8 @@ class JudgeTask(msgspec.Struct, gc=False):
     """Key of its requests' prompt, 0 until it is known: hashing long prompts takes time."""
     chosen: bool = False
     """Whether it is trained on."""
+    refused: bool = False
+    """Whether the judge's server refuses its prompt, so that no sample will ever be had."""
 
     @property
     def pair(self) -> ResponsePair:

@@ -43,7 +43,9 @@ class JudgmentSampler:
     def sample(self, tasks: Sequence[JudgeTask], rule: Rule, max_samples: int) -> None:
         """Draw samples of every task until the rule finds it settled, or the budget is used up."""
         wave = tasks
-        while wave := [t for t in wave if t.add_samples(rule(t.counts(), max_samples))]:
+        while wave := [
+            t for t in wave if not t.refused and t.add_samples(rule(t.counts(), max_samples))
+        ]:
             self.draw(wave)
             if self.stopped:
                 return
@@ -167,6 +169,7 @@ class JudgmentSampler:
         if reply.finish_reason == "length":
             return Drop("judging", reply.key, "judgment cut off by the token limit")
         if reply.finish_reason in UNUSABLE:
+            task.refused |= reply.finish_reason != "broken"
             return Drop("judging", reply.key, f"judgment {UNUSABLE[reply.finish_reason]}")
         text = (
             self._judge_format.forced_text(prefix, reply.text) if prefix else reply.text

@@ -1,7 +1,12 @@
 """An engine without a model, for runs in tests: what it says depends on the model's options."""
 
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec.structs import replace
+
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Place
+from ste_plugin.engines.base import Completion
 from ste_plugin.testing import FakeEngine
 
 
@@ -9,7 +14,25 @@ def create(model: ModelConfig, _: Place) -> FakeEngine:
     """Return an engine that writes answers, and judges as `options: {judges: …}` says."""
     judges, thinks = model.options.get("judges", "well"), model.options.get("thinks", False)
     thought = "<think>What was asked?</think>\n\n" if thinks else ""
+    if word := model.options.get("blocks"):
+        return Filtered(lambda request: reply(request, judges, thought), word)
     return FakeEngine(lambda request: reply(request, judges, thought))
+
+
+class Filtered(FakeEngine):
+    """Blocks judgments of prompts that hold a word."""
+
+    def __init__(self, said: Callable[[ChatRequest], str], word: str) -> None:
+        super().__init__(said)
+        self.word = word
+
+    def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
+        for request in requests:
+            (completion,) = super().complete([request])
+            prompt = request.messages[-1].content
+            if "[Answer A]" in prompt and self.word in prompt:
+                completion = replace(completion, text="", finish_reason="blocked")
+            yield completion
 
 
 def reply(request: ChatRequest, judges: str | float, thought: str = "") -> str:

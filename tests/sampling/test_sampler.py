@@ -200,3 +200,13 @@ def test_a_judgment_that_was_not_finished_is_dropped_and_counted_and_no_verdict_
     assert manifest["drops"][f"judging: judgment {UNUSABLE[reason]}"] == sampled
     rows = read_rows(tmp_path / "run/iter-01/judging.completions.jsonl")
     assert sum(row["finish_reason"] == reason for _, row in rows) == sampled
+
+
+def test_a_prompt_that_the_judges_server_refuses_is_asked_once_and_counted(tiny_model, tmp_path):
+    path = made(tmp_path, tiny_model)
+    config = yaml.safe_load(path.read_text())
+    config["judge"]["options"]["blocks"] = "Say number 7."
+    path.write_text(yaml.safe_dump(config))
+    drops = generated(path)["drops"]
+    refused = [r for r in rates(path) if not r.correct and r.samples == 1]
+    assert drops["judging: judgment blocked by the server's filter"] == len(refused) > 0
