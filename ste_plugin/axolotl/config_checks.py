@@ -16,6 +16,7 @@ def check_config(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetMan
     Raises: ConfigError with every problem and what to do about it.
     """
     problems = [problem for check in CHECKS for problem in check(cfg)]
+    problems += preparation_problems(cfg, settings)
     problems += held_out_problems(cfg, settings, manifest)
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
@@ -90,6 +91,15 @@ CHECKS: tuple[Callable[[AxolotlConfig], Iterator[str]], ...] = (
     sharding_problems,
     evaluation_problems,
 )
+
+
+def preparation_problems(cfg: AxolotlConfig, settings: STESettings) -> Iterator[str]:
+    """Yield why our rows would not be trained on as they are asked."""
+    if cfg.get("skip_prepare_dataset") and not cfg.get("rl") and settings.datasets != "off":
+        yield (
+            "skip_prepare_dataset: our rows would reach the trainer without the judge's chat "
+            "template. Set it to false; judgments are text alone, of a vision model as well."
+        )
 
 
 def held_out_problems(

@@ -1,9 +1,12 @@
 """Checks of what a trainer makes of our rows, token by token, before a GPU is used."""
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ste_plugin.axolotl.strategies import TRANSFORMS, messages_of, row_tokens, template_of
+from ste_plugin.engines.base import Message
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.errors import DataError, EngineError
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
@@ -11,6 +14,7 @@ from ste_plugin.text.thinking import split_thinking, without_marks
 
 _TOKENIZED_APART = ("orpo", "simpo")
 """Trainings of TRL (1.9) that put the tokenizer's BOS, if it has one, before any prompt without."""
+_QUESTION = (Message("user", "Is seven a prime?"),)
 _CURE = "Set another `chat_template:`, or start from another model."
 
 
@@ -31,6 +35,7 @@ def check_tokens(
     `rl`: axolotl's key. Raises: DataError naming file and line, or the tokenizer, and the cure.
     """
     template = checked_template(tokenizer, manifest)
+    check_saved(template, manifest)
     rows = row_format_of_rl(rl)
     for place, row in manifest.rows(f"{rows}-train"):
         try:
@@ -68,6 +73,23 @@ def checked_template(tokenizer: Any, manifest: DatasetManifest) -> ChatTemplate:
     return template
 
 
+def check_saved(template: ChatTemplate, manifest: DatasetManifest) -> None:
+    """Return if the judge's tokenizer, once it is saved, will ask as it is trained.
+
+    Raises: DataError where it would not.
+    """
+    with tempfile.TemporaryDirectory(prefix="ste-tokenizer-") as folder:
+        template.tokenizer.save_pretrained(folder)
+        saved = template_of(type(template.tokenizer).from_pretrained(folder), manifest)
+    found, expected = (t.encode(t.prompt(_QUESTION)) for t in (saved, template))
+    if found != expected:
+        shown = [template.tokenizer.decode(ids) for ids in (found, expected)]
+        raise DataError(
+            f"{template.tokenizer.name_or_path}: its tokenizer, once saved, asks with "
+            f"{_ends(shown[0])}, but is trained with {_ends(shown[1])}. {_CURE}"
+        )
+
+
 def prompt_turns(row: Mapping[str, Any], rows: str) -> Sequence[Mapping[str, str]]:
     """Return the turns of a row that are asked."""
     if rows == "sft":
@@ -101,8 +123,7 @@ def trl_tokens(
     if reply and not reply.endswith(tokenizer.eos_token):
         reply += tokenizer.eos_token
     apart = rl in _TOKENIZED_APART
-    asked = list(tokenizer(prompt, add_special_tokens=not apart)["input_ids"])
-    whole = list(tokenizer(prompt + reply, add_special_tokens=not apart)["input_ids"])
+    asked, whole = (_tokenize(tokenizer, text, not apart) for text in (prompt, prompt + reply))
     learnt = whole[len(asked) :] if whole[: len(asked)] == asked else []
     bos = tokenizer.bos_token_id
     return ([bos, *asked] if apart and bos not in (None, *asked[:1]) else asked), learnt
@@ -146,9 +167,10 @@ def check_learnt(place: str, template: ChatTemplate, learnt: list[int], judgment
     text = without_marks(template.tokenizer.decode(learnt), template.marks)
     thought = without_marks(split.thinking, template.marks)
     at = 0
-    for whole in (thought, split.said.strip(), template.layout.turn_end):
-        part = _as_decoded(template, whole)
-        found = text.find(part, at)
+    for part in (thought, split.said.strip(), template.layout.turn_end.strip()):
+        if (found := text.find(part, at)) < 0:
+            part = _as_decoded(template, part)
+            found = text.find(part, at)
         if found < 0:
             raise DataError(
                 f"{place}: not learnt whole: expected {_ends(part)} in what would be trained on, "
@@ -166,6 +188,12 @@ def check_length(place: str, trained: Trained, sequence_len: int) -> None:
             "verdict would be cut off. Raise sequence_len, or generate with that "
             "dataset.sequence_len."
         )
+
+
+@lru_cache(maxsize=2)
+def _tokenize(tokenizer: Any, text: str, special: bool) -> list[int]:
+    """Return the tokens of a text; both judgments of a preference row have one prompt."""
+    return list(tokenizer(text, add_special_tokens=special)["input_ids"])
 
 
 def _as_decoded(template: ChatTemplate, text: str) -> str:

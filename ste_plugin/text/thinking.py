@@ -41,9 +41,9 @@ FAMILIES = (
     HARMONY,
     HARMONY._replace(open="<|channel|>commentary<|message|>"),
 )
-_BARE_HARMONY = re.compile(r"analysis(?=[A-Z\"'(*#\[\d])|(?:commentary)?final(?=[A-Z\"'(*#\[\d])")
+_BARE_HARMONY = re.compile(r"(?:analysis|final)(?=[A-Z\"'(*#\[\d])")
 """How a reply in channels begins where a server left out the special tokens."""
-_BARE_FINAL = re.compile(r"(?:^|assistant)final")
+_BARE_FINAL = re.compile(r"(?:^\s*|assistant)final")
 _RESPONSE_OPENS = re.compile(r"\s*(?:<\|START_(?:RESPONSE|TEXT)\|>\s*)?")
 _RESPONSE_ENDS = re.compile(r"(?:<\|(?:return|end|END_RESPONSE|END_TEXT)\|>\s*)+$")
 """What stands around an answer where a server keeps special tokens."""

@@ -82,6 +82,14 @@ def test_a_template_that_is_given_something_else_than_the_judge_is_refused(manif
     assert changes(keys, settings(datasets="off"), manifest) == {}
 
 
+def test_rows_that_would_be_trained_on_without_the_template_are_refused(manifest):
+    raw = {"skip_prepare_dataset": True}
+    with pytest.raises(ConfigError, match="skip_prepare_dataset: our rows would reach"):
+        checked(raw, manifest)
+    assert checked(raw, manifest, datasets="off") == raw
+    checked(raw | {"rl": "dpo"}, manifest)  # whose rows our own strategy makes anyway
+
+
 def test_rows_prepared_for_another_rendering_are_not_taken_for_these(manifest):
     names = {
         changed({}, data)["datasets"][0]["revision"]

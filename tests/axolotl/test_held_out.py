@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from ste_plugin.axolotl.held_out import (
     HeldOutPrompt,
@@ -16,6 +17,7 @@ from ste_plugin.engines.base import Message
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.judging.verdict import parse_verdict
 from tests.helpers.chat_templates import FAMILIES, family_tokenizer
+from tests.helpers.tiny_model import save_tiny_model
 
 PROMPT = HeldOutPrompt(
     "p", "s", "i", "A", (Message("user", "[[A]] or [[B]]?"),), "Final verdict: [["
@@ -115,3 +117,40 @@ def test_every_stop_token_of_the_model_ends_a_judgment():
     model = Scripted(1)
     model.generation_config.eos_token_id = [7, 8]
     assert stop_ids(model, template) == sorted({7, 8, *template.turn_end_ids})
+
+
+# --- trained ---
+
+
+def prompts(letters: str) -> list[HeldOutPrompt]:
+    """Prompts that name both letters, the right one last."""
+    other = {"A": "B", "B": "A"}
+    return [
+        HeldOutPrompt(str(n), "s", "i", gold, (Message("user", f"{other[gold]} {gold}"),), "[[")
+        for n, gold in enumerate(letters)
+    ]
+
+
+def trained_on(template: ChatTemplate, rows: list[HeldOutPrompt], folder, steps: int = 150):
+    """A tiny model after some steps on the tokens that axolotl trains on."""
+    model = AutoModelForCausalLM.from_pretrained(save_tiny_model(folder))
+    model.resize_token_embeddings(len(template.tokenizer), mean_resizing=False)
+    ids = [template.training_ids(row.messages, f"[[{row.gold}]]") for row in rows]
+    batch = [torch.tensor(prompt + learnt) for prompt, learnt in ids]
+    labels = [torch.tensor([-100] * len(prompt) + learnt) for prompt, learnt in ids]
+    (inputs, targets) = (torch.stack(batch), torch.stack(labels))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
+    for _ in range(steps):
+        model(input_ids=inputs, labels=targets).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return model.eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ChatML", "Qwen3", "R1 distils"])
+def test_a_judge_that_learnt_its_rows_is_right_in_both_orders_under_every_template(tmp_path, name):
+    template = template_of(name)
+    model = trained_on(template, prompts("AB"), tmp_path)
+    with torch.no_grad():
+        assert likelier_letter(model, template)(prompts("AB")) == ["A", "B"]

@@ -4,22 +4,28 @@ from functools import cache
 from types import SimpleNamespace
 
 import pytest
+from axolotl.datasets import TokenizedPromptDataset
+from axolotl.loaders import load_tokenizer
 from axolotl.prompt_strategies import load as load_supervised
 from axolotl.prompt_strategies.dpo import load as load_preferences
+from axolotl.utils.data.rl import _map_dataset
+from axolotl.utils.data.shared import generate_dataset_hash_from_config
 from axolotl.utils.dict import DictDefault
+from axolotl.utils.schemas.datasets import DPODataset, KTODataset, SFTDataset
 from datasets import Dataset
 from trl.experimental.orpo import ORPOTrainer
 from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.kto_trainer import KTOTrainer
 
 from ste_plugin.axolotl import plugin  # noqa: F401  registers our strategies
-from ste_plugin.axolotl.strategies import TYPES, template_of
-from ste_plugin.axolotl.token_checks import trained_tokens
+from ste_plugin.axolotl.strategies import TYPES, rendering, template_of
+from ste_plugin.axolotl.token_checks import check_saved, trained_tokens
 from ste_plugin.engines.base import ChatRequest, Message, Sampling
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
 from ste_plugin.storage.jsonl import replace_json
 from tests.helpers import ROOT
-from tests.helpers.chat_templates import FAMILIES, family_tokenizer
+from tests.helpers.chat_templates import FAMILIES, family_tokenizer, template_text
 
 QUESTION = "Which answer fits?\n\n[A] An apple.\n[B] A spade. [[A]] or [[B]]?"
 ASKED = [{"role": "user", "content": QUESTION}]
@@ -188,3 +194,69 @@ def test_axolotls_own_type_masks_a_turns_end_that_is_not_the_eos_and_ours_does_n
     token = tokenizer.convert_tokens_to_ids(masked)
     assert token not in labels
     assert token in supervised(name, manifest_with(tmp_path, name), JUDGMENT)[1]
+
+
+# --- what axolotl and TRL do around our rows ---
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_grpo_asks_with_the_prompt_that_every_engine_asks_with(tmp_path, name):
+    manifest, tokenizer = manifest_with(tmp_path, name), family_tokenizer(name)
+    cfg = DictDefault({"ste": {"manifest": str(manifest.path)}})
+    transform, options = load_preferences(TYPES["grpo"], cfg, dataset_idx=0)
+    rows = Dataset.from_list([{"prompt": ASKED, "pair": "p", "better_is": "A"}])
+    assert options["remove_columns"] == "__all__"
+    (found,) = _map_dataset(cfg, rows, transform, tokenizer, remove_columns=rows.column_names)
+    assert {"pair": "p", "better_is": "A"}.items() < found.items()
+    trainer = SimpleNamespace(processing_class=tokenizer, tools=None, _is_vlm=False)
+    (ids,), _, _ = GRPOTrainer._tokenize_prompts(trainer, [found["prompt"]])
+    assert ids == list(asked(name))
+
+
+@pytest.mark.parametrize("schema", [SFTDataset, DPODataset, KTODataset])
+def test_rows_prepared_under_other_arguments_of_the_template_are_prepared_again(schema):
+    def prepared(kwargs: dict) -> str:
+        given = {"chat_template": {"kwargs": kwargs}}
+        manifest = DatasetManifest(None, given)
+        data = {"path": "rows.jsonl", "type": "t", "revision": rendering(manifest)}
+        kept = DictDefault(schema(**data).model_dump(exclude_none=True))
+        return generate_dataset_hash_from_config(DictDefault({}), [kept], "tokenizer")
+
+    assert len({prepared(k) for k in ({}, {"thinking": False}, {"thinking": True})}) == 3
+    assert prepared({}) == prepared({})
+
+
+@pytest.mark.parametrize("processes", [None, 2])
+def test_rows_are_tokenized_alike_in_one_process_and_in_several(tmp_path, processes):
+    name = "Qwen3"
+    manifest = manifest_with(tmp_path, name)
+    cfg = DictDefault({"ste": {"manifest": str(manifest.path)}, "sequence_len": 2048})
+    strategy = load_supervised(TYPES["sft"], family_tokenizer(name), cfg, DictDefault({}))
+    messages = [*ASKED, {"role": "assistant", "content": JUDGMENT}]
+    rows = Dataset.from_list([{"messages": messages, "pair": "p"}] * 4)
+    found = TokenizedPromptDataset(strategy, rows, process_count=processes)
+    prompt, learnt = supervised(name, manifest, JUDGMENT)
+    assert found.column_names == ["input_ids", "attention_mask", "labels"]
+    assert found["input_ids"][:] == [prompt + learnt] * 4
+
+
+def test_the_template_that_a_config_sets_is_trained_on_and_saved(tmp_path, tiny_model):
+    cfg = DictDefault(
+        {"base_model": str(tiny_model), "tokenizer_config": str(tiny_model)}
+        | {"chat_template": "jinja", "chat_template_jinja": template_text(FAMILIES["Qwen3"])}
+    )
+    tokenizer, manifest = load_tokenizer(cfg), manifest_with(tmp_path, "Qwen3")
+    template = template_of(tokenizer, manifest)
+    assert template.target(JUDGMENT) == f"<think>\n\n</think>\n\n{JUDGMENT}<|im_end|>"
+    assert check_saved(template, manifest) is None
+
+
+def test_prompts_are_learnt_too_where_the_config_says_so(tmp_path):
+    manifest = manifest_with(tmp_path, "ChatML")
+    cfg = {"ste": {"manifest": str(manifest.path)}, "train_on_inputs": True}
+    strategy = load_supervised(
+        TYPES["sft"], family_tokenizer("ChatML"), DictDefault(cfg), DictDefault({})
+    )
+    messages = [*ASKED, {"role": "assistant", "content": JUDGMENT}]
+    found = strategy.tokenize_prompt({"messages": messages})
+    assert found["labels"] == found["input_ids"]

@@ -142,3 +142,18 @@ def test_a_template_that_shows_no_turn_of_users_is_refused_where_the_row_is(mani
 def test_a_tokenizer_without_a_chat_template_is_told_what_to_set(manifest):
     with pytest.raises(DataError, match="no chat template.*Set chat_template: chatml"):
         checked_template(with_template(None), manifest)
+
+
+def test_a_judge_whose_tokenizer_would_be_saved_with_another_template_is_refused(manifest):
+    tokenizer = tiny_tokenizer()
+    save = tokenizer.save_pretrained
+
+    def forgetful(folder):
+        tokenizer.chat_template = TEMPLATE.replace("<|im_start|>", "<|im_start|> ")
+        save(folder)
+        tokenizer.chat_template = TEMPLATE
+
+    assert check_tokens(manifest, None, tokenizer, 256) is None
+    tokenizer.save_pretrained = forgetful
+    with pytest.raises(DataError, match="once saved, asks with"):
+        check_tokens(manifest, None, tokenizer, 256)

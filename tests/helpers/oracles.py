@@ -3,19 +3,56 @@ package."""
 
 import json
 
+THOUGHTS = [
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("<reasoning>", "</reasoning>"),
+    ("◁think▷", "◁/think▷"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
+    ("<|channel>thought\n", "<channel|>"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+    ("<|channel|>commentary<|message|>", "<|channel|>final<|message|>"),
+]
+"""What models write before and behind a thought."""
+QUOTES = "`'\""
+
+
+def mark_ends(text: str, wanted: list[str]) -> list[int]:
+    """Where each of these marks ends, but for those with quotes on both sides."""
+    ends, place = [], 0
+    while place < len(text):
+        for mark in wanted:
+            end = place + len(mark)
+            is_quoted = text[max(0, place - 1) : place] in list(QUOTES) and (
+                text[end : end + 1] in list(QUOTES)
+            )
+            if text[place:end] == mark and not is_quoted:
+                ends.append(end)
+                place = end - 1
+                break
+        place += 1
+    return ends
+
 
 def after_thinking(text: str) -> str | None:
     """Walk over the text; what is thought does not count, and thinking that never ends leaves
     None."""
-    last = -1
-    for place in range(len(text)):
-        if text[place : place + 8] == "</think>":
-            last = place + 8
-    rest = text if last < 0 else text[last:]
-    for place in range(len(rest)):
-        if rest[place : place + 7] == "<think>":
-            return None
-    return rest
+    begun = text.strip()
+    for word in ("analysis", "final"):  # channels whose special tokens are missing
+        follows = begun[len(word) : len(word) + 1]
+        is_begun = "A" <= follows <= "Z" or "0" <= follows <= "9" or follows in list("\"'(*#[")
+        if begun[: len(word)] == word and is_begun:
+            if "assistantfinal" in begun:
+                return begun.split("assistantfinal")[-1]
+            return begun[len(word) :] if word == "final" else None
+    closed = mark_ends(text, [close for _, close in THOUGHTS])
+    rest = text[closed[-1] :] if closed else text
+    return None if mark_ends(rest, [begin for begin, _ in THOUGHTS]) else rest
 
 
 def marks(text: str, allowed: str) -> list[str]:
