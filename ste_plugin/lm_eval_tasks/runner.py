@@ -11,7 +11,7 @@ from typing import Any
 
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.engines.identity import fingerprint
-from ste_plugin.errors import ConfigError, DataError, HostError, did_you_mean
+from ste_plugin.errors import ConfigError, DataError, HostError, SteError, did_you_mean
 from ste_plugin.hosts.run_host import python_of, require_module, run_host, run_python
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks.benchmarks import files_of, read_pairs
@@ -46,9 +46,8 @@ print(json.dumps(sorted(registry.MODEL_REGISTRY)))
 _SERVER_SAID = re.compile(
     r"API request failed(?: with error message: |! Status code: )(.*?)\. Retrying\.\.\.", re.DOTALL
 )
-"""How lm-eval logs a refusal, whose exception holds no more than the status."""
-_FAILED_REQUEST = re.compile(r"HTTPError|ClientResponseError|UnboundLocalError.*outputs")
-"""The last is what lm-eval 0.4.11 makes of a refusal of concurrent requests."""
+"""How lm-eval logs a refusal. What it ends with holds no more than the status, and behind
+concurrent requests is another one's end."""
 _MAX_SAID = 600
 _BACKEND_NEEDS = {"hf": ("torch", "transformers"), "vllm": ("vllm",)}
 
@@ -107,9 +106,10 @@ def run_lm_eval(command: list[str], *, log: Path, **settings: Any) -> None:
         run_host(command, log=log, **settings)
     except HostError as error:
         said = _SERVER_SAID.findall(read_log(log, start)) if log.exists() else []
-        if not said or not _FAILED_REQUEST.search(str(error)):
+        if not said or SteError.__module__ in str(error):
             raise
-        raise HostError(f"{error}\nThe server said: {said[-1].strip()[:_MAX_SAID]}") from error
+        told = said[-1].strip()[:_MAX_SAID]
+        raise HostError(f"{error}\nThe server's last refusal: {told}") from error
 
 
 def write_replies(
