@@ -169,3 +169,9 @@ def test_marks_of_the_users_own_are_the_models(tiny_model):
 def test_generation_ends_where_the_template_ends_a_turn(tiny_model):
     tokenizer = tokenizer_with(tiny_model, PLAIN.replace("<|im_end|>", "[EOT]"), "[EOT]")
     assert ChatTemplate(tokenizer).turn_end_ids == tokenizer.encode("[EOT]")
+
+
+def test_a_thought_is_not_learnt_behind_a_prompt_that_ends_all_thinking(tiny_model):
+    model = ModelConfig(model="m", chat_template_kwargs={"enable_thinking": False})
+    chat = ChatTemplate.of_model(tokenizer_with(tiny_model, EMPTY_THOUGHT), model)
+    assert chat.target("<think>\nHm.\n</think>\n\n[[A]]") == "[[A]]<|im_end|>"

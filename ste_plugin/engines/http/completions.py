@@ -20,6 +20,9 @@ class ThoughtReader:
         self._marks = (Marks(own.open, own.close), *FAMILIES) if own else FAMILIES
         self._prompt_opens = template is not None and template.opens_thinking
         """Whether the chat template begins each reply's thought; else its replies tell."""
+        self._is_off = template is not None and template.ends_thinking
+        self.thinks_though_off = False
+        """Whether a model thought behind a prompt that, by its own template, ends all thinking."""
 
     def split(self, said: Said, *, continued: bool = False) -> Split:
         """Return a reply taken apart; `continued`: it goes on from words of the assistant's.
@@ -27,6 +30,11 @@ class ThoughtReader:
         A closing mark without an opening one tells that the prompt opens the thought: later replies
         without any mark never end theirs, unless the server itself told the thought apart.
         """
+        split = self._split(said, continued=continued)
+        self.thinks_though_off |= self._is_off and bool(split.thinking)
+        return split
+
+    def _split(self, said: Said, *, continued: bool) -> Split:
         split = split_thinking(said.text, self._marks)
         if said.reasoning:
             return split._replace(thinking=in_tags(said.reasoning) + split.thinking)
