@@ -49,7 +49,7 @@ _RESPONSE_OPENS = re.compile(r"\s*(?:<\|START_(?:RESPONSE|TEXT)\|>\s*)?")
 _RESPONSE_ENDS = re.compile(r"(?:<\|(?:return|end|END_RESPONSE|END_TEXT)\|>\s*)+$")
 """What stands around an answer where a server keeps special tokens."""
 _FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
-_INLINE_CODE = re.compile(r"(`+)[^`\n]+\1")
+_INLINE_CODE = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]+\1")
 
 
 class Split(NamedTuple):
@@ -180,7 +180,7 @@ def _patterns(
         return "|".join(sorted(map(re.escape, texts), key=len, reverse=True))
 
     opens, closes = any_of({m.open for m in marks}), any_of({m.close for m in marks})
-    mark_or_both = rf"(?:(?:{opens})[^\n]*?(?:{closes})|{opens}|{closes})"
+    mark_or_both = rf"(?:(?:{opens})[^\n]{{0,400}}?(?:{closes})|{opens}|{closes})"
     # a quotation mark right behind a word ends a quotation, and one right before a word begins one
     quoted = rf"(?<![\w.,!?)\]}}])([\"'`]){mark_or_both}\1(?!\w)"
     return re.compile(opens), re.compile(closes), re.compile(quoted)

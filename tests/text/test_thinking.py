@@ -1,5 +1,7 @@
 """Thoughts and answers: what is said is what follows the last thought, in every family's marks."""
 
+from time import perf_counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,6 +112,13 @@ def test_a_quotation_that_ends_a_thought_does_not_hide_its_end():
 def test_quotes_and_code_on_both_sides_of_a_mark_do_not_hide_it(marks, words, answer):
     reply = f"{marks.open}{words}{marks.close}{answer}"
     assert split_thinking(reply) == (f"{marks.open}{words}{marks.close}", answer, True)
+
+
+@pytest.mark.parametrize("repeated", ["`", "```\n", '"<think>', "`<think>", "`</think>` "])
+def test_a_reply_that_repeats_itself_is_read_at_once(repeated):
+    started = perf_counter()
+    split_thinking("<think>Hm.</think>" + repeated * (20_000 // len(repeated)))
+    assert perf_counter() - started < 5
 
 
 def test_an_answer_behind_a_thought_may_show_marks_as_code():
