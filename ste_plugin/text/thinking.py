@@ -112,6 +112,16 @@ def without_marks(thinking: str, marks: tuple[Marks, ...] = FAMILIES) -> str:
     return thinking.strip()
 
 
+def is_spoken_of(thinking: str, marks: tuple[Marks, ...] = FAMILIES) -> bool:
+    """Return whether the closing mark that ends a thought stands between words, as in a sentence
+    about it: no sign of how the model itself thinks.
+
+    >>> is_spoken_of("It forgot the </think> ")
+    True
+    """
+    return any(thinking.endswith(f" {m.close} ") for m in marks)
+
+
 def find_marks(*places: str) -> tuple[Marks, ...]:
     """Return the families whose closing mark occurs in texts, as in a chat template."""
     return tuple(m for m in FAMILIES if any(m.close.strip() in place for place in places))

@@ -3,7 +3,9 @@
 import pytest
 
 from ste_plugin.config import ModelConfig, ThinkingConfig
+from ste_plugin.engines.http.completions import ThoughtReader
 from ste_plugin.engines.http.engine import create
+from ste_plugin.engines.http.response import Said as Reply
 from tests.helpers.builders import HERE
 from tests.helpers.chat_server import Said, chat_server
 from tests.helpers.http_engine import FORCED, answers, engine, prompts, says, wanted
@@ -66,6 +68,14 @@ def test_a_thought_in_the_text_is_taken_out_of_it(text, thinking, said):
     with chat_server(says(text)) as server:
         got = answers(engine(server.base_url), wanted())
     assert (got[0].text, got[0].thinking) == (said, thinking)
+
+
+def test_a_sentence_about_a_closing_mark_does_not_make_other_replies_thoughts():
+    thoughts = ThoughtReader(ModelConfig(model="tiny"))
+    thoughts.split(Reply("You forgot the </think> tag.", "stop"))
+    assert thoughts.split(Reply("An apple.", "stop")).said == "An apple."
+    thoughts.split(Reply("Hm.\n</think>\n\nA pear.", "stop"))
+    assert not thoughts.split(Reply("An apple, or", "stop")).ended
 
 
 def test_marks_that_a_model_has_of_its_own_are_known_by_its_settings():
