@@ -168,7 +168,9 @@ class ChatTemplate:
             raise EngineError(
                 f"{self.tokenizer.name_or_path}: its chat template does not put a reply right "
                 f"behind the prompt that it asks with: expected …{prompt[-40:]!r} and then the "
-                f"reply, found …{whole[-60:]!r}. Set another `chat_template:`, or another model."
+                f"reply, found …{whole[-60:]!r}. Set another `chat_template:`, or another model; "
+                "where the prompt opens a thought by marks of its own, the model's `thinking: "
+                "{open, close}`."
             )
         return Layout(self._closing_of(thought) if self.opens_thinking else "", turn_end)
 

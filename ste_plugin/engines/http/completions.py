@@ -8,7 +8,15 @@ from ste_plugin.engines.base import Completion
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.http.request import Call
 from ste_plugin.engines.http.response import Reply, Said
-from ste_plugin.text.thinking import FAMILIES, HARMONY, Marks, Split, in_tags, split_thinking
+from ste_plugin.text.thinking import (
+    FAMILIES,
+    HARMONY,
+    Marks,
+    Split,
+    in_tags,
+    is_spoken_of,
+    split_thinking,
+)
 
 
 class ThoughtReader:
@@ -49,7 +57,8 @@ class ThoughtReader:
         """Return whether a thought has no beginning; an answer's channel is opened by the model."""
         marks = [m for m in self._marks if m.close != HARMONY.close]
         closes = any(m.close in thinking for m in marks)
-        return closes and not any(m.open in thinking for m in self._marks)
+        opens = any(m.open in thinking for m in self._marks)
+        return closes and not opens and not is_spoken_of(thinking, self._marks)
 
 
 def take_answers(call: Call, reply: Reply) -> tuple[Call, Reply, list[Call]]:
