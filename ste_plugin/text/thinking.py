@@ -82,6 +82,8 @@ def split_thinking(
         return Split("", text, ended=True)
     if _BARE_HARMONY.match(text.lstrip()):
         return _split_bare_harmony(text)
+    if not opened and not _patterns(marks).either.search(text):
+        return Split("", text, ended=True)
     mentions = _mentions(text, marks)
     opens, closes = (
         list(_written(pattern, text, mentions))
