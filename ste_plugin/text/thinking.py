@@ -48,7 +48,6 @@ _BARE_FINAL = re.compile(r"(?:^\s*|assistant)final")
 _RESPONSE_OPENS = re.compile(r"\s*(?:<\|START_(?:RESPONSE|TEXT)\|>\s*)?")
 _RESPONSE_ENDS = re.compile(r"(?:<\|(?:return|end|END_RESPONSE|END_TEXT)\|>\s*)+$")
 """What stands around an answer where a server keeps special tokens."""
-_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 _INLINE_CODE = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]+\1")
 
 
@@ -83,7 +82,13 @@ def split_thinking(
         return Split("", text, ended=True)
     if _BARE_HARMONY.match(text.lstrip()):
         return _split_bare_harmony(text)
-    opens, closes = (list(_written(p, text, marks)) for p in _patterns(marks)[:2])
+    if not opened and not _patterns(marks).either.search(text):
+        return Split("", text, ended=True)
+    mentions = _mentions(text, marks)
+    opens, closes = (
+        list(_written(pattern, text, mentions))
+        for pattern in (_patterns(marks).open, _patterns(marks).close)
+    )
     start = closes[-1].end() if closes else 0
     is_open = any(m.start() >= start for m in opens) or (opened and not closes)
     if is_open:
@@ -106,9 +111,9 @@ def without_marks(thinking: str, marks: tuple[Marks, ...] = FAMILIES) -> str:
     >>> without_marks("<think>\\nHm.\\n</think>\\n\\n")
     'Hm.'
     """
-    for pattern in _patterns(marks)[:2]:
-        for match in reversed(list(_written(pattern, thinking, marks))):
-            thinking = thinking[: match.start()] + thinking[match.end() :]
+    written = _written(_patterns(marks).either, thinking, _mentions(thinking, marks))
+    for match in reversed(list(written)):
+        thinking = thinking[: match.start()] + thinking[match.end() :]
     return thinking.strip()
 
 
@@ -150,10 +155,9 @@ def _split_bare_harmony(text: str) -> Split:
 
 
 def _written(
-    pattern: re.Pattern[str], text: str, marks: tuple[Marks, ...]
+    pattern: re.Pattern[str], text: str, mentions: list[tuple[int, int]]
 ) -> Iterator[re.Match[str]]:
     """Yield the marks that are written, not mentioned, in their order."""
-    mentions = _mentions(text, marks)
     for match in pattern.finditer(text):
         if not any(start <= match.start() < end for start, end in mentions):
             yield match
@@ -164,8 +168,8 @@ def _mentions(text: str, marks: tuple[Marks, ...]) -> list[tuple[int, int]]:
 
     A fence or a backtick that is never closed shows nothing: a thought may break off within it.
     """
-    found = list(_spans(_patterns(marks)[2], text))
-    fences = [m.start() for m in _FENCE.finditer(text)]
+    found = list(_spans(_patterns(marks).quoted, text))
+    fences = [m.start() for m in _patterns(marks).fence.finditer(text)]
     if len(fences) % 2 == 0:
         found += zip(fences[::2], fences[1::2], strict=True)
     start = 0
@@ -180,17 +184,32 @@ def _spans(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
     return (match.span() for match in pattern.finditer(text))
 
 
+class _Patterns(NamedTuple):
+    open: re.Pattern[str]
+    close: re.Pattern[str]
+    either: re.Pattern[str]
+    quoted: re.Pattern[str]
+    """One mark, or a thought of a line, in quotes."""
+    fence: re.Pattern[str]
+    """What begins or ends a block of code."""
+
+
 @cache
-def _patterns(
-    marks: tuple[Marks, ...],
-) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """Return what matches any opening mark, any closing one, and one or both in quotes."""
+def _patterns(marks: tuple[Marks, ...]) -> _Patterns:
+    """Return what matches marks, and what mentions them."""
 
     def any_of(texts: set[str]) -> str:
         return "|".join(sorted(map(re.escape, texts), key=len, reverse=True))
 
     opens, closes = any_of({m.open for m in marks}), any_of({m.close for m in marks})
+    behind_thought = "|".join(sorted(f"(?<={re.escape(m.close)})" for m in marks))
     mark_or_both = rf"(?:(?:{opens})[^\n]{{0,400}}?(?:{closes})|{opens}|{closes})"
     # a quotation mark right behind a word ends a quotation, and one right before a word begins one
-    quoted = rf"(?<![\w.,!?)\]}}])([\"'`]){mark_or_both}\1(?!\w)"
-    return re.compile(opens), re.compile(closes), re.compile(quoted)
+    begins = rf"(?:(?<![\w.,!?)\]}}])|{behind_thought})"
+    return _Patterns(
+        open=re.compile(opens),
+        close=re.compile(closes),
+        either=re.compile(f"{opens}|{closes}"),
+        quoted=re.compile(rf"{begins}([\"'`]){mark_or_both}\1(?!\w)"),
+        fence=re.compile(rf"(?:^ {{0,3}}|{behind_thought})(?:```|~~~)", re.MULTILINE),
+    )

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from ste_plugin.judging import parse_verdict
 from ste_plugin.text.sanitize import sanitize_for_model
-from ste_plugin.text.thinking import FAMILIES, Marks, find_marks, in_tags, split_thinking
+from ste_plugin.text.thinking import (
+    FAMILIES,
+    Marks,
+    find_marks,
+    in_tags,
+    split_thinking,
+    without_marks,
+)
 
 PLAIN = st.text("abc .\n[]AB", max_size=30)
 ANY_FAMILY = pytest.mark.parametrize("marks", FAMILIES, ids=[m.open for m in FAMILIES])
@@ -121,9 +128,19 @@ def test_a_reply_that_repeats_itself_is_read_at_once(repeated):
     assert perf_counter() - started < 5
 
 
-def test_an_answer_behind_a_thought_may_show_marks_as_code():
-    answer = "It writes\n```\n<think>\n```\nand never `</think>`: [[B]]"
-    assert split_thinking(f"<think>Hm.</think>{answer}").said == answer
+@ANY_FAMILY
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "It writes\n```\n<think>\n```\nand never `</think>`: [[B]]",
+        "```\n</think>\n```\nis missing: [[B]]",
+        '"<think>" is missing: [[B]]',
+    ],
+)
+def test_an_answer_behind_a_thought_may_show_marks_as_code(marks, answer):
+    reply = f"{marks.open}Hm.{marks.close}{answer}"
+    assert split_thinking(reply).said == answer
+    assert without_marks(reply) == f"Hm.{answer}"
 
 
 def test_marks_of_ones_own_are_found_beside_the_known_ones():
