@@ -26,6 +26,9 @@ def mark_ends(text: str, wanted: list[str]) -> list[int]:
     """Where each of these marks ends, but for those with quotes on both sides."""
     ends, place = [], 0
     while place < len(text):
+        if text[place] not in "<[◁":
+            place += 1
+            continue
         for mark in wanted:
             end = place + len(mark)
             is_quoted = text[max(0, place - 1) : place] in list(QUOTES) and (
