@@ -1,5 +1,6 @@
 """What the first answers of a stage tell: what is certainly wrong, and what is to be known."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ _TOKENS_PER_WORD = 0.7
 """Fewer is no tokenizer."""
 _LENGTH_RATIO = 1.3
 """Prompts whose lengths differ so much do not all have the same number of tokens."""
+_TAGGED = re.compile(r"\s*(?:<([a-z][\w:-]*)>.*</\1>|\[([A-Z_]+)\].*\[/\2\])\s*\S", re.DOTALL)
+"""An answer behind tags of one name, as thoughts are written by models unknown here."""
 _QUOTED = 80
 _REFUSED = ("blocked", "too_long")
 """Finish reasons that say more about a prompt than about the model or its server."""
@@ -98,7 +101,22 @@ def _notable(stage: Stage, completions: Sequence[Completion]) -> list[tuple[int,
         *((reasons[reason], words) for reason, words in UNUSABLE.items()),
         (len(completions) - len(usable) - unusable, "without an answer"),
         (len([c for c in usable if _lacks_verdict(stage, c)]), "without a verdict"),
+        _tagged(usable),
     ]
+
+
+def _tagged(usable: Sequence[Completion]) -> tuple[int, str]:
+    """Return how many answers begin with the same tags, where all do."""
+    found = [_TAGGED.match(c.text) for c in usable]
+    tags = {(match[1], match[2]) if match else None for match in found}
+    if len(found) < _ENOUGH or len(tags) > 1 or None in tags:
+        return 0, ""
+    (name, capitals) = next(tag for tag in tags if tag)
+    first, last = (f"<{name}>", f"</{name}>") if name else (f"[{capitals}]", f"[/{capitals}]")
+    return len(found), (
+        f"begin with {first}…{last} (if that is a thought, it counts as part of the answer until "
+        f"the model's setting thinking is {{open: '{first}', close: '{last}'}})"
+    )
 
 
 def _lacks_verdict(stage: Stage, completion: Completion) -> bool:

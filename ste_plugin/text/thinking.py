@@ -42,8 +42,11 @@ FAMILIES = (
     HARMONY,
     HARMONY._replace(open="<|channel|>commentary<|message|>"),
 )
-_BARE_HARMONY = re.compile(r"(?:analysis|final)(?=[A-Z\"'(*#\[\d])")
-"""How a reply in channels begins where a server left out the special tokens."""
+_BARE_HARMONY = re.compile(r"analysis(?=[^\W_]|[\"'(*#\[])|final(?=[A-Z\"'(*#\[\d])")
+"""How a reply in channels begins where a server left out the special tokens. Words begin with
+"final", but none with "analysis"."""
+_HARMONY_JOINT = re.compile(r"<\|end\|><\|start\|>assistant(?=<\|channel\|>)")
+"""What stands between two channels."""
 _BARE_FINAL = re.compile(r"(?:^\s*|assistant)final")
 _RESPONSE_OPENS = re.compile(r"\s*(?:<\|START_(?:RESPONSE|TEXT)\|>\s*)?")
 _RESPONSE_ENDS = re.compile(r"(?:<\|(?:return|end|END_RESPONSE|END_TEXT)\|>\s*)+$")
@@ -111,6 +114,8 @@ def without_marks(thinking: str, marks: tuple[Marks, ...] = FAMILIES) -> str:
     >>> without_marks("<think>\\nHm.\\n</think>\\n\\n")
     'Hm.'
     """
+    if HARMONY in marks:
+        thinking = _HARMONY_JOINT.sub("", thinking)
     written = _written(_patterns(marks).either, thinking, _mentions(thinking, marks))
     for match in reversed(list(written)):
         thinking = thinking[: match.start()] + thinking[match.end() :]

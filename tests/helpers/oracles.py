@@ -49,6 +49,7 @@ def after_thinking(text: str) -> str | None:
     for word in ("analysis", "final"):  # channels whose special tokens are missing
         follows = begun[len(word) : len(word) + 1]
         is_begun = "A" <= follows <= "Z" or "0" <= follows <= "9" or follows in list("\"'(*#[")
+        is_begun = is_begun or (word == "analysis" and follows.isalnum())
         if begun[: len(word)] == word and is_begun:
             if "assistantfinal" in begun:
                 return begun.split("assistantfinal")[-1]

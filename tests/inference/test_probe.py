@@ -192,6 +192,11 @@ def test_what_may_be_the_models_own_way_is_one_line(tmp_path):
         ", 8 think first (not part of the answer)"
     )
     assert line(FORCED, Scripted("")) == ", 8 without an answer"
+    assert line(ANSWERS, Scripted("<p>{}</p>", "<b>{}</b> is it.")) == ""
+    for first, last in (("<ponder>", "</ponder>"), ("[PLAN]", "[/PLAN]")):
+        found = line(ANSWERS, Scripted(f"{first}Hm.{last} {FOUR_WORDS}"))
+        assert found.startswith(f", 8 begin with {first}…{last} (if that is a thought")
+        assert f"thinking is {{open: '{first}', close: '{last}'}}" in found
 
 
 def test_few_prompts_are_no_proof(tmp_path):

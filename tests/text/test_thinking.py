@@ -10,6 +10,7 @@ from ste_plugin.judging import parse_verdict
 from ste_plugin.text.sanitize import sanitize_for_model
 from ste_plugin.text.thinking import (
     FAMILIES,
+    HARMONY,
     Marks,
     find_marks,
     in_tags,
@@ -90,6 +91,9 @@ def test_marks_that_an_answer_only_mentions_open_no_thought(answer):
     [
         ("analysisWe weigh [[A]].assistantfinalIt is [[B]].", "It is [[B]]."),
         ("analysisWe weigh.assistantcommentaryHm.assistantfinal[[B]]", "[[B]]"),
+        ("analysiswe weigh [[A]].assistantfinalit is [[B]].", "it is [[B]]."),
+        ("analysis用户问。assistantfinal是 [[B]]。", "是 [[B]]。"),
+        ("analysis we weigh, and finally: [[B]]", "analysis we weigh, and finally: [[B]]"),
         ("finalThe second is right.", "The second is right."),
         ("analysisWe weigh [[A]], and on and on", ""),
         ("<|channel|>final<|message|>It is [[B]].<|return|>", "It is [[B]]."),
@@ -157,6 +161,12 @@ def test_a_thought_that_a_server_told_apart_is_kept_as_one_that_was_written():
 def test_the_family_of_a_template_is_known_by_its_closing_mark():
     assert find_marks("{{ '<seed:think>' }}{{ '</seed:think>' }}")[0].open == "<seed:think>"
     assert find_marks("no such thing") == ()
+
+
+def test_the_words_of_a_thought_in_channels_hold_nothing_that_stands_between_channels():
+    reply = HARMONY.form.format(open=HARMONY.open, thought="Hm.", close=HARMONY.close) + "[[B]]"
+    assert without_marks(split_thinking(reply).thinking) == "Hm."
+    assert without_marks("Hm. <|end|>") == "Hm. <|end|>"
 
 
 @ANY_FAMILY

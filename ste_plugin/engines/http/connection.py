@@ -113,7 +113,7 @@ class Connections:
         try:
             reply = read_reply(content, n, 1 if self._options.samples == "auto" else n)
         except UnreadableReply as error:
-            hint = (
+            hint = error.hint or (
                 "A server that gives one sample a call needs options.samples: false."
                 if n > 1
                 else "options.base_url must lead to an OpenAI-compatible server."

@@ -34,8 +34,8 @@ _NO_ONES_PROMPT = {401, 404, 405, *_TRANSIENT}
 """Statuses that are never about what a prompt holds."""
 
 _LONG_CODE = re.compile(
-    r"context_?(length|window|size|limit)|exceed_context|string_(above_max_length|too_long)"
-    r"|(prompt|input|request)_too_(long|large)|too_many_tokens|token_limit_exceeded"
+    r"context_?(length|window|size|limit|overflow)|exceed_context|string_(above_max_length|too_long)"
+    r"|(prompt|input|request)_?too_?(long|large)|too_?many_?tokens|token_?limit_?exceeded"
     r"|max_tokens_exceeded"
 )
 _LONG = re.compile(
@@ -51,16 +51,17 @@ _LONG = re.compile(
     r"|exceed\w*[^.]{0,40}(token (limit|count)|(maximum|max)( allowed)?( number of)?( input| prompt"
     r"| total)?[ _-]?(tokens|length|size)|limit of \d+ tokens)"
     r"|token limit (exceeded|reached)"
-    r"|(?<!output )(?<!completion )(?<!new )\btokens?\b[^.]{0,30}\bexceed"
+    r"|(?<!output )(?<!completion )(?<!new )\btokens?\b[^.]{0,30}\b(exceed|more than (the )?max)"
     r"|(maximum|max)[ _](input|prompt|sequence|model)[ _]len(gth)?"
-    r"|reduce the (length|size|number)|range of input length|\bn_ctx\b|\bnum_ctx\b",
+    r"|reduce the (length|size|number)|shorter (prompt|input|message|text)"
+    r"|range of input length|\bn_ctx\b|\bnum_ctx\b",
     re.IGNORECASE,
 )
 _RATE = re.compile(r"per[ -](min|hour|day|second)|\b[TR]PM\b|rate[ _-]?limit|quota", re.IGNORECASE)
 _BLOCKED_CODE = re.compile(
     r"content_?(filter|polic|moderat|management|block|violat)|responsibleai|policy_?violation"
     r"|data_?inspection|moderation|safety|prohibited_?content|blocklist|guardrail|flagged"
-    r"|sensitive"
+    r"|sensitive|jailbreak|prompt_?injection"
 )
 _FILTER = r"(filter|polic|moderat|safety|guardrail|guideline|violat|terms of (use|service))"
 _BLOCKED = re.compile(
@@ -70,7 +71,10 @@ _BLOCKED = re.compile(
     rf"|(flagged|blocked|refused|rejected|filtered|stopped)\b[^.]{{0,60}}\b{_FILTER}"
     rf"|\b{_FILTER}\w*\b[^.]{{0,40}}\b(flagged|blocked|refused|rejected|filtered|triggered"
     r"|intervened)"
-    r"|(inappropriate|prohibited|sensitive|harmful|unsafe) (content|information|material)"
+    r"|violat\w*\b[^.]{0,60}\b(polic|terms|guideline|guardrail)|guardrail\w*\b[^.]{0,60}\bfailed"
+    r"|jailbreak|prompt[ _-]injection"
+    r"|(inappropriate|prohibited|disallowed|sensitive|harmful|unsafe) (content|information"
+    r"|material)"
     r"|requires moderation|responsible ?ai|considered high risk|敏感",
     re.IGNORECASE,
 )

@@ -13,10 +13,15 @@ _VERSION = re.compile(r"[-@:](\d{3,}[\d.-]*|v\d[\d.]*|latest)")
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 """Fields beside `content` for a thought: DeepSeek, SGLang, llama.cpp and older versions of vLLM;
 later ones, OpenRouter and Ollama; Ollama's own API behind gateways."""
+_STREAMS = "The server streams what should come at once: set options.extra_body: {stream: false}."
 
 
 class UnreadableReply(Exception):
-    """A reply that does not follow the protocol."""
+    """A reply that does not follow the protocol, and what to do about it where that is known."""
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem)
+        self.hint = hint
 
 
 class RefusedReply(Exception):
@@ -87,6 +92,8 @@ def read_reply(content: bytes, n: int, min_choices: int) -> Reply:
     try:
         parsed = json.loads(content)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        if content.lstrip().startswith((b"data:", b"event:")):
+            raise UnreadableReply("the reply is a stream", _STREAMS) from error
         raise UnreadableReply(f"the reply is not JSON ({error})") from error
     _raise_for_error(parsed)
     try:
@@ -116,12 +123,14 @@ def _raise_for_error(parsed: Any) -> None:
     error = parsed.get("error")
     if error:
         raise RefusedReply(read_refusal(status_of(error, 502), {"error": error}))
+    if parsed.get("object") == "chat.completion.chunk":
+        raise UnreadableReply("the reply is part of a stream", _STREAMS)
     if parsed.get("choices"):
         return
     for key in ("promptFeedback", "prompt_feedback"):  # Gemini's, where a prompt is blocked
         if isinstance(parsed.get(key), dict):
             raise RefusedReply(read_refusal(400, parsed[key]))
-    if parsed.get("object") == "error":  # vLLM until 0.9 and SGLang, behind gateways
+    if parsed.get("object") == "error" or status_of(parsed, 0):  # vLLM until 0.9, SGLang; gateways
         raise RefusedReply(read_refusal(status_of(parsed, 502), parsed))
 
 

@@ -37,6 +37,10 @@ TOO_LONG = {
         400,
         error("Provider error", metadata={"raw": '{"error": {"code": "context_length_exceeded"}}'}),
     ),
+    "in a code without gaps": (400, error("No.", code="promptTooLong")),
+    "as an overflow": (400, error("No.", code="CONTEXT_OVERFLOW")),
+    "as what to do": (400, error("Please use a shorter prompt.")),
+    "as more than a maximum": (400, error("tokens in request more than max tokens allowed")),
     "inside a success": (200, {"error": {"code": 400, "message": "exceeds the context size"}}),
 }
 BLOCKED = {
@@ -53,6 +57,10 @@ BLOCKED = {
     "by a gateway's name for it": (400, error("gateway.ContentPolicyViolationError: tiny")),
     "by a guardrail": (400, error("Guardrail intervened")),
     "by a safety system": (400, error("Your request was rejected by our safety system.")),
+    "by a guardrail's check": (446, error("The guardrail checks of the config failed.")),
+    "as a violation": (400, error("This request violates our terms of service.")),
+    "as an attack": (400, error("No.", type="jailbreak_detected")),
+    "as disallowed": (400, error("Your message has disallowed content.")),
     "by a server of its own": (500, error("Blocked by content filter")),
     "in a code of an organization": (
         403,

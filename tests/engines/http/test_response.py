@@ -3,7 +3,7 @@
 import pytest
 
 from ste_plugin.engines.http.prices import read_prices
-from ste_plugin.engines.http.response import same_model
+from ste_plugin.engines.http.response import RefusedReply, UnreadableReply, read_reply, same_model
 from ste_plugin.errors import EngineError
 from tests.helpers.chat_server import CUT_BODY, CUT_CHUNKS, Refuse, babble, chat_server
 from tests.helpers.http_engine import always, answers, engine, prompts, refused, says, wanted
@@ -131,6 +131,25 @@ def test_a_refusal_inside_a_successful_reply_is_shown():
     with chat_server(lambda _body, _index: 0 / 0) as server:
         server.reply = lambda _body: {"error": {"message": "upstream has no capacity"}}
         assert "upstream has no capacity" in refused(server)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'data: {"choices": []}\n\ndata: [DONE]\n\n',
+        b'{"object": "chat.completion.chunk", "choices": [{"delta": {"content": "x"}}]}',
+    ],
+)
+def test_a_stream_is_named_with_the_option_that_ends_it(body):
+    with pytest.raises(UnreadableReply, match="stream") as caught:
+        read_reply(body, 1, 1)
+    assert "options.extra_body: {stream: false}" in caught.value.hint
+
+
+def test_an_error_in_place_of_choices_is_one_by_its_status():
+    with pytest.raises(RefusedReply, match="No such key") as caught:
+        read_reply(b'{"code": 401, "msg": "No such key."}', 1, 1)
+    assert caught.value.refusal.status == 401
 
 
 def test_prices_turn_tokens_into_cost_and_are_no_duty():
