@@ -165,7 +165,8 @@ def check_learnt(place: str, template: ChatTemplate, learnt: list[int], judgment
             "nothing. Generate the data set again."
         )
     text = without_marks(template.tokenizer.decode(learnt), template.marks)
-    thought = without_marks(split.thinking, template.marks)
+    # where the prompt ends all thinking, none is learnt
+    thought = "" if template.ends_thinking else without_marks(split.thinking, template.marks)
     at = 0
     for part in (thought, split.said.strip(), template.layout.turn_end.strip()):
         if (found := text.find(part, at)) < 0:

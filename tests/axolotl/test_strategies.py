@@ -126,7 +126,8 @@ def test_the_whole_judgment_and_the_end_of_the_turn_are_learnt(tmp_path, name, r
     turn_end = {"Gemma 3": "<end_of_turn>", "Phi-3.5": "<|end|>\n<|endoftext|>"}.get(name, eos)
     assert text.removesuffix(eos).endswith(JUDGMENT + turn_end.removesuffix(eos))
     assert text.endswith((turn_end, turn_end + eos))
-    assert (THOUGHT in text) == (judgment == THINKING)
+    template = template_of(tokenizer, manifest_with(tmp_path, name))
+    assert (THOUGHT in text) == (judgment == THINKING and not template.ends_thinking)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
