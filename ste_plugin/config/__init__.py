@@ -108,8 +108,8 @@ class ModelConfig(Strict):
     """A model and the engine that runs it."""
 
     model: str = Field(examples=["meta-llama/Llama-3.1-8B-Instruct"])
-    """A folder or a hub id; over HTTP, the name that the server knows. The folder may be that of
-    a LoRA adapter."""
+    """A folder or a hub id; a generator's over HTTP, the name that the server knows. The folder
+    may be that of a LoRA adapter."""
     engine: str = "auto"
     """What runs it: auto, local, vllm, serve, http, or a plugin's. `local` is transformers in
     this process; `vllm` is vLLM in this process; `serve` a vLLM server of the run's own; `http`

@@ -46,7 +46,9 @@ def load_template(model: ModelConfig, base: Path) -> ChatTemplate:
     except (OSError, ValueError) as error:
         raise EngineError(
             f"{path}: its tokenizer cannot be loaded ({str(error).splitlines()[0]}). "
-            "judge.model must be a folder or hub id with a tokenizer, as axolotl trains from it."
+            "judge.model must be a folder or hub id with a tokenizer, as axolotl trains from it. "
+            "Over HTTP the name that a server knows it by goes into options.endpoints: "
+            "[{base_url: ADDRESS, model: NAME}]."
         ) from error
     return ChatTemplate.of_model(tokenizer, model)
 

@@ -98,12 +98,12 @@ class ChatTemplate:
     def target(self, reply: str) -> str:
         """Return what is trained right behind the prompt: the whole reply and the end of its turn.
 
-        A reply without a thought has what the template writes in its place before it.
+        A reply without a thought has what the template writes in its place before it. Where the
+        prompt itself closes an empty thought, none is learnt.
         """
         split = split_thinking(reply, self.marks)
-        before = (
-            self._own_thinking(split.thinking) if split.thinking else self.layout.answer_opening
-        )
+        thinks = split.thinking and not self.ends_thinking
+        before = self._own_thinking(split.thinking) if thinks else self.layout.answer_opening
         return before + split.said.strip() + self.layout.turn_end
 
     def training_ids(self, messages: Sequence[Message], reply: str) -> tuple[list[int], list[int]]:
@@ -143,7 +143,13 @@ class ChatTemplate:
     def opens_thinking(self) -> bool:
         """Whether the prompt ends within a thought, so that a reply begins in it."""
         _, thought = self._last_thought(self._asked)
-        return bool(thought) and not any(m.close in thought for m in self.marks)
+        return bool(thought) and not self.ends_thinking
+
+    @cached_property
+    def ends_thinking(self) -> bool:
+        """Whether the prompt ends behind a thought that it closes itself: thinking is off."""
+        _, thought = self._last_thought(self._asked)
+        return any(m.close in thought for m in self.marks)
 
     @cached_property
     def layout(self) -> Layout:
@@ -162,7 +168,9 @@ class ChatTemplate:
             raise EngineError(
                 f"{self.tokenizer.name_or_path}: its chat template does not put a reply right "
                 f"behind the prompt that it asks with: expected …{prompt[-40:]!r} and then the "
-                f"reply, found …{whole[-60:]!r}. Set another `chat_template:`, or another model."
+                f"reply, found …{whole[-60:]!r}. Set another `chat_template:`, or another model; "
+                "where the prompt opens a thought by marks of its own, the model's `thinking: "
+                "{open, close}`."
             )
         return Layout(self._closing_of(thought) if self.opens_thinking else "", turn_end)
 

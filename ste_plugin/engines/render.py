@@ -1,10 +1,14 @@
 """Rendering turns with a chat template, in the first way in which it shows each of them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ste_plugin.engines.base import Message
 from ste_plugin.errors import EngineError
+
+_LISTED = re.compile(r"""["']text["']: ?["']""")
+"""What a template writes that shows parts as a list, by Python's notation or JSON's."""
 
 
 def render_turns(tokenizer: Any, turns: Sequence[Message], options: Mapping[str, Any]) -> str:
@@ -19,6 +23,12 @@ def render_turns(tokenizer: Any, turns: Sequence[Message], options: Mapping[str,
     for chat, in_parts in ((turns, False), (merged, False), (turns, True), (merged, True)):
         shown = _apply(tokenizer, chat, options, in_parts=in_parts)
         problem = _what_is_lost(shown, chat)
+        if in_parts and problem is None:
+            problem = _shown_as_list(shown, chat)
+        if problem is None and _may_be_the_templates_own(tokenizer, chat):
+            others = [Message(m.role, f"This is turn {n}.") for n, m in enumerate(chat)]
+            told = _apply(tokenizer, others, options, in_parts=in_parts)
+            problem = _lost(chat[0]) if _what_is_lost(told, others) else None
         if isinstance(shown, str) and problem is None:
             return shown
         problems.append(problem)
@@ -54,9 +64,28 @@ def _what_is_lost(shown: str | Exception, turns: Sequence[Message]) -> str | Non
     for turn in turns:
         found = shown.find(turn.content.strip(), position)
         if found < 0:
-            return f"leaves out or rewrites a part of the prompt: {turn.content.strip()[:60]!r}"
+            return _lost(turn)
         position = found + len(turn.content.strip())
     return None
+
+
+def _shown_as_list(shown: str | Exception, turns: Sequence[Message]) -> str | None:
+    """Return what a template does that writes a list of parts as such, or None."""
+    own = sum(len(_LISTED.findall(turn.content)) for turn in turns)
+    return _lost(turns[0]) if len(_LISTED.findall(str(shown))) > own else None
+
+
+def _lost(turn: Message) -> str:
+    return f"leaves out or rewrites a part of the prompt: {turn.content.strip()[:60]!r}"
+
+
+def _may_be_the_templates_own(tokenizer: Any, turns: Sequence[Message]) -> bool:
+    """Return whether the words of a turn are a template's as well, so that finding them is no sign.
+
+    They may stand in its text, or be the name of a role.
+    """
+    own = (str(tokenizer.chat_template), *(m.role for m in turns))
+    return any(m.content.strip() in text for m in turns for text in own)
 
 
 def merge_system(messages: Sequence[Message]) -> tuple[Message, ...]:

@@ -71,7 +71,8 @@ def find_problem(stage: Stage, answers: Sequence[Answer]) -> SteError | None:
         return None
     return stage.error(
         f"{stage.title}: model {stage.model!r} was asked {count} prompts to begin with, and "
-        f"{problem}\nNothing more was asked. Run the same command again after that."
+        f"{problem}\nNothing more was asked. Run the same command again after that; it says "
+        "what to add where a setting of the run has changed."
     )
 
 

@@ -16,6 +16,7 @@ from ste_plugin.text.thinking import (
     TAGS,
     Marks,
     in_tags,
+    is_spoken_of,
     split_thinking,
     without_marks,
 )
@@ -109,4 +110,6 @@ class ReplyReader:
         opened = any(m.open in thinking for m in self.marks)
         # an answer's channel is opened by the model itself
         closed = any(m.close in thinking for m in self.marks if m.close != HARMONY.close)
-        return closed and not opened and bool(without_marks(thinking, self.marks))
+        if not closed or opened or is_spoken_of(thinking, self.marks):
+            return False
+        return bool(without_marks(thinking, self.marks))

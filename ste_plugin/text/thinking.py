@@ -4,6 +4,7 @@ Marks are from the models' published chat templates and tokenizers.
 """
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -50,6 +51,7 @@ _BARE_FINAL = re.compile(r"(?:^\s*|assistant)final")
 _RESPONSE_OPENS = re.compile(r"\s*(?:<\|START_(?:RESPONSE|TEXT)\|>\s*)?")
 _RESPONSE_ENDS = re.compile(r"(?:<\|(?:return|end|END_RESPONSE|END_TEXT)\|>\s*)+$")
 """What stands around an answer where a server keeps special tokens."""
+_INLINE_CODE = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]+\1")
 
 
 class Split(NamedTuple):
@@ -83,10 +85,15 @@ def split_thinking(
         return Split("", text, ended=True)
     if _BARE_HARMONY.match(text.lstrip()):
         return _split_bare_harmony(text)
-    open_pattern, close_pattern = _patterns(marks)
-    closes = [match.end() for match in close_pattern.finditer(text)]
-    start = closes[-1] if closes else 0
-    is_open = open_pattern.search(text, start) is not None or (opened and not closes)
+    if not opened and not _patterns(marks).either.search(text):
+        return Split("", text, ended=True)
+    mentions = _mentions(text, marks)
+    opens, closes = (
+        list(_written(pattern, text, mentions))
+        for pattern in (_patterns(marks).open, _patterns(marks).close)
+    )
+    start = closes[-1].end() if closes else 0
+    is_open = any(m.start() >= start for m in opens) or (opened and not closes)
     if is_open:
         return Split(text, "", ended=False)
     if not start:
@@ -109,9 +116,20 @@ def without_marks(thinking: str, marks: tuple[Marks, ...] = FAMILIES) -> str:
     """
     if HARMONY in marks:
         thinking = _HARMONY_JOINT.sub("", thinking)
-    for pattern in _patterns(marks):
-        thinking = pattern.sub("", thinking)
+    written = _written(_patterns(marks).either, thinking, _mentions(thinking, marks))
+    for match in reversed(list(written)):
+        thinking = thinking[: match.start()] + thinking[match.end() :]
     return thinking.strip()
+
+
+def is_spoken_of(thinking: str, marks: tuple[Marks, ...] = FAMILIES) -> bool:
+    """Return whether the closing mark that ends a thought stands between words, as in a sentence
+    about it: no sign of how the model itself thinks.
+
+    >>> is_spoken_of("It forgot the </think> ")
+    True
+    """
+    return any(thinking.endswith(f" {m.close} ") for m in marks)
 
 
 def find_marks(*places: str) -> tuple[Marks, ...]:
@@ -141,12 +159,62 @@ def _split_bare_harmony(text: str) -> Split:
     return Split(text[:end], text[end:], ended=True)
 
 
+def _written(
+    pattern: re.Pattern[str], text: str, mentions: list[tuple[int, int]]
+) -> Iterator[re.Match[str]]:
+    """Yield the marks that are written, not mentioned, in their order."""
+    for match in pattern.finditer(text):
+        if not any(start <= match.start() < end for start, end in mentions):
+            yield match
+
+
+def _mentions(text: str, marks: tuple[Marks, ...]) -> list[tuple[int, int]]:
+    """Return where a text quotes, or shows as code: there it mentions marks.
+
+    A fence or a backtick that is never closed shows nothing: a thought may break off within it.
+    """
+    found = list(_spans(_patterns(marks).quoted, text))
+    fences = [m.start() for m in _patterns(marks).fence.finditer(text)]
+    if len(fences) % 2 == 0:
+        found += zip(fences[::2], fences[1::2], strict=True)
+    start = 0
+    for line in text.splitlines(keepends=True):
+        if line.count("`") % 2 == 0:
+            found += ((start + a, start + b) for a, b in _spans(_INLINE_CODE, line))
+        start += len(line)
+    return found
+
+
+def _spans(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    return (match.span() for match in pattern.finditer(text))
+
+
+class _Patterns(NamedTuple):
+    open: re.Pattern[str]
+    close: re.Pattern[str]
+    either: re.Pattern[str]
+    quoted: re.Pattern[str]
+    """One mark, or a thought of a line, in quotes."""
+    fence: re.Pattern[str]
+    """What begins or ends a block of code."""
+
+
 @cache
-def _patterns(marks: tuple[Marks, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Return what matches any opening and any closing mark that is not quoted."""
+def _patterns(marks: tuple[Marks, ...]) -> _Patterns:
+    """Return what matches marks, and what mentions them."""
 
-    def any_of(texts: set[str]) -> re.Pattern[str]:
-        mark = "|".join(sorted(map(re.escape, texts), key=len, reverse=True))
-        return re.compile(f"(?<![`'\"])(?:{mark})|(?:{mark})(?![`'\"])")
+    def any_of(texts: set[str]) -> str:
+        return "|".join(sorted(map(re.escape, texts), key=len, reverse=True))
 
-    return any_of({m.open for m in marks}), any_of({m.close for m in marks})
+    opens, closes = any_of({m.open for m in marks}), any_of({m.close for m in marks})
+    behind_thought = "|".join(sorted(f"(?<={re.escape(m.close)})" for m in marks))
+    mark_or_both = rf"(?:(?:{opens})[^\n]{{0,400}}?(?:{closes})|{opens}|{closes})"
+    # a quotation mark right behind a word ends a quotation, and one right before a word begins one
+    begins = rf"(?:(?<![\w.,!?)\]}}])|{behind_thought})"
+    return _Patterns(
+        open=re.compile(opens),
+        close=re.compile(closes),
+        either=re.compile(f"{opens}|{closes}"),
+        quoted=re.compile(rf"{begins}([\"'`]){mark_or_both}\1(?!\w)"),
+        fence=re.compile(rf"(?:^ {{0,3}}|{behind_thought})(?:```|~~~)", re.MULTILINE),
+    )

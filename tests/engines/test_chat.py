@@ -64,6 +64,28 @@ def test_a_template_that_takes_content_as_parts_alone_gets_parts(tiny_model):
     assert chat.target("[[A]]") == "[[A]]<|im_end|>"
 
 
+@pytest.mark.parametrize("words", ["user", "Answer well."])
+def test_words_of_a_turn_that_the_template_writes_itself_do_not_hide_that_it_is_lost(
+    tiny_model, words
+):
+    chat = ChatTemplate(tokenizer_with(tiny_model, "Answer well." + DROPS_SYSTEM))
+    asked = chat.prompt([Message("system", words), Message("user", "Hello?")])
+    assert asked == f"Answer well.<user>{words}\n\nHello?<assistant>"
+
+
+@pytest.mark.parametrize("shown", ["m.content[:3]", "m.content[:3] | tojson"])
+def test_a_template_that_shows_parts_as_a_list_is_refused(tiny_model, shown):
+    cuts = LOOP + "<{{ m.role }}>{{ " + shown + " }}" + ASK + "{% endif %}"
+    with pytest.raises(EngineError, match=r"leaves out or rewrites.*'Hello\?'"):
+        ChatTemplate(tokenizer_with(tiny_model, cuts)).prompt(ASKED)
+
+
+def test_parts_that_a_turn_quotes_are_its_own_words(tiny_model):
+    chat = ChatTemplate(tokenizer_with(tiny_model, PARTS_ONLY))
+    words = 'As in {"type": "text", "text": "Hello"}?'
+    assert words in chat.prompt([Message("user", words)])
+
+
 @pytest.mark.parametrize("template", [REWRITES, DROPS_USERS], ids=["rewrites", "drops"])
 def test_a_template_that_rewrites_or_drops_a_turn_is_refused_with_the_cure(tiny_model, template):
     chat = ChatTemplate(tokenizer_with(tiny_model, template))
@@ -169,3 +191,9 @@ def test_marks_of_the_users_own_are_the_models(tiny_model):
 def test_generation_ends_where_the_template_ends_a_turn(tiny_model):
     tokenizer = tokenizer_with(tiny_model, PLAIN.replace("<|im_end|>", "[EOT]"), "[EOT]")
     assert ChatTemplate(tokenizer).turn_end_ids == tokenizer.encode("[EOT]")
+
+
+def test_a_thought_is_not_learnt_behind_a_prompt_that_ends_all_thinking(tiny_model):
+    model = ModelConfig(model="m", chat_template_kwargs={"enable_thinking": False})
+    chat = ChatTemplate.of_model(tokenizer_with(tiny_model, EMPTY_THOUGHT), model)
+    assert chat.target("<think>\nHm.\n</think>\n\n[[A]]") == "[[A]]<|im_end|>"

@@ -78,7 +78,15 @@ def test_a_servers_template_shows_by_a_closing_mark_that_it_opens_thoughts():
     assert [parse(reader.whole(r, "?")) for r in replies] == [None, "A"]
 
 
-@pytest.mark.parametrize("shows", ["<think>B?</think>[[A]]", "<|channel|>final<|message|>[[A]]"])
+@pytest.mark.parametrize(
+    "shows",
+    [
+        "<think>B?</think>[[A]]",
+        "<|channel|>final<|message|>[[A]]",
+        "It forgot the </think> tag, so [[A]]",
+        "It forgot `</think>`, so [[A]]",
+    ],
+)
 def test_a_thought_that_the_model_opened_itself_says_nothing_of_the_template(shows):
     reader = ReplyReader(by_server=True)
     reader.learn([shows])

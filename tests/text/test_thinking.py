@@ -1,5 +1,7 @@
 """Thoughts and answers: what is said is what follows the last thought, in every family's marks."""
 
+from time import perf_counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +70,11 @@ def test_a_reply_without_marks_is_an_answer(words):
     [
         "Write `<think>` before it and `</think>` behind it.",
         'text.split("</think>")[-1] keeps the answer.',
+        "Use the `<think>...</think>` tags to plan. It helps.",
+        'It puts "<think>plan</think>" before the answer.',
+        "Like this:\n\n```xml\n<think>\nplan\n</think>\n```\nSo [[A]]",
+        "It closes as in\n~~~\n</think>\n~~~\nwhich is right: [[B]]",
+        "`print('<think>' + plan)` opens it, `print(plan, '</think>')` ends it.",
         "An analysis of both answers: the second is right.",
         "Analysis: the second is right.",
         "finally, it rains.",
@@ -100,6 +107,44 @@ def test_channels_are_told_apart_with_their_special_tokens_and_without(reply, sa
 
 def test_a_quotation_that_ends_a_thought_does_not_hide_its_end():
     assert split_thinking('<think>They say "yes"</think>No.').said == "No."
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ('They say "yes"', '"No" is right.'),
+        ("It prints `A`", "`A` is right."),
+        ("He writes 'so.'", "'So' it is."),
+        ("It starts\n```py\nx = 1", "As in\n```py\nx = 2\n```\nit is [[A]]"),
+        ("It says `x", "`x` is right."),
+    ],
+)
+@ANY_FAMILY
+def test_quotes_and_code_on_both_sides_of_a_mark_do_not_hide_it(marks, words, answer):
+    reply = f"{marks.open}{words}{marks.close}{answer}"
+    assert split_thinking(reply) == (f"{marks.open}{words}{marks.close}", answer, True)
+
+
+@pytest.mark.parametrize("repeated", ["`", "```\n", '"<think>', "`<think>", "`</think>` "])
+def test_a_reply_that_repeats_itself_is_read_at_once(repeated):
+    started = perf_counter()
+    split_thinking("<think>Hm.</think>" + repeated * (20_000 // len(repeated)))
+    assert perf_counter() - started < 5
+
+
+@ANY_FAMILY
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "It writes\n```\n<think>\n```\nand never `</think>`: [[B]]",
+        "```\n</think>\n```\nis missing: [[B]]",
+        '"<think>" is missing: [[B]]',
+    ],
+)
+def test_an_answer_behind_a_thought_may_show_marks_as_code(marks, answer):
+    reply = f"{marks.open}Hm.{marks.close}{answer}"
+    assert split_thinking(reply).said == answer
+    assert without_marks(reply) == f"Hm.{answer}"
 
 
 def test_marks_of_ones_own_are_found_beside_the_known_ones():

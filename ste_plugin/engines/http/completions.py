@@ -8,7 +8,15 @@ from ste_plugin.engines.base import Completion
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.http.request import Call
 from ste_plugin.engines.http.response import Reply, Said
-from ste_plugin.text.thinking import FAMILIES, HARMONY, Marks, Split, in_tags, split_thinking
+from ste_plugin.text.thinking import (
+    FAMILIES,
+    HARMONY,
+    Marks,
+    Split,
+    in_tags,
+    is_spoken_of,
+    split_thinking,
+)
 
 
 class ThoughtReader:
@@ -20,6 +28,9 @@ class ThoughtReader:
         self._marks = (Marks(own.open, own.close), *FAMILIES) if own else FAMILIES
         self._prompt_opens = template is not None and template.opens_thinking
         """Whether the chat template begins each reply's thought; else its replies tell."""
+        self._is_off = template is not None and template.ends_thinking
+        self.thinks_though_off = False
+        """Whether a model thought behind a prompt that, by its own template, ends all thinking."""
 
     def split(self, said: Said, *, continued: bool = False) -> Split:
         """Return a reply taken apart; `continued`: it goes on from words of the assistant's.
@@ -27,6 +38,11 @@ class ThoughtReader:
         A closing mark without an opening one tells that the prompt opens the thought: later replies
         without any mark never end theirs, unless the server itself told the thought apart.
         """
+        split = self._split(said, continued=continued)
+        self.thinks_though_off |= self._is_off and bool(split.thinking)
+        return split
+
+    def _split(self, said: Said, *, continued: bool) -> Split:
         split = split_thinking(said.text, self._marks)
         if said.reasoning:
             return split._replace(thinking=in_tags(said.reasoning) + split.thinking)
@@ -41,7 +57,8 @@ class ThoughtReader:
         """Return whether a thought has no beginning; an answer's channel is opened by the model."""
         marks = [m for m in self._marks if m.close != HARMONY.close]
         closes = any(m.close in thinking for m in marks)
-        return closes and not any(m.open in thinking for m in self._marks)
+        opens = any(m.open in thinking for m in self._marks)
+        return closes and not opens and not is_spoken_of(thinking, self._marks)
 
 
 def take_answers(call: Call, reply: Reply) -> tuple[Call, Reply, list[Call]]:

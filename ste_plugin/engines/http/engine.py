@@ -125,7 +125,15 @@ class HttpEngine:
             self._stop_asking_for_samples(len(reply.samples), call.n)
         self._tell_of(reply)
         answered, reply, owed = take_answers(call, reply)
-        return Answer(call, to_completions(answered, reply, self._thoughts), owed)
+        completions = to_completions(answered, reply, self._thoughts)
+        if self._thoughts.thinks_though_off:
+            message = (
+                "%s thinks, though by its own chat template and chat_template_kwargs thinking is "
+                "off: its server uses another template, or ignores them. Its thoughts are not "
+                "learnt."
+            )
+            self._tell_once("thinks", message, self._model)
+        return Answer(call, completions, owed)
 
     def _stop_asking_for_samples(self, given: int, n: int) -> None:
         self._gives_samples = False

@@ -80,6 +80,8 @@ def refusal_error(
         hint = _key_hint(endpoint.api_key_env)
     elif 300 <= status < 400 and "Location" in headers:
         hint = f"Set options.base_url to where it leads: {quote(headers['Location'])}."
+    elif refusal.named({"chat_template_kwargs"}):
+        hint = "Set judge.chat_template_kwargs (or the generator's) to what its template knows."
     elif _NEW_TOKENS.search(refusal.message) or refusal.named({"max_tokens"}):
         hint = (
             "Lower judging.max_new_tokens or pairs.max_new_tokens to what the model may write in "

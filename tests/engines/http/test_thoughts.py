@@ -3,12 +3,21 @@
 import pytest
 
 from ste_plugin.config import ModelConfig, ThinkingConfig
+from ste_plugin.engines.base import Place
+from ste_plugin.engines.http.completions import ThoughtReader
 from ste_plugin.engines.http.engine import create
+from ste_plugin.engines.http.response import Said as Reply
 from tests.helpers.builders import HERE
 from tests.helpers.chat_server import Said, chat_server
 from tests.helpers.http_engine import FORCED, answers, engine, prompts, says, wanted
+from tests.helpers.tiny_model import tiny_tokenizer
 
 THOUGHT = "<think>\nHm, a fruit.\n</think>\n\n"
+OFF = (
+    "{% for m in messages %}<{{ m.role }}>{{ m.content }}<|im_end|>{% endfor %}"
+    "{% if add_generation_prompt %}<assistant><think>\n\n</think>\n\n{% endif %}"
+)
+"""A template that turns thinking off."""
 APART = [
     {"reasoning_content": "Hm, a fruit."},
     {"reasoning": "Hm, a fruit."},
@@ -68,6 +77,14 @@ def test_a_thought_in_the_text_is_taken_out_of_it(text, thinking, said):
     assert (got[0].text, got[0].thinking) == (said, thinking)
 
 
+def test_a_sentence_about_a_closing_mark_does_not_make_other_replies_thoughts():
+    thoughts = ThoughtReader(ModelConfig(model="tiny"))
+    thoughts.split(Reply("You forgot the </think> tag.", "stop"))
+    assert thoughts.split(Reply("An apple.", "stop")).said == "An apple."
+    thoughts.split(Reply("Hm.\n</think>\n\nA pear.", "stop"))
+    assert not thoughts.split(Reply("An apple, or", "stop")).ended
+
+
 def test_marks_that_a_model_has_of_its_own_are_known_by_its_settings():
     with chat_server(says("{{Hm.}}An apple.")) as server:
         config = ModelConfig(
@@ -124,3 +141,16 @@ def test_a_choice_is_read_behind_the_thought(said, letter):
     with chat_server(says(said)) as server:
         got = answers(engine(server.base_url), wanted(prefix=FORCED, choices=("A", "B")))
     assert got[0].text == letter
+
+
+def test_a_server_that_thinks_though_it_was_told_not_to_is_named_once(tmp_path, caplog):
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = OFF
+    tokenizer.save_pretrained(tmp_path / "judge")
+    options = {"endpoints": [{"base_url": "", "model": "tiny"}]}
+    with chat_server(says(f"{THOUGHT}An apple.")) as server:
+        options["endpoints"][0]["base_url"] = server.base_url
+        model = ModelConfig(model="judge", engine="http", options=options)
+        got = list(create(model, Place(tmp_path, tmp_path)).complete(prompts(3)))
+    assert {c.text for c in got} == {"An apple."}
+    assert caplog.text.count("thinking is off") == 1
