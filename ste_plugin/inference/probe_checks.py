@@ -66,7 +66,12 @@ def find_problem(stage: Stage, answers: Sequence[Answer]) -> SteError | None:
     count = len({request.prompt_key for request, _ in given})
     if count < _ENOUGH:
         return None
-    problem = _all_unusable(stage, given) or _cut_prompts(given) or _same_text(stage, given)
+    problem = (
+        _all_unusable(stage, given)
+        or _all_cut_off(stage, given)
+        or _cut_prompts(given)
+        or _same_text(stage, given)
+    )
     if problem is None:
         return None
     return stage.error(
@@ -140,6 +145,17 @@ def _all_unusable(stage: Stage, answers: Sequence[Answer]) -> str | None:
     return (
         f"all replies are empty{f' ({others})' if others else ''}. See what the server replies, "
         "whether its chat template is the model's, and whether the model is a chat model."
+    )
+
+
+def _all_cut_off(stage: Stage, answers: Sequence[Answer]) -> str | None:
+    """Return that every answer is cut off, where such a one is not used; or None."""
+    reasons = {completion.finish_reason for _, completion in answers}
+    if stage.may_be_empty or not stage.limit or reasons != {"length"}:
+        return None
+    return (
+        f"all replies are cut off at {answers[0].request.sampling.max_new_tokens} tokens, and one "
+        f"that is cut off is not used. Raise {stage.limit}, or have shorter ones written."
     )
 
 

@@ -134,6 +134,10 @@ def test_what_was_asked_of_a_broken_server_is_asked_again_once_it_is_mended(tmp_
             "thoughts without an end, cut off at 512 tokens. Raise pairs.max_new_tokens",
         ),
         (
+            Scripted("{} is", reason="length"),
+            "all replies are cut off at 512 tokens.*Raise pairs.max_new_tokens",
+        ),
+        (
             Scripted("I am afraid that this service is closed."),
             "very same reply: 'I am afraid",
         ),
@@ -183,9 +187,7 @@ def test_what_may_be_the_models_own_way_is_one_line(tmp_path):
 
     assert line(JUDGMENTS, Scripted("Hard to say which.")) == ", 8 without a verdict"
     assert line(JUDGMENTS, Scripted("It is [[A]]", "Hm.")) == ", 4 without a verdict"
-    assert (
-        line(ANSWERS, Scripted("{} is", reason="length")) == ", 8 cut off by pairs.max_new_tokens"
-    )
+    assert line(FORCED, Scripted("{} is", reason="length")).startswith(", 8 cut off by ")
     assert line(ANSWERS, Scripted("", FOUR_WORDS)) == ", 4 without an answer"
     assert line(ANSWERS, Scripted("Yes.")) == ""
     assert line(ANSWERS, Scripted(FOUR_WORDS, thinking="<think>Hm.</think>")) == (

@@ -62,7 +62,7 @@ def test_a_judge_that_never_states_a_verdict_is_told_with_the_cure(tiny_model, t
 def test_judgments_that_are_all_cut_off_are_told_as_that(tiny_model, tmp_path):
     judging = {"format": "brief", "samples": 2, "sampling": "fixed", "max_new_tokens": 1}
     path = written(tmp_path, tiny_model, judging=judging)
-    with pytest.raises(JudgeError, match="cut off by the token limit(.|\n)*max_new_tokens is"):
+    with pytest.raises(JudgeError, match="cut off at 1 tokens(.|\n)*judging.max_new_tokens"):
         generated(path)
 
 
