@@ -25,7 +25,6 @@ from ste_plugin.dataset.sample import (
     rule_name,
     sample_judgments,
 )
-from ste_plugin.dataset.token_counts import load_template
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.pairs.pool import prepare_pool
@@ -51,7 +50,6 @@ def generate_dataset(iteration: Iteration) -> Path:
     manifest = iteration.folder / "dataset" / "manifest.json"
     if manifest.exists():
         return manifest
-    load_template(iteration.context.config.judge, iteration.context.base)  # before anything is paid
     pool = prepare_pool(iteration.context)
     completions = CompletionStore(iteration.folder / "judging.completions.jsonl")
     sampler = JudgmentSampler(iteration, completions, partial(plugin_drop_reason, iteration))

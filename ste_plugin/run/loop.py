@@ -6,7 +6,6 @@ from typing import Any
 from ste_plugin.axolotl import runner as axolotl
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import IterationReport, RunContext, reported_counts, reported_figures
-from ste_plugin.dataset.token_counts import load_template
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.engines.registry import resolve_engine
@@ -23,13 +22,11 @@ def check_ahead(context: RunContext) -> None:
     """Find, before a token is paid for, what would stop a later stage.
 
     Raises: ConfigError for a missing recipe or a judge that cannot be replaced, DataError for pairs
-    that cannot be judged, EngineError for a judge without a tokenizer, HostError for a host that
-    is not installed.
+    that cannot be judged, HostError for a host that is not installed.
     """
     hosts = context.config.hosts
     stages.check_servable(context)
     stages.read_row_formats(context)
-    load_template(context.config.judge, context.base)
     if not context.folder.report.exists():  # a finished run needs its pairs no more
         check_configured(context)
     if any(starts_server(m, context) for m in (context.config.judge, context.generator_model)):
