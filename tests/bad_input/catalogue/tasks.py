@@ -55,7 +55,7 @@ ROWS = [
         2,
         "--judge-args: found 'vote'; expected some of data, format, force, max_new_tokens, limit,"
         " plugins, benchmark, section, mode, votes, temperature, top_p, early_stop, too_long, "
-        "seed.",
+        "seed, chat_template_kwargs, thinking, omit.",
     ),
     Row(
         "no votes",
