@@ -13,7 +13,7 @@ from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.verdict import without_verdicts
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.records import OTHER, Verdict
-from ste_plugin.text.thinking import FAMILIES, Split, split_thinking, without_marks
+from ste_plugin.text.thinking import Split, ends_in_opening, split_thinking, without_marks
 
 VALID, RIGHT, RIGHT_IN_BOTH_ORDERS = 0.1, 0.6, 0.3
 """The parts of a reward, which add up to 1."""
@@ -70,11 +70,9 @@ def read_by(functions: Iterable[Any], template: ChatTemplate) -> list[Any]:
 
 def _split_texts(completions: Sequence[Any], prompts: Sequence[Any]) -> Iterator[Split]:
     """Yield each completion taken apart, by the marks of the known families."""
-    opens = tuple(marks.open.strip() for marks in FAMILIES)
     for index, completion in enumerate(completions):
         prompt = prompts[index] if index < len(prompts) else ""
-        opened = isinstance(prompt, str) and prompt.rstrip().endswith(opens)
-        yield split_thinking(_text(completion), opened=opened)
+        yield split_thinking(_text(completion), opened=ends_in_opening(prompt))
 
 
 def _verdict(reply: Split, format_name: str) -> Verdict | None:

@@ -133,7 +133,7 @@ class ChatTemplate:
         """Whether decoding that skips special tokens loses marks of thoughts."""
         return bool(self._special_marks)
 
-    @property
+    @cached_property
     def turn_end_ids(self) -> list[int]:
         """The one token that ends a turn, where generation has to stop; none where it is text."""
         first = self.encode(self.layout.turn_end.strip())[:1]
@@ -157,8 +157,7 @@ class ChatTemplate:
 
         Raises: EngineError where a reply does not follow the prompt that is asked.
         """
-        chat = [Message("user", _QUESTION), Message("assistant", _ANSWER)]
-        prompt, whole = self._asked, self._render(chat, add_generation_prompt=False)
+        prompt, whole = self._asked, self._answered
         start = whole.rindex(_ANSWER)
         turn_end = self._turn_end(whole[start + len(_ANSWER) :])
         if whole.startswith(prompt):
@@ -181,13 +180,16 @@ class ChatTemplate:
         Servers continue such a chat; templates that drop the thought that their prompt opens would
         have a verdict drawn elsewhere than the judge was trained.
         """
-        chat = [Message("user", _QUESTION), Message("assistant", _ANSWER)]
-        whole = self._render(chat, add_generation_prompt=False)
-        return whole.startswith(self._asked + self.layout.answer_opening)
+        return self._answered.startswith(self._asked + self.layout.answer_opening)
 
     @cached_property
     def _asked(self) -> str:
         return self._render([Message("user", _QUESTION)], add_generation_prompt=True)
+
+    @cached_property
+    def _answered(self) -> str:
+        chat = [Message("user", _QUESTION), Message("assistant", _ANSWER)]
+        return self._render(chat, add_generation_prompt=False)
 
     def _turn_end(self, behind_answer: str) -> str:
         """Return what ends a turn, out of all that a template writes behind one."""

@@ -7,16 +7,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ste_plugin.engines.base import UNUSABLE, ChatRequest, Completion
+from ste_plugin.engines.http.usage import MIN_WORDS, TOKENS_PER_WORD
 from ste_plugin.errors import EngineError, SteError
 
 _ENOUGH = 4
 """Different prompts of which something is said for certain: one may be odd, all are not."""
 _MIN_EQUAL_WORDS = 5
 """Different questions may well have the same short answer."""
-_MIN_WORDS = 50
-"""Shorter prompts tell nothing about tokens: a chat template may be counted or not."""
-_TOKENS_PER_WORD = 0.7
-"""Fewer is no tokenizer."""
 _LENGTH_RATIO = 1.3
 """Prompts whose lengths differ so much do not all have the same number of tokens."""
 _TAGGED = re.compile(r"\s*(?:<([a-z][\w:-]*)>.*</\1>|\[([A-Z_]+)\].*\[/\2\])\s*\S", re.DOTALL)
@@ -180,11 +177,11 @@ def _cut_prompts(answers: Sequence[Answer]) -> str | None:
         for request, completion in answers
         if completion.prompt_tokens
     ]
-    counted = [(words, tokens) for words, tokens in read if words >= _MIN_WORDS]
+    counted = [(words, tokens) for words, tokens in read if words >= MIN_WORDS]
     if len(counted) < _ENOUGH:
         return None
     words, tokens = zip(*counted, strict=True)
-    too_few = all(tokens_read < _TOKENS_PER_WORD * n for n, tokens_read in counted)
+    too_few = all(tokens_read < TOKENS_PER_WORD * n for n, tokens_read in counted)
     same = len(set(tokens)) == 1 and max(words) > _LENGTH_RATIO * min(words)
     if not too_few and not same:
         return None

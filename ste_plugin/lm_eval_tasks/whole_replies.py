@@ -11,13 +11,12 @@ from typing import Any
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.lm_eval_tasks.replies import CUT_OFF, NOT_ASKED, NOT_DRAWN
 from ste_plugin.text.thinking import (
-    FAMILIES,
-    HARMONY,
     TAGS,
-    Marks,
+    closes_unopened,
+    ends_in_opening,
     in_tags,
-    is_spoken_of,
     split_thinking,
+    with_families,
     without_marks,
 )
 
@@ -58,8 +57,7 @@ class ReplyReader:
         `by_server`: a server renders the prompts, and may tell thoughts apart. `answers_are_long`:
         a verdict in a reply that was cut off may not be the last word.
         """
-        own = (Marks(*marks),) if marks else ()
-        self.marks = template.marks if template else (*own, *FAMILIES)
+        self.marks = template.marks if template else with_families(marks)
         self.template, self.by_server = template, by_server
         self.answers_are_long = answers_are_long
         self._told_apart = self._closed_unopened = False
@@ -93,9 +91,7 @@ class ReplyReader:
             return self.template.opens_thinking
         if self.by_server:
             return self._closed_unopened
-        return isinstance(prompt, str) and prompt.rstrip().endswith(
-            tuple(m.open.rstrip() for m in self.marks)
-        )
+        return ends_in_opening(prompt, self.marks)
 
     def _in_known_marks(self, text: str, *, opened: bool) -> str:
         split = split_thinking(text, self.marks, opened=opened)
@@ -107,9 +103,5 @@ class ReplyReader:
 
     def _closes_unopened(self, reply: str) -> bool:
         thinking = split_thinking(reply, self.marks).thinking
-        opened = any(m.open in thinking for m in self.marks)
-        # an answer's channel is opened by the model itself
-        closed = any(m.close in thinking for m in self.marks if m.close != HARMONY.close)
-        if not closed or opened or is_spoken_of(thinking, self.marks):
-            return False
-        return bool(without_marks(thinking, self.marks))
+        has_words = bool(without_marks(thinking, self.marks))
+        return has_words and closes_unopened(thinking, self.marks)

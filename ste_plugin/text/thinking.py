@@ -122,6 +122,30 @@ def without_marks(thinking: str, marks: tuple[Marks, ...] = FAMILIES) -> str:
     return thinking.strip()
 
 
+def with_families(own: tuple[str, str] | None) -> tuple[Marks, ...]:
+    """Return the marks to look for: a model's own, open and close, before the known ones."""
+    return (Marks(*own), *FAMILIES) if own else FAMILIES
+
+
+def closes_unopened(thinking: str, marks: tuple[Marks, ...] = FAMILIES) -> bool:
+    """Return whether a thought ends that did not begin in the reply: its prompt opened it.
+
+    An answer's channel is opened by the model itself.
+
+    >>> closes_unopened("Hm.</think>"), closes_unopened("<think>Hm.</think>")
+    (True, False)
+    """
+    closes = any(m.close in thinking for m in marks if m.close != HARMONY.close)
+    opens = any(m.open in thinking for m in marks)
+    return closes and not opens and not is_spoken_of(thinking, marks)
+
+
+def ends_in_opening(prompt: object, marks: tuple[Marks, ...] = FAMILIES) -> bool:
+    """Return whether a rendered prompt ends with a mark that opens a thought."""
+    opens = tuple(m.open.strip() for m in marks)
+    return isinstance(prompt, str) and prompt.rstrip().endswith(opens)
+
+
 def is_spoken_of(thinking: str, marks: tuple[Marks, ...] = FAMILIES) -> bool:
     """Return whether the closing mark that ends a thought stands between words, as in a sentence
     about it: no sign of how the model itself thinks.

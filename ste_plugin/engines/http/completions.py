@@ -9,13 +9,11 @@ from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.http.request import Call
 from ste_plugin.engines.http.response import Reply, Said
 from ste_plugin.text.thinking import (
-    FAMILIES,
-    HARMONY,
-    Marks,
     Split,
+    closes_unopened,
     in_tags,
-    is_spoken_of,
     split_thinking,
+    with_families,
 )
 
 
@@ -25,7 +23,7 @@ class ThoughtReader:
     def __init__(self, model: ModelConfig, template: ChatTemplate | None = None) -> None:
         """`template` is the model's own, where its folder is here."""
         own = model.thinking
-        self._marks = (Marks(own.open, own.close), *FAMILIES) if own else FAMILIES
+        self._marks = with_families((own.open, own.close) if own else None)
         self._prompt_opens = template is not None and template.opens_thinking
         """Whether the chat template begins each reply's thought; else its replies tell."""
         self._is_off = template is not None and template.ends_thinking
@@ -46,19 +44,11 @@ class ThoughtReader:
         split = split_thinking(said.text, self._marks)
         if said.reasoning:
             return split._replace(thinking=in_tags(said.reasoning) + split.thinking)
-        if not split.thinking:
-            opened = self._prompt_opens and not continued
-            return split_thinking(said.text, self._marks, opened=opened)
-        if split.ended and self._closes_only(split.thinking):
+        if not split.thinking and self._prompt_opens and not continued:
+            return split_thinking(said.text, self._marks, opened=True)
+        if split.ended and closes_unopened(split.thinking, self._marks):
             self._prompt_opens = True
         return split
-
-    def _closes_only(self, thinking: str) -> bool:
-        """Return whether a thought has no beginning; an answer's channel is opened by the model."""
-        marks = [m for m in self._marks if m.close != HARMONY.close]
-        closes = any(m.close in thinking for m in marks)
-        opens = any(m.open in thinking for m in self._marks)
-        return closes and not opens and not is_spoken_of(thinking, self._marks)
 
 
 def take_answers(call: Call, reply: Reply) -> tuple[Call, Reply, list[Call]]:

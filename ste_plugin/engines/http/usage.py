@@ -11,9 +11,9 @@ from ste_plugin.errors import EngineError
 _BYTES_PER_TOKEN = 3
 """About 4 in English and 3 in Chinese, a letter there: most texts are estimated too long, so that a
 budget holds. Source: OpenAI's rule of thumb, 4 letters to a token."""
-_MIN_WORDS = 50
+MIN_WORDS = 50
 """Shorter prompts say nothing: a chat template may be counted or not."""
-_TOKENS_PER_WORD = 0.7
+TOKENS_PER_WORD = 0.7
 """Fewer is no tokenizer: they give a word 1.3 tokens, and those that join words (SuperBPE) 0.9."""
 _FIRST, _SAME_COUNTS, _LENGTH_RATIO = 32, 6, 1.1
 """Of the first 32 prompts 6 of lengths so different have no number of tokens in common that none
@@ -67,7 +67,7 @@ class TokensRead:
         A server that counts none is taken as it is.
         """
         words = sum(len(turn["content"].split()) for turn in messages)
-        if not tokens or words < _MIN_WORDS:
+        if not tokens or words < MIN_WORDS:
             return
         with self._lock:
             self._seen.add(words)
@@ -76,7 +76,7 @@ class TokensRead:
             if tokens == self._most:
                 self._words_at_most.add(words)
             same = self._words_at_most
-            is_cut = self._most < _TOKENS_PER_WORD * words or (
+            is_cut = self._most < TOKENS_PER_WORD * words or (
                 len(self._seen) <= _FIRST
                 and len(same) >= _SAME_COUNTS
                 and max(same) > _LENGTH_RATIO * min(same)
