@@ -99,22 +99,24 @@ class GrpoTransform(Transform):
 
 TRANSFORMS = {"dpo": DpoTransform, "kto": KtoTransform, "grpo": GrpoTransform}
 
-_ONLY_THESE = {"remove_columns": "__all__"}
+
+def _only_these() -> dict[str, Any]:
+    return {"remove_columns": "__all__"}  # anew each time: axolotl writes the columns into it
 
 
 def dpo(cfg: Any, **_: Any) -> tuple[Transform, dict[str, Any]]:
     """Return the transform of preference rows."""
-    return DpoTransform(manifest_of(cfg)), _ONLY_THESE
+    return DpoTransform(manifest_of(cfg)), _only_these()
 
 
 def kto(cfg: Any, **_: Any) -> tuple[Transform, dict[str, Any]]:
     """Return the transform of unpaired rows."""
-    return KtoTransform(manifest_of(cfg)), _ONLY_THESE
+    return KtoTransform(manifest_of(cfg)), _only_these()
 
 
 def grpo(cfg: Any, **_: Any) -> tuple[Transform, dict[str, Any]]:
     """Return the transform of prompts."""
-    return GrpoTransform(manifest_of(cfg)), _ONLY_THESE
+    return GrpoTransform(manifest_of(cfg)), _only_these()
 
 
 def messages_of(turns: Sequence[Turn]) -> tuple[Message, ...]:

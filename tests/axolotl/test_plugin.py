@@ -288,8 +288,7 @@ def test_an_inline_deepspeed_config_is_no_obstacle(runs):
 
 
 def test_an_interrupted_training_leaves_no_completion_manifest_of_an_earlier_one(runs):
-    folder, codes = runs
-    assert codes["interrupted"] == 0  # so that only the manifest tells
+    folder, _ = runs  # axolotl's exit code is 0 here, or 1 where the signal met a line in print
     assert "'loss'" in log_of(folder, "interrupted")
     assert read_training_manifest(folder / "interrupted") is None
     assert read_training_manifest(folder / "dpo") != BEFORE

@@ -214,6 +214,15 @@ def test_grpo_asks_with_the_prompt_that_every_engine_asks_with(tmp_path, name):
     assert ids == list(asked(name))
 
 
+@pytest.mark.parametrize("rl", ["dpo", "kto", "grpo"])
+def test_what_axolotl_writes_into_the_options_of_one_data_set_does_not_reach_the_next(tmp_path, rl):
+    manifest = manifest_with(tmp_path, "ChatML")
+    cfg = DictDefault({"ste": {"manifest": str(manifest.path)}})
+    _, options = load_preferences(TYPES[rl], cfg, dataset_idx=0)
+    options["remove_columns"] = ["pair"]
+    assert load_preferences(TYPES[rl], cfg, dataset_idx=1)[1]["remove_columns"] == "__all__"
+
+
 @pytest.mark.parametrize("schema", [SFTDataset, DPODataset, KTODataset])
 def test_rows_prepared_under_other_arguments_of_the_template_are_prepared_again(schema):
     def prepared(kwargs: dict) -> str:
