@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Message
-from ste_plugin.engines.render import render_turns
+from ste_plugin.engines.render import check_kwargs, render_turns
 from ste_plugin.errors import EngineError
 from ste_plugin.text.sanitize import sanitize_for_tokenizer
 from ste_plugin.text.thinking import (
@@ -60,7 +60,12 @@ class ChatTemplate:
 
     @classmethod
     def of_model(cls, tokenizer: Any, model: ModelConfig) -> Self:
-        """Return the template of a model, as its settings say."""
+        """Return the template of a model, as its settings say.
+
+        Raises: EngineError where it has none, ConfigError where that does not read what the
+        settings give it.
+        """
+        check_kwargs(tokenizer, model.chat_template_kwargs)
         marks = (model.thinking.open, model.thinking.close) if model.thinking else None
         return cls(tokenizer, model.chat_template_kwargs, marks)
 

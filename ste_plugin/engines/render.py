@@ -1,11 +1,12 @@
 """Rendering turns with a chat template, in the first way in which it shows each of them."""
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ste_plugin.engines.base import Message
-from ste_plugin.errors import EngineError
+from ste_plugin.errors import ConfigError, EngineError
 
 _LISTED = re.compile(r"""["']text["']: ?["']""")
 """What a template writes that shows parts as a list, by Python's notation or JSON's."""
@@ -36,6 +37,23 @@ def render_turns(tokenizer: Any, turns: Sequence[Message], options: Mapping[str,
         f"{tokenizer.name_or_path}: its chat template {problems[0]}. Use another template: "
         "chat_template.jinja in the model's folder, or an instruction-tuned model."
     )
+
+
+def check_kwargs(tokenizer: Any, kwargs: Mapping[str, Any]) -> None:
+    """Raise ConfigError for the first of `chat_template_kwargs` that no template reads.
+
+    A template passes over what it does not know, so that a misspelt switch would switch nothing.
+    """
+    template = str(tokenizer.chat_template or "")
+    words = sorted(set(re.findall(r"[A-Za-z_]\w*", template)))
+    for name in kwargs:
+        if template and name not in words:
+            near = difflib.get_close_matches(name, words, 1)
+            cure = f"did you mean {near[0]!r}?" if near else "remove the key."
+            raise ConfigError(
+                f"chat_template_kwargs: {name}: the chat template of {tokenizer.name_or_path} "
+                f"does not read it; {cure}"
+            )
 
 
 def _apply(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.engines.render import check_kwargs
 from ste_plugin.errors import ConfigError, EngineError
 from ste_plugin.lm_eval_tasks.api_requests import is_api
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
@@ -13,13 +14,15 @@ from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 def template_of(backend: Any, settings: JudgeSettings) -> ChatTemplate | None:
     """Return the chat template of a backend's own tokenizer, or None where it has none.
 
-    Raises: ConfigError where that tokenizer renders the prompts and has no template.
+    Raises: ConfigError where that tokenizer renders the prompts and has no template, and where its
+    template does not read what the settings give it.
     """
     tokenizer: Any = getattr(backend, "tokenizer", None)
     if not hasattr(tokenizer, "apply_chat_template") or not hasattr(
         tokenizer, "added_tokens_decoder"
     ):
         return None
+    check_kwargs(tokenizer, settings.chat_template_kwargs)
     try:
         return ChatTemplate(tokenizer, template_kwargs(backend, settings), settings.thinking)
     except EngineError as error:

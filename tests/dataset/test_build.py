@@ -1,5 +1,7 @@
 """A data set of a judge that thinks: its verdicts are what it says, and its rows what it learns."""
 
+import shutil
+
 import pytest
 
 from ste_plugin.errors import JudgeError
@@ -44,7 +46,10 @@ def test_no_answer_of_a_thinking_generator_holds_a_thought(tiny_model, tmp_path)
 
 
 def test_the_manifest_says_what_the_chat_template_was_given(tiny_model, tmp_path):
-    judge = {"model": str(tiny_model), "engine": "fake", "options": {"judges": "well"}}
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    with (model / "chat_template.jinja").open("a") as template:
+        template.write("{% if enable_thinking %}{% endif %}")
+    judge = {"model": str(model), "engine": "fake", "options": {"judges": "well"}}
     judge["chat_template_kwargs"] = {"enable_thinking": False}
     judge["thinking"] = {"open": "<scratch>", "close": "</scratch>"}
     manifest = generated(written(tmp_path, tiny_model, judge=judge))

@@ -1,12 +1,14 @@
 """What a model reads and writes: its own template, nothing lost on the way, thoughts apart."""
 
+import re
+
 import pytest
 from transformers import AutoTokenizer
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Message, Sampling
 from ste_plugin.engines.chat import ChatTemplate
-from ste_plugin.errors import EngineError
+from ste_plugin.errors import ConfigError, EngineError
 
 TURNS = (Message("system", "Be brief."), Message("user", "Hello?"))
 ASKED = TURNS[1:]
@@ -161,6 +163,18 @@ def test_what_the_template_is_given_decides_where_the_answer_begins(tiny_model):
     assert chat.prompt(ASKED).endswith("<assistant><think>\n\n</think>\n\n")
     assert chat.target("[[A]]") == "[[A]]<|im_end|>"
     assert not chat.opens_thinking
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "cure"),
+    [("enable_thinkng", "did you mean 'enable_thinking'?"), ("zzz", "remove the key.")],
+)
+def test_a_switch_that_the_template_does_not_read_is_refused(tiny_model, misspelt, cure):
+    tokenizer = tokenizer_with(tiny_model, EMPTY_THOUGHT)
+    model = ModelConfig(model="m", chat_template_kwargs={misspelt: False})
+    with pytest.raises(ConfigError, match=re.escape(cure)) as error:
+        ChatTemplate.of_model(tokenizer, model)
+    assert f"chat_template_kwargs: {misspelt}: " in str(error.value)
 
 
 def test_a_reply_that_never_closes_the_thought_that_the_prompt_opened_has_no_answer(tiny_model):

@@ -7,7 +7,7 @@ from ste_plugin.engines.model_template import find_template
 
 
 def test_a_model_whose_folder_is_here_has_its_template_told(tiny_model):
-    model = ModelConfig(model=Path(tiny_model).name, chat_template_kwargs={"a": 1})
+    model = ModelConfig(model=Path(tiny_model).name)
     template = find_template(model, Path(tiny_model).parent)
     assert template is not None
     assert template.layout.turn_end == "<|im_end|>"
