@@ -16,7 +16,6 @@ SelectorResult = tuple[list[Instruction], list[Drop]]
 Selector = Callable[[Sequence[Instruction], "SelectionConfig"], SelectorResult]
 """(instructions, settings) → those kept, and a Drop for each of the others."""
 
-_PERMUTATIONS = 128
 _PUNCTUATION = ".,;:!?\"'()"
 
 
@@ -85,33 +84,23 @@ def shingles(text: str) -> frozenset[str]:
     return frozenset(" ".join(words[i : i + size]) for i in range(len(words) - size + 1))
 
 
-def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
-    """Return the share of common elements, 0 to 1; two empty sets are equal."""
-    return len(a & b) / len(a | b) if a or b else 1.0
-
-
 def drop_near_duplicates(
     instructions: Sequence[Instruction], config: "SelectionConfig"
 ) -> SelectorResult:
     """Keep the first of the instructions whose word 3-grams overlap by the threshold or more."""
-    from datasketch import MinHash, MinHashLSH  # imports numpy and scipy
+    from ste_plugin.instructions.selection.similarity_join import find_repeats  # imports numpy
 
-    threshold = config.near_duplicate_threshold
-    # The index searches below the threshold, so that it misses next to no pair above it; the exact
-    # comparison afterwards removes its false positives.
-    index = MinHashLSH(threshold=0.7 * threshold, num_perm=_PERMUTATIONS)
-
-    def reason(position: int, instruction: Instruction) -> str | None:
-        own = shingles(instruction.text)
-        sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)
-        sketch.update_batch([s.encode("utf-8", "surrogatepass") for s in own])
-        candidates = (instructions[other].text for other in index.query(sketch))
-        if any(jaccard(own, shingles(text)) >= threshold for text in candidates):
-            return "near duplicate"
-        index.insert(position, sketch)
-        return None
-
-    return _split_by_reason((i, reason(n, i)) for n, i in enumerate(instructions))
+    repeats = set(
+        find_repeats(
+            len(instructions),
+            lambda position: shingles(instructions[position].text),
+            config.near_duplicate_threshold,
+        )
+    )
+    return _split_by_reason(
+        (instruction, "near duplicate" if position in repeats else None)
+        for position, instruction in enumerate(instructions)
+    )
 
 
 def keep_complexity(
