@@ -9,7 +9,12 @@ from ste_plugin.inference.dispatch import complete_requests
 from ste_plugin.inference.probe_checks import Stage
 from ste_plugin.inference.requests import GeneratorRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION
-from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair
+from ste_plugin.pairs.strategies import (
+    AnsweredInstructions,
+    PairStrategy,
+    read_answer,
+    read_pair,
+)
 from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Drop, Instruction, ResponsePair
 
@@ -29,7 +34,7 @@ def make_pairs(
     Pairs of one instruction are adjacent, so that requests about them share a prefix.
     """
     better, drops = _write_answers(context, instructions)
-    answered = [i for i in instructions if i.key in better]
+    answered = AnsweredInstructions([i for i in instructions if i.key in better])
     pairs: list[ResponsePair] = []
     for name, strategy in _strategies(context).items():
         replies = _write_worse_answers(context, name, strategy, answered)

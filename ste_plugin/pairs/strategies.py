@@ -1,9 +1,12 @@
 """Ways to make a worse response without any label, and the pairs that come out of them."""
 
 import re
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import Any, Protocol, Self
 
 from msgspec.structs import replace
 
@@ -17,6 +20,37 @@ Answers = Mapping[str, str]
 """Instruction key → its good answer."""
 Instructions = Sequence[Instruction]
 """All instructions with a good answer."""
+
+
+class AnsweredInstructions(Instructions):
+    """All instructions with a good answer, and their keys by category."""
+
+    def __init__(self, instructions: Instructions) -> None:
+        self._instructions = instructions
+
+    @classmethod
+    def of(cls, instructions: Instructions) -> Self:
+        """Return instructions as they are where they are these already."""
+        return instructions if isinstance(instructions, cls) else cls(instructions)
+
+    def __len__(self) -> int:
+        return len(self._instructions)
+
+    def __getitem__(self, position: Any) -> Any:
+        return self._instructions[position]
+
+    @cached_property
+    def keys_by_category(self) -> Mapping[str, list[str]]:
+        """Category → keys, in their order."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for instruction in self._instructions:
+            found[instruction.category].append(instruction.key)
+        return {category: sorted(keys) for category, keys in found.items()}
+
+    def keys_beside(self, instruction: Instruction) -> tuple[list[str], range]:
+        """Return the keys of an instruction's category, and where in them its own are."""
+        keys = self.keys_by_category.get(instruction.category, [])
+        return keys, range(bisect_left(keys, instruction.key), bisect_right(keys, instruction.key))
 
 
 class PairStrategy(Protocol):
@@ -126,14 +160,12 @@ class OtherInstruction:
     def worse(
         self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
     ) -> str | Drop:
-        others = sorted(
-            o.key
-            for o in pool
-            if o.category == instruction.category and o.key != instruction.key and o.key in better
-        )
+        keys, own = AnsweredInstructions.of(pool).keys_beside(instruction)
+        others = len(keys) - len(own)
         if not others:
             return Drop("pairs", instruction.key, "no other instruction of its category")
-        return better[others[int(content_key("other", instruction.key), 16) % len(others)]]
+        chosen = int(content_key("other", instruction.key), 16) % others
+        return better[keys[chosen if chosen < own.start else chosen + len(own)]]
 
 
 @dataclass(frozen=True, slots=True)

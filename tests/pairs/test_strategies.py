@@ -1,10 +1,18 @@
 """How worse responses are made, and which pairs are dropped."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ste_plugin.engines.base import Completion
-from ste_plugin.pairs.strategies import STRATEGIES, UNFINISHED, read_answer, read_pair
-from ste_plugin.records import Drop, ResponsePair
+from ste_plugin.pairs.strategies import (
+    STRATEGIES,
+    UNFINISHED,
+    AnsweredInstructions,
+    read_answer,
+    read_pair,
+)
+from ste_plugin.records import Drop, ResponsePair, content_key
 from tests.helpers.builders import instruction
 
 ONE_CALL = "Modified instruction:\nName a tool.\n\nAnswer:\nA spade.\nOr an axe."
@@ -50,6 +58,20 @@ def test_an_easy_negative_is_a_good_answer_to_another_instruction_of_the_categor
     own = pool[0]
     found = read_pair(own, "o", STRATEGIES["other-instruction"], [], BETTER, pool)
     assert found.worse == "A pear."
+
+
+@given(keys=st.lists(st.sampled_from("abcdefg"), min_size=2), own=st.integers(0))
+def test_an_easy_negative_is_never_an_answer_to_the_same_instruction(keys, own):
+    pool = AnsweredInstructions([instruction(k, category="x") for k in keys])
+    asked = pool[own % len(pool)]
+    answers = {k: f"An answer to {k}." for k in keys}
+    others = sorted(k for k in keys if k != asked.key)
+    found = STRATEGIES["other-instruction"].worse(asked, [], answers, pool)
+    if not others:
+        assert isinstance(found, Drop)
+    else:
+        drawn = others[int(content_key("other", asked.key), 16) % len(others)]
+        assert found == answers[drawn]
 
 
 def test_without_another_instruction_of_the_category_there_is_no_easy_negative():
