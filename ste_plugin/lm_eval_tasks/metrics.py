@@ -65,9 +65,16 @@ def preferred(pair: JudgedPair) -> int:
 
 
 def pos_bias(pair: JudgedPair) -> Ratio:
-    """P(A) − ½ over the verdicts given: ½ always says A, −½ always B, 0 favours neither."""
-    given = [order.final for order in pair.orders if order.final is not None]
-    return sum(0.5 if verdict == "A" else -0.5 for verdict in given), len(given)
+    """P(A) − ½ over the verdicts given: ½ always says A, −½ always B, 0 favours neither.
+
+    Of one order per pair: P(A) − P(the better one is shown as A), so that a perfect judge has 0.
+    """
+    given = [order for order in pair.orders if order.final is not None]
+    balanced = pair.shown_in_both_orders or not pair.decided
+    return sum(
+        float(order.final == "A") - (0.5 if balanced else float(order.gold == "A"))
+        for order in given
+    ), len(given)
 
 
 def len_bias(pair: JudgedPair) -> Ratio:
@@ -92,9 +99,14 @@ def tie_rate(pair: JudgedPair) -> Ratio:
 
 def invalid_rate(pair: JudgedPair) -> Ratio:
     """Replies without a verdict of their own, forced or not afterwards."""
-    replies = [verdict for order in pair.orders for verdict in order.samples]
-    replies = replies or [order.own for order in pair.orders]
+    replies = own_replies(pair)
     return replies.count(None), len(replies)
+
+
+def own_replies(pair: JudgedPair) -> list[Verdict | None]:
+    """Return what the replies in all orders said, of votes the first samples."""
+    first = [verdict for samples, _ in first_samples(pair) for verdict in samples]
+    return first or [order.own for order in pair.orders]
 
 
 def forced_rate(pair: JudgedPair) -> Ratio:

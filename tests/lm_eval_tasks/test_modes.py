@@ -67,6 +67,24 @@ def test_the_official_parser_counts_both_letters_as_a_and_none_as_half(tmp_path)
     assert run_task(scripted(lambda _: "neither"), path, mode="official")[0]["acc"] == 0.5
 
 
+@pytest.mark.parametrize("silent_about", [None, "p1."])
+def test_in_one_order_a_perfect_judge_has_no_position_bias_and_one_that_says_a_has(
+    silent_about, tmp_path
+):
+    rows = [pair(f"p{i}") for i in range(9)]
+    path = written(tmp_path / "pairs.jsonl", rows)
+
+    def perfect(prompt):
+        letter = "A" if prompt.index("Good") < prompt.index("Bad") else "B"
+        return "no idea" if silent_about and silent_about in prompt else f"[[{letter}]]"
+
+    metrics, samples = run_task(scripted(perfect), path, mode="official")
+    shown_as_a = sum(s["target"] == "A" for s in samples) / 9
+    assert (shown_as_a != 0.5, metrics["pos_bias"]) == (True, 0)
+    always_a, _ = run_task(scripted(lambda _: "[[A]]"), path, mode="official")
+    assert always_a["pos_bias"] == pytest.approx(1 - shown_as_a)
+
+
 def test_likelihoods_alone_judge_behind_a_completions_server(tiny_model, pairs):
     with chat_server(judging(), complete=completing(tiny_model)) as server:
         metrics, _ = through_completions(server, tiny_model, pairs, mode="likelier")
