@@ -159,8 +159,10 @@ def write_page(report: IterationReport) -> None:
 def _metrics_page(name: str, results: Mapping[str, Any]) -> list[str]:
     """Return a heading and a Markdown table of metrics × (all, every section and subset)."""
     parts = results.get("sections", {}) | results["subsets"]
+    once = results.get("settings", {}).get("mode") == "official"
+    orders = "one order each" if once else "both orders"
     lines = [
-        f"## {escape_for_markdown(name)} ({results['n']} pairs, both orders)",
+        f"## {escape_for_markdown(name)} ({results['n']} pairs, {orders})",
         "",
         "| | all | " + " | ".join(map(escape_for_markdown, parts)) + " |",
         "|---|" + "---|" * (1 + len(parts)),

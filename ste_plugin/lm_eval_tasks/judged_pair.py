@@ -1,8 +1,14 @@
 """What a judge said about one pair."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ste_plugin.records import Verdict
+
+NONE = "none"
+"""No verdict, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +64,31 @@ class JudgedPair:
     def shown_in_both_orders(self) -> bool:
         """Return whether it was shown in both orders."""
         return len(self.orders) == 2
+
+    def in_words(self) -> list[dict[str, Any]]:
+        """Return what was said in each order shown, for people who read lm-eval's samples."""
+        return [
+            _in_words(order) if self.fits else {"verdict": "not asked"} for order in self.orders
+        ]
+
+
+def _in_words(order: OrderVerdict) -> dict[str, Any]:
+    final = order.final
+    told = {
+        "chosen_shown_as": order.gold,
+        "verdict": final or NONE,
+        "prefers": NONE if final is None else "chosen" if final == order.gold else "rejected",
+        "forced": order.own is None and final is not None,
+    }
+    several = {"samples": [said or NONE for said in order.samples]}
+    return told | (several if len(order.samples) > 1 else {})
+
+
+def count_verdicts(pairs: Iterable[Iterable[Mapping[str, Any]]]) -> str:
+    """Return how often each verdict was given, in words.
+
+    >>> count_verdicts([[{"verdict": "A"}, {"verdict": "none"}], [{"verdict": "A"}]])
+    '2 A, 1 none'
+    """
+    counts = Counter(str(order["verdict"]) for orders in pairs for order in orders)
+    return ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))

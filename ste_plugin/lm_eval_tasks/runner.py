@@ -1,11 +1,9 @@
 """Measuring a judge with lm-eval, in lm-eval's own environment."""
 
-import hashlib
 import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,11 @@ from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, HostError, SteError, did_you_mean
 from ste_plugin.hosts.run_host import python_of, require_module, run_host, run_python
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.lm_eval_tasks.benchmarks import files_of, read_pairs
+from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
 from ste_plugin.lm_eval_tasks.figures import summarise
-from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, write_choices, write_judged
+from ste_plugin.lm_eval_tasks.judged_file import write_choices, write_judged
+from ste_plugin.lm_eval_tasks.measurement import described
 from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.samples import (
@@ -218,37 +217,14 @@ def identity(
     rows: Sequence[Document] = (),
 ) -> dict[str, Any]:
     """Return everything that the figures depend on, as results.json records it."""
+    how = described(settings, judge_format, rows)
+    backend = {"backend": config.backend, "model_args": dict(config.model_args)}
     return {
         "model": model,
         "model_fingerprint": fingerprint(Path(model)) if Path(model).is_dir() else None,
-        "data": str(settings.data) if settings.data else None,
-        "data_sha256": _sha256(*(path.read_bytes() for path in files_of(settings))),
-        "pairs_sha256": pairs_hash(row.to_doc() for row in rows),
-        "judge_format": judge_format.version,
-        "settings": {
-            **recorded(settings),
-            "max_new_tokens": settings.max_new_tokens or judge_format.max_new_tokens,
-            "backend": config.backend,
-            "model_args": dict(config.model_args),
-        },
+        **how,
+        "settings": how["settings"] | backend,
     }
-
-
-def recorded(settings: JudgeSettings) -> dict[str, Any]:
-    """Return the settings that results.json holds as such, as JSON has them."""
-    found = {k: v for k, v in asdict(settings).items() if k not in _RECORDED_ELSEWHERE}
-    unset = [name for name in _RECORDED_WHERE_SET if not found[name]]
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items() if k not in unset}
-
-
-_RECORDED_ELSEWHERE = ("data", "format", "plugins")
-"""Settings that are not among `settings` of results.json."""
-_RECORDED_WHERE_SET = ("chat_template_kwargs", "thinking", "omit")
-"""Settings that older results.json know nothing of: without them they are the same evaluation."""
-
-
-def _sha256(*contents: bytes) -> str:
-    return hashlib.sha256(b"".join(contents)).hexdigest()
 
 
 def read_finished(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
