@@ -8,7 +8,7 @@ from typing import Any
 
 from ste_plugin.engines.base import Message
 from ste_plugin.judging.source import source_of
-from ste_plugin.judging.verdict import parse_verdict, without_verdicts
+from ste_plugin.judging.verdict import Reading, parse_verdict, without_verdicts
 from ste_plugin.records import Verdict, content_key
 from ste_plugin.text.sanitize import (
     CONTROL_TOKEN,
@@ -86,8 +86,11 @@ class JudgeFormat:
         first, second = (better, worse) if gold == "A" else (worse, better)
         return self.render(instruction, first, second)
 
-    def parse(self, text: str) -> Verdict | None:
-        """Return the verdict of a reply, or None when it gave no single answer."""
+    def parse(self, text: str) -> Reading:
+        """Return the verdict of a reply, or None when it gave no single answer.
+
+        A format of your own whose judge may find both answers equally good returns `TIE` for that.
+        """
         return parse_verdict(text)
 
     def forced_prefix(self, reply: str, *, cut_off: bool = False) -> str:

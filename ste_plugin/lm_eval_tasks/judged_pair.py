@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ste_plugin.judging.verdict import TIE, Reading
 from ste_plugin.records import Verdict
 
 NONE = "none"
@@ -17,17 +18,17 @@ class OrderVerdict:
 
     gold: Verdict
     """Letter under which the better response was shown."""
-    own: Verdict | None = None
+    own: Reading = None
     """What it said by itself, of several samples their majority; None for no single answer."""
     forced: Verdict | None = None
     """The likelier letter after the format's closing words; None where that was not measured."""
-    samples: tuple[Verdict | None, ...] = ()
+    samples: tuple[Reading, ...] = ()
     """What every sample drawn said; empty where only likelihoods were measured."""
     log_odds: float | None = None
     """Log-likelihood of A minus that of B; None where that was not measured."""
 
     @property
-    def final(self) -> Verdict | None:
+    def final(self) -> Reading:
         """Return the verdict that counts: its own, and a forced one only where it gave none."""
         return self.own or self.forced
 
@@ -77,11 +78,17 @@ def _in_words(order: OrderVerdict) -> dict[str, Any]:
     told = {
         "chosen_shown_as": order.gold,
         "verdict": final or NONE,
-        "prefers": NONE if final is None else "chosen" if final == order.gold else "rejected",
+        "prefers": _preferred(order),
         "forced": order.own is None and final is not None,
     }
     several = {"samples": [said or NONE for said in order.samples]}
     return told | (several if len(order.samples) > 1 else {})
+
+
+def _preferred(order: OrderVerdict) -> str:
+    if order.final is None or order.final == TIE:
+        return "neither" if order.final else NONE
+    return "chosen" if order.final == order.gold else "rejected"
 
 
 def count_verdicts(pairs: Iterable[Iterable[Mapping[str, Any]]]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from lm_eval.api.instance import Instance
 
 from ste_plugin.errors import ConfigError, EngineError
-from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging import JudgeFormat, Reading
 from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.chat_task import ChatTask, read_settings, verdicts_in
@@ -138,7 +138,7 @@ class PairJudge(ChatTask):
                 requests.append(Instance("loglikelihood", dict(doc), scored, len(requests), once))
         return requests
 
-    def vote(self, reply: str, prompt: Any) -> Verdict | None:
+    def vote(self, reply: str, prompt: Any) -> Reading:
         """Return the verdict of a reply, as far as the replies until now tell how to read it."""
         self.reader.learn([reply])
         return self.parse(self.read(reply, prompt))

@@ -46,7 +46,7 @@ def only(found, *names):
     return {name: found[name] for name in names}
 
 
-verdicts = st.sampled_from(["A", "B", None])
+verdicts = st.sampled_from(["A", "B", "tie", None])
 judged_pairs = st.builds(
     JudgedPair,
     id=st.text(max_size=3),
@@ -65,7 +65,7 @@ judged_pairs = st.builds(
 labelled_pairs = judged_pairs.map(lambda p: replace(p, votes=(1, 0, 0), fits=True))
 many = st.lists(labelled_pairs, min_size=1, max_size=12)
 any_pairs = st.lists(judged_pairs, min_size=1, max_size=12)
-FLIP = {"A": "B", "B": "A", None: None}
+FLIP = {"A": "B", "B": "A", "tie": "tie", None: None}
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,9 @@ FLIP = {"A": "B", "B": "A", None: None}
         ("A", None, 0.75, 0.5, 0, 0, 0.5, 0.5),
         (None, "A", 0.25, 0.0, 0, 0, 0.5, 0.5),
         (None, None, 0.5, 0.0, 0, 0, None, 1.0),
+        ("tie", "tie", 0.5, 0.0, 0, 1, None, 0.0),  # ½ each, and the same verdict twice
+        ("tie", "B", 0.75, 0.5, 0, 0, -0.5, 0.0),
+        ("tie", None, 0.5, 0.0, 0, 0, None, 0.5),
     ],
 )
 def test_one_pair_gives_the_figures_worked_out_by_hand(
@@ -93,6 +96,17 @@ def test_one_pair_gives_the_figures_worked_out_by_hand(
         "consistency": consistent,
         "pos_bias": bias,
         "invalid_rate": invalid,
+    }
+
+
+def test_ties_that_the_judge_says_are_counted_apart_and_never_forced():
+    found = overall(judged("tie", None, forced=("A", "B")))
+    assert only(found, "judge_tie_rate", "invalid_rate", "forced_rate", "tie_rate", "acc") == {
+        "judge_tie_rate": 0.5,
+        "invalid_rate": 0.5,
+        "forced_rate": 0.5,
+        "tie_rate": 0.0,
+        "acc": 0.75,
     }
 
 
@@ -269,6 +283,7 @@ def test_unlabelled_pairs_tell_of_consistency_bias_and_silence_only():
         "consistency",
         "pos_bias",
         "tie_rate",
+        "judge_tie_rate",
         "invalid_rate",
         "forced_rate",
         "did_not_fit_rate",
@@ -329,6 +344,7 @@ def test_the_length_bias_of_a_perfect_judge_is_none_at_all(pairs):
         ("B", "A", 2 / 6, 2 / 5),
         ("A", "A", 1 / 6, None),  # inconsistent: a tie, and no verdict where ties do not count
         ("A", None, 1 / 6, None),
+        ("tie", "tie", 1 / 6, None),
     ],
 )
 def test_agreement_goes_vote_by_vote_and_takes_an_undecided_judge_for_a_tie(
@@ -445,7 +461,10 @@ def test_a_vote_that_ends_equal_is_a_tie_and_a_silent_one_is_not():
     assert found["acc"] == (0.5 + 0.5 + 1 + 1) / 4
 
 
-@given(st.lists(verdicts, min_size=4, max_size=4), st.lists(verdicts, min_size=4, max_size=4))
+four_votes = st.lists(st.sampled_from(["A", "B", None]), min_size=4, max_size=4)
+
+
+@given(four_votes, four_votes)
 def test_expected_majorities_are_the_mean_over_all_choices_of_the_first_samples(a, b):
     pair = voted(*("".join(v or "-" for v in side) for side in (a, b)))
     found = votes_summary(pair, votes=4)

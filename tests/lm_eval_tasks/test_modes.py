@@ -199,3 +199,41 @@ def test_a_bad_setting_of_votes_is_named(pairs, name, value):
     environ = JudgeSettings(pairs).environment() | {f"STE_JUDGE_{name}": value}
     with pytest.raises(ConfigError, match=f"STE_JUDGE_{name} .*: found '{value}'"):
         JudgeSettings.read(environ, {})
+
+
+TIES = """\
+from ste_plugin.hookspecs import hookimpl
+from ste_plugin.judging import TIE, JudgeFormat
+
+class WithTies(JudgeFormat):
+    def parse(self, text):
+        return TIE if "[[C]]" in text else super().parse(text)
+
+@hookimpl
+def ste_judge_formats():
+    return {"ties": WithTies("ties", "Which is better? [[C]] for a tie.", "[[", False, 4)}
+"""
+
+
+def test_a_format_may_say_tie_which_counts_half_and_is_no_invalid_reply(tmp_path):
+    (tmp_path / "hooks.py").write_text(TIES)
+    rows = [pair(f"p{i}") for i in range(4)]
+
+    def reply(prompt):
+        return (
+            "[[C]]" if "p0." in prompt or "p1." in prompt else "hm" if "p2." in prompt else "[[A]]"
+        )
+
+    metrics, samples = run_task(
+        scripted(reply),
+        written(tmp_path / "pairs.jsonl", rows),
+        judge_format="ties",
+        plugins=(tmp_path / "hooks.py",),
+        votes=3,
+    )
+    rates = [metrics[m] for m in ("judge_tie_rate", "invalid_rate", "tie_rate", "consistency")]
+    assert rates == [0.5, 0.25, 0, 0.5]
+    assert (metrics["acc"], metrics["maj@3"], metrics["pos_bias"]) == (0.5, 0.5, 0.5)
+    assert samples[0]["judged"]["verdicts"][0]["verdict"] == "tie"
+    assert samples[0]["judged"]["verdicts"][0]["prefers"] == "neither"
+    assert metrics["judged"] == "2 A, 2 none, 4 tie"

@@ -11,10 +11,11 @@ from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.metrics import METRICS, OF_PEOPLE, invalid_rate, of_votes
 from ste_plugin.lm_eval_tasks.votes import majority, next_wave
 
-SAYS = ("A", "B", None)
-SILENT, EAGER = (0, 0, 1), (Fraction(3, 5), Fraction(2, 5), 0)
-SHY, TALKATIVE = (Fraction(1, 20), Fraction(1, 20), Fraction(9, 10)), (Fraction(1, 2),) * 2 + (0,)
-PROMPTS = [(SILENT, SILENT), (EAGER, EAGER[::-1]), (SHY, EAGER), (TALKATIVE, SHY)]
+SAYS = ("A", "B", "tie", None)
+SILENT, EAGER = (0, 0, 0, 1), (Fraction(3, 5), Fraction(2, 5), 0, 0)
+SHY = (Fraction(1, 20), Fraction(1, 20), 0, Fraction(9, 10))
+UNDECIDED = (Fraction(1, 4), 0, Fraction(1, 2), Fraction(1, 4))
+PROMPTS = [(SILENT, SILENT), (EAGER, SHY), (SHY, UNDECIDED), (UNDECIDED, EAGER)]
 """Chances of each reply in the one order and in the other, of prompts that differ widely."""
 
 
@@ -69,7 +70,7 @@ def test_prompts_that_draw_more_because_they_are_silent_count_no_more_among_inva
     added = [
         invalid_rate(JudgedPair("p", "s", "q", (order,), 9, 5, asked=k))
         for silent in (True, False)
-        for order in orders("A", k, SILENT if silent else (1, 0, 0), drawn)
+        for order in orders("A", k, SILENT if silent else (1, 0, 0, 0), drawn)
     ]
     silent, of = (sum(column) for column in zip(*added, strict=True))
     assert silent / of == 0.5
