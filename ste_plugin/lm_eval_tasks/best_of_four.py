@@ -29,7 +29,8 @@ from ste_plugin.lm_eval_tasks.choice_scores import (
 )
 from ste_plugin.lm_eval_tasks.judged_pair import NONE
 from ste_plugin.lm_eval_tasks.measurement import JUDGED
-from ste_plugin.lm_eval_tasks.settings import PREFIX, JudgeSettings
+from ste_plugin.lm_eval_tasks.setting_values import PREFIX
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 
 MAX_NEW_TOKENS = 2048
 """Where the settings name none. Source: scripts/run_generative_v2.py in allenai/reward-bench."""

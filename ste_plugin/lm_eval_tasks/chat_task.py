@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +13,7 @@ from lm_eval.api.task import ConfigurableTask
 
 from ste_plugin import __version__
 from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.errors import ConfigError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.api_requests import is_api, prepare_api
@@ -22,6 +25,7 @@ from ste_plugin.lm_eval_tasks.backend_template import (
 from ste_plugin.lm_eval_tasks.judged_pair import count_verdicts
 from ste_plugin.lm_eval_tasks.measurement import HOW, JUDGED, described
 from ste_plugin.lm_eval_tasks.pairs_file import Document
+from ste_plugin.lm_eval_tasks.setting_values import PREFIX
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.lm_eval_tasks.whole_replies import ReplyReader
 from ste_plugin.text.thinking import split_thinking
@@ -175,7 +179,25 @@ def read_settings(config: Mapping[str, Any] | None) -> tuple[dict[str, Any], Jud
     Raises: ConfigError naming the variable.
     """
     own = {key: value for key, value in (config or {}).items() if key != "class"}
-    return own, JudgeSettings.read(os.environ, own.get("metadata") or {})
+    metadata = own.get("metadata") or {}
+    refuse_lost_metadata(sys.argv, metadata)
+    return own, JudgeSettings.read(os.environ, metadata)
+
+
+def refuse_lost_metadata(arguments: Sequence[str], metadata: Mapping[str, Any]) -> None:
+    """Raise ConfigError for settings on lm-eval's command line that do not arrive here.
+
+    lm-eval 0.4.11 hands `--metadata` to no task that is a class.
+    """
+    given = " ".join(arguments).partition("--metadata")[2].partition(" --")[0]
+    lost = [name for name in re.findall(r"\bjudge_\w+", given) if name not in metadata]
+    if lost:
+        variable = PREFIX + lost[0].removeprefix("judge_").upper()
+        raise ConfigError(
+            f"--metadata {lost[0]}: this lm-eval (0.4.11) gives --metadata to no task that is a "
+            f"class, so it would be ignored. Set the environment variable {variable}, or use "
+            "lm-eval 0.4.13."
+        )
 
 
 def verdicts_in(samples: Sequence[Mapping[str, Any]]) -> str:

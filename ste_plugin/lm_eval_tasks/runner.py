@@ -1,6 +1,7 @@
 """Measuring a judge with lm-eval, in lm-eval's own environment."""
 
 import json
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from ste_plugin.lm_eval_tasks.samples import (
     sample_files,
     token_counter,
 )
-from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings, unknown_variables
 from ste_plugin.storage.durable import sync_files
 from ste_plugin.storage.jsonl import read_json, replace_json
 from ste_plugin.storage.resources import find_task, shipped_folder
@@ -80,7 +81,7 @@ def evaluate(
     started = time.monotonic()
     run_lm_eval(
         command(model, out, config=config, python=python, task=task, folder=location.folder),
-        env={**settings.environment(), "PYTHONSAFEPATH": "1"},
+        env=environment(settings),
         log=out / "lm-eval.log",
         timeout_minutes=host.timeout_minutes,
         what=f"lm-eval on {settings.data or task}",
@@ -96,6 +97,12 @@ def evaluate(
     sync_files(out / "lm-eval")
     replace_json(out / "results.json", results)
     return results
+
+
+def environment(settings: JudgeSettings) -> dict[str, str]:
+    """Return what lm-eval's environment has beside ours: all settings, and none but these."""
+    stray = dict.fromkeys(unknown_variables(os.environ), "")
+    return {**stray, **settings.environment(), "PYTHONSAFEPATH": "1"}
 
 
 def run_lm_eval(command: list[str], *, log: Path, **settings: Any) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shlex
 import sys
 
@@ -12,6 +13,7 @@ from ste_plugin.errors import ConfigError, DataError, HostError
 from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.lm_eval_tasks import runner as host
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
+from ste_plugin.lm_eval_tasks.chat_task import refuse_lost_metadata
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from tests.helpers.scripted_judge import (
     GENERATED,
@@ -237,3 +239,54 @@ def test_samples_that_lack_a_pair_are_not_reported_as_results(pairs, tmp_path):
     labelled = read_pairs(JudgeSettings(pairs))
     with pytest.raises(HostError, match=r"4 of 4 pairs \(first: 'p0'\)"):
         host.read_samples(tmp_path, set(), labelled, host.Usage(None))
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("STE_JUDGE_VOTE", "STE_JUDGE_VOTES"),
+        ("ste_judge_votes", "STE_JUDGE_VOTES"),
+        ("STE_JUDGEVOTES", "STE_JUDGE_VOTES"),
+        ("STE_JUGDE_MODE", "STE_JUDGE_MODE"),
+        ("STE_JUDGE_MAX_TOKENS", "STE_JUDGE_MAX_NEW_TOKENS"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_nearest_right_one(pairs, variable, nearest):
+    environ = JudgeSettings(pairs).environment()
+    with pytest.raises(ConfigError, match=f"{variable}: no such setting. .*'{nearest}'"):
+        JudgeSettings.read(environ | {variable: "8"}, {})
+    assert JudgeSettings.read(environ | {variable: "", "STE_PLUGINS": "hooks.py"}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("judge_vote", "judge_votes"),
+        ("judge-votes", "judge_votes"),
+        ("jugde_votes", "judge_votes"),
+        ("JUDGE_VOTES", "judge_votes"),
+        ("votes", "judge_votes"),
+        ("judge_tempreature", "judge_temperature"),
+    ],
+)
+def test_a_misspelt_setting_in_metadata_is_refused_with_the_nearest_right_one(pairs, name, nearest):
+    environ = JudgeSettings(pairs).environment()
+    with pytest.raises(ConfigError, match=f"{name}: no such setting. .*'{nearest}'"):
+        JudgeSettings.read(environ, {name: 8})
+    others = {"version": 1, "pretrained": "m", "seed": 3, "temperature": 0.5}
+    assert JudgeSettings.read(environ, others) == JudgeSettings(pairs)
+
+
+def test_settings_on_the_command_line_that_lm_eval_loses_are_refused_with_the_variable():
+    command = ["lm_eval", "run", "--metadata", '{"judge_votes": 8}', "--tasks", "ste_local"]
+    with pytest.raises(ConfigError, match="Set the environment variable STE_JUDGE_VOTES"):
+        refuse_lost_metadata(command, {"judge_benchmark": "local"})
+    refuse_lost_metadata(command, {"judge_votes": 8})
+    refuse_lost_metadata(["lm_eval", "--tasks", "judge_mine"], {})
+
+
+def test_ste_eval_asks_by_its_own_settings_whatever_the_environment_holds(pairs, monkeypatch):
+    monkeypatch.setenv("STE_JUDGE_VOTE", "8")
+    settings = JudgeSettings(pairs)
+    given = {**os.environ, **host.environment(settings)}
+    assert JudgeSettings.read(given, {}) == settings
