@@ -8,8 +8,8 @@ from typing import Any
 
 from ste_plugin.engines.base import Message
 from ste_plugin.judging.source import source_of
-from ste_plugin.judging.verdict import Reading, parse_verdict, without_verdicts
-from ste_plugin.records import Verdict, content_key
+from ste_plugin.judging.verdict import Reading, official_verdict, parse_verdict, without_verdicts
+from ste_plugin.records import ORDERS, Verdict, content_key
 from ste_plugin.text.sanitize import (
     CONTROL_TOKEN,
     SANITIZER_VERSION,
@@ -109,6 +109,12 @@ class JudgeFormat:
     def forced_text(self, prefix: str, letter: str) -> str:
         """Return the whole judgment that `prefix` and the drawn letter make."""
         return f"{prefix}{letter}]]"
+
+
+def read_officially(judge_format: JudgeFormat) -> bool:
+    """Return whether RewardBench's own parser reads the verdicts of a format as the format does."""
+    closed = {gold: judge_format.forced_text(judge_format.closing, gold) for gold in ORDERS}
+    return all(official_verdict(t) == g == judge_format.parse(t) for g, t in closed.items())
 
 
 def _as_text(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, get_args
 
 from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.format import read_officially
 from ste_plugin.lm_eval_tasks.setting_values import (
     MARKS,
     PREFIX,
@@ -22,7 +23,7 @@ from ste_plugin.lm_eval_tasks.setting_values import (
     parse_switch,
     parse_word,
 )
-from ste_plugin.plugins.manager import find_contribution, plugin_manager
+from ste_plugin.plugins.manager import contributions, find_contribution, plugin_manager
 
 Mode = Literal["verdict", "official", "likelier"]
 TooLong = Literal["refuse", "drop"]
@@ -181,12 +182,21 @@ class JudgeSettings:
     def load_judge_format(self) -> JudgeFormat:
         """Return the format of that name, a plugin's included.
 
-        Raises: ConfigError where there is none, PluginError where a plugin does not fit.
+        Raises: ConfigError where there is none, or where mode `official` cannot read it;
+        PluginError where a plugin does not fit.
         """
-        where = f"{PREFIX}FORMAT (--format)"
+        where, manager = f"{PREFIX}FORMAT (--format)", plugin_manager(self.plugins)
         judge_format: JudgeFormat = find_contribution(
-            plugin_manager(self.plugins), "ste_judge_formats", self.format, where
+            manager, "ste_judge_formats", self.format, where
         )
+        if self.mode == "official" and not read_officially(judge_format):
+            known = contributions(manager, "ste_judge_formats")
+            readable = [name for name, (_, found) in known.items() if read_officially(found)]
+            raise ConfigError(
+                f"{where}: the mode `official` looks for [[A]] and [[B]], as RewardBench does, and "
+                f"{self.format!r} gives its verdicts otherwise. Use {', '.join(sorted(readable))}, "
+                f"or {PREFIX}MODE=verdict."
+            )
         return judge_format
 
 

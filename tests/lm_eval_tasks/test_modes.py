@@ -237,3 +237,39 @@ def test_a_format_may_say_tie_which_counts_half_and_is_no_invalid_reply(tmp_path
     assert samples[0]["judged"]["verdicts"][0]["verdict"] == "tie"
     assert samples[0]["judged"]["verdicts"][0]["prefers"] == "neither"
     assert metrics["judged"] == "2 A, 2 none, 4 tie"
+
+
+OWN_WORDS = """\
+import re
+from ste_plugin.hookspecs import hookimpl
+from ste_plugin.judging import JudgeFormat
+
+class Winner(JudgeFormat):
+    def parse(self, text):
+        found = re.findall("Winner: ([AB])", text)
+        return found[-1] if found else None
+
+@hookimpl
+def ste_judge_formats():
+    return {"winner": Winner("winner", "Which is better?", "Winner: ", False, 4)}
+"""
+
+
+def test_the_official_mode_refuses_a_format_that_rewardbenchs_parser_cannot_read(pairs, tmp_path):
+    (tmp_path / "hooks.py").write_text(OWN_WORDS)
+    told = r"'winner' gives its verdicts otherwise. Use brief, criteria, plan, verdict, or STE_"
+    judging_by = {"judge_format": "winner", "plugins": (tmp_path / "hooks.py",)}
+    model = scripted(lambda _: "Winner: A")
+    with pytest.raises(ConfigError, match=told):
+        run_task(model, pairs, mode="official", **judging_by)
+    assert model.asked == []
+    assert run_task(model, pairs, **judging_by)[0]["acc"] == 0.5
+    (tmp_path / "hooks.py").write_text(TIES)
+    metrics, _ = run_task(
+        scripted(lambda _: "[[C]]"),
+        pairs,
+        mode="official",
+        judge_format="ties",
+        plugins=(tmp_path / "hooks.py",),
+    )
+    assert (metrics["acc"], metrics["judge_tie_rate"]) == (0.5, 0)
