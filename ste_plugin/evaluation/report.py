@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from ste_plugin.context import IterationReport
+from ste_plugin.lm_eval_tasks.figures import SPREAD
 from ste_plugin.storage.jsonl import replace_bytes
 from ste_plugin.text.sanitize import escape_for_markdown, escape_for_terminal
 
@@ -168,7 +169,8 @@ def _metrics_page(name: str, results: Mapping[str, Any]) -> list[str]:
         "|---|" + "---|" * (1 + len(parts)),
     ]
     for metric, value in results["overall"].items():
-        if isinstance(value, float | int) or value is None:
+        beside = metric.endswith(SPREAD[1:])  # in results.json alone
+        if not beside and (isinstance(value, float | int) or value is None):
             cells = [number_text(part.get(metric)) for part in parts.values()]
             lines.append(f"| {metric} | {number_text(value)} | " + " | ".join(cells) + " |")
     return lines

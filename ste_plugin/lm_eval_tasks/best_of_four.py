@@ -19,10 +19,12 @@ from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, SECTIONS, TIES, Choice
 from ste_plugin.lm_eval_tasks.chat_task import ChatTask, read_settings, verdicts_in
 from ste_plugin.lm_eval_tasks.choice_scores import (
+    RATES,
     ChoiceScore,
     final_error,
     final_score,
     rate,
+    rate_error,
     score_choice,
     section_error,
     section_score,
@@ -92,11 +94,9 @@ class BestOfFour(ChatTask):
         for section in SECTIONS:
             scorers[f"acc_section/{section}"] = partial(section_score, section)
             scorers[f"acc_section/{section}_se"] = partial(section_error, section)
-        return scorers | {
-            "invalid_rate": partial(rate, "unanswered"),
-            "len_baseline": partial(rate, "longest"),
-            "pick_a_baseline": partial(rate, "shown_a"),
-        }
+        for name, field in RATES.items():
+            scorers |= {name: partial(rate, field), f"{name}_se": partial(rate_error, field)}
+        return scorers
 
     def process_results(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
         """Return what this row adds to every figure: the same keys in the same order for each."""

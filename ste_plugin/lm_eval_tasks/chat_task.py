@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,7 +12,6 @@ from lm_eval.api.task import ConfigurableTask
 
 from ste_plugin import __version__
 from ste_plugin.engines.chat import ChatTemplate
-from ste_plugin.errors import ConfigError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.api_requests import is_api, prepare_api
@@ -22,10 +20,14 @@ from ste_plugin.lm_eval_tasks.backend_template import (
     sends_chats,
     template_of,
 )
+from ste_plugin.lm_eval_tasks.host_options import (
+    refuse_cache_of_another,
+    refuse_lost_metadata,
+    sampling_told,
+)
 from ste_plugin.lm_eval_tasks.judged_pair import count_verdicts
 from ste_plugin.lm_eval_tasks.measurement import HOW, JUDGED, described
 from ste_plugin.lm_eval_tasks.pairs_file import Document
-from ste_plugin.lm_eval_tasks.setting_values import PREFIX
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.lm_eval_tasks.whole_replies import ReplyReader
 from ste_plugin.text.thinking import split_thinking
@@ -64,17 +66,25 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
 
     def generation(self) -> dict[str, Any]:
         """Return what a backend is told about a reply; `--gen_kwargs` of lm-eval is in it."""
-        told = self.config.generation_kwargs or {}
+        told = self.told()
         return checks.accepted_by(self.backend, told, self.template, self.settings)
+
+    def told(self) -> dict[str, Any]:
+        """Return how replies are sampled, `--gen_kwargs` of lm-eval included; empty without any.
+
+        Raises: ConfigError where that contradicts itself, or makes all votes the same.
+        """
+        told = self.config.generation_kwargs or {}
+        return sampling_told(told, self.settings.votes) if told else {}
 
     def how(self) -> dict[str, Any]:
         """Return how these figures are made: settings, data, versions, and `--gen_kwargs`."""
-        told = self.config.generation_kwargs
+        told = self.told()
         return {
             "ste_plugin": __version__,
             "task_version": self.VERSION,
             **self.described,
-            **({"generation_kwargs": dict(told)} if told else {}),
+            **({"generation_kwargs": told} if told else {}),
         }
 
     def dump_config(self) -> dict[str, Any]:
@@ -112,6 +122,7 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
         """
         self.backend, own = backend, self.settings
         refuse_think_end_token(backend)
+        refuse_cache_of_another(backend)
         if is_api(backend):
             prepare_api(backend, own.omit)
         self.template = template_of(backend, own)
@@ -182,22 +193,6 @@ def read_settings(config: Mapping[str, Any] | None) -> tuple[dict[str, Any], Jud
     metadata = own.get("metadata") or {}
     refuse_lost_metadata(sys.argv, metadata)
     return own, JudgeSettings.read(os.environ, metadata)
-
-
-def refuse_lost_metadata(arguments: Sequence[str], metadata: Mapping[str, Any]) -> None:
-    """Raise ConfigError for settings on lm-eval's command line that do not arrive here.
-
-    lm-eval 0.4.11 hands `--metadata` to no task that is a class.
-    """
-    given = " ".join(arguments).partition("--metadata")[2].partition(" --")[0]
-    lost = [name for name in re.findall(r"\bjudge_\w+", given) if name not in metadata]
-    if lost:
-        variable = PREFIX + lost[0].removeprefix("judge_").upper()
-        raise ConfigError(
-            f"--metadata {lost[0]}: this lm-eval (0.4.11) gives --metadata to no task that is a "
-            f"class, so it would be ignored. Set the environment variable {variable}, or use "
-            "lm-eval 0.4.13."
-        )
 
 
 def verdicts_in(samples: Sequence[Mapping[str, Any]]) -> str:

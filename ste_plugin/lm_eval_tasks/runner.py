@@ -15,7 +15,8 @@ from ste_plugin.hosts.run_host import python_of, require_module, run_host, run_p
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
-from ste_plugin.lm_eval_tasks.figures import summarise
+from ste_plugin.lm_eval_tasks.choice_scores import score_choice, spreads
+from ste_plugin.lm_eval_tasks.figures import SPREAD, summarise
 from ste_plugin.lm_eval_tasks.judged_file import write_choices, write_judged
 from ste_plugin.lm_eval_tasks.measurement import described
 from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair
@@ -90,8 +91,9 @@ def evaluate(
     fresh = set(sample_files(out, task)) - before
     replies = read_samples(out, fresh, rows, usage)
     figures = write_replies(out, rows, replies, settings)
-    if not figures:
-        figures = {"n": len(rows), "overall": read_figures(fresh, task), "subsets": {}}
+    if "n" not in figures:
+        overall = read_figures(fresh, task) | figures
+        figures = {"n": len(rows), "overall": overall, "subsets": {}}
     record = {"lm_eval": version, "seconds": seconds, **usage.to_dict()}
     results = {**wanted, **figures, "host": record}
     sync_files(out / "lm-eval")
@@ -123,12 +125,13 @@ def write_replies(
 ) -> dict[str, Any]:
     """Write what a judge replied to each row into judged.jsonl; return the figures of pairs.
 
-    Those of RewardBench 2 are lm-eval's own.
+    Those of RewardBench 2 are lm-eval's own; of these how far they may be off.
     """
     pairs = [row for row in rows if isinstance(row, LabelledPair)]
     if not pairs:
-        write_choices(out, [row for row in rows if isinstance(row, Choice)], replies)
-        return {}
+        choices = [row for row in rows if isinstance(row, Choice)]
+        write_choices(out, choices, replies)
+        return choice_spreads(choices, replies)
     judge_format = settings.load_judge_format()
     judged = [
         read_replies(pair, results, judge_format, settings)
@@ -136,6 +139,15 @@ def write_replies(
     ]
     write_judged(out, judged)
     return summarise(judged, SEED, settings)
+
+
+def choice_spreads(rows: Sequence[Choice], replies: Sequence[list[Any]]) -> dict[str, Any]:
+    """Return the intervals and biases of RewardBench 2's figures, as `SPREAD` names them."""
+    scores = [score_choice(row, texts) for row, texts in zip(rows, replies, strict=True)]
+    told: dict[str, Any] = {}
+    for name, spread in spreads(scores).items():
+        told |= {name + SPREAD[1]: [spread.low, spread.high], name + SPREAD[2]: spread.bias}
+    return told
 
 
 def read_documents(settings: JudgeSettings) -> Sequence[LabelledPair] | Sequence[Choice]:
