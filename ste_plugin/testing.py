@@ -7,6 +7,7 @@ from types import ModuleType
 
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.errors import PluginError
+from ste_plugin.judging.checking import format_problems
 from ste_plugin.plugins.loader import load_file
 from ste_plugin.plugins.manager import (
     check_hooks,
@@ -77,7 +78,8 @@ def check_plugin(plugin: ModuleType | Path) -> list[str]:
     """Return the problems of a plugin, one line each; an empty list means that it fits.
 
     `plugin` is an imported module, or the path of a `hooks.py`. Checks the names of its hooks,
-    collisions with other plugins, its engines' factories and its folders.
+    collisions with other plugins, its engines' factories and its folders; and asks its judge
+    formats all that a run asks them, with texts that try to speak for the judge.
     """
     try:
         module = load_file(plugin) if isinstance(plugin, Path) else plugin
@@ -86,6 +88,7 @@ def check_plugin(plugin: ModuleType | Path) -> list[str]:
         check_hooks(manager)
         by_plugin = contributed_names(manager)
         engines = contributions(manager, "ste_engines").values()
+        formats = contributions(manager, "ste_judge_formats").items()
     except PluginError as error:
         return [str(error)]
     if not by_plugin.get(name):
@@ -93,6 +96,8 @@ def check_plugin(plugin: ModuleType | Path) -> list[str]:
             f"{plugin}: implements no hook. Mark its functions with @ste_plugin.hookspecs.hookimpl."
         ]
     problems = [_unimportable(target) for owner, target in engines if owner == name]
+    for key, (owner, judge_format) in formats:
+        problems += format_problems(key, judge_format) if owner == name else []
     for hook in ("ste_recipe_dirs", "ste_task_dirs"):
         for implementation in getattr(manager.hook, hook).get_hookimpls():
             folder = implementation.function() if implementation.plugin_name == name else None

@@ -17,7 +17,8 @@ from ste_plugin.engines.http.prices import Prices
 from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.engines.vllm.options import VllmOptions
 from ste_plugin.engines.vllm.server import ServeOptions
-from ste_plugin.lm_eval_tasks.settings import PREFIX, JudgeSettings
+from ste_plugin.lm_eval_tasks.setting_values import PREFIX
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.run.redo import first_stage
 from ste_plugin.text.field_docs import field_docs
 from ste_plugin.text.safe_yaml import one_line

@@ -27,6 +27,7 @@ from ste_plugin.axolotl.strategies import template_of
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.errors import DataError
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.verdict import letter_of
 from ste_plugin.plugins.manager import find_contribution, plugin_manager, require_named_plugins
 from ste_plugin.records import Verdict
 from ste_plugin.storage import training_manifest
@@ -118,7 +119,11 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         judge_format = load_judge_format(self.manifest, self.settings)
         max_new_tokens = self.settings.judge_max_new_tokens or judge_format.max_new_tokens
         unwrapped = self.trainer.accelerator.unwrap_model(model)
-        return written_verdict(unwrapped, self.template, judge_format.parse, max_new_tokens)
+
+        def read(text: str) -> Verdict | None:
+            return letter_of(judge_format.parse(text))
+
+        return written_verdict(unwrapped, self.template, read, max_new_tokens)
 
 
 def tokenizer_of(trainer: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.judging.verdict import without_verdicts
+from ste_plugin.judging.verdict import letter_of, without_verdicts
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.records import OTHER, Verdict
 from ste_plugin.text.thinking import Split, ends_in_opening, split_thinking, without_marks
@@ -80,7 +80,7 @@ def _verdict(reply: Split, format_name: str) -> Verdict | None:
     judge_format = _load_format(format_name)
     reasons = f"{without_marks(reply.thinking)} {without_verdicts(reply.said)}"
     bare = judge_format.reasons and len(reasons.split()) < MIN_WORDS
-    return judge_format.parse(reply.said) if reply.ended and not bare else None
+    return letter_of(judge_format.parse(reply.said)) if reply.ended and not bare else None
 
 
 @cache

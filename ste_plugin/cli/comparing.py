@@ -32,7 +32,7 @@ def compare(first: JudgePath, second: JudgePath, as_json: Json = False) -> None:
         say(f"\n{name}: {comparison.n} labelled pairs")
         for metric, d in (
             ("accuracy", comparison.acc),
-            ("right in both orders", comparison.acc_pc),
+            (comparison.right, comparison.acc_pc),
         ):
             interval = f"  [{d.interval[0]:+.3f}, {d.interval[1]:+.3f}]" if d.interval else ""
             say(f"  {metric:<21} {d.first:.3f} → {d.second:.3f}  {d.difference:+.3f}{interval}")

@@ -1,7 +1,7 @@
 """Whether one judge is better than another on the same pairs, or whether that is noise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,22 @@ SAME: dict[str, tuple[str, ...]] = {
     "mode": ("settings", "mode"),
 }
 """What must not differ: what it is called → its path in results.json."""
+TOLD: tuple[tuple[str, ...], ...] = (
+    ("settings", "votes"),
+    ("settings", "force"),
+    ("settings", "temperature"),
+    ("settings", "top_p"),
+    ("settings", "seed"),
+    ("settings", "max_new_tokens"),
+    ("settings", "too_long"),
+    ("settings", "chat_template_kwargs"),
+    ("settings", "thinking"),
+    ("generation_kwargs", "temperature"),
+    ("generation_kwargs", "max_gen_toks"),
+)
+"""What may differ, which is told, by its path: two ways to ask may be what is compared."""
+UNSET = {"chat_template_kwargs": None, "thinking": None}
+"""Settings that are recorded only where they are set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,15 @@ class Comparison:
     lost: int
     p: float
     """McNemar's exact test on those: how likely chance alone splits them at least so unevenly."""
+    both_orders: bool = True
+    """Whether the pairs were shown in both orders, rather than once."""
+    differs: str = ""
+    """Settings that differ, with both values."""
+
+    @property
+    def right(self) -> str:
+        """Return what `acc_pc` is called."""
+        return "right in both orders" if self.both_orders else "right"
 
     @property
     def more_than_noise(self) -> bool:
@@ -67,10 +92,12 @@ class Comparison:
             f"The second judge gets {self.won} pairs right that the first does not, and loses "
             f"{self.lost} ({d.difference:+.3f}{between}; McNemar p = {self.p:.2g})."
         )
+        if self.differs:
+            counts += f" They were measured differently: {self.differs}."
         if not self.more_than_noise:
             return f"{counts} No more than noise: {self.n} pairs do not tell them apart."
         better = "second" if d.difference > 0 else "first"
-        finding = f"{counts} More than noise: the {better} is right in both orders more often."
+        finding = f"{counts} More than noise: the {better} is {self.right} more often."
         if self.acc.difference * d.difference < 0:
             # a judge that never answers, or always with one letter, scores 1/2 on accuracy
             finding += " Its accuracy is the lower one, though; see the invalid rates and biases."
@@ -93,10 +120,13 @@ def compare(first: Path, second: Path) -> tuple[dict[str, Comparison], dict[str,
     comparisons: dict[str, Comparison] = {}
     refused: dict[str, str] = {}
     for name in [name for name in left if name in right]:
-        if why := differing(left[name].results, right[name].results):
+        why = differing(left[name].results, right[name].results)
+        common = _common(left[name], right[name]) if not why else ([], [])
+        if why := why or _other_orders(*common):
             refused[name] = why
-        else:
-            comparisons[name] = compare_outcomes(*_common(left[name], right[name]))
+            continue
+        differs = told_apart(left[name].results, right[name].results)
+        comparisons[name] = replace(compare_outcomes(*common), differs=differs)
     if not comparisons:
         raise DataError(
             "\n".join(
@@ -114,12 +144,40 @@ def compare(first: Path, second: Path) -> tuple[dict[str, Comparison], dict[str,
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
     """Return what differs that must not, with both values; empty where nothing does."""
-    differences = []
-    for name, path in SAME.items():
-        a, b = _value_at(first, path), _value_at(second, path)
-        if a is not _UNKNOWN and b is not _UNKNOWN and a != b:
-            differences.append(f"{name} {_short(a)} against {_short(b)}")
+    differences = _differences(SAME, first, second)
     return f"not the same {'; '.join(differences)}" if differences else ""
+
+
+def told_apart(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    """Return what else differs in how the judges were asked, with both values."""
+    both = [
+        how | {"settings": UNSET | dict(how["settings"])} if "settings" in how else how
+        for how in (dict(first), dict(second))
+    ]
+    return "; ".join(_differences({path[-1]: path for path in TOLD}, *both))
+
+
+def _differences(
+    paths: Mapping[str, Sequence[str]], first: Mapping[str, Any], second: Mapping[str, Any]
+) -> list[str]:
+    known = {name: (_value_at(first, p), _value_at(second, p)) for name, p in paths.items()}
+    return [
+        f"{name} {_short(a)} against {_short(b)}"
+        for name, (a, b) in known.items()
+        if a is not _UNKNOWN and b is not _UNKNOWN and a != b
+    ]
+
+
+def _other_orders(first: Sequence[Outcome], second: Sequence[Outcome]) -> str:
+    """Return what differs where one judge was shown both orders and the other one.
+
+    Older samples say nothing else of their mode.
+    """
+    shown = [{o.both_orders for o in outcomes} for outcomes in (first, second)]
+    if shown[0] == shown[1]:
+        return ""
+    counts = ["both" if orders == {True} else "one" for orders in shown]
+    return f"not the same orders shown {counts[0]} against {counts[1]}"
 
 
 _UNKNOWN = object()
@@ -160,6 +218,7 @@ def compare_outcomes(first: Sequence[Outcome], second: Sequence[Outcome]) -> Com
         won=won,
         lost=lost,
         p=float(binomtest(won, won + lost).pvalue) if won + lost else 1.0,
+        both_orders=all(a.both_orders for a in first),
     )
 
 

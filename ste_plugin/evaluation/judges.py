@@ -10,6 +10,7 @@ from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm
 from ste_plugin.lm_eval_tasks.choice_scores import ChoiceScore
 from ste_plugin.lm_eval_tasks.figures import Figure
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, read_judged
+from ste_plugin.lm_eval_tasks.measurement import JUDGED
 from ste_plugin.lm_eval_tasks.metrics import acc, acc_pc
 from ste_plugin.storage.jsonl import read_json, read_rows
 
@@ -22,6 +23,8 @@ class Outcome(NamedTuple):
     acc: float
     right: bool
     """In both orders; in the one order that was shown, where there was only one."""
+    both_orders: bool = True
+    """Whether it was shown in both orders, rather than once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Evaluation:
     path: Path
     """Its folder, or the file of samples that lm-eval logged."""
     results: Mapping[str, Any]
-    """What results.json says; of plain lm-eval's samples only `pairs_sha256`."""
+    """What results.json says; of plain lm-eval's samples how they were made, as far as they say."""
 
     def outcomes(self) -> dict[str, Outcome]:
         """Return id of the pair → how the judge did; pairs without a better response are left out.
@@ -54,11 +57,11 @@ def _of_terms(either: Any, both: Any) -> Outcome | None:
         return None
     term = MetricTerm(*either)
     right = MetricTerm(*both).numerator if both else float(term.numerator == 1)
-    return Outcome(term.stratum, term.prompt_key, term.numerator, right == 1)
+    return Outcome(term.stratum, term.prompt_key, term.numerator, right == 1, bool(both))
 
 
 def _of_score(score: ChoiceScore) -> Outcome:
-    return Outcome(score.section, score.unit, score.points, score.points == 1)
+    return Outcome(score.section, score.unit, score.points, score.points == 1, both_orders=False)
 
 
 def _of_sample(row: Mapping[str, Any]) -> Outcome | None:
@@ -135,12 +138,11 @@ def _logged(path: Path) -> dict[str, Evaluation]:
     by_task: dict[str, Path] = {}
     for file in sorted(files, key=lambda f: f.name):
         by_task[file.stem.removeprefix("samples_").rpartition("_")[0]] = file
-    return {
-        task: Evaluation(file, {"pairs_sha256": pairs_hash(_docs(file))})
-        for task, file in by_task.items()
-    }
+    return {task: Evaluation(file, _how_logged(file)) for task, file in by_task.items()}
 
 
-def _docs(path: Path) -> list[dict[str, Any]]:
+def _how_logged(path: Path) -> dict[str, Any]:
+    """Return how samples were made, as they say themselves, and the hash of the pairs in them."""
     rows = sorted(read_judge_samples(path), key=lambda row: row.get("doc_id", 0))
-    return [row["doc"] for row in rows]
+    how: dict[str, Any] = rows[0].get(JUDGED, {}).get("how", {}) if rows else {}
+    return how | {"pairs_sha256": pairs_hash(row["doc"] for row in rows)}

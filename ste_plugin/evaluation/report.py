@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from ste_plugin.context import IterationReport
+from ste_plugin.lm_eval_tasks.figures import SPREAD
 from ste_plugin.storage.jsonl import replace_bytes
 from ste_plugin.text.sanitize import escape_for_markdown, escape_for_terminal
 
@@ -159,14 +160,17 @@ def write_page(report: IterationReport) -> None:
 def _metrics_page(name: str, results: Mapping[str, Any]) -> list[str]:
     """Return a heading and a Markdown table of metrics × (all, every section and subset)."""
     parts = results.get("sections", {}) | results["subsets"]
+    once = results.get("settings", {}).get("mode") == "official"
+    orders = "one order each" if once else "both orders"
     lines = [
-        f"## {escape_for_markdown(name)} ({results['n']} pairs, both orders)",
+        f"## {escape_for_markdown(name)} ({results['n']} pairs, {orders})",
         "",
         "| | all | " + " | ".join(map(escape_for_markdown, parts)) + " |",
         "|---|" + "---|" * (1 + len(parts)),
     ]
     for metric, value in results["overall"].items():
-        if isinstance(value, float | int) or value is None:
+        beside = metric.endswith(SPREAD[1:])  # in results.json alone
+        if not beside and (isinstance(value, float | int) or value is None):
             cells = [number_text(part.get(metric)) for part in parts.values()]
             lines.append(f"| {metric} | {number_text(value)} | " + " | ".join(cells) + " |")
     return lines

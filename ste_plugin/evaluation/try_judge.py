@@ -8,6 +8,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import open_engine
 from ste_plugin.engines.base import Completion, Place, Sampling
 from ste_plugin.inference.requests import JudgeRequests
+from ste_plugin.judging.verdict import TIE
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 
 _ORDERS = {"a shown as A": {"A": "a", "B": "b"}, "b shown as A": {"A": "b", "B": "a"}}
@@ -17,9 +18,10 @@ _ORDERS = {"a shown as A": {"A": "a", "B": "b"}, "b shown as A": {"A": "b", "B":
 def judge_once(
     model: ModelConfig, format_name: str, instruction: str, a: str, b: str, files: Sequence[Path]
 ) -> dict[str, Any]:
-    """Return `{"better": "a" | "b" | "inconsistent" | "no verdict", "replies": [...]}`.
+    """Return `{"better": "a" | "b" | "tie" | "inconsistent" | "no verdict", "replies": [...]}`.
 
-    Judged greedily. The pair is shown in both orders; only an answer that wins in both is better.
+    Judged greedily. The pair is shown in both orders; only an answer that wins in both is better,
+    and only what is a tie in both is one.
     """
     plugins = plugin_manager(files)
     judge_format = find_contribution(plugins, "ste_judge_formats", format_name, "--format")
@@ -40,7 +42,7 @@ def judge_once(
         for reply in replies
     ]
     picks = [
-        responses[verdict] if verdict else None
+        TIE if verdict == TIE else responses[verdict] if verdict else None
         for responses, verdict in zip(_ORDERS.values(), verdicts, strict=True)
     ]
     return {

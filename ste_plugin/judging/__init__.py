@@ -2,6 +2,6 @@
 this."""
 
 from ste_plugin.judging.format import JudgeFormat, neutralise
-from ste_plugin.judging.verdict import parse_verdict
+from ste_plugin.judging.verdict import TIE, Reading, parse_verdict
 
-__all__ = ["JudgeFormat", "neutralise", "parse_verdict"]
+__all__ = ["TIE", "JudgeFormat", "Reading", "neutralise", "parse_verdict"]

@@ -1,12 +1,15 @@
 """A judge format: one prompt, the words that close a judgment, and one parser."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
+from inspect import isfunction
+from typing import Any
 
 from ste_plugin.engines.base import Message
-from ste_plugin.judging.verdict import parse_verdict, without_verdicts
-from ste_plugin.records import Verdict, content_key
+from ste_plugin.judging.source import source_of
+from ste_plugin.judging.verdict import Reading, official_verdict, parse_verdict, without_verdicts
+from ste_plugin.records import ORDERS, Verdict, content_key
 from ste_plugin.text.sanitize import (
     CONTROL_TOKEN,
     SANITIZER_VERSION,
@@ -51,9 +54,20 @@ class JudgeFormat:
 
     @property
     def version(self) -> str:
-        """Return name and a hash of every word of the prompt: editing it makes new requests."""
+        """Return name and a hash of every word of the prompt: editing it makes new requests.
+
+        Of a class of its own it covers code and further fields, too: who edits how it renders or
+        parses asks anew.
+        """
         words = (self.rubric, self.closing, self.reasons, SANITIZER_VERSION)
-        return f"{self.name}-{content_key(*words)[:8]}"
+        return f"{self.name}-{content_key(*words, *self._own_code())[:8]}"
+
+    def _own_code(self) -> tuple[str, ...]:
+        classes: list[Any] = [c for c in type(self).__mro__ if issubclass(c, JudgeFormat)]
+        own = {f.name for f in fields(self)} - {f.name for f in fields(JudgeFormat)}
+        values = [getattr(self, name) for name in sorted(own)]
+        sources = [source_of(c) for c in classes if c is not JudgeFormat]
+        return (*sources, *map(_as_text, values))
 
     def render(self, instruction: str, answer_a: str, answer_b: str) -> tuple[Message, ...]:
         """Return the prompt as one user turn, so that templates without a system role lose
@@ -72,8 +86,11 @@ class JudgeFormat:
         first, second = (better, worse) if gold == "A" else (worse, better)
         return self.render(instruction, first, second)
 
-    def parse(self, text: str) -> Verdict | None:
-        """Return the verdict of a reply, or None when it gave no single answer."""
+    def parse(self, text: str) -> Reading:
+        """Return the verdict of a reply, or None when it gave no single answer.
+
+        A format of your own whose judge may find both answers equally good returns `TIE` for that.
+        """
         return parse_verdict(text)
 
     def forced_prefix(self, reply: str, *, cut_off: bool = False) -> str:
@@ -92,3 +109,17 @@ class JudgeFormat:
     def forced_text(self, prefix: str, letter: str) -> str:
         """Return the whole judgment that `prefix` and the drawn letter make."""
         return f"{prefix}{letter}]]"
+
+
+def read_officially(judge_format: JudgeFormat) -> bool:
+    """Return whether RewardBench's own parser reads the verdicts of a format as the format does."""
+    closed = {gold: judge_format.forced_text(judge_format.closing, gold) for gold in ORDERS}
+    return all(official_verdict(t) == g == judge_format.parse(t) for g, t in closed.items())
+
+
+def _as_text(value: Any) -> str:
+    """Return a text of a field's value that is the same in every process."""
+    if isfunction(value) or isinstance(value, type):
+        return source_of(value)
+    ordered = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(ordered))

@@ -1,9 +1,15 @@
 """Reading the verdict out of a judge's reply."""
 
 import re
+from typing import Literal
 
 from ste_plugin.records import Verdict
 from ste_plugin.text.thinking import split_thinking
+
+Tie = Literal["tie"]
+TIE: Tie = "tie"
+Reading = Verdict | Tie | None
+"""What a reply says: a letter, that neither answer is better, or nothing that can be read."""
 
 _MARK = re.compile(r"\[\[([AB])\]\]")
 
@@ -23,6 +29,15 @@ def parse_verdict(text: str) -> Verdict | None:
     if len(letters) != 1:
         return None
     return "A" if "A" in letters else "B"
+
+
+def letter_of(reading: Reading) -> Verdict | None:
+    """Return the letter that a reply is for; a tie teaches as little as no verdict.
+
+    >>> letter_of("A"), letter_of("tie"), letter_of(None)
+    ('A', None, None)
+    """
+    return None if reading == TIE else reading
 
 
 def official_verdict(text: str) -> Verdict | None:

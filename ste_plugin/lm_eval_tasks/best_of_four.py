@@ -8,20 +8,31 @@ from lm_eval.api.instance import Instance
 
 from ste_plugin.engines.base import Message
 from ste_plugin.errors import ConfigError
-from ste_plugin.judging.choosing import render_choice, render_rating
+from ste_plugin.judging.choosing import (
+    LETTERS,
+    parse_choice,
+    parse_rating,
+    render_choice,
+    render_rating,
+)
 from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, SECTIONS, TIES, Choice
-from ste_plugin.lm_eval_tasks.chat_task import ChatTask, read_settings
+from ste_plugin.lm_eval_tasks.chat_task import ChatTask, read_settings, verdicts_in
 from ste_plugin.lm_eval_tasks.choice_scores import (
+    RATES,
     ChoiceScore,
     final_error,
     final_score,
     rate,
+    rate_error,
     score_choice,
     section_error,
     section_score,
 )
-from ste_plugin.lm_eval_tasks.settings import PREFIX, JudgeSettings
+from ste_plugin.lm_eval_tasks.judged_pair import NONE
+from ste_plugin.lm_eval_tasks.measurement import JUDGED
+from ste_plugin.lm_eval_tasks.setting_values import PREFIX
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 
 MAX_NEW_TOKENS = 2048
 """Where the settings name none. Source: scripts/run_generative_v2.py in allenai/reward-bench."""
@@ -83,23 +94,33 @@ class BestOfFour(ChatTask):
         for section in SECTIONS:
             scorers[f"acc_section/{section}"] = partial(section_score, section)
             scorers[f"acc_section/{section}_se"] = partial(section_error, section)
-        return scorers | {
-            "invalid_rate": partial(rate, "unanswered"),
-            "len_baseline": partial(rate, "longest"),
-            "pick_a_baseline": partial(rate, "shown_a"),
-        }
+        for name, field in RATES.items():
+            scorers |= {name: partial(rate, field), f"{name}_se": partial(rate_error, field)}
+        return scorers
 
     def process_results(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
         """Return what this row adds to every figure: the same keys in the same order for each."""
-        return dict.fromkeys(self.scorers(), score_choice(Choice.from_doc(doc), results))
+        row = Choice.from_doc(doc)
+        scores = dict.fromkeys(self.scorers(), score_choice(row, results))
+        return scores | self.judged(in_words(row, results))
 
-    def aggregation(self) -> Mapping[str, Callable[[Sequence[Any]], float | None]]:
-        """Return how all rows become each figure."""
-        return {name: partial(figure_of, score) for name, score in self.scorers().items()}
+    def aggregation(self) -> Mapping[str, Callable[[Sequence[Any]], float | str | None]]:
+        """Return how all rows become each figure, and how often each answer was given."""
+        figures = {name: partial(figure_of, score) for name, score in self.scorers().items()}
+        return figures | {JUDGED: verdicts_in}
 
     def higher_is_better(self) -> dict[str, bool]:
         """Return the direction of the figures that have one."""
         return {name: True for name in self.scorers() if name.startswith(("final", "acc"))}
+
+
+def in_words(row: Choice, replies: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the letter chosen and the right one, in Ties the rating of every answer."""
+    if row.subset == TIES:
+        ratings = [parse_rating(reply) for reply in replies]
+        return [{"verdict": NONE if rating is None else str(rating)} for rating in ratings]
+    right = LETTERS[row.shown().index(0)]
+    return [{"chosen_shown_as": right, "verdict": parse_choice(replies[0]) or NONE}]
 
 
 def figure_of(score: Scorer, rows: Sequence[Any]) -> float | None:

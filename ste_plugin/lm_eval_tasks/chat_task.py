@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,9 @@ import datasets
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 
+from ste_plugin import __version__
 from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.api_requests import is_api, prepare_api
 from ste_plugin.lm_eval_tasks.backend_template import (
@@ -17,6 +20,13 @@ from ste_plugin.lm_eval_tasks.backend_template import (
     sends_chats,
     template_of,
 )
+from ste_plugin.lm_eval_tasks.host_options import (
+    refuse_cache_of_another,
+    refuse_lost_metadata,
+    sampling_told,
+)
+from ste_plugin.lm_eval_tasks.judged_pair import count_verdicts
+from ste_plugin.lm_eval_tasks.measurement import HOW, JUDGED, described
 from ste_plugin.lm_eval_tasks.pairs_file import Document
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.lm_eval_tasks.whole_replies import ReplyReader
@@ -31,6 +41,8 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
     documents: Sequence[Document]
     settings: JudgeSettings
     """Both to be set before `super().__init__`."""
+    format: JudgeFormat | None = None
+    """Likewise; None for a task with prompts of its own."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.backend: Any = None
@@ -42,6 +54,7 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
             "metric_list": [],  # None would bring in lm-eval's own default metric
         }
         super().__init__(config={**config, **fixed})
+        self.described = described(self.settings, self.format, self.documents)
 
     def chats(self, doc: Mapping[str, Any]) -> Mapping[Any, checks.Turns]:
         """Return the chats about a document, by what tells them apart."""
@@ -53,8 +66,35 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
 
     def generation(self) -> dict[str, Any]:
         """Return what a backend is told about a reply; `--gen_kwargs` of lm-eval is in it."""
-        told = self.config.generation_kwargs or {}
+        told = self.told()
         return checks.accepted_by(self.backend, told, self.template, self.settings)
+
+    def told(self) -> dict[str, Any]:
+        """Return how replies are sampled, `--gen_kwargs` of lm-eval included; empty without any.
+
+        Raises: ConfigError where that contradicts itself, or makes all votes the same.
+        """
+        told = self.config.generation_kwargs or {}
+        return sampling_told(told, self.settings.votes) if told else {}
+
+    def how(self) -> dict[str, Any]:
+        """Return how these figures are made: settings, data, versions, and `--gen_kwargs`."""
+        told = self.told()
+        return {
+            "ste_plugin": __version__,
+            "task_version": self.VERSION,
+            **self.described,
+            **({"generation_kwargs": told} if told else {}),
+        }
+
+    def dump_config(self) -> dict[str, Any]:
+        """Return the config as lm-eval's results show it, with how the figures are made."""
+        config = dict(super().dump_config())
+        return config | {"metadata": {**(config.get("metadata") or {}), HOW: self.how()}}
+
+    def judged(self, verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return what a logged sample says in words: the verdicts, and how they were had."""
+        return {JUDGED: {"verdicts": list(verdicts), "how": self.how()}}
 
     @property
     def reasons(self) -> bool:
@@ -82,6 +122,7 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
         """
         self.backend, own = backend, self.settings
         refuse_think_end_token(backend)
+        refuse_cache_of_another(backend)
         if is_api(backend):
             prepare_api(backend, own.omit)
         self.template = template_of(backend, own)
@@ -149,4 +190,11 @@ def read_settings(config: Mapping[str, Any] | None) -> tuple[dict[str, Any], Jud
     Raises: ConfigError naming the variable.
     """
     own = {key: value for key, value in (config or {}).items() if key != "class"}
-    return own, JudgeSettings.read(os.environ, own.get("metadata") or {})
+    metadata = own.get("metadata") or {}
+    refuse_lost_metadata(sys.argv, metadata)
+    return own, JudgeSettings.read(os.environ, metadata)
+
+
+def verdicts_in(samples: Sequence[Mapping[str, Any]]) -> str:
+    """Return how often each verdict was given, from what `ChatTask.judged` made of every row."""
+    return count_verdicts(sample["verdicts"] for sample in samples)

@@ -2,11 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from math import fsum, tanh
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ste_plugin.judging.choosing import LETTERS, parse_choice, parse_rating
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import SECTIONS, TIES, Choice
-from ste_plugin.lm_eval_tasks.bootstrap import prompt_key, resampled
+from ste_plugin.lm_eval_tasks.bootstrap import (
+    MetricTerm,
+    Spread,
+    error_of,
+    estimates,
+    prompt_key,
+    resampled,
+    spread_around,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
 
 NO_CHOICE, NO_RATING = 0.25, -1
 """Points for no single answer, and what no rating counts as.
@@ -139,6 +150,12 @@ def section_score(section: str, rows: Sequence[ChoiceScore]) -> float | None:
 
 def section_error(section: str, rows: Sequence[ChoiceScore]) -> float | None:
     """Return the standard error of a section's score, bootstrapped by unit; None below two."""
+    resamples = section_estimates(section, rows)
+    return None if resamples is None else float(resamples.std(ddof=1))
+
+
+def section_estimates(section: str, rows: Sequence[ChoiceScore]) -> "np.ndarray[Any, Any] | None":
+    """Return a section's score in each bootstrap resample of its units; None below two."""
     import numpy as np
 
     by_unit = units(section, rows)
@@ -150,7 +167,8 @@ def section_error(section: str, rows: Sequence[ChoiceScore]) -> float | None:
     numerators, denominators = totals[..., 0], totals[..., 1]
     quotients = numerators / np.where(denominators > 0, denominators, 1.0)
     weights = TIES_WEIGHTS if section == TIES else (1.0,)
-    return float((quotients @ np.array(weights)).std(ddof=1))
+    scores: np.ndarray[Any, Any] = quotients @ np.array(weights)
+    return scores
 
 
 def final_score(rows: Sequence[ChoiceScore]) -> float | None:
@@ -169,8 +187,48 @@ def final_error(rows: Sequence[ChoiceScore]) -> float | None:
     return float(fsum(error**2 for error in known) ** 0.5 / len(known))
 
 
+RATES = {"invalid_rate": "unanswered", "len_baseline": "longest", "pick_a_baseline": "shown_a"}
+"""Figure → the field of every row that it is the mean of."""
+
+
 def rate(field: str, rows: Sequence[Any]) -> float | None:
     """Return a mean: `unanswered` of all replies, `longest` and `shown_a` of rows but Ties."""
-    counted = rows if field == "unanswered" else [row for row in rows if row.section != TIES]
+    counted = _counted(field, rows)
     total = sum(row.asked for row in counted)
     return fsum(getattr(row, field) for row in counted) / total if total else None
+
+
+def rate_error(field: str, rows: Sequence[Any]) -> float | None:
+    """Return the standard error of a mean, bootstrapped by unit within sections."""
+    return error_of(_terms(field, rows))
+
+
+def _counted(field: str, rows: Sequence[Any]) -> list[Any]:
+    return [row for row in rows if field == "unanswered" or row.section != TIES]
+
+
+def _terms(field: str, rows: Sequence[Any]) -> list[MetricTerm]:
+    return [
+        MetricTerm("", row.section, row.unit, getattr(row, field), row.asked)
+        for row in _counted(field, rows)
+    ]
+
+
+def spreads(rows: Sequence[ChoiceScore]) -> dict[str, Spread]:
+    """Return name → how far each figure may be off; of those alone that have two units."""
+    import numpy as np
+
+    sections = {name: section_estimates(name, rows) for name in SECTIONS}
+    resamples = {f"acc_section/{name}": found for name, found in sections.items()}
+    values = {f"acc_section/{name}": section_score(name, rows) for name in SECTIONS}
+    known = [found for found in sections.values() if found is not None]
+    resamples["final"] = np.mean(known, axis=0) if len(known) == len(SECTIONS) else None
+    values["final"] = final_score(rows)
+    for name, field in RATES.items():
+        resamples[name], values[name] = estimates(_terms(field, rows)), rate(field, rows)
+    found_of = ((name, values[name], found) for name, found in resamples.items())
+    return {
+        name: spread_around(value, found)
+        for name, value, found in found_of
+        if value is not None and found is not None
+    }

@@ -10,16 +10,16 @@ from typing import Any
 
 from lm_eval.api.instance import Instance
 
+from ste_plugin.judging.verdict import Reading
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, NOT_DRAWN
 from ste_plugin.lm_eval_tasks.votes import Votes, next_wave
-from ste_plugin.records import Verdict
 
 
 @dataclass
 class VoteInstance(Instance):  # type: ignore[misc]
     """A request that is repeated until the majority of its replies is settled."""
 
-    parse: Callable[[str], Verdict | None] = lambda _: None
+    parse: Callable[[str], Reading] = lambda _: None
 
 
 @dataclass

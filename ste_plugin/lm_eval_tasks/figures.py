@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS
-from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm, error_of, prompt_key, value_of
+from ste_plugin.lm_eval_tasks.bootstrap import (
+    MetricTerm,
+    error_of,
+    prompt_key,
+    spread_of,
+    value_of,
+)
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import (
     HIGHER_IS_BETTER,
@@ -21,6 +27,9 @@ from ste_plugin.lm_eval_tasks.metrics import (
 from ste_plugin.lm_eval_tasks.pairs_file import ONE_VOTE, UNLABELLED, VoteCounts
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
 
+SPREAD = ("_se", "_interval", "_bootstrap_bias")
+"""Behind a figure's name: its standard error, 95% interval, and how far it is moved by having so
+few prompts."""
 _ACCURACY: dict[str, Metric] = {"acc": acc, "acc_pc": acc_pc}
 
 
@@ -141,12 +150,15 @@ def metric_key(name: str) -> str:
 
 def with_errors(
     figures: Mapping[str, Figure], pairs: Sequence[JudgedPair], seed: int
-) -> dict[str, float | None]:
-    """Return every figure and, as `<name>_se`, its standard error."""
-    values: dict[str, float | None] = {}
+) -> dict[str, Any]:
+    """Return every figure and how far it may be off, as `SPREAD` names it; None where unknown."""
+    values: dict[str, Any] = {}
     for name, figure in figures.items():
         terms = [figure.term(pair) for pair in pairs]
-        values |= {name: figure.value(terms), f"{name}_se": figure.error(terms, seed)}
+        value = figure.value(terms)
+        spread = None if value is None else spread_of(terms, seed)
+        told = (spread.error, [spread.low, spread.high], spread.bias) if spread else (None,) * 3
+        values |= {name: value, **dict(zip((name + s for s in SPREAD), told, strict=True))}
     return values
 
 

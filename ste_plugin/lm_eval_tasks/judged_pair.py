@@ -1,8 +1,15 @@
 """What a judge said about one pair."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from ste_plugin.judging.verdict import TIE, Reading
 from ste_plugin.records import Verdict
+
+NONE = "none"
+"""No verdict, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,17 +18,17 @@ class OrderVerdict:
 
     gold: Verdict
     """Letter under which the better response was shown."""
-    own: Verdict | None = None
+    own: Reading = None
     """What it said by itself, of several samples their majority; None for no single answer."""
     forced: Verdict | None = None
     """The likelier letter after the format's closing words; None where that was not measured."""
-    samples: tuple[Verdict | None, ...] = ()
+    samples: tuple[Reading, ...] = ()
     """What every sample drawn said; empty where only likelihoods were measured."""
     log_odds: float | None = None
     """Log-likelihood of A minus that of B; None where that was not measured."""
 
     @property
-    def final(self) -> Verdict | None:
+    def final(self) -> Reading:
         """Return the verdict that counts: its own, and a forced one only where it gave none."""
         return self.own or self.forced
 
@@ -58,3 +65,37 @@ class JudgedPair:
     def shown_in_both_orders(self) -> bool:
         """Return whether it was shown in both orders."""
         return len(self.orders) == 2
+
+    def in_words(self) -> list[dict[str, Any]]:
+        """Return what was said in each order shown, for people who read lm-eval's samples."""
+        return [
+            _in_words(order) if self.fits else {"verdict": "not asked"} for order in self.orders
+        ]
+
+
+def _in_words(order: OrderVerdict) -> dict[str, Any]:
+    final = order.final
+    told = {
+        "chosen_shown_as": order.gold,
+        "verdict": final or NONE,
+        "prefers": _preferred(order),
+        "forced": order.own is None and final is not None,
+    }
+    several = {"samples": [said or NONE for said in order.samples]}
+    return told | (several if len(order.samples) > 1 else {})
+
+
+def _preferred(order: OrderVerdict) -> str:
+    if order.final is None or order.final == TIE:
+        return "neither" if order.final else NONE
+    return "chosen" if order.final == order.gold else "rejected"
+
+
+def count_verdicts(pairs: Iterable[Iterable[Mapping[str, Any]]]) -> str:
+    """Return how often each verdict was given, in words.
+
+    >>> count_verdicts([[{"verdict": "A"}, {"verdict": "none"}], [{"verdict": "A"}]])
+    '2 A, 1 none'
+    """
+    counts = Counter(str(order["verdict"]) for orders in pairs for order in orders)
+    return ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))

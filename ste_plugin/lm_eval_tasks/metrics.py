@@ -6,6 +6,7 @@ A metric is a quotient of two sums over pairs; `figures` does the summing and th
 from collections.abc import Callable
 from functools import partial
 
+from ste_plugin.judging.verdict import TIE, Reading, letter_of
 from ste_plugin.lm_eval_tasks import votes
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.records import OTHER, Verdict
@@ -17,18 +18,18 @@ NOTHING: Ratio = (0, 0)
 
 
 def acc(pair: JudgedPair) -> Ratio:
-    """Right verdicts over the orders; no verdict counts one half."""
+    """Right verdicts over the orders; a tie and no verdict count one half."""
     points = [points_of(order.final, order.gold) for order in pair.orders]
     return (sum(points) / len(points), 1) if pair.decided else NOTHING
 
 
-def points_of(verdict: Verdict | None, gold: Verdict) -> float:
-    """Return 1 for the right letter, 0 for the wrong one, one half for none."""
-    return 0.5 if verdict is None else float(verdict == gold)
+def points_of(verdict: Reading, gold: Verdict) -> float:
+    """Return 1 for the right letter, 0 for the wrong one, one half for a tie and for none."""
+    return 0.5 if letter_of(verdict) is None else float(verdict == gold)
 
 
 def acc_strict(pair: JudgedPair) -> Ratio:
-    """Right verdicts over the orders; no verdict counts as wrong."""
+    """Right verdicts over the orders; a tie and no verdict count as wrong."""
     right = [order.final == order.gold for order in pair.orders]
     return (sum(right) / len(right), 1) if pair.decided else NOTHING
 
@@ -44,8 +45,9 @@ def unforced_acc_pc(pair: JudgedPair) -> Ratio:
 
 
 def consistency(pair: JudgedPair) -> Ratio:
-    """The same response preferred in both orders, with a verdict in both."""
-    return in_both_orders(pair, preferred(pair) != NEITHER, True)
+    """The same response preferred in both orders, or a tie in both."""
+    tied = all(order.final == TIE for order in pair.orders)
+    return in_both_orders(pair, tied or preferred(pair) != NEITHER, True)
 
 
 def in_both_orders(pair: JudgedPair, holds: bool, counts: bool) -> Ratio:
@@ -65,36 +67,54 @@ def preferred(pair: JudgedPair) -> int:
 
 
 def pos_bias(pair: JudgedPair) -> Ratio:
-    """P(A) − ½ over the verdicts given: ½ always says A, −½ always B, 0 favours neither."""
-    given = [order.final for order in pair.orders if order.final is not None]
-    return sum(0.5 if verdict == "A" else -0.5 for verdict in given), len(given)
+    """P(A) − ½ over the letters given: ½ always says A, −½ always B, 0 favours neither.
+
+    Of one order per pair: P(A) − P(the better one is shown as A), so that a perfect judge has 0.
+    """
+    given = [order for order in pair.orders if letter_of(order.final)]
+    balanced = pair.shown_in_both_orders or not pair.decided
+    return sum(
+        float(order.final == "A") - (0.5 if balanced else float(order.gold == "A"))
+        for order in given
+    ), len(given)
 
 
 def len_bias(pair: JudgedPair) -> Ratio:
-    """P(it picks the longer response) − P(the longer is better), over the verdicts given.
+    """P(it picks the longer response) − P(the longer is better), over the letters given.
 
     Only pairs with a better response and of unequal lengths count; 0 for a perfect judge.
     """
     longer = pair.chosen_chars - pair.rejected_chars
     if not longer or not pair.decided:
         return NOTHING
-    picked_chosen = [o.final == o.gold for o in pair.orders if o.final is not None]
+    picked_chosen = [o.final == o.gold for o in pair.orders if letter_of(o.final)]
     chosen_is_longer = longer > 0
     excess = [float(picked == chosen_is_longer) - chosen_is_longer for picked in picked_chosen]
     return sum(excess), len(excess)
 
 
 def tie_rate(pair: JudgedPair) -> Ratio:
-    """Orders whose vote ended equal between A and B; without voting there are none."""
-    ties = [o.samples.count("A") == o.samples.count("B") > 0 for o in pair.orders]
+    """Orders whose vote ended equal, with no single verdict most often; without votes none."""
+    ties = [votes.ended_equal(order.samples) for order in pair.orders]
     return sum(ties), len(ties)
+
+
+def judge_tie_rate(pair: JudgedPair) -> Ratio:
+    """Replies that say that neither answer is better, in a format that has this verdict."""
+    replies = own_replies(pair)
+    return replies.count(TIE), len(replies)
 
 
 def invalid_rate(pair: JudgedPair) -> Ratio:
     """Replies without a verdict of their own, forced or not afterwards."""
-    replies = [verdict for order in pair.orders for verdict in order.samples]
-    replies = replies or [order.own for order in pair.orders]
+    replies = own_replies(pair)
     return replies.count(None), len(replies)
+
+
+def own_replies(pair: JudgedPair) -> list[Reading]:
+    """Return what the replies in all orders said, of votes the first samples."""
+    first = [verdict for samples, _ in first_samples(pair) for verdict in samples]
+    return first or [order.own for order in pair.orders]
 
 
 def forced_rate(pair: JudgedPair) -> Ratio:
@@ -150,7 +170,7 @@ def vote_entropy(pair: JudgedPair) -> Ratio:
 
 
 def majority_of(j: int, pair: JudgedPair) -> Ratio:
-    """What the majority of j of its samples scores in expectation, a drawn or silent vote ½.
+    """What the majority of j of its samples scores in expectation, an equal, tied or silent vote ½.
 
     For the whole vote it is what was voted.
     """
@@ -163,7 +183,7 @@ def majority_of(j: int, pair: JudgedPair) -> Ratio:
     return sum(scores), len(scores)
 
 
-def first_samples(pair: JudgedPair) -> list[tuple[tuple[Verdict | None, ...], Verdict]]:
+def first_samples(pair: JudgedPair) -> list[tuple[tuple[Reading, ...], Verdict]]:
     """Return (samples that were drawn whatever they said, letter of the better one) of each order.
 
     Later ones are drawn only where these disagree, so counting them would bias a figure.
@@ -193,6 +213,7 @@ METRICS: dict[str, Metric] = {
         pos_bias,
         len_bias,
         tie_rate,
+        judge_tie_rate,
         invalid_rate,
         forced_rate,
         did_not_fit_rate,

@@ -5,7 +5,7 @@ from math import isnan
 from typing import Any
 
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.judging.verdict import official_verdict
+from ste_plugin.judging.verdict import Reading, official_verdict
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
@@ -18,8 +18,8 @@ NOT_ASKED = "[ste: not asked, the prompt does not fit the context]"
 CUT_OFF = f"\n{TAGS.open}[ste: cut off before its end, so that nothing here is an answer]"
 """Put behind a torn reply: a thought that never ends, so that no reader finds a verdict there."""
 
-Parser = Callable[[str], Verdict | None]
-"""A reply → its verdict, None for no single answer."""
+Parser = Callable[[str], Reading]
+"""A reply → its verdict, which may be a tie; None for no single answer."""
 
 
 def orders_shown(pair_id: str, settings: JudgeSettings) -> tuple[Verdict, ...]:
@@ -40,7 +40,7 @@ def parser(judge_format: JudgeFormat, settings: JudgeSettings) -> Parser:
     if settings.mode == "official":
         return official_verdict
 
-    def parse(reply: str) -> Verdict | None:
+    def parse(reply: str) -> Reading:
         split = split_thinking(reply)
         return judge_format.parse(split.said) if split.ended else None
 

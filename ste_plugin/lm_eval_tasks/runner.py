@@ -1,11 +1,10 @@
 """Measuring a judge with lm-eval, in lm-eval's own environment."""
 
-import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,12 @@ from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, HostError, SteError, did_you_mean
 from ste_plugin.hosts.run_host import python_of, require_module, run_host, run_python
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.lm_eval_tasks.benchmarks import files_of, read_pairs
+from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
-from ste_plugin.lm_eval_tasks.figures import summarise
-from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, write_choices, write_judged
+from ste_plugin.lm_eval_tasks.choice_scores import score_choice, spreads
+from ste_plugin.lm_eval_tasks.figures import SPREAD, summarise
+from ste_plugin.lm_eval_tasks.judged_file import write_choices, write_judged
+from ste_plugin.lm_eval_tasks.measurement import described
 from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.samples import (
@@ -28,7 +29,7 @@ from ste_plugin.lm_eval_tasks.samples import (
     sample_files,
     token_counter,
 )
-from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings, unknown_variables
 from ste_plugin.storage.durable import sync_files
 from ste_plugin.storage.jsonl import read_json, replace_json
 from ste_plugin.storage.resources import find_task, shipped_folder
@@ -81,7 +82,7 @@ def evaluate(
     started = time.monotonic()
     run_lm_eval(
         command(model, out, config=config, python=python, task=task, folder=location.folder),
-        env={**settings.environment(), "PYTHONSAFEPATH": "1"},
+        env=environment(settings),
         log=out / "lm-eval.log",
         timeout_minutes=host.timeout_minutes,
         what=f"lm-eval on {settings.data or task}",
@@ -90,13 +91,20 @@ def evaluate(
     fresh = set(sample_files(out, task)) - before
     replies = read_samples(out, fresh, rows, usage)
     figures = write_replies(out, rows, replies, settings)
-    if not figures:
-        figures = {"n": len(rows), "overall": read_figures(fresh, task), "subsets": {}}
+    if "n" not in figures:
+        overall = read_figures(fresh, task) | figures
+        figures = {"n": len(rows), "overall": overall, "subsets": {}}
     record = {"lm_eval": version, "seconds": seconds, **usage.to_dict()}
     results = {**wanted, **figures, "host": record}
     sync_files(out / "lm-eval")
     replace_json(out / "results.json", results)
     return results
+
+
+def environment(settings: JudgeSettings) -> dict[str, str]:
+    """Return what lm-eval's environment has beside ours: all settings, and none but these."""
+    stray = dict.fromkeys(unknown_variables(os.environ), "")
+    return {**stray, **settings.environment(), "PYTHONSAFEPATH": "1"}
 
 
 def run_lm_eval(command: list[str], *, log: Path, **settings: Any) -> None:
@@ -117,12 +125,13 @@ def write_replies(
 ) -> dict[str, Any]:
     """Write what a judge replied to each row into judged.jsonl; return the figures of pairs.
 
-    Those of RewardBench 2 are lm-eval's own.
+    Those of RewardBench 2 are lm-eval's own; of these how far they may be off.
     """
     pairs = [row for row in rows if isinstance(row, LabelledPair)]
     if not pairs:
-        write_choices(out, [row for row in rows if isinstance(row, Choice)], replies)
-        return {}
+        choices = [row for row in rows if isinstance(row, Choice)]
+        write_choices(out, choices, replies)
+        return choice_spreads(choices, replies)
     judge_format = settings.load_judge_format()
     judged = [
         read_replies(pair, results, judge_format, settings)
@@ -130,6 +139,15 @@ def write_replies(
     ]
     write_judged(out, judged)
     return summarise(judged, SEED, settings)
+
+
+def choice_spreads(rows: Sequence[Choice], replies: Sequence[list[Any]]) -> dict[str, Any]:
+    """Return the intervals and biases of RewardBench 2's figures, as `SPREAD` names them."""
+    scores = [score_choice(row, texts) for row, texts in zip(rows, replies, strict=True)]
+    told: dict[str, Any] = {}
+    for name, spread in spreads(scores).items():
+        told |= {name + SPREAD[1]: [spread.low, spread.high], name + SPREAD[2]: spread.bias}
+    return told
 
 
 def read_documents(settings: JudgeSettings) -> Sequence[LabelledPair] | Sequence[Choice]:
@@ -218,37 +236,14 @@ def identity(
     rows: Sequence[Document] = (),
 ) -> dict[str, Any]:
     """Return everything that the figures depend on, as results.json records it."""
+    how = described(settings, judge_format, rows)
+    backend = {"backend": config.backend, "model_args": dict(config.model_args)}
     return {
         "model": model,
         "model_fingerprint": fingerprint(Path(model)) if Path(model).is_dir() else None,
-        "data": str(settings.data) if settings.data else None,
-        "data_sha256": _sha256(*(path.read_bytes() for path in files_of(settings))),
-        "pairs_sha256": pairs_hash(row.to_doc() for row in rows),
-        "judge_format": judge_format.version,
-        "settings": {
-            **recorded(settings),
-            "max_new_tokens": settings.max_new_tokens or judge_format.max_new_tokens,
-            "backend": config.backend,
-            "model_args": dict(config.model_args),
-        },
+        **how,
+        "settings": how["settings"] | backend,
     }
-
-
-def recorded(settings: JudgeSettings) -> dict[str, Any]:
-    """Return the settings that results.json holds as such, as JSON has them."""
-    found = {k: v for k, v in asdict(settings).items() if k not in _RECORDED_ELSEWHERE}
-    unset = [name for name in _RECORDED_WHERE_SET if not found[name]]
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items() if k not in unset}
-
-
-_RECORDED_ELSEWHERE = ("data", "format", "plugins")
-"""Settings that are not among `settings` of results.json."""
-_RECORDED_WHERE_SET = ("chat_template_kwargs", "thinking", "omit")
-"""Settings that older results.json know nothing of: without them they are the same evaluation."""
-
-
-def _sha256(*contents: bytes) -> str:
-    return hashlib.sha256(b"".join(contents)).hexdigest()
 
 
 def read_finished(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any] | None:

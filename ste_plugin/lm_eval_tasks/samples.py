@@ -104,10 +104,12 @@ def read_samples(
 def read_figures(fresh: Collection[Path], task: str) -> dict[str, Any]:
     """Return the figures that lm-eval itself reported beside the samples of this run.
 
-    Without its filter's name. The latest by name is another one where the clock was set back.
+    Without its filter's name and what is no number. The latest by name is another one where the
+    clock was set back.
     """
     samples = max(fresh)
     stamp = samples.stem.removeprefix(f"samples_{task}_")
     results = read_json(samples.with_name(f"results_{stamp}.json"))["results"][task]
     numbers = {k.removesuffix(",none"): v for k, v in results.items() if k.endswith(",none")}
-    return {k: v for k, v in numbers.items() if not k.endswith("_stderr")}
+    words = {k for k, v in numbers.items() if k.endswith("_stderr") or isinstance(v, str)}
+    return {k: v for k, v in numbers.items() if k not in words}

@@ -3,22 +3,37 @@
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Any, Literal, Self, get_args
 
-from ste_plugin.errors import ConfigError
+from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.plugins.manager import find_contribution, plugin_manager
+from ste_plugin.judging.format import read_officially
+from ste_plugin.lm_eval_tasks.setting_values import (
+    MARKS,
+    PREFIX,
+    as_json,
+    parse_count,
+    parse_marks,
+    parse_number,
+    parse_object,
+    parse_switch,
+    parse_word,
+)
+from ste_plugin.plugins.manager import contributions, find_contribution, plugin_manager
 
 Mode = Literal["verdict", "official", "likelier"]
 TooLong = Literal["refuse", "drop"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 TOO_LONG: tuple[TooLong, ...] = get_args(TooLong)
-Word = TypeVar("Word", bound=str)
-PREFIX, DEFAULT_FORMAT, LOCAL = "STE_JUDGE_", "criteria", "local"
-MARKS = ("open", "close")
+DEFAULT_FORMAT, LOCAL = "criteria", "local"
+METADATA, NEAR = "judge", 0.9
+"""How names in metadata begin, and how near to a setting another name is a misspelt one."""
+_NO_BACKEND_HAS = ("votes", "force", "early_stop", "too_long")
+"""Settings that lack what their names begin with; lm-eval puts model_args into metadata, too."""
 SAMPLED = 0.7
 """Temperature of votes where none is set."""
 
@@ -73,8 +88,10 @@ class JudgeSettings:
         """Return the settings; metadata (`judge_data=…`) wins over the environment.
 
         lm-eval 0.4.11 passes no metadata to tasks that are classes, so there only the environment
-        counts. Raises: ConfigError naming the variable.
+        counts. Raises: ConfigError naming the variable, also for one that is no setting.
         """
+        refuse_unknown(unknown_variables(environ), variables())
+        refuse_unknown(unknown_metadata(metadata), metadata_names())
 
         def get(name: str) -> str:
             given = metadata.get(f"judge_{name}", environ.get(PREFIX + name.upper(), ""))
@@ -165,12 +182,21 @@ class JudgeSettings:
     def load_judge_format(self) -> JudgeFormat:
         """Return the format of that name, a plugin's included.
 
-        Raises: ConfigError where there is none, PluginError where a plugin does not fit.
+        Raises: ConfigError where there is none, or where mode `official` cannot read it;
+        PluginError where a plugin does not fit.
         """
-        where = f"{PREFIX}FORMAT (--format)"
+        where, manager = f"{PREFIX}FORMAT (--format)", plugin_manager(self.plugins)
         judge_format: JudgeFormat = find_contribution(
-            plugin_manager(self.plugins), "ste_judge_formats", self.format, where
+            manager, "ste_judge_formats", self.format, where
         )
+        if self.mode == "official" and not read_officially(judge_format):
+            known = contributions(manager, "ste_judge_formats")
+            readable = [name for name, (_, found) in known.items() if read_officially(found)]
+            raise ConfigError(
+                f"{where}: the mode `official` looks for [[A]] and [[B]], as RewardBench does, and "
+                f"{self.format!r} gives its verdicts otherwise. Use {', '.join(sorted(readable))}, "
+                f"or {PREFIX}MODE=verdict."
+            )
         return judge_format
 
 
@@ -178,81 +204,51 @@ DEFAULTS = JudgeSettings()
 """One greedy verdict per order."""
 
 
-def where_set(name: str) -> str:
-    """Return what a setting is called, in the environment and on the command line."""
-    return f"{PREFIX}{name} ({name.lower()} in --judge-args)"
+def variables() -> list[str]:
+    """Return the environment variables of all settings."""
+    return [PREFIX + field.name.upper() for field in fields(JudgeSettings)]
 
 
-def as_json(found: Mapping[str, Any]) -> str:
-    """Return an object as JSON; an empty one is not set."""
-    return json.dumps(found) if found else ""
+def metadata_names() -> list[str]:
+    """Return what all settings are called in a task's metadata."""
+    return [f"{METADATA}_{field.name}" for field in fields(JudgeSettings)]
 
 
-def parse_object(name: str, text: str) -> dict[str, Any]:
-    """Return an object, empty where unset. Raises: ConfigError where the text is none."""
-    try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ConfigError(
-            f"{where_set(name)}: found {text!r}; expected a JSON object, as "
-            '{"enable_thinking": false}.'
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that are set and were meant as settings, but are none."""
+    known, start = variables(), PREFIX.rstrip("_")
+    return [
+        name
+        for name, value in environ.items()
+        if value
+        and name not in known
+        and (name.upper().startswith(start) or get_close_matches(name, known, 1, NEAR))
+    ]
+
+
+def unknown_metadata(metadata: Mapping[str, Any]) -> list[str]:
+    """Return the names in a task's metadata that were meant as settings, but are none."""
+    known = metadata_names()
+    return [
+        name
+        for name in metadata
+        if name not in known
+        and (
+            name.lower().startswith(METADATA)
+            or name in _NO_BACKEND_HAS
+            or get_close_matches(name, known, 1, NEAR)
         )
-    return found
+    ]
 
 
-def parse_marks(name: str, text: str) -> tuple[str, str] | None:
-    """Return what opens and closes a thought, or None where unset.
-
-    Raises: ConfigError where it is no object of the two.
-    """
-    found = parse_object(name, text)
-    if not found:
-        return None
-    if set(found) != set(MARKS) or not all(isinstance(v, str) and v for v in found.values()):
+def refuse_unknown(unknown: Sequence[str], known: Sequence[str]) -> None:
+    """Raise ConfigError for the first unknown name, with the nearest known one."""
+    for name in unknown:
+        like = name.upper() if known[0].isupper() else f"{METADATA}_{_bare(name)}"
         raise ConfigError(
-            f"{where_set(name)}: found {text!r}; expected a JSON object of two texts, as "
-            '{"open": "<scratch>", "close": "</scratch>"}.'
+            f"{name}: no such setting.{did_you_mean(like, known)} There are: {', '.join(known)}."
         )
-    return found["open"], found["close"]
 
 
-def parse_switch(name: str, text: str) -> bool:
-    """Return whether a switch is on. Raises: ConfigError where it is neither on nor off."""
-    if text.lower() not in ("", "0", "1", "true", "false"):
-        raise ConfigError(f"{where_set(name)}: found {text!r}; expected 1 or 0.")
-    return text.lower() in ("1", "true")
-
-
-def parse_count(name: str, text: str, minimum: int = 1) -> int | None:
-    """Return a count, or None where unset. Raises: ConfigError where it is none."""
-    if not text:
-        return None
-    if not text.isdecimal() or int(text) < minimum:
-        raise ConfigError(
-            f"{where_set(name)}: found {text!r}; expected a whole number from {minimum}."
-        )
-    return int(text)
-
-
-def parse_number(name: str, text: str, maximum: float) -> float:
-    """Return a number from 0. Raises: ConfigError where it is none."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= maximum:
-        raise ConfigError(
-            f"{where_set(name)}: found {text!r}; expected a number from 0 to {maximum:g}."
-        )
-    return number
-
-
-def parse_word(name: str, text: str, words: tuple[Word, ...]) -> Word:
-    """Return the word given, by default the first. Raises: ConfigError where it is none of them."""
-    chosen = text or words[0]
-    for word in words:
-        if word == chosen:
-            return word
-    raise ConfigError(f"{where_set(name)}: found {text!r}; expected {' or '.join(words)}.")
+def _bare(name: str) -> str:
+    return re.sub(f"^{METADATA}", "", name.lower().replace("-", "_")).strip("_")

@@ -10,11 +10,13 @@ from typing import Any
 from lm_eval.api.instance import Instance
 
 from ste_plugin.errors import ConfigError, EngineError
+from ste_plugin.judging import JudgeFormat, Reading
 from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
-from ste_plugin.lm_eval_tasks.chat_task import ChatTask, read_settings
+from ste_plugin.lm_eval_tasks.chat_task import ChatTask, read_settings, verdicts_in
 from ste_plugin.lm_eval_tasks.early_stop import SkippedInstance, VoteInstance, draw_in_waves
 from ste_plugin.lm_eval_tasks.figures import figures_of
+from ste_plugin.lm_eval_tasks.measurement import JUDGED
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, orders_shown, parser, read_replies
 from ste_plugin.records import ORDERS, Verdict
@@ -23,7 +25,8 @@ from ste_plugin.records import ORDERS, Verdict
 class PairJudge(ChatTask):
     """A judge on labelled pairs: one document is one pair, shown in both orders."""
 
-    VERSION = 3
+    VERSION = 4
+    format: JudgeFormat
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         own, self.settings = read_settings(config)
@@ -135,7 +138,7 @@ class PairJudge(ChatTask):
                 requests.append(Instance("loglikelihood", dict(doc), scored, len(requests), once))
         return requests
 
-    def vote(self, reply: str, prompt: Any) -> Verdict | None:
+    def vote(self, reply: str, prompt: Any) -> Reading:
         """Return the verdict of a reply, as far as the replies until now tell how to read it."""
         self.reader.learn([reply])
         return self.parse(self.read(reply, prompt))
@@ -169,12 +172,17 @@ class PairJudge(ChatTask):
         """Return every figure's term of this pair: the same keys in the same order for each."""
         judged = read_replies(LabelledPair.from_doc(doc), results, self.format, self.settings)
         terms = {name: figure.term(judged) for name, figure in self.figures.items()}
-        return terms | {f"{name}_se": term for name, term in terms.items()}
+        errors = {f"{name}_se": term for name, term in terms.items()}
+        return terms | errors | self.judged(judged.in_words())
 
-    def aggregation(self) -> Mapping[str, Callable[[Sequence[Any]], float | None]]:
-        """Return how the terms of all pairs become each figure and its standard error."""
+    def aggregation(self) -> Mapping[str, Callable[[Sequence[Any]], float | str | None]]:
+        """Return how the terms of all pairs become each figure and its standard error.
+
+        Also how often each verdict was given, in words.
+        """
         errors = {f"{name}_se": figure.error for name, figure in self.figures.items()}
-        return {name: figure.value for name, figure in self.figures.items()} | errors
+        values = {name: figure.value for name, figure in self.figures.items()}
+        return values | errors | {JUDGED: verdicts_in}
 
     def higher_is_better(self) -> dict[str, bool]:
         """Return the direction of the figures that have one."""

@@ -4,27 +4,40 @@ from collections import Counter
 from collections.abc import Sequence
 from math import comb, log2
 
-from ste_plugin.records import Verdict
+from ste_plugin.judging.verdict import TIE, Reading, Tie
+from ste_plugin.records import OTHER, Verdict
 from ste_plugin.sampling.stopping_rules import Counts, until_decided
 
-Votes = Sequence[Verdict | None]
+Votes = Sequence[Reading]
+VERDICTS: tuple[Verdict | Tie, ...] = ("A", "B", TIE)
 
 
-def majority(votes: Votes) -> Verdict | None:
-    """Return the letter with more votes; None for a tie. A vote without a verdict is for neither.
+def majority(votes: Votes) -> Reading:
+    """Return the verdict with the most votes; None where two have as many, or none has any.
 
-    >>> majority(["A", None, None]), majority(["A", "B"])
-    ('A', None)
+    A vote that says tie is for that verdict; one without a verdict is for none.
+
+    >>> majority(["A", None, None]), majority(["A", "B"]), majority(["A", "tie", "tie"])
+    ('A', None, 'tie')
     """
-    a, b = votes.count("A"), votes.count("B")
-    if a == b:
-        return None
-    return "A" if a > b else "B"
+    first, second = ranked(votes)[:2]
+    return first if votes.count(first) > votes.count(second) else None
+
+
+def ranked(votes: Votes) -> list[Verdict | Tie]:
+    """Return the verdicts, those with the most votes first."""
+    return sorted(VERDICTS, key=votes.count, reverse=True)
+
+
+def ended_equal(votes: Votes) -> bool:
+    """Return whether verdicts were given, and no single one most often."""
+    return majority(votes) is None and any(votes)
 
 
 def next_wave(votes: Votes, asked: int) -> int:
     """Return how many more of `asked` samples to draw at once; 0 when the majority is settled."""
-    return until_decided(Counts(*(votes.count(vote) for vote in ("A", "B", None))), asked)
+    first, second = (votes.count(verdict) for verdict in ranked(votes)[:2])
+    return until_decided(Counts(first, second, len(votes) - first - second), asked)
 
 
 def always_drawn(asked: int) -> int:
@@ -35,20 +48,25 @@ def always_drawn(asked: int) -> int:
 def expected_majority(votes: Votes, right: Verdict, j: int) -> float:
     """Return the mean accuracy of the majority of `j` of these votes, over all ways to choose them.
 
-    Exact; a tie, as of votes without a verdict, counts one half. `j` is at most `len(votes)`.
+    Exact; all but a single most frequent letter counts one half. `j` is at most `len(votes)`.
     """
-    good, missing = votes.count(right), votes.count(None)
-    bad = len(votes) - good - missing
+    kinds = (right, OTHER[right], TIE, None)
+    good, bad, ties, missing = (votes.count(kind) for kind in kinds)
     doubled = sum(
-        comb(good, g) * comb(bad, b) * comb(missing, j - g - b) * (1 + (g > b) - (g < b))
-        for g in range(j + 1)
-        for b in range(j - g + 1)
+        comb(good, g)
+        * comb(bad, b)
+        * comb(ties, t)
+        * comb(missing, j - g - b - t)
+        * (1 + (g > max(b, t)) - (b > max(g, t)))
+        for g in range(min(good, j) + 1)
+        for b in range(min(bad, j - g) + 1)
+        for t in range(min(ties, j - g - b) + 1)
     )
     return doubled / (2 * comb(len(votes), j))
 
 
 def entropy_of(votes: Votes) -> float:
-    """Return the entropy of the votes in bits: 0 when all agree, at most log2(3).
+    """Return the entropy of the votes in bits: 0 when all agree, at most 2.
 
     No verdict is a vote, too.
 

@@ -15,6 +15,7 @@ from ste_plugin.inference.probe_checks import Stage
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.example import Example
+from ste_plugin.judging.verdict import letter_of
 from ste_plugin.records import Drop, Judgment, ResponsePair
 from ste_plugin.sampling.judge_task import CORRECT, NEITHER, WRONG, JudgeTask
 from ste_plugin.sampling.stopping_rules import Rule
@@ -174,7 +175,10 @@ class JudgmentSampler:
         text = (
             self._judge_format.forced_text(prefix, reply.text) if prefix else reply.text
         ).strip()
-        pair, verdict = task.pair_key, task.verdict(sample) or self._judge_format.parse(text)
+        pair, verdict = (
+            task.pair_key,
+            task.verdict(sample) or letter_of(self._judge_format.parse(text)),
+        )
         return Judgment(
             reply.key, pair, task.gold, sample, text, verdict, bool(prefix), reply.thinking
         )

@@ -11,6 +11,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.engines import Completion
 from ste_plugin.evaluation import try_judge
 from ste_plugin.evaluation.try_judge import judge_once
+from ste_plugin.judging import TIE, JudgeFormat
 from tests.helpers.command import ste
 
 PAIR = ("Name a fruit.", "An apple.", "A spade.")
@@ -49,6 +50,19 @@ def test_the_better_answer_is_the_one_that_wins_in_both_orders(monkeypatch, said
     assert found["better"] == expected
     assert [r["order"] for r in found["replies"]] == ["a shown as A", "b shown as A"]
     assert all(r["text"].startswith("It fits") and len(r) == 2 for r in found["replies"])
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [(lambda _: "neither", "tie"), (lambda p: better(p) if better(p) == "A" else "neither", None)],
+)
+def test_a_format_with_ties_may_find_both_answers_equally_good(monkeypatch, said, expected):
+    parse = JudgeFormat.parse
+    monkeypatch.setattr(
+        JudgeFormat, "parse", lambda self, t: TIE if "[[neither]]" in t else parse(self, t)
+    )
+    found = tried(monkeypatch, lambda p: {"text": f"[[{said(p)}]]"})
+    assert found["better"] == (expected or "inconsistent")
 
 
 def test_a_reply_that_the_limit_cuts_off_gives_no_verdict_and_says_so(monkeypatch):

@@ -117,12 +117,38 @@ def run_task(
     Metrics come without their filter's name. `tasks`, out of the folder `include`, are asked in the
     same run.
     """
+    found = evaluated_by_lm_eval(
+        model,
+        pairs,
+        chat=chat,
+        tasks=tasks,
+        include=include,
+        judge_format=judge_format,
+        lm_eval_settings=lm_eval_settings,
+        **settings,
+    )
+    metrics = {k.removesuffix(",none"): v for k, v in found["results"][reported].items()}
+    return metrics, found["samples"][reported]
+
+
+def evaluated_by_lm_eval(
+    model,
+    pairs,
+    *,
+    chat=True,
+    tasks=(),
+    include=(),
+    judge_format="verdict",
+    lm_eval_settings=None,
+    **settings,
+):
+    """All that lm-eval returns of one evaluation."""
     import lm_eval
     from lm_eval.tasks import TaskManager
 
     folders = [str(shipped_folder("tasks")), *([str(include)] if include else [])]
     with told(JudgeSettings(pairs, judge_format, **settings)):
-        found = lm_eval.simple_evaluate(
+        return lm_eval.simple_evaluate(
             model=model,
             tasks=["ste_local", *tasks],
             apply_chat_template=chat,
@@ -130,8 +156,6 @@ def run_task(
             task_manager=TaskManager(include_path=folders, include_defaults=False),
             **(lm_eval_settings or {}),
         )
-    metrics = {k.removesuffix(",none"): v for k, v in found["results"][reported].items()}
-    return metrics, found["samples"][reported]
 
 
 def drawn_at_random():

@@ -4,13 +4,14 @@ import json
 from dataclasses import replace
 from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS
 from ste_plugin.lm_eval_tasks.bootstrap import RESAMPLES, error_of, estimates, value_of
-from ste_plugin.lm_eval_tasks.figures import Figure, figures_of, summarise
+from ste_plugin.lm_eval_tasks.figures import SPREAD, Figure, figures_of, summarise
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.metrics import METRICS, acc
 from ste_plugin.lm_eval_tasks.replies import likelier, log_odds
@@ -46,7 +47,7 @@ def only(found, *names):
     return {name: found[name] for name in names}
 
 
-verdicts = st.sampled_from(["A", "B", None])
+verdicts = st.sampled_from(["A", "B", "tie", None])
 judged_pairs = st.builds(
     JudgedPair,
     id=st.text(max_size=3),
@@ -65,7 +66,7 @@ judged_pairs = st.builds(
 labelled_pairs = judged_pairs.map(lambda p: replace(p, votes=(1, 0, 0), fits=True))
 many = st.lists(labelled_pairs, min_size=1, max_size=12)
 any_pairs = st.lists(judged_pairs, min_size=1, max_size=12)
-FLIP = {"A": "B", "B": "A", None: None}
+FLIP = {"A": "B", "B": "A", "tie": "tie", None: None}
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,9 @@ FLIP = {"A": "B", "B": "A", None: None}
         ("A", None, 0.75, 0.5, 0, 0, 0.5, 0.5),
         (None, "A", 0.25, 0.0, 0, 0, 0.5, 0.5),
         (None, None, 0.5, 0.0, 0, 0, None, 1.0),
+        ("tie", "tie", 0.5, 0.0, 0, 1, None, 0.0),  # ½ each, and the same verdict twice
+        ("tie", "B", 0.75, 0.5, 0, 0, -0.5, 0.0),
+        ("tie", None, 0.5, 0.0, 0, 0, None, 0.5),
     ],
 )
 def test_one_pair_gives_the_figures_worked_out_by_hand(
@@ -93,6 +97,17 @@ def test_one_pair_gives_the_figures_worked_out_by_hand(
         "consistency": consistent,
         "pos_bias": bias,
         "invalid_rate": invalid,
+    }
+
+
+def test_ties_that_the_judge_says_are_counted_apart_and_never_forced():
+    found = overall(judged("tie", None, forced=("A", "B")))
+    assert only(found, "judge_tie_rate", "invalid_rate", "forced_rate", "tie_rate", "acc") == {
+        "judge_tie_rate": 0.5,
+        "invalid_rate": 0.5,
+        "forced_rate": 0.5,
+        "tie_rate": 0.0,
+        "acc": 0.75,
     }
 
 
@@ -200,8 +215,12 @@ def test_calling_a_b_and_b_a_turns_the_position_bias_round_and_nothing_else(pair
     ]
     before, after = (summarise(p)["overall"] for p in (pairs, turned))
     bias, other_bias = before.pop("pos_bias"), after.pop("pos_bias")
+    interval, other = before.pop("pos_bias_interval"), after.pop("pos_bias_interval")
+    moved, other_moved = (found.pop("pos_bias_bootstrap_bias") for found in (before, after))
     assert before == after
     assert other_bias == (None if bias is None else -bias)
+    assert other == (interval and pytest.approx([-x for x in reversed(interval)]))
+    assert other_moved == (None if moved is None else pytest.approx(-moved, abs=1e-9))
 
 
 @given(any_pairs)
@@ -241,6 +260,30 @@ def test_the_standard_error_of_independent_pairs_is_the_textbook_one():
     assert overall(*pairs)["acc_pc_se"] == pytest.approx(0.05, rel=0.1)
 
 
+def test_every_figure_in_the_json_has_an_error_an_interval_and_a_bias_of_the_same_resamples():
+    pairs = [judged("A", "B" if i % 3 else "A", prompt=str(i), section="S") for i in range(60)]
+    told = summarise(pairs)
+    for part in (told["overall"], told["sections"]["S"], told["subsets"]["s"]):
+        figures = {n for n in part if n != "n" and not n.endswith(SPREAD)}
+        assert part.keys() - {"n"} == figures | {n + s for n in figures for s in SPREAD}
+    found = told["overall"]
+    resamples = estimates([figures_of(pairs)["acc_pc"].term(p) for p in pairs])
+    assert found["acc_pc_interval"] == pytest.approx(list(np.percentile(resamples, [2.5, 97.5])))
+    assert found["acc_pc_bootstrap_bias"] == pytest.approx(resamples.mean() - 2 / 3)
+    low, high = found["acc_pc_interval"]
+    assert low < 2 / 3 < high
+    assert high - low == pytest.approx(2 * 1.96 * found["acc_pc_se"], rel=0.1)
+
+
+def test_a_quotient_of_few_prompts_is_moved_by_so_few_and_the_bias_says_how_far():
+    # One verdict in the one prompt, two in the other: the mean of resamples is not the quotient.
+    pairs = [judged("A", None, prompt="0"), judged("B", "B", prompt="1")]
+    found = overall(*pairs)
+    quotients = [1 / 2, -1 / 2, (1 / 2 - 1) / 3]  # twice the one, twice the other, one of each
+    mean = quotients[0] / 4 + quotients[1] / 4 + quotients[2] / 2
+    assert found["pos_bias_bootstrap_bias"] == pytest.approx(mean - quotients[2], abs=0.03)
+
+
 def test_pairs_of_one_prompt_are_resampled_together():
     # Ten prompts whose ten pairs all fare alike carry the information of ten pairs, not of 100.
     pairs = [judged("A", "B" if i % 2 else "A", prompt=str(i % 10)) for i in range(100)]
@@ -264,11 +307,12 @@ def test_no_metric_has_a_name_that_lm_eval_reserves():
 
 def test_unlabelled_pairs_tell_of_consistency_bias_and_silence_only():
     found = overall(judged("A", "B", votes=(0, 0, 0)), judged("A", None, id="p1", votes=(0, 0, 0)))
-    told = {name for name, value in found.items() if value is not None and not name.endswith("_se")}
+    told = {n for n, value in found.items() if value is not None and not n.endswith(SPREAD)}
     assert told == {
         "consistency",
         "pos_bias",
         "tie_rate",
+        "judge_tie_rate",
         "invalid_rate",
         "forced_rate",
         "did_not_fit_rate",
@@ -329,6 +373,7 @@ def test_the_length_bias_of_a_perfect_judge_is_none_at_all(pairs):
         ("B", "A", 2 / 6, 2 / 5),
         ("A", "A", 1 / 6, None),  # inconsistent: a tie, and no verdict where ties do not count
         ("A", None, 1 / 6, None),
+        ("tie", "tie", 1 / 6, None),
     ],
 )
 def test_agreement_goes_vote_by_vote_and_takes_an_undecided_judge_for_a_tie(
@@ -379,8 +424,12 @@ def test_the_final_score_is_undefined_where_a_limit_leaves_a_section_empty(bench
         "n": 2,
         "acc": 1.0,
         "acc_se": 0,
+        "acc_interval": [1, 1],
+        "acc_bootstrap_bias": 0,
         "acc_pc": 1,
         "acc_pc_se": 0,
+        "acc_pc_interval": [1, 1],
+        "acc_pc_bootstrap_bias": 0,
     }
 
 
@@ -441,11 +490,14 @@ def votes_summary(*pairs, votes):
 
 def test_a_vote_that_ends_equal_is_a_tie_and_a_silent_one_is_not():
     found = votes_summary(voted("AB-", "---"), voted("AAB", "BBB", id="p1"), votes=3)
-    assert (found["tie_rate"], found["invalid_rate"]) == (1 / 4, 4 / 12)
+    assert (found["tie_rate"], found["invalid_rate"]) == (1 / 4, 2 / 8)  # of the first two
     assert found["acc"] == (0.5 + 0.5 + 1 + 1) / 4
 
 
-@given(st.lists(verdicts, min_size=4, max_size=4), st.lists(verdicts, min_size=4, max_size=4))
+four_votes = st.lists(st.sampled_from(["A", "B", None]), min_size=4, max_size=4)
+
+
+@given(four_votes, four_votes)
 def test_expected_majorities_are_the_mean_over_all_choices_of_the_first_samples(a, b):
     pair = voted(*("".join(v or "-" for v in side) for side in (a, b)))
     found = votes_summary(pair, votes=4)

@@ -67,6 +67,24 @@ def test_the_official_parser_counts_both_letters_as_a_and_none_as_half(tmp_path)
     assert run_task(scripted(lambda _: "neither"), path, mode="official")[0]["acc"] == 0.5
 
 
+@pytest.mark.parametrize("silent_about", [None, "p1."])
+def test_in_one_order_a_perfect_judge_has_no_position_bias_and_one_that_says_a_has(
+    silent_about, tmp_path
+):
+    rows = [pair(f"p{i}") for i in range(9)]
+    path = written(tmp_path / "pairs.jsonl", rows)
+
+    def perfect(prompt):
+        letter = "A" if prompt.index("Good") < prompt.index("Bad") else "B"
+        return "no idea" if silent_about and silent_about in prompt else f"[[{letter}]]"
+
+    metrics, samples = run_task(scripted(perfect), path, mode="official")
+    shown_as_a = sum(s["target"] == "A" for s in samples) / 9
+    assert (shown_as_a != 0.5, metrics["pos_bias"]) == (True, 0)
+    always_a, _ = run_task(scripted(lambda _: "[[A]]"), path, mode="official")
+    assert always_a["pos_bias"] == pytest.approx(1 - shown_as_a)
+
+
 def test_likelihoods_alone_judge_behind_a_completions_server(tiny_model, pairs):
     with chat_server(judging(), complete=completing(tiny_model)) as server:
         metrics, _ = through_completions(server, tiny_model, pairs, mode="likelier")
@@ -181,3 +199,77 @@ def test_a_bad_setting_of_votes_is_named(pairs, name, value):
     environ = JudgeSettings(pairs).environment() | {f"STE_JUDGE_{name}": value}
     with pytest.raises(ConfigError, match=f"STE_JUDGE_{name} .*: found '{value}'"):
         JudgeSettings.read(environ, {})
+
+
+TIES = """\
+from ste_plugin.hookspecs import hookimpl
+from ste_plugin.judging import TIE, JudgeFormat
+
+class WithTies(JudgeFormat):
+    def parse(self, text):
+        return TIE if "[[C]]" in text else super().parse(text)
+
+@hookimpl
+def ste_judge_formats():
+    return {"ties": WithTies("ties", "Which is better? [[C]] for a tie.", "[[", False, 4)}
+"""
+
+
+def test_a_format_may_say_tie_which_counts_half_and_is_no_invalid_reply(tmp_path):
+    (tmp_path / "hooks.py").write_text(TIES)
+    rows = [pair(f"p{i}") for i in range(4)]
+
+    def reply(prompt):
+        return (
+            "[[C]]" if "p0." in prompt or "p1." in prompt else "hm" if "p2." in prompt else "[[A]]"
+        )
+
+    metrics, samples = run_task(
+        scripted(reply),
+        written(tmp_path / "pairs.jsonl", rows),
+        judge_format="ties",
+        plugins=(tmp_path / "hooks.py",),
+        votes=3,
+    )
+    rates = [metrics[m] for m in ("judge_tie_rate", "invalid_rate", "tie_rate", "consistency")]
+    assert rates == [0.5, 0.25, 0, 0.5]
+    assert (metrics["acc"], metrics["maj@3"], metrics["pos_bias"]) == (0.5, 0.5, 0.5)
+    assert samples[0]["judged"]["verdicts"][0]["verdict"] == "tie"
+    assert samples[0]["judged"]["verdicts"][0]["prefers"] == "neither"
+    assert metrics["judged"] == "2 A, 2 none, 4 tie"
+
+
+OWN_WORDS = """\
+import re
+from ste_plugin.hookspecs import hookimpl
+from ste_plugin.judging import JudgeFormat
+
+class Winner(JudgeFormat):
+    def parse(self, text):
+        found = re.findall("Winner: ([AB])", text)
+        return found[-1] if found else None
+
+@hookimpl
+def ste_judge_formats():
+    return {"winner": Winner("winner", "Which is better?", "Winner: ", False, 4)}
+"""
+
+
+def test_the_official_mode_refuses_a_format_that_rewardbenchs_parser_cannot_read(pairs, tmp_path):
+    (tmp_path / "hooks.py").write_text(OWN_WORDS)
+    told = r"'winner' gives its verdicts otherwise. Use brief, criteria, plan, verdict, or STE_"
+    judging_by = {"judge_format": "winner", "plugins": (tmp_path / "hooks.py",)}
+    model = scripted(lambda _: "Winner: A")
+    with pytest.raises(ConfigError, match=told):
+        run_task(model, pairs, mode="official", **judging_by)
+    assert model.asked == []
+    assert run_task(model, pairs, **judging_by)[0]["acc"] == 0.5
+    (tmp_path / "hooks.py").write_text(TIES)
+    metrics, _ = run_task(
+        scripted(lambda _: "[[C]]"),
+        pairs,
+        mode="official",
+        judge_format="ties",
+        plugins=(tmp_path / "hooks.py",),
+    )
+    assert (metrics["acc"], metrics["judge_tie_rate"]) == (0.5, 0)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shlex
 import sys
 
@@ -12,6 +13,7 @@ from ste_plugin.errors import ConfigError, DataError, HostError
 from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.lm_eval_tasks import runner as host
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
+from ste_plugin.lm_eval_tasks.figures import SPREAD
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from tests.helpers.scripted_judge import (
     GENERATED,
@@ -186,7 +188,8 @@ def test_a_real_model_is_measured_once_and_both_reports_agree(tiny_model, pairs,
     assert results["overall"]["invalid_rate"] == results["overall"]["forced_rate"] == 1.0
     (own,) = (out / "lm-eval").glob("results_*.json")
     reported = json.loads(own.read_text())["results"]["ste_local"]
-    assert {m: reported[f"{m},none"] for m in results["overall"]} == results["overall"]
+    told = {m: v for m, v in results["overall"].items() if not m.endswith(SPREAD[1:])}
+    assert {m: reported[f"{m},none"] for m in told} == told
 
     log = (out / "lm-eval.log").stat()
     assert evaluated(tiny_model, pairs, out) == results
@@ -237,3 +240,46 @@ def test_samples_that_lack_a_pair_are_not_reported_as_results(pairs, tmp_path):
     labelled = read_pairs(JudgeSettings(pairs))
     with pytest.raises(HostError, match=r"4 of 4 pairs \(first: 'p0'\)"):
         host.read_samples(tmp_path, set(), labelled, host.Usage(None))
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("STE_JUDGE_VOTE", "STE_JUDGE_VOTES"),
+        ("ste_judge_votes", "STE_JUDGE_VOTES"),
+        ("STE_JUDGEVOTES", "STE_JUDGE_VOTES"),
+        ("STE_JUGDE_MODE", "STE_JUDGE_MODE"),
+        ("STE_JUDGE_MAX_TOKENS", "STE_JUDGE_MAX_NEW_TOKENS"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_nearest_right_one(pairs, variable, nearest):
+    environ = JudgeSettings(pairs).environment()
+    with pytest.raises(ConfigError, match=f"{variable}: no such setting. .*'{nearest}'"):
+        JudgeSettings.read(environ | {variable: "8"}, {})
+    assert JudgeSettings.read(environ | {variable: "", "STE_PLUGINS": "hooks.py"}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("judge_vote", "judge_votes"),
+        ("judge-votes", "judge_votes"),
+        ("jugde_votes", "judge_votes"),
+        ("JUDGE_VOTES", "judge_votes"),
+        ("votes", "judge_votes"),
+        ("judge_tempreature", "judge_temperature"),
+    ],
+)
+def test_a_misspelt_setting_in_metadata_is_refused_with_the_nearest_right_one(pairs, name, nearest):
+    environ = JudgeSettings(pairs).environment()
+    with pytest.raises(ConfigError, match=f"{name}: no such setting. .*'{nearest}'"):
+        JudgeSettings.read(environ, {name: 8})
+    others = {"version": 1, "pretrained": "m", "seed": 3, "temperature": 0.5}
+    assert JudgeSettings.read(environ, others) == JudgeSettings(pairs)
+
+
+def test_ste_eval_asks_by_its_own_settings_whatever_the_environment_holds(pairs, monkeypatch):
+    monkeypatch.setenv("STE_JUDGE_VOTE", "8")
+    settings = JudgeSettings(pairs)
+    given = {**os.environ, **host.environment(settings)}
+    assert JudgeSettings.read(given, {}) == settings

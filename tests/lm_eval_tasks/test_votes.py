@@ -15,6 +15,7 @@ from ste_plugin.lm_eval_tasks.replies import NOT_DRAWN, read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.lm_eval_tasks.votes import (
     always_drawn,
+    ended_equal,
     entropy_of,
     expected_majority,
     majority,
@@ -24,14 +25,15 @@ from ste_plugin.records import ORDERS
 from tests.helpers.scripted_judge import drawn_at_random, pair, run_task, scripted, written
 
 SAID = {"A": "[[A]]", "B": "[[B]]", None: "no idea"}
-votes = st.lists(st.sampled_from(["A", "B", None]), min_size=1, max_size=9)
+votes = st.lists(st.sampled_from(["A", "B", "tie", None]), min_size=1, max_size=9)
 
 
 def one_by_one(sequence):
     """How many samples of a sequence must be drawn until its majority is settled."""
     for drawn in range(len(sequence)):
         said = sequence[:drawn]
-        if abs(said.count("A") - said.count("B")) > len(sequence) - drawn:
+        second, first = sorted(said.count(verdict) for verdict in ("A", "B", "tie"))[1:]
+        if first - second > len(sequence) - drawn:
             return drawn
     return len(sequence)
 
@@ -60,7 +62,7 @@ def test_the_first_wave_is_drawn_whatever_it_says(sequence):
 def test_the_expected_majority_is_the_mean_over_all_ways_to_choose(sequence, data):
     j = data.draw(st.integers(1, len(sequence)))
     chosen = [majority(c) for c in combinations(sequence, j)]
-    scores = [0.5 if v is None else float(v == "A") for v in chosen]
+    scores = [float(v == "A") if v in ("A", "B") else 0.5 for v in chosen]
     assert expected_majority(sequence, "A", j) == pytest.approx(
         sum(scores) / len(scores), abs=1e-12
     )
@@ -72,6 +74,22 @@ def test_votes_that_agree_have_no_entropy_and_three_kinds_have_the_most():
     assert entropy_of(["B"] * 7) == 0
     assert entropy_of(["A", None]) == 1
     assert entropy_of(["A", "B", None]) == pytest.approx(log2(3))
+    assert entropy_of(["A", "B", "tie", None]) == 2
+
+
+@pytest.mark.parametrize(
+    ("sequence", "verdict", "equal"),
+    [
+        (["tie", "tie", "A"], "tie", False),
+        (["tie", "A", "A"], "A", False),
+        (["tie", "A"], None, True),
+        (["A", "B", "tie"], None, True),
+        ([None, None, "tie"], "tie", False),
+        ([None, None], None, False),
+    ],
+)
+def test_a_tie_is_a_verdict_that_wins_a_vote_as_a_letter_does(sequence, verdict, equal):
+    assert (majority(sequence), ended_equal(sequence)) == (verdict, equal)
 
 
 def voting(sequences):

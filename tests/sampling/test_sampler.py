@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from ste_plugin.engines.base import UNUSABLE
 from ste_plugin.errors import JudgeError
+from ste_plugin.judging import TIE, JudgeFormat
+from ste_plugin.records import Judgment
 from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
 from ste_plugin.sampling.pass_rates import PassRate
@@ -53,6 +55,20 @@ def test_a_decided_majority_that_is_wrong_keeps_no_lucky_judgment(tiny_model, tm
     manifest = generated(path)
     assert manifest["drops"]["dataset: the majority was not right"] > 5
     assert manifest["counts"]["judgments"] < 15 * len(rates(path))
+
+
+def test_a_tie_that_a_format_reads_teaches_nothing(tiny_model, tmp_path, monkeypatch):
+    parse = JudgeFormat.parse
+
+    def every_other(self, text):
+        return TIE if len(text) % 2 else parse(self, text)
+
+    monkeypatch.setattr(JudgeFormat, "parse", every_other)
+    path = made(tmp_path, tiny_model)
+    assert generated(path)["drops"]["judging: no verdict"] > 5
+    judgments = read_records(path.parent / "run/iter-01/judgments.jsonl", Judgment)
+    for odd, verdicts in ((0, {"A", "B"}), (1, {None})):
+        assert {j.verdict for j in judgments if len(j.text) % 2 == odd} == verdicts
 
 
 def test_the_mean_pass_rate_is_near_the_judges_accuracy_though_sampling_stopped(

@@ -12,7 +12,8 @@ from ste_plugin.lm_eval_tasks.benchmarks.rewardbench import REWARDBENCH
 from ste_plugin.lm_eval_tasks.benchmarks.rmbench import RMBENCH
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, read_pair
 from ste_plugin.lm_eval_tasks.row_files import data_files
-from ste_plugin.lm_eval_tasks.settings import LOCAL, PREFIX, JudgeSettings
+from ste_plugin.lm_eval_tasks.setting_values import PREFIX
+from ste_plugin.lm_eval_tasks.settings import LOCAL, JudgeSettings
 
 __all__ = ["BENCHMARKS", "Benchmark", "benchmark_of", "files_of", "read_pairs"]
 

@@ -17,9 +17,11 @@ from ste_plugin.lm_eval_tasks.bootstrap import value_of
 from ste_plugin.lm_eval_tasks.choice_scores import (
     final_error,
     final_score,
+    rate_error,
     score_choice,
     section_error,
     section_score,
+    spreads,
 )
 from ste_plugin.lm_eval_tasks.figures import figures_of
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
@@ -216,6 +218,25 @@ def test_the_error_of_plain_points_is_that_of_a_mean():
     assert section_score("Math", rows) == 0.75
     assert section_error("Math", rows) == pytest.approx(expected, rel=0.1)
     assert section_error("Math", rows[:1]) is None
+
+
+def test_every_figure_of_rewardbench_2_has_an_interval_and_a_bias():
+    row = Choice("Math/0", "Math", "p", ("right",), ("w1", "w2", "w3"))
+    right = "ABCD"[row.shown().index(0)]
+    rows = [found for s in REWARDBENCH2.sections for i in range(20) for found in scored(s, i)]
+    rows += [
+        score_choice(Choice(row.id, "Math", f"p{i}", row.chosen, row.rejected), [said])
+        for i, said in enumerate([f"[[{right}]]", "no idea"] * 50)
+    ]
+    found = spreads(rows)
+    rates = {"invalid_rate", "len_baseline", "pick_a_baseline"}
+    assert found.keys() == {"final", *rates, *(f"acc_section/{s}" for s in REWARDBENCH2.sections)}
+    math_score = section_score("Math", rows)
+    assert found["acc_section/Math"].error == pytest.approx(section_error("Math", rows))
+    assert found["acc_section/Math"].low < math_score < found["acc_section/Math"].high
+    assert found["final"].error == pytest.approx(final_error(rows), rel=0.01)
+    assert found["invalid_rate"].error == pytest.approx(rate_error("unanswered", rows))
+    assert spreads(rows[:1]) == {}
 
 
 def scored(section, i):

@@ -1,0 +1,106 @@
+"""What `check_plugin` finds wrong with a judge format."""
+
+import pytest
+
+from ste_plugin.testing import check_plugin
+
+HEAD = """\
+import re
+from ste_plugin.engines import Message
+from ste_plugin.hookspecs import hookimpl
+from ste_plugin.judging import JudgeFormat, neutralise
+
+"""
+HOOK = """
+@hookimpl
+def ste_judge_formats():
+    return {"mine": %s}
+"""
+MADE = 'Mine("mine", "Which is better?", "%s", True, 9)'
+WINNER = """\
+class Mine(JudgeFormat):
+    def parse(self, text):
+        found = re.findall(r"Winner: ([AB])", text)
+        return found[-1] if found else None
+
+    def forced_text(self, prefix, letter):
+        return prefix + letter
+"""
+SAFE = """
+    def render(self, *texts):
+        return super().render(*(re.sub("Winner: ([AB])", r"winner (\\1)", t) for t in texts))
+"""
+BARE = """\
+class Mine(JudgeFormat):
+    def render(self, instruction, answer_a, answer_b):
+        parts = (f"Q: {instruction}", "## First", answer_a, "## Second", answer_b)
+        return (Message("user", "\\n".join(parts)),)
+"""
+
+
+def problems(tmp_path, code, made=MADE % "[["):
+    (tmp_path / "hooks.py").write_text(HEAD + code + HOOK % made)
+    return check_plugin(tmp_path / "hooks.py")
+
+
+def test_a_format_that_fits_has_no_problem(tmp_path):
+    assert problems(tmp_path, "Mine = JudgeFormat\n", MADE % "Final verdict: [[") == []
+
+
+def test_a_format_that_makes_its_own_marks_plain_has_no_problem(tmp_path):
+    assert problems(tmp_path, WINNER + SAFE, MADE % "Winner: ") == []
+
+
+def test_what_the_tasks_call_and_a_format_lacks_is_named(tmp_path):
+    code = """\
+class Mine:
+    name, version, reasons = "mine", "mine-1", "yes"
+    def render(self, *texts):
+        return ()
+    def parse(self, text):
+        return None
+"""
+    told = problems(tmp_path, code, "Mine()")
+    assert [line.partition("'mine': ")[2].partition(". Derive")[0] for line in told] == [
+        "no attribute 'closing'",
+        "reasons is 'yes'; expected bool",
+        "no attribute 'max_new_tokens'",
+        "no method 'render_pair'",
+        "no method 'forced_prefix'",
+        "no method 'forced_text'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (WINNER, "render leaves 'Winner: A' in an instruction as it is"),
+        (BARE, "render leaves '[[A]]' in an instruction as it is"),
+        (BARE, "render leaves '## First' in an instruction as it is"),
+        (BARE, "render leaves '</think>'"),
+        (WINNER.replace("Winner", "Best"), "parse reads None in"),
+        (
+            "class Mine(JudgeFormat):\n    def render_pair(self, i, better, worse, gold):\n"
+            "        return self.render(i, better, worse)\n",
+            "render_pair with 'B' does not show the better answer as B",
+        ),
+        (
+            "class Mine(JudgeFormat):\n    def render(self, i, a, b):\n        return i + a + b\n",
+            "expected a tuple of Message",
+        ),
+        (
+            "class Mine(JudgeFormat):\n    def render(self, i, a, b):\n"
+            "        return super().render(i, a, a)\n",
+            "render does not show 'A spade.'",
+        ),
+        ("class Mine(JudgeFormat):\n    def parse(self, t, u):\n        pass\n", "it raised Type"),
+    ],
+)
+def test_what_a_run_would_stumble_over_is_told(tmp_path, code, told):
+    closing = "[[" if "Winner" not in code and "Best" not in code else "Winner: "
+    assert any(told in line for line in problems(tmp_path, code, MADE % closing))
+
+
+def test_a_format_is_called_by_the_name_that_it_is_looked_for(tmp_path):
+    made = 'JudgeFormat("other", "Which is better?", "[[", True, 9)'
+    assert "its name is 'other'; expected 'mine'" in problems(tmp_path, "", made)[0]
