@@ -43,17 +43,29 @@ class LabelledPair:
     """Of this pair within its section."""
     votes: VoteCounts = ONE_VOTE
     """Of people; `UNLABELLED` where nobody said which response is better."""
+    group: str = ""
+    """What a benchmark's authors report it under, where that is neither subset nor section."""
+    counted_votes: VoteCounts | None = None
+    """Those of the votes that its authors count, where they do not count all."""
 
     def to_doc(self) -> dict[str, Any]:
-        """Return the pair as lm-eval holds, hands over and logs it."""
-        return {**asdict(self), "votes": list(self.votes)}
+        """Return the pair as lm-eval holds, hands over and logs it.
+
+        Without what only some benchmarks have, which all pairs of a benchmark have or none.
+        """
+        doc = {**asdict(self), "votes": list(self.votes)}
+        if self.counted_votes is not None:
+            doc["counted_votes"] = list(self.counted_votes)
+        return {key: value for key, value in doc.items() if key not in RARE or value}
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
         """Return the pair that `to_doc` wrote."""
-        return cls(**{**doc, "votes": tuple(doc["votes"])})
+        votes = {key: tuple(doc[key]) for key in ("votes", "counted_votes") if key in doc}
+        return cls(**{**doc, **votes})
 
 
+RARE = ("group", "counted_votes")
 COLUMNS = ("id", "subset", "prompt")
 
 

@@ -1,6 +1,7 @@
 """Public benchmarks of judges, and files of one's own, read into labelled pairs."""
 
 from pathlib import Path
+from typing import Any
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
@@ -9,9 +10,9 @@ from ste_plugin.lm_eval_tasks.benchmarks.judgebench import JUDGEBENCH
 from ste_plugin.lm_eval_tasks.benchmarks.llmbar import LLMBAR
 from ste_plugin.lm_eval_tasks.benchmarks.mtbench_human import MTBENCH_HUMAN
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench import REWARDBENCH
+from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2
 from ste_plugin.lm_eval_tasks.benchmarks.rmbench import RMBENCH
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, read_pair
-from ste_plugin.lm_eval_tasks.row_files import data_files
 from ste_plugin.lm_eval_tasks.settings import LOCAL, PREFIX, JudgeSettings
 
 __all__ = ["BENCHMARKS", "Benchmark", "benchmark_of", "files_of", "read_pairs"]
@@ -64,4 +65,5 @@ def benchmark_of(settings: JudgeSettings) -> Benchmark[LabelledPair]:
 
 def files_of(settings: JudgeSettings) -> list[Path]:
     """Return the files that `read_pairs` reads; none where it asks the hub."""
-    return data_files(settings.data, settings.benchmark) if settings.data else []
+    known: dict[str, Benchmark[Any]] = {**BENCHMARKS, REWARDBENCH2.name: REWARDBENCH2}
+    return known[settings.benchmark].paths(settings.data)

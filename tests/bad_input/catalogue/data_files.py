@@ -452,8 +452,8 @@ PAIRS = [
         {"pairs.tsv": "id\tprompt\n1\tName a fruit.\n"},
         measured("pairs.tsv"),
         3,
-        "{tmp}/pairs.tsv: expected a name that ends in .jsonl, .json, .csv, .parquet, found "
-        "'.tsv'. Rename or convert the file.",
+        "{tmp}/pairs.tsv: expected a name that ends in .jsonl, .json, .csv, .parquet, .jsonl.gz, "
+        "found '.tsv'. Rename or convert the file.",
     ),
     Row(
         "a benchmark without its columns",
