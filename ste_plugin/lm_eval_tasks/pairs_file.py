@@ -1,11 +1,15 @@
 """A labelled pair, and how rows become pairs, with every fault found before any model is loaded."""
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, Self, TypeVar
 
 from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.rows import Row, Unusable
+
+logger = logging.getLogger(__name__)
 
 VoteCounts = tuple[int, int, int]
 """How many people preferred the chosen response, the rejected one, neither."""
@@ -20,11 +24,30 @@ class Document(Protocol):
     def id(self) -> str:
         """Return what no other document of its benchmark is called."""
 
+    @property
+    def subset(self) -> str:
+        """Return the part of the benchmark that it is in."""
+
     def to_doc(self) -> dict[str, Any]:
         """Return it as lm-eval holds, hands over and logs it."""
 
 
 D = TypeVar("D", bound=Document)
+
+
+def kept(name: str, documents: Sequence[D], limit: int | None) -> list[D]:
+    """Return the first documents up to a limit; what that leaves out is logged by subset."""
+    first = list(documents[:limit])
+    every, found = (Counter(d.subset for d in each) for each in (documents, first))
+    cut = [f"{subset} {found[subset]} of {n}" for subset, n in every.items() if found[subset] < n]
+    if cut and len(every) > 1:
+        logger.warning(
+            "%s: the limit of %d takes the first rows alone, so of these subsets only: %s",
+            name,
+            limit,
+            ", ".join(cut),
+        )
+    return first
 
 
 @dataclass(frozen=True, slots=True)

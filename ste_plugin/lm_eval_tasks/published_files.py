@@ -42,6 +42,10 @@ class Published:
     """Patterns of what is published beside them and never judged."""
 
 
+class NotThere(DataError):
+    """A folder that has nothing of a benchmark, though perhaps of others."""
+
+
 class Found(NamedTuple):
     """The files of a benchmark."""
 
@@ -57,7 +61,8 @@ def find_files(data: Path, name: str, published: Published | None = None) -> Fou
     That is NAME.jsonl (or .json, .csv, .parquet), or the files of its splits below a folder called
     NAME or as its repository, or below `data` itself. A folder without any file of that name
     is read whole, but for splits that are never judged.
-    Raises: DataError where there is none, or more than one place to choose from.
+    Raises: NotThere where there is none; DataError for more than one place to choose from, or a
+    folder of that name in which nothing counts.
     """
     if data.is_file():
         return Found([(data, "")], [])
@@ -76,7 +81,9 @@ def find_files(data: Path, name: str, published: Published | None = None) -> Fou
     if not candidates and (own := files_below(data, published, itself=True)).files:
         candidates = [own]
     if len(candidates) != 1:
-        raise DataError(_not_one(data, name, candidates, [p for f in below for p in f.left]))
+        left = [path for found in below for path in found.left]
+        kind = DataError if candidates or left else NotThere
+        raise kind(_not_one(data, name, candidates, left))
     return candidates[0]
 
 

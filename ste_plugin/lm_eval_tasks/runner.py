@@ -18,7 +18,7 @@ from ste_plugin.lm_eval_tasks.benchmarks import files_of, read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
 from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, write_choices, write_judged
-from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair
+from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair, kept
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.samples import (
     TokenCounter,
@@ -136,7 +136,7 @@ def read_documents(settings: JudgeSettings) -> Sequence[LabelledPair] | Sequence
     """Return what is judged: pairs, or RewardBench 2's rows of four answers and more."""
     if settings.benchmark != REWARDBENCH2.name:
         return read_pairs(settings)
-    return REWARDBENCH2.read(settings.data)[: settings.limit]
+    return kept(REWARDBENCH2.name, REWARDBENCH2.read(settings.data), settings.limit)
 
 
 def judge_token_counter(model: str, config: EvaluationConfig) -> TokenCounter | None:
