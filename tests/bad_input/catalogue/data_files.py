@@ -406,14 +406,14 @@ PAIRS = [
                     "prompt": "p",
                     "response_a": "a",
                     "response_b": "b",
-                    "label": "tie",
+                    "label": "C",
                 }
             )
         },
         measured("pairs.jsonl"),
         3,
-        "{tmp}/pairs.jsonl:1: 'label' is str 'tie'; expected 'A' or 'B'. Correct it or remove the"
-        " row.",
+        "{tmp}/pairs.jsonl:1: 'label' is str 'C'; expected 'A' or 'B' or 'tie'. Correct it or "
+        "remove the row.",
     ),
     Row(
         "half a surrogate pair",
