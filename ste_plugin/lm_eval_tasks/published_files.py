@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 ENDINGS = (".jsonl", ".json", ".csv", ".parquet", ".jsonl.gz")
 ENDING = r"\.(?:jsonl|json|csv|parquet|jsonl\.gz)"
 _SHARD = r"-\d+-of-\d+(?:-\w+)?"
+_NUMBER = re.compile(rf"-(\d+)-of-\d+(?:-\w+)?(?={ENDING}$)|(?<=/)\d+(?={ENDING}$)")
 _NAMED = 8
 """How many of the files that are left are named; a clone holds thousands."""
 
@@ -133,18 +134,25 @@ def without_ending(path: str) -> str:
 
 
 def refuse_twice(files: list[tuple[Path, str]]) -> None:
-    """Raise DataError where a part is there in two kinds of file or in two places.
+    """Raise DataError where a part is there in two kinds of file, in two places or two versions.
 
-    Several files are one part only as numbered pieces side by side.
+    Several files are one part only as pieces side by side, each with another number.
     """
     for part, group in groupby(sorted(files, key=lambda file: file[1]), lambda file: file[1]):
         paths = [path for path, _ in group]
-        pieces = {re.sub(rf"{_SHARD}(?={ENDING}$)|\d+(?={ENDING}$)", "#", str(p)) for p in paths}
-        if len(pieces) > 1:
+        numbers = {_number(path) for path in paths}
+        wholes = {_NUMBER.sub("#", str(path)) for path in paths}
+        if len(wholes) > 1 or len(numbers) < len(paths):
             raise DataError(
                 f"{first_few(map(str, paths))}: all of them hold {part or 'the whole data set'}, "
                 "and only one is to be judged. Keep one, and put the others elsewhere."
             )
+
+
+def _number(path: Path) -> str:
+    """Return the number of a piece; nothing of a whole."""
+    found = _NUMBER.search(str(path))
+    return (found[1] or found[0]) if found else ""
 
 
 def tell_left(name: str, found: Found) -> None:

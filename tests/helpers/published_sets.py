@@ -174,26 +174,30 @@ def helpsteer2(folder: Path, each=None):
 
 
 def mtbench_human(folder: Path, each=None):
-    def vote(i, judge):
-        winner = ("model_a", "model_b", "tie")[(i // 2) % 3]
+    """About three votes on each two answers of a turn, most of them for gpt-4's."""
+    shown = few(30, each) * 40
+
+    def vote(i, judge, winner):
+        k = i % shown
         return {
-            "question_id": 81 + i // 40,
+            "question_id": 81 + k // 40,
             "model_a": "gpt-4",
-            "model_b": f"llama-{i % 20}",
+            "model_b": f"llama-{k % 20}",
             "winner": winner,
-            "judge": judge(i),
-            "conversation_a": talk("gpt-4", i // 40),
-            "conversation_b": talk("llama", i // 40),
-            "turn": 1 + i // 20 % 2,
+            "judge": judge,
+            "conversation_a": talk("gpt-4", k // 40),
+            "conversation_b": talk("llama", k // 40),
+            "turn": 1 + k // 20 % 2,
         }
 
-    people = [vote(i, lambda i: f"{'expert' if i % 3 else 'author'}_{i % 7}") for i in range(3355)]
-    models = [
-        {**vote(i, str), "judge": ["gpt-4", "pair-v2"], "winner": "model_b"} for i in range(2400)
+    winners = ("model_a", "model_a", "tie", "model_b", "model_a")
+    people = [
+        vote(i, f"{'expert' if i % 3 else 'author'}_{i % 7}", winners[(i + i // shown) % 5])
+        for i in range(few(3355, each and 3 * shown))
     ]
-    put(folder / "data/human-00000-of-00001-25f4910818759289.parquet", people[: each and 40 * each])
-    pairs = models[: each and 40 * each]
-    put(folder / "data/gpt4_pair-00000-of-00001-c0b431264a82ddc0.parquet", pairs)
+    models = [vote(i, ["gpt-4", "pair-v2"], "model_b") for i in range(few(2400, each and shown))]
+    put(folder / "data/human-00000-of-00001-25f4910818759289.parquet", people)
+    put(folder / "data/gpt4_pair-00000-of-00001-c0b431264a82ddc0.parquet", models)
 
 
 SETS = {

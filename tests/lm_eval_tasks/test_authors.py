@@ -12,6 +12,7 @@ from ste_plugin.lm_eval_tasks.judged_file import read_judged, write_judged
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.records import ORDERS, OTHER
 from tests.helpers import authors_formulas
 from tests.helpers.published_sets import publish
 
@@ -27,13 +28,13 @@ def folder(tmp_path_factory):
 
 
 def said_at_random(pairs, seed):
-    """What a judge says of each pair in both orders, some judge more on one part than another."""
+    """What a judge says of each pair in both orders, whose skill differs from part to part."""
     drawn = random.Random(seed)
     skills = {}
     for pair in pairs:
         skill = skills.setdefault((pair.section, pair.subset, pair.group), drawn.random())
         weights = [skill, 1 - skill, 0.2]
-        yield pair, *(drawn.choices(["A", "B", None], weights)[0] for _ in "AB")
+        yield pair, *(drawn.choices([gold, OTHER[gold], None], weights)[0] for gold in ORDERS)
 
 
 def judged(said, settings):

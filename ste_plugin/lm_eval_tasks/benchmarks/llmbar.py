@@ -67,7 +67,7 @@ LLMBAR = Benchmark(
             for subset, folder in SUBSETS.items()
         }
     ],
-    others=("(?:Dataset/)?(?:CaseStudy|Processed)/.*", ".*/evaluators/.*"),
+    others=("(?:Dataset/)?(?:CaseStudy|Processed)/.*", "evaluators/.*"),
     # The hub's copy is a loading script, which datasets 4 refuses; this is what it loads.
     urls={subset: f"{_RAW}/{folder}/dataset.json" for subset, folder in SUBSETS.items()},
 )
