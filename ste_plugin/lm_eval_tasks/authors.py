@@ -144,7 +144,7 @@ AUTHORS: dict[str, Authors] = {
         "Right verdicts (no verdict is wrong) in each domain, all of safety being one; easy, "
         "normal and hard are the plain means of the four domains, a domain that of these three, "
         "`average` that of all.",
-        "`compute_accuracy`, THU-KEG/RM-Bench",
+        "`compute_accuracy` in scripts/utils.py, THU-KEG/RM-Bench",
         _rmbench(),
     ),
     JUDGEBENCH.name: Authors(
