@@ -7,6 +7,7 @@ from pathlib import Path
 from docs.generate.markdown import code, sentence, table
 from ste_plugin.fitting.catalogue import list_recipes
 from ste_plugin.lm_eval_tasks import metrics
+from ste_plugin.lm_eval_tasks.authors import AUTHORS
 from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2
 from ste_plugin.storage.resources import shipped_folder
@@ -94,6 +95,15 @@ def figures() -> str:
     return table(("figure", "meaning", "better", "reported for"), rows)
 
 
+def authors() -> str:
+    """Return a table of the figures that benchmarks' authors compute otherwise."""
+    rows = []
+    for benchmark, found in AUTHORS.items():
+        names = ", ".join(map(code, found.figures))
+        rows.append((code(benchmark), names, f"{found.told} Source: {found.source}."))
+    return table(("benchmark", "figures `authors/…`", "as its authors compute them"), rows)
+
+
 def _doc(metric: Callable[..., object]) -> str:
     return getattr(metric, "func", metric).__doc__ or ""  # `maj@j` is a partial
 
@@ -108,4 +118,5 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "tasks": tasks,
     "benchmarks": benchmarks,
     "figures": figures,
+    "authors": authors,
 }

@@ -31,6 +31,7 @@ from ste_plugin.lm_eval_tasks.choice_scores import (
 )
 from ste_plugin.lm_eval_tasks.judged_pair import NONE
 from ste_plugin.lm_eval_tasks.measurement import JUDGED
+from ste_plugin.lm_eval_tasks.pairs_file import kept
 from ste_plugin.lm_eval_tasks.setting_values import PREFIX
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 
@@ -48,7 +49,9 @@ class BestOfFour(ChatTask):
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         own, self.settings = read_settings(config)
         refuse_settings(self.settings)
-        self.documents = REWARDBENCH2.read(self.settings.data)[: self.settings.limit]
+        self.documents = kept(
+            REWARDBENCH2.name, REWARDBENCH2.read(self.settings.data), self.settings.limit
+        )
         kwargs = self.settings.generation_kwargs(self.settings.max_new_tokens or MAX_NEW_TOKENS)
         super().__init__(own | {"output_type": "generate_until", "generation_kwargs": kwargs})
 

@@ -14,6 +14,13 @@ from ste_plugin import __version__
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks import backend_checks as checks
+from ste_plugin.lm_eval_tasks.absent_task import (
+    FIXED,
+    AbsentTask,
+    any_there,
+    not_there,
+    note_constructed,
+)
 from ste_plugin.lm_eval_tasks.api_requests import is_api, prepare_api
 from ste_plugin.lm_eval_tasks.backend_template import (
     refuse_think_end_token,
@@ -27,7 +34,7 @@ from ste_plugin.lm_eval_tasks.host_options import (
 )
 from ste_plugin.lm_eval_tasks.judged_pair import count_verdicts
 from ste_plugin.lm_eval_tasks.measurement import HOW, JUDGED, described
-from ste_plugin.lm_eval_tasks.pairs_file import Document
+from ste_plugin.lm_eval_tasks.pairs_file import Document, kept
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.lm_eval_tasks.whole_replies import ReplyReader
 from ste_plugin.text.thinking import split_thinking
@@ -44,16 +51,19 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
     format: JudgeFormat | None = None
     """Likewise; None for a task with prompts of its own."""
 
+    def __new__(cls, config: Mapping[str, Any] | None = None) -> Any:
+        """Return a task, or what stands for one whose benchmark the folder of data lacks."""
+        own, settings = read_settings(config) if config else ({}, None)
+        if settings and (problem := not_there(settings)):
+            return AbsentTask(own, settings, problem)
+        return super().__new__(cls)
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.backend: Any = None
         self.template: ChatTemplate | None = None
         self.reader = ReplyReader(marks=self.settings.thinking)
-        fixed = {
-            "test_split": "test",
-            "num_fewshot": 0,
-            "metric_list": [],  # None would bring in lm-eval's own default metric
-        }
-        super().__init__(config={**config, **fixed})
+        note_constructed(there=True)
+        super().__init__(config={**config, **FIXED})
         self.described = described(self.settings, self.format, self.documents)
 
     def chats(self, doc: Mapping[str, Any]) -> Mapping[Any, checks.Turns]:
@@ -106,6 +116,8 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
 
         Never from lm-eval's request cache: its keys know neither the prompt nor the data.
         """
+        any_there()
+        kept(self.config.task, self.documents, settings.get("limit"))
         if not settings.get("apply_chat_template"):
             logger.warning(
                 "%s: no chat template is applied, so the prompts differ from those that judges "

@@ -1,9 +1,10 @@
 """Which figures a task reports: every metric over all pairs, by section and by subset."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from ste_plugin.lm_eval_tasks.authors import PREFIX, AuthorsFigure, authors_figures
 from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS
 from ste_plugin.lm_eval_tasks.bootstrap import (
     MetricTerm,
@@ -102,22 +103,24 @@ def metrics_of(pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS) -
     return METRICS | (OF_PEOPLE if people else {}) | (OF_ODDS if odds else {}) | voted
 
 
-def figures_of(pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS) -> dict[str, Figure]:
-    """Return lm-eval's name → figure: overall, final, by section, by subset; in that order.
+def figures_of(
+    pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS
+) -> dict[str, Figure | AuthorsFigure]:
+    """Return lm-eval's name → figure: overall, final, by section, by subset, the authors' own.
 
     lm-eval splits its keys at the comma, so names hold none. Subsets and sections come in order of
     first appearance, then sections without a pair; results.json has more of them than this.
     """
     metrics = metrics_of(pairs, settings)
-    figures = {
+    figures: dict[str, Figure | AuthorsFigure] = {
         name: Figure(m, higher_is_better=name in HIGHER_IS_BETTER or name.startswith("maj@"))
         for name, m in metrics.items()
     }
     sections = sections_of(pairs, settings)
     by_subset = _ACCURACY | (OF_PEOPLE if "agreement" in metrics else {})
-    if sections:
-        figures["final"] = Figure(acc, sections=sections, higher_is_better=True)
-        figures["final_pc"] = Figure(acc_pc, sections=sections, higher_is_better=True)
+    if every := sections_of(pairs, replace(settings, section="")):
+        figures["final"] = Figure(acc, sections=every, higher_is_better=True)
+        figures["final_pc"] = Figure(acc_pc, sections=every, higher_is_better=True)
     for section in sections:
         for name, m in _ACCURACY.items():
             figures[metric_key(f"{name}_section/{section}")] = Figure(
@@ -128,7 +131,7 @@ def figures_of(pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS) -
             figures[metric_key(f"{name}/{subset}")] = Figure(
                 m, subset=subset, higher_is_better=True
             )
-    return figures
+    return figures | authors_figures(settings.benchmark)
 
 
 def sections_of(pairs: Sequence[HasSubset], settings: JudgeSettings) -> tuple[str, ...]:
@@ -149,7 +152,7 @@ def metric_key(name: str) -> str:
 
 
 def with_errors(
-    figures: Mapping[str, Figure], pairs: Sequence[JudgedPair], seed: int
+    figures: Mapping[str, Figure | AuthorsFigure], pairs: Sequence[JudgedPair], seed: int
 ) -> dict[str, Any]:
     """Return every figure and how far it may be off, as `SPREAD` names it; None where unknown."""
     values: dict[str, Any] = {}
@@ -165,16 +168,16 @@ def with_errors(
 def summarise(
     pairs: Sequence[JudgedPair], seed: int = 0, settings: JudgeSettings = DEFAULTS
 ) -> dict[str, Any]:
-    """Return `{"n": pairs, "overall": figures, "sections": …, "subsets": {name: figures and n}}`.
+    """Return `{"n": pairs, "overall": figures, "sections": …, "subsets": …, "authors": …}`.
 
-    Both come in order of first appearance, then sections without a pair; sections only where
-    there are any.
+    Sections and subsets are name → figures and n, in order of first appearance, then sections
+    without a pair. Sections and authors' figures only where there are any.
     """
     metrics = metrics_of(pairs, settings)
     overall = {
         name: figure
         for name, figure in figures_of(pairs, settings).items()
-        if figure.subset is None and figure.section is None
+        if isinstance(figure, Figure) and figure.subset is None and figure.section is None
     }
     summary: dict[str, Any] = {"n": len(pairs), "overall": with_errors(overall, pairs, seed)}
     if sections := sections_of(pairs, settings):
@@ -183,6 +186,9 @@ def summarise(
         name: _subset([p for p in pairs if p.subset == name], metrics, seed)
         for name in distinct(pair.subset for pair in pairs)
     }
+    if theirs := authors_figures(settings.benchmark):
+        short = {name.removeprefix(PREFIX): figure for name, figure in theirs.items()}
+        summary["authors"] = with_errors(short, pairs, seed)
     return summary
 
 

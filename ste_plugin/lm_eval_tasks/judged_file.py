@@ -11,6 +11,7 @@ from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
 from ste_plugin.lm_eval_tasks.choice_scores import ChoiceScore, score_choice
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
+from ste_plugin.lm_eval_tasks.pairs_file import RARE
 from ste_plugin.records import ORDERS
 from ste_plugin.storage.jsonl import read_rows, replace_rows
 
@@ -53,6 +54,7 @@ def to_row(pair: JudgedPair) -> dict[str, Any]:
         "fits": pair.fits,
         "log_odds_a": a.log_odds,
         "log_odds_b": b.log_odds,
+        **{name: value for name in RARE if (value := getattr(pair, name))},
     }
 
 
@@ -63,7 +65,8 @@ def from_row(row: Mapping[str, Any]) -> JudgedPair:
         OrderVerdict(gold, *(columns[f"{name}_{gold.lower()}"] for name in _ORDER_COLUMNS))
         for gold in columns["shown"]
     )
-    return JudgedPair(orders=orders, **{name: columns[name] for name in _PAIR_COLUMNS})
+    names = (n for n in _PAIR_COLUMNS if n in columns or n not in RARE)
+    return JudgedPair(orders=orders, **{name: columns[name] for name in names})
 
 
 def write_choices(folder: Path, rows: Sequence[Choice], replies: Sequence[list[Any]]) -> None:

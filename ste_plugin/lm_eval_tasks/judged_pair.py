@@ -56,6 +56,10 @@ class JudgedPair:
     fits: bool = True
     """False where a prompt exceeded the context, so that nothing was asked and nothing counts."""
 
+    group: str = ""
+    counted_votes: tuple[int, int, int] | None = None
+    """Both as in the labelled pair."""
+
     @property
     def decided(self) -> bool:
         """Return whether more people preferred the chosen response than the rejected one."""

@@ -1,5 +1,7 @@
 """A labelled pair, and how rows become pairs, with every fault found before any model is loaded."""
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, Self, TypeVar
@@ -7,9 +9,12 @@ from typing import Any, Protocol, Self, TypeVar
 from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.rows import Row, Unusable
 
+logger = logging.getLogger(__name__)
+
 VoteCounts = tuple[int, int, int]
 """How many people preferred the chosen response, the rejected one, neither."""
 ONE_VOTE: VoteCounts = (1, 0, 0)
+ONE_TIE: VoteCounts = (0, 0, 1)
 UNLABELLED: VoteCounts = (0, 0, 0)
 
 
@@ -20,11 +25,30 @@ class Document(Protocol):
     def id(self) -> str:
         """Return what no other document of its benchmark is called."""
 
+    @property
+    def subset(self) -> str:
+        """Return the part of the benchmark that it is in."""
+
     def to_doc(self) -> dict[str, Any]:
         """Return it as lm-eval holds, hands over and logs it."""
 
 
 D = TypeVar("D", bound=Document)
+
+
+def kept(name: str, documents: Sequence[D], limit: int | None) -> list[D]:
+    """Return the first documents up to a limit; what that leaves out is logged by subset."""
+    first = list(documents[:limit])
+    every, found = (Counter(d.subset for d in each) for each in (documents, first))
+    cut = [f"{subset} {found[subset]} of {n}" for subset, n in every.items() if found[subset] < n]
+    if cut and len(every) > 1:
+        logger.warning(
+            "%s: the limit of %d takes the first rows alone, so of these subsets only: %s",
+            name,
+            limit,
+            ", ".join(cut),
+        )
+    return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +67,29 @@ class LabelledPair:
     """Of this pair within its section."""
     votes: VoteCounts = ONE_VOTE
     """Of people; `UNLABELLED` where nobody said which response is better."""
+    group: str = ""
+    """What a benchmark's authors report it under, where that is neither subset nor section."""
+    counted_votes: VoteCounts | None = None
+    """Those of the votes that its authors count, where they do not count all."""
 
     def to_doc(self) -> dict[str, Any]:
-        """Return the pair as lm-eval holds, hands over and logs it."""
-        return {**asdict(self), "votes": list(self.votes)}
+        """Return the pair as lm-eval holds, hands over and logs it.
+
+        Without what only some benchmarks have, which all pairs of a benchmark have or none.
+        """
+        doc = {**asdict(self), "votes": list(self.votes)}
+        if self.counted_votes is not None:
+            doc["counted_votes"] = list(self.counted_votes)
+        return {key: value for key, value in doc.items() if key not in RARE or value}
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
         """Return the pair that `to_doc` wrote."""
-        return cls(**{**doc, "votes": tuple(doc["votes"])})
+        votes = {key: tuple(doc[key]) for key in ("votes", "counted_votes") if key in doc}
+        return cls(**{**doc, **votes})
 
 
+RARE = ("group", "counted_votes")
 COLUMNS = ("id", "subset", "prompt")
 
 
@@ -88,8 +124,8 @@ def convert_all(
 def read_pair(row: Row) -> LabelledPair:
     """Return the pair of one row: chosen and rejected, or response_a and response_b.
 
-    The latter may have a label, A or B; without one nobody said which is better. A file may have
-    rows of both kinds. Raises: DataError, also where one row is of both.
+    The latter may have a label (also called `winner`), A, B or tie; without one nobody said which
+    is better. A file may have rows of both kinds. Raises: DataError, also where one row is of both.
     """
     labelled, unordered = row.filled(LABELLED), row.filled(UNORDERED)
     if labelled and unordered:
@@ -100,21 +136,60 @@ def read_pair(row: Row) -> LabelledPair:
         )
     if labelled or not any(column in row.columns for column in UNORDERED):
         row.require((*COLUMNS, *LABELLED))
+        refuse_verdicts(row)
         return make_pair(row, row.key("id"), row.text("subset"))
     row.require((*COLUMNS, *UNORDERED))
-    unlabelled = row.columns.get("label") in (None, "")
-    better = "A" if unlabelled else row.one_of("label", {"A": "A", "B": "B"})
+    better = label_of(row)
     return make_pair(
         row,
         row.key("id"),
         row.text("subset"),
-        responses=BETTER_FIRST[better],
-        votes=UNLABELLED if unlabelled else ONE_VOTE,
+        responses=BETTER_FIRST["B" if better == "B" else "A"],
+        votes={"": UNLABELLED, TIE: ONE_TIE}.get(better, ONE_VOTE),
     )
 
 
 LABELLED, UNORDERED = ("chosen", "rejected"), ("response_a", "response_b")
 BETTER_FIRST = {"A": ("response_a", "response_b"), "B": ("response_b", "response_a")}
+TIE = "tie"
+LABELS = {"A": "A", "B": "B", TIE: TIE}
+WINNERS = LABELS | {f"{kind}_{x.lower()}": x for kind in ("response", "model") for x in "AB"}
+"""What a label, and a winner, can be; the latter is often the name of a column."""
+OTHER_LABELS = ("preference", "preferred", "better", "verdict", "gold", "human_label")
+"""Columns that name the better response in others' files, in words of their own."""
+
+
+def label_of(row: Row) -> str:
+    """Return A, B, tie, or nothing where nobody said which response is better.
+
+    Raises: DataError where two columns say different things, or one that is not read says it.
+    """
+    if not (named := row.filled(("label", "winner"))):
+        if other := row.filled(OTHER_LABELS):
+            raise DataError(
+                f"{row.where}: found {', '.join(map(repr, other))} and no 'label'. Rename the "
+                "column that says which response is better to label (A, B or tie), and any other "
+                "to something else."
+            )
+        return ""
+    said = {row.one_of(name, LABELS if name == "label" else WINNERS) for name in named}
+    if len(said) > 1:
+        raise DataError(
+            f"{row.where}: 'label' is {row.columns['label']!r} and 'winner' is "
+            f"{row.columns['winner']!r}, which are different responses. Correct or remove one."
+        )
+    return said.pop()
+
+
+def refuse_verdicts(row: Row) -> None:
+    """Raise DataError where a column says A, B or tie of responses that have no such letters."""
+    for column in row.filled(("label", "winner")):
+        if str(row.columns[column]) in WINNERS:
+            raise DataError(
+                f"{row.where}: found {column!r} ({row.columns[column]!r}) beside 'chosen' and "
+                "'rejected', which say already which is better. Remove the column, or rename the "
+                "responses to response_a and response_b."
+            )
 
 
 def make_pair(

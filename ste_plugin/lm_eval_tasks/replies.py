@@ -78,6 +78,8 @@ def read_replies(
         section=pair.section,
         weight=pair.weight,
         votes=pair.votes,
+        group=pair.group,
+        counted_votes=pair.counted_votes,
         asked=settings.votes if replied else 0,
         reply_chars=sum(len(reply.removesuffix(CUT_OFF)) for texts in replies for reply in texts),
         fits=fits,

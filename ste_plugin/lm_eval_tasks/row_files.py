@@ -1,6 +1,8 @@
 """Where the rows of a benchmark come from: a file, a folder of files, or the hub."""
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,51 +12,28 @@ from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.instructions.sources.files import require_text
 from ste_plugin.instructions.sources.parquet import read_parquet
 from ste_plugin.instructions.sources.readers import MalformedRow, read_csv
+from ste_plugin.lm_eval_tasks.published_files import ENDINGS, Published, find_files, tell_left
 from ste_plugin.lm_eval_tasks.rows import Row
-from ste_plugin.storage.jsonl import read_rows
-
-ENDINGS = (".jsonl", ".json", ".csv", ".parquet")
+from ste_plugin.storage.jsonl import parse_line, read_rows
 
 
-def data_files(data: Path, name: str) -> list[Path]:
-    """Return the files that hold a benchmark, one or several.
+def file_rows(data: Path, name: str, published: Published | None = None) -> Iterator[Row]:
+    """Yield the rows of a benchmark's files in their order; what else its folder holds is logged.
 
-    `data` itself, or in that folder NAME.jsonl (or .json, .csv, .parquet), or all such files below
-    the folder NAME.
-    Raises: DataError where there is none, or more than one place to choose from.
+    Raises: DataError as `find_files`, or naming the file that cannot be read.
     """
-    if data.is_file():
-        return [data]
-    if not data.is_dir():
-        raise DataError(
-            f"{data}: no such file or folder. Correct the path: --data, evaluation.pairs or "
-            "evaluation.data, or STE_JUDGE_DATA."
-        )
-    places = [data / f"{name}{ending}" for ending in ENDINGS]
-    candidates = [[path] for path in places if path.is_file()]
-    below = sorted(p for p in (data / name).rglob("*") if p.suffix in ENDINGS)
-    candidates += [below] if below else []
-    if len(candidates) != 1:
-        found = ", ".join(str(files[0]) for files in candidates) or "neither such a file nor folder"
-        raise DataError(
-            f"{data}: expected {name}.jsonl (or .json, .csv, .parquet) or a folder {name} with "
-            f"such files in it; found {found}. Put the benchmark's rows there, in one of these "
-            "ways."
-        )
-    return candidates[0]
+    found = find_files(data, name, published)
+    tell_left(name, found)
+    for path, part in found.files:
+        for where, columns, key in _rows(path):
+            yield Row(where, columns, key or part, published=published is not None)
 
 
-def file_rows(data: Path, name: str) -> Iterator[Row]:
-    """Yield the rows of a benchmark's files in their order."""
-    for path in data_files(data, name):
-        root = data / name
-        part = path.relative_to(root).with_suffix("").as_posix() if root in path.parents else ""
-        for where, columns in _rows(path):
-            yield Row(where, columns, part)
-
-
-def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield where each row of a file is, and its columns."""
+def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """Yield where each row of a file is, its columns, and under which key of an object it lies."""
+    if path.name.endswith(".jsonl.gz"):
+        yield from ((where, row, "") for where, row in _packed_rows(path))
+        return
     if path.suffix != ".parquet":
         require_text(path)
     if path.suffix not in ENDINGS:
@@ -69,27 +48,44 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for where, row in reader(SourceConfig(path=str(path)), Path()):
             if isinstance(row, MalformedRow):
                 raise DataError(row.problem)
-            yield where, row
+            yield where, row, ""
     else:
         for number, row in read_rows(path):
-            yield f"{path}:{number}", row
+            yield f"{path}:{number}", row, ""
 
 
-def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _packed_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    try:
+        with gzip.open(path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield f"{path}:{number}", parse_line(path, number, line)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be unpacked ({error}). Fetch the file again.") from error
+
+
+def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """Yield the rows of one list, or of an object of lists, with its key of each."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise DataError(f"{path}: not JSON in UTF-8 ({error}). {_fix(error)}") from error
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    lists = rows if isinstance(rows, dict) and rows else {"": rows}
+    if not all(map(_is_list_of_objects, lists.values())):
         found = "a list of other things" if isinstance(rows, list) else f"one {type(rows).__name__}"
         raise DataError(
             f"{path}: expected one JSON list of objects, found {found}. Write [{{…}}, {{…}}], or "
             "one object per line into a file .jsonl."
         )
-    for index, row in enumerate(rows):
-        yield f"{path}#{index}", row
+    for key, listed in lists.items():
+        for index, row in enumerate(listed):
+            yield f"{path}#{key}/{index}" if key else f"{path}#{index}", row, key
+
+
+def _is_list_of_objects(rows: Any) -> bool:
+    return isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
 
 
 def _fix(error: Exception) -> str:
@@ -124,4 +120,4 @@ def hub_rows(
                 f"{instead}"
             ) from error
         for index, row in enumerate(rows):
-            yield Row(f"hub:{hub}/{split}#{index}", dict(row), split, hub=True)
+            yield Row(f"hub:{hub}/{split}#{index}", dict(row), split, published=True)

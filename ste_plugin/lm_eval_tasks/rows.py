@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Unusable(DataError):
-    """A row of a hub data set in which there is nothing to judge; its reader cannot fix it."""
+    """A row of a published data set in which there is nothing to judge; nobody can fix it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,9 @@ class Row:
     """file:line, file#index or hub:name/split#index."""
     columns: Mapping[str, Any]
     part: str = ""
-    """The hub's split, or the file's place in a folder of several."""
-    hub: bool = False
+    """The split, or the file's place in a folder of several."""
+    published: bool = False
+    """Whether it is one of a public data set, on the hub or in a copy of it."""
 
     def require(self, columns: Iterable[str]) -> None:
         """Raise where a column is missing, naming all that are, and those that are there."""
@@ -40,8 +41,8 @@ class Row:
         return [column for column in columns if self.columns.get(column) not in (None, "")]
 
     def unusable(self, problem: str) -> NoReturn:
-        """Raise for a row without anything to judge: an error in a file, which can be fixed."""
-        raise (Unusable if self.hub else DataError)(f"{self.where}: {problem}")
+        """Raise for a row without anything to judge: an error in a file of one's own."""
+        raise (Unusable if self.published else DataError)(f"{self.where}: {problem}")
 
     def text(self, column: str) -> str:
         """Return a text that is not empty."""

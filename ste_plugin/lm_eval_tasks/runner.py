@@ -19,7 +19,7 @@ from ste_plugin.lm_eval_tasks.choice_scores import score_choice, spreads
 from ste_plugin.lm_eval_tasks.figures import SPREAD, summarise
 from ste_plugin.lm_eval_tasks.judged_file import write_choices, write_judged
 from ste_plugin.lm_eval_tasks.measurement import described
-from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair
+from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair, kept
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.samples import (
     TokenCounter,
@@ -154,7 +154,7 @@ def read_documents(settings: JudgeSettings) -> Sequence[LabelledPair] | Sequence
     """Return what is judged: pairs, or RewardBench 2's rows of four answers and more."""
     if settings.benchmark != REWARDBENCH2.name:
         return read_pairs(settings)
-    return REWARDBENCH2.read(settings.data)[: settings.limit]
+    return kept(REWARDBENCH2.name, REWARDBENCH2.read(settings.data), settings.limit)
 
 
 def judge_token_counter(model: str, config: EvaluationConfig) -> TokenCounter | None:

@@ -448,10 +448,11 @@ def test_pairs_that_do_not_fit_can_leave_the_final_score_undefined():
     assert overall(*pairs)["final"] is None
 
 
-def test_of_one_section_alone_the_final_score_is_that_sections():
+def test_of_one_section_alone_there_is_no_final_score_as_it_is_the_mean_of_all():
     settings = JudgeSettings(benchmark="rewardbench", section="Chat")
     told = summarise([of_section("Chat"), of_section("Chat", 1)], settings=settings)
-    assert (told["overall"]["final"], list(told["sections"])) == (1.0, ["Chat"])
+    assert (told["overall"]["final"], list(told["sections"])) == (None, ["Chat"])
+    assert told["sections"]["Chat"]["acc"] == 1.0
 
 
 def test_the_final_error_comes_of_the_same_resamples_as_the_sections():

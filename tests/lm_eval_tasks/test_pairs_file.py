@@ -5,8 +5,11 @@ import json
 import pytest
 
 from ste_plugin.errors import DataError
+from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
+from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
+from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 
 
@@ -111,10 +114,71 @@ def test_without_a_label_nobody_said_which_response_is_better(tmp_path, label):
     assert pair.votes == (0, 0, 0)
 
 
-@pytest.mark.parametrize("label", ["C", "a", "tie", 1])
+@pytest.mark.parametrize("label", ["C", "a", "Tie", 1])
 def test_a_label_that_is_neither_is_refused(tmp_path, label):
     told = refusal(written(tmp_path, row(), unordered(id="p1", label=label)))
     assert "pairs.jsonl:2: 'label' is" in told and "expected 'A' or 'B'" in told
+
+
+@pytest.mark.parametrize(
+    ("columns", "chosen"),
+    [
+        ({"winner": "B"}, "An apple."),
+        ({"winner": "model_b"}, "An apple."),
+        ({"winner": "response_b"}, "An apple."),
+        ({"winner": "model_a", "label": None}, "A spade."),
+        ({"winner": "model_b", "label": "B"}, "An apple."),
+    ],
+)
+def test_a_winner_is_a_label(tmp_path, columns, chosen):
+    (pair,) = read_labelled_pairs(written(tmp_path, unordered(**columns)))
+    assert (pair.chosen, pair.votes) == (chosen, (1, 0, 0))
+
+
+@pytest.mark.parametrize("column", ["label", "winner"])
+def test_a_persons_tie_is_a_vote_for_neither(tmp_path, column):
+    (pair,) = read_labelled_pairs(written(tmp_path, unordered(**{column: "tie"})))
+    assert (pair.chosen, pair.votes) == ("A spade.", (0, 0, 1))
+
+
+def test_a_judge_agrees_with_a_tie_by_no_preference_over_both_orders(tmp_path):
+    path = written(tmp_path, unordered(label="B"), unordered(id="p1", label="tie"))
+    settings = JudgeSettings(path, "verdict")
+    pairs = read_pairs(settings)
+    for on_the_tie, agreement in ((("A", "A"), 1.0), (("A", "B"), 0.5)):
+        judged = [
+            read_replies(pair, [f"[[{x}]]" for x in said], VERDICT, settings)
+            for pair, said in zip(pairs, (("A", "B"), on_the_tie), strict=True)
+        ]
+        told = summarise(judged, settings=settings)["overall"]
+        assert (told["acc"], told["agreement"]) == (1.0, agreement)
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"winner": "gpt-4"}, "'winner' is str 'gpt-4'; expected 'A' or 'B' or 'tie' or"),
+        ({"winner": "A", "label": "B"}, "'label' is 'B' and 'winner' is 'A', which are different"),
+        ({"winner": "tie", "label": "B"}, "'label' is 'B' and 'winner' is 'tie'"),
+        ({"preference": 1}, "found 'preference' and no 'label'. Rename the column that says"),
+        ({"better": "A", "gold": "B"}, "found 'better', 'gold' and no 'label'"),
+    ],
+)
+def test_what_says_otherwise_which_response_is_better_is_never_ignored(tmp_path, columns, told):
+    assert f"pairs.jsonl:2: {told}" in refusal(
+        written(tmp_path, row(), unordered(id="p1", **columns))
+    )
+
+
+@pytest.mark.parametrize(("column", "said"), [("label", "tie"), ("winner", "model_a")])
+def test_a_verdict_beside_chosen_and_rejected_is_refused(tmp_path, column, said):
+    told = refusal(written(tmp_path, row(**{column: said})))
+    assert f"pairs.jsonl:1: found {column!r} ({said!r}) beside 'chosen' and 'rejected'" in told
+
+
+def test_a_label_of_another_kind_beside_chosen_and_rejected_is_ignored(tmp_path):
+    (pair,) = read_labelled_pairs(written(tmp_path, row(label="fruit", winner="gpt-4")))
+    assert (pair.chosen, pair.votes) == ("An apple.", (1, 0, 0))
 
 
 def test_two_equal_responses_are_refused_without_a_label_as_well(tmp_path):

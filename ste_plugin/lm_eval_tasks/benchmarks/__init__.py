@@ -1,21 +1,22 @@
 """Public benchmarks of judges, and files of one's own, read into labelled pairs."""
 
 from pathlib import Path
+from typing import Any
 
-from ste_plugin.errors import ConfigError
+from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
 from ste_plugin.lm_eval_tasks.benchmarks.helpsteer2 import HELPSTEER2
 from ste_plugin.lm_eval_tasks.benchmarks.judgebench import JUDGEBENCH
 from ste_plugin.lm_eval_tasks.benchmarks.llmbar import LLMBAR
 from ste_plugin.lm_eval_tasks.benchmarks.mtbench_human import MTBENCH_HUMAN
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench import REWARDBENCH
+from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2
 from ste_plugin.lm_eval_tasks.benchmarks.rmbench import RMBENCH
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, read_pair
-from ste_plugin.lm_eval_tasks.row_files import data_files
+from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, kept, read_pair
 from ste_plugin.lm_eval_tasks.setting_values import PREFIX
 from ste_plugin.lm_eval_tasks.settings import LOCAL, JudgeSettings
 
-__all__ = ["BENCHMARKS", "Benchmark", "benchmark_of", "files_of", "read_pairs"]
+__all__ = ["BENCHMARKS", "Benchmark", "benchmark_called", "benchmark_of", "files_of", "read_pairs"]
 
 _LOCAL: Benchmark[LabelledPair] = Benchmark(
     name=LOCAL, hub="", splits=(), columns=(), convert=lambda rows: [read_pair(rows[0])]
@@ -42,8 +43,21 @@ def read_pairs(settings: JudgeSettings) -> list[LabelledPair]:
     that does not exist, DataError for rows that cannot be judged or fetched.
     """
     benchmark = benchmark_of(settings)
-    pairs = benchmark.read(settings.data)
-    return [p for p in pairs if settings.section in ("", p.section)][: settings.limit]
+    every = benchmark.read(settings.data)
+    pairs = [p for p in every if settings.section in ("", p.section)]
+    if not pairs:
+        raise DataError(
+            f"{settings.data or benchmark.hub}: no pair of the section {settings.section!r} in it; "
+            f"found {', '.join(sorted({p.section for p in every}))}. Add its rows, or judge "
+            "another section."
+        )
+    return kept(benchmark.name, pairs, settings.limit)
+
+
+def benchmark_called(name: str) -> Benchmark[Any] | None:
+    """Return the benchmark of a name, RewardBench 2 included; None where there is none."""
+    known: dict[str, Benchmark[Any]] = {**BENCHMARKS, REWARDBENCH2.name: REWARDBENCH2}
+    return known.get(name)
 
 
 def benchmark_of(settings: JudgeSettings) -> Benchmark[LabelledPair]:
@@ -65,4 +79,5 @@ def benchmark_of(settings: JudgeSettings) -> Benchmark[LabelledPair]:
 
 def files_of(settings: JudgeSettings) -> list[Path]:
     """Return the files that `read_pairs` reads; none where it asks the hub."""
-    return data_files(settings.data, settings.benchmark) if settings.data else []
+    benchmark = benchmark_called(settings.benchmark)
+    return benchmark.paths(settings.data) if benchmark else []

@@ -9,6 +9,7 @@ from itertools import zip_longest
 from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, refuse_equal
+from ste_plugin.lm_eval_tasks.published_files import of_split
 from ste_plugin.lm_eval_tasks.rows import Row
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     pair = LabelledPair(
         id=rows[0].key("pair"),
         subset="validation",
-        prompt=wrap_read_errors(rows[0].prompt("prompt")),
+        prompt=with_turns_in_words(rows[0].prompt("prompt")),
         chosen=better.answer("response"),
         rejected=worse.answer("response"),
     )
@@ -49,10 +50,10 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     return [pair]
 
 
-def wrap_read_errors(prompt: str) -> str:
+def with_turns_in_words(prompt: str) -> str:
     """Return a prompt of several turns with its marks of turns as words.
 
-    >>> readable("Hi\\n<extra_id_1>Assistant\\nHello\\n<extra_id_1>User\\nWhy?")
+    >>> with_turns_in_words("Hi\\n<extra_id_1>Assistant\\nHello\\n<extra_id_1>User\\nWhy?")
     'User: Hi\\n\\nAssistant: Hello\\n\\nUser: Why?'
     """
     in_words = _TURN.sub(r"\n\n\1: ", prompt)
@@ -67,4 +68,8 @@ HELPSTEER2 = Benchmark(
     convert=convert,
     groups=paired,
     rows=1038,
+    others=(
+        *map(of_split, ("train", "preference", "disagreements")),
+        r"(?:preference|disagreements)/.*",
+    ),
 )

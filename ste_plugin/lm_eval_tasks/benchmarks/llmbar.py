@@ -6,16 +6,20 @@ from dataclasses import replace
 
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, make_pair
+from ste_plugin.lm_eval_tasks.published_files import of_split
 from ste_plugin.lm_eval_tasks.rows import Row
 
 _RAW = "https://raw.githubusercontent.com/princeton-nlp/LLMBar/main/Dataset/LLMBar"
-_SUBSETS = {
+SUBSETS = {
     "Natural": "Natural",
     "Neighbor": "Adversarial/Neighbor",
     "GPTInst": "Adversarial/GPTInst",
     "GPTOut": "Adversarial/GPTOut",
     "Manual": "Adversarial/Manual",
 }
+_ROWS = {"Natural": 100, "Neighbor": 134, "GPTInst": 92, "GPTOut": 47, "Manual": 46}
+"""Subset → rows in the published data set."""
+_PLACE = "(?:Dataset/)?(?:LLMBar/)?"
 _BETTER_FIRST = {"1": ("output_1", "output_2"), "2": ("output_2", "output_1")}
 
 
@@ -27,11 +31,16 @@ def numbered(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
     """
     seen: Counter[str] = Counter()
     for row in rows:
-        folder = row.part.removesuffix("/dataset").rpartition("/")[2]
-        subset = row.columns.get("subset") or folder or "all"
+        subset = subset_of(row)
         named = {**row.columns, "subset": subset, "id": f"{subset}/{seen[subset]}"}
         seen[subset] += 1
         yield [replace(row, columns=named)]
+
+
+def subset_of(row: Row) -> str:
+    """Return the subset that a row is of."""
+    folder = row.part.removesuffix("/dataset").rpartition("/")[2]
+    return row.columns.get("subset") or folder or "all"
 
 
 def convert(rows: Sequence[Row]) -> list[LabelledPair]:
@@ -45,11 +54,20 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
 LLMBAR = Benchmark(
     name="llmbar",
     hub="princeton-nlp/LLMBar",
-    splits=tuple(_SUBSETS),
+    splits=tuple(SUBSETS),
     columns=("input", "output_1", "output_2", "label"),
     convert=convert,
     groups=numbered,
     rows=419,
+    counts=_ROWS,
+    counted_as=subset_of,
+    files=[
+        {
+            subset: rf"{of_split(subset)}|{_PLACE}{folder}/dataset\.json"
+            for subset, folder in SUBSETS.items()
+        }
+    ],
+    others=("(?:Dataset/)?(?:CaseStudy|Processed)/.*", "evaluators/.*"),
     # The hub's copy is a loading script, which datasets 4 refuses; this is what it loads.
-    urls={subset: f"{_RAW}/{folder}/dataset.json" for subset, folder in _SUBSETS.items()},
+    urls={subset: f"{_RAW}/{folder}/dataset.json" for subset, folder in SUBSETS.items()},
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, refuse_equal
+from ste_plugin.lm_eval_tasks.published_files import of_split
 from ste_plugin.lm_eval_tasks.rows import Row
 
 _WINNERS = {"model_a": "model_a", "model_b": "model_b", "tie": None}
@@ -28,6 +29,7 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     """
     first = rows[0]
     votes = Counter(_preferred(row) for row in rows)
+    experts = Counter(_preferred(row) for row in rows if _of_an_expert(row))
     models = sorted((first.text("model_a"), first.text("model_b")), key=lambda m: (-votes[m], m))
     turn = int(first.number("turn"))
     sides = [
@@ -42,9 +44,18 @@ def convert(rows: Sequence[Row]) -> list[LabelledPair]:
         chosen=chosen,
         rejected=rejected,
         votes=(votes[models[0]], votes[models[1]], votes[None]),
+        counted_votes=(experts[models[0]], experts[models[1]], experts[None]),
     )
     refuse_equal(first, pair, *sides)
     return [pair]
+
+
+def _of_an_expert(row: Row) -> bool:
+    """Return whether the authors count a vote as a person's, which their own are not.
+
+    Source: get_judge_name in fastchat/llm_judge/compute_agreement.py of lm-sys/FastChat.
+    """
+    return "judge" not in row.columns or str(row.columns["judge"]).startswith("expert")
 
 
 def _preferred(row: Row) -> str | None:
@@ -94,4 +105,5 @@ MTBENCH_HUMAN = Benchmark(
     convert=convert,
     groups=by_question,
     rows=3355,
+    others=(of_split("gpt4_pair"),),
 )

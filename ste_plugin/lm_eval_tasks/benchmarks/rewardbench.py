@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, make_pair
+from ste_plugin.lm_eval_tasks.published_files import of_split
 from ste_plugin.lm_eval_tasks.rows import Row
 
 SECTIONS: dict[str, dict[str, int]] = {
@@ -83,5 +84,8 @@ REWARDBENCH = Benchmark(
     columns=("id", "subset", "prompt", "chosen", "rejected"),
     convert=convert,
     rows=2985,
+    counts={subset: rows for subsets in SECTIONS.values() for subset, rows in subsets.items()},
+    counted_as=lambda row: str(row.columns["subset"]),
+    others=(of_split("raw"), of_split("train")),
     sections=tuple(SECTIONS),
 )

@@ -11,7 +11,16 @@ from ste_plugin.lm_eval_tasks.rows import Row
 from ste_plugin.records import content_key
 
 TIES = "Ties"
-SECTIONS = ("Factuality", "Precise IF", "Math", "Safety", "Focus", TIES)
+ROWS = {
+    "Factuality": 475,
+    "Precise IF": 160,
+    "Math": 183,
+    "Safety": 450,
+    "Focus": 495,
+    TIES: 102,
+}
+"""Section → rows in the published data set."""
+SECTIONS = tuple(ROWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,8 @@ REWARDBENCH2 = Benchmark(
     splits=("test",),
     columns=("id", "subset", "prompt", "chosen", "rejected"),
     convert=convert,
-    rows=1865,
+    rows=sum(ROWS.values()),
+    counts=ROWS,
+    counted_as=lambda row: str(row.columns["subset"]),
     sections=SECTIONS,
 )

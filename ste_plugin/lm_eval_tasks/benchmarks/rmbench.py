@@ -1,10 +1,12 @@
 """RM-Bench (Liu et al., 2024): is substance seen through style?"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, refuse_equal
+from ste_plugin.lm_eval_tasks.published_files import ENDING
 from ste_plugin.lm_eval_tasks.rows import Row
 
 STYLES = 3
@@ -17,6 +19,23 @@ _DOMAINS = {
     "safety-refuse": "Safety",
     "safety-response": "Safety",
 }
+SECTIONS = ("Chat", "Math", "Code", "Safety")
+DIFFICULTIES = ("easy", "normal", "hard")
+_ROWS = {
+    "chat": 129,
+    "code": 228,
+    "math": 529,
+    "safety-refuse": 284,
+    "safety-response": 157,
+}
+"""Domain → rows in the published data set."""
+
+
+def with_domain(row: Row) -> Row:
+    """Return a row with its domain, if only the name of its file or the key around it says it."""
+    if row.part not in _DOMAINS or row.filled(["domain"]):
+        return row
+    return replace(row, columns={**row.columns, "domain": row.part})
 
 
 def difficulty(chosen_style: int, rejected_style: int) -> str:
@@ -64,5 +83,12 @@ RMBENCH = Benchmark(
     columns=("id", "prompt", "chosen", "rejected", "domain"),
     convert=convert,
     rows=1327,
-    sections=("Chat", "Math", "Code", "Safety"),
+    counts=_ROWS,
+    counted_as=lambda row: str(row.columns["domain"]),
+    complete=with_domain,
+    files=[
+        {"": r"total_dataset\.json"},
+        {domain: rf"{domain}(?:_filtered)?{ENDING}" for domain in _DOMAINS},
+    ],
+    sections=SECTIONS,
 )

@@ -406,14 +406,14 @@ PAIRS = [
                     "prompt": "p",
                     "response_a": "a",
                     "response_b": "b",
-                    "label": "tie",
+                    "label": "C",
                 }
             )
         },
         measured("pairs.jsonl"),
         3,
-        "{tmp}/pairs.jsonl:1: 'label' is str 'tie'; expected 'A' or 'B'. Correct it or remove the"
-        " row.",
+        "{tmp}/pairs.jsonl:1: 'label' is str 'C'; expected 'A' or 'B' or 'tie'. Correct it or "
+        "remove the row.",
     ),
     Row(
         "half a surrogate pair",
@@ -452,8 +452,8 @@ PAIRS = [
         {"pairs.tsv": "id\tprompt\n1\tName a fruit.\n"},
         measured("pairs.tsv"),
         3,
-        "{tmp}/pairs.tsv: expected a name that ends in .jsonl, .json, .csv, .parquet, found "
-        "'.tsv'. Rename or convert the file.",
+        "{tmp}/pairs.tsv: expected a name that ends in .jsonl, .json, .csv, .parquet, .jsonl.gz, "
+        "found '.tsv'. Rename or convert the file.",
     ),
     Row(
         "a benchmark without its columns",

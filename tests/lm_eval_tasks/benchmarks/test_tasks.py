@@ -1,6 +1,5 @@
 """Every task in the real lm-eval: judges known in full get exactly what arithmetic says."""
 
-import hashlib
 import re
 from collections import defaultdict
 
@@ -14,73 +13,12 @@ from ste_plugin.lm_eval_tasks.replies import orders_shown
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.resources import shipped_folder
 from tests.helpers.benchmark_rows import HIDDEN, in_folder
-from tests.helpers.scripted_judge import SCORED, asked, scripted, told
+from tests.helpers.known_judges import JUDGES, answers, evaluated, judge
+from tests.helpers.scripted_judge import SCORED, asked
 
 NAMES = sorted(path.stem for path in shipped_folder("tasks").glob("*.yaml"))
 OF_PAIRS = [name for name in NAMES if name != "ste_rewardbench2"]
 ORDERS = "AB"
-
-
-def drawn(*texts):
-    return hashlib.sha256("\n".join(texts).encode()).digest()[0]
-
-
-# What each judge chooses among answers by letter, and how it rates one: None for no valid reply.
-JUDGES = {
-    "perfect": (
-        lambda shown: next((letter for letter, text in shown.items() if "GOOD" in text), None),
-        lambda text: 10 if "GOOD" in text else 1,
-    ),
-    "always A": (lambda _: "A", lambda _: None),
-    "always longer": (
-        lambda shown: max(shown, key=lambda letter: len(shown[letter])),
-        lambda text: 1 + text.count("More"),
-    ),
-    "random": (
-        lambda shown: sorted(shown)[drawn(*shown.values()) % len(shown)],
-        lambda text: 1 + drawn(text) % 10,
-    ),
-    "never valid": (lambda _: None, lambda _: None),
-}
-
-
-def answers(prompt):
-    """The answers that a prompt shows, by letter; under no letter where there is just one."""
-    parts = re.split(r"\[Answer ?([A-D]?)\]\n", prompt.split("<assistant>")[0])
-    return {letter: text.strip() for letter, text in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-def judge(name):
-    choose, rate = JUDGES[name]
-
-    def reply(prompt):
-        shown = answers(prompt)
-        said = rate(shown[""]) if "" in shown else choose(shown)
-        return f"Hm. [[{said}]]" if said else "I cannot say. [[Neither]]"
-
-    return scripted(reply, lambda prompt, letter: float(choose(answers(prompt)) == letter))
-
-
-def evaluated(model, folder, tasks, lm_evals_limit=None, **settings):
-    """What lm-eval reports of the tasks: task → metric, without its filter's name → value."""
-    import lm_eval
-    from lm_eval.tasks import TaskManager
-
-    with told(JudgeSettings(folder, "verdict", **settings)):
-        found = lm_eval.simple_evaluate(
-            model=model,
-            tasks=tasks,
-            apply_chat_template=True,
-            bootstrap_iters=0,
-            limit=lm_evals_limit,
-            task_manager=TaskManager(
-                include_path=str(shipped_folder("tasks")), include_defaults=False
-            ),
-        )
-    return {
-        task: {key.removesuffix(",none"): value for key, value in metrics.items()}
-        for task, metrics in found["results"].items()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +100,8 @@ def test_a_judge_known_in_full_gets_what_arithmetic_says(reported, folder, name,
             key: sum(w * x for w, x in found) / sum(w for w, _ in found)
             for key, found in by_section.items()
         }
-        expected |= of_sections | {"final": mean(of_sections.values())}
+        final = None if settings.section else mean(of_sections.values())
+        expected |= of_sections | {"final": final}
     assert {key: metrics[key] for key in expected} == pytest.approx(expected, abs=1e-12)
 
 
