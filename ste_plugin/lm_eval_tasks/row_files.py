@@ -72,7 +72,8 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any], str]]:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise DataError(f"{path}: not JSON in UTF-8 ({error}). {_fix(error)}") from error
-    lists = rows if isinstance(rows, dict) and rows else {"": rows}
+    by_key = isinstance(rows, dict) and rows and all(rows.values())
+    lists = rows if by_key else {"": rows}
     if not all(map(_is_list_of_objects, lists.values())):
         found = "a list of other things" if isinstance(rows, list) else f"one {type(rows).__name__}"
         raise DataError(
