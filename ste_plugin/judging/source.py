@@ -13,6 +13,8 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
+_INSTALLED = {"site-packages", "dist-packages", "ste_plugin"}
+"""Where code lies, or what it is called, that is no part of a plugin that imports it."""
 Definition = type | Callable[..., Any]
 
 
@@ -84,11 +86,11 @@ def _used(statement: ast.stmt) -> set[str]:
 def _modules_beside(path: Path, statement: ast.stmt, importer: str) -> Iterator[str]:
     """Yield the text of what a statement imports from the plugin's own folder or package."""
     for name in _imported(statement, importer):
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if file and Path(file).is_relative_to(path.parent) and Path(file).suffix == ".py":
-            below = Path(file).relative_to(path.parent).parts
-            if "site-packages" not in below:
-                yield Path(file).read_text("utf-8")
+        file = Path(getattr(sys.modules.get(name), "__file__", None) or "/")
+        if file.suffix == ".py" and file.is_relative_to(path.parent):
+            same_package = name.partition(".")[0] == importer.partition(".")[0]
+            if same_package or not _INSTALLED & {*file.parts, name.partition(".")[0]}:
+                yield file.read_text("utf-8")
 
 
 def _imported(statement: ast.stmt, importer: str) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 from typing import Literal
 
+from ste_plugin.errors import PluginError
 from ste_plugin.records import Verdict
 from ste_plugin.text.thinking import split_thinking
 
@@ -31,13 +32,27 @@ def parse_verdict(text: str) -> Verdict | None:
     return "A" if "A" in letters else "B"
 
 
+def checked(reading: object) -> Reading:
+    """Return what a format's `parse` returned. Raises: PluginError where it is no verdict."""
+    for known in ("A", "B", TIE, None):
+        if reading == known:
+            return known
+    raise PluginError(
+        f"The judge format's parse returned {reading!r}; expected 'A', 'B', TIE (neither answer is "
+        "better) or None (no single verdict). Fix the plugin."
+    )
+
+
 def letter_of(reading: Reading) -> Verdict | None:
     """Return the letter that a reply is for; a tie teaches as little as no verdict.
+
+    Raises: PluginError where a format's `parse` returned no verdict.
 
     >>> letter_of("A"), letter_of("tie"), letter_of(None)
     ('A', None, None)
     """
-    return None if reading == TIE else reading
+    known = checked(reading)
+    return None if known == TIE else known
 
 
 def official_verdict(text: str) -> Verdict | None:

@@ -8,9 +8,13 @@ from typing import Any
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError
 from ste_plugin.lm_eval_tasks.setting_values import PREFIX
+from ste_plugin.lm_eval_tasks.settings import metadata_names, refuse_unknown, unknown_metadata
 
 MODEL_KEY = "ste_plugin: model"
 """Under which a cache of replies says whose they are."""
+
+_SETTING = re.compile(r"""(?:^|[\s{,"'])(judge[\w-]*)["']?\s*[=:]""")
+"""The name of a setting in the value of `--metadata`: JSON, or name=value."""
 
 
 def refuse_lost_metadata(arguments: Sequence[str], metadata: Mapping[str, Any]) -> None:
@@ -19,7 +23,8 @@ def refuse_lost_metadata(arguments: Sequence[str], metadata: Mapping[str, Any]) 
     lm-eval 0.4.11 hands `--metadata` to no task that is a class.
     """
     given = " ".join(arguments).partition("--metadata")[2].partition(" --")[0]
-    lost = [name for name in re.findall(r"\bjudge_\w+", given) if name not in metadata]
+    lost = [name for name in _SETTING.findall(given) if name not in metadata]
+    refuse_unknown(unknown_metadata(dict.fromkeys(lost)), metadata_names())
     if lost:
         variable = PREFIX + lost[0].removeprefix("judge_").upper()
         raise ConfigError(

@@ -5,7 +5,7 @@ from math import isnan
 from typing import Any
 
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.judging.verdict import Reading, official_verdict
+from ste_plugin.judging.verdict import Reading, checked, official_verdict
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
@@ -42,7 +42,7 @@ def parser(judge_format: JudgeFormat, settings: JudgeSettings) -> Parser:
 
     def parse(reply: str) -> Reading:
         split = split_thinking(reply)
-        return judge_format.parse(split.said) if split.ended else None
+        return checked(judge_format.parse(split.said)) if split.ended else None
 
     return parse
 

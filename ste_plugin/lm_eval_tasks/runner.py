@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ste_plugin import __version__
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, HostError, SteError, did_you_mean
@@ -94,7 +95,8 @@ def evaluate(
     if "n" not in figures:
         overall = read_figures(fresh, task) | figures
         figures = {"n": len(rows), "overall": overall, "subsets": {}}
-    record = {"lm_eval": version, "seconds": seconds, **usage.to_dict()}
+    versions = {"lm_eval": version, "ste_plugin": __version__}
+    record = {**versions, "seconds": seconds, **usage.to_dict()}
     results = {**wanted, **figures, "host": record}
     sync_files(out / "lm-eval")
     replace_json(out / "results.json", results)

@@ -121,6 +121,19 @@ def test_a_plain_format_and_those_that_ship_have_versions_of_their_words_alone()
     ]
 
 
+def test_what_is_installed_beside_a_plugin_is_no_part_of_it(tmp_path, monkeypatch):
+    place = tmp_path / "site-packages"
+    place.mkdir()
+    monkeypatch.syspath_prepend(str(place))
+    (place / "hooks.py").write_text(HOOKS)
+    found = []
+    for text in (BESIDE, BESIDE.replace("strip", "lower")):
+        (place / "beside.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "beside", raising=False)
+        found.append(load_file(place / "hooks.py").ste_judge_formats()["mine"].version)
+    assert found[0] == found[1]
+
+
 def test_a_class_within_a_function_is_known_by_its_file(tmp_path):
     def made(body):
         place = Path(tmp_path / "nested.py")

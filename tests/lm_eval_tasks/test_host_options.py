@@ -125,6 +125,11 @@ def test_settings_on_the_command_line_that_lm_eval_loses_are_refused_with_the_va
         refuse_lost_metadata(command, {"judge_benchmark": "local"})
     refuse_lost_metadata(command, {"judge_votes": 8})
     refuse_lost_metadata(["lm_eval", "--tasks", "judge_mine"], {})
+    named_alike = ["lm_eval", "--metadata", '{"judge_data": "judge_pairs.jsonl"}']
+    refuse_lost_metadata(named_alike, {"judge_data": "judge_pairs.jsonl"})
+    for misspelt in ("judge_vote=8", '{"judge-votes": 8}'):
+        with pytest.raises(ConfigError, match="no such setting. Did you mean 'judge_votes'"):
+            refuse_lost_metadata(["lm_eval", "--metadata", misspelt], {})
 
 
 def test_the_sampling_of_the_tasks_themselves_is_left_as_it_is():

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from ste_plugin.errors import ConfigError
+from ste_plugin.errors import ConfigError, PluginError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.lm_eval_tasks.metrics import METRICS
@@ -237,6 +237,19 @@ def test_a_format_may_say_tie_which_counts_half_and_is_no_invalid_reply(tmp_path
     assert samples[0]["judged"]["verdicts"][0]["verdict"] == "tie"
     assert samples[0]["judged"]["verdicts"][0]["prefers"] == "neither"
     assert metrics["judged"] == "2 A, 2 none, 4 tie"
+
+
+def test_a_format_that_reads_what_is_no_verdict_is_refused_rather_than_counted_wrong(
+    tmp_path, pairs
+):
+    (tmp_path / "hooks.py").write_text(TIES.replace("TIE if", "'C' if"))
+    with pytest.raises(PluginError, match="parse returned 'C'; expected 'A', 'B', TIE"):
+        run_task(
+            scripted(lambda _: "[[C]]"),
+            pairs,
+            judge_format="ties",
+            plugins=(tmp_path / "hooks.py",),
+        )
 
 
 OWN_WORDS = """\
