@@ -7,7 +7,7 @@ import pytest
 from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.lm_eval_tasks.authors import AUTHORS, authors_figures
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
-from ste_plugin.lm_eval_tasks.figures import figures_of, summarise
+from ste_plugin.lm_eval_tasks.figures import SPREAD, figures_of, summarise
 from ste_plugin.lm_eval_tasks.judged_file import read_judged, write_judged
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
@@ -60,7 +60,7 @@ def test_they_are_what_the_authors_formula_gives_for_random_verdicts(folder, nam
     settings = JudgeSettings(folder, "verdict", benchmark=name)
     said = list(said_at_random(read_pairs(settings), seed))
     found = summarise(judged(said, settings), settings=settings)["authors"]
-    values = {key: value for key, value in found.items() if not key.endswith("_se")}
+    values = {key: value for key, value in found.items() if not key.endswith(SPREAD)}
     assert values == pytest.approx(theirs(name, said, folder), abs=1e-12)
     assert all(found[f"{key}_se"] >= 0 for key in values)
 
@@ -94,7 +94,7 @@ def test_a_figure_is_empty_where_a_limit_leaves_one_of_its_parts_without_a_pair(
     said = [(pair, "A", "B") for pair in read_pairs(settings)]
     found = summarise(judged(said, settings), settings=settings)["authors"]
     names = {key.removeprefix("authors/") for key in authors_figures(name)}
-    assert {key for key in found if not key.endswith("_se")} == names
+    assert {key for key in found if not key.endswith(SPREAD)} == names
     empty = {
         "rmbench": {"average", "hard", "Safety"},
         "llmbar": {"Adversarial", "equal/Natural"},
