@@ -20,10 +20,11 @@ from ste_plugin.engines.choice_tokens import added_token
 from ste_plugin.errors import HostError
 from ste_plugin.records import ORDERS
 from ste_plugin.storage.dataset_manifest import DatasetManifest
+from ste_plugin.text.redaction import redact
 
 PROMPTS = 8
 """As many are compared."""
-_TOLERANCES = {"float32": 0.01, "float16": 0.1, "bfloat16": 0.5, "quantized": 1.0}
+_TOLERANCES = {"float32": 0.001, "float16": 0.1, "bfloat16": 0.5, "quantized": 1.0}
 """Kind of weights → the largest difference of a log-probability that rounding makes."""
 _LAUNCHERS = ("ACCELERATE_", "TORCHELASTIC_", "FSDP_", "MASTER_", "OMPI_", "PMI_")
 _PROCESS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK")
@@ -133,7 +134,7 @@ def measure(folder: Path, told: Answers, *, trusted: bool) -> list[list[float]] 
             return list(json.loads(line))
     if done.returncode in (NO_MEMORY, -9):
         return None
-    last = next(iter(done.stderr.strip().splitlines()[::-1]), "no message")
+    last = redact(next(iter(done.stderr.strip().splitlines()[::-1]), "no message"))
     raise HostError(
         f"{folder}: the merged model cannot be loaded, so it is no judge: {last}\nThe adapter is "
         f"whole, in {folder.parent}; set ste.merge: false to keep it as it is."

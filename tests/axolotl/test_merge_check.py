@@ -56,12 +56,12 @@ def replies(monkeypatch):
 
 
 def test_an_equal_model_is_the_judge_and_the_difference_is_told(folder, replies):
-    replies.append((0, [[-1.001, -2.0]]))
+    replies.append((0, [[-1.0001, -2.0]]))
     record = check_merged(TOLD, folder, "legacy", config())
     assert record == {
         "method": "legacy",
         "prompts": 1,
-        "difference": pytest.approx(0.001),
+        "difference": pytest.approx(0.0001),
     }
 
 
@@ -73,7 +73,7 @@ def test_another_model_is_not_the_judge(folder, replies, found):
     told = str(error.value)
     assert f"{folder}: the merged model is not the one that was trained" in told
     assert "differs by" in told
-    assert "expected at most 0.01" in told
+    assert "expected at most 0.001" in told
     assert f"The adapter is whole, in {folder.parent}: set ste.merge: false" in told
 
 
@@ -99,7 +99,7 @@ def test_without_prompts_nothing_is_loaded(folder):
 @pytest.mark.parametrize(
     ("keys", "allowed"),
     [
-        ({}, 0.01),
+        ({}, 0.001),
         ({"tf32": True}, 0.1),
         ({"fp16": True}, 0.1),
         ({"bf16": True}, 0.5),
