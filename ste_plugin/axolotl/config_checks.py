@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from ste_plugin.axolotl.adapter_checks import adapter_problems
 from ste_plugin.axolotl.checkpoints import refuse_late_failures
 from ste_plugin.axolotl.settings import AxolotlConfig, STESettings
 from ste_plugin.errors import ConfigError
@@ -85,6 +86,7 @@ def evaluation_problems(cfg: AxolotlConfig) -> Iterator[str]:
 
 
 CHECKS: tuple[Callable[[AxolotlConfig], Iterator[str]], ...] = (
+    adapter_problems,
     loss_problems,
     simpo_problems,
     packing_problems,

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from inspect import signature
 from itertools import islice
 from typing import Any
 
 import torch
 
+from ste_plugin.axolotl.measure_model import keeps_logits
 from ste_plugin.engines.base import Message
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.choice_tokens import added_token
@@ -79,7 +79,7 @@ def in_batches(prompts: Sequence[HeldOutPrompt], size: int) -> Iterator[list[int
 
 def likelier_letter(model: Any, template: ChatTemplate) -> Judge:
     """Return a judge whose verdict is the likelier letter: one forward pass per batch."""
-    keeps = "logits_to_keep" in signature(_inner(model).forward).parameters
+    keeps = keeps_logits(model)
 
     def judge(prompts: Sequence[HeldOutPrompt]) -> list[Verdict | None]:
         texts = [template.answer_prompt(p.messages, p.opening) for p in prompts]
@@ -186,11 +186,6 @@ def _padded(model: Any, tokenizer: Any, ids: Sequence[list[int]], *, right: bool
 
     mask = [[1] * len(row) for row in ids]
     return {"input_ids": pad_all(ids, pad), "attention_mask": pad_all(mask, 0)}
-
-
-def _inner(model: Any) -> Any:
-    inner = getattr(model, "module", model)
-    return inner.get_base_model() if hasattr(inner, "get_base_model") else inner
 
 
 def _device(model: Any) -> Any:

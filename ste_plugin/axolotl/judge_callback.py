@@ -22,6 +22,15 @@ from ste_plugin.axolotl.held_out import (
     share_of,
     written_verdict,
 )
+from ste_plugin.axolotl.merge_check import Answers, answers, questions
+from ste_plugin.axolotl.progress_checks import (
+    Sample,
+    check_batches,
+    check_trainable,
+    has_moved,
+    is_finite,
+    sample_weights,
+)
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.axolotl.strategies import template_of
 from ste_plugin.engines.chat import ChatTemplate
@@ -31,7 +40,7 @@ from ste_plugin.judging.verdict import letter_of
 from ste_plugin.plugins.manager import find_contribution, plugin_manager, require_named_plugins
 from ste_plugin.records import Verdict
 from ste_plugin.storage import training_manifest
-from ste_plugin.storage.dataset_manifest import DatasetManifest
+from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
 from ste_plugin.storage.durable import remove
 
 
@@ -50,6 +59,8 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         manifest: DatasetManifest,
         *,
         alike: bool,
+        rows: str = "sft",
+        merges: bool = False,
     ) -> None:
         self.trainer = trainer
         self.prompts = prompts
@@ -57,6 +68,16 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         self.manifest = manifest
         self.alike = alike
         """Every process gets the same inputs, as tensor and context parallelism need."""
+        self.rows = rows
+        """The row format that is trained on."""
+        self.merges = merges
+        """An adapter is merged when training ends, and then held against what it was."""
+        self.begun_at = 0
+        """The steps of an earlier start, where this one resumes."""
+        self.weights: Sample = {}
+        """The trained weights before the first step, in part."""
+        self.answers: Answers | None = None
+        """What the trained model said, where it is merged afterwards."""
         self.last: dict[str, float] = {}
         """The latest figures, at the end those of the final weights."""
         self.ended: dict[str, Any] = {}
@@ -68,9 +89,17 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         return template_of(tokenizer_of(self.trainer), self.manifest)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Remove the manifest of an earlier training, which this one replaces."""
+        """Remove the manifest of an earlier training, which this one replaces.
+
+        Raises: DataError where there is no batch to train on, ConfigError where nothing is trained.
+        """
         if state.is_world_process_zero:
             remove(Path(args.output_dir) / training_manifest.NAME)
+        check_batches(
+            self.trainer.callback_handler.train_dataloader, args, count_rows(self.trainer)
+        )
+        check_trainable(self.trainer.model)
+        self.begun_at, self.weights = state.global_step, sample_weights(self.trainer.model)
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any
@@ -86,9 +115,28 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         self.trainer.log({f"eval_{name}": value for name, value in self.measure().items()})
         losses = [row["train_loss"] for row in state.log_history if "train_loss" in row]
         self.ended = {"steps": state.global_step, "train_loss": losses[-1] if losses else None}
+        self.ended |= self.progress(state.global_step)
+        if self.merges:
+            self.answers = self.answer()
         if state.best_model_checkpoint:
             best = {"step": state.best_global_step, "metric": state.best_metric}
             self.ended["best_checkpoint"] = best
+
+    def progress(self, steps: int) -> dict[str, bool]:
+        """Return whether trained weights have moved and are finite, in any and in all processes.
+
+        Where an earlier start took every step, they moved in that.
+        """
+        now = sample_weights(self.trainer.model)
+        moved = has_moved(self.weights, now) or steps == self.begun_at > 0
+        shares = _gather((moved, is_finite(now)), _processes()[1])
+        return {"moved": any(m for m, _ in shares), "finite": all(f for _, f in shares)}
+
+    def answer(self) -> Answers:
+        """Return what the model says behind a few prompts, asked in every process alike."""
+        asked = questions(self.manifest, self.prompts, self.template, self.rows)
+        with evaluating(self.trainer):
+            return answers(self.trainer.model, asked)
 
     def measure(self) -> dict[str, float]:
         """Return the judge's figures on the held-out pairs; the same in every process."""
@@ -139,7 +187,23 @@ def judge_callback(
     alike = any(
         (cfg.get(key) or 1) > 1 for key in ("tensor_parallel_size", "context_parallel_size")
     )
-    return JudgeCallback(trainer, prompts, settings, manifest, alike=alike)
+    return JudgeCallback(
+        trainer,
+        prompts,
+        settings,
+        manifest,
+        alike=alike,
+        rows=row_format_of_rl(cfg.get("rl")),
+        merges=bool(cfg.get("adapter") and settings.merge),
+    )
+
+
+def count_rows(trainer: Any) -> int | None:
+    """Return how many rows are trained on, or None for a stream."""
+    try:
+        return len(trainer.train_dataset)
+    except TypeError:
+        return None
 
 
 def load_judge_format(manifest: DatasetManifest, settings: STESettings) -> JudgeFormat:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ from ste_plugin.axolotl import strategies
 from ste_plugin.axolotl.changes import changes
 from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config
+from ste_plugin.axolotl.merge_check import check_merged
+from ste_plugin.axolotl.merging import merge, untie
+from ste_plugin.axolotl.progress_checks import check_trained
 from ste_plugin.axolotl.rewards import read_by
 from ste_plugin.axolotl.row_checks import check_rows
 from ste_plugin.axolotl.settings import STESettings, read_settings
 from ste_plugin.axolotl.token_checks import check_tokens, checked_template
+from ste_plugin.axolotl.trained_rows import check_dataset
 from ste_plugin.engines.identity import fingerprint
-from ste_plugin.engines.model_folder import check_trained_model, copy_tokenizer
+from ste_plugin.engines.model_folder import check_trained_model
 from ste_plugin.errors import PluginError
 from ste_plugin.storage import training_manifest
 from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest, row_format_of_rl
@@ -37,6 +42,8 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
     config_sha256: str
     training_args: dict[str, Any]
     callback: Any = None
+    expected: Counter[bytes]
+    trained_on: dict[str, Any]
 
     def register(self, cfg: Any) -> None:
         """Set the keys that the data set needs, before axolotl validates the config.
@@ -65,11 +72,19 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             return
         from axolotl.loaders import load_tokenizer
 
+        self.expected = Counter()
         self.manifest.verify(*self.read_files(cfg))
         tokenizer = load_tokenizer(cfg)
         if self.settings.datasets != "off":
             check_rows(self.manifest, row_format_of_rl(cfg.rl))
-            check_tokens(self.manifest, cfg.rl, tokenizer, cfg.sequence_len)
+            check_tokens(
+                self.manifest,
+                cfg.rl,
+                tokenizer,
+                cfg.sequence_len,
+                learns_prompts=bool(cfg.train_on_inputs),
+                digests=self.expected,
+            )
         elif self.manifest.count("judge-dev"):
             checked_template(tokenizer, self.manifest)
 
@@ -85,11 +100,20 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         return self.training_args | ({"shuffle_dataset": False} if cfg.rl == "grpo" else {})
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
-        """Return the callback that measures the judge, where there are held-out pairs."""
+        """Return the callback that measures the judge, where there are held-out pairs.
+
+        Raises: DataError where the trainer has other rows than the data set.
+        """
         from transformers import EarlyStoppingCallback
 
         from ste_plugin.axolotl.judge_callback import judge_callback
 
+        if is_main():
+            alone = self.settings.datasets == "replace"
+            dataset = trainer.train_dataset
+            self.trained_on = check_dataset(
+                dataset, self.expected, self.manifest, cfg.rl, alone=alone
+            )
         if not self.manifest.count("judge-dev"):
             LOG.warning("ste: %s has no held-out pairs to measure the judge on", self.manifest.path)
         self.callback = judge_callback(trainer, cfg, self.settings, self.manifest)
@@ -101,33 +125,48 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             callbacks.append(EarlyStoppingCallback(cfg.early_stopping_patience))
         return callbacks
 
+    def post_lora_load(self, cfg: Any, model: Any) -> None:
+        """Prepare a base that is loaded to merge the adapter into it."""
+        if cfg.merge_lora:
+            untie(model)
+
     def post_train_unload(self, cfg: Any) -> None:
-        """Merge the adapter, check the model, and write the training's manifest last."""
+        """Merge the adapter, check the model, and write the training's manifest last.
+
+        Raises: HostError where no judge was trained, or the merged one is not the one trained.
+        """
         if not is_main() or not self.callback.ended:
             return
-        output = Path(cfg.output_dir)
-        final = merge(cfg) if cfg.adapter and self.settings.merge else output
-        if not (cfg.adapter and not self.settings.merge):
+        check_trained(self.callback.ended)
+        output = final = Path(cfg.output_dir)
+        merged = None
+        if self.callback.merges:
+            final, method = merge(cfg)
+            check_trained_model(final)
+            merged = check_merged(self.callback.answers, final, method, cfg)
+        elif not cfg.adapter:
             check_trained_model(final)
         sync_files(final)
         sync_folder(output.absolute().parent)
-        replace_json(output / training_manifest.NAME, self.manifest_of(cfg, final))
-        LOG.info("ste: the judge is in %s", final)
+        replace_json(output / training_manifest.NAME, self.manifest_of(cfg, final, merged))
+        LOG.info("ste: the judge is in %s%s", final, told(self.callback.last))
 
-    def manifest_of(self, cfg: Any, final: Path) -> dict[str, Any]:
+    def manifest_of(self, cfg: Any, final: Path, merged: dict[str, Any] | None) -> dict[str, Any]:
         """Return what the training's manifest says of a finished training."""
         base = Path(cfg.base_model)
         return {
             "final": str(final.relative_to(cfg.output_dir)),
             "seal": training_manifest.digest_files(final),
-            "merged": bool(cfg.adapter and self.settings.merge),
+            "merged": merged is not None,
+            "merge": merged,
             "config_sha256": self.config_sha256,
+            "trained_on": self.trained_on,
             "data_sha256": self.manifest.sha256(*self.read_files(cfg)),
             "base_model": cfg.base_model,
             "base_fingerprint": fingerprint(base) if base.is_dir() else None,
             "judge_format": self.manifest.judge_format,
             "judge": self.callback.last,
-            **self.callback.ended,
+            **{k: v for k, v in self.callback.ended.items() if k not in ("moved", "finite")},
             "axolotl": importlib.metadata.version("axolotl"),
         }
 
@@ -143,16 +182,9 @@ def refuse_missing_plugins(cfg: Any) -> None:
         )
 
 
-def merge(cfg: Any) -> Path:
-    """Merge the adapter; return the model's folder, with the tokenizer of the training."""
-    from axolotl.cli.merge_lora import do_merge_lora
-    from axolotl.utils.dict import DictDefault
-
-    # the recipe may continue an older adapter through lora_model_dir: merge the new one
-    do_merge_lora(cfg=DictDefault({**cfg, "lora_model_dir": cfg.output_dir}))
-    final = Path(cfg.output_dir) / "merged"
-    copy_tokenizer(Path(cfg.output_dir), final)
-    return final
+def told(figures: dict[str, float]) -> str:
+    """Return the end of a line that tells of a judge's figures."""
+    return "".join(f"{', ' if n else ': '}{k} {v:.3f}" for n, (k, v) in enumerate(figures.items()))
 
 
 def is_main() -> bool:

@@ -1,11 +1,13 @@
 """Checks of what a trainer makes of our rows, token by token, before a GPU is used."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ste_plugin.axolotl.strategies import TRANSFORMS, messages_of, row_tokens, template_of
+from ste_plugin.axolotl.trained_rows import expected_digest
 from ste_plugin.engines.base import Message
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.errors import DataError, EngineError
@@ -28,11 +30,19 @@ class Trained(NamedTuple):
 
 
 def check_tokens(
-    manifest: DatasetManifest, rl: str | None, tokenizer: Any, sequence_len: int
+    manifest: DatasetManifest,
+    rl: str | None,
+    tokenizer: Any,
+    sequence_len: int,
+    *,
+    learns_prompts: bool = False,
+    digests: Counter[bytes] | None = None,
 ) -> None:
     """Return if every row is trained on as it is asked, is learnt whole, and fits.
 
-    `rl`: axolotl's key. Raises: DataError naming file and line, or the tokenizer, and the cure.
+    `rl`, `learns_prompts`: axolotl's keys `rl` and `train_on_inputs`. `digests`: is given those of
+    the rows.
+    Raises: DataError naming file and line, or the tokenizer, and the cure.
     """
     template = checked_template(tokenizer, manifest)
     check_saved(template, manifest)
@@ -40,9 +50,12 @@ def check_tokens(
     for place, row in manifest.rows(f"{rows}-train"):
         try:
             asked = template.encode(template.prompt(messages_of(prompt_turns(row, rows))))
-            for trained in trained_tokens(template, row, rl):
+            judgments = list(trained_tokens(template, row, rl))
+            for trained in judgments:
                 check_trained(place, template, asked, trained)
                 check_length(place, trained, sequence_len)
+            if digests is not None:
+                digests[expected_digest(template, row, rl, judgments, whole=learns_prompts)] += 1
         except EngineError as error:
             raise DataError(f"{place}: {error}") from error
 
@@ -108,7 +121,7 @@ def trained_tokens(
         return
     texts = TRANSFORMS[rows].texts(row, template)
     sources = {"chosen": "chosen", "rejected": "rejected", "completion": "reply"}
-    for column in sources.keys() & texts.keys():
+    for column in (c for c in sources if c in texts):
         judgment = row[sources[column]]["content"]
         yield Trained(*trl_tokens(template, texts["prompt"], texts[column], rl), judgment)
     if rows == "grpo":

@@ -50,10 +50,11 @@ def read_training_manifest(output: Path) -> dict[str, Any] | None:
 def find_trained_model(output: Path) -> Path | None:
     """Return the final, merged model in `output`, or None where no training has finished there.
 
+    One that took no step has made no judge.
     Raises: DataError where its files are not those that the training wrote.
     """
     manifest = read_training_manifest(output)
-    if manifest is None:
+    if manifest is None or manifest.get("steps") == 0:
         return None
     final = (output / str(manifest["final"])).resolve()
     if not final.is_dir():

@@ -106,6 +106,12 @@ def configs(folder: Path) -> dict[str, dict]:
         "interrupted": {"num_epochs": 200, "saves_per_epoch": 0},
         "ranks_1": ranks,
         "ranks_4": ranks,
+        "tied": LORA | {"lora_modules_to_save": ["embed_tokens", "lm_head"], "max_steps": 3},
+        "pissa": LORA | {"peft_init_lora_weights": "pissa", "max_steps": 2},
+        "no_batch": {"sample_packing": True, "sequence_len": 4096, "micro_batch_size": 64},
+        "unmoved": {"learning_rate": 0.0, "max_steps": 2},
+        "diverged": {"learning_rate": 1e30, "max_steps": 3},
+        "dropped": {"min_sample_len": 215},
         "missing_plugin": {"plugins": ["ste_plugin.axolotl.STEPlugin", "nowhere.Plugin"]},
         "typo": {"ste": {"selct_best": "judge_acc"}},
     }
@@ -140,7 +146,10 @@ def runs(tiny_model, tmp_path_factory):
     return folder, train_all(paths)
 
 
-TRAINED = ["lora_sft", "best", "packed", "dpo", "dpo_own", "kto", "grpo", "qlora", "written"]
+TRAINED = [
+    *("lora_sft", "best", "packed", "dpo", "dpo_own", "kto", "grpo", "qlora", "written", "tied"),
+    "pissa",
+]
 
 
 def log_of(folder: Path, name: str) -> str:
@@ -175,12 +184,12 @@ def test_a_training_ends_with_a_whole_model_that_learnt(runs, tiny_model, name):
     final = find_trained_model(folder / name)
     assert final == (folder / name / ("merged" if name in LORA_RUNS else "")).resolve()
     now, before = weights(final), weights(tiny_model)
-    assert set(now) == set(before)
+    assert set(now) == set(before) | ({"lm_head.weight"} if name == "tied" else set())
     if name not in ("grpo", "written"):  # whose loss or learning rate is 0 at the start
-        assert differ(now, before)
+        assert differ(before, now)
 
 
-LORA_RUNS = ["lora_sft", "dpo_own", "kto", "grpo", "qlora"]
+LORA_RUNS = ["lora_sft", "dpo_own", "kto", "grpo", "qlora", "tied", "pissa"]
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -258,6 +267,66 @@ def test_appended_preferences_are_trained_beside_ours_until_nothing_gets_better(
     ended = state(folder, "dpo_own")
     assert ended["max_steps"] == (8 + 24) / 4
     assert ended["global_step"] == 4
+
+
+@pytest.mark.parametrize("name", LORA_RUNS)
+def test_the_merged_judge_is_the_one_that_was_trained(runs, name):
+    folder, _ = runs
+    merged = read_training_manifest(folder / name)["merge"]
+    assert merged["method"] == ("legacy" if name in ("tied", "pissa") else "memory_efficient")
+    assert merged["prompts"] == 8
+    assert 0 <= merged["difference"] < (1 if name == "qlora" else 1e-3)
+
+
+def test_a_merge_by_another_method_than_axolotls_says_why(runs):
+    folder, _ = runs
+    told = "lm_head.weight belongs to no weight in the base's files"
+    assert told in log_of(folder, "tied")
+    assert "merge_method: memory_efficient → legacy, as the adapter has init_lora" in log_of(
+        folder, "pissa"
+    )
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_rows_that_the_trainer_had_are_written_down(runs, name):
+    folder, _ = runs
+    trained_on = read_training_manifest(folder / name)["trained_on"]
+    own = {"packed": 20, "dpo_own": 8}.get(name, 0)
+    ours = {"best": 120, "kto": 48}.get(name, 24)
+    assert trained_on["rows"] == ours + own
+    same = [n for n in TRAINED if n in ("lora_sft", "qlora", "written", "tied", "pissa")]
+    if name in same:
+        hashes = {read_training_manifest(folder / n)["trained_on"]["sha256"] for n in same}
+        assert len(hashes) == 1
+        assert None not in hashes
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("no_batch", "pack(s) of 24 rows make no batch: micro_batch_size 64"),
+        ("unmoved", "after 2 step(s) all trained weights are as they were"),
+        ("diverged", "it diverged: its loss or weights are not finite"),
+        ("dropped", "of ours are missing, 0 are not ours. Remove what drops"),
+    ],
+)
+def test_a_training_that_made_no_judge_ends_with_an_error_and_without_its_manifest(
+    runs, name, told
+):
+    folder, codes = runs
+    assert codes[name] == 1
+    assert told in log_of(folder, name)
+    assert read_training_manifest(folder / name) is None
+
+
+@pytest.mark.parametrize("name", ["lora_sft", "dpo", "qlora"])
+def test_the_last_line_tells_the_figures_of_the_judge_that_is_kept(runs, name):
+    folder, _ = runs
+    lines = [line for line in log_of(folder, name).splitlines() if "wandb" not in line]
+    judge = read_training_manifest(folder / name)["judge"]
+    assert f"ste: the judge is in {folder / name}" in lines[-1]
+    for figure in judge.items():
+        assert "{} {:.3f}".format(*figure) in lines[-1]
 
 
 def test_the_figures_reach_the_users_tracker(runs):

@@ -128,12 +128,12 @@ def interrupt(child: int, log: Path) -> None:
 
 
 def seen_reward(completions, pair, better_is, **_):
-    """A reward of nothing, which writes down which prompts came in one batch."""
+    """A reward of every second completion, which writes down what prompts came in one batch."""
     with Path("batches.jsonl").open("a") as seen:
         seen.write(
             json.dumps([[p, letter] for p, letter in zip(pair, better_is, strict=True)]) + "\n"
         )
-    return [0.0] * len(completions)
+    return [float(n % 2) for n in range(len(completions))]
 
 
 def forked(config: Path, rank: int, world: int, port: int) -> int:
