@@ -12,7 +12,7 @@ from axolotl.utils.logging import get_logger
 from ste_plugin.axolotl import strategies
 from ste_plugin.axolotl.changes import changes
 from ste_plugin.axolotl.checkpoints import select_best_args
-from ste_plugin.axolotl.config_checks import check_config
+from ste_plugin.axolotl.config_checks import check_config, check_machine
 from ste_plugin.axolotl.rewards import read_by
 from ste_plugin.axolotl.row_checks import check_rows
 from ste_plugin.axolotl.settings import STESettings, read_settings
@@ -65,6 +65,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             return
         from axolotl.loaders import load_tokenizer
 
+        check_machine(cfg)
         self.manifest.verify(*self.read_files(cfg))
         tokenizer = load_tokenizer(cfg)
         if self.settings.datasets != "off":
