@@ -105,7 +105,8 @@ def problems_of(path: Path, manifest: DatasetManifest | None) -> list[str]:
     except SteError as error:
         ours = [str(error)]
     if PLUGIN in (given.get("plugins") or []):
-        ours = config_problems(given)
+        with suppress(AttributeError, TypeError):  # a value of a type that axolotl refuses
+            ours = config_problems(given)
     cfg, schema = registered(given, ours)
     ours += unknown_keys(recipe, names_of(schema) | {"ste"}, "")
     if manifest or not replaces(recipe):
@@ -129,10 +130,10 @@ def registered(given: dict[str, Any], ours: list[str]) -> tuple[Any, Any]:
     try:
         if not ours:
             return cfg, register_plugins(cfg)
-    except SteError as error:
-        ours.append(str(error))
     except ImportError as error:  # of a plugin, in axolotl 0.20 and later; before, ours raises
         ours.append(f"plugins: {error.name} cannot be imported")
+    except Exception as error:  # of any plugin
+        ours.append(str(error))
     cfg = unplugged(given)
     try:
         return cfg, register_plugins(cfg)

@@ -1,6 +1,7 @@
 """Combinations that axolotl or TRL would refuse late, or accept and get wrong."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from ste_plugin.axolotl.changes import changes
@@ -62,7 +63,11 @@ def config_problems(given: AxolotlConfig) -> list[str]:
 
 def missing(cfg: AxolotlConfig) -> list[str]:
     """Return what a config names that is not on this machine, or not in its model."""
-    return requirement_problems(cfg) + layer_problems(cfg)
+    found: list[str] = []
+    for look in (requirement_problems, layer_problems):
+        with suppress(AttributeError, TypeError):  # a value of a type that axolotl refuses
+            found += look(cfg)
+    return found
 
 
 def problems_ahead(recipe: AxolotlConfig, model: str) -> list[str]:
@@ -73,7 +78,9 @@ def problems_ahead(recipe: AxolotlConfig, model: str) -> list[str]:
     chosen = ("base_model", "output_dir", "dataset_prepared_path")
     own = {key: value for key, value in recipe.items() if key not in chosen}
     cfg = own | {"base_model": model}
-    return recipe_problems(cfg) + requirement_problems(own) + layer_problems(cfg)
+    with suppress(AttributeError, TypeError):  # a value of a type that axolotl refuses
+        return recipe_problems(cfg) + requirement_problems(own) + layer_problems(cfg)
+    return []
 
 
 def check_machine(cfg: AxolotlConfig) -> None:

@@ -7,7 +7,7 @@
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -130,7 +130,7 @@ def file_problems(cfg: AxolotlConfig) -> Iterator[str]:
             "(`axolotl fetch deepspeed_configs` downloads axolotl's own), or write its settings "
             "into the config."
         )
-    template = cfg.get("chat_template_jinja")
+    template = str(cfg.get("chat_template_jinja") or "")
     if template and "{" not in template and not Path(template).is_file():
         yield (
             f"chat_template_jinja: {template}: no such file, looked for in {Path.cwd()}; axolotl "
@@ -152,33 +152,34 @@ def unreadable_json(path: Path) -> str:
 def folder_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield the folders that a config names and that are not what they are named for."""
     resumed = cfg.get("resume_from_checkpoint")
-    if resumed and not (Path(resumed) / "trainer_state.json").is_file():
+    if resumed and not (Path(str(resumed)) / "trainer_state.json").is_file():
         yield (
             f"resume_from_checkpoint: {resumed}: no checkpoint there (no trainer_state.json). Name "
             "a folder checkpoint-N of an earlier training, or remove the key."
         )
     for key, wanted in _MODEL_FOLDERS.items():
         if (named := cfg.get(key)) and (why := missing_model(str(named), wanted)):
-            yield f"{key}: {named}: {why}. Name a folder with {wanted}, or an id on the hub."
+            yield f"{key}: {named}: {why}. Name a folder with {wanted[0]}, or an id on the hub."
     for key in ("output_dir", "dataset_prepared_path"):
-        if (named := cfg.get(key)) and (why := unwritable(Path(named))):
+        if (named := cfg.get(key)) and (why := unwritable(Path(str(named)))):
             yield f"{key}: {named}: {why}. Name a folder that can be written to."
 
 
 _MODEL_FOLDERS = {
-    "base_model": "config.json",
-    "base_model_config": "config.json",
-    "tokenizer_config": "tokenizer_config.json",
-    "lora_model_dir": "adapter_config.json",
+    "base_model": ("config.json",),
+    "base_model_config": ("config.json",),
+    "tokenizer_config": ("tokenizer_config.json", "tokenizer.json", "tokenizer.model"),
+    "lora_model_dir": ("adapter_config.json",),
 }
-"""Key that names a folder or an id on the hub → a file that the folder has."""
+"""Key that names a folder or an id on the hub → files of which the folder has one."""
 
 
-def missing_model(named: str, wanted: str) -> str:
+def missing_model(named: str, wanted: Sequence[str]) -> str:
     """Return why there is no such model; an empty string where there may be one."""
-    folder = Path(named).expanduser()
+    folder = Path(named)
     if folder.is_dir():
-        return "" if (folder / wanted).is_file() else f"has no {wanted}"
+        there = any((folder / name).is_file() for name in wanted)
+        return "" if there else f"has no {wanted[0]}"
     if not _HUB_ID.fullmatch(named):
         return "no such folder"
     if _is_offline() and not (_hub_cache() / f"models--{named.replace('/', '--')}").is_dir():

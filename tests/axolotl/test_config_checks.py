@@ -111,3 +111,15 @@ def test_the_cure_that_a_message_names_is_one(told, name):
     assert any(cure in problem for problem in before), before
     # of what this machine lacks the message says so, and no other cure
     assert [p for p in after if "is not installed beside axolotl" not in p] == []
+
+
+def test_values_of_other_types_are_axolotls_to_refuse(tiny_model, tmp_path):
+    manifest = str(written(tmp_path / "data", train=3))
+    odd = {"resume_from_checkpoint": True, "fsdp_config": ["full_shard"], "trl": [1], "rl": "dpo"}
+    path = tmp_path / "odd.yaml"
+    keys = ON_A_CPU | odd | {"base_model": str(tiny_model), "dpo_loss_weights": 5, "output_dir": 3}
+    keys |= {"plugins": ["ste_plugin.axolotl.STEPlugin"], "ste": {"manifest": manifest}}
+    path.write_text(yaml.safe_dump(keys))
+    told = "\n".join(recipe_problems([path], as_given=True)[path])
+    for key in ("fsdp_config", "trl", "resume_from_checkpoint", "output_dir"):
+        assert f"axolotl refuses: {key}: " in told
