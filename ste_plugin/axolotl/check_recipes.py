@@ -4,14 +4,19 @@
 `--as-given`, of configs with the rows they name.
 """
 
+import gc
 import json
 import sys
 import tempfile
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.axolotl.run_config import overlay
+from ste_plugin.axolotl.config_checks import config_problems, missing
+from ste_plugin.axolotl.data_keys import DROPPED
+from ste_plugin.axolotl.run_config import PLUGIN, overlay
+from ste_plugin.axolotl.schema_errors import every_error
 from ste_plugin.dataset.row_formats import FORMATS, held_out_rows
 from ste_plugin.errors import SteError
 from ste_plugin.judging.builtin import VERDICT
@@ -53,9 +58,9 @@ def register_plugins(cfg: Any) -> Any:
 
     Raises: SteError where ours refuses the config.
     """
-    from axolotl.cli.config import prepare_plugins
     from axolotl.integrations.base import PluginManager
     from axolotl.integrations.config import merge_input_args
+    from axolotl.utils.config import prepare_plugins
 
     PluginManager.get_instance().plugins.clear()
     prepare_plugins(cfg)
@@ -89,35 +94,103 @@ def dataset_problems(recipe: dict[str, Any]) -> list[str]:
 
 
 def problems_of(path: Path, manifest: DatasetManifest | None) -> list[str]:
-    """Return everything that is wrong with one recipe; an empty list if axolotl would take it.
+    """Return all that is wrong with one recipe, each with who refuses it; empty if it would train.
 
     With a manifest it is checked as a run would use it; with None as it is, its own rows included.
     """
-    from axolotl.utils.config import validate_config
+    recipe = safe_yaml.load(path.read_text(encoding="utf-8"))
+    given, ours = {**_DEFAULTS, **recipe}, []
+    try:
+        given = as_a_run(recipe, manifest) if manifest else given
+    except SteError as error:
+        ours = [str(error)]
+    if PLUGIN in (given.get("plugins") or []):
+        with suppress(AttributeError, TypeError):  # a value of a type that axolotl refuses
+            ours = config_problems(given)
+    cfg, schema = registered(given, ours)
+    ours += unknown_keys(recipe, names_of(schema) | {"ste"}, "")
+    if manifest or not replaces(recipe):
+        ours += dataset_problems(recipe)
+    valid, theirs = validated(cfg, schema)
+    if not manifest:
+        theirs += missing(given)
+    if valid and not manifest and not ours and not theirs:
+        ours += row_problems(valid)
+    return [f"{OURS}{p}" for p in ours] + [f"{THEIRS}{p}" for p in theirs]
+
+
+def registered(given: dict[str, Any], ours: list[str]) -> tuple[Any, Any]:
+    """Return a config and axolotl's schema, both with what plugins make of them.
+
+    What our plugin does not take is validated without it; why goes to `ours`, unless it is told.
+    """
     from axolotl.utils.dict import DictDefault
-    from pydantic import ValidationError
+
+    cfg = DictDefault(given)
+    try:
+        if not ours:
+            return cfg, register_plugins(cfg)
+    except ImportError as error:  # of a plugin, in axolotl 0.20 and later; before, ours raises
+        ours.append(f"plugins: {error.name} cannot be imported")
+    except Exception as error:  # of any plugin
+        ours.append(str(error))
+    cfg = unplugged(given)
+    try:
+        return cfg, register_plugins(cfg)
+    except ImportError:
+        cfg["plugins"] = []
+        return cfg, register_plugins(cfg)
+
+
+OURS, THEIRS = "ste refuses: ", "axolotl refuses: "
+"""How a problem begins: by who would stop the training for it."""
+
+
+def unplugged(given: dict[str, Any]) -> Any:
+    """Return a config without our plugin, to be validated for all else that is wrong.
+
+    Where our rows would stand in for others, those do that have nothing wrong.
+    """
+    from axolotl.utils.dict import DictDefault
+
+    left_out = ("ste", *(DROPPED if replaces(given) else ()))
+    cfg = {key: value for key, value in given.items() if key not in left_out}
+    cfg["plugins"] = [plugin for plugin in given.get("plugins") or [] if plugin != PLUGIN]
+    if replaces(given):
+        rows = [{"path": "rows", "type": "alpaca", "split": "train"}]
+        cfg |= {"datasets": rows, "test_datasets": rows, "val_set_size": 0}
+    return DictDefault(cfg)
+
+
+def replaces(recipe: dict[str, Any]) -> bool:
+    """Return whether a config's own data sets are thrown away."""
+    return bool((recipe.get("ste") or {}).get("datasets", "replace") == "replace")
+
+
+def validated(cfg: Any, schema: Any) -> tuple[Any, list[str]]:
+    """Return a config as axolotl validates it, or None, and all that it finds wrong with it."""
+    from axolotl.utils.config import validate_config
     from torch import __version__ as torch_version
 
-    recipe = safe_yaml.load(path.read_text(encoding="utf-8"))
-    problems: list[str] = []
+    machine = {
+        "capabilities": {**_GPU, **_GPU_NAME},
+        "env_capabilities": {"torch_version": str(torch_version).partition("+")[0]},
+    }
     try:
-        cfg = DictDefault(as_a_run(recipe, manifest) if manifest else {**_DEFAULTS, **recipe})
-        known = names_of(register_plugins(cfg))
-        problems = unknown_keys(recipe, known, "") + dataset_problems(recipe)
-        torch = {"torch_version": str(torch_version).partition("+")[0]}
-        cfg = validate_config(cfg, capabilities={**_GPU, **_GPU_NAME}, env_capabilities=torch)
-        if not manifest and not problems:
-            check_own_rows(cfg)
-    except ValidationError as error:
-        refused = [": ".join([*map(str, e["loc"]), e["msg"]]) for e in error.errors()]
-        return problems + refused
+        return validate_config(cfg, **machine), []
+    except Exception as error:  # what axolotl refuses, it refuses with any
+        return None, every_error(schema, {**cfg.to_dict(), **machine}, error)
+
+
+def row_problems(cfg: Any) -> list[str]:
+    """Return what our plugin finds wrong with the rows that a config names, or its tokenizer."""
+    try:
+        check_own_rows(cfg)
     except SteError as error:
         return [str(error)]
-    except ImportError as error:  # of a plugin, in axolotl 0.20 and later; before, ours raises
-        return [f"plugins: {error.name} cannot be imported"]
-    except (ValueError, TypeError, NotImplementedError) as error:
-        return [*problems, str(error)]
-    return problems
+    except Exception as error:  # of transformers, which reads other people's tokenizers
+        return [f"base_model, tokenizer_config: axolotl cannot read the tokenizer: {error}"]
+    return []
 
 
 def as_a_run(recipe: dict[str, Any], manifest: DatasetManifest) -> dict[str, Any]:
@@ -137,6 +210,7 @@ def check_own_rows(cfg: Any) -> None:
 
 def main(paths: list[str]) -> None:
     """Print the problems of every recipe; after `--as-given` of every config with its own rows."""
+    import_axolotl()
     if paths[:1] == ["--as-given"]:
         answer({path: problems_of(Path(path), None) for path in paths[1:]})
         return
@@ -144,6 +218,27 @@ def main(paths: list[str]) -> None:
         manifest = example_manifest(Path(folder))
         replace_json(manifest.path, manifest.content)
         answer({path: problems_of(Path(path), manifest) for path in paths})
+
+
+_OF_TRAININGS = ("bitsandbytes", "sklearn", "torchao")
+
+
+def import_axolotl() -> None:
+    """Import axolotl without packages that only a training needs: a third of the time it takes.
+
+    They are found again afterwards, for a validator that asks for one.
+    """
+    absent = [name for name in _OF_TRAININGS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    gc.disable()
+    with suppress(ImportError):
+        import axolotl.loaders
+        import axolotl.utils.config  # noqa: F401
+
+        import ste_plugin.axolotl.plugin  # noqa: F401
+    for name in absent:
+        del sys.modules[name]
+    gc.enable()
 
 
 def answer(problems: dict[str, list[str]]) -> None:

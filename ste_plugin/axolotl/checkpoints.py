@@ -1,15 +1,16 @@
 """Choosing the checkpoint by the judge: the training arguments for it, for SFT and RL alike."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from ste_plugin.axolotl.changes import unless_set
-from ste_plugin.axolotl.settings import AxolotlConfig
+from ste_plugin.axolotl.settings import AxolotlConfig, unless_set
 from ste_plugin.errors import ConfigError
 
 Schedule = tuple[str, float | None]
 """(strategy, steps): `("steps", 50)`, `("epoch", None)`; 0.125 steps: a share of the training."""
 BEST: Schedule = ("best", None)
 """A checkpoint whenever an evaluation is the best so far."""
+NEVER: Schedule = ("no", None)
 
 
 def select_best_args(cfg: AxolotlConfig, metric: str) -> dict[str, Any]:
@@ -42,19 +43,28 @@ def select_best_keys(cfg: AxolotlConfig, metric: str) -> dict[str, Any]:
 def schedules(cfg: AxolotlConfig) -> tuple[Schedule, Schedule]:
     """Return when to evaluate and when to save; what is not set follows the other.
 
-    Raises: ConfigError where the best evaluation could fall between two checkpoints: transformers
-    would then keep an older one, or none.
+    Saving follows evaluating where both are set: transformers would refuse the pair, or the best
+    evaluation could fall between two checkpoints.
+    Raises: ConfigError where nothing is to be evaluated.
     """
     evaluate, save = schedule(cfg, "eval"), schedule(cfg, "save")
-    evaluate = evaluate or (None if save == BEST else save) or ("epoch", None)
-    save = save or evaluate
-    if evaluate[0] == "no" or save not in (evaluate, BEST):
+    evaluate = evaluate or (None if save in (BEST, NEVER) else save) or ("epoch", None)
+    if evaluate == NEVER:
         raise ConfigError(
-            "ste.select_best needs a checkpoint at every evaluation; found evaluation by "
-            f"{_words(evaluate)} and saving by {_words(save)}. Remove the keys that say when to "
-            "save, or set save_strategy: best."
+            "ste.select_best needs evaluations to choose by; found eval_strategy: no. Remove "
+            "eval_strategy, or remove ste.select_best."
         )
-    return evaluate, save
+    return evaluate, save if save == BEST else evaluate
+
+
+def saving_keys(cfg: AxolotlConfig) -> dict[str, Any]:
+    """Return the keys that make saving follow evaluating, where a config says otherwise."""
+    save = schedule(cfg, "save")
+    evaluate, follows = schedules(cfg)
+    if save in (None, follows):
+        return {}
+    strategy, steps = evaluate
+    return {"save_strategy": strategy, "save_steps": steps, "saves_per_epoch": None}
 
 
 def schedule(cfg: AxolotlConfig, kind: str) -> Schedule | None:
@@ -68,18 +78,14 @@ def schedule(cfg: AxolotlConfig, kind: str) -> Schedule | None:
     return (str(strategy), None) if strategy and strategy != "steps" else None
 
 
-def refuse_late_failures(cfg: AxolotlConfig) -> None:
-    """Raise ConfigError for what transformers refuses only once the model is loaded."""
+def loading_problems(cfg: AxolotlConfig) -> Iterator[str]:
+    """Yield what transformers refuses only once the model is loaded."""
     if not cfg.get("save_only_model"):
         return
     state = (cfg.get("fsdp_config") or {}).get("state_dict_type")
     if cfg.get("deepspeed") or state == "SHARDED_STATE_DICT":
         what = "deepspeed" if cfg.get("deepspeed") else f"state_dict_type: {state}"
-        raise ConfigError(
+        yield (
             f"save_only_model: true does not go with ste.select_best under {what}, as the best "
             "checkpoint could not be loaded again. Set save_only_model: false."
         )
-
-
-def _words(schedule: Schedule) -> str:
-    return schedule[0] if schedule[1] is None else f"{schedule[1]:g} {schedule[0]}"

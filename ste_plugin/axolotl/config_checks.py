@@ -1,12 +1,18 @@
 """Combinations that axolotl or TRL would refuse late, or accept and get wrong."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
 from ste_plugin.axolotl.adapter_checks import adapter_problems
-from ste_plugin.axolotl.checkpoints import refuse_late_failures
-from ste_plugin.axolotl.settings import AxolotlConfig, STESettings
-from ste_plugin.errors import ConfigError
-from ste_plugin.storage.dataset_manifest import DatasetManifest
+from ste_plugin.axolotl.changes import changes
+from ste_plugin.axolotl.checkpoints import loading_problems, select_best_args
+from ste_plugin.axolotl.data_keys import feeding_problems, refused_keys
+from ste_plugin.axolotl.model_layers import layer_problems
+from ste_plugin.axolotl.requirements import requirement_problems
+from ste_plugin.axolotl.settings import AxolotlConfig, STESettings, read_settings
+from ste_plugin.errors import ConfigError, SteError
+from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest
 
 _PREFERENCE = ("dpo", "ipo", "orpo", "simpo", "kto")
 
@@ -16,14 +22,87 @@ def check_config(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetMan
 
     Raises: ConfigError with every problem and what to do about it.
     """
-    problems = [problem for check in CHECKS for problem in check(cfg)]
-    problems += preparation_problems(cfg, settings)
-    problems += held_out_problems(cfg, settings, manifest)
-    if problems:
+    if problems := [*all_problems(cfg, settings, manifest)]:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(f"{len(problems)} thing(s) to fix before training:\n{listed}")
+
+
+def all_problems(
+    cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest
+) -> Iterator[str]:
+    """Yield all that is wrong with a config, our changes made."""
+    for check in CHECKS:
+        yield from check(cfg)
+    yield from feeding_problems(cfg, settings)
+    yield from preparation_problems(cfg, settings)
+    yield from held_out_problems(cfg, settings, manifest)
     if settings.select_best:
-        refuse_late_failures(cfg)
+        yield from loading_problems(cfg)
+
+
+def config_problems(given: AxolotlConfig) -> list[str]:
+    """Return all that our plugin finds wrong with a config as it was written.
+
+    Where a change that is needed is refused, what hangs on it is not looked at.
+    """
+    try:
+        settings = read_settings(given)
+        manifest = read_manifest(settings.manifest)
+    except SteError as error:
+        return [str(error)]
+    problems: list[str] = []
+    cfg = dict(given)
+    for step in (_select_best, changes):
+        try:
+            cfg |= step(given, settings, manifest)
+        except SteError as error:
+            problems.append(str(error))
+    if problems:
+        return [*problems, *recipe_problems(cfg)]
+    return [*all_problems(cfg, settings, manifest)]
+
+
+def missing(cfg: AxolotlConfig) -> list[str]:
+    """Return what a config names that is not on this machine, or not in its model."""
+    found: list[str] = []
+    for look in (requirement_problems, layer_problems):
+        with suppress(AttributeError, TypeError):  # a value of a type that axolotl refuses
+            found += look(cfg)
+    return found
+
+
+def problems_ahead(recipe: AxolotlConfig, model: str) -> list[str]:
+    """Return what would stop a run's training of `model`, told without a data set.
+
+    The run chooses the model and where the output goes, so that these are not looked for.
+    """
+    chosen = ("base_model", "output_dir", "dataset_prepared_path")
+    own = {key: value for key, value in recipe.items() if key not in chosen}
+    cfg = own | {"base_model": model}
+    with suppress(AttributeError, TypeError):  # a value of a type that axolotl refuses
+        return recipe_problems(cfg) + requirement_problems(own) + layer_problems(cfg)
+    return []
+
+
+def check_machine(cfg: AxolotlConfig) -> None:
+    """Return if all that a config names is there. Raises: ConfigError with what is not."""
+    if problems := missing(cfg):
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigError(f"{len(problems)} thing(s) are not there to train with:\n{listed}")
+
+
+def recipe_problems(cfg: AxolotlConfig) -> list[str]:
+    """Return what is wrong with a config whatever its data set is."""
+    checks = (check for check in CHECKS if check is not evaluation_problems)
+    found = [problem for check in checks for problem in check(cfg)]
+    return [*found, *refused_keys(cfg)]
+
+
+def _select_best(cfg: AxolotlConfig, settings: STESettings, _: DatasetManifest) -> dict[str, Any]:
+    """Set nothing: what chooses the best checkpoint goes past axolotl's validation."""
+    if settings.select_best:
+        select_best_args(cfg, settings.select_best)
+    return {}
 
 
 def loss_problems(cfg: AxolotlConfig) -> Iterator[str]:

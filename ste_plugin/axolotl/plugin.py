@@ -13,7 +13,7 @@ from axolotl.utils.logging import get_logger
 from ste_plugin.axolotl import strategies
 from ste_plugin.axolotl.changes import changes
 from ste_plugin.axolotl.checkpoints import select_best_args
-from ste_plugin.axolotl.config_checks import check_config
+from ste_plugin.axolotl.config_checks import check_config, check_machine
 from ste_plugin.axolotl.merge_check import check_merged
 from ste_plugin.axolotl.merging import merge, untie
 from ste_plugin.axolotl.progress_checks import check_trained
@@ -72,6 +72,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             return
         from axolotl.loaders import load_tokenizer
 
+        check_machine(cfg)
         self.expected = Counter()
         self.manifest.verify(*self.read_files(cfg))
         tokenizer = load_tokenizer(cfg)

@@ -1,6 +1,7 @@
 """Training a judge with axolotl, as a subprocess: a recipe and a manifest become a merged model."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from ste_plugin.config import HostConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.model_folder import refuse_pickles
 from ste_plugin.errors import DataError, HostError
-from ste_plugin.hosts.run_host import python_of, require_module, run_host
+from ste_plugin.hosts.run_host import python_of, require_module, run_host, run_python
 from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest, row_format_of_rl
 from ste_plugin.storage.durable import move
 from ste_plugin.storage.jsonl import replace_bytes
@@ -26,6 +27,7 @@ from ste_plugin.storage.training_manifest import (
     find_trained_model,
     read_training_manifest,
 )
+from ste_plugin.text.redaction import redact
 
 INSTALL = 'pip install "axolotl>=0.19,<0.22"'
 """The command that an error gives where axolotl is missing."""
@@ -101,6 +103,30 @@ def require_host(python: str) -> str:
     version = require_module(python, "axolotl", INSTALL)
     require_module(python, "ste_plugin", "pip install ste-plugin")
     return version
+
+
+_PRINT_PROBLEMS = """
+from ste_plugin.axolotl.config_checks import problems_ahead
+print("STE " + json.dumps(problems_ahead(*map(json.loads, sys.argv[1:]))))
+"""
+
+
+def find_problems(recipe: Path, model: str, host: HostConfig) -> list[str]:
+    """Return what would stop a training of `model` and can be told without data and weights.
+
+    Raises: ConfigError for a recipe that cannot be read, HostError where the environment of the
+    training does not answer.
+    """
+    python = python_of(host)
+    given = (json.dumps(value, default=str) for value in (read_recipe(recipe), model))
+    done = run_python(python, _PRINT_PROBLEMS, *given)
+    answer = [line for line in done.stdout.splitlines() if line.startswith("STE ")]
+    if not answer:
+        raise HostError(
+            f"{python}: cannot look over {recipe}: {redact(done.stderr.strip())[-300:]}"
+        )
+    problems: list[str] = json.loads(answer[-1][4:])
+    return problems
 
 
 def read_finished(output: Path, config: Mapping[str, Any], data: DatasetManifest) -> Path | None:

@@ -56,3 +56,13 @@ def read_settings(cfg: AxolotlConfig) -> STESettings:
         )
     # axolotl's own dictionaries answer every missing key with None
     return validate_settings(STESettings, {key: raw[key] for key in raw}, "ste")
+
+
+def unless_set(cfg: AxolotlConfig, key: str, wanted: Any, why: str) -> Any:
+    """Return the value wanted. Raises: ConfigError where the user set another."""
+    if cfg.get(key) not in (None, wanted):
+        raise ConfigError(
+            f"{key}: found {cfg.get(key)!r}, but {why}. Remove the key, or set {key}: "
+            f"{str(wanted).lower()}."
+        )
+    return wanted

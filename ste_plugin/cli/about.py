@@ -129,7 +129,10 @@ def plugins(
 
 @app.command()
 def doctor(
-    config: Annotated[Path | None, typer.Argument(help="Check this run's hosts, too.")] = None,
+    configs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Check a run's hosts, too; or axolotl configs, or folders of them."),
+    ] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
@@ -137,7 +140,7 @@ def doctor(
     first."""
     from ste_plugin.run.doctor import conclude, examine
 
-    findings = examine(config, plugin or [])
+    findings = examine(configs or [], plugin or [])
     if as_json:
         show([f.to_dict() for f in findings])
     else:

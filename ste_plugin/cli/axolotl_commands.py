@@ -10,16 +10,17 @@ from ste_plugin.cli.app import say
 from ste_plugin.errors import SteError
 
 _Config = click.argument("config", type=click.Path(path_type=Path))
+_Configs = click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path))
 _Rest = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 @click.command("ste-doctor")
-@_Config
-def ste_doctor(config: Path) -> None:
-    """Check an axolotl config with our plugin, or a run's config, before a GPU is touched."""
+@_Configs
+def ste_doctor(configs: tuple[Path, ...]) -> None:
+    """Check axolotl configs with our plugin, or folders of them, before a GPU is touched."""
     from ste_plugin.cli.about import doctor
 
-    _run_plainly(lambda: doctor(config))
+    _run_plainly(lambda: doctor(list(configs)))
 
 
 @click.command("ste-run", context_settings=_Rest)

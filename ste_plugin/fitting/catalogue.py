@@ -1,15 +1,20 @@
 """The recipes that there are: finding one by name, listing them, and checking them with axolotl."""
 
 import json
+import os
 import sys
 import tempfile
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from ste_plugin.axolotl import check_recipes
 from ste_plugin.axolotl.run_config import read_recipe
 from ste_plugin.axolotl.runner import require_host
-from ste_plugin.errors import ConfigError, did_you_mean
+from ste_plugin.errors import ConfigError, HostError, did_you_mean
 from ste_plugin.hosts.run_host import run_host
+from ste_plugin.text.log_summary import summarize_failure
 
 Listed = tuple[str, str, Path]
 """(name, purpose, path) of one recipe."""
@@ -76,17 +81,60 @@ def recipe_problems(
     """
     for path in paths:
         read_recipe(path)
-    require_host(python)
-    how = ["--as-given"] if as_given else []
+    arguments = [*(["--as-given"] if as_given else []), *map(str, paths)]
     with tempfile.TemporaryDirectory(prefix="ste-recipes-") as folder:
         log = Path(folder) / "axolotl.log"
-        run_host(
-            [python, "-m", "ste_plugin.axolotl.check_recipes", *how, *map(str, paths)],
-            env={"AXOLOTL_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1", "PYTHONSAFEPATH": "1"},
-            log=log,
-            timeout_minutes=10,
-            what="checking recipes with axolotl",
-        )
+        if is_imported(python):
+            run_in_copy(check_recipes.main, arguments, log)
+        else:
+            require_host(python)
+            run_host(
+                [python, "-m", "ste_plugin.axolotl.check_recipes", *arguments],
+                env=_QUIET if as_given else _QUIET | {"HF_HUB_OFFLINE": "1"},
+                log=log,
+                timeout_minutes=10,
+                what=_WHAT,
+            )
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     answer = next(line for line in reversed(lines) if line.startswith("STE "))
     return {Path(path): problems for path, problems in json.loads(answer[4:]).items()}
+
+
+_QUIET = {"AXOLOTL_DO_NOT_TRACK": "1", "PYTHONSAFEPATH": "1"}
+_WHAT = "checking recipes with axolotl"
+
+
+def is_imported(python: str) -> bool:
+    """Return whether axolotl is imported here already, as in a command of its own."""
+    return python == sys.executable and "axolotl.cli.main" in sys.modules and hasattr(os, "fork")
+
+
+def run_in_copy(main: Callable[[list[str]], None], arguments: list[str], log: Path) -> None:
+    """Call a function in a copy of this process, its output in `log`.
+
+    Raises: HostError where it fails, with what it said.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if not child:
+        _end_as_copy(main, arguments, log)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        raise HostError(f"{_WHAT}: failed, exit code {code}.\n{summarize_failure(log)}")
+
+
+def _end_as_copy(main: Callable[[list[str]], None], arguments: list[str], log: Path) -> NoReturn:
+    code = 1
+    try:
+        output = os.open(log, os.O_WRONLY | os.O_CREAT)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        main(arguments)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ste_plugin.axolotl.run_config import PLUGIN, is_axolotl_config, read_recipe
 from ste_plugin.config import HostsConfig
-from ste_plugin.errors import HostError, PluginError
+from ste_plugin.errors import ConfigError, HostError, PluginError
 from ste_plugin.fitting.catalogue import recipe_problems
 from ste_plugin.hosts.run_host import require_module
 from ste_plugin.plugins.manager import plugin_manager
@@ -43,23 +43,44 @@ def conclude(findings: Sequence[Finding]) -> str:
     return "Ready." if first is None else f"Not ready. First, {first.what}: {first.cure}"
 
 
-def examine(config: Path | None, files: Sequence[Path]) -> list[Finding]:
+def examine(configs: Sequence[Path], files: Sequence[Path]) -> list[Finding]:
     """Return findings on Python, PATH, plugins, model libraries, GPU, axolotl and lm-eval.
 
-    `config` is a run's, whose hosts are looked at, or an axolotl config with our plugin, which is
-    checked as a training would before it loads a model.
+    `configs` are a run's, whose hosts are looked at, and axolotl configs with our plugin, or
+    folders of them, which are checked as a training would before it loads a model.
+    Raises: ConfigError for a file that is no config.
     """
-    ours = config is not None and not is_axolotl_config(config)
-    hosts = read_config(config).hosts if config and ours else HostsConfig()
+    theirs = axolotl_configs(configs)
+    ours = [path for path in configs if path.is_file() and path not in theirs]
+    absent = [path for path in configs if not path.exists()]
+    hosts = [read_config(path).hosts for path in [*ours, *absent]] or [HostsConfig()]
     return [
         _python(),
         _on_path(),
         _plugins(files),
         *_libraries(),
         _gpu(),
-        *_hosts(hosts),
-        *([_axolotl_config(config)] if config and not ours else []),
+        *(finding for host in hosts for finding in _hosts(host)),
+        *_axolotl_configs(theirs),
     ]
+
+
+def axolotl_configs(paths: Sequence[Path]) -> list[Path]:
+    """Return the axolotl configs among these paths, those of folders included.
+
+    Raises: ConfigError for a folder without any.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found += [path] if is_axolotl_config(path) else []
+            continue
+        inside = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml"))
+        configs = [p for p in inside if "base_model:" in p.read_text("utf-8", "replace")]
+        if not configs:
+            raise ConfigError(f"{path}: no axolotl config in it (no .yaml with base_model).")
+        found += configs
+    return found
 
 
 def _python() -> Finding:
@@ -122,14 +143,31 @@ def _gpu() -> Finding:
     return Finding("GPU", "; ".join(done.stdout.strip().splitlines()), True)
 
 
-def _axolotl_config(path: Path) -> Finding:
-    plugins = read_recipe(path).get("plugins") or []
+def _axolotl_configs(paths: Sequence[Path]) -> list[Finding]:
+    """Return a finding for each config; all are checked in one start of axolotl."""
+    unusable = {path: problem for path in paths if (problem := _unusable(path))}
+    usable = [path for path in paths if path not in unusable]
+    try:
+        problems = recipe_problems(usable, as_given=True) if usable else {}
+    except HostError as error:
+        return [
+            Finding(str(path), str(error), False, "see axolotl's words above") for path in paths
+        ]
+    return [unusable.get(path) or _checked(path, problems[path]) for path in paths]
+
+
+def _unusable(path: Path) -> Finding | None:
+    """Return what is found of a config that cannot be read, or is not for us."""
+    try:
+        plugins = read_recipe(path).get("plugins") or []
+    except ConfigError as error:
+        return Finding(str(path), str(error), False, "fix the file as said above")
     if PLUGIN not in plugins:
         return Finding(str(path), "does not list our plugin", False, f"plugins: [{PLUGIN}]")
-    try:
-        problems = recipe_problems([path], as_given=True)[path]
-    except HostError as error:
-        return Finding(str(path), str(error), False, "see axolotl's words above")
+    return None
+
+
+def _checked(path: Path, problems: Sequence[str]) -> Finding:
     told = "\n".join(problems) or "axolotl and our plugin would train it"
     return Finding(
         str(path), told, not problems, "fix the config as said above" if problems else ""
@@ -139,6 +177,17 @@ def _axolotl_config(path: Path) -> Finding:
 def _host(name: str, module: str, python: str | None, install: str) -> Finding:
     where = python or sys.executable
     try:
-        return Finding(name, f"{require_module(where, module, install)} in {where}", True)
+        version = _version_here(module) if python is None else None
+        return Finding(
+            name, f"{version or require_module(where, module, install)} in {where}", True
+        )
     except HostError as error:
         return Finding(name, str(error).splitlines()[0], False, install)
+
+
+def _version_here(module: str) -> str | None:
+    """Return the version of a package beside this one; None where it is not to be had at once."""
+    try:
+        return importlib.metadata.version(module) if importlib.util.find_spec(module) else None
+    except importlib.metadata.PackageNotFoundError:
+        return None

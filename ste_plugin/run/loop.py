@@ -21,8 +21,8 @@ from ste_plugin.storage.jsonl import read_derived_json, read_json, read_rows, re
 def check_ahead(context: RunContext) -> None:
     """Find, before a token is paid for, what would stop a later stage.
 
-    Raises: ConfigError for a missing recipe or a judge that cannot be replaced, DataError for pairs
-    that cannot be judged, HostError for a host that is not installed.
+    Raises: ConfigError for a recipe that cannot be used or a judge that cannot be replaced,
+    DataError for pairs that cannot be judged, HostError for a host that is not installed.
     """
     hosts = context.config.hosts
     stages.check_servable(context)
@@ -32,6 +32,8 @@ def check_ahead(context: RunContext) -> None:
     if any(starts_server(m, context) for m in (context.config.judge, context.generator_model)):
         require_module(python_of(hosts.serve), "vllm", "pip install vllm")
     axolotl.require_host(python_of(hosts.train))
+    if not context.folder.report.exists():
+        stages.check_trainable(context)
     lm_eval.require_host(python_of(hosts.eval), context.config.evaluation.backend)
 
 

@@ -13,7 +13,7 @@ from ste_plugin.context import Iteration, RunContext
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.plan import plan_evaluations
-from ste_plugin.fitting.catalogue import find_recipe
+from ste_plugin.fitting.catalogue import find_recipe, refusal
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.plugins.manager import contributed_folders
 from ste_plugin.storage.dataset_manifest import read_manifest, row_format_of_rl
@@ -106,6 +106,16 @@ def _read_row_format(context: RunContext, name: str) -> str:
             f"{row_format} rows. Add {row_format}, or choose another training.recipe."
         )
     return row_format
+
+
+def check_trainable(context: RunContext) -> None:
+    """Raise ConfigError for a recipe by which the judge could not be trained."""
+    judge = context.config.judge
+    for name in context.config.training.recipe:
+        path = find_recipe_file(context, name)
+        model = model_path(judge, context.base)
+        if problems := axolotl.find_problems(path, model, context.config.hosts.train):
+            raise ConfigError(refusal(path, problems))
 
 
 def check_servable(context: RunContext) -> None:

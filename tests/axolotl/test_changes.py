@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ste_plugin.axolotl.changes import changes
 from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config
+from ste_plugin.axolotl.data_keys import DROPPED, REFUSED
 from ste_plugin.axolotl.settings import STESettings, read_settings
 from ste_plugin.axolotl.strategies import rendering
 from ste_plugin.errors import ConfigError, DataError
@@ -21,7 +22,13 @@ OURS = {
     "val_set_size",
     "remove_unused_columns",
     "load_best_model_at_end",
+    "metric_for_best_model",
+    "save_steps",
+    "saves_per_epoch",
+    "save_strategy",
     "shuffle_merged_datasets",
+    "eval_sample_packing",
+    *DROPPED,
 }
 THEIRS = {"path": "tatsu-lab/alpaca", "type": "alpaca"}
 
@@ -161,6 +168,57 @@ def test_off_leaves_what_is_trained_on_alone(manifest):
     assert changes(cfg, settings(datasets="off"), manifest) == {}
 
 
+OTHER_DATA = {
+    "pretraining_dataset": [{"path": "allenai/c4", "type": "pretrain"}],
+    "streaming": True,
+    "processor_type": "AutoProcessor",
+    "curriculum_sampling": True,
+    "dataset_exact_deduplication": True,
+    "min_sample_len": 512,
+    "dataset_shard_num": 4,
+    "push_dataset_to_hub": "me/rows",
+    "total_num_tokens": 100,
+}
+
+
+def test_replace_leaves_out_what_says_how_other_data_is_read(manifest):
+    found = changed(OTHER_DATA, manifest)
+    assert {key: found[key] for key in OTHER_DATA} == dict.fromkeys(OTHER_DATA)
+    assert checked(OTHER_DATA, manifest) == found
+    assert changes(OTHER_DATA, settings(datasets="off"), manifest) == {}
+
+
+@pytest.mark.parametrize("key", ["pretraining_dataset", "streaming", "processor_type"])
+def test_append_refuses_what_would_keep_our_rows_from_the_trainer(manifest, key):
+    cfg = {"datasets": [THEIRS], key: OTHER_DATA[key]}
+    told = problem(cfg, manifest, datasets="append")
+    assert f"{key}: {DROPPED[key]}. Remove the key, or set ste.datasets: replace" in told
+    checked(cfg, manifest, datasets="replace")
+
+
+@pytest.mark.parametrize("key", sorted(REFUSED))
+@pytest.mark.parametrize("datasets", ["replace", "append", "off"])
+def test_what_trains_no_judge_is_refused_whatever_it_trains_on(manifest, key, datasets):
+    assert f"{key}: " in problem({key: True}, manifest, datasets=datasets)
+    checked({key: False}, manifest, datasets=datasets)
+
+
+@pytest.mark.parametrize(
+    ("cfg", "told"),
+    [
+        ({"type_of_model": "AutoModelForSequenceClassification"}, "gives scores"),
+        ({"base_model": "mistralai/Magistral-Small-2506"}, "tokenizer_use_mistral_common: false"),
+    ],
+)
+def test_a_model_that_writes_no_verdict_is_refused_by_what_names_it(manifest, cfg, told):
+    assert told in problem(cfg, manifest)
+
+
+def test_held_out_rows_are_evaluated_unpacked_however_few_they_are(manifest):
+    assert changed({"sample_packing": True}, manifest)["eval_sample_packing"] is False
+    assert "eval_sample_packing" not in changed({}, manifest)
+
+
 CONFIGS = st.fixed_dictionaries(
     {},
     optional={
@@ -171,6 +229,11 @@ CONFIGS = st.fixed_dictionaries(
         "remove_unused_columns": st.sampled_from([None, False]),
         "load_best_model_at_end": st.sampled_from([None, True]),
         "eval_steps": st.sampled_from([None, 2, 0.25]),
+        "save_steps": st.sampled_from([None, 2, 3]),
+        "saves_per_epoch": st.sampled_from([None, 1, 4]),
+        "sample_packing": st.booleans(),
+        "streaming": st.booleans(),
+        "curriculum_sampling": st.sampled_from([None, True]),
         "learning_rate": st.floats(1e-6, 1e-3),
         "wandb_project": st.text(max_size=5),
         "fsdp_config": st.just({"offload_params": None, "state_dict_type": "FULL_STATE_DICT"}),
@@ -270,22 +333,32 @@ def test_evaluation_and_saving_keep_one_rhythm(cfg, wanted):
 
 
 @pytest.mark.parametrize(
-    "cfg",
+    ("cfg", "wanted"),
     [
-        {"eval_steps": 10, "save_steps": 5},
-        {"eval_steps": 5, "save_steps": 10},
-        {"eval_steps": 10, "save_strategy": "epoch"},
-        {"eval_strategy": "no"},
-        {"eval_strategy": "no", "save_strategy": "best"},
-        {"eval_strategy": "epoch", "save_strategy": "no"},
-        {"saves_per_epoch": 4, "evals_per_epoch": 2},
-        {"evals_per_epoch": 6, "saves_per_epoch": 2},
-        {"evals_per_epoch": 4, "save_steps": 100},
+        ({"eval_steps": 10, "save_steps": 5}, steps(10)),
+        ({"eval_steps": 5, "save_steps": 10}, steps(5)),
+        ({"eval_steps": 10, "save_strategy": "epoch"}, steps(10)),
+        ({"eval_strategy": "epoch", "save_strategy": "no"}, EPOCHS),
+        ({"eval_strategy": "epoch", "save_steps": 100}, EPOCHS),
+        ({"saves_per_epoch": 4, "evals_per_epoch": 2}, steps(0.5)),
+        ({"evals_per_epoch": 6, "saves_per_epoch": 2}, steps(1 / 6)),
+        ({"evals_per_epoch": 4, "save_steps": 100}, steps(0.25)),
+        ({"evals_per_epoch": 4, "saves_per_epoch": 1, "num_epochs": 3}, steps(1 / 12)),
     ],
 )
-def test_an_evaluation_whose_weights_would_be_lost_is_refused(cfg):
-    with pytest.raises(ConfigError, match="a checkpoint at every evaluation"):
-        rhythm(**cfg)
+def test_saving_follows_evaluating_so_that_no_evaluated_weights_are_lost(manifest, cfg, wanted):
+    assert rhythm(**cfg) == wanted
+    found = changed(cfg, manifest, select_best="judge_acc")
+    assert found["save_strategy"] == wanted["save_strategy"]
+    assert found.get("save_steps") == wanted.get("save_steps")
+    assert not found.get("saves_per_epoch")
+    assert rhythm(**found) == wanted
+
+
+@pytest.mark.parametrize("also", [{}, {"save_strategy": "best"}, {"save_steps": 5}])
+def test_choosing_by_evaluations_that_are_turned_off_is_refused(also):
+    with pytest.raises(ConfigError, match="needs evaluations to choose by"):
+        rhythm(eval_strategy="no", **also)
 
 
 @pytest.mark.parametrize(

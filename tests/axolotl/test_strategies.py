@@ -3,6 +3,7 @@
 from functools import cache
 from types import SimpleNamespace
 
+import axolotl.utils.data  # noqa: F401  before axolotl.datasets, which 0.21 cannot import first
 import pytest
 from axolotl.datasets import TokenizedPromptDataset
 from axolotl.loaders import load_tokenizer

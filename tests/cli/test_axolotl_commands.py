@@ -62,6 +62,21 @@ def test_a_row_that_does_not_fit_is_found_by_the_doctor_and_nothing_is_trained(c
     assert not (folder / "out").exists()
 
 
+def test_a_folder_of_configs_is_looked_over_at_once(config):
+    folder = config(learning_rate="fast", reward_model=True)
+    (folder / "good.yaml").write_text((folder / "mine.yaml").read_text().replace("fast", "0.1"))
+    (folder / "good.yaml").write_text(
+        (folder / "good.yaml").read_text().replace("reward_model: true", "")
+    )
+    (folder / "broken.yml").write_text("base_model: [\n")
+    done = axolotl(folder, "ste-doctor", ".")
+    assert done.returncode == 1
+    assert "ok  good.yaml: axolotl and our plugin would train it" in done.stdout
+    assert "PROBLEM  mine.yaml: ste refuses: reward_model: " in done.stdout
+    assert "\naxolotl refuses: learning_rate: " in done.stdout
+    assert "PROBLEM  broken.yml: broken.yml: not YAML" in done.stdout
+
+
 def test_a_config_without_the_plugin_is_told_what_to_add(config):
     done = axolotl(config(plugins=[]), "ste-doctor", "mine.yaml")
     assert done.returncode == 1

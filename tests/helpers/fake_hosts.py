@@ -26,7 +26,7 @@ def talking_python(folder: Path) -> Path:
     path.write_text(
         f"#!{sys.executable}\nimport os, sys\n"
         "if sys.argv[1] == '-c':\n    print('[\"hf\"]' if 'REGISTRY' in sys.argv[2] else "
-        "'\"1.0\"')\n    sys.exit()\n" + TALKS
+        "'STE []' if 'STE' in sys.argv[2] else '\"1.0\"')\n    sys.exit()\n" + TALKS
     )
     path.chmod(0o755)
     return path

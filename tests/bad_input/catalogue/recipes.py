@@ -56,6 +56,18 @@ ROWS = [
         "'select_best'?",
     ),
     Row(
+        "a recipe that resumes from a checkpoint that is gone",
+        run_with(training=OWN)
+        | {"mine.yaml": "resume_from_checkpoint: out/checkpoint-9\nreward_model: true\n"},
+        "ste run ste.yaml",
+        2,
+        "{tmp}/mine.yaml: axolotl would not train this recipe as written:\n  reward_model: trains "
+        "a head that scores answers, not a judge that writes a verdict. Remove the key, or train "
+        "without our plugin.\n  resume_from_checkpoint: out/checkpoint-9: no checkpoint there (no "
+        "trainer_state.json). Name a folder checkpoint-N of an earlier training, or remove the "
+        "key.",
+    ),
+    Row(
         "a recipe for a training without rows",
         run_with(training=OWN) | {"mine.yaml": "rl: ppo\n"},
         GENERATE,
@@ -136,45 +148,48 @@ REFUSED = [
     refused(
         "a key that axolotl would ignore",
         "typo.yaml",
-        "learning_rte: axolotl has no such key and would ignore it; did you mean 'learning_rate'?",
+        "ste refuses: learning_rte: axolotl has no such key and would ignore it; did you mean "
+        "'learning_rate'?",
         learning_rte=0.1,
     ),
     refused(
         "a number of axolotl's in words",
         "words.yaml",
-        "learning_rate: {host}",
+        "axolotl refuses: learning_rate: {host}",
         learning_rate="fast",
     ),
     refused(
         "a key of ours that is nearly right",
         "ours.yaml",
-        "ste: 1 setting(s) to fix:\n  select_bets: unknown key; did you mean 'select_best'?",
+        "ste refuses: ste: 1 setting(s) to fix:\n  select_bets: unknown key; did you mean "
+        "'select_best'?",
         ste={"select_bets": "judge_acc"},
     ),
     refused(
         "a setting of ours out of range",
         "range.yaml",
-        "ste: 1 setting(s) to fix:\n  judge_pairs: found 0; expected 1 or more",
+        "ste refuses: ste: 1 setting(s) to fix:\n  judge_pairs: found 0; expected 1 or more",
         ste={"judge_pairs": 0},
     ),
     refused(
         "a way to mix data that there is not",
         "mix.yaml",
-        "ste: 1 setting(s) to fix:\n  datasets: found 'add'; expected 'replace', 'append' or 'off'",
+        "ste refuses: ste: 1 setting(s) to fix:\n  datasets: found 'add'; expected 'replace', "
+        "'append' or 'off'",
         ste={"datasets": "add"},
     ),
     refused(
         "packing beside preferences",
         "packed.yaml",
-        "1 thing(s) to fix before training:\n  sample_packing: not with rl: dpo. Set it to false.",
+        "ste refuses: sample_packing: not with rl: dpo. Set it to false.\n  axolotl refuses: "
+        "{host}",
         rl="dpo",
         sample_packing=True,
     ),
     refused(
         "weights for other losses",
         "losses.yaml",
-        "1 thing(s) to fix before training:\n  dpo_loss_weights: 1 weights for 2 loss type(s). "
-        "Give one each.",
+        "ste refuses: dpo_loss_weights: 1 weights for 2 loss type(s). Give one each.",
         rl="dpo",
         dpo_loss_type=["sigmoid", "sft"],
         dpo_loss_weights=[1.0],
@@ -182,22 +197,23 @@ REFUSED = [
     refused(
         "a key that TRL has no more",
         "gone.yaml",
-        "1 thing(s) to fix before training:\n  rpo_alpha: gone from TRL. Write dpo_loss_type: "
-        "[sigmoid, sft] and dpo_loss_weights: [1.0, 1.0].",
+        "ste refuses: rpo_alpha: gone from TRL. Write dpo_loss_type: [sigmoid, sft] and "
+        "dpo_loss_weights: [1.0, 1.0].\n  axolotl refuses: {host}",
         rl="dpo",
         rpo_alpha=1.0,
     ),
     refused(
         "SimPO without its margin",
         "simpo.yaml",
-        "1 thing(s) to fix before training:\n  simpo_gamma: missing, and TRL has no default for "
+        "ste refuses: simpo_gamma: missing, and TRL has no default for "
         "it. Write simpo_gamma: 0.5 or what you want.",
         rl="simpo",
     ),
     refused(
         "KTO whose label would be removed",
         "kto.yaml",
-        "remove_unused_columns: found True, but KTO reads the column `label`, which would be "
+        "ste refuses: remove_unused_columns: found True, but KTO reads the column `label`, which "
+        "would be "
         "removed. Remove the key, or set remove_unused_columns: false.",
         rl="kto",
         remove_unused_columns=True,
@@ -205,13 +221,14 @@ REFUSED = [
     refused(
         "a plugin that cannot be imported",
         "plugin.yaml",
-        "plugins: nowhere.Plugin cannot be imported{host}",
+        "ste refuses: plugins: nowhere.Plugin cannot be imported{host}",
         plugins=["nowhere.Plugin"],
     ),
     refused(
         "a training without rows",
         "ppo.yaml",
-        "rl: gdpo needs rows that are not made here. Leave `rl` out to train on judgments, or use "
+        "ste refuses: rl: gdpo needs rows that are not made here. Leave `rl` out to train on "
+        "judgments, or use "
         "one of dpo, ipo, orpo, simpo, kto, grpo.",
         rl="gdpo",
     ),

@@ -1,0 +1,135 @@
+"""What a config says of a model's layers, held against the model itself, without its weights."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
+from typing import Any
+
+from ste_plugin.axolotl.settings import AxolotlConfig
+
+_WRAPPED = ("transformer_layer_cls_to_wrap", "fsdp_transformer_layer_cls_to_wrap")
+_BY_LAYER = ("auto_wrap_policy", "fsdp_auto_wrap_policy")
+
+
+class Layers:
+    """The modules of a model, made from its config on no device."""
+
+    def __init__(self, model: Any) -> None:
+        self.modules: dict[str, str] = {n: type(m).__name__ for n, m in model.named_modules()}
+        self.parameters = [name for name, _ in model.named_parameters()]
+        self._unsplit = getattr(model, "_no_split_modules", None) or ()
+
+    @cached_property
+    def classes(self) -> set[str]:
+        """The names of all classes of modules."""
+        return set(self.modules.values())
+
+    @property
+    def to_wrap(self) -> list[str]:
+        """The classes of its layers, as the model itself names those that stay in one piece."""
+        return sorted(set(self._unsplit) & self.classes)
+
+
+def layers_of(cfg: AxolotlConfig) -> Layers | None:
+    """Return the layers of a config's model; None where its config or its code cannot be read."""
+    named = cfg.get("base_model_config") or cfg.get("base_model")
+    return read_layers(str(named), bool(cfg.get("trust_remote_code"))) if named else None
+
+
+@lru_cache(maxsize=4)
+def read_layers(named: str, trust_remote_code: bool) -> Layers | None:
+    """Return the layers of a model on disk or on the hub; None where it cannot be read."""
+    import torch
+    import transformers
+
+    trust = {"trust_remote_code": trust_remote_code}
+    try:
+        config = transformers.AutoConfig.from_pretrained(named, **trust)
+        images = type(config) in transformers.AutoModelForImageTextToText._model_mapping
+        auto = transformers.AutoModelForImageTextToText if images else None
+        with torch.device("meta"):
+            made = (auto or transformers.AutoModelForCausalLM).from_config(config, **trust)
+    except Exception:  # of the hub, of other people's code: what cannot be read is not judged
+        return None
+    return Layers(made)
+
+
+def wrapping_changes(cfg: AxolotlConfig) -> dict[str, Any]:
+    """Return `fsdp_config` with the class of the model's layers, where a config leaves it out."""
+    fsdp = cfg.get("fsdp_config") or {}
+    by_layer = any(fsdp.get(key) == "TRANSFORMER_BASED_WRAP" for key in _BY_LAYER)
+    if not by_layer or any(fsdp.get(key) for key in _WRAPPED):
+        return {}
+    layers = layers_of(cfg)
+    if layers is None or not layers.to_wrap:
+        return {}
+    given = {key: fsdp[key] for key in fsdp if fsdp[key] is not None}
+    return {"fsdp_config": given | {_WRAPPED[0]: ",".join(layers.to_wrap)}}
+
+
+def layer_problems(cfg: AxolotlConfig) -> list[str]:
+    """Return what a config names of its model that the model has not."""
+    if not any((wrapped_classes(cfg), _targets(cfg), cfg.get("unfrozen_parameters"))):
+        return []
+    layers = layers_of(cfg)
+    if layers is None:
+        return []
+    return [*class_problems(cfg, layers), *name_problems(cfg, layers)]
+
+
+def class_problems(cfg: AxolotlConfig, layers: Layers) -> Iterator[str]:
+    """Yield the classes to wrap that are not the model's: accelerate fails once it is loaded."""
+    for key, name in wrapped_classes(cfg):
+        if name not in layers.classes:
+            expected = ",".join(layers.to_wrap) or "a class of its layers"
+            yield (
+                f"{key}: {name} is no class of {cfg.get('base_model')}; expected {expected}. Write "
+                "that, or remove the key, which is then filled in."
+            )
+
+
+def wrapped_classes(cfg: AxolotlConfig) -> list[tuple[str, str]]:
+    """Return (key, class) of all that FSDP is told to wrap."""
+    fsdp: Mapping[str, Any] = cfg.get("fsdp_config") or {}
+    return [
+        (f"fsdp_config.{key}", name.strip())
+        for key in _WRAPPED
+        for name in str(fsdp.get(key) or "").split(",")
+        if name.strip()
+    ]
+
+
+def name_problems(cfg: AxolotlConfig, layers: Layers) -> Iterator[str]:
+    """Yield names and patterns of which none is in the model, so that nothing is trained."""
+    targets = _targets(cfg)
+    if targets and not any(is_target(name, targets) for name in layers.modules):
+        yield (
+            f"lora_target_modules: {targets!r} match no module of {cfg.get('base_model')}. Name "
+            "its own, or set lora_target_linear: true in their place."
+        )
+    patterns = cfg.get("unfrozen_parameters") or []
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    if patterns and not any(unfreezes(p, n) for p in patterns for n in layers.parameters):
+        yield (
+            f"unfrozen_parameters: {list(patterns)!r} match no weight of {cfg.get('base_model')}, "
+            "so that none would be trained. Correct the patterns, or remove the key."
+        )
+
+
+def is_target(name: str, targets: Any) -> bool:
+    """Return whether PEFT takes a module for a target: by pattern, or by the end of its name."""
+    if isinstance(targets, str):
+        return targets == "all-linear" or bool(re.fullmatch(targets, name))
+    return any(name == target or name.endswith(f".{target}") for target in targets)
+
+
+def unfreezes(pattern: str, name: str) -> bool:
+    """Return whether axolotl unfreezes a weight by a pattern, in which a dot is a dot."""
+    pattern = re.sub(r"\[\d*:?\d*\]$", "", pattern).replace(".", r"\.")
+    return re.match(pattern, name) is not None
+
+
+def _targets(cfg: AxolotlConfig) -> Any:
+    targets = cfg.get("lora_target_modules")
+    alone = not cfg.get("lora_target_linear") and not cfg.get("lora_target_parameters")
+    return targets if cfg.get("adapter") and alone else None

@@ -1,0 +1,146 @@
+"""What a config names and is not there is found before anything is paid for."""
+
+import json
+
+import pytest
+
+from ste_plugin.axolotl.config_checks import problems_ahead
+from ste_plugin.axolotl.requirements import has_module, requirement_problems
+
+
+def problems(_installed: tuple[str, ...] = (), **cfg) -> str:
+    return "\n".join(requirement_problems(cfg, has=lambda name: name in _installed))
+
+
+@pytest.mark.parametrize(
+    ("cfg", "package"),
+    [
+        ({"deepspeed": {"zero_optimization": {"stage": 3}}}, "deepspeed"),
+        ({"load_in_4bit": True}, "bitsandbytes"),
+        ({"optimizer": "adamw_bnb_8bit"}, "bitsandbytes"),
+        ({"optimizer": "paged_adamw_32bit"}, "bitsandbytes"),
+        ({"optimizer": "OptimizerNames.adamw_torch_8bit"}, "torchao"),
+        ({"optimizer": "galore_adamw_8bit_layerwise"}, "galore_torch"),
+        ({"optimizer": "apollo_adamw"}, "apollo_torch"),
+        ({"optimizer": "adalomo"}, "lomo_optim"),
+        ({"optimizer": "schedule_free_adamw"}, "schedulefree"),
+        ({"optimizer": "came_pytorch"}, "came_pytorch"),
+        ({"plugins": ["axolotl.integrations.liger.LigerPlugin"]}, "liger_kernel"),
+        (
+            {"plugins": ["axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin"]},
+            "cut_cross_entropy",
+        ),
+        ({"wandb_project": "judges"}, "wandb"),
+        ({"use_mlflow": True}, "mlflow"),
+        ({"xformers_attention": True}, "xformers"),
+        ({"rl": "grpo", "trl": {"use_vllm": True}}, "vllm"),
+    ],
+)
+def test_a_package_that_is_needed_and_not_installed_is_named_with_its_command(cfg, package):
+    told = problems(**cfg)
+    assert f"the package {package} is not installed beside axolotl" in told
+    assert f"pip install {package.replace('_', '-')}" in told
+    assert problems((package,), **cfg) == ""
+
+
+@pytest.mark.parametrize("name", ["adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "muon"])
+def test_an_optimizer_of_torch_or_axolotl_needs_no_package(name):
+    assert problems(optimizer=name) == ""
+
+
+@pytest.mark.parametrize("cfg", [{"flash_attention": True}, {"attn_implementation": "flash"}])
+def test_flash_attention_is_from_either_of_two_packages(cfg, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    assert "neither flash_attn nor kernels" in problems(**cfg)
+    assert problems(("kernels",), **cfg) == problems(("flash_attn",), **cfg) == ""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "its kernel is not among what was downloaded" in problems(("kernels",), **cfg)
+    (tmp_path / "models--kernels-community--flash-attn2").mkdir()
+    assert problems(("kernels",), **cfg) == ""
+
+
+def test_a_package_is_looked_for_where_it_would_be_imported():
+    assert has_module("json")
+    assert not has_module("no_such_module")
+
+
+def test_deepspeed_settings_that_lead_nowhere_say_where_they_were_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = problems(("deepspeed",), deepspeed="deepspeed_configs/zero2.json")
+    assert f"zero2.json: no such file or directory, looked for in {tmp_path}" in told
+    assert "axolotl fetch deepspeed_configs" in told
+
+
+@pytest.mark.parametrize(("text", "told"), [("{", "no JSON ("), ("[1]", "no JSON object")])
+def test_deepspeed_settings_that_are_none_are_refused(tmp_path, text, told):
+    path = tmp_path / "zero.json"
+    path.write_text(text)
+    assert told in problems(("deepspeed",), deepspeed=str(path))
+    path.write_text(json.dumps({"zero_optimization": {"stage": 2}}))
+    assert problems(("deepspeed",), deepspeed=str(path)) == ""
+
+
+def test_a_checkpoint_to_resume_from_has_the_trainers_state(tmp_path):
+    checkpoint = tmp_path / "checkpoint-4"
+    assert "no checkpoint there" in problems(resume_from_checkpoint=str(checkpoint))
+    checkpoint.mkdir()
+    assert "no trainer_state.json" in problems(resume_from_checkpoint=str(checkpoint))
+    (checkpoint / "trainer_state.json").write_text("{}")
+    assert problems(resume_from_checkpoint=str(checkpoint)) == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "file"),
+    [
+        ("base_model", "config.json"),
+        ("tokenizer_config", "tokenizer_config.json"),
+        ("lora_model_dir", "adapter_config.json"),
+    ],
+)
+def test_a_folder_that_is_named_for_a_model_holds_one(tmp_path, key, file):
+    assert f"{key}: {tmp_path / 'none'}: no such folder" in problems(**{key: tmp_path / "none"})
+    assert f"has no {file}" in problems(**{key: tmp_path})
+    (tmp_path / file).write_text("{}")
+    assert problems(**{key: tmp_path}) == ""
+
+
+def test_an_id_on_the_hub_is_refused_only_where_the_hub_cannot_be_asked(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    assert problems(base_model="Qwen/Qwen3-8B") == ""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "HF_HUB_OFFLINE is set" in problems(base_model="Qwen/Qwen3-8B")
+    (tmp_path / "models--Qwen--Qwen3-8B").mkdir()
+    assert problems(base_model="Qwen/Qwen3-8B") == ""
+
+
+@pytest.mark.parametrize("key", ["output_dir", "dataset_prepared_path"])
+def test_a_folder_to_write_to_is_no_file_nor_inside_one(tmp_path, key):
+    file = tmp_path / "file"
+    file.touch()
+    for path in (file, file / "below"):
+        assert f"{key}: {path}: {file} is a file" in problems(**{key: str(path)})
+    assert problems(**{key: str(tmp_path / "new/folder")}) == ""
+
+
+def test_a_template_that_is_the_name_of_no_file_would_be_taken_for_the_template(tmp_path):
+    told = problems(chat_template="jinja", chat_template_jinja="judge.jinja")
+    assert "judge.jinja: no such file" in told
+    assert problems(chat_template_jinja="{{ messages }}") == ""
+    (tmp_path / "judge.jinja").touch()
+    assert problems(chat_template_jinja=str(tmp_path / "judge.jinja")) == ""
+
+
+def test_a_run_looks_for_all_but_what_it_chooses_itself(tmp_path):
+    recipe = {
+        "base_model": "STE/MODEL/HERE",
+        "output_dir": __file__,
+        "reward_model": True,
+        "resume_from_checkpoint": str(tmp_path / "checkpoint-1"),
+    }
+    told = problems_ahead(recipe, "a/served/judge")
+    assert [problem.partition(":")[0] for problem in told] == [
+        "reward_model",
+        "resume_from_checkpoint",
+    ]
