@@ -22,7 +22,7 @@ def recipes_fit(
     GPU."""
     from ste_plugin.fitting.catalogue import find_recipe, list_recipes
     from ste_plugin.fitting.fit import best_first, fit_recipe, read_cluster
-    from ste_plugin.fitting.model_shape import read_shape
+    from ste_plugin.fitting.model_config import read_shape
 
     cluster = read_cluster(gpus)
     shape, source = read_shape(model)
@@ -31,9 +31,11 @@ def recipes_fit(
     found = best_first(fit_recipe(path, shape, cluster) for path in paths)
     if as_json:
         told = {"model": model, "parameters": shape.parameters, "shape": source, "gpus": gpus}
+        told["active_parameters"] = shape.active_parameters
         show(told | {"recipes": [fit.to_dict() for fit in found]})
         return
-    say(f"{model}: {shape.parameters:,} parameters, by {source}; {cluster} GPUs.")
+    active = f" ({shape.active_parameters:,} of them per token)" if shape.experts else ""
+    say(f"{model}: {shape.parameters:,} parameters{active}, by {source}; {cluster} GPUs.")
     say("Calculated, in GB of 1e9 bytes per GPU; activations and logits are estimates.")
     say(
         "What fits comes first, best first: for a model of this size, all weights before LoRA, "

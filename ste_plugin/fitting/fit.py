@@ -95,15 +95,16 @@ def read_training(recipe: Mapping[str, Any], path: Path) -> Training:
     rl, rank = recipe.get("rl"), recipe.get("lora_r") if recipe.get("adapter") else None
     half = any(recipe.get(key) for key in ("bf16", "bfloat16", "fp16", "float16"))
     micro, steps = recipe.get("micro_batch_size", 1), recipe.get("gradient_accumulation_steps") or 1
-    targets, fsdp = recipe.get("lora_target_modules"), recipe.get("fsdp_config") or {}
     sync = (recipe.get("accelerator_config") or {}).get("gradient_accumulation_kwargs") or {}
     sharding, offload = _sharding(recipe, path)
     training = Training(
         tokens=recipe.get("sequence_len") or 512,
         sequences=micro * (2 if rl in ("dpo", "ipo", "orpo", "simpo") else 1),
         rank=rank,
-        targets=tuple(targets) if isinstance(targets, list) else None,
+        targets=_targets(recipe),
+        parameters=_expert_targets(recipe),
         weight_bytes=_weight_bytes(recipe, 2 if half else 4),
+        quantised_experts=bool(recipe.get("quantize_moe_experts")),
         compute_bytes=2 if half else 4,
         adam_bytes=_state_bytes(
             recipe, 4 if rank is None and half and sharding in ("none", "fsdp") else 8
@@ -111,14 +112,40 @@ def read_training(recipe: Mapping[str, Any], path: Path) -> Training:
         sharding=sharding,
         whole_gradients=sharding == "fsdp" and steps > 1 and not sync.get("sync_each_batch"),
         checkpointing=bool(
-            recipe.get("gradient_checkpointing") or fsdp.get("activation_checkpointing")
+            recipe.get("gradient_checkpointing") or _fsdp(recipe).get("activation_checkpointing")
         ),
         preference=rl is not None,
+        fused_loss=_has_fused_loss(recipe),
+        eager_attention=recipe.get("attn_implementation") == "eager",
         reference=_has_reference(recipe),
         offload_weights="weights" in offload,
         offload_optimizer="optimizer" in offload,
     )
     return _generating(training, recipe, micro * steps) if rl == "grpo" else training
+
+
+def _targets(recipe: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the linear maps that get an adapter, None for all; both keys add up."""
+    named = recipe.get("lora_target_modules")
+    every = recipe.get("lora_target_linear") or isinstance(named, str)
+    given = named or recipe.get("lora_target_parameters")
+    return None if every or not given else tuple(named or ())
+
+
+def _expert_targets(recipe: Mapping[str, Any]) -> tuple[str, ...]:
+    named = recipe.get("lora_target_parameters") or ()
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _has_fused_loss(recipe: Mapping[str, Any]) -> bool:
+    """Return whether cut cross entropy or Liger's loss is on: its plugin named, its key not off.
+
+    Preference and reward trainers of TRL read logits themselves, so both change nothing there.
+    """
+    names = {str(name).rpartition(".")[2] for name in recipe.get("plugins") or ()}
+    cut = "CutCrossEntropyPlugin" in names and recipe.get("cut_cross_entropy") is not False
+    liger = "LigerPlugin" in names and bool(recipe.get("liger_fused_linear_cross_entropy"))
+    return (cut or liger) and recipe.get("rl") is None
 
 
 def _weight_bytes(recipe: Mapping[str, Any], width: int) -> float:
@@ -155,7 +182,7 @@ def _generating(training: Training, recipe: Mapping[str, Any], sequences: int) -
 
 
 def _sharding(recipe: Mapping[str, Any], path: Path) -> tuple[Sharding, set[str]]:
-    if fsdp := recipe.get("fsdp_config"):
+    if fsdp := _fsdp(recipe):
         return "fsdp", {"weights", "optimizer"} if fsdp.get("offload_params") else set()
     if not (given := recipe.get("deepspeed")):
         return "none", set()
@@ -164,6 +191,12 @@ def _sharding(recipe: Mapping[str, Any], path: Path) -> tuple[Sharding, set[str]
     on_cpu = {"weights": "offload_param", "optimizer": "offload_optimizer"}
     offload = {what for what, key in on_cpu.items() if _leaves_gpu(zero.get(key))}
     return stages[int(zero.get("stage", 0))], offload
+
+
+def _fsdp(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `fsdp_config` by the keys' present names, as axolotl reads the old ones too."""
+    given = recipe.get("fsdp_config") or {}
+    return {str(key).removeprefix("fsdp_"): value for key, value in given.items()}
 
 
 def _leaves_gpu(offload: Any) -> bool:
@@ -190,20 +223,28 @@ def _what_would(shape: ModelShape, training: Training, cluster: Cluster) -> list
     shared = replace(training, sharding="zero3")
     shorter = (t for t in (8192, 4096, 2048, 1024, 512) if t < training.tokens)
     larger = (replace(cluster, gb=gb) for gb in (24, 40, 48, 80, 141, 180) if gb > cluster.gb)
-    more = (replace(cluster, nodes=cluster.nodes * times) for times in (2, 4, 8, 16))
     kinds: list[list[tuple[str, Training, Cluster]]] = [
         [
             (f"{t} tokens, now {training.tokens}", replace(training, tokens=t), cluster)
             for t in shorter
         ],
         [("deepspeed with ZeRO-3, or fsdp_config, on these GPUs", shared, cluster)],
-        [(f"{c} GPUs", training, c) for c in more],
+        [(f"{c} GPUs", training, c) for c in _larger_clusters(cluster)],
         [(f"{c} GPUs", training, c) for c in larger],
         [("adapter: lora", lora, cluster)],
         [("adapter: qlora with load_in_4bit", qlora, cluster)],
     ]
     found = (next((told for told, t, c in kind if _fits(shape, t, c)), "") for kind in kinds)
     return [told for told in found if told]
+
+
+def _larger_clusters(cluster: Cluster) -> list[Cluster]:
+    """Return what to go on to: 2, 4 and 8 GPUs of one node, then whole nodes."""
+    inside = [
+        replace(cluster, gpus=n) for n in (2, 4, 8) if cluster.nodes == 1 and n > cluster.gpus
+    ]
+    nodes = [n for n in (2, 4, 8, 16, 32) if n > cluster.nodes]
+    return inside + [replace(cluster, nodes=n, gpus=max(8, cluster.gpus)) for n in nodes]
 
 
 def _fits(shape: ModelShape, training: Training, cluster: Cluster) -> bool:

@@ -19,6 +19,8 @@ SFT_LOGIT, PREFERENCE_LOGIT = 12, 16
 
 Preference trainers of TRL keep the log-softmax, too, and see the reference's logits.
 """
+EAGER_SCORE = 12
+"""Bytes per score of eager attention: scores, probabilities in float32 as well, their gradients."""
 HEADROOM = 0.1
 """Share of a GPU left free: CUDA context, communication buffers, fragmentation."""
 
@@ -56,7 +58,11 @@ class Training:
     """The adapter's; None trains all weights."""
     targets: tuple[str, ...] | None = None
     """Linear maps that get an adapter; None for all."""
+    parameters: tuple[str, ...] = ()
+    """Experts' maps that get an adapter."""
     weight_bytes: float = 2
+    quantised_experts: bool = False
+    """Whether experts are loaded at `weight_bytes`, too; bitsandbytes knows linear maps alone."""
     compute_bytes: int = 2
     adam_bytes: float = 8
     """Optimizer state per trained parameter, without a float32 copy of it."""
@@ -65,6 +71,10 @@ class Training:
     """FSDP that accumulates: between its steps each GPU keeps gradients unsharded."""
     checkpointing: bool = True
     preference: bool = False
+    fused_loss: bool = False
+    """Whether the loss is computed piece by piece, so that all logits are never there at once."""
+    eager_attention: bool = False
+    """Whether attention writes a number for every pair of tokens."""
     reference: bool = False
     """Whether a second copy of the model is kept."""
     offload_weights: bool = False
@@ -130,10 +140,12 @@ def needed(shape: ModelShape, training: Training, cluster: Cluster) -> Terms:
 
 
 def weight_bytes(shape: ModelShape, training: Training) -> float:
-    """Return the bytes of one copy of the weights; below 2 bytes only linear maps are quantised."""
-    linear = shape.linear_parameters
+    """Return the bytes of one copy of the weights; below 2 bytes only linear maps are quantised,
+    and experts where that is asked for."""
+    small = shape.linear_parameters
+    small += shape.expert_parameters if training.quantised_experts else 0
     others = max(training.weight_bytes, 2)
-    return linear * training.weight_bytes + (shape.parameters - linear) * others
+    return small * training.weight_bytes + (shape.parameters - small) * others
 
 
 def trained_bytes(shape: ModelShape, t: Training, cluster: Cluster) -> tuple[float, float]:
@@ -155,7 +167,7 @@ def trained_bytes(shape: ModelShape, t: Training, cluster: Cluster) -> tuple[flo
 
 
 def _adapter(shape: ModelShape, t: Training) -> int:
-    return shape.adapter_parameters(t.rank or 0, t.targets)
+    return shape.adapter_parameters(t.rank or 0, t.targets, t.parameters)
 
 
 def _trained_width(t: Training) -> int:
@@ -177,16 +189,22 @@ def activation_bytes(shape: ModelShape, t: Training) -> float:
 
     A layer keeps 8 vectors of the hidden width per token, keys and values, and 4 of the inner
     width (the tensors of LlamaDecoderLayer.forward; attention itself keeps no matrix), and as much
-    again as gradients. Without checkpointing every layer keeps its own.
+    again as gradients. Each expert that a token passes keeps its input and output besides. Without
+    checkpointing every layer keeps its own.
     """
-    kept = 8 * shape.hidden + 2 * shape.kv_heads * shape.head_width + 4 * shape.intermediate
+    kept = 8 * shape.hidden + 2 * shape.kv_heads * shape.head_width + 4 * shape.inner_width
+    kept += 2 * shape.experts.active * shape.hidden if shape.experts else 0
     layers = shape.layers
     vectors = layers * shape.hidden + 2 * kept if t.checkpointing else (layers + 1) * kept
-    return t.sequences * t.tokens * vectors * t.compute_bytes
+    eager = EAGER_SCORE * shape.heads * t.tokens if t.eager_attention else 0
+    eager *= 1 if t.checkpointing else layers
+    return t.sequences * t.tokens * (vectors * t.compute_bytes + eager)
 
 
 def logit_bytes(shape: ModelShape, t: Training) -> float:
     """Return the bytes that logits take at the loss, gradients included."""
+    if t.fused_loss:
+        return 0
     each = PREFERENCE_LOGIT if t.preference else SFT_LOGIT
     tokens = t.tokens if t.loss_tokens is None else t.loss_tokens
     return t.sequences * tokens * shape.vocabulary * each
@@ -195,7 +213,8 @@ def logit_bytes(shape: ModelShape, t: Training) -> float:
 def generation_bytes(shape: ModelShape, t: Training, cluster: Cluster, step: float) -> float:
     """Return what generation needs beyond the `step` bytes of a training step, which comes later.
 
-    A token's keys and values take 2 x layers x kv_heads x head_width numbers.
+    A token's keys and values take 2 x kv_heads x head_width numbers per layer; a layer whose
+    attention slides keeps those of its window.
     """
-    cache = 2 * shape.layers * shape.kv_heads * shape.head_width * t.compute_bytes
-    return max(0.0, t.generated * t.tokens * cache - step) + t.served_share * cluster.gb * 1e9
+    cache = shape.cached(t.tokens) * t.compute_bytes
+    return max(0.0, t.generated * cache - step) + t.served_share * cluster.gb * 1e9

@@ -1,19 +1,42 @@
-"""The sizes of a model: parameters counted exactly, from a folder, a hub id, or a size like 8B."""
+"""The sizes of a model, and its parameters, counted exactly."""
 
-import json
-import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from math import log
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass
 
-from ste_plugin.errors import ConfigError
+
+@dataclass(frozen=True, slots=True)
+class Experts:
+    """The experts of a mixture's layers: fused into one parameter per map, as transformers does."""
+
+    count: int
+    active: int
+    """Per token."""
+    width: int
+    layers: int
+    """How many of the model's layers have them; the others are dense."""
+    shared: int = 0
+    """Inner width of an expert that every token passes."""
+    bias: bool = False
+    unfused: tuple[str, ...] = ()
+    """Names of an expert's gate, up and down maps before they were fused: PEFT reads them still."""
+
+    def maps(self, hidden: int) -> dict[str, tuple[int, int]]:
+        """Return (inputs, outputs) of each map of one expert, by its name."""
+        return {"gate_up_proj": (hidden, 2 * self.width), "down_proj": (self.width, hidden)}
+
+    def weights(self, hidden: int) -> int:
+        """Return the number of one layer's experts' weights, biases left out."""
+        return self.count * sum(n * m for n, m in self.maps(hidden).values())
+
+    def others(self, hidden: int) -> int:
+        """Return the number of one layer's biases, router and gate of the shared expert."""
+        biases = self.count * (2 * self.width + hidden + 1) if self.bias else 0
+        return biases + self.count * hidden + (hidden if self.shared else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
-    """The sizes of a dense decoder of the Llama family, named as in transformers' config.json."""
+    """The sizes of a decoder, named as in transformers' config.json."""
 
     hidden: int
     intermediate: int
@@ -26,27 +49,77 @@ class ModelShape:
     """Whether the output layer shares the embedding's weights."""
     qkv_bias: bool = False
     qk_norm: bool = False
+    o_bias: bool = False
+    mlp_bias: bool = False
+    norms: int = 2
+    """Of the hidden width, per layer."""
+    sinks: bool = False
+    """Whether each head has a number that attention may go to instead."""
+    fused: bool = False
+    """Whether q, k and v are one map, and gate and up another."""
+    experts: Experts | None = None
+    window: int = 0
+    """Tokens that attention looks back in `window_layers`."""
+    window_layers: int = 0
+    vision: int = 0
+    """Parameters outside the decoder: a vision tower and its projector."""
 
     @property
-    def linears(self) -> dict[str, tuple[int, int]]:
-        """Return (inputs, outputs) of each linear map of one layer, by its name."""
-        q, kv = self.heads * self.head_width, self.kv_heads * self.head_width
-        h, i = self.hidden, self.intermediate
-        attention = {"q_proj": (h, q), "k_proj": (h, kv), "v_proj": (h, kv), "o_proj": (q, h)}
-        return attention | {"gate_proj": (h, i), "up_proj": (h, i), "down_proj": (i, h)}
+    def attention(self) -> dict[str, tuple[int, int]]:
+        """Return (inputs, outputs) of each linear map of one layer's attention, by its name."""
+        q, kv, h = self.heads * self.head_width, self.kv_heads * self.head_width, self.hidden
+        if self.fused:
+            return {"qkv_proj": (h, q + 2 * kv), "o_proj": (q, h)}
+        return {"q_proj": (h, q), "k_proj": (h, kv), "v_proj": (h, kv), "o_proj": (q, h)}
+
+    def mlp(self, width: int) -> dict[str, tuple[int, int]]:
+        """Return (inputs, outputs) of each linear map of a gated MLP, by its name."""
+        h = self.hidden
+        if self.fused:
+            return {"gate_up_proj": (h, 2 * width), "down_proj": (width, h)}
+        return {"gate_proj": (h, width), "up_proj": (h, width), "down_proj": (width, h)}
+
+    @property
+    def linears(self) -> list[tuple[str, int, int]]:
+        """Return (name, inputs, outputs) of each linear map of all layers."""
+        mixed = self.experts.layers if self.experts else 0
+        shared = self.experts.shared if self.experts else 0
+        kinds = [(self.layers, self.attention), (self.layers - mixed, self.mlp(self.intermediate))]
+        if shared:
+            gate = {"shared_expert_gate": (self.hidden, 1)}
+            kinds.append((mixed, self.mlp(shared) | gate))
+        return [
+            (name, n, m)
+            for times, maps in kinds
+            for name, (n, m) in maps.items()
+            for _ in range(times)
+        ]
 
     @property
     def linear_parameters(self) -> int:
-        """Return the number of weights of all layers' linear maps: what 4-bit loading quantises."""
-        return self.layers * sum(n * m for n, m in self.linears.values())
+        """Return the number of weights of all linear maps: what 4-bit loading quantises."""
+        return sum(n * m for _, n, m in self.linears)
+
+    @property
+    def expert_parameters(self) -> int:
+        """Return the number of weights of all layers' experts, which 4-bit loading leaves alone."""
+        return self.experts.layers * self.experts.weights(self.hidden) if self.experts else 0
+
+    def _layer(self, mixed: bool) -> int:
+        q, kv, h = self.heads * self.head_width, self.kv_heads * self.head_width, self.hidden
+        count = sum(n * m for n, m in self.attention.values())
+        count += (q + 2 * kv) * self.qkv_bias + h * self.o_bias + self.heads * self.sinks
+        count += self.norms * h + 2 * self.head_width * self.qk_norm
+        if mixed and (e := self.experts):
+            shared = sum(n * m for n, m in self.mlp(e.shared).values())
+            return count + e.weights(h) + e.others(h) + shared
+        i = self.intermediate
+        return count + sum(n * m for n, m in self.mlp(i).values()) + (2 * i + h) * self.mlp_bias
 
     @property
     def layer_parameters(self) -> int:
-        """Return the number of parameters of one layer."""
-        q, kv = self.heads * self.head_width, self.kv_heads * self.head_width
-        biases = (q + 2 * kv) * self.qkv_bias
-        norms = 2 * self.hidden + 2 * self.head_width * self.qk_norm
-        return self.linear_parameters // self.layers + biases + norms
+        """Return the number of parameters of one layer, of the largest kind."""
+        return self._layer(self.experts is not None and self.experts.layers > 0)
 
     @property
     def embedding_parameters(self) -> int:
@@ -56,13 +129,54 @@ class ModelShape:
     @property
     def parameters(self) -> int:
         """Return the number of parameters, as the model itself would count them."""
-        return self.layers * self.layer_parameters + self.embedding_parameters + self.hidden
+        mixed = self.experts.layers if self.experts else 0
+        layers = mixed * self._layer(True) + (self.layers - mixed) * self._layer(False)
+        return layers + self.embedding_parameters + self.hidden + self.vision
 
-    def adapter_parameters(self, rank: int, targets: Collection[str] | None = None) -> int:
-        """Return LoRA's parameters: rank x (inputs + outputs) of each adapted map, in every
-        layer."""
-        chosen = [s for name, s in self.linears.items() if targets is None or name in targets]
-        return self.layers * rank * sum(n + m for n, m in chosen)
+    @property
+    def active_parameters(self) -> int:
+        """Return the number of parameters that a token passes."""
+        if not (e := self.experts):
+            return self.parameters
+        biases = (2 * e.width + self.hidden) * e.bias
+        each = e.weights(self.hidden) // e.count + biases
+        return self.parameters - e.layers * (e.count - e.active) * each
+
+    @property
+    def inner_width(self) -> int:
+        """Return the width of the MLP that a token passes, experts added up."""
+        if not (e := self.experts):
+            return self.intermediate
+        dense = self.intermediate if e.layers < self.layers else 0
+        return max(dense, e.active * e.width + e.shared)
+
+    def cached(self, tokens: int) -> int:
+        """Return how many keys and values a sequence of so many tokens keeps, over all layers."""
+        full = self.layers - self.window_layers
+        numbers = full * tokens + self.window_layers * min(tokens, self.window)
+        return 2 * numbers * self.kv_heads * self.head_width
+
+    def adapter_parameters(
+        self, rank: int, targets: Collection[str] | None = None, parameters: Collection[str] = ()
+    ) -> int:
+        """Return LoRA's parameters: rank x (inputs + outputs) of each adapted map.
+
+        `targets` are names of linear maps, all where None; `parameters` are names of experts' maps,
+        such as `mlp.experts.down_proj`, whose every expert gets an adapter. Targets that were maps
+        of experts before they were fused mean these alone, gate and up with twice the rank, as PEFT
+        takes them.
+        """
+        names = {name for name, _, _ in self.linears} if targets is None else set(targets)
+        ranks = {name.rpartition(".")[2]: 1 for name in parameters if ".experts." in f".{name}"}
+        if self.experts and (unfused := self.experts.unfused):
+            ranks |= {"gate_up_proj": 2} if names & {*unfused[:2]} else {}
+            ranks |= {"down_proj": 1} if unfused[2] in names else {}
+            names -= {*unfused}
+        chosen = [n + m for name, n, m in self.linears if name in names]
+        if e := self.experts:
+            maps = e.maps(self.hidden).items()
+            chosen += [e.count * e.layers * ranks.get(k, 0) * (n + m) for k, (n, m) in maps]
+        return rank * sum(chosen)
 
 
 LLAMA = {
@@ -73,102 +187,3 @@ LLAMA = {
     405: ModelShape(16384, 53248, 126, 128, 8, 128, 128256),
 }
 """Llama 3.1 and 3.2 by the size in their names. Source: their config.json."""
-
-_FAMILY = {"llama", "mistral", "qwen2", "qwen3", "ministral", "smollm3"}
-_QKV_BIAS = {"qwen2"}
-_QK_NORM = {"qwen3"}
-
-
-def read_shape(model: str) -> tuple[ModelShape, str]:
-    """Return the shape of a model and a word on where it is from.
-
-    `model` is a folder with config.json, a size like 8B, or a hub id, tried in this order.
-    Raises: ConfigError where there is no such model, or it is not a dense model of Llama's family.
-    """
-    if (folder := Path(model).expanduser()).is_dir():
-        return shape_of_config(_config_in(folder), model), "its config.json"
-    if size := re.fullmatch(r"(\d+(?:\.\d+)?)[bB]", model):
-        return shape_of_size(float(size[1]))
-    return shape_of_config(_config_on_hub(model), model), "its config on the hub"
-
-
-def shape_of_size(billions: float) -> tuple[ModelShape, str]:
-    """Return the nearest Llama 3 with as many layers as give that size, and what was done."""
-    if not billions:
-        raise ConfigError("--model: a model of 0B has no weights. Give a size such as 8B.")
-    nearest = min(LLAMA, key=lambda size: abs(log(size / billions)))
-    shape = LLAMA[nearest]
-    if abs(nearest / billions - 1) < 0.15:
-        return shape, f"the shape of Llama 3's {nearest}B"
-    layers = (billions * 1e9 - shape.embedding_parameters) / shape.layer_parameters
-    if layers < 1:
-        raise ConfigError(
-            f"--model: no Llama 3 is near {billions:g}B. Give a folder with config.json instead."
-        )
-    told = f"the shape of Llama 3's {nearest}B with {layers:.0f} layers"
-    return replace(shape, layers=round(layers)), told
-
-
-def shape_of_config(config: Mapping[str, Any], model: str) -> ModelShape:
-    """Return the shape that a config.json says.
-
-    Raises: ConfigError where its `model_type` is not one whose parameters can be counted here.
-    """
-    config = config.get("text_config") or config
-    kind = config.get("model_type")
-    if kind not in _FAMILY:
-        raise ConfigError(
-            f"{model}: model_type {kind!r}, whose parameters are not counted here (known are "
-            f"{', '.join(sorted(_FAMILY))}). Give its size instead, such as --model 8B."
-        )
-    try:
-        hidden, heads = config["hidden_size"], config["num_attention_heads"]
-        sizes = {
-            "hidden": hidden,
-            "intermediate": config["intermediate_size"],
-            "layers": config["num_hidden_layers"],
-            "heads": heads,
-            "kv_heads": config.get("num_key_value_heads") or heads,
-            "vocabulary": config["vocab_size"],
-        }
-    except KeyError as error:
-        raise ConfigError(f"{model}: config.json has no {error}. {_INSTEAD}") from error
-    odd = [v for v in sizes.values() if type(v) is not int or v < 1]
-    if odd:
-        raise ConfigError(
-            f"{model}: config.json has the size {odd[0]!r}; expected whole numbers from 1. "
-            f"{_INSTEAD}"
-        )
-    return ModelShape(
-        **sizes,
-        head_width=config.get("head_dim") or hidden // heads,
-        tied=bool(config.get("tie_word_embeddings")),
-        qkv_bias=kind in _QKV_BIAS,
-        qk_norm=kind in _QK_NORM,
-    )
-
-
-def _config_in(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise ValueError("expected a mapping")
-        return config
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: no model's config ({error}). {_INSTEAD}") from error
-
-
-def _config_on_hub(model: str) -> dict[str, Any]:
-    try:
-        from transformers import AutoConfig
-
-        return dict(AutoConfig.from_pretrained(model, trust_remote_code=False).to_dict())
-    except (ImportError, OSError, ValueError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise ConfigError(
-            f"--model {model}: no such folder, and no config from the hub ({first}). {_INSTEAD}"
-        ) from error
-
-
-_INSTEAD = "Give a folder with config.json, or a size such as 8B."

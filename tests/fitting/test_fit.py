@@ -11,7 +11,8 @@ import yaml
 from ste_plugin.errors import ConfigError
 from ste_plugin.fitting.fit import fit_recipe, read_cluster, read_training
 from ste_plugin.fitting.memory import NF4, Cluster
-from ste_plugin.fitting.model_shape import read_shape
+from ste_plugin.fitting.model_config import read_shape
+from ste_plugin.fitting.model_shape import Experts, ModelShape
 from ste_plugin.storage.resources import shipped_folder
 
 SHIPPED = {path.stem: path for path in sorted(shipped_folder("recipes").glob("*.yaml"))}
@@ -138,6 +139,78 @@ def test_offloading_is_read_from_deepspeed_and_from_fsdp():
     assert training(fsdp_config={"offload_params": True}).offload_weights
 
 
+@pytest.mark.parametrize("prefix", ["", "fsdp_"])
+def test_keys_of_fsdp_are_read_by_their_old_names_as_well(prefix):
+    keys = {"offload_params": True, "activation_checkpointing": True}
+    found = training(fsdp_config={prefix + key: value for key, value in keys.items()})
+    assert found.offload_weights
+    assert found.checkpointing
+
+
+CUT = {"plugins": ["axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin"]}
+LIGER = {"plugins": ["axolotl.integrations.liger.LigerPlugin"]}
+LIGER_LOSS = {"liger_fused_linear_cross_entropy": True}
+
+
+@pytest.mark.parametrize(
+    ("keys", "fused"),
+    [
+        (CUT | {"cut_cross_entropy": True}, True),
+        (CUT, True),
+        (CUT | {"cut_cross_entropy": False}, False),
+        ({"cut_cross_entropy": True}, False),
+        (LIGER | LIGER_LOSS, True),
+        (LIGER, False),
+        (LIGER_LOSS, False),
+        (LIGER | LIGER_LOSS | {"rl": "dpo"}, False),
+    ],
+)
+def test_a_fused_loss_counts_where_its_plugin_is_named_and_the_loss_is_of_sft(keys, fused):
+    assert training(**keys).fused_loss is fused
+
+
+def test_a_fused_loss_has_no_logits(tmp_path):
+    path = written(tmp_path, adapter="lora", lora_r=8, **CUT)
+    assert fit_recipe(path, read_shape("8B")[0], read_cluster("1x80")).terms.logits == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "targets", "experts"),
+    [
+        ({"lora_target_linear": True}, None, ()),
+        ({"lora_target_modules": ["q_proj"]}, ("q_proj",), ()),
+        ({"lora_target_modules": ["q_proj"], "lora_target_linear": True}, None, ()),
+        ({"lora_target_parameters": ["mlp.experts.down_proj"]}, (), ("mlp.experts.down_proj",)),
+    ],
+)
+def test_what_gets_an_adapter_is_read_from_all_three_keys(keys, targets, experts):
+    found = training(adapter="lora", lora_r=8, **keys)
+    assert (found.targets, found.parameters) == (targets, experts)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "would"),
+    [
+        ("1x80", "2x80"),
+        ("3x40", "8x40"),
+        ("5x24", "2x8x24"),
+        ("8x20", "2x8x20"),
+        ("2x8x9", "16x8x9"),
+    ],
+)
+def test_more_gpus_are_proposed_as_2_4_or_8_of_a_node_and_then_as_whole_nodes(
+    tmp_path, gpus, would
+):
+    path = written(tmp_path, deepspeed=ZERO3)
+    fit = fit_recipe(path, read_shape("8B")[0], read_cluster(gpus))
+    assert f"{would} GPUs" in fit.instead
+
+
+def test_quantised_experts_are_read():
+    found = training(adapter="qlora", load_in_4bit=True, lora_r=8, quantize_moe_experts=True)
+    assert found.quantised_experts
+
+
 def test_fsdp_keeps_whole_gradients_where_it_accumulates_unless_told_to_reduce():
     fsdp = {"fsdp_config": {"activation_checkpointing": True}, "gradient_accumulation_steps": 2}
     reduced = {"gradient_accumulation_kwargs": {"sync_each_batch": True}}
@@ -202,3 +275,42 @@ def test_the_command_refuses_gpus_it_cannot_read_with_the_exit_code_of_a_setting
     done = ste("--model", "8B", "--gpus", "many")
     assert done.returncode == ConfigError.exit_code
     assert "expected GPUSxGB" in done.stderr
+
+
+def peak(folder, shape, gpus, **recipe):
+    """GB without the tenth that is kept free, and with it."""
+    terms = fit_recipe(written(folder, **recipe), shape, read_cluster(gpus)).terms
+    return terms.total - terms.headroom, terms.total
+
+
+@pytest.mark.parametrize(
+    ("gb", "tokens"), [(16, 2551), (24, 5789), (40, 12264), (48, 15502), (80, 28454)]
+)
+def test_the_longest_published_sequences_of_an_8b_in_4_bits_just_fit(tmp_path, gb, tokens):
+    """Source: Unsloth's README, `Hugging Face + FA2`, measured on GPUs of these sizes: rank 32 on
+    all linear maps, one sequence."""
+    qlora = {"adapter": "qlora", "load_in_4bit": True, "lora_r": 32, "sequence_len": tokens}
+    _, needed = peak(tmp_path, read_shape("8B")[0], f"1x{gb}", **qlora)
+    assert 0.88 * gb < needed <= gb
+
+
+GPT_OSS_20B = ModelShape(
+    2880,
+    2880,
+    24,
+    64,
+    8,
+    64,
+    201088,
+    qkv_bias=True,
+    o_bias=True,
+    sinks=True,
+    experts=Experts(32, 4, 2880, 24, bias=True),
+)
+
+
+def test_gpt_oss_takes_what_axolotl_measured(tmp_path):
+    """Source: axolotl's examples/gpt-oss/README.md: LoRA at about 44 GiB on one GPU of 48 GB."""
+    lora = {"adapter": "lora", "lora_r": 8, "lora_target_linear": True, "sequence_len": 4096}
+    low, high = peak(tmp_path, GPT_OSS_20B, "1x48", optimizer="adamw_torch_8bit", **lora, **CUT)
+    assert low < 44 * 1.0737 < high

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ste_plugin.fitting.fit import best_first, fit_recipe, read_cluster
-from ste_plugin.fitting.model_shape import read_shape
+from ste_plugin.fitting.model_config import read_shape
 from ste_plugin.storage.resources import shipped_folder
 
 LORA = {"adapter": "lora", "lora_r": 8}
