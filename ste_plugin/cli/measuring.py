@@ -9,7 +9,7 @@ import typer
 
 from ste_plugin.cli.app import app, say, show
 from ste_plugin.cli.running import Json, Number, Plugin
-from ste_plugin.errors import ConfigError
+from ste_plugin.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from ste_plugin.config import EvaluationConfig
@@ -180,7 +180,8 @@ def judge_metadata(judge_args: dict[str, Any]) -> dict[str, Any]:
     known = [field.name for field in fields(JudgeSettings)]
     if unknown := [name for name in judge_args if name not in known]:
         raise ConfigError(
-            f"--judge-args: found {unknown[0]!r}; expected some of {', '.join(known)}."
+            f"--judge-args: found {unknown[0]!r}.{did_you_mean(unknown[0], known)} Expected some "
+            f"of {', '.join(known)}."
         )
     return {f"judge_{name}": value for name, value in judge_args.items()}
 

@@ -53,9 +53,9 @@ ROWS = [
         PAIRS,
         EVAL + " --judge-args vote=8",
         2,
-        "--judge-args: found 'vote'; expected some of data, format, force, max_new_tokens, limit,"
-        " plugins, benchmark, section, mode, votes, temperature, top_p, early_stop, too_long, "
-        "seed, chat_template_kwargs, thinking, omit.",
+        "--judge-args: found 'vote'. Did you mean 'votes'? Expected some of data, format, force, "
+        "max_new_tokens, limit, plugins, benchmark, section, mode, votes, temperature, top_p, "
+        "early_stop, too_long, seed, chat_template_kwargs, thinking, omit.",
     ),
     Row(
         "no votes",
