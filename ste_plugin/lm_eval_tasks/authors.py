@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ste_plugin.judging.verdict import letter_of
 from ste_plugin.lm_eval_tasks.benchmarks.judgebench import JUDGEBENCH, SOURCES, SPLITS
 from ste_plugin.lm_eval_tasks.benchmarks.llmbar import LLMBAR, SUBSETS
 from ste_plugin.lm_eval_tasks.benchmarks.mtbench_human import MTBENCH_HUMAN
@@ -73,13 +74,13 @@ class Authors:
 
 def net_right(pair: JudgedPair) -> Ratio:
     """More right than wrong verdicts over the orders; as many of both count as not right."""
-    given = [order.final == order.gold for order in pair.orders if order.final is not None]
+    given = [order.final == order.gold for order in pair.orders if letter_of(order.final)]
     return float(2 * sum(given) > len(given)), 1
 
 
 def same_answer(pair: JudgedPair) -> Ratio:
-    """The same response preferred in both orders, or no verdict in both."""
-    silent = all(order.final is None for order in pair.orders)
+    """The same response preferred in both orders, or no verdict or a tie in both."""
+    silent = not any(letter_of(order.final) for order in pair.orders)
     return in_both_orders(pair, silent or preferred(pair) != NEITHER, True)
 
 
