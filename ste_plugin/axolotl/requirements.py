@@ -60,6 +60,12 @@ OPTIMIZERS = (
 )
 """Pattern of an optimizer's name → the package that it is from; the first that matches counts."""
 
+INSTALLED_BY = {
+    "cut_cross_entropy": "axolotl's own fork of it: see Cut Cross Entropy in axolotl's documents",
+    "optimi": "pip install torch-optimi",
+}
+"""Package → how it is installed, where its name on the index is another."""
+
 HasModule = Callable[[str], bool]
 
 
@@ -78,10 +84,10 @@ def package_problems(cfg: AxolotlConfig, has: HasModule) -> Iterator[str]:
     """Yield the packages that a config needs and that are not installed."""
     for what, package in needed_packages(cfg):
         if not has(package):
-            name = package.replace("_", "-")
+            command = INSTALLED_BY.get(package) or f"pip install {package.replace('_', '-')}"
             yield (
                 f"{what}: the package {package} is not installed beside axolotl. Install it there "
-                f"(pip install {name}), or change the key."
+                f"({command}), or change the key."
             )
     if flash_attention(cfg) and not has("flash_attn"):
         if not has("kernels"):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ste_plugin.axolotl.config_checks import problems_ahead
-from ste_plugin.axolotl.requirements import has_module, requirement_problems
+from ste_plugin.axolotl.requirements import INSTALLED_BY, has_module, requirement_problems
 
 
 def problems(_installed: tuple[str, ...] = (), **cfg) -> str:
@@ -25,6 +25,7 @@ def problems(_installed: tuple[str, ...] = (), **cfg) -> str:
         ({"optimizer": "adalomo"}, "lomo_optim"),
         ({"optimizer": "schedule_free_adamw"}, "schedulefree"),
         ({"optimizer": "came_pytorch"}, "came_pytorch"),
+        ({"optimizer": "stable_adamw"}, "optimi"),
         ({"plugins": ["axolotl.integrations.liger.LigerPlugin"]}, "liger_kernel"),
         (
             {"plugins": ["axolotl.integrations.cut_cross_entropy.CutCrossEntropyPlugin"]},
@@ -39,7 +40,7 @@ def problems(_installed: tuple[str, ...] = (), **cfg) -> str:
 def test_a_package_that_is_needed_and_not_installed_is_named_with_its_command(cfg, package):
     told = problems(**cfg)
     assert f"the package {package} is not installed beside axolotl" in told
-    assert f"pip install {package.replace('_', '-')}" in told
+    assert INSTALLED_BY.get(package, f"pip install {package.replace('_', '-')}") in told
     assert problems((package,), **cfg) == ""
 
 
