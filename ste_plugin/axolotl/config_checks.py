@@ -36,6 +36,7 @@ def all_problems(
     yield from feeding_problems(cfg, settings)
     yield from preparation_problems(cfg, settings)
     yield from held_out_problems(cfg, settings, manifest)
+    yield from merging_problems(cfg, settings)
     if settings.select_best:
         yield from loading_problems(cfg)
 
@@ -180,6 +181,15 @@ def preparation_problems(cfg: AxolotlConfig, settings: STESettings) -> Iterator[
         yield (
             "skip_prepare_dataset: our rows would reach the trainer without the judge's chat "
             "template. Set it to false; judgments are text alone, of a vision model as well."
+        )
+
+
+def merging_problems(cfg: AxolotlConfig, settings: STESettings) -> Iterator[str]:
+    """Yield why there would be no adapter to merge at the end."""
+    if cfg.get("relora") and settings.merge:
+        yield (
+            "relora: axolotl merges the adapter itself when it saves, so that none is left to "
+            "merge. Set ste.merge: false, or remove relora."
         )
 
 

@@ -80,6 +80,11 @@ CURES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "set ste.datasets: replace",
         {"ste": {"datasets": "replace"}},
     ),
+    "an adapter that merges itself": (
+        {"relora": True, "jagged_restart_steps": 1, "jagged_restart_warmup_steps": 1},
+        "Set ste.merge: false",
+        {"ste": {"merge": False}},
+    ),
     "a letter amiss": ({"lora_dropuot": 0.1}, "did you mean", {"lora_dropuot": None}),
 }
 
