@@ -18,8 +18,8 @@ class SourceConfig(Strict):
     """A file, relative to the config; for `hub`, a data set's name."""
     form: Literal["plain", "wildchat", "sharegpt", "openai", "alpaca"] = "plain"
     """How a row holds its instruction. `plain` has a column `instruction`; the others are named
-    after the data sets that are kept so. Of a conversation it is the user's first turn, below the
-    words of the system; where another speaks first, the row is left out and counted."""
+    after the data sets that are kept so. Of a conversation it is what the user says first, below
+    the words of the system; where another speaks first, the row is left out and counted."""
     columns: dict[str, str] = Field(default_factory=dict)
     """The form's column → the file's, where they differ, as {instruction: prompt}."""
     where: dict[str, str | bool | int | float] = Field(default_factory=dict)
@@ -66,7 +66,7 @@ class SelectionConfig(Strict):
     something."""
     near_duplicate_threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
     """Similarity from which two instructions count as one. It is the Jaccard similarity of their
-    word 3-grams."""
+    word 3-grams; in scripts without spaces, of their character 3-grams."""
     categories: dict[str, Positive] = Field(default_factory=dict)
     """Category → how many to keep, as {coding: 500}. Fewer in the pool is an error; other
     categories are dropped. Categories come with the instructions, or by `label`."""

@@ -15,7 +15,7 @@ from ste_plugin.axolotl.run_config import read_recipe
 from ste_plugin.errors import ConfigError
 from ste_plugin.fitting.memory import NF4, Cluster, Sharding, Terms, Training, needed
 from ste_plugin.fitting.model_shape import ModelShape
-from ste_plugin.fitting.ranking import Rank, rank_recipe
+from ste_plugin.fitting.ranking import Rank, rank_recipe, why_unsuited
 
 _RESEMBLES = {"fp8": 2, "8bit": 2.03, "4bit": 1.06, "lion": 4, "sgd": 0, "adafactor": 0}
 """Part of an optimizer's name → its bytes of state per parameter; quantised ones with their
@@ -34,15 +34,20 @@ class Fit:
     """What would fit, where it does not."""
     rank: Rank
     """Its place among those that fit."""
+    unsuited: str = ""
+    """Why this model cannot be trained with it, however much memory there is."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON; terms in GB per GPU."""
         terms = {name: round(value, 2) for name, value in asdict(self.terms).items()}
         needs = round(self.terms.total, 2)
         told = {"recipe": self.recipe, "fits": self.fits, "needed_gb": needs}
-        return told | {"gpu_gb": self.cluster.gb, "terms": terms, "instead": list(self.instead)}
+        told |= {"gpu_gb": self.cluster.gb, "terms": terms, "instead": list(self.instead)}
+        return told | {"unsuited": self.unsuited}
 
     def __str__(self) -> str:
+        if self.unsuited:
+            return f"NOT FOR THIS MODEL: {self.unsuited}"
         size = f"{self.terms.total:.1f} of {self.cluster.gb:g} GB per GPU"
         named = self.terms.named()
         if self.fits:
@@ -76,10 +81,11 @@ def fit_recipe(path: Path, shape: ModelShape, cluster: Cluster) -> Fit:
     recipe = read_recipe(path)
     training = read_training(recipe, path)
     terms = needed(shape, training, cluster)
-    fits = terms.total <= cluster.gb
-    instead = () if fits else tuple(_what_would(shape, training, cluster))
+    unsuited = why_unsuited(recipe, shape)
+    fits = terms.total <= cluster.gb and not unsuited
+    instead = () if fits or unsuited else tuple(_what_would(shape, training, cluster))
     rank = rank_recipe(recipe, training, shape.parameters)
-    return Fit(path.stem, fits, terms, cluster, instead, rank)
+    return Fit(path.stem, fits, terms, cluster, instead, rank, unsuited)
 
 
 def best_first(found: Iterable[Fit]) -> list[Fit]:

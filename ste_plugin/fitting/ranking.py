@@ -17,6 +17,7 @@ from math import log2
 from typing import Any
 
 from ste_plugin.fitting.memory import Training
+from ste_plugin.fitting.model_shape import ModelShape
 
 Rank = tuple[int, int, int]
 """The first three of these; smaller is better."""
@@ -31,6 +32,15 @@ def rank_recipe(recipe: Mapping[str, Any], training: Training, parameters: int) 
     part = 0 if training.rank is None else 1 + quantised
     method = _METHODS.get(recipe.get("rl"), 2)
     return _size_distance(str(recipe.get("base_model", "")), parameters), part, method
+
+
+def why_unsuited(recipe: Mapping[str, Any], shape: ModelShape) -> str:
+    """Return why a recipe cannot train this family, and the cure; empty where it can."""
+    if shape.sinks and recipe.get("attn_implementation") == "sdpa":
+        return "attention sinks have no sdpa; take one for gpt-oss, or attn_implementation: eager"
+    if not shape.sinks and recipe.get("model_quantization_config") == "Mxfp4Config":
+        return "it loads experts of 4 bits (Mxfp4Config), which gpt-oss alone has"
+    return ""
 
 
 def _size_distance(base_model: str, parameters: int) -> int:

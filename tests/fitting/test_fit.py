@@ -17,6 +17,19 @@ from ste_plugin.storage.resources import shipped_folder
 
 SHIPPED = {path.stem: path for path in sorted(shipped_folder("recipes").glob("*.yaml"))}
 FOR_GPUS = sorted(set(SHIPPED) - {"demo-smollm2-cpu-lora"})
+GPT_OSS_20B = ModelShape(
+    2880,
+    2880,
+    24,
+    64,
+    8,
+    64,
+    201088,
+    qkv_bias=True,
+    o_bias=True,
+    sinks=True,
+    experts=Experts(32, 4, 2880, 24, bias=True),
+)
 ZERO3 = {"zero_optimization": {"stage": 3}}
 
 
@@ -40,8 +53,9 @@ def test_what_a_recipe_says_it_needs_is_what_fit_calculates(name):
     text = SHIPPED[name].read_text()
     needs = next(line for line in text.splitlines() if line.startswith("# needs:"))
     gpus = re.search(r"\((\d+x[\dx]+)\)", needs)[1]
-    size = re.search(r"Llama-3\.1-(\d+B)", text)[1]
-    fit = fit_recipe(SHIPPED[name], read_shape(size)[0], read_cluster(gpus))
+    size = re.search(r"Llama-3\.1-(\d+B)", text)
+    shape = read_shape(size[1])[0] if size else GPT_OSS_20B
+    fit = fit_recipe(SHIPPED[name], shape, read_cluster(gpus))
     terms = " + ".join(f"{term} {gb:.1f}" for term, gb in fit.terms.named().items())
     assert fit.fits
     assert f": {fit.terms.total:.1f} GB = {terms};" in needs
@@ -54,6 +68,13 @@ def test_a_shipped_recipe_learns_the_manifest_and_names_no_data_of_its_own(name)
     assert recipe["ste"]["manifest"] == "manifest.json"
     assert not {"datasets", "test_datasets", "val_set_size"} & set(recipe)
     assert recipe["ste"].get("merge", False) == ("adapter" in recipe)
+
+
+@pytest.mark.parametrize("name", FOR_GPUS)
+def test_a_shipped_recipe_names_no_tokens_and_no_layers_of_one_family(name):
+    recipe = yaml.safe_load(SHIPPED[name].read_text())
+    assert "special_tokens" not in recipe
+    assert "transformer_layer_cls_to_wrap" not in recipe.get("fsdp_config", {})
 
 
 @pytest.mark.parametrize("name", FOR_GPUS)
@@ -260,6 +281,7 @@ def test_the_command_prints_every_recipe_with_its_terms():
     assert done.returncode == 0
     assert "8,030,261,248 parameters, by the shape of Llama 3's 8B; 1x24 GPUs" in done.stdout
     assert all(re.search(rf"\n{name}[ \n]", done.stdout) for name in SHIPPED)
+    assert "sft-lora-gpt-oss-20b NOT FOR THIS MODEL: it loads experts of 4 bits" in done.stdout
     assert re.search(r"sft-qlora-8b\n  fits: 18\.\d of 24 GB per GPU = weights 5\.7", done.stdout)
     assert re.search(r"sft-full-8b DOES NOT FIT: .*, most is optimizer 16\.3; would", done.stdout)
 
@@ -292,21 +314,6 @@ def test_the_longest_published_sequences_of_an_8b_in_4_bits_just_fit(tmp_path, g
     qlora = {"adapter": "qlora", "load_in_4bit": True, "lora_r": 32, "sequence_len": tokens}
     _, needed = peak(tmp_path, read_shape("8B")[0], f"1x{gb}", **qlora)
     assert 0.88 * gb < needed <= gb
-
-
-GPT_OSS_20B = ModelShape(
-    2880,
-    2880,
-    24,
-    64,
-    8,
-    64,
-    201088,
-    qkv_bias=True,
-    o_bias=True,
-    sinks=True,
-    experts=Experts(32, 4, 2880, 24, bias=True),
-)
 
 
 def test_gpt_oss_takes_what_axolotl_measured(tmp_path):

@@ -1,5 +1,6 @@
 """What `ste recipes fit` puts first."""
 
+import json
 import re
 import subprocess
 import sys
@@ -60,6 +61,15 @@ def test_what_does_not_fit_comes_after_all_that_does(tmp_path):
     assert order(tmp_path, gpus="1x40", a={}, b=QLORA) == ["b", "a"]
 
 
+def test_a_recipe_that_cannot_train_the_family_comes_after_all_that_can(tmp_path):
+    sinks = {"model_type": "gpt_oss", "num_local_experts": 4, "num_experts_per_tok": 2}
+    sizes = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "vocab_size": 128}
+    (tmp_path / "config.json").write_text(json.dumps(sinks | sizes | heads))
+    usual, eager = {"attn_implementation": "sdpa"}, {"attn_implementation": "eager"}
+    assert order(tmp_path, model=str(tmp_path), a=usual, b=QLORA | eager) == ["b", "a"]
+
+
 def test_the_command_prints_what_fits_first_and_one_line_for_what_does_not():
     command = [sys.executable, "-m", "ste_plugin", "recipes", "fit"]
     done = subprocess.run(
@@ -69,10 +79,13 @@ def test_the_command_prints_what_fits_first_and_one_line_for_what_does_not():
     fitting = [n for n, fit in pairwise(lines) if fit.startswith("  fits: ")]
     others = [line.split()[0] for line in lines if " DOES NOT FIT: " in line]
     assert fitting[:3] == ["sft-full-8b", "sft-lora-8b", "dpo-lora-8b"]
+    unsuited = [line.split()[0] for line in lines if " NOT FOR THIS MODEL: " in line]
     assert others[0] == "dpo-full-8b"
-    assert len(lines) == 2 * len(fitting) + len(others)
-    assert sorted(fitting + others) == sorted(
+    assert unsuited == ["sft-lora-gpt-oss-20b"]
+    assert len(lines) == 2 * len(fitting) + len(others) + len(unsuited)
+    assert sorted(fitting + others + unsuited) == sorted(
         p.stem for p in shipped_folder("recipes").glob("*.yaml")
     )
     refusal = re.compile(r"\d of 80 GB per GPU, most is \w+ \d.*; would fit: ")
-    assert all(refusal.search(line) for line in lines[2 * len(fitting) :])
+    refused = [line for line in lines[2 * len(fitting) :] if " NOT FOR THIS MODEL: " not in line]
+    assert all(refusal.search(line) for line in refused)

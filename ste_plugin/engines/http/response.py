@@ -209,14 +209,19 @@ def _encodable(text: str) -> str:
 def same_model(requested: str, reported: str) -> bool:
     """Return whether a reply's model can be the requested one: the same name, or a version of it.
 
-    Folders are ignored. A size or a kind is no version: `-70b` and `-instruct` are other weights.
+    Where both name folders, those that both name are the same ones: two runs' judges may both lie
+    in `merged`. A size or a kind is no version: `-70b` and `-instruct` are other weights.
 
     >>> same_model("gpt-4o", "gpt-4o-2024-08-06"), same_model("llama-3", "llama-3-70b")
     (True, False)
     """
-    expected, actual = (
-        name.rstrip("/").rpartition("/")[2].casefold().removesuffix("-latest")
-        for name in (requested, reported)
-    )
+    (folders, expected), (others, actual) = (_folders_and_name(n) for n in (requested, reported))
+    if any(a != b for a, b in zip(reversed(folders), reversed(others), strict=False)):
+        return False
     version = actual.removeprefix(expected)
     return actual.startswith(expected) and (not version or bool(_VERSION.fullmatch(version)))
+
+
+def _folders_and_name(model: str) -> tuple[list[str], str]:
+    parts = [part for part in model.casefold().split("/") if part not in ("", ".")]
+    return parts[:-1], "".join(parts[-1:]).removesuffix("-latest")

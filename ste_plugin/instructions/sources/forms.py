@@ -1,5 +1,6 @@
 """Forms: where in a raw row the instruction is."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -72,6 +73,14 @@ def _content(value: Any, where: str) -> str:
     return "\n".join(_as_text(part.get("text"), where) for part in value)
 
 
+def _from_json(text: str) -> Any:
+    """Return the list or mapping that a text is in JSON, else the text."""
+    try:
+        return json.loads(text) if text.lstrip()[:1] in ("[", "{") else text
+    except (ValueError, RecursionError):
+        return text
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """A column of turns, in which the user's first message is the instruction."""
@@ -82,25 +91,36 @@ class Conversation:
     users: tuple[str, ...] = ("user",)
 
     def text(self, row: Mapping[str, Any]) -> str:
-        """Return what the user asks first, below what the system was told.
+        """Return what the user asks first, in one turn or several, below what the system was told.
 
         Raises: LeftOut for the middle of a conversation, where that makes no sense alone.
         """
         turns = self._turns(row[self.column])
-        system = list(takewhile(lambda turn: turn.get(self.role) in _SYSTEM, turns))
-        first = next(iter(turns[len(system) :]), None)
-        if first is None or self._require(first, self.role) not in self.users:
-            if any(turn.get(self.role) in self.users for turn in turns):
+        system = list(takewhile(lambda turn: self._is_from(turn, _SYSTEM), turns))
+        rest = turns[len(system) :]
+        first = list(takewhile(lambda turn: self._is_from(turn, self.users), rest))
+        if not first:
+            if rest:
+                self._require(rest[0], self.role)
+            if any(self._is_from(turn, self.users) for turn in turns):
                 raise LeftOut("first turn is not the user's")
             raise BadRow(f"{self.column}: no turn of the user among {len(turns)}", "no user turn")
-        asked = self._words(self._require(first, self.content))
+        said = [self._words(self._require(turn, self.content)) for turn in first]
+        asked = "\n\n".join(words for words in said if words)
         told = [self._words(turn.get(self.content)) for turn in system]
         told = [words for words in told if words and not _SAYS_NOTHING.fullmatch(words)]
         return "\n\n".join([*told, asked]) if asked else ""
 
+    def _is_from(self, turn: Mapping[str, Any], who: tuple[str, ...]) -> bool:
+        role = turn.get(self.role)
+        return isinstance(role, str) and role.strip().casefold() in who
+
     def _turns(self, value: Any) -> list[dict[str, Any]]:
-        """Return the turns of a list, or of one list per key, as `datasets` may store them."""
-        turns = value
+        """Return the turns of a list, or of one list per key, as `datasets` may store them.
+
+        Either may be written as JSON in a column of text.
+        """
+        turns = value = _from_json(value) if isinstance(value, str) else value
         if isinstance(value, dict) and value and all(isinstance(v, list) for v in value.values()):
             turns = [dict(zip(value, turn, strict=True)) for turn in zip_longest(*value.values())]
         if not isinstance(turns, list) or not all(isinstance(t, dict) for t in turns):

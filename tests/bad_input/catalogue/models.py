@@ -154,8 +154,10 @@ ROWS = [
         {"model/config.json": '{"model_type": "bert"}'},
         FIT + "model",
         2,
-        "model: model_type 'bert', whose parameters are not counted here (known are llama, "
-        "ministral, mistral, qwen2, qwen3, smollm3). Give its size instead, such as --model 8B.",
+        "model: model_type 'bert', whose parameters are not counted here (known are gemma2, "
+        "gemma3, gemma3_text, gpt_oss, llama, ministral, mistral, mistral3, mixtral, phi3, qwen2, "
+        "qwen2_5_vl, qwen2_moe, qwen3, qwen3_moe, qwen3_vl, qwen3_vl_moe, smollm3). Give its size "
+        "instead, such as --model 8B.",
     ),
     Row(
         "a model to fit without sizes",

@@ -121,6 +121,11 @@ def test_a_name_allowed_covers_its_versions():
         ("gpt-4o-2024-08-06", "gpt-4o", False),
         ("judge-v1", "judge-v2", False),
         ("judge", "judge-v2", True),
+        ("/runs/one/iter-01/model/merged", "/runs/two/iter-01/model/merged", False),
+        ("runs/one/iter-01/model/merged", "/work/runs/one/iter-01/model/merged/", True),
+        ("./runs/one/merged", "/work/runs/one/merged", True),
+        ("merged", "/runs/two/merged", True),
+        ("one/judge", "two/judge", False),
     ],
 )
 def test_dates_and_tags_are_versions_and_sizes_and_kinds_are_other_models(asked, told, same):

@@ -49,6 +49,43 @@ def test_near_duplicates_go_and_the_first_stays(other: str, kept: int) -> None:
     assert kept_texts("near-duplicates", LONG, other) == [LONG, other][:kept]
 
 
+CHINESE = "请给邻居们写一封简短而友好的信，介绍我们花园里的夏季聚会。"
+JAPANESE = "近所の人たちに、庭での夏のパーティーについて短く親しみやすい手紙を書いてください。"
+THAI = "เขียนจดหมายสั้นๆที่เป็นมิตรถึงเพื่อนบ้านเกี่ยวกับงานเลี้ยงฤดูร้อนในสวนของเรา"
+KHMER = "សូមសរសេរសំបុត្រខ្លីមួយទៅអ្នកជិតខាងអំពីពិធីជប់លៀងរដូវក្តៅនៅក្នុងសួនរបស់យើង"
+LAO = "ຂຽນຈົດໝາຍສັ້ນໆທີ່ເປັນມິດຫາເພື່ອນບ້ານກ່ຽວກັບງານລ້ຽງໃນສວນຂອງພວກເຮົາ"
+MIXED = "请用 Python 写一个函数，读取 CSV 文件并返回每一列的平均值和标准差。"
+
+
+@pytest.mark.parametrize("text", [CHINESE, JAPANESE, THAI, KHMER, LAO, MIXED])
+def test_scripts_without_spaces_are_compared_character_by_character(text: str) -> None:
+    pleaded, turned = text.rstrip("。") + "!", text[len(text) // 2 :] + text[: len(text) // 2]
+    assert kept_texts("near-duplicates", text, pleaded, text[:-1]) == [text]
+    other = "".join(reversed(turned))
+    assert kept_texts("near-duplicates", text, other) == [text, other]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("法国的首都是哪里？", "德国的首都是哪里？"),
+        ("2+2は？", "2-2は？"),
+        ("用 Python 写一个排序函数", "用 Rust 写一个排序函数"),
+        ("请翻译这句话：Good morning", "请翻译这句话：Good night"),
+    ],
+)
+def test_short_questions_that_differ_stay_in_scripts_without_spaces(one: str, other: str) -> None:
+    assert kept_texts("near-duplicates", one, other) == [one, other]
+
+
+@given(st.text(st.characters(max_codepoint=0x24F)))
+def test_words_between_spaces_are_compared_as_they_are(text: str) -> None:
+    words = [word.strip(".,;:!?\"'()") or word for word in text.casefold().split()]
+    size = 3 if len(words) >= 3 else 1
+    grams = {" ".join(words[i : i + size]) for i in range(len(words) - size + 1)}
+    assert shingles(text) == grams
+
+
 def test_short_texts_are_compared_word_by_word() -> None:
     texts = ["Hello", "hello!", "Hello world", "world hello", "Good day"]
     assert kept_texts("near-duplicates", *texts) == ["Hello", "Hello world", "Good day"]

@@ -1,5 +1,6 @@
 """What a row says: forms, keys and columns."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def conversation(form: str, *turns: tuple[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", CONVERSATIONS)
-def test_a_conversation_gives_the_first_turn_of_the_user(tmp_path: Path, form: str) -> None:
+def test_a_conversation_gives_what_the_user_says_first(tmp_path: Path, form: str) -> None:
     turns = [("user", "First"), ("assistant", "x"), ("user", "Second")]
     written(tmp_path, conversation(form, *turns))
     assert texts(tmp_path, form=form) == ["First"]
@@ -65,6 +66,58 @@ def test_the_middle_of_a_conversation_is_left_out_and_counted(
     settings = {"form": form, "on_bad_line": on_bad_line}
     assert texts(tmp_path, **settings) == ["Name a sea."]
     assert reasons(tmp_path, **settings) == ["first turn is not the user's"] * 3
+
+
+@pytest.mark.parametrize("form", CONVERSATIONS)
+@pytest.mark.parametrize("first", ["tool", "function", "observation", "function_call", "bing"])
+def test_whoever_else_speaks_first_the_row_is_left_out_and_counted(
+    tmp_path: Path, form: str, first: str
+) -> None:
+    written(
+        tmp_path,
+        conversation(form, (first, "3"), ("user", "And now?")),
+        conversation(form, ("system", "Rhyme."), (first, ""), ("user", "And now?")),
+        conversation(form, ("user", "Name a sea."), (first, "3"), ("user", "And now?")),
+    )
+    assert texts(tmp_path, form=form) == ["Name a sea."]
+    assert reasons(tmp_path, form=form) == ["first turn is not the user's"] * 2
+
+
+@pytest.mark.parametrize("form", CONVERSATIONS)
+def test_all_that_the_user_says_before_an_answer_is_asked(tmp_path: Path, form: str) -> None:
+    answered = ("assistant", "x")
+    written(
+        tmp_path,
+        conversation(form, ("user", "Here is a poem."), ("user", "Translate it."), answered),
+        conversation(form, ("user", " "), ("user", "Name a sea."), answered, ("user", "Another.")),
+    )
+    assert texts(tmp_path, form=form) == ["Here is a poem.\n\nTranslate it.", "Name a sea."]
+
+
+@pytest.mark.parametrize("form", CONVERSATIONS)
+def test_a_conversation_may_be_written_as_json_in_a_column_of_text(
+    tmp_path: Path, form: str
+) -> None:
+    turns = (("system", "Rhyme."), ("user", "Name a sea."), ("assistant", "x"))
+    ((column, said),) = conversation(form, *turns).items()
+    written(tmp_path, {column: json.dumps(said)}, {column: json.dumps(said[2:] + said[1:2])})
+    assert texts(tmp_path, form=form) == ["Rhyme.\n\nName a sea."]
+    assert reasons(tmp_path, form=form) == ["first turn is not the user's"]
+
+
+@pytest.mark.parametrize("text", ["[", "{}", "[1]", '"hi"', "[[" * 9999])
+def test_text_that_is_no_conversation_in_json_is_told(tmp_path: Path, text: str) -> None:
+    turns = [{"from": "human", "value": "Name a sea."}]
+    written(tmp_path, {"conversations": text}, {"conversations": turns})
+    assert texts(tmp_path, form="sharegpt", on_bad_line="skip") == ["Name a sea."]
+    assert reasons(tmp_path, form="sharegpt", on_bad_line="skip") == ["malformed line"]
+
+
+def test_who_speaks_is_read_in_any_letter_case(tmp_path: Path) -> None:
+    turns = [{"from": who, "value": who} for who in ("System", "Human", "GPT")]
+    written(tmp_path, {"conversations": turns}, {"conversations": turns[2:] + turns[1:2]})
+    assert texts(tmp_path, form="sharegpt") == ["System\n\nHuman"]
+    assert reasons(tmp_path, form="sharegpt") == ["first turn is not the user's"]
 
 
 @pytest.mark.parametrize("form", CONVERSATIONS)
