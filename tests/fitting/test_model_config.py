@@ -1,4 +1,4 @@
-"""Shapes of the families that judges start from, against transformers' own and published counts."""
+"""Shapes of the families that judges start from, against transformers' own and known counts."""
 
 import pytest
 from hypothesis import given, settings
@@ -177,7 +177,7 @@ SMALL = decoder("mistral", 5120, 32768, 40, 32, 8, 131072, head_dim=128)
 SEEN = {"depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "out_hidden_size": 4096}
 SEEN |= {"patch_size": 16, "num_position_embeddings": 2304, "deepstack_visual_indexes": [8, 16, 24]}
 VL_TEXT = decoder("qwen3_vl_text", 4096, 12288, 36, 32, 8, 151936, head_dim=128)
-PUBLISHED = {
+KNOWN = {
     "Qwen/Qwen3-8B": (8_190_735_360, VL_TEXT | {"model_type": "qwen3"}),
     "Qwen/Qwen3-30B-A3B": (
         30_532_122_624,
@@ -220,28 +220,28 @@ PUBLISHED = {
         {"model_type": "qwen3_vl", "text_config": VL_TEXT, "vision_config": SEEN},
     ),
 }
-"""Hub id → (parameters as the hub counts them in its safetensors files, what its config.json says
-of sizes). gpt-oss' files hold experts in 4 bits: its counts are those of OpenAI's model card, arXiv
-2508.10925, table 1 (20.91B and 116.83B), to the last digit by transformers' model."""
+"""Hub id → (parameters of the whole model, what its config.json says of sizes). None was looked up
+on the hub: what the test holds is that `fit` sums a config of these sizes to the count that goes
+with the model's name. gpt-oss' files hold experts in 4 bits: its counts are 20.91B and 116.83B."""
 
 
-@pytest.mark.parametrize("model", PUBLISHED)
-def test_published_models_have_the_published_number_of_parameters(model):
-    parameters, config = PUBLISHED[model]
+@pytest.mark.parametrize("model", KNOWN)
+def test_models_of_known_sizes_have_their_number_of_parameters(model):
+    parameters, config = KNOWN[model]
     assert shape_of_config(config, model).parameters == parameters
 
 
 @pytest.mark.parametrize(
     ("model", "billions"), [("openai/gpt-oss-20b", 3.61), ("openai/gpt-oss-120b", 5.13)]
 )
-def test_active_parameters_are_the_published_ones_where_the_embedding_counts_once(model, billions):
-    shape = shape_of_config(PUBLISHED[model][1], model)
-    looked_up = shape.vocabulary * shape.hidden  # the model card leaves the table out
+def test_active_parameters_are_known_where_the_embedding_counts_once(model, billions):
+    shape = shape_of_config(KNOWN[model][1], model)
+    looked_up = shape.vocabulary * shape.hidden  # the table is left out
     assert round((shape.active_parameters - looked_up) / 1e9, 2) == billions
 
 
 def test_sliding_windows_bound_what_is_cached():
-    shape = shape_of_config(PUBLISHED["google/gemma-3-1b-it"][1] | {"sliding_window": 512}, "m")
+    shape = shape_of_config(KNOWN["google/gemma-3-1b-it"][1] | {"sliding_window": 512}, "m")
     assert shape.window_layers == 22  # every sixth of 26 layers looks at everything
     assert shape.cached(512) == 2 * 26 * 512 * 256
     assert shape.cached(4096) == 2 * (4 * 4096 + 22 * 512) * 256
@@ -255,6 +255,6 @@ def test_a_wrapper_whose_tower_is_not_counted_is_refused():
 
 @pytest.mark.parametrize("gone", ["num_experts_per_tok", "moe_intermediate_size", "hidden_size"])
 def test_a_config_without_a_size_names_it(gone):
-    config = {k: v for k, v in PUBLISHED["Qwen/Qwen3-30B-A3B"][1].items() if k != gone}
+    config = {k: v for k, v in KNOWN["Qwen/Qwen3-30B-A3B"][1].items() if k != gone}
     with pytest.raises(ConfigError, match=f"config.json has no '{gone}'"):
         shape_of_config(config, "m")
