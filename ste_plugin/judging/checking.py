@@ -116,7 +116,8 @@ def _misplaced(judge_format: JudgeFormat) -> Iterator[str]:
 def _cut(judge_format: JudgeFormat) -> Iterator[str]:
     """Yield which text of many lines is not shown whole."""
     for i, kind in enumerate(KINDS):
-        shown = _words(judge_format.render(*TEXTS[:i], LONG, *TEXTS[i + 1 :]))
+        texts = [*TEXTS[:i], LONG, *TEXTS[i + 1 :]]
+        shown = _words(judge_format.render(*texts))
         if LONG.split()[-1] not in shown.split():
             yield (
                 f"render does not show the end of {kind} of 400 lines. Show it all: what does not "
