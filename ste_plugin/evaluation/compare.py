@@ -30,12 +30,14 @@ TOLD: tuple[tuple[str, ...], ...] = (
     ("settings", "too_long"),
     ("settings", "chat_template_kwargs"),
     ("settings", "thinking"),
-    ("generation_kwargs", "temperature"),
-    ("generation_kwargs", "max_gen_toks"),
+    ("apply_chat_template",),
+    ("system_instruction",),
 )
 """What may differ, which is told, by its path: two ways to ask may be what is compared."""
 UNSET = {"chat_template_kwargs": None, "thinking": None}
 """Settings that are recorded only where they are set."""
+AS_TRAINED = {"apply_chat_template": True, "system_instruction": None}
+"""Options of lm-eval that are recorded only where they are others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +152,16 @@ def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
 
 def told_apart(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
     """Return what else differs in how the judges were asked, with both values."""
+    both = [AS_TRAINED | dict(how) for how in (first, second)]
+    both = [how | {"settings": UNSET | dict(how.get("settings") or {})} for how in both]
+    sampling = [how.get("generation_kwargs") or {} for how in both]
+    names = sorted({*sampling[0], *sampling[1]}) if all(sampling) else ()
     both = [
-        how | {"settings": UNSET | dict(how["settings"])} if "settings" in how else how
-        for how in (dict(first), dict(second))
+        how | {"generation_kwargs": dict.fromkeys(names) | s}
+        for how, s in zip(both, sampling, strict=True)
     ]
-    return "; ".join(_differences({path[-1]: path for path in TOLD}, *both))
+    told = (*TOLD, *(("generation_kwargs", name) for name in names))
+    return "; ".join(_differences({path[-1]: path for path in told}, *both))
 
 
 def _differences(

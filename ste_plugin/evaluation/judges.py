@@ -133,11 +133,20 @@ def iterations_at(root: Path) -> dict[int, dict[str, Evaluation]]:
 
 
 def _logged(path: Path) -> dict[str, Evaluation]:
-    """Return the newest samples of each task that lm-eval logged below a folder."""
+    """Return the newest samples of each task that lm-eval logged below a folder.
+
+    Raises: DataError where they lie in several folders, as those of several models do.
+    """
     files = [path] if path.name.startswith("samples_") else sorted(path.rglob("samples_*.jsonl"))
     by_task: dict[str, Path] = {}
     for file in sorted(files, key=lambda f: f.name):
-        by_task[file.stem.removeprefix("samples_").rpartition("_")[0]] = file
+        task = file.stem.removeprefix("samples_").rpartition("_")[0]
+        if (other := by_task.get(task, file).parent) != file.parent:
+            raise DataError(
+                f"{path}: samples of {task} in {other.name} and in {file.parent.name}; expected "
+                "those of one judge. Name one of these folders."
+            )
+        by_task[task] = file
     return {task: Evaluation(file, _how_logged(file)) for task, file in by_task.items()}
 
 

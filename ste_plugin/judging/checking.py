@@ -29,6 +29,11 @@ HOSTILE = (
     "</think>",
 )
 """What may stand in an answer and must not speak for the judge or for the prompt."""
+NO_VERDICT = ("", "Both answers name a thing that", "I cannot compare these.")
+"""Replies of which none is for an answer."""
+LONG = "\n".join(f"Line {i}." for i in range(400, 800))
+KINDS = ("an instruction", "an answer", "an answer")
+"""What each of `TEXTS` is."""
 _LONGEST_LABEL = 60
 
 
@@ -66,6 +71,7 @@ def _faults(key: str, judge_format: JudgeFormat) -> Iterator[str]:
         return
     yield from _misread(judge_format)
     yield from _misplaced(judge_format)
+    yield from _cut(judge_format)
     yield from _kept(judge_format)
 
 
@@ -81,8 +87,14 @@ def _misread(judge_format: JudgeFormat) -> Iterator[str]:
                     f"of the letter {letter}. Let `closing` end where the letter comes next."
                 )
                 return
-    if (read := judge_format.parse("")) not in (*ORDERS, TIE, None):
-        yield f"parse returned {read!r}; expected 'A', 'B', TIE or None."
+    for text in NO_VERDICT:
+        if (read := judge_format.parse(text)) not in (*ORDERS, TIE, None):
+            yield f"parse returned {read!r}; expected 'A', 'B', TIE or None."
+        elif read in ORDERS:
+            yield (
+                f"parse reads {read!r} in {text!r}, which gives no verdict. Return None where a "
+                "reply names no single answer."
+            )
 
 
 def _misplaced(judge_format: JudgeFormat) -> Iterator[str]:
@@ -101,6 +113,19 @@ def _misplaced(judge_format: JudgeFormat) -> Iterator[str]:
             return
 
 
+def _cut(judge_format: JudgeFormat) -> Iterator[str]:
+    """Yield which text of many lines is not shown whole."""
+    for i, kind in enumerate(KINDS):
+        texts = [*TEXTS[:i], LONG, *TEXTS[i + 1 :]]
+        shown = _words(judge_format.render(*texts))
+        if LONG.split()[-1] not in shown.split():
+            yield (
+                f"render does not show the end of {kind} of 400 lines. Show it all: what does not "
+                "fit a context is refused or counted elsewhere."
+            )
+            return
+
+
 def _kept(judge_format: JudgeFormat) -> Iterator[str]:
     """Yield each mark that stays as it is where it stands in a text that is judged."""
     own = [judge_format.forced_text(judge_format.closing, letter) for letter in ORDERS]
@@ -109,10 +134,9 @@ def _kept(judge_format: JudgeFormat) -> Iterator[str]:
         for i, text in enumerate(TEXTS):
             hostile = [*TEXTS[:i], f"{text}\n{mark}\n", *TEXTS[i + 1 :]]
             if _words(judge_format.render(*hostile)).count(mark) > plain.count(mark):
-                place = ("an instruction", "an answer", "an answer")[i]
                 yield (
-                    f"render leaves {mark!r} in {place} as it is, so that the text can speak for "
-                    "the judge or the prompt. Pass what is shown through neutralise(text, "
+                    f"render leaves {mark!r} in {KINDS[i]} as it is, so that the text can speak "
+                    "for the judge or the prompt. Pass what is shown through neutralise(text, "
                     "re.compile(…)) with your own marks."
                 )
                 break

@@ -3,10 +3,9 @@
 import re
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from inspect import isfunction
-from typing import Any
 
 from ste_plugin.engines.base import Message
+from ste_plugin.judging.code import as_text, held_by, own_classes
 from ste_plugin.judging.source import source_of
 from ste_plugin.judging.verdict import Reading, official_verdict, parse_verdict, without_verdicts
 from ste_plugin.records import ORDERS, Verdict, content_key
@@ -63,11 +62,10 @@ class JudgeFormat:
         return f"{self.name}-{content_key(*words, *self._own_code())[:8]}"
 
     def _own_code(self) -> tuple[str, ...]:
-        classes: list[Any] = [c for c in type(self).__mro__ if issubclass(c, JudgeFormat)]
+        classes = own_classes(type(self), JudgeFormat)
         own = {f.name for f in fields(self)} - {f.name for f in fields(JudgeFormat)}
         values = [getattr(self, name) for name in sorted(own)]
-        sources = [source_of(c) for c in classes if c is not JudgeFormat]
-        return (*sources, *map(_as_text, values))
+        return (*(source_of(c) or held_by(c) for c in classes), *map(as_text, values))
 
     def render(self, instruction: str, answer_a: str, answer_b: str) -> tuple[Message, ...]:
         """Return the prompt as one user turn, so that templates without a system role lose
@@ -115,11 +113,3 @@ def read_officially(judge_format: JudgeFormat) -> bool:
     """Return whether RewardBench's own parser reads the verdicts of a format as the format does."""
     closed = {gold: judge_format.forced_text(judge_format.closing, gold) for gold in ORDERS}
     return all(official_verdict(t) == g == judge_format.parse(t) for g, t in closed.items())
-
-
-def _as_text(value: Any) -> str:
-    """Return a text of a field's value that is the same in every process."""
-    if isfunction(value) or isinstance(value, type):
-        return source_of(value)
-    ordered = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(ordered))

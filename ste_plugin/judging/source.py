@@ -7,14 +7,17 @@ it is made of text; Python's own parser only finds where statements begin and en
 import ast
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from importlib.util import find_spec
+from inspect import unwrap
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CellType, CodeType, FunctionType
 from typing import Any
 
 _INSTALLED = {"site-packages", "dist-packages", "ste_plugin"}
 """Where code lies, or what it is called, that is no part of a plugin that imports it."""
+_NO_PLUGIN = {"ste_plugin", *sys.stdlib_module_names}
 Definition = type | Callable[..., Any]
 
 
@@ -22,9 +25,10 @@ Definition = type | Callable[..., Any]
 def source_of(definition: Definition) -> str:
     """Return the statements that a class or function depends on, in the order of their file.
 
-    Its own and those that define names which these use: neither another hook in the file nor a
-    comment between them changes the text. Of modules beside the file that these import, it is the
-    whole text. Empty where there is no source, as in a frozen application.
+    Its own, those that define names which these use, and those that change what these name: neither
+    another hook in the file nor a comment between them changes the text. Of modules that these
+    import and that are not installed it is the whole text, and that of those they import in turn.
+    Empty where there is no source, as in a frozen application.
     """
     text, path = _file_of(definition)
     try:
@@ -36,16 +40,19 @@ def source_of(definition: Definition) -> str:
         for name in _defined(statement):
             by_name.setdefault(name, []).append(statement)
     due, needed = list(by_name.get(definition.__name__, ())), set[ast.stmt]()
-    if not due:  # within a function, or without a name
-        return text
+    whole = not due  # within a function, or without a name
     while due:
         statement = due.pop()
         if statement not in needed:
             needed.add(statement)
-            due += [s for name in _used(statement) for s in by_name.get(name, ())]
-    kept = [s for s in statements if s in needed]
-    imported = [other for s in kept for other in _modules_beside(path, s, definition.__module__)]
-    return "\n".join([*(_text(s, text) for s in kept), *imported])
+            names = _used(statement)
+            due += [s for name in names for s in by_name.get(name, ())]
+            due += [s for s in statements if _changes(s, names | _defined(statement))]
+    kept = statements if whole else [s for s in statements if s in needed or "*" in _defined(s)]
+    own = [text] if whole else [_text(s, text) for s in kept]
+    modules: dict[Path, str] = {}
+    _add_imported(kept, definition.__module__, path, modules)
+    return "\n".join([*own, *(modules[file] for file in sorted(modules))])
 
 
 def _file_of(definition: Definition) -> tuple[str, Path]:
@@ -62,11 +69,31 @@ def _file_of(definition: Definition) -> tuple[str, Path]:
 
 
 def _codes_of(definition: Definition) -> Iterator[CodeType]:
+    """Yield the code of a definition that was written in its own module.
+
+    Dataclasses and decorators give a class functions of other modules.
+    """
     members = vars(definition).values() if isinstance(definition, type) else (definition,)
-    for member in members:
-        function = getattr(member, "fget", getattr(member, "__func__", member))
-        if isinstance(function, FunctionType) and function.__code__.co_filename != "<string>":
+    for function in (f for member in members for f in _functions_of(member)):
+        in_file = function.__code__.co_filename != "<string>"
+        if in_file and function.__globals__.get("__name__") == definition.__module__:
             yield function.__code__
+
+
+def _functions_of(member: Any) -> Iterator[FunctionType]:
+    """Yield the function that a member of a class is, and those that a decorator put it into."""
+    function = unwrap(getattr(member, "fget", getattr(member, "__func__", member)))
+    if isinstance(function, FunctionType):
+        yield function
+        held = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+        yield from (each for each in held if isinstance(each, FunctionType))
+
+
+def _is_filled(cell: CellType) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
 
 
 def _defined(statement: ast.stmt) -> set[str]:
@@ -79,29 +106,73 @@ def _defined(statement: ast.stmt) -> set[str]:
     return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
+def _changes(statement: ast.stmt, names: set[str]) -> bool:
+    """Return whether a statement of a module changes what one of these names holds, in place."""
+    defining = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
+    if isinstance(statement, defining):
+        return False
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    plain = all(isinstance(target, ast.Name | ast.Tuple) for target in targets)
+    if isinstance(statement, ast.Assign | ast.AnnAssign) and plain:
+        return False
+    return bool(names & _used(statement))
+
+
 def _used(statement: ast.stmt) -> set[str]:
     return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
 
 
-def _modules_beside(path: Path, statement: ast.stmt, importer: str) -> Iterator[str]:
-    """Yield the text of what a statement imports from the plugin's own folder or package."""
-    for name in _imported(statement, importer):
-        file = Path(getattr(sys.modules.get(name), "__file__", None) or "/")
-        if file.suffix == ".py" and file.is_relative_to(path.parent):
-            same_package = name.partition(".")[0] == importer.partition(".")[0]
-            if same_package or not _INSTALLED & {*file.parts, name.partition(".")[0]}:
-                yield file.read_text("utf-8")
+def _add_imported(
+    statements: Sequence[ast.stmt], importer: str, path: Path, modules: dict[Path, str]
+) -> None:
+    """Add file → text of all modules that statements of a file import, however deep in them.
+
+    Those of the plugin's own package, or that are neither installed nor Python's.
+    """
+    for name in [n for s in statements for each in ast.walk(s) for n in _imported(each, importer)]:
+        file = _file_of_module(name, importer)
+        if file is None or file == path or file in modules:
+            continue
+        modules[file] = text = file.read_text("utf-8")
+        try:
+            _add_imported(ast.parse(text).body, name, path, modules)
+        except SyntaxError:  # its text says it all
+            continue
 
 
-def _imported(statement: ast.stmt, importer: str) -> list[str]:
+def is_own_module(name: str) -> bool:
+    """Return whether a module may be a plugin's own, rather than installed or Python's."""
+    file = _file_of_module(name, "")
+    loaded_by_hand = name not in sys.modules and name.partition(".")[0] not in _NO_PLUGIN
+    return file is not None or loaded_by_hand
+
+
+def _file_of_module(name: str, importer: str) -> Path | None:
+    """Return the file of a module that may be a plugin's own; None for any other."""
+    top = name.partition(".")[0]
+    same_package = top == importer.partition(".")[0]
+    if not top or top in _NO_PLUGIN:
+        return None
+    for each in (top, name):  # to find a module imports its package, which only an own one may
+        try:
+            found = sys.modules[each].__spec__ if each in sys.modules else find_spec(each)
+        except (ImportError, ValueError):
+            return None
+        file = Path(getattr(found, "origin", None) or "/")
+        if not same_package and _INSTALLED & set(file.parts):
+            return None
+    return file if file.suffix == ".py" else None
+
+
+def _imported(node: ast.AST, importer: str) -> list[str]:
     """Return the full names of modules that a statement may import."""
-    if isinstance(statement, ast.Import):
-        return [alias.name for alias in statement.names]
-    if not isinstance(statement, ast.ImportFrom):
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
         return []
-    package = importer.rsplit(".", statement.level)[0] if statement.level else ""
-    module = ".".join(part for part in (package, statement.module) if part)
-    return [module, *(f"{module}.{alias.name}" for alias in statement.names)]
+    package = importer.rsplit(".", node.level)[0] if node.level else ""
+    module = ".".join(part for part in (package, node.module) if part)
+    return [module, *(f"{module}.{alias.name}" for alias in node.names)]
 
 
 def _text(statement: ast.stmt, module: str) -> str:

@@ -29,6 +29,7 @@ from ste_plugin.lm_eval_tasks.backend_template import (
 )
 from ste_plugin.lm_eval_tasks.host_options import (
     refuse_cache_of_another,
+    refuse_lost_keys,
     refuse_lost_metadata,
     sampling_told,
 )
@@ -61,6 +62,7 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.backend: Any = None
         self.template: ChatTemplate | None = None
+        self.asked_otherwise: dict[str, Any] = {}
         self.reader = ReplyReader(marks=self.settings.thinking)
         note_constructed(there=True)
         super().__init__(config={**config, **FIXED})
@@ -94,6 +96,7 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
             "ste_plugin": __version__,
             "task_version": self.VERSION,
             **self.described,
+            **self.asked_otherwise,
             **({"generation_kwargs": told} if told else {}),
         }
 
@@ -118,6 +121,7 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
         """
         any_there()
         kept(self.config.task, self.documents, settings.get("limit"))
+        self.asked_otherwise = asked_otherwise(settings)
         if not settings.get("apply_chat_template"):
             logger.warning(
                 "%s: no chat template is applied, so the prompts differ from those that judges "
@@ -203,8 +207,19 @@ def read_settings(config: Mapping[str, Any] | None) -> tuple[dict[str, Any], Jud
     """
     own = {key: value for key, value in (config or {}).items() if key != "class"}
     metadata = own.get("metadata") or {}
+    refuse_lost_keys(own)
     refuse_lost_metadata(sys.argv, metadata)
     return own, JudgeSettings.read(os.environ, metadata)
+
+
+def asked_otherwise(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return lm-eval's options by which a judge is asked otherwise than it was trained."""
+    told: dict[str, Any] = {}
+    if not settings.get("apply_chat_template"):
+        told["apply_chat_template"] = False
+    if system := settings.get("system_instruction"):
+        told["system_instruction"] = system
+    return told
 
 
 def verdicts_in(samples: Sequence[Mapping[str, Any]]) -> str:

@@ -10,6 +10,27 @@ from ste_plugin.errors import ConfigError
 from ste_plugin.lm_eval_tasks.setting_values import PREFIX
 from ste_plugin.lm_eval_tasks.settings import metadata_names, refuse_unknown, unknown_metadata
 
+_LOST_KEYS = (
+    "generation_kwargs",
+    "repeats",
+    "num_fewshot",
+    "filter_list",
+    "metric_list",
+    "description",
+    "doc_to_text",
+    "doc_to_target",
+    "doc_to_choice",
+    "process_docs",
+    "process_results",
+    "output_type",
+    "dataset_path",
+    "dataset_name",
+    "dataset_kwargs",
+    "test_split",
+    "validation_split",
+    "fewshot_split",
+    "fewshot_config",
+)
 MODEL_KEY = "ste_plugin: model"
 """Under which a cache of replies says whose they are."""
 
@@ -31,6 +52,19 @@ def refuse_lost_metadata(arguments: Sequence[str], metadata: Mapping[str, Any]) 
             f"--metadata {lost[0]}: this lm-eval (0.4.11) gives --metadata to no task that is a "
             f"class, so it would be ignored. Set the environment variable {variable}, or use "
             "lm-eval 0.4.13."
+        )
+
+
+def refuse_lost_keys(config: Mapping[str, Any]) -> None:
+    """Raise ConfigError for keys of a task's YAML that a judge task does not look at.
+
+    How it asks, samples and counts are its settings' matter, so such a key would change nothing.
+    """
+    if lost := [key for key, value in config.items() if key in _LOST_KEYS and value]:
+        raise ConfigError(
+            f"{config.get('task')}: {', '.join(lost)} in its YAML would change nothing. Leave it "
+            "out; what is judged, and how, is in its metadata, as in `metadata: {judge_benchmark: "
+            "local, judge_votes: 8, judge_temperature: 0.7}`."
         )
 
 

@@ -1,6 +1,7 @@
 """A labelled pair, and how rows become pairs, with every fault found before any model is loaded."""
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -127,7 +128,8 @@ def read_pair(row: Row) -> LabelledPair:
     The latter may have a label (also called `winner`), A, B or tie; without one nobody said which
     is better. A file may have rows of both kinds. Raises: DataError, also where one row is of both.
     """
-    labelled, unordered = row.filled(LABELLED), row.filled(UNORDERED)
+    labelled = row.filled(LABELLED)
+    unordered = row.filled(c for c in row.columns if plain_name(c) in UNORDERED)
     if labelled and unordered:
         raise DataError(
             f"{row.where}: found {', '.join(map(repr, labelled + unordered))}; expected either "
@@ -157,6 +159,8 @@ WINNERS = LABELS | {f"{kind}_{x.lower()}": x for kind in ("response", "model") f
 """What a label, and a winner, can be; the latter is often the name of a column."""
 OTHER_LABELS = ("preference", "preferred", "better", "verdict", "gold", "human_label")
 """Columns that name the better response in others' files, in words of their own."""
+_NAMED_AS_LABEL = re.compile(r"label|winner|prefer|better|verdict|gold|truth|choice|chosen|target")
+_SIDES = {word.lower() for word in WINNERS} | {"rejected"}
 
 
 def label_of(row: Row) -> str:
@@ -165,7 +169,7 @@ def label_of(row: Row) -> str:
     Raises: DataError where two columns say different things, or one that is not read says it.
     """
     if not (named := row.filled(("label", "winner"))):
-        if other := row.filled(OTHER_LABELS):
+        if other := [column for column in row.columns if says_which(row, column)]:
             raise DataError(
                 f"{row.where}: found {', '.join(map(repr, other))} and no 'label'. Rename the "
                 "column that says which response is better to label (A, B or tie), and any other "
@@ -181,15 +185,58 @@ def label_of(row: Row) -> str:
     return said.pop()
 
 
+def says_which(row: Row, column: str) -> bool:
+    """Return whether a column that is not read may say which response is better.
+
+    By its name, or where only a part of its name is that of a label, by what it holds: a side or a
+    number.
+    """
+    if column in (*COLUMNS, *UNORDERED) or not row.filled([column]):
+        return False
+    name, value = plain_name(column), row.columns[column]
+    if name in ("label", "winner", *OTHER_LABELS):
+        return True
+    named_so = _NAMED_AS_LABEL.search(name) or name == "answer"
+    return bool(named_so) and (isinstance(value, int | float) or is_side(value) or is_number(value))
+
+
+def plain_name(column: str) -> str:
+    """Return the name of a column in small letters, without blanks around it."""
+    return column.strip().lower()
+
+
+def is_side(value: Any) -> bool:
+    """Return whether a value names one of two responses, or a tie, in any letters."""
+    return str(value).strip().lower() in _SIDES
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a number written as text."""
+    return bool(re.fullmatch(r"\s*[-+]?\d+(?:\.\d*)?\s*", str(value)))
+
+
 def refuse_verdicts(row: Row) -> None:
     """Raise DataError where a column says A, B or tie of responses that have no such letters."""
-    for column in row.filled(("label", "winner")):
-        if str(row.columns[column]) in WINNERS:
+    for column in row.columns:
+        named_so = plain_name(column) in ("label", "winner", *OTHER_LABELS)
+        if named_so and is_side(row.columns[column]):
             raise DataError(
                 f"{row.where}: found {column!r} ({row.columns[column]!r}) beside 'chosen' and "
                 "'rejected', which say already which is better. Remove the column, or rename the "
                 "responses to response_a and response_b."
             )
+
+
+def tell_unlabelled(name: str, pairs: Sequence[LabelledPair]) -> None:
+    """Log of how many pairs nobody said which response is better."""
+    if count := sum(pair.votes == UNLABELLED for pair in pairs):
+        logger.warning(
+            "%s: %d of %d pairs have no label, so they count in consistency, bias and invalid "
+            "rates only.",
+            name,
+            count,
+            len(pairs),
+        )
 
 
 def make_pair(

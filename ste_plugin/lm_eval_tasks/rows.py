@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, NoReturn, TypeVar
 
 from ste_plugin.errors import DataError
@@ -115,9 +116,9 @@ class Row:
         self.require([column])
         value = self.columns[column]
         try:
-            if isinstance(value, bool):
+            if isinstance(value, bool) or not isfinite(number := float(value)):
                 raise ValueError
-            return float(value)
+            return number
         except (TypeError, ValueError) as error:
             raise self._unexpected(column, value, "a number") from error
 

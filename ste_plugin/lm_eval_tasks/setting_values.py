@@ -1,6 +1,7 @@
 """Reading the value of a judge task's setting from text, with every fault named."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -68,6 +69,14 @@ def parse_count(name: str, text: str, minimum: int = 1) -> int | None:
             f"{where_set(name)}: found {text!r}; expected a whole number from {minimum}."
         )
     return int(text)
+
+
+def parse_names(name: str, text: str) -> tuple[str, ...]:
+    """Return names that commas or blanks part. Raises: ConfigError for what is no name."""
+    names = tuple(re.split(r"[\s,]+", text)) if text else ()
+    if any(not re.fullmatch(r"[\w.-]+", each) for each in names):
+        raise ConfigError(f"{where_set(name)}: found {text!r}; expected names, as seed,top_k.")
+    return names
 
 
 def parse_number(name: str, text: str, maximum: float) -> float:

@@ -18,6 +18,7 @@ from ste_plugin.lm_eval_tasks.setting_values import (
     as_json,
     parse_count,
     parse_marks,
+    parse_names,
     parse_number,
     parse_object,
     parse_switch,
@@ -32,8 +33,19 @@ TOO_LONG: tuple[TooLong, ...] = get_args(TooLong)
 DEFAULT_FORMAT, LOCAL = "criteria", "local"
 METADATA, NEAR = "judge", 0.9
 """How names in metadata begin, and how near to a setting another name is a misspelt one."""
-_NO_BACKEND_HAS = ("votes", "force", "early_stop", "too_long")
+_NO_BACKEND_HAS = (
+    "votes",
+    "vote",
+    "force",
+    "early_stop",
+    "too_long",
+    "mode",
+    "section",
+    "benchmark",
+)
 """Settings that lack what their names begin with; lm-eval puts model_args into metadata, too."""
+_OTHERS_VARIABLES = {"PLUGINS", "DATA"}
+"""Names behind `STE_` and `JUDGE_` that are variables of their own."""
 SAMPLED = 0.7
 """Temperature of votes where none is set."""
 
@@ -95,6 +107,8 @@ class JudgeSettings:
 
         def get(name: str) -> str:
             given = metadata.get(f"judge_{name}", environ.get(PREFIX + name.upper(), ""))
+            if isinstance(given, list | tuple):
+                return (os.pathsep if name == "plugins" else ",").join(map(str, given))
             return json.dumps(given) if isinstance(given, dict) else str(given).strip()
 
         benchmark, temperature = get("benchmark") or LOCAL, get("temperature")
@@ -122,7 +136,7 @@ class JudgeSettings:
             seed=parse_count("SEED", get("seed"), minimum=0) or 0,
             chat_template_kwargs=parse_object("CHAT_TEMPLATE_KWARGS", get("chat_template_kwargs")),
             thinking=parse_marks("THINKING", get("thinking")),
-            omit=tuple(re.split(r"[\s,]+", get("omit"))) if get("omit") else (),
+            omit=parse_names("OMIT", get("omit")),
         )
 
     def environment(self) -> dict[str, str]:
@@ -217,38 +231,50 @@ def metadata_names() -> list[str]:
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return the variables that are set and were meant as settings, but are none."""
     known, start = variables(), PREFIX.rstrip("_")
-    return [
-        name
-        for name, value in environ.items()
-        if value
-        and name not in known
-        and (name.upper().startswith(start) or get_close_matches(name, known, 1, NEAR))
-    ]
+    bare = {name.removeprefix(PREFIX) for name in known} - _OTHERS_VARIABLES
+
+    def meant(name: str) -> bool:
+        like = name.upper().replace("-", "_")
+        return (
+            like.startswith(start)
+            or like.removeprefix("STE_").removeprefix("JUDGE_") in bare - {like}
+            or bool(get_close_matches(name, known, 1, NEAR))
+        )
+
+    return [name for name, value in environ.items() if value and name not in known and meant(name)]
 
 
 def unknown_metadata(metadata: Mapping[str, Any]) -> list[str]:
     """Return the names in a task's metadata that were meant as settings, but are none."""
     known = metadata_names()
-    return [
-        name
-        for name in metadata
-        if name not in known
-        and (
-            name.lower().startswith(METADATA)
-            or name in _NO_BACKEND_HAS
-            or get_close_matches(name, known, 1, NEAR)
+
+    def meant(name: str) -> bool:
+        like = name.lower().replace("-", "_")
+        return (
+            like.startswith((METADATA, PREFIX.lower().rstrip("_")))
+            or like in _NO_BACKEND_HAS
+            or bool(get_close_matches(like, known, 1, NEAR))
         )
-    ]
+
+    return [name for name in metadata if name not in known and meant(name)]
 
 
 def refuse_unknown(unknown: Sequence[str], known: Sequence[str]) -> None:
     """Raise ConfigError for the first unknown name, with the nearest known one."""
     for name in unknown:
-        like = name.upper() if known[0].isupper() else f"{METADATA}_{_bare(name)}"
+        like = _as_variable(name) if known[0].isupper() else f"{METADATA}_{_bare(name)}"
         raise ConfigError(
             f"{name}: no such setting.{did_you_mean(like, known)} There are: {', '.join(known)}."
         )
 
 
+def _as_variable(name: str) -> str:
+    like = name.upper().replace("-", "_")
+    near = like.startswith(PREFIX.rstrip("_")) or bool(
+        get_close_matches(like, variables(), 1, NEAR)
+    )
+    return like if near else PREFIX + like.removeprefix("STE_").removeprefix("JUDGE_")
+
+
 def _bare(name: str) -> str:
-    return re.sub(f"^{METADATA}", "", name.lower().replace("-", "_")).strip("_")
+    return re.sub(f"^(ste_)?{METADATA}", "", name.lower().replace("-", "_")).strip("_")

@@ -30,6 +30,9 @@ IDENTITY = {
 }
 
 
+GREEDY = {"generation_kwargs": {"temperature": 0}}
+
+
 def pairs(*verdicts, **more):
     return [
         JudgedPair(f"p{i}", "s", f"q{i}", tuple(map(OrderVerdict, "AB", said)), 9, 5, **more)
@@ -209,6 +212,32 @@ def test_samples_of_plain_lm_eval_are_compared_with_each_other_and_with_an_evalu
     changed = evaluation(tmp_path / "changed", pairs(RIGHT, RIGHT))
     with pytest.raises(DataError, match="not the same pairs"):
         compare(plain, changed)
+
+
+def test_a_folder_with_samples_of_two_judges_is_refused_with_their_folders(tmp_path):
+    for name in ("one", "other"):
+        logged(tmp_path / name, pairs(RIGHT))
+    with pytest.raises(DataError, match="ste_local in one and in other; expected .* one judge"):
+        evaluations_at(tmp_path)
+    assert evaluations_at(tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"apply_chat_template": False}, "apply_chat_template True against False"),
+        ({"system_instruction": "Say A."}, "system_instruction None against Say A."),
+        (
+            {"generation_kwargs": {"temperature": 0, "until": ["[["]}},
+            "until None against ['[[']",
+        ),
+    ],
+)
+def test_options_of_lm_eval_that_differ_are_told(tmp_path, how, told):
+    one = evaluation(tmp_path / "one", pairs(FIRST), **GREEDY)
+    other = evaluation(tmp_path / "other", pairs(RIGHT), **{**GREEDY, **how})
+    (found,) = compare(one, other)[0].values()
+    assert f"They were measured differently: {told}." in found.sentence()
 
 
 def test_samples_of_another_task_are_refused(tmp_path):

@@ -55,6 +55,17 @@ def test_results_and_samples_of_plain_lm_eval_say_how_they_were_made(tmp_path):
     assert [s["judged"]["how"] for s in told["samples"]["ste_local"]] == [how] * len(PAIRS)
 
 
+def test_samples_say_where_a_judge_was_asked_otherwise_than_it_was_trained(tmp_path):
+    bare = found(tmp_path, chat=False)
+    told = found(tmp_path, lm_eval_settings={"system_instruction": "Say A."})
+    as_trained = found(tmp_path)
+    bare, told, as_trained = (
+        each["samples"]["ste_local"][0]["judged"]["how"] for each in (bare, told, as_trained)
+    )
+    assert bare == as_trained | {"apply_chat_template": False}
+    assert told == as_trained | {"system_instruction": "Say A."}
+
+
 def test_official_and_both_orders_differ_in_what_the_results_say_of_their_mode(tmp_path):
     modes = {
         mode: found(tmp_path, mode=mode)["configs"]["ste_local"]["metadata"]["ste_judge"]

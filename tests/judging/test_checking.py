@@ -51,6 +51,27 @@ def test_a_format_that_makes_its_own_marks_plain_has_no_problem(tmp_path):
     assert problems(tmp_path, WINNER + SAFE, MADE % "Winner: ") == []
 
 
+@pytest.mark.parametrize("kept", ["t[:200]", "t.splitlines()[0]"])
+def test_a_render_that_cuts_what_is_judged_is_named(tmp_path, kept):
+    code = f"""\
+class Mine(JudgeFormat):
+    def render(self, *texts):
+        return super().render(*({kept} for t in texts))
+"""
+    (found,) = problems(tmp_path, code)
+    assert "render does not show the end of an instruction of 400 lines. Show it all" in found
+
+
+def test_a_parse_that_reads_a_verdict_where_there_is_none_is_named(tmp_path):
+    code = """\
+class Mine(JudgeFormat):
+    def parse(self, text):
+        return "B" if "[[B]]" in text else "A"
+"""
+    found = problems(tmp_path, code)
+    assert "parse reads 'A' in 'I cannot compare these.', which gives no verdict" in found[-1]
+
+
 def test_what_the_tasks_call_and_a_format_lacks_is_named(tmp_path):
     code = """\
 class Mine:

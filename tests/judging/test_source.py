@@ -90,6 +90,79 @@ def test_an_edit_of_another_hook_or_between_definitions_asks_nothing_anew(versio
     assert version(old, new) == version()
 
 
+BODY = "    def parse(self, text):\n        return {}\n"
+TWO = "def one(*_): return 'A'\ndef two(*_): return 'B'\n"
+FIELD = "    fn: object = None\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "around", "made", "changes"),
+    [
+        (BODY.format("T['x']"), "T = {}\nT['x'] = 'A'\n", "Fmt", ("'A'", "'B'")),
+        (BODY.format("T[0]"), "T = []\nT.append('A')\n", "Fmt", ("'A'", "'B'")),
+        (BODY.format("T['x']"), "T = {}\nfor k in 'x': T[k] = 'A'\n", "Fmt", ("'A'", "'B'")),
+        ("    pass\n", TWO + "Fmt.parse = one\n", "Fmt", ("= one", "= two")),
+        ("    pass\n", "class Kind(Fmt):\n    MARK = 'A'\n", "Kind", ("'A'", "'B'")),
+        ("    @cache\n" + BODY.format("'A'"), "", "Fmt", ("'A'", "'B'")),
+        ("    @deco\n" + BODY.format("'A'"), "", "Fmt", ("'A'", "'B'")),
+        (FIELD, TWO, "partial(Fmt, fn=partial(one))", ("return 'A'", "return 'C'")),
+        (FIELD, TWO, "partial(Fmt, fn={'x': one})", ("return 'A'", "return 'C'")),
+        (FIELD, "", "partial(Fmt, fn=re.compile('a' * 300 + '1'))", ("'1'", "'2'")),
+        (FIELD, "class Q:\n  def f(self): return 1\n", "partial(Fmt, fn=Q().f)", ("n 1", "n 2")),
+    ],
+)
+def test_whatever_changes_what_a_format_holds_makes_a_new_version(
+    tmp_path, body, around, made, changes
+):
+    head = "import re\nfrom functools import cache, partial\nfrom dataclasses import dataclass\n"
+    head += "from reprlib import recursive_repr\ndeco = recursive_repr()\n"
+    head += "from ste_plugin.judging import JudgeFormat\n@dataclass(frozen=True)\n"
+    text = f"{head}class Fmt(JudgeFormat):\n{body}{around}"
+    text += f"def made():\n    return {made}\n"
+    found = []
+    for edited in (text, text.replace(*changes)):
+        (tmp_path / "hooks.py").write_text(edited)
+        kind = load_file(tmp_path / "hooks.py").made()
+        found.append(kind("mine", "Which?", "Winner: ", True, 9).version)
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize(
+    ("imported", "used", "files"),
+    [
+        ("import helpful", "helpful.plain(text)", {"helpful.py": BESIDE}),
+        ("", "__import__('helpful') and text", {"plug/helpful.py": BESIDE}),
+        (
+            "from helpful import plain",
+            "plain(text)",
+            {"plug/helpful.py": "from helpful_too import plain", "plug/helpful_too.py": BESIDE},
+        ),
+        ("from helpful import *", "plain(text)", {"plug/helpful.py": BESIDE}),
+    ],
+)
+def test_modules_that_are_not_installed_are_a_part_wherever_they_are_and_whoever_imports_them(
+    tmp_path, monkeypatch, imported, used, files
+):
+    lazily = "import helpful\n        " if not imported else ""
+    body = f"    def parse(self, text):\n        {lazily}return {used}\n"
+    head = f"{imported}\nfrom ste_plugin.judging import JudgeFormat\n"
+    versions = []
+    for text in (BESIDE, BESIDE.replace("strip", "lower")):
+        root = tmp_path / str(len(versions))
+        (root / "plug").mkdir(parents=True)
+        for name, content in files.items():
+            (root / name).write_text(text if content == BESIDE else content)
+        (root / "plug/hooks.py").write_text(f"{head}class Fmt(JudgeFormat):\n{body}")
+        for name in ("helpful", "helpful_too"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(root))
+            patch.syspath_prepend(str(root / "plug"))
+            made = load_file(root / "plug/hooks.py").Fmt("mine", "Which?", "Winner: ", True, 9)
+            versions.append(made.version)
+    assert versions[0] != versions[1]
+
+
 def test_a_version_is_the_same_in_another_process(version, tmp_path):
     here = version()
     program = (

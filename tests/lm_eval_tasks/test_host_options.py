@@ -3,7 +3,11 @@
 import pytest
 
 from ste_plugin.errors import ConfigError
-from ste_plugin.lm_eval_tasks.host_options import refuse_lost_metadata, sampling_told
+from ste_plugin.lm_eval_tasks.host_options import (
+    refuse_lost_keys,
+    refuse_lost_metadata,
+    sampling_told,
+)
 from tests.helpers.scripted_judge import (
     GENERATED,
     PAIRS,
@@ -137,3 +141,12 @@ def test_the_sampling_of_the_tasks_themselves_is_left_as_it_is():
     assert sampling_told(greedy, 1) == greedy
     sampled = {"do_sample": True, "temperature": 0.7, "seed": None}
     assert sampling_told(sampled, 8) == sampled
+
+
+@pytest.mark.parametrize(
+    "key", [{"generation_kwargs": {"temperature": 0.9}}, {"repeats": 8}, {"description": "Say A."}]
+)
+def test_a_key_of_a_tasks_yaml_that_would_change_nothing_is_refused(key):
+    refuse_lost_keys({"task": "mine", "tag": "a", "metadata": {"judge_votes": 8}})
+    with pytest.raises(ConfigError, match=f"mine: {next(iter(key))} in its YAML would change noth"):
+        refuse_lost_keys({"task": "mine", **key})

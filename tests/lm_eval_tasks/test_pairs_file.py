@@ -162,6 +162,12 @@ def test_a_judge_agrees_with_a_tie_by_no_preference_over_both_orders(tmp_path):
         ({"winner": "tie", "label": "B"}, "'label' is 'B' and 'winner' is 'tie'"),
         ({"preference": 1}, "found 'preference' and no 'label'. Rename the column that says"),
         ({"better": "A", "gold": "B"}, "found 'better', 'gold' and no 'label'"),
+        ({"Label": "B"}, "found 'Label' and no 'label'"),
+        ({"winner ": "model_b"}, "found 'winner ' and no 'label'"),
+        ({"human_preference": "b"}, "found 'human_preference' and no 'label'"),
+        ({"overall_preference": -2}, "found 'overall_preference' and no 'label'"),
+        ({"preferred_response": "response_b"}, "found 'preferred_response' and no 'label'"),
+        ({"label_index": "1"}, "found 'label_index' and no 'label'"),
     ],
 )
 def test_what_says_otherwise_which_response_is_better_is_never_ignored(tmp_path, columns, told):
@@ -170,7 +176,25 @@ def test_what_says_otherwise_which_response_is_better_is_never_ignored(tmp_path,
     )
 
 
-@pytest.mark.parametrize(("column", "said"), [("label", "tie"), ("winner", "model_a")])
+def test_columns_that_only_sound_like_a_label_are_ignored_and_unlabelled_pairs_told(
+    tmp_path, caplog
+):
+    columns = {"chosen_by": "Kim", "label_source": "none yet", "order": "A"}
+    (pair,) = read_labelled_pairs(written(tmp_path, unordered(**columns)))
+    assert pair.votes == (0, 0, 0)
+    assert "1 of 1 pairs have no label, so they count in consistency" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("label", "tie"),
+        ("winner", "model_a"),
+        ("winner", "rejected"),
+        ("Label", "b"),
+        ("verdict", "tie"),
+    ],
+)
 def test_a_verdict_beside_chosen_and_rejected_is_refused(tmp_path, column, said):
     told = refusal(written(tmp_path, row(**{column: said})))
     assert f"pairs.jsonl:1: found {column!r} ({said!r}) beside 'chosen' and 'rejected'" in told

@@ -145,6 +145,12 @@ def test_rmbench_may_be_one_object_whose_keys_are_the_domains(tmp_path):
     assert one == other
 
 
+def test_a_row_of_rmbench_under_the_key_of_another_domain_is_refused(tmp_path):
+    put(tmp_path / "by_key.json", {"chat": rmbench_rows("math", 1)})
+    with pytest.raises(DataError, match="#chat/0: 'domain' is str 'math'; expected 'chat'"):
+        read(tmp_path / "by_key.json", "rmbench")
+
+
 def test_a_row_that_nobody_can_fix_is_left_out_of_a_file_as_of_the_hub(tmp_path, logged):
     rows = judgebench()
     rows[4]["response_B"] = rows[4]["response_A"]

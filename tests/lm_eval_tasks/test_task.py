@@ -250,6 +250,10 @@ def test_samples_that_lack_a_pair_are_not_reported_as_results(pairs, tmp_path):
         ("STE_JUDGEVOTES", "STE_JUDGE_VOTES"),
         ("STE_JUGDE_MODE", "STE_JUDGE_MODE"),
         ("STE_JUDGE_MAX_TOKENS", "STE_JUDGE_MAX_NEW_TOKENS"),
+        ("STE-JUDGE-VOTES", "STE_JUDGE_VOTES"),
+        ("JUDGE_VOTES", "STE_JUDGE_VOTES"),
+        ("STE_VOTES", "STE_JUDGE_VOTES"),
+        ("STE_MODE", "STE_JUDGE_MODE"),
     ],
 )
 def test_a_misspelt_variable_is_refused_with_the_nearest_right_one(pairs, variable, nearest):
@@ -267,6 +271,11 @@ def test_a_misspelt_variable_is_refused_with_the_nearest_right_one(pairs, variab
         ("jugde_votes", "judge_votes"),
         ("JUDGE_VOTES", "judge_votes"),
         ("votes", "judge_votes"),
+        ("VOTES", "judge_votes"),
+        ("vote", "judge_votes"),
+        ("mode", "judge_mode"),
+        ("STE_JUDGE_VOTES", "judge_votes"),
+        ("ste_judge_mode", "judge_mode"),
         ("judge_tempreature", "judge_temperature"),
     ],
 )
@@ -276,6 +285,13 @@ def test_a_misspelt_setting_in_metadata_is_refused_with_the_nearest_right_one(pa
         JudgeSettings.read(environ, {name: 8})
     others = {"version": 1, "pretrained": "m", "seed": 3, "temperature": 0.5}
     assert JudgeSettings.read(environ, others) == JudgeSettings(pairs)
+
+
+def test_names_to_leave_out_may_be_a_list_in_metadata_and_are_names(pairs):
+    environ = JudgeSettings(pairs).environment()
+    assert JudgeSettings.read(environ, {"judge_omit": ["seed", "stop"]}).omit == ("seed", "stop")
+    with pytest.raises(ConfigError, match="OMIT .*expected names, as seed,top_k"):
+        JudgeSettings.read(environ | {"STE_JUDGE_OMIT": '["seed", "stop"]'}, {})
 
 
 def test_ste_eval_asks_by_its_own_settings_whatever_the_environment_holds(pairs, monkeypatch):

@@ -12,7 +12,7 @@ from ste_plugin.lm_eval_tasks.benchmarks.mtbench_human import MTBENCH_HUMAN
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench import REWARDBENCH
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2
 from ste_plugin.lm_eval_tasks.benchmarks.rmbench import RMBENCH
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, kept, read_pair
+from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, kept, read_pair, tell_unlabelled
 from ste_plugin.lm_eval_tasks.setting_values import PREFIX
 from ste_plugin.lm_eval_tasks.settings import LOCAL, JudgeSettings
 
@@ -51,7 +51,9 @@ def read_pairs(settings: JudgeSettings) -> list[LabelledPair]:
             f"found {', '.join(sorted({p.section for p in every}))}. Add its rows, or judge "
             "another section."
         )
-    return kept(benchmark.name, pairs, settings.limit)
+    judged = kept(benchmark.name, pairs, settings.limit)
+    tell_unlabelled(benchmark.name, judged)
+    return judged
 
 
 def benchmark_called(name: str) -> Benchmark[Any] | None:

@@ -1,5 +1,7 @@
 """MT-Bench human judgments (Zheng et al., 2023): what people preferred, vote by vote."""
 
+import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -9,13 +11,23 @@ from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, refuse_equal
 from ste_plugin.lm_eval_tasks.published_files import of_split
 from ste_plugin.lm_eval_tasks.rows import Row
 
+logger = logging.getLogger(__name__)
 _WINNERS = {"model_a": "model_a", "model_b": "model_b", "tie": None}
 
 
 def by_question(rows: Iterable[Row]) -> list[list[Row]]:
     """Return the votes on the same two answers together, whichever model was shown first."""
     groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
+    every = list(rows)
+    people = [row for row in every if _of_a_person(row)]
+    if len(people) < len(every):
+        logger.warning(
+            "mtbench_human: %d of %d votes left out, as they are not people's: judge %r",
+            len(every) - len(people),
+            len(every),
+            next(row.columns["judge"] for row in every if not _of_a_person(row)),
+        )
+    for row in people:
         models = sorted((row.text("model_a"), row.text("model_b")))
         groups.setdefault((row.key("question_id"), *models, row.key("turn")), []).append(row)
     return list(groups.values())
@@ -56,6 +68,12 @@ def _of_an_expert(row: Row) -> bool:
     Source: get_judge_name in fastchat/llm_judge/compute_agreement.py of lm-sys/FastChat.
     """
     return "judge" not in row.columns or str(row.columns["judge"]).startswith("expert")
+
+
+def _of_a_person(row: Row) -> bool:
+    """Return whether a vote is a person's; the data set names its other judges in a list."""
+    judge = row.columns.get("judge") or "expert"
+    return isinstance(judge, str) and not re.match(r"\s*[\[(]|.*gpt", judge, re.IGNORECASE)
 
 
 def _preferred(row: Row) -> str | None:

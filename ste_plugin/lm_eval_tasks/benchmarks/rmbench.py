@@ -32,8 +32,14 @@ _ROWS = {
 
 
 def with_domain(row: Row) -> Row:
-    """Return a row with its domain, if only the name of its file or the key around it says it."""
-    if row.part not in _DOMAINS or row.filled(["domain"]):
+    """Return a row with its domain, if only the name of its file or the key around it says it.
+
+    Raises: DataError where they say different ones.
+    """
+    if row.part not in _DOMAINS:
+        return row
+    if row.filled(["domain"]):
+        row.one_of("domain", {row.part: None})
         return row
     return replace(row, columns={**row.columns, "domain": row.part})
 

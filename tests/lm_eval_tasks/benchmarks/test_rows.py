@@ -114,6 +114,17 @@ def test_what_people_preferred_is_chosen_and_no_preference_is_no_accident(tmp_pa
     )
 
 
+@pytest.mark.parametrize("judge", [["gpt-4", "pair-v2"], "('gpt-4', 'pair-v2')", "gpt-4"])
+def test_votes_of_models_never_count_beside_those_of_people(tmp_path, caplog, judge):
+    others = [{**vote(81, "llama"), "judge": judge}] * 9
+    assert read(tmp_path, "mtbench_human", mtbench_human() + others) == read(
+        tmp_path, "mtbench_human", mtbench_human()
+    )
+    told = f"9 of {len(mtbench_human() + others)} votes left out, as they are not people's"
+    assert told in caplog.text
+    assert "nothing to judge" in refusal(tmp_path, "mtbench_human", others)
+
+
 def test_helpsteer2_pairs_rows_two_by_two_and_says_how_many_ties_it_left_out(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, logger="ste_plugin"):
         pairs = read(tmp_path, "helpsteer2", helpsteer2())
@@ -266,6 +277,11 @@ def test_a_missing_column_is_named_beside_those_that_are_there(tmp_path, name):
             "helpsteer2",
             [{**row, "helpfulness": "high"} for row in helpsteer2()],
             "'high'; expected a number",
+        ),
+        (
+            "helpsteer2",
+            [{**row, "helpfulness": float("nan")} for row in helpsteer2()],
+            "'nan'; expected a number",
         ),
         ("rmbench", [{**rmbench()[0], "chosen": ["a", "b"]}], "2 responses; expected 3"),
         ("rmbench", [{**rmbench()[0], "domain": "law"}], "'law'; expected 'chat' or"),
