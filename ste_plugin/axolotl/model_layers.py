@@ -74,6 +74,8 @@ def layer_problems(cfg: AxolotlConfig) -> list[str]:
     layers = layers_of(cfg)
     if layers is None:
         return []
+    if broken := [*pattern_problems(cfg)]:
+        return [*class_problems(cfg, layers), *broken]
     return [*class_problems(cfg, layers), *name_problems(cfg, layers)]
 
 
@@ -99,6 +101,18 @@ def wrapped_classes(cfg: AxolotlConfig) -> list[tuple[str, str]]:
     ]
 
 
+def pattern_problems(cfg: AxolotlConfig) -> Iterator[str]:
+    """Yield the patterns that are none."""
+    targets = _targets(cfg)
+    given = [("lora_target_modules", targets)] if isinstance(targets, str) else []
+    given += [("unfrozen_parameters", _without_range(p)) for p in _unfrozen(cfg)]
+    for key, pattern in given:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"{key}: {pattern!r} is no regular expression ({error}). Correct it."
+
+
 def name_problems(cfg: AxolotlConfig, layers: Layers) -> Iterator[str]:
     """Yield names and patterns of which none is in the model, so that nothing is trained."""
     targets = _targets(cfg)
@@ -107,8 +121,7 @@ def name_problems(cfg: AxolotlConfig, layers: Layers) -> Iterator[str]:
             f"lora_target_modules: {targets!r} match no module of {cfg.get('base_model')}. Name "
             "its own, or set lora_target_linear: true in their place."
         )
-    patterns = cfg.get("unfrozen_parameters") or []
-    patterns = [patterns] if isinstance(patterns, str) else patterns
+    patterns = _unfrozen(cfg)
     if patterns and not any(unfreezes(p, n) for p in patterns for n in layers.parameters):
         yield (
             f"unfrozen_parameters: {list(patterns)!r} match no weight of {cfg.get('base_model')}, "
@@ -125,8 +138,17 @@ def is_target(name: str, targets: Any) -> bool:
 
 def unfreezes(pattern: str, name: str) -> bool:
     """Return whether axolotl unfreezes a weight by a pattern, in which a dot is a dot."""
-    pattern = re.sub(r"\[\d*:?\d*\]$", "", pattern).replace(".", r"\.")
-    return re.match(pattern, name) is not None
+    return re.match(_without_range(pattern), name) is not None
+
+
+def _without_range(pattern: str) -> str:
+    """Return the expression of a pattern, without the rows of the weight that it may end with."""
+    return re.sub(r"\[\d*:?\d*\]$", "", pattern).replace(".", r"\.")
+
+
+def _unfrozen(cfg: AxolotlConfig) -> Any:
+    patterns = cfg.get("unfrozen_parameters") or []
+    return [patterns] if isinstance(patterns, str) else patterns
 
 
 def _targets(cfg: AxolotlConfig) -> Any:

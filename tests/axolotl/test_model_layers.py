@@ -91,6 +91,17 @@ def test_patterns_that_unfreeze_no_weight_are_refused(model, patterns, found):
     assert found or "match no weight" in told[0]
 
 
+@pytest.mark.parametrize(
+    ("key", "patterns"),
+    [("lora_target_modules", "(q_proj"), ("unfrozen_parameters", ["lm_head", "layers.[0"])],
+)
+def test_a_pattern_that_is_none_is_named_with_what_is_wrong_with_it(model, key, patterns):
+    told = layer_problems({"base_model": model[0], "adapter": "lora", key: patterns})
+    assert len(told) == 1
+    assert told[0].startswith(f"{key}: ")
+    assert "is no regular expression (" in told[0]
+
+
 def test_a_model_that_cannot_be_read_is_not_judged(tmp_path):
     cfg = {"base_model": str(tmp_path), "adapter": "lora", "lora_target_modules": ["nothing"]}
     assert layer_problems(cfg) == []
