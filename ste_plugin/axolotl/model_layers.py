@@ -69,7 +69,7 @@ def wrapping_changes(cfg: AxolotlConfig) -> dict[str, Any]:
 
 def layer_problems(cfg: AxolotlConfig) -> list[str]:
     """Return what a config names of its model that the model has not."""
-    if not any((wrapped_classes(cfg), _targets(cfg), cfg.get("unfrozen_parameters"))):
+    if not any((wrapped_classes(cfg), _targets(cfg), _saved(cfg), _unfrozen(cfg))):
         return []
     layers = layers_of(cfg)
     if layers is None:
@@ -121,6 +121,20 @@ def name_problems(cfg: AxolotlConfig, layers: Layers) -> Iterator[str]:
             f"lora_target_modules: {targets!r} match no module of {cfg.get('base_model')}. Name "
             "its own, or set lora_target_linear: true in their place."
         )
+    saved = _saved(cfg)
+    if saved and not any(name.endswith(end) for name in layers.modules for end in saved):
+        yield (
+            f"lora_modules_to_save: {saved!r} match no module of {cfg.get('base_model')}, so that "
+            "none would be trained whole. Name its own, or remove the key."
+        )
+    wanted = cfg.get("peft_layers_to_transform")
+    wanted = [wanted] if isinstance(wanted, int) else wanted or []
+    numbers = {int(n) for name in layers.modules for n in re.findall(r"\.(\d+)\.", name)}
+    if targets and wanted and not numbers & set(wanted):
+        yield (
+            f"peft_layers_to_transform: {list(wanted)!r} are no layers of "
+            f"{cfg.get('base_model')}; expected some of 0 to {max(numbers, default=0)}."
+        )
     patterns = _unfrozen(cfg)
     if patterns and not any(unfreezes(p, n) for p in patterns for n in layers.parameters):
         yield (
@@ -155,3 +169,8 @@ def _targets(cfg: AxolotlConfig) -> Any:
     targets = cfg.get("lora_target_modules")
     alone = not cfg.get("lora_target_linear") and not cfg.get("lora_target_parameters")
     return targets if cfg.get("adapter") and alone else None
+
+
+def _saved(cfg: AxolotlConfig) -> list[str]:
+    """Return the modules to be trained whole beside an adapter."""
+    return list(cfg.get("lora_modules_to_save") or []) if cfg.get("adapter") else []

@@ -102,6 +102,22 @@ def test_a_pattern_that_is_none_is_named_with_what_is_wrong_with_it(model, key, 
     assert "is no regular expression (" in told[0]
 
 
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"lora_modules_to_save": ["embed_tokenz"]}, "lora_modules_to_save: ['embed_tokenz']"),
+        ({"peft_layers_to_transform": [99]}, "peft_layers_to_transform: [99] are no layers"),
+        ({"peft_layers_to_transform": 99}, "peft_layers_to_transform: [99] are no layers"),
+    ],
+)
+def test_modules_and_layers_of_another_model_are_refused(model, keys, told):
+    cfg = {"base_model": model[0], "adapter": "lora", "lora_target_modules": ["q_proj", "o_proj"]}
+    (problem,) = layer_problems(cfg | keys)
+    assert problem.startswith(told)
+    mine = {"lora_modules_to_save": ["lm_head", "other"], "peft_layers_to_transform": [0, 99]}
+    assert layer_problems(cfg | mine) == []
+
+
 def test_a_model_that_cannot_be_read_is_not_judged(tmp_path):
     cfg = {"base_model": str(tmp_path), "adapter": "lora", "lora_target_modules": ["nothing"]}
     assert layer_problems(cfg) == []
