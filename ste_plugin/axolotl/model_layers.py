@@ -136,11 +136,18 @@ def name_problems(cfg: AxolotlConfig, layers: Layers) -> Iterator[str]:
             f"{cfg.get('base_model')}; expected some of 0 to {max(numbers, default=0)}."
         )
     patterns = _unfrozen(cfg)
-    if patterns and not any(unfreezes(p, n) for p in patterns for n in layers.parameters):
+    names = adapted_names(layers) if cfg.get("adapter") else layers.parameters
+    if patterns and not any(unfreezes(p, n) for p in patterns for n in names):
         yield (
             f"unfrozen_parameters: {list(patterns)!r} match no weight of {cfg.get('base_model')}, "
             "so that none would be trained. Correct the patterns, or remove the key."
         )
+
+
+def adapted_names(layers: Layers) -> list[str]:
+    """Return the names that weights may have once PEFT has put an adapter around a model."""
+    lora = [f"{name}.lora_{part}.default.weight" for name in layers.modules for part in "AB"]
+    return [f"base_model.model.{name}" for name in [*layers.parameters, *lora]]
 
 
 def is_target(name: str, targets: Any) -> bool:

@@ -118,6 +118,16 @@ def test_modules_and_layers_of_another_model_are_refused(model, keys, told):
     assert layer_problems(cfg | mine) == []
 
 
+@pytest.mark.parametrize(
+    ("pattern", "found"), [(r"\S*lora_A", True), ("model.layers.0", False), ("lora_A", False)]
+)
+def test_under_an_adapter_patterns_are_held_against_the_names_that_peft_gives(
+    model, pattern, found
+):
+    cfg = {"base_model": model[0], "adapter": "lora", "unfrozen_parameters": [pattern]}
+    assert (layer_problems(cfg) == []) is found
+
+
 def test_a_model_that_cannot_be_read_is_not_judged(tmp_path):
     cfg = {"base_model": str(tmp_path), "adapter": "lora", "lora_target_modules": ["nothing"]}
     assert layer_problems(cfg) == []
