@@ -8,6 +8,7 @@ import gc
 import json
 import sys
 import tempfile
+import traceback
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -212,12 +213,21 @@ def main(paths: list[str]) -> None:
     """Print the problems of every recipe; after `--as-given` of every config with its own rows."""
     import_axolotl()
     if paths[:1] == ["--as-given"]:
-        answer({path: problems_of(Path(path), None) for path in paths[1:]})
+        answer({path: told(Path(path), None) for path in paths[1:]})
         return
     with tempfile.TemporaryDirectory(prefix="ste-rows-") as folder:
         manifest = example_manifest(Path(folder))
         replace_json(manifest.path, manifest.content)
-        answer({path: problems_of(Path(path), manifest) for path in paths})
+        answer({path: told(Path(path), manifest) for path in paths})
+
+
+def told(path: Path, manifest: DatasetManifest | None) -> list[str]:
+    """Return the problems of one recipe, of which the failure to look for them is one."""
+    try:
+        return problems_of(path, manifest)
+    except Exception as error:  # of what nobody foresaw: the others are still to be told
+        traceback.print_exc()
+        return [f"cannot be checked: {type(error).__name__}: {error}"]
 
 
 _OF_TRAININGS = ("bitsandbytes", "sklearn", "torchao")

@@ -1,5 +1,6 @@
 """Choosing the checkpoint by the judge: the training arguments for it, for SFT and RL alike."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,8 +72,9 @@ def schedule(cfg: AxolotlConfig, kind: str) -> Schedule | None:
     """Return when a config says to `eval` or `save`, or None where it does not say."""
     if steps := cfg.get(f"{kind}_steps"):
         return "steps", steps
-    times = (cfg.get(f"{kind}s_per_epoch") or 0) * (cfg.get("num_epochs") or 1)
-    if times > 1:  # axolotl ignores anything rarer (0.19)
+    counts = (cfg.get(f"{kind}s_per_epoch") or 0, cfg.get("num_epochs") or 1)
+    is_counted = all(isinstance(count, int | float) for count in counts)  # else axolotl refuses it
+    if is_counted and (times := math.prod(counts)) > 1:  # axolotl ignores anything rarer (0.19)
         return "steps", 1 / times
     strategy = cfg.get(f"{kind}_strategy")
     return (str(strategy), None) if strategy and strategy != "steps" else None

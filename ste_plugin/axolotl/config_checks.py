@@ -11,6 +11,7 @@ from ste_plugin.axolotl.data_keys import feeding_problems, refused_keys
 from ste_plugin.axolotl.model_layers import layer_problems
 from ste_plugin.axolotl.requirements import requirement_problems
 from ste_plugin.axolotl.settings import AxolotlConfig, STESettings, read_settings
+from ste_plugin.axolotl.trainer_names import trainer_name_problems
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest
 
@@ -57,7 +58,7 @@ def config_problems(given: AxolotlConfig) -> list[str]:
         try:
             cfg |= step(given, settings, manifest)
         except SteError as error:
-            problems.append(str(error))
+            problems += [str(error)] if str(error) not in problems else []
     if problems:
         return [*problems, *recipe_problems(cfg)]
     return [*all_problems(cfg, settings, manifest)]
@@ -167,6 +168,7 @@ def evaluation_problems(cfg: AxolotlConfig) -> Iterator[str]:
 
 CHECKS: tuple[Callable[[AxolotlConfig], Iterator[str]], ...] = (
     adapter_problems,
+    trainer_name_problems,
     loss_problems,
     simpo_problems,
     packing_problems,

@@ -69,11 +69,13 @@ def wrapping_changes(cfg: AxolotlConfig) -> dict[str, Any]:
 
 def layer_problems(cfg: AxolotlConfig) -> list[str]:
     """Return what a config names of its model that the model has not."""
-    if not any((wrapped_classes(cfg), _targets(cfg), cfg.get("unfrozen_parameters"))):
+    if not any((wrapped_classes(cfg), _targets(cfg), _saved(cfg), _unfrozen(cfg))):
         return []
     layers = layers_of(cfg)
     if layers is None:
         return []
+    if broken := [*pattern_problems(cfg)]:
+        return [*class_problems(cfg, layers), *broken]
     return [*class_problems(cfg, layers), *name_problems(cfg, layers)]
 
 
@@ -99,6 +101,18 @@ def wrapped_classes(cfg: AxolotlConfig) -> list[tuple[str, str]]:
     ]
 
 
+def pattern_problems(cfg: AxolotlConfig) -> Iterator[str]:
+    """Yield the patterns that are none."""
+    targets = _targets(cfg)
+    given = [("lora_target_modules", targets)] if isinstance(targets, str) else []
+    given += [("unfrozen_parameters", _without_range(p)) for p in _unfrozen(cfg)]
+    for key, pattern in given:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"{key}: {pattern!r} is no regular expression ({error}). Correct it."
+
+
 def name_problems(cfg: AxolotlConfig, layers: Layers) -> Iterator[str]:
     """Yield names and patterns of which none is in the model, so that nothing is trained."""
     targets = _targets(cfg)
@@ -107,13 +121,33 @@ def name_problems(cfg: AxolotlConfig, layers: Layers) -> Iterator[str]:
             f"lora_target_modules: {targets!r} match no module of {cfg.get('base_model')}. Name "
             "its own, or set lora_target_linear: true in their place."
         )
-    patterns = cfg.get("unfrozen_parameters") or []
-    patterns = [patterns] if isinstance(patterns, str) else patterns
-    if patterns and not any(unfreezes(p, n) for p in patterns for n in layers.parameters):
+    saved = _saved(cfg)
+    if saved and not any(name.endswith(end) for name in layers.modules for end in saved):
+        yield (
+            f"lora_modules_to_save: {saved!r} match no module of {cfg.get('base_model')}, so that "
+            "none would be trained whole. Name its own, or remove the key."
+        )
+    wanted = cfg.get("peft_layers_to_transform")
+    wanted = [wanted] if isinstance(wanted, int) else wanted or []
+    numbers = {int(n) for name in layers.modules for n in re.findall(r"\.(\d+)\.", name)}
+    if targets and wanted and not numbers & set(wanted):
+        yield (
+            f"peft_layers_to_transform: {list(wanted)!r} are no layers of "
+            f"{cfg.get('base_model')}; expected some of 0 to {max(numbers, default=0)}."
+        )
+    patterns = _unfrozen(cfg)
+    names = adapted_names(layers) if cfg.get("adapter") else layers.parameters
+    if patterns and not any(unfreezes(p, n) for p in patterns for n in names):
         yield (
             f"unfrozen_parameters: {list(patterns)!r} match no weight of {cfg.get('base_model')}, "
             "so that none would be trained. Correct the patterns, or remove the key."
         )
+
+
+def adapted_names(layers: Layers) -> list[str]:
+    """Return the names that weights may have once PEFT has put an adapter around a model."""
+    lora = [f"{name}.lora_{part}.default.weight" for name in layers.modules for part in "AB"]
+    return [f"base_model.model.{name}" for name in [*layers.parameters, *lora]]
 
 
 def is_target(name: str, targets: Any) -> bool:
@@ -125,11 +159,25 @@ def is_target(name: str, targets: Any) -> bool:
 
 def unfreezes(pattern: str, name: str) -> bool:
     """Return whether axolotl unfreezes a weight by a pattern, in which a dot is a dot."""
-    pattern = re.sub(r"\[\d*:?\d*\]$", "", pattern).replace(".", r"\.")
-    return re.match(pattern, name) is not None
+    return re.match(_without_range(pattern), name) is not None
+
+
+def _without_range(pattern: str) -> str:
+    """Return the expression of a pattern, without the rows of the weight that it may end with."""
+    return re.sub(r"\[\d*:?\d*\]$", "", pattern).replace(".", r"\.")
+
+
+def _unfrozen(cfg: AxolotlConfig) -> Any:
+    patterns = cfg.get("unfrozen_parameters") or []
+    return [patterns] if isinstance(patterns, str) else patterns
 
 
 def _targets(cfg: AxolotlConfig) -> Any:
     targets = cfg.get("lora_target_modules")
     alone = not cfg.get("lora_target_linear") and not cfg.get("lora_target_parameters")
     return targets if cfg.get("adapter") and alone else None
+
+
+def _saved(cfg: AxolotlConfig) -> list[str]:
+    """Return the modules to be trained whole beside an adapter."""
+    return list(cfg.get("lora_modules_to_save") or []) if cfg.get("adapter") else []

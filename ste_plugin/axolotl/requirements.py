@@ -169,6 +169,20 @@ def folder_problems(cfg: AxolotlConfig) -> Iterator[str]:
     for key in ("output_dir", "dataset_prepared_path"):
         if (named := cfg.get(key)) and (why := unwritable(Path(str(named)))):
             yield f"{key}: {named}: {why}. Name a folder that can be written to."
+    yield from overwriting_problems(cfg)
+
+
+def overwriting_problems(cfg: AxolotlConfig) -> Iterator[str]:
+    """Yield an output folder into which the model that is trained would be written over itself."""
+    base, output = cfg.get("base_model"), cfg.get("output_dir")
+    if not base or not output or not Path(str(base)).is_dir():
+        return
+    written = Path(str(output)).resolve()
+    if Path(str(base)).resolve() in (written, written / "merged"):
+        yield (
+            f"output_dir: {output}: the base_model {base} would be overwritten. Name another "
+            "folder."
+        )
 
 
 _MODEL_FOLDERS = {

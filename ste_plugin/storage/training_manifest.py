@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ste_plugin.errors import DataError
 from ste_plugin.storage.jsonl import read_json
@@ -42,9 +42,24 @@ def read_training_manifest(output: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     content = read_json(path)
-    if not isinstance(content, dict) or not {"final", "data_sha256"} <= content.keys():
+    if not _is_manifest(content):
         raise DataError(f"{path}: not what a training writes. {_HOW_TO_RETRAIN}")
     return content
+
+
+def _is_manifest(content: Any) -> TypeGuard[dict[str, Any]]:
+    """Return whether a JSON value has what is read of a training's manifest, in the right types."""
+    if not isinstance(content, dict) or not {"final", "data_sha256"} <= content.keys():
+        return False
+    steps, seal = content.get("steps", 1), content.get("seal", {})
+    return (
+        isinstance(content["final"], str)
+        and isinstance(content["data_sha256"], dict)
+        and isinstance(seal, dict)
+        and isinstance(steps, int)
+        and not isinstance(steps, bool)
+        and steps >= 0
+    )
 
 
 def find_trained_model(output: Path) -> Path | None:

@@ -355,6 +355,14 @@ def test_saving_follows_evaluating_so_that_no_evaluated_weights_are_lost(manifes
     assert rhythm(**found) == wanted
 
 
+@pytest.mark.parametrize(
+    "odd", [{"num_epochs": [1]}, {"evals_per_epoch": "four"}, {"evals_per_epoch": [4]}]
+)
+def test_times_that_are_no_numbers_are_axolotls_to_refuse(odd):
+    cfg = {"evals_per_epoch": 4, "num_epochs": 2} | odd
+    assert select_best_args(cfg, "judge_acc")["eval_strategy"] == "epoch"
+
+
 @pytest.mark.parametrize("also", [{}, {"save_strategy": "best"}, {"save_steps": 5}])
 def test_choosing_by_evaluations_that_are_turned_off_is_refused(also):
     with pytest.raises(ConfigError, match="needs evaluations to choose by"):

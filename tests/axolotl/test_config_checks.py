@@ -3,6 +3,7 @@
 All configs, as they were and as they are cured, are checked in one start of axolotl.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,24 @@ def test_values_of_other_types_are_axolotls_to_refuse(tiny_model, tmp_path):
     told = "\n".join(recipe_problems([path], as_given=True)[path])
     for key in ("fsdp_config", "trl", "resume_from_checkpoint", "output_dir"):
         assert f"axolotl refuses: {key}: " in told
+
+
+def test_a_config_that_cannot_be_checked_hides_no_other(tiny_model, tmp_path, monkeypatch, capsys):
+    from ste_plugin.axolotl import check_recipes
+
+    def fail(cfg):
+        if cfg.get("seed") == 1:
+            raise RuntimeError("read by nobody")
+        return []
+
+    monkeypatch.setattr(check_recipes, "missing", fail)
+    manifest = str(written(tmp_path / "data", train=3))
+    keys = ON_A_CPU | LORA | {"base_model": str(tiny_model), "output_dir": str(tmp_path / "out")}
+    keys |= {"plugins": ["ste_plugin.axolotl.STEPlugin"], "ste": {"manifest": manifest}}
+    for seed in (1, 2):
+        (tmp_path / f"{seed}.yaml").write_text(yaml.safe_dump(keys | {"seed": seed}))
+    check_recipes.main(["--as-given", *(str(tmp_path / f"{seed}.yaml") for seed in (1, 2))])
+    answer = capsys.readouterr().out.rpartition("STE ")[2]
+    first, second = json.loads(answer).values()
+    assert first == ["cannot be checked: RuntimeError: read by nobody"]
+    assert second == []

@@ -91,6 +91,43 @@ def test_patterns_that_unfreeze_no_weight_are_refused(model, patterns, found):
     assert found or "match no weight" in told[0]
 
 
+@pytest.mark.parametrize(
+    ("key", "patterns"),
+    [("lora_target_modules", "(q_proj"), ("unfrozen_parameters", ["lm_head", "layers.[0"])],
+)
+def test_a_pattern_that_is_none_is_named_with_what_is_wrong_with_it(model, key, patterns):
+    told = layer_problems({"base_model": model[0], "adapter": "lora", key: patterns})
+    assert len(told) == 1
+    assert told[0].startswith(f"{key}: ")
+    assert "is no regular expression (" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"lora_modules_to_save": ["embed_tokenz"]}, "lora_modules_to_save: ['embed_tokenz']"),
+        ({"peft_layers_to_transform": [99]}, "peft_layers_to_transform: [99] are no layers"),
+        ({"peft_layers_to_transform": 99}, "peft_layers_to_transform: [99] are no layers"),
+    ],
+)
+def test_modules_and_layers_of_another_model_are_refused(model, keys, told):
+    cfg = {"base_model": model[0], "adapter": "lora", "lora_target_modules": ["q_proj", "o_proj"]}
+    (problem,) = layer_problems(cfg | keys)
+    assert problem.startswith(told)
+    mine = {"lora_modules_to_save": ["lm_head", "other"], "peft_layers_to_transform": [0, 99]}
+    assert layer_problems(cfg | mine) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"), [(r"\S*lora_A", True), ("model.layers.0", False), ("lora_A", False)]
+)
+def test_under_an_adapter_patterns_are_held_against_the_names_that_peft_gives(
+    model, pattern, found
+):
+    cfg = {"base_model": model[0], "adapter": "lora", "unfrozen_parameters": [pattern]}
+    assert (layer_problems(cfg) == []) is found
+
+
 def test_a_model_that_cannot_be_read_is_not_judged(tmp_path):
     cfg = {"base_model": str(tmp_path), "adapter": "lora", "lora_target_modules": ["nothing"]}
     assert layer_problems(cfg) == []

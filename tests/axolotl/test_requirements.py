@@ -1,6 +1,7 @@
 """What a config names and is not there is found before anything is paid for."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -145,3 +146,14 @@ def test_a_run_looks_for_all_but_what_it_chooses_itself(tmp_path):
         "reward_model",
         "resume_from_checkpoint",
     ]
+
+
+@pytest.mark.parametrize("output", ["judge", "judge/../judge/", "."])
+def test_a_model_is_not_trained_into_its_own_folder(tmp_path, monkeypatch, output):
+    monkeypatch.chdir(tmp_path)
+    base = "merged" if output == "." else "judge"
+    Path(base).mkdir()
+    Path(base, "config.json").touch()
+    (told,) = requirement_problems({"base_model": base, "output_dir": output})
+    assert f"the base_model {base} would be overwritten" in told
+    assert requirement_problems({"base_model": base, "output_dir": "another"}) == []

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ste_plugin.errors import DataError
 from ste_plugin.storage.jsonl import replace_json
 from ste_plugin.storage.training_manifest import NAME, digest_files, find_trained_model
 
@@ -24,3 +25,23 @@ def test_a_training_that_took_steps_is_finished(tmp_path, told):
 def test_a_training_of_no_step_is_not(tmp_path):
     trained(tmp_path, steps=0, train_loss=0.0)
     assert find_trained_model(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"final": None},
+        {"final": ["merged"]},
+        {"data_sha256": None},
+        {"data_sha256": ["sft-train"]},
+        {"seal": None},
+        {"seal": "0123"},
+        {"steps": "0"},
+        {"steps": -1},
+        {"steps": False},
+    ],
+)
+def test_a_manifest_with_values_of_other_types_is_refused(tmp_path, damage):
+    trained(tmp_path, **damage)
+    with pytest.raises(DataError, match="not what a training writes"):
+        find_trained_model(tmp_path)
