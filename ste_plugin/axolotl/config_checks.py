@@ -156,6 +156,21 @@ def sharding_problems(cfg: AxolotlConfig) -> Iterator[str]:
         )
 
 
+def step_problems(cfg: AxolotlConfig) -> Iterator[str]:
+    """Yield why no step would be taken, or none would change a weight."""
+    if _is_zero(cfg.get("learning_rate")):
+        yield "learning_rate: 0 changes no weight. Write learning_rate: 0.0001 or what you want."
+    if _is_zero(cfg.get("num_epochs")) and not cfg.get("max_steps"):
+        yield "num_epochs: 0 trains on nothing. Write num_epochs: 1 or what you want."
+
+
+def _is_zero(value: Any) -> bool:
+    try:
+        return value is not None and float(value) == 0
+    except (TypeError, ValueError):  # of a type that axolotl refuses
+        return False
+
+
 def evaluation_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield evaluation that has nothing to evaluate on."""
     wants = [k for k in ("eval_steps", "evals_per_epoch", "early_stopping_patience") if cfg.get(k)]
@@ -169,6 +184,7 @@ def evaluation_problems(cfg: AxolotlConfig) -> Iterator[str]:
 CHECKS: tuple[Callable[[AxolotlConfig], Iterator[str]], ...] = (
     adapter_problems,
     trainer_name_problems,
+    step_problems,
     loss_problems,
     simpo_problems,
     packing_problems,

@@ -53,6 +53,12 @@ CURES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "Write dpo_loss_weights: [1.0, 1.5]",
         {"dpo_loss_weights": [1.0, 1.5]},
     ),
+    "a rate of nothing": (
+        {"learning_rate": 0},
+        "Write learning_rate: 0.0001",
+        {"learning_rate": 0.0001},
+    ),
+    "no time": ({"num_epochs": 0}, "Write num_epochs: 1", {"num_epochs": 1}),
     "no margin": ({"rl": "simpo"}, "Write simpo_gamma: 0.5", {"simpo_gamma": 0.5}),
     "packed preferences": (
         {"rl": "dpo", "sample_packing": True},

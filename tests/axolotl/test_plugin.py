@@ -109,7 +109,7 @@ def configs(folder: Path) -> dict[str, dict]:
         "tied": LORA | {"lora_modules_to_save": ["embed_tokens", "lm_head"], "max_steps": 3},
         "pissa": LORA | {"peft_init_lora_weights": "pissa", "max_steps": 2},
         "no_batch": {"sample_packing": True, "sequence_len": 4096, "micro_batch_size": 64},
-        "unmoved": {"learning_rate": 0.0, "max_steps": 2},
+        "unmoved": {"learning_rate": 1e-60, "max_steps": 2},
         "diverged": {"learning_rate": 1e30, "max_steps": 3},
         "dropped": {"min_sample_len": 215},
         "missing_plugin": {"plugins": ["ste_plugin.axolotl.STEPlugin", "nowhere.Plugin"]},
