@@ -42,7 +42,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
     config_sha256: str
     training_args: dict[str, Any]
     callback: Any = None
-    expected: Counter[bytes]
+    expected: Counter[bytes] | None = None
     trained_on: dict[str, Any]
 
     def register(self, cfg: Any) -> None:
@@ -110,10 +110,15 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         from ste_plugin.axolotl.judge_callback import judge_callback
 
         if is_main():
+            if self.expected is None:  # made by other code than `axolotl train`
+                self.load_datasets(cfg)
             alone = self.settings.datasets == "replace"
-            dataset = trainer.train_dataset
             self.trained_on = check_dataset(
-                dataset, self.expected, self.manifest, cfg.rl, alone=alone
+                trainer.train_dataset,
+                self.expected or Counter(),
+                self.manifest,
+                cfg.rl,
+                alone=alone,
             )
         if not self.manifest.count("judge-dev"):
             LOG.warning("ste: %s has no held-out pairs to measure the judge on", self.manifest.path)

@@ -10,13 +10,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ste_plugin.axolotl.run_config import PLUGIN, is_axolotl_config, read_recipe
-from ste_plugin.config import HostsConfig
-from ste_plugin.errors import ConfigError, HostError, PluginError
+from ste_plugin.config import HostsConfig, RunConfig
+from ste_plugin.errors import ConfigError, DataError, HostError, PluginError
 from ste_plugin.fitting.catalogue import recipe_problems
 from ste_plugin.hosts.run_host import require_module
+from ste_plugin.instructions.sources.files import locate_file
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.records import Record
 from ste_plugin.storage.config_file import read_config
+
+_READ_FILES = ("jsonl", "csv", "parquet")
+"""Readers of a file, which must be there."""
 
 
 class Finding(Record, frozen=True):
@@ -46,20 +50,23 @@ def conclude(findings: Sequence[Finding]) -> str:
 def examine(configs: Sequence[Path], files: Sequence[Path]) -> list[Finding]:
     """Return findings on Python, PATH, plugins, model libraries, GPU, axolotl and lm-eval.
 
-    `configs` are a run's, whose hosts are looked at, and axolotl configs with our plugin, or
-    folders of them, which are checked as a training would before it loads a model.
+    `configs` are a run's, whose hosts and files of instructions are looked at, and axolotl configs
+    with our plugin, or folders of them, which are checked as a training would before it loads a
+    model.
     Raises: ConfigError for a file that is no config.
     """
     theirs = axolotl_configs(configs)
     ours = [path for path in configs if path.is_file() and path not in theirs]
     absent = [path for path in configs if not path.exists()]
-    hosts = [read_config(path).hosts for path in [*ours, *absent]] or [HostsConfig()]
+    runs = {path: read_config(path) for path in [*ours, *absent]}
+    hosts = [config.hosts for config in runs.values()] or [HostsConfig()]
     return [
         _python(),
         _on_path(),
         _plugins(files),
         *_libraries(),
         _gpu(),
+        *(finding for path, config in runs.items() for finding in _sources(path, config)),
         *(finding for host in hosts for finding in _hosts(host)),
         *_axolotl_configs(theirs),
     ]
@@ -99,6 +106,18 @@ def _hosts(hosts: HostsConfig) -> list[Finding]:
     if serve:
         findings.append(_host("vLLM for serving", "vllm", serve, "pip install vllm"))
     return findings
+
+
+def _sources(path: Path, config: RunConfig) -> Iterator[Finding]:
+    """Yield a finding for each file of instructions that a run's config names."""
+    for source in config.instructions:
+        if source.reader in _READ_FILES:
+            try:
+                file = locate_file(source, path.resolve().parent)
+                yield Finding("instructions", str(file), True)
+            except DataError as error:
+                cure = "write your instructions there, or name the file that holds them"
+                yield Finding("instructions", str(error), False, cure)
 
 
 def _on_path() -> Finding:

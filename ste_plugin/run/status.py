@@ -28,7 +28,9 @@ def read_status(root: Path) -> dict[str, Any]:
             files, name = folder.iteration(number, stage), f"iteration {number}, {recipe}:"
             stages += [
                 _stage(f"{name} data set", files / "dataset" / "manifest.json", _describe_rows),
-                _stage(f"{name} trained", files / "model" / "trained.json", _describe_model),
+                _stage(
+                    f"{name} trained", files / "model" / "trained.json", _describe_model, _has_steps
+                ),
             ]
         done = folder.iteration(number) / "done.json"
         stages.append(_stage(f"iteration {number} evaluated", done, _describe_figures))
@@ -37,9 +39,14 @@ def read_status(root: Path) -> dict[str, Any]:
     return {"run": str(root), "stages": stages, "next": next_step}
 
 
-def _stage(name: str, marker: Path, describe: Callable[[Any], str]) -> dict[str, Any]:
-    """Return the state of a stage, which is done once its marker is there."""
-    done = marker.exists()
+def _stage(
+    name: str,
+    marker: Path,
+    describe: Callable[[Any], str],
+    counts: Callable[[Any], bool] = lambda _: True,
+) -> dict[str, Any]:
+    """Return the state of a stage, which is done once its marker is there, if that counts."""
+    done = marker.exists() and read_derived_json(marker, counts)
     description = read_derived_json(marker, describe) if done else ""
     return {"stage": name, "done": done, "told": description}
 
@@ -55,6 +62,11 @@ def _describe_rows(manifest: dict[str, Any]) -> str:
 
 def _describe_model(trained: dict[str, Any]) -> str:
     return str(trained["final"])
+
+
+def _has_steps(trained: dict[str, Any]) -> bool:
+    """Return whether a training took a step: one without made no judge."""
+    return bool(trained.get("steps") != 0)
 
 
 def _describe_figures(done: dict[str, Any]) -> str:

@@ -111,7 +111,7 @@ def configs(folder: Path) -> dict[str, dict]:
         "no_batch": {"sample_packing": True, "sequence_len": 4096, "micro_batch_size": 64},
         "unmoved": {"learning_rate": 1e-60, "max_steps": 2},
         "diverged": {"learning_rate": 1e30, "max_steps": 3},
-        "dropped": {"min_sample_len": 215},
+        "short_rows": {"min_sample_len": 215, "max_steps": 2},
         "missing_plugin": {"plugins": ["ste_plugin.axolotl.STEPlugin", "nowhere.Plugin"]},
         "typo": {"ste": {"selct_best": "judge_acc"}},
     }
@@ -301,13 +301,18 @@ def test_the_rows_that_the_trainer_had_are_written_down(runs, name):
         assert None not in hashes
 
 
+def test_what_would_drop_rows_is_left_out_where_our_rows_replace_all_others(runs):
+    folder, codes = runs
+    assert codes["short_rows"] == 0
+    assert read_training_manifest(folder / "short_rows")["trained_on"]["rows"] == 24
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [
         ("no_batch", "pack(s) of 24 rows make no batch: micro_batch_size 64"),
         ("unmoved", "after 2 step(s) all trained weights are as they were"),
         ("diverged", "it diverged: its loss or weights are not finite"),
-        ("dropped", "of ours are missing, 0 are not ours. Remove what drops"),
     ],
 )
 def test_a_training_that_made_no_judge_ends_with_an_error_and_without_its_manifest(

@@ -50,11 +50,20 @@ def test_a_command_that_is_not_on_path_is_a_hint_and_no_problem(tmp_path):
 def test_with_a_problem_the_last_line_is_its_cure(tmp_path):
     config = config_text(hosts="{eval: {python: /no/such/python}}")
     (tmp_path / "ste.yaml").write_text(config)
+    (tmp_path / "instructions.jsonl").touch()
     done = doctor("ste.yaml", cwd=tmp_path)
     assert done.returncode == 1
     *_, cure, last = done.stdout.splitlines()
     assert cure == "         → pip install 'ste-plugin[eval]'"
     assert last == "Not ready. First, lm-eval: pip install 'ste-plugin[eval]'"
+
+
+def test_a_run_whose_instructions_are_not_there_is_not_ready(tmp_path):
+    (tmp_path / "ste.yaml").write_text(config_text())
+    done = doctor("ste.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"{tmp_path / 'instructions.jsonl'}: no such file" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("Not ready. First, instructions: write your")
 
 
 def test_scripts_get_the_findings_alone(tmp_path):

@@ -189,6 +189,18 @@ def test_status_tells_that_all_is_done(finished):
     assert found["next"] == "nothing: the run is complete"
 
 
+def test_a_training_of_no_step_is_not_told_as_done(finished):
+    folder, _ = finished
+    path = folder / "run/iter-02/stage-02/model/trained.json"
+    before = path.read_text()
+    path.write_text(json.dumps(json.loads(before) | {"steps": 0}))
+    done = ste("status", "run", "--json", cwd=folder)
+    path.write_text(before)
+    stages = json.loads(done.stdout)["stages"]
+    (undone,) = [stage["stage"] for stage in stages if not stage["done"]]
+    assert undone.startswith("iteration 2") and undone.endswith("trained")
+
+
 def test_a_trained_judge_can_be_asked(finished):
     folder, report = finished
     arguments = ["--format", "brief", "--instruction", "Q?", "--a", "x", "--b", "y", "--json"]

@@ -19,7 +19,7 @@ ROWS = [
         "training.recipe: no file and no recipe 'sft-lora-9b'. Did you mean 'sft-lora-8b'? There "
         "are: demo-smollm2-cpu-lora, dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, "
         "grpo-lora-8b, kto-lora-8b, sft-full-70b, sft-full-8b, sft-lora-70b, sft-lora-8b, "
-        "sft-qlora-8b (`ste recipes list`).",
+        "sft-lora-gpt-oss-20b, sft-qlora-8b (`ste recipes list`).",
         apart=True,
     ),
     Row(
@@ -29,7 +29,8 @@ ROWS = [
         2,
         "training.recipe: no file and no recipe 'mine.yaml'. There are: demo-smollm2-cpu-lora, "
         "dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, grpo-lora-8b, kto-lora-8b, "
-        "sft-full-70b, sft-full-8b, sft-lora-70b, sft-lora-8b, sft-qlora-8b (`ste recipes list`).",
+        "sft-full-70b, sft-full-8b, sft-lora-70b, sft-lora-8b, sft-lora-gpt-oss-20b, "
+        "sft-qlora-8b (`ste recipes list`).",
     ),
     Row(
         "a recipe that is no YAML",
@@ -106,7 +107,7 @@ ROWS = [
         "ste recipes: no file and no recipe 'dpo-lora-9b'. Did you mean 'dpo-lora-8b'? There are:"
         " demo-smollm2-cpu-lora, dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, "
         "grpo-lora-8b, kto-lora-8b, sft-full-70b, sft-full-8b, sft-lora-70b, sft-lora-8b, "
-        "sft-qlora-8b (`ste recipes list`).",
+        "sft-lora-gpt-oss-20b, sft-qlora-8b (`ste recipes list`).",
     ),
     Row(
         "a recipe copied over a file",
