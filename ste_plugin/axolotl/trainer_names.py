@@ -1,6 +1,7 @@
 """Names of optimizers and schedules, which axolotl takes as any text and looks up in training."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from difflib import get_close_matches
 
 from ste_plugin.axolotl.settings import AxolotlConfig
@@ -8,20 +9,39 @@ from ste_plugin.axolotl.settings import AxolotlConfig
 
 def trainer_name_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield the names of a config that no optimizer and no schedule has."""
-    for key, expected in (("optimizer", optimizers), ("lr_scheduler", schedules)):
-        name = cfg.get(key)
-        if isinstance(name, str) and name not in (known := expected()):
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {sorted(known)}."
-            yield f"{key}: there is none called {name!r}; {hint}"
+    with suppress(ImportError):  # missing libraries are told where they are looked for
+        if problem := _unknown(cfg, "optimizer", optimizers, own_optimizers):
+            yield problem
+        if problem := _unknown(cfg, "lr_scheduler", schedules):
+            yield problem
+
+
+def _unknown(cfg: AxolotlConfig, key: str, *expected: Callable[[], set[str]]) -> str:
+    """Return that a key's name is in none of the sets, of which the first is looked at first."""
+    name, known = cfg.get(key), set[str]()
+    if not isinstance(name, str):
+        return ""
+    for names in expected:
+        known |= names()
+        if name in known:
+            return ""
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {sorted(known)}."
+    return f"{key}: there is none called {name!r}; {hint}"
 
 
 def optimizers() -> set[str]:
-    """Return the names of all optimizers that axolotl trains with."""
-    from axolotl.utils.schemas.enums import CustomSupportedOptimizers
+    """Return the names of all optimizers of transformers."""
     from transformers.training_args import OptimizerNames
 
-    return {o.value for enum in (OptimizerNames, CustomSupportedOptimizers) for o in enum}
+    return {o.value for o in OptimizerNames}
+
+
+def own_optimizers() -> set[str]:
+    """Return the names of axolotl's own optimizers."""
+    from axolotl.utils.schemas.enums import CustomSupportedOptimizers
+
+    return {o.value for o in CustomSupportedOptimizers}
 
 
 def schedules() -> set[str]:
