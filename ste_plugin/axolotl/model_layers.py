@@ -42,13 +42,13 @@ def read_layers(named: str, trust_remote_code: bool) -> Layers | None:
     import torch
     import transformers
 
-    trust = {"trust_remote_code": trust_remote_code}
     try:
-        config = transformers.AutoConfig.from_pretrained(named, **trust)
+        config = transformers.AutoConfig.from_pretrained(named, trust_remote_code=trust_remote_code)
         images = type(config) in transformers.AutoModelForImageTextToText._model_mapping
-        auto = transformers.AutoModelForImageTextToText if images else None
+        of_images = transformers.AutoModelForImageTextToText if images else None
+        auto = of_images or transformers.AutoModelForCausalLM
         with torch.device("meta"):
-            made = (auto or transformers.AutoModelForCausalLM).from_config(config, **trust)
+            made = auto.from_config(config, trust_remote_code=trust_remote_code)
     except Exception:  # of the hub, of other people's code: what cannot be read is not judged
         return None
     return Layers(made)
