@@ -21,7 +21,7 @@ import signal, subprocess, sys, time
 from pathlib import Path
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if "-c" in sys.argv:
-    print('"1.0"')
+    print("STE []" if "STE" in " ".join(sys.argv) else '"1.0"')
 else:
     Path("training").write_text("")
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
