@@ -52,6 +52,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         Raises: ConfigError, DataError, PluginError, each with what to do.
         """
         refuse_missing_plugins(cfg)
+        self.expected = None  # axolotl 0.21 keeps one plugin for all configs of a process
         self.settings = read_settings(cfg)
         self.manifest = read_manifest(self.settings.manifest)
         self.config_sha256 = training_manifest.config_sha256(cfg.to_dict())
