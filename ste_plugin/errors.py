@@ -25,6 +25,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+def nearest_or(otherwise: str, name: str, known: Iterable[str]) -> str:
+    """Return `did you mean 'NEAREST'?`, or other words where no known name is near.
+
+    >>> nearest_or("remove the key.", "vlm", ["hf", "vllm"])
+    "did you mean 'vllm'?"
+    """
+    return did_you_mean(name, known).strip().replace("Did", "did", 1) or otherwise
+
+
 class SteError(Exception):
     """The root: `ste` prints the message without a traceback and exits with `exit_code`."""
 

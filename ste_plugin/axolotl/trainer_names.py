@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from difflib import get_close_matches
 
 from ste_plugin.axolotl.settings import AxolotlConfig
+from ste_plugin.errors import nearest_or
 
 
 def trainer_name_problems(cfg: AxolotlConfig) -> Iterator[str]:
@@ -25,8 +25,8 @@ def _unknown(cfg: AxolotlConfig, key: str, *expected: Callable[[], set[str]]) ->
         known |= names()
         if name in known:
             return ""
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {sorted(known)}."
+    expected_names = sorted(known)
+    hint = nearest_or(f"expected one of {expected_names}.", name, expected_names)
     return f"{key}: there is none called {name!r}; {hint}"
 
 

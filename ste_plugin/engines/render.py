@@ -1,12 +1,11 @@
 """Rendering turns with a chat template, in the first way in which it shows each of them."""
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ste_plugin.engines.base import Message
-from ste_plugin.errors import ConfigError, EngineError
+from ste_plugin.errors import ConfigError, EngineError, nearest_or
 
 _LISTED = re.compile(r"""["']text["']: ?["']""")
 """What a template writes that shows parts as a list, by Python's notation or JSON's."""
@@ -48,8 +47,7 @@ def check_kwargs(tokenizer: Any, kwargs: Mapping[str, Any]) -> None:
     words = sorted(set(re.findall(r"[A-Za-z_]\w*", template)))
     for name in kwargs:
         if template and name not in words:
-            near = difflib.get_close_matches(name, words, 1)
-            cure = f"did you mean {near[0]!r}?" if near else "remove the key."
+            cure = nearest_or("remove the key.", name, words)
             raise ConfigError(
                 f"chat_template_kwargs: {name}: the chat template of {tokenizer.name_or_path} "
                 f"does not read it; {cure}"

@@ -1,12 +1,11 @@
 """Settings checked, with errors that say for each where it is, what was found and expected."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from ste_plugin.errors import ConfigError
+from ste_plugin.errors import ConfigError, nearest_or
 
 Model = TypeVar("Model", bound=BaseModel)
 KeyPath = tuple[str | int, ...]
@@ -109,8 +108,7 @@ def _describe(value: Any) -> str:
 
 def _explain_unknown_key(model: Any, path: KeyPath) -> str:
     keys = _keys_at(model, path[:-1])
-    near = get_close_matches(str(path[-1]), keys, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(keys)}"
+    hint = nearest_or(f"there are: {', '.join(keys)}", str(path[-1]), keys)
     return f"unknown key; {hint}"
 
 
