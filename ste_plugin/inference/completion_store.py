@@ -144,6 +144,27 @@ class CompletionStore:
         self.size += length
 
 
+class CompletionStores:
+    """The open files of completions: one that is asked for again is not indexed again."""
+
+    def __init__(self) -> None:
+        self._open: dict[Path, CompletionStore] = {}
+
+    def open(self, path: Path) -> CompletionStore:
+        """Return the store of a file, indexed anew where others have written to it since."""
+        store = self._open.get(path)
+        size = path.stat().st_size if path.exists() else 0
+        if store is None or store.size != size:
+            store = self._open[path] = CompletionStore(path)
+        return store
+
+    def close(self) -> None:
+        """Close all files, and drop their indices."""
+        for store in self._open.values():
+            store.close()
+        self._open.clear()
+
+
 class Appender:
     """Writes completions to the end of a file."""
 

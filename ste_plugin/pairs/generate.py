@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from ste_plugin.context import RunContext
 from ste_plugin.engines.base import ChatRequest, Completion
-from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.dispatch import complete_requests
 from ste_plugin.inference.probe_checks import Stage
 from ste_plugin.inference.requests import GeneratorRequests, Prompt
@@ -149,7 +148,7 @@ def _ask_generator(
 
     `limit` and `may_be_equal` are those of the probe's `Stage`.
     """
-    store = CompletionStore(context.folder.pool / f"{name}.completions.jsonl")
+    store = context.stores.open(context.folder.pool / f"{name}.completions.jsonl")
     stage = Stage(title, context.generator_model.model, limit, may_be_equal)
     return complete_requests(
         context.generator,

@@ -8,7 +8,6 @@ from ste_plugin.config import RunConfig
 from ste_plugin.context import RunContext
 from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.errors import DataError
-from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.instructions.privacy import apply_privacy, read_scrub_counts
 from ste_plugin.instructions.selection import label, select
 from ste_plugin.instructions.sources import read_instructions
@@ -60,6 +59,7 @@ def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> None:
         **read_scrub_counts(folder),
     }
     replace_json(folder / "done.json", done)
+    context.stores.close()
     _report_pool(context, done, len(drops))
 
 
@@ -134,7 +134,7 @@ def _check_splits(
 
 def _generator_cost(context: RunContext) -> dict[str, Any]:
     """Return the tokens that the generator read and wrote, and their cost if it has prices."""
-    stores = [CompletionStore(path) for path in context.folder.pool.glob("*.completions.jsonl")]
+    stores = [context.stores.open(path) for path in context.folder.pool.glob("*.completions.jsonl")]
     read, written = sum(s.prompt_tokens for s in stores), sum(s.completion_tokens for s in stores)
     prices = read_prices(context.generator_model.options)
     return {
