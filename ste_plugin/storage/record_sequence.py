@@ -2,7 +2,7 @@
 
 import os
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar, overload
 
@@ -30,6 +30,9 @@ class LazySequence(Sequence[T]):
         if isinstance(index, slice):
             return [self.read(n) for n in range(*index.indices(len(self)))]
         return self.read(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.read, range(len(self)))
 
 
 class RecordSequence(LazySequence[R], Generic[R]):
