@@ -12,6 +12,7 @@ from ste_plugin.engines.base import Engine, Place
 from ste_plugin.engines.identity import model_identity, model_path
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.inference.budget import Budget
+from ste_plugin.inference.completion_store import CompletionStores
 from ste_plugin.inference.probe import Probes
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.plugins.manager import find_contribution, import_object
@@ -45,6 +46,8 @@ class RunContext:
     budget: Budget
     probes: Probes = field(default_factory=Probes)
     """What is looked at of each stage before the rest is paid for."""
+    stores: CompletionStores = field(default_factory=CompletionStores)
+    """The generator's completions, open while the pool is made."""
 
     @property
     def generator(self) -> Engine:

@@ -42,7 +42,7 @@ def make_console(
 class Bar:
     """One piece of long work; `step` says that some of it is done."""
 
-    def __init__(self, progress: Progress | None, title: str, total: int) -> None:
+    def __init__(self, progress: Progress | None, title: str, total: int | None) -> None:
         """`progress`: where it is drawn, if it is."""
         self._progress = progress
         self._task = None if progress is None else progress.add_task(title, total=total, rate="")
@@ -84,7 +84,7 @@ class ProgressReporter:
             file.write(redact(line.decode()).encode())
 
     @contextmanager
-    def bar(self, title: str, total: int) -> Iterator[Bar]:
+    def bar(self, title: str, total: int | None) -> Iterator[Bar]:
         """Show progress with rate and time left; nothing is drawn in a pipe."""
         if self.quiet or not screen.stderr().isatty():
             yield Bar(None, title, total)

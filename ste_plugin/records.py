@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any, Literal, Self
 
@@ -41,6 +41,19 @@ def content_key(*parts: Any) -> str:
 def key_of(content: bytes) -> str:
     """Return the content key of parts given as canonical JSON."""
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def key_of_rows(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return `content_key` of a list of these rows, holding none.
+
+    >>> key_of_rows(iter([{"a": 1}, {"b": 2}])) == content_key([{"a": 1}, {"b": 2}])
+    True
+    """
+    digest = hashlib.sha256(b"[[")
+    for number, row in enumerate(rows):
+        digest.update(b"," * bool(number) + canonical(row))
+    digest.update(b"]]")
+    return digest.hexdigest()[:16]
 
 
 def canonical(value: Any) -> bytes:

@@ -43,12 +43,12 @@ def _label_keys(context: RunContext, instructions: Sequence[Instruction]) -> set
     replies, keys = _Replies(context.folder.root, "labels.completions.jsonl"), set[str]()
     builder = generator_requests(context)
 
-    def ask(prompts: Sequence[Prompt]) -> list[Completion]:
+    def ask(prompts: Iterable[Prompt], _: int) -> list[Completion]:
         requests = [builder.label(prompt, LABEL_VERSION) for prompt in prompts]
         keys.update(request.prompt_key for request in requests)
         return [replies.get(r) or Completion(r.key, "", "budget", 0, 0) for r in requests]
 
-    label(instructions, ask)
+    list(label(instructions, ask))
     return keys
 
 

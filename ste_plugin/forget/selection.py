@@ -13,6 +13,7 @@ from ste_plugin.instructions.privacy.forgotten import forgotten_hash, read_forgo
 from ste_plugin.instructions.sources import read_instructions
 from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Instruction, Judgment, ResponsePair
+from ste_plugin.storage.drop_log import without_drops
 from ste_plugin.storage.jsonl import iter_records
 
 
@@ -114,11 +115,12 @@ def _candidates(
             unread.append(f"{source.path} (on the hub)")
             continue
         try:
-            raw, _ = read_instructions(
+            rows = read_instructions(
                 (source,),
                 context.base,
                 lambda n: find_contribution(context.plugins, "ste_sources", n, "reader"),
             )
+            raw = list(without_drops(rows, lambda _: None))
         except SteError as error:
             unread.append(f"{source.path} ({str(error).splitlines()[0]})")
             continue

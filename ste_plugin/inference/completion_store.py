@@ -1,7 +1,6 @@
 """The file of one stage's completions: appended on arrival, read by key, not held in memory."""
 
 import re
-from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from zlib import crc32
 from ste_plugin.engines.base import FINISH_REASONS, Completion
 from ste_plugin.engines.http.usage import estimate_tokens
 from ste_plugin.errors import DataError, EngineError
+from ste_plugin.inference.offsets import ABSENT, Offsets
 from ste_plugin.storage.durable import sync
 from ste_plugin.storage.jsonl import (
     encode_record,
@@ -21,7 +21,6 @@ from ste_plugin.storage.jsonl import (
 )
 
 _KEY = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})")
-_ABSENT = -1
 _TYPES = (str, int, int)
 _SYNC_S = 5.0
 """Seconds between syncs: the completions of so long may be lost in a power cut."""
@@ -50,7 +49,7 @@ class CompletionStore:
 
     def _read_index(self) -> None:
         self.prompt_tokens, self.completion_tokens, self._estimated_tokens = 0, 0, 0
-        self._offsets: dict[int, array[int]] = {}  # prompt's key → by sample, where its line starts
+        self._offsets = Offsets()
         self.size = 0
         """Bytes of the file."""
         if self.path.exists():
@@ -68,7 +67,7 @@ class CompletionStore:
 
     def holds(self, prompt: int, sample: int) -> bool:
         """Return whether a sample of a prompt was answered; `prompt` is its key as a number."""
-        return self._offset(prompt, sample) != _ABSENT
+        return self._offsets.get(prompt, sample) != ABSENT
 
     def get(self, key: str) -> Completion | None:
         """Return the completion of a request, or None if there is none yet.
@@ -79,8 +78,8 @@ class CompletionStore:
 
     def read(self, prompt: int, sample: int) -> Completion | None:
         """Return what `get` returns; no key is parsed, as millions of completions are read back."""
-        offset = self._offset(prompt, sample)
-        if offset == _ABSENT:
+        offset = self._offsets.get(prompt, sample)
+        if offset == ABSENT:
             return None
         if self._reader is None:
             self._reader = self.path.open("rb")
@@ -123,25 +122,37 @@ class CompletionStore:
                 "again: only its request is sent again."
             ) from error
 
-    def _offset(self, prompt: int, sample: int) -> int:
-        offsets = self._offsets.get(prompt)
-        return offsets[sample] if offsets and sample < len(offsets) else _ABSENT
-
     def _index(self, completion: Completion, length: int) -> None:
         prompt, sample = parse_key(completion.key)
-        offsets = self._offsets.get(prompt)
-        if offsets is None:
-            offsets = self._offsets[prompt] = array("q")
-        while len(offsets) <= sample:
-            offsets.append(_ABSENT)
-        if offsets[sample] == _ABSENT:  # of two answers to one request the first one counts
-            offsets[sample] = self.size
+        if not self.holds(prompt, sample):  # of two answers to one request the first one counts
+            self._offsets.add(prompt, sample, self.size)
             self.prompt_tokens += completion.prompt_tokens
             self.completion_tokens += completion.completion_tokens
             if not completion.completion_tokens:
                 written = completion.thinking + completion.text
                 self._estimated_tokens += estimate_tokens(written)
         self.size += length
+
+
+class CompletionStores:
+    """The open files of completions: one that is asked for again is not indexed again."""
+
+    def __init__(self) -> None:
+        self._open: dict[Path, CompletionStore] = {}
+
+    def open(self, path: Path) -> CompletionStore:
+        """Return the store of a file, indexed anew where others have written to it since."""
+        store = self._open.get(path)
+        size = path.stat().st_size if path.exists() else 0
+        if store is None or store.size != size:
+            store = self._open[path] = CompletionStore(path)
+        return store
+
+    def close(self) -> None:
+        """Close all files, and drop their indices."""
+        for store in self._open.values():
+            store.close()
+        self._open.clear()
 
 
 class Appender:

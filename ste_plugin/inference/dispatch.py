@@ -1,6 +1,7 @@
 """Sending an engine the requests without a completion, and storing each completion on arrival."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -9,42 +10,114 @@ from msgspec.structs import replace
 from ste_plugin.engines.base import ChatRequest, Completion, Engine
 from ste_plugin.errors import EngineError
 from ste_plugin.inference.budget import Budget
-from ste_plugin.inference.completion_store import Appender, CompletionStore
+from ste_plugin.inference.completion_store import Appender, CompletionStore, parse_key
 from ste_plugin.inference.probe import Probe
 from ste_plugin.progress import Bar, ProgressReporter
+from ste_plugin.storage.record_sequence import LazySequence
 from ste_plugin.text.thinking import split_thinking
 
+_NOT_ASKED = -1
 
-def unanswered(requests: Iterable[ChatRequest], store: CompletionStore) -> Iterator[ChatRequest]:
-    """Yield the requests without a completion in the store, each once, in order."""
-    seen: set[str] = set()
-    for request in requests:
-        if request.key not in store and request.key not in seen:
-            seen.add(request.key)
-            yield request
+
+class StoredCompletions(LazySequence[Completion | None]):
+    """The completions of requests in their order, read from their file as they are needed.
+
+    One that the budget did not reach is empty and ends for that reason; None where nothing was
+    asked.
+    """
+
+    def __init__(self, store: CompletionStore) -> None:
+        self._store = store
+        self._prompts, self._samples = array("Q"), array("i")
+
+    def add(self, request: ChatRequest | None) -> None:
+        """Add the completion of a request, which may yet have to be made."""
+        prompt, sample = parse_key(request.key) if request else (0, _NOT_ASKED)
+        self._prompts.append(prompt)
+        self._samples.append(sample)
+
+    def __len__(self) -> int:
+        return len(self._prompts)
+
+    @property
+    def any_asked(self) -> bool:
+        """Whether there was any request."""
+        return any(sample != _NOT_ASKED for sample in self._samples)
+
+    def read(self, index: int) -> Completion | None:
+        """Return the completion at an index from 0."""
+        prompt, sample = self._prompts[index], self._samples[index]
+        if sample == _NOT_ASKED:
+            return None
+        found = self._store.read(prompt, sample)
+        return found or Completion(f"{prompt:016x}-{sample}", "", "budget", 0, 0)
+
+
+class _Unanswered:
+    """Reads requests one by one, notes them all, and passes on those without a completion."""
+
+    def __init__(
+        self,
+        requests: Iterable[ChatRequest | None],
+        store: CompletionStore,
+        bar: Bar,
+        probe: Probe | None,
+    ) -> None:
+        self.completions = StoredCompletions(store)
+        self._requests, self._store, self._bar, self._probe = iter(requests), store, bar, probe
+        self._in_flight: set[str] = set()
+
+    def __iter__(self) -> Iterator[ChatRequest]:
+        for request in self._requests:
+            self.completions.add(request)
+            if request is None or self._is_answered(request):
+                self._bar.step()
+            else:
+                self._in_flight.add(request.key)
+                yield request
+
+    def _is_answered(self, request: ChatRequest) -> bool:
+        """Return whether a request is answered, or will be."""
+        if request.key in self._store:
+            if self._probe:
+                self._probe.recall(request, self._store)
+            return True
+        return request.key in self._in_flight
+
+    def answered(self, completion: Completion) -> None:
+        """Forget a request whose completion is stored."""
+        self._in_flight.discard(completion.key)
+
+    def note_others(self) -> None:
+        """Note the requests that nobody has read."""
+        for request in self._requests:
+            self.completions.add(request)
 
 
 def complete_requests(
     engine: Engine,
-    requests: Sequence[ChatRequest],
+    requests: Iterable[ChatRequest | None],
     store: CompletionStore,
     progress: ProgressReporter,
     budget: Budget,
     title: str,
     probe: Probe | None = None,
-) -> list[Completion]:
+    count: int | None = None,
+) -> StoredCompletions:
     """Return the completions of `requests` in their order; only missing ones are generated.
 
-    Those that the budget did not reach are empty and end for that reason.
+    Requests are read as the engine takes them; `count` says how many there are.
     Raises: EngineError where the engine left some unanswered, or the probe finds what is wrong.
     """
-    missing = list(unanswered(requests, store))
-    if missing and probe:
-        for request in requests:
-            probe.recall(request, store)
-    with progress.bar(title, len(missing)) as bar:
-        dispatch(engine, missing, store, bar, budget, title, probe=probe)
-    return [store.get(r.key) or Completion(r.key, "", "budget", 0, 0) for r in requests]
+    with progress.bar(title, count) as bar:
+        unanswered = _Unanswered(requests, store, bar, probe)
+        missing = iter(unanswered)
+        first = next(missing, None)
+        if first is not None:  # else there is nothing to look at either
+            wanted = chain((first,), missing)
+            dispatch(engine, wanted, store, bar, budget, title, unanswered.answered, probe)
+        unanswered.note_others()
+    return unanswered.completions
 
 
 def dispatch(

@@ -1,62 +1,61 @@
 """What the generator writes: labels of instructions, good answers, and worse ones by strategy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 
 from ste_plugin.context import RunContext
 from ste_plugin.engines.base import ChatRequest, Completion
-from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.inference.dispatch import complete_requests
+from ste_plugin.inference.dispatch import StoredCompletions, complete_requests
 from ste_plugin.inference.probe_checks import Stage
 from ste_plugin.inference.requests import GeneratorRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION
-from ste_plugin.pairs.strategies import (
-    AnsweredInstructions,
-    PairStrategy,
-    read_answer,
-    read_pair,
-)
+from ste_plugin.pairs.answered import AnsweredInstructions, StoredAnswers
+from ste_plugin.pairs.strategies import Instructions, PairStrategy, read_answer, read_pair
 from ste_plugin.plugins.manager import find_contribution
-from ste_plugin.records import Drop, Instruction, ResponsePair
+from ste_plugin.records import Drop, ResponsePair
+from ste_plugin.storage.drop_log import hold_drops
 
 
-def ask_for_labels(context: RunContext, prompts: Sequence[Prompt]) -> list[Completion]:
-    """Return the generator's replies to prompts for labels, sampled greedily, in their order."""
+def ask_for_labels(context: RunContext, prompts: Iterable[Prompt], count: int) -> StoredCompletions:
+    """Return the generator's replies to `count` prompts for labels, sampled greedily, in order."""
     builder = generator_requests(context)
-    requests = [builder.label(prompt, LABEL_VERSION) for prompt in prompts]
-    return _ask_generator(context, requests, "labels", "labelling instructions", limit="")
+    requests = (builder.label(prompt, LABEL_VERSION) for prompt in prompts)
+    return _ask_generator(context, requests, count, "labels", "labelling instructions", limit="")
 
 
 def make_pairs(
-    context: RunContext, instructions: Sequence[Instruction]
-) -> tuple[list[ResponsePair], list[Drop]]:
-    """Return the pairs of all strategies, and a Drop for each that could not be made.
+    context: RunContext, instructions: Instructions, drop: Callable[[Drop], object]
+) -> Iterator[ResponsePair]:
+    """Yield the pairs of all strategies; `drop` gets those that could not be made.
 
     Pairs of one instruction are adjacent, so that requests about them share a prefix.
     """
-    better, drops = _write_answers(context, instructions)
-    answered = AnsweredInstructions([i for i in instructions if i.key in better])
-    pairs: list[ResponsePair] = []
-    for name, strategy in _strategies(context).items():
-        replies = _write_worse_answers(context, name, strategy, answered)
-        for instruction in answered:
-            reply = replies[instruction.key]
-            pair = read_pair(instruction, name, strategy, reply, better, answered)
-            if isinstance(pair, Drop):
-                drops.append(pair)
-            else:
-                pairs.append(pair)
-    order = {instruction.key: n for n, instruction in enumerate(answered)}
-    return sorted(pairs, key=lambda pair: order[pair.instruction_key]), drops
+    answers = _write_answers(context, instructions)
+    answered = AnsweredInstructions(instructions, _usable(instructions, answers, drop))
+    better = StoredAnswers(answered, answers)
+    strategies = _strategies(context)
+    replies = {n: _write_worse_answers(context, n, s, answered) for n, s in strategies.items()}
+    with ExitStack() as stack:
+        unmade = {n: stack.enter_context(hold_drops(context.folder.pool)) for n in strategies}
+        for position, instruction in enumerate(answered):
+            for name, strategy in strategies.items():
+                reply = replies[name].of(position)
+                pair = read_pair(instruction, name, strategy, reply, better, answered)
+                if isinstance(pair, Drop):
+                    unmade[name].add([pair])
+                else:
+                    yield pair
+        for held in unmade.values():
+            for one in held:
+                drop(one)
 
 
-def make_pairs_by_calls(
-    context: RunContext, instructions: Sequence[Instruction]
-) -> list[ResponsePair]:
+def make_pairs_by_calls(context: RunContext, instructions: Instructions) -> list[ResponsePair]:
     """Return the pairs of strategies that call a model: the others need the whole pool.
 
     All completions are stored, so that making the pairs of the whole pool finds them.
     """
-    pairs, _ = make_pairs(context, instructions)
+    pairs = make_pairs(context, instructions, lambda _: None)
     calling = {
         name
         for name, strategy in _strategies(context).items()
@@ -82,74 +81,85 @@ def _strategies(context: RunContext) -> Mapping[str, PairStrategy]:
     return {name: find_strategy(context, name) for name in context.config.pairs.strategies}
 
 
-def _write_answers(
-    context: RunContext, instructions: Sequence[Instruction]
-) -> tuple[dict[str, str], list[Drop]]:
-    """Return instruction key → its good answer, and a Drop for each instruction without one."""
+def _write_answers(context: RunContext, instructions: Instructions) -> StoredCompletions:
+    """Return what the generator answers to each instruction."""
     builder = generator_requests(context)
-    requests = [builder.answer(instruction.text) for instruction in instructions]
-    title = "writing answers"
-    completions = _ask_generator(context, requests, "pairs", title, may_be_equal=False)
-    answers: dict[str, str] = {}
-    drops: list[Drop] = []
-    for instruction, completion in zip(instructions, completions, strict=True):
-        answer = read_answer(instruction, completion)
+    requests = (builder.answer(instruction.text) for instruction in instructions)
+    title, count = "writing answers", len(instructions)
+    return _ask_generator(context, requests, count, "pairs", title, may_be_equal=False)
+
+
+def _usable(
+    instructions: Instructions, answers: StoredCompletions, drop: Callable[[Drop], object]
+) -> Iterator[int]:
+    """Yield the positions of instructions with a good answer."""
+    for position, (instruction, completion) in enumerate(zip(instructions, answers, strict=True)):
+        answer = read_answer(instruction, completion) if completion else ""
         if isinstance(answer, Drop):
-            drops.append(answer)
+            drop(answer)
         else:
-            answers[instruction.key] = answer
-    return answers, drops
+            yield position
+
+
+class _Replies:
+    """What the generator replied to a strategy's calls for each instruction."""
+
+    def __init__(self) -> None:
+        self.rounds: list[StoredCompletions] = []
+
+    def of(self, position: int) -> list[Completion]:
+        """Return the replies for one instruction, in the order of the calls."""
+        replies = (answers[position] for answers in self.rounds)
+        return [reply for reply in replies if reply]
 
 
 def _write_worse_answers(
-    context: RunContext, name: str, strategy: PairStrategy, instructions: Sequence[Instruction]
-) -> dict[str, list[Completion]]:
-    """Return instruction key → replies, call after call until the strategy has all it needs."""
+    context: RunContext, name: str, strategy: PairStrategy, instructions: Instructions
+) -> _Replies:
+    """Return the replies, call after call until the strategy has all it needs."""
     builder = generator_requests(context)  # reads the model's folder: once, not for every request
-    replies: dict[str, list[Completion]] = {i.key: [] for i in instructions}
-    waiting = list(instructions)
-    while waiting:
-        calls = _next_calls(strategy, waiting, replies)
-        requests = [builder.worse_answer(p, name, strategy.version) for _, p in calls]
-        title = f"writing worse answers ({name})"
-        completions = _ask_generator(context, requests, "pairs", title)
-        for (instruction, _), completion in zip(calls, completions, strict=True):
-            replies[instruction.key].append(completion)
-        waiting = [instruction for instruction, _ in calls]
-    return replies
+    replies = _Replies()
+    while True:
+        prompts = _next_prompts(strategy, instructions, replies)
+        requests = (builder.worse_answer(p, name, strategy.version) if p else None for p in prompts)
+        title, count = f"writing worse answers ({name})", len(instructions)
+        answers = _ask_generator(context, requests, count, "pairs", title)
+        if not answers.any_asked:
+            return replies
+        replies.rounds.append(answers)
 
 
-def _next_calls(
-    strategy: PairStrategy,
-    instructions: Sequence[Instruction],
-    replies: Mapping[str, Sequence[Completion]],
-) -> list[tuple[Instruction, Prompt]]:
-    """Return the instructions that need another call, with its prompt."""
-    calls = []
-    for instruction in instructions:
-        earlier = replies[instruction.key]
+def _next_prompts(
+    strategy: PairStrategy, instructions: Instructions, replies: _Replies
+) -> Iterator[Prompt | None]:
+    """Yield for each instruction the prompt of its next call, or None where it needs none."""
+    calls = len(replies.rounds)
+    for position, instruction in enumerate(instructions):
+        earlier = replies.of(position)
         # A reply that is empty or cut off ends its pair: later calls would build on it.
-        if all(r.finish_reason == "stop" and r.text.strip() for r in earlier):
-            prompt = strategy.next_prompt(instruction, [r.text for r in earlier])
-            if prompt is not None:
-                calls.append((instruction, prompt))
-    return calls
+        if len(earlier) == calls and all(
+            r.finish_reason == "stop" and r.text.strip() for r in earlier
+        ):
+            yield strategy.next_prompt(instruction, [r.text for r in earlier])
+        else:
+            yield None
 
 
 def _ask_generator(
     context: RunContext,
-    requests: Sequence[ChatRequest],
+    requests: Iterable[ChatRequest | None],
+    count: int,
     name: str,
     title: str,
     limit: str = "pairs.max_new_tokens",
     *,
     may_be_equal: bool = True,
-) -> list[Completion]:
+) -> StoredCompletions:
     """Return the generator's completions, kept in the pool's file of that name.
 
     `limit` and `may_be_equal` are those of the probe's `Stage`.
     """
-    store = CompletionStore(context.folder.pool / f"{name}.completions.jsonl")
+    store = context.stores.open(context.folder.pool / f"{name}.completions.jsonl")
     stage = Stage(title, context.generator_model.model, limit, may_be_equal)
     return complete_requests(
         context.generator,
@@ -159,4 +169,5 @@ def _ask_generator(
         context.budget,
         title,
         context.probes.of(stage),
+        count,
     )

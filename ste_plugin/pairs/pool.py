@@ -1,6 +1,9 @@
 """The pool of a run: instructions read and selected, response pairs made, some of them held out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +11,22 @@ from ste_plugin.config import RunConfig
 from ste_plugin.context import RunContext
 from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.errors import DataError
-from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.instructions.privacy import apply_privacy, read_scrub_counts
 from ste_plugin.instructions.selection import label, select
 from ste_plugin.instructions.sources import read_instructions
 from ste_plugin.pairs.generate import ask_for_labels, make_pairs, make_pairs_by_calls
-from ste_plugin.pairs.pool_files import Pool, group_by_split, read_pool, write_held_out
+from ste_plugin.pairs.pool_files import Pool, Splits, read_pool, write_held_out
 from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Drop, Instruction, ResponsePair, Split
-from ste_plugin.storage.drop_log import count_reasons, list_commonest
-from ste_plugin.storage.jsonl import replace_json, replace_records
+from ste_plugin.storage.drop_log import (
+    DropLog,
+    OnDrop,
+    list_commonest,
+    open_drop_log,
+    without_drops,
+)
+from ste_plugin.storage.jsonl import encode_record, open_replacement, replace_json
+from ste_plugin.storage.record_sequence import RecordSequence, write_records
 
 OnPairs = Callable[[Sequence[ResponsePair]], object]
 _PART = 512
@@ -37,62 +46,77 @@ def prepare_pool(context: RunContext, on_pairs: OnPairs | None = None) -> Pool:
 
 
 def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> None:
-    """Write all files of the pool, `done.json` last."""
+    """Write all files of the pool, `done.json` last; memory holds where records are in them."""
     folder = context.folder.pool
-    instructions, drops = _select_instructions(context)
-    if on_pairs:
-        for start in range(0, len(instructions), _PART):
-            on_pairs(make_pairs_by_calls(context, instructions[start : start + _PART]))
-    pairs, pair_drops = make_pairs(context, instructions)
-    drops = [*drops, *pair_drops]
-    splits = group_by_split(pairs, context.config)
-    _check_splits(splits, context.config, drops)
-    replace_records(folder / "instructions.jsonl", instructions)
-    replace_records(folder / "pairs.jsonl", pairs)
-    replace_records(folder / "drops.jsonl", drops)
-    counts = {name: len(group) for name, group in splits.items()}
+    with open_drop_log(folder / "drops.jsonl") as drops:
+        instructions = _write_instructions(context, drops)
+        if on_pairs:
+            for start in range(0, len(instructions), _PART):
+                on_pairs(make_pairs_by_calls(context, instructions[start : start + _PART]))
+        splits = _write_pairs(context, instructions, drops)
     done = {
         "instructions": len(instructions),
-        "pairs": counts,
-        "drops": dict(count_reasons(drops)),
+        "pairs": {name: len(pairs) for name, pairs in splits.items()},
+        "drops": dict(drops.reasons),
         "files": write_held_out(folder, splits),
         "cost": _generator_cost(context),
         **read_scrub_counts(folder),
     }
     replace_json(folder / "done.json", done)
-    _report_pool(context, done, len(drops))
+    context.stores.close()
+    _report_pool(context, done, drops.reasons.total())
 
 
-def _select_instructions(context: RunContext) -> tuple[list[Instruction], list[Drop]]:
-    """Return the instructions that are read, private data removed, labelled and selected."""
-    instructions, unread = read_usable_instructions(context, context.folder.root)
-    unlabelled: list[Drop] = []
-    if context.config.selection.label:
-        instructions, unlabelled = _label(context, instructions)
-    selected, unselected = select_instructions(context, instructions)
-    return selected, [*unread, *unlabelled, *unselected]
+def _write_instructions(context: RunContext, drops: DropLog) -> RecordSequence[Instruction]:
+    """Write the instructions that are read, private data removed, labelled and selected."""
+    folder = context.folder.pool
+    with ExitStack() as stack:
+        files = [folder / name for name in (".read.jsonl", ".labelled.jsonl")]
+        for file in files:
+            stack.callback(file.unlink, missing_ok=True)
+        usable = usable_instructions(context, context.folder.root, drops.drop)
+        instructions = write_records(files[0], Instruction, usable)
+        if context.config.selection.label:
+            labelled = _label(context, instructions, drops.drop)
+            instructions = write_records(files[1], Instruction, labelled)
+        selected, unselected = select_instructions(context, instructions)
+        written = write_records(folder / "instructions.jsonl", Instruction, selected)
+        drops.add(unselected)
+    return written
 
 
-def read_usable_instructions(
-    context: RunContext, root: Path
-) -> tuple[list[Instruction], list[Drop]]:
-    """Return the sources' instructions, private data removed, but those that a run has forgotten.
+def _write_pairs(
+    context: RunContext, instructions: RecordSequence[Instruction], drops: DropLog
+) -> dict[Split, RecordSequence[ResponsePair]]:
+    """Write the pairs of all instructions; return those of each split."""
+    path = context.folder.pool / "pairs.jsonl"
+    with open_replacement(path) as file:
+        splits, end = Splits(path, context.config), 0
+        for pair in make_pairs(context, instructions, drops.drop):
+            start, end = end, end + file.write(encode_record(pair))
+            splits.add(pair, start, end)
+        _check_splits(splits.pairs, context.config, drops.reasons)
+    return splits.pairs
+
+
+def usable_instructions(context: RunContext, root: Path, drop: OnDrop) -> Iterator[Instruction]:
+    """Yield the sources' instructions, private data removed, but those that a run has forgotten.
 
     `root` is that run's folder; what was removed is reported in the context's own pool.
     """
     config = context.config
-    instructions, unread = read_instructions(
+    rows = read_instructions(
         config.instructions,
         context.base,
         lambda name: find_contribution(context.plugins, "ste_sources", name, "instructions.reader"),
     )
-    usable, private = apply_privacy(instructions, config.privacy, root, context.folder.pool)
-    return usable, [*unread, *private]
+    read = without_drops(rows, drop)
+    yield from without_drops(apply_privacy(read, config.privacy, root, context.folder.pool), drop)
 
 
 def select_instructions(
     context: RunContext, instructions: Sequence[Instruction]
-) -> tuple[list[Instruction], list[Drop]]:
+) -> tuple[Sequence[Instruction], Iterator[Drop]]:
     """Return the instructions that the config's selectors keep, and a Drop for each other."""
     return select(
         instructions,
@@ -104,27 +128,31 @@ def select_instructions(
 
 
 def _label(
-    context: RunContext, instructions: Sequence[Instruction]
-) -> tuple[list[Instruction], list[Drop]]:
-    labelled, drops = label(instructions, lambda prompts: ask_for_labels(context, prompts))
-    if not labelled:
+    context: RunContext, instructions: Sequence[Instruction], drop: OnDrop
+) -> Iterator[Instruction]:
+    """Yield the instructions with labels. Raises: DataError where there is none."""
+    labelled = label(instructions, partial(ask_for_labels, context))
+    count = 0
+    for instruction in without_drops(labelled, drop):
+        count += 1
+        yield instruction
+    if not count:
         raise DataError(
-            f"selection.label: the generator's labels were not understood for any of {len(drops)} "
-            "instructions; expected one JSON object per reply. Use a stronger generator, or set "
-            "selection.label: false."
+            "selection.label: the generator's labels were not understood for any of "
+            f"{len(instructions)} instructions; expected one JSON object per reply. Use a stronger "
+            "generator, or set selection.label: false."
         )
-    return labelled, drops
 
 
 def _check_splits(
-    splits: Mapping[Split, Sequence[ResponsePair]], config: RunConfig, drops: Sequence[Drop]
+    splits: Mapping[Split, Sequence[ResponsePair]], config: RunConfig, drops: Counter[str]
 ) -> None:
     """Raise DataError where a split that the config asks for has no pair."""
     fractions = {"dev": config.dataset.dev_fraction, "test": config.dataset.test_fraction}
     empty = [name for name, pairs in splits.items() if not pairs and fractions.get(name, 1)]
     if empty:
         counts = ", ".join(f"{name} {len(pairs)}" for name, pairs in splits.items())
-        reasons = list_commonest(count_reasons(drops)) or "  (nothing was dropped)"
+        reasons = list_commonest(drops) or "  (nothing was dropped)"
         raise DataError(
             f"No pair is left for {' and '.join(empty)} ({counts}). Dropped on the way:\n"
             f"{reasons}\nGive more instructions, or fix what drops them, or change "
@@ -134,7 +162,7 @@ def _check_splits(
 
 def _generator_cost(context: RunContext) -> dict[str, Any]:
     """Return the tokens that the generator read and wrote, and their cost if it has prices."""
-    stores = [CompletionStore(path) for path in context.folder.pool.glob("*.completions.jsonl")]
+    stores = [context.stores.open(path) for path in context.folder.pool.glob("*.completions.jsonl")]
     read, written = sum(s.prompt_tokens for s in stores), sum(s.completion_tokens for s in stores)
     prices = read_prices(context.generator_model.options)
     return {

@@ -9,7 +9,7 @@ from typing import Any
 from ste_plugin.config import RunConfig
 from ste_plugin.errors import DataError
 from ste_plugin.pairs.strategies import pair_key
-from ste_plugin.records import Drop, ResponsePair, Split, content_key
+from ste_plugin.records import Drop, ResponsePair, Split, content_key, key_of_rows
 from ste_plugin.storage.drop_log import count_reasons
 from ste_plugin.storage.jsonl import (
     iter_record_spans,
@@ -18,7 +18,7 @@ from ste_plugin.storage.jsonl import (
     read_rows,
     replace_rows,
 )
-from ste_plugin.storage.pair_index import PairIndex
+from ste_plugin.storage.record_sequence import RecordSequence
 
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 HELD_OUT: tuple[Split, ...] = ("dev", "test")
@@ -28,7 +28,7 @@ HELD_OUT: tuple[Split, ...] = ("dev", "test")
 class Pool:
     """What all iterations share."""
 
-    pairs: dict[Split, PairIndex]
+    pairs: dict[Split, RecordSequence[ResponsePair]]
     files: dict[str, Path]
     """`dev` and `test`: labelled pairs as evaluation reads them."""
     drops: dict[str, int]
@@ -48,14 +48,18 @@ def split_of(instruction_key: str, config: RunConfig) -> Split:
     return "train"
 
 
-def group_by_split(
-    pairs: Iterable[ResponsePair], config: RunConfig
-) -> dict[Split, list[ResponsePair]]:
-    """Return the pairs of each split, in their order."""
-    groups: dict[Split, list[ResponsePair]] = {name: [] for name in SPLITS}
-    for pair in pairs:
-        groups[split_of(pair.instruction_key, config)].append(pair)
-    return groups
+class Splits:
+    """The pairs of each split, added as they are written to their file or read from it."""
+
+    def __init__(self, path: Path, config: RunConfig) -> None:
+        self._config = config
+        self.pairs: dict[Split, RecordSequence[ResponsePair]] = {
+            name: RecordSequence(path, ResponsePair) for name in SPLITS
+        }
+
+    def add(self, pair: ResponsePair, start: int, end: int) -> None:
+        """Add the pair between two byte offsets of the file."""
+        self.pairs[split_of(pair.instruction_key, self._config)].add(start, end)
 
 
 def write_held_out(folder: Path, splits: Mapping[Split, Sequence[ResponsePair]]) -> dict[str, str]:
@@ -66,9 +70,8 @@ def write_held_out(folder: Path, splits: Mapping[Split, Sequence[ResponsePair]])
     files = {}
     for name in HELD_OUT:
         if splits[name]:
-            rows = list(_held_out_rows(splits[name]))
-            files[str(name)] = f"{name}-{content_key(rows)}.jsonl"
-            replace_rows(folder / files[name], rows)
+            files[str(name)] = f"{name}-{key_of_rows(_held_out_rows(splits[name]))}.jsonl"
+            replace_rows(folder / files[name], _held_out_rows(splits[name]))
     return files
 
 
@@ -78,11 +81,12 @@ def read_pool(folder: Path, config: RunConfig) -> Pool:
     Raises: DataError for a file that was changed since `done.json` was written.
     """
     done = read_derived_json(folder / "done.json", _parse_done)
-    pairs: dict[Split, PairIndex] = {name: PairIndex(folder / "pairs.jsonl") for name in SPLITS}
+    splits = Splits(folder / "pairs.jsonl", config)
     for pair, start, end in iter_record_spans(folder / "pairs.jsonl", ResponsePair):
-        pairs[split_of(pair.instruction_key, config)].add(start, end)
+        splits.add(pair, start, end)
         if pair.key != pair_key(pair):
             _raise_changed(folder, "pairs.jsonl", f"pair {pair.key!r} is not what its key says")
+    pairs = splits.pairs
     _check_counts(folder, done, pairs)
     _check_held_out(folder, done, pairs)
     files = {name: folder / file for name, file in done["files"].items()}
@@ -94,7 +98,9 @@ def _parse_done(done: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: dict(done[name]) for name in ("pairs", "drops", "files")}
 
 
-def _check_counts(folder: Path, done: Mapping[str, Any], pairs: Mapping[Split, PairIndex]) -> None:
+def _check_counts(
+    folder: Path, done: Mapping[str, Any], pairs: Mapping[Split, Sequence[ResponsePair]]
+) -> None:
     counts = {name: len(index) for name, index in pairs.items()}
     if counts != done["pairs"]:
         _raise_changed(folder, "pairs.jsonl", f"{counts} pairs, expected {done['pairs']}")
@@ -103,7 +109,7 @@ def _check_counts(folder: Path, done: Mapping[str, Any], pairs: Mapping[Split, P
 
 
 def _check_held_out(
-    folder: Path, done: Mapping[str, Any], pairs: Mapping[Split, PairIndex]
+    folder: Path, done: Mapping[str, Any], pairs: Mapping[Split, Sequence[ResponsePair]]
 ) -> None:
     for name, file in done["files"].items():
         expected = _held_out_rows(pairs.get(name, ()))

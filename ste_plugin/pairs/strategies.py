@@ -1,17 +1,15 @@
 """Ways to make a worse response without any label, and the pairs that come out of them."""
 
 import re
-from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol, Self
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from ste_plugin.engines.base import UNUSABLE, Completion
 from ste_plugin.inference.requests import Prompt, user
+from ste_plugin.pairs.answered import AnsweredInstructions, key_of_number
 from ste_plugin.records import Drop, Instruction, ResponsePair, content_key
 
 Replies = Sequence[str]
@@ -20,37 +18,6 @@ Answers = Mapping[str, str]
 """Instruction key → its good answer."""
 Instructions = Sequence[Instruction]
 """All instructions with a good answer."""
-
-
-class AnsweredInstructions(Instructions):
-    """All instructions with a good answer, and their keys by category."""
-
-    def __init__(self, instructions: Instructions) -> None:
-        self._instructions = instructions
-
-    @classmethod
-    def of(cls, instructions: Instructions) -> Self:
-        """Return instructions as they are where they are these already."""
-        return instructions if isinstance(instructions, cls) else cls(instructions)
-
-    def __len__(self) -> int:
-        return len(self._instructions)
-
-    def __getitem__(self, position: Any) -> Any:
-        return self._instructions[position]
-
-    @cached_property
-    def keys_by_category(self) -> Mapping[str, list[str]]:
-        """Category → keys, in their order."""
-        found: defaultdict[str, list[str]] = defaultdict(list)
-        for instruction in self._instructions:
-            found[instruction.category].append(instruction.key)
-        return {category: sorted(keys) for category, keys in found.items()}
-
-    def keys_beside(self, instruction: Instruction) -> tuple[list[str], range]:
-        """Return the keys of an instruction's category, and where in them its own are."""
-        keys = self.keys_by_category.get(instruction.category, [])
-        return keys, range(bisect_left(keys, instruction.key), bisect_right(keys, instruction.key))
 
 
 class PairStrategy(Protocol):
@@ -165,7 +132,7 @@ class OtherInstruction:
         if not others:
             return Drop("pairs", instruction.key, "no other instruction of its category")
         chosen = int(content_key("other", instruction.key), 16) % others
-        return better[keys[chosen if chosen < own.start else chosen + len(own)]]
+        return better[key_of_number(keys[chosen if chosen < own.start else chosen + len(own)])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ste_plugin.context import Iteration, RunContext
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import JudgeError
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.pairs.pool import prepare_pool, read_usable_instructions, select_instructions
+from ste_plugin.pairs.pool import prepare_pool, select_instructions, usable_instructions
 from ste_plugin.records import Instruction, content_key
 from ste_plugin.run import stages
 from ste_plugin.run.estimate import StageEstimate, Watch, estimate_stage, samples_range, total
@@ -65,14 +65,14 @@ def _temporary_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def _find_instructions(context: RunContext, root: Path) -> list[Instruction]:
+def _find_instructions(context: RunContext, root: Path) -> Sequence[Instruction]:
     """Return the instructions of the run in `root`, as far as no labels decide."""
     selection = context.config.selection
     if selection.label:
         names = tuple(name for name in selection.selectors if name not in _AFTER_LABELS)
         selection = selection.model_copy(update={"selectors": names})
     config = context.config.model_copy(update={"selection": selection})
-    usable, _ = read_usable_instructions(context, root)
+    usable = list(usable_instructions(context, root, lambda _: None))
     return select_instructions(replace(context, config=config), usable)[0]
 
 

@@ -4,9 +4,25 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, TypeVar
 
 from ste_plugin.records import Drop, Record
-from ste_plugin.storage.jsonl import open_record_writer
+from ste_plugin.storage.durable import make_folder, wrap_write_errors
+from ste_plugin.storage.jsonl import encode_record, open_record_writer, parse_record
+
+R = TypeVar("R", bound=Record)
+
+OnDrop = Callable[[Drop], object]
+
+
+def without_drops(items: Iterable[R | Drop], drop: OnDrop) -> Iterator[R]:
+    """Yield the items that are no drops; `drop` gets the others."""
+    for item in items:
+        if isinstance(item, Drop):
+            drop(item)
+        else:
+            yield item
 
 
 def count_reasons(drops: Iterable[Drop]) -> Counter[str]:
@@ -31,8 +47,12 @@ class DropLog:
     def add(self, drops: Iterable[Drop]) -> None:
         """Write these drops, in their order."""
         for drop in drops:
-            self._write(drop)
-            self.reasons[f"{drop.stage}: {drop.reason}"] += 1
+            self.drop(drop)
+
+    def drop(self, drop: Drop) -> None:
+        """Write one drop."""
+        self._write(drop)
+        self.reasons[f"{drop.stage}: {drop.reason}"] += 1
 
     def commonest(self) -> str:
         """Return the five commonest reasons, a line each."""
@@ -47,3 +67,28 @@ def open_drop_log(path: Path) -> Iterator[DropLog]:
     """
     with open_record_writer(path) as write:
         yield DropLog(write)
+
+
+class HeldDrops:
+    """Drops that are written to the log later, held in a file without a name."""
+
+    def __init__(self, folder: Path, file: BinaryIO) -> None:
+        self._folder, self._file = folder, file
+
+    def add(self, drops: Iterable[Drop]) -> None:
+        """Hold these drops."""
+        with wrap_write_errors(self._folder):
+            self._file.writelines(map(encode_record, drops))
+
+    def __iter__(self) -> Iterator[Drop]:
+        """Yield them all, in the order in which they came."""
+        self._file.seek(0)
+        return (parse_record(Drop, Path("drops"), 0, line) for line in self._file)
+
+
+@contextmanager
+def hold_drops(folder: Path) -> Iterator[HeldDrops]:
+    """Hold drops on the disk of a folder until the end of the block."""
+    make_folder(folder)
+    with TemporaryFile(dir=folder) as file:
+        yield HeldDrops(folder, file)

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from ste_plugin.config import SourceConfig
 from ste_plugin.instructions.sources import READERS, read_instructions
 from ste_plugin.records import Drop, Instruction
+from ste_plugin.storage.drop_log import without_drops
 
 
 def written(folder: Path, *lines: Any, name: str = "a.jsonl") -> Path:
@@ -25,7 +26,16 @@ def read(
     base: Path, *sources: dict[str, Any], **settings: Any
 ) -> tuple[list[Instruction], list[Drop]]:
     given = sources or ({"path": "a.jsonl", **settings},)
-    return read_instructions([SourceConfig(**s) for s in given], base, READERS.__getitem__)
+    found = [*read_instructions([SourceConfig(**s) for s in given], base, READERS.__getitem__)]
+    return split_drops(found)
+
+
+def split_drops(
+    items: Iterable[Instruction | Drop],
+) -> tuple[list[Instruction], list[Drop]]:
+    """Return the instructions and the drops of a stream of both."""
+    drops: list[Drop] = []
+    return [*without_drops(items, drops.append)], drops
 
 
 def texts(base: Path, **settings: Any) -> list[str]:

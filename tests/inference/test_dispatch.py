@@ -11,7 +11,7 @@ from ste_plugin.engines import ChatRequest, Completion, Message, Sampling
 from ste_plugin.errors import DataError, EngineError
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.inference.dispatch import complete_requests, dispatch, unanswered
+from ste_plugin.inference.dispatch import complete_requests, dispatch
 from ste_plugin.progress import ProgressReporter
 from ste_plugin.testing import FakeEngine
 
@@ -33,8 +33,10 @@ def asked(engine, requests, path, budget=None):
 def test_resume_asks_only_for_what_is_missing(tmp_path):
     path = tmp_path / "c.jsonl"
     asked(echo(), [request("a")], path)
-    wanted = [request("a"), request("b"), request("b")]
-    assert list(unanswered(wanted, CompletionStore(path))) == [request("b")]
+    second = echo()
+    found = asked(second, [request("a"), request("b"), request("b"), None], path)
+    assert [c and c.text for c in found] == ["a", "b", "b", None]
+    assert second.count == 1
 
 
 def test_completions_are_kept_as_they_come_and_not_paid_for_twice(tmp_path):

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ste_plugin.engines.base import Completion
+from ste_plugin.pairs.answered import AnsweredInstructions
 from ste_plugin.pairs.strategies import (
     STRATEGIES,
     UNFINISHED,
-    AnsweredInstructions,
     read_answer,
     read_pair,
 )
@@ -16,7 +16,11 @@ from ste_plugin.records import Drop, ResponsePair, content_key
 from tests.helpers.builders import instruction
 
 ONE_CALL = "Modified instruction:\nName a tool.\n\nAnswer:\nA spade.\nOr an axe."
-BETTER = {"i0": "An apple.", "i1": "A pear.", "i2": "Blue."}
+KEYS = [content_key("instruction", n) for n in range(3)]
+BETTER = dict(zip(KEYS, ["An apple.", "A pear.", "Blue."], strict=True))
+
+
+SOME_KEYS = [content_key("instruction", letter) for letter in "abcdefg"]
 
 
 def reply(text: str, finish_reason: str = "stop") -> Completion:
@@ -24,7 +28,7 @@ def reply(text: str, finish_reason: str = "stop") -> Completion:
 
 
 def made(name: str, *replies: Completion, pool=()) -> ResponsePair | Drop:
-    return read_pair(instruction(), name, STRATEGIES[name], replies, BETTER, pool)
+    return read_pair(instruction(KEYS[0]), name, STRATEGIES[name], replies, BETTER, pool)
 
 
 def test_one_call_yields_the_answer_to_the_modified_instruction():
@@ -51,18 +55,18 @@ def test_a_rewrite_that_changes_next_to_nothing_makes_no_pair(rewrite):
 
 def test_an_easy_negative_is_a_good_answer_to_another_instruction_of_the_category():
     pool = [
-        instruction("i0", category="x"),
-        instruction("i1", category="x"),
-        instruction("i2", category="y"),
+        instruction(KEYS[0], category="x"),
+        instruction(KEYS[1], category="x"),
+        instruction(KEYS[2], category="y"),
     ]
     own = pool[0]
     found = read_pair(own, "o", STRATEGIES["other-instruction"], [], BETTER, pool)
     assert found.worse == "A pear."
 
 
-@given(keys=st.lists(st.sampled_from("abcdefg"), min_size=2), own=st.integers(0))
+@given(keys=st.lists(st.sampled_from(SOME_KEYS), min_size=2), own=st.integers(0))
 def test_an_easy_negative_is_never_an_answer_to_the_same_instruction(keys, own):
-    pool = AnsweredInstructions([instruction(k, category="x") for k in keys])
+    pool = AnsweredInstructions.of([instruction(k, category="x") for k in keys])
     asked = pool[own % len(pool)]
     answers = {k: f"An answer to {k}." for k in keys}
     others = sorted(k for k in keys if k != asked.key)
@@ -75,7 +79,7 @@ def test_an_easy_negative_is_never_an_answer_to_the_same_instruction(keys, own):
 
 
 def test_without_another_instruction_of_the_category_there_is_no_easy_negative():
-    assert made("other-instruction", pool=[instruction()]).reason.endswith(
+    assert made("other-instruction", pool=[instruction(KEYS[0])]).reason.endswith(
         "no other instruction of its category"
     )
 
@@ -97,7 +101,7 @@ def test_without_another_instruction_of_the_category_there_is_no_easy_negative()
 )
 def test_a_pair_that_cannot_teach_is_dropped_with_a_reason(text, finish_reason, reason):
     found = made("ask-for-worse", reply(text, finish_reason))
-    assert found == Drop("pairs", "i0", f"ask-for-worse: {reason}")
+    assert found == Drop("pairs", KEYS[0], f"ask-for-worse: {reason}")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The list of forgotten instructions, as hashes: it keeps them out when sources are read again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ste_plugin.records import Drop, Instruction, Record, content_key
@@ -37,14 +37,16 @@ def append_forgotten(root: Path, entries: Iterable[ForgottenInstruction]) -> Non
         file.writelines(map(encode_record, entries))
 
 
-def drop_forgotten(
-    instructions: Sequence[Instruction], root: Path
-) -> tuple[list[Instruction], list[Drop]]:
-    """Return the instructions that a run has not forgotten, and a Drop for each of the others.
+def drop_forgotten(instructions: Iterable[Instruction], root: Path) -> Iterator[Instruction | Drop]:
+    """Yield the instructions that a run has not forgotten, then a Drop for each of the others.
 
     A Drop names the hash alone.
     """
     forgotten = {entry.hash for entry in read_forgotten(root)}
-    hashes = [forgotten_hash(i.key) for i in instructions]
-    kept = [i for i, digest in zip(instructions, hashes, strict=True) if digest not in forgotten]
-    return kept, [Drop("sources", digest, "forgotten") for digest in hashes if digest in forgotten]
+    found = []
+    for instruction in instructions:
+        if forgotten and (digest := forgotten_hash(instruction.key)) in forgotten:
+            found.append(digest)
+        else:
+            yield instruction
+    yield from (Drop("sources", digest, "forgotten") for digest in found)

@@ -1,7 +1,7 @@
 """Replacing personal data in instructions by placeholders, before anything else sees them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,17 +51,17 @@ class ScrubReport:
 
 
 def apply_privacy(
-    instructions: Sequence[Instruction], settings: "PrivacyConfig", root: Path, pool: Path
-) -> tuple[list[Instruction], list[Drop]]:
-    """Return the instructions that a run may use, scrubbed, and a Drop for each forgotten one.
+    instructions: Iterable[Instruction], settings: "PrivacyConfig", root: Path, pool: Path
+) -> Iterator[Instruction | Drop]:
+    """Yield the instructions that a run may use, scrubbed, then a Drop for each forgotten one.
 
-    Where anything is scrubbed, the counts are written to `pool`/privacy.json.
+    Where anything is scrubbed, the counts are written to `pool`/privacy.json at the end.
     Raises: ConfigError where a library or a model that a kind needs is not installed.
     """
-    scrubbed, report = scrub(instructions, settings)
+    scrubber = Scrubber(settings)
+    yield from drop_forgotten(map(scrubber.scrub, instructions), root)
     if settings.scrub:
-        replace_json(pool / REPORT, report.to_dict())
-    return drop_forgotten(scrubbed, root)
+        replace_json(pool / REPORT, scrubber.report.to_dict())
 
 
 def read_scrub_counts(pool: Path) -> dict[str, Any]:
@@ -70,24 +70,45 @@ def read_scrub_counts(pool: Path) -> dict[str, Any]:
     return {"scrubbed": read_json(path)["found"]} if path.exists() else {}
 
 
+class Scrubber:
+    """Replaces personal data in instructions, and counts it."""
+
+    def __init__(self, settings: "PrivacyConfig") -> None:
+        """Load what finds each kind.
+
+        Raises: ConfigError where a library or a model that a kind needs is not installed.
+        """
+        self._finders = make_finders(settings) if settings.scrub else {}
+        self._counts: Counter[str] = Counter(dict.fromkeys(self._finders, 0))
+        self._instructions = self._changed = 0
+
+    def scrub(self, instruction: Instruction) -> Instruction:
+        """Return an instruction with placeholders for personal data, under a new key."""
+        self._instructions += 1
+        if not self._finders:
+            return instruction
+        matches = find_matches(instruction.text, self._finders)
+        self._counts.update(match.kind for match in matches)
+        self._changed += bool(matches)
+        return _scrubbed(instruction, matches, self._finders)
+
+    @property
+    def report(self) -> ScrubReport:
+        """What was done so far."""
+        counts = dict(self._counts)
+        return ScrubReport(tuple(self._finders), self._instructions, self._changed, counts)
+
+
 def scrub(
-    instructions: Sequence[Instruction], settings: "PrivacyConfig"
+    instructions: Iterable[Instruction], settings: "PrivacyConfig"
 ) -> tuple[list[Instruction], ScrubReport]:
-    """Return the instructions with placeholders for personal data, under new keys, and a report.
+    """Return the instructions as a Scrubber makes them, and its report.
 
     Raises: ConfigError where a library or a model that a kind needs is not installed.
     """
-    if not settings.scrub:
-        return list(instructions), ScrubReport((), len(instructions), 0, {})
-    finders = make_finders(settings)
-    counts: Counter[str] = Counter(dict.fromkeys(finders, 0))
-    scrubbed, changed = [], 0
-    for instruction in instructions:
-        matches = find_matches(instruction.text, finders)
-        counts.update(match.kind for match in matches)
-        changed += bool(matches)
-        scrubbed.append(_scrubbed(instruction, matches, finders))
-    return scrubbed, ScrubReport(tuple(finders), len(scrubbed), changed, dict(counts))
+    scrubber = Scrubber(settings)
+    scrubbed = [scrubber.scrub(instruction) for instruction in instructions]
+    return scrubbed, scrubber.report
 
 
 def _scrubbed(

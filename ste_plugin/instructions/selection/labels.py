@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,8 +63,8 @@ LABEL_VERSION = f"labels-{content_key(_PROMPT, _RETRY_PROMPT)[:8]}"
 
 _FENCED = re.compile(r"```json\s*\n(.*)\n\s*```", re.DOTALL)
 
-Ask = Callable[[Sequence[tuple[Message, ...]]], list[Completion]]
-"""Prompts in order → their completions in the same order."""
+Ask = Callable[[Iterable[tuple[Message, ...]], int], Sequence[Completion | None]]
+"""Prompts in order, and how many they are → their completions in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,25 +152,30 @@ def with_labels(instruction: Instruction, labels: Labels) -> Instruction:
     )
 
 
-def label(instructions: Sequence[Instruction], ask: Ask) -> tuple[list[Instruction], list[Drop]]:
-    """Return the instructions with labels in order, and a Drop for each that got none.
+def label(instructions: Sequence[Instruction], ask: Ask) -> Iterator[Instruction | Drop]:
+    """Yield each instruction with labels, or a Drop where it got none, in their order.
 
-    Every distinct instruction is asked about once, and once more where the reply is cut off or
-    cannot be parsed. Labels replace the source's category: one vocabulary for the whole pool.
+    Each is asked about once, and once more where the reply is cut off or cannot be parsed. Labels
+    replace the source's category: one vocabulary for the whole pool.
     """
-    texts = {i.key: i.text for i in instructions}
-    replies = dict(zip(texts, ask([label_prompt(t) for t in texts.values()]), strict=True))
-    labels = _parse_replies(replies)
-    retried = [key for key in texts if key not in labels]
-    if retried:
-        prompts = [retry_prompt(texts[key], replies[key].text) for key in retried]
-        labels |= _parse_replies(dict(zip(retried, ask(prompts), strict=True)))
-    kept = [with_labels(i, labels[i.key]) for i in instructions if i.key in labels]
-    unlabelled = [i for i in instructions if i.key not in labels]
-    return kept, [Drop("selection", i.key, "labels not understood") for i in unlabelled]
+    first = ask((label_prompt(i.text) for i in instructions), len(instructions))
+    unread = array("q", (n for n, c in enumerate(first) if _labels_of(c) is None))
+    prompts = (retry_prompt(instructions[n].text, _text_of(first[n])) for n in unread)
+    second = iter(ask(prompts, len(unread)) if unread else ())
+    for instruction, reply in zip(instructions, first, strict=True):
+        labels = _labels_of(reply) or _labels_of(next(second))
+        if labels is None:
+            yield Drop("selection", instruction.key, "labels not understood")
+        else:
+            yield with_labels(instruction, labels)
 
 
-def _parse_replies(replies: dict[str, Completion]) -> dict[str, Labels]:
-    """Return key → labels of the replies that are whole and can be parsed."""
-    parsed = {k: parse_labels(c.text) for k, c in replies.items() if c.finish_reason == "stop"}
-    return {key: labels for key, labels in parsed.items() if labels is not None}
+def _text_of(completion: Completion | None) -> str:
+    return completion.text if completion else ""
+
+
+def _labels_of(completion: Completion | None) -> Labels | None:
+    """Return the labels of a reply that is whole and can be parsed."""
+    if completion is None or completion.finish_reason != "stop":
+        return None
+    return parse_labels(completion.text)

@@ -1,17 +1,20 @@
 """Selectors: each keeps some of the instructions, and gives a reason for each of the others."""
 
 import re
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.records import Drop, Instruction
+from ste_plugin.storage.record_sequence import LazySequence, Subset
 
 if TYPE_CHECKING:
     from ste_plugin.config import SelectionConfig
 
-SelectorResult = tuple[list[Instruction], list[Drop]]
+SelectorResult = tuple[Sequence[Instruction], Sequence[Drop]]
 """The instructions kept, and a Drop for each of the others."""
 
 Selector = Callable[[Sequence[Instruction], "SelectionConfig"], SelectorResult]
@@ -36,52 +39,74 @@ def select(
     instructions: Sequence[Instruction],
     config: "SelectionConfig",
     selector_of: Callable[[str], "Selector"],
-) -> SelectorResult:
+) -> tuple[Sequence[Instruction], Iterator[Drop]]:
     """Return what all of the config's selectors keep, in order, and every Drop on the way.
 
     Raises: DataError where nothing is left, with the counts by reason.
     """
-    kept, drops = list(instructions), list[Drop]()
+    kept, drops = instructions, list[Sequence[Drop]]()
     for name in config.selectors:
         if kept:
             kept, more = selector_of(name)(kept, config)
-            drops += more
+            drops.append(more)
     if not kept:
-        counts = Counter(drop.reason for drop in drops).most_common()
+        counts = Counter(drop.reason for drop in chain.from_iterable(drops)).most_common()
         reasons = ", ".join(f"{reason} {n}" for reason, n in counts) or "none came in"
         raise DataError(
             f"selection: no instruction is left of {len(instructions)} ({reasons}); expected at "
             "least one. Loosen the settings under `selection`, or give more instructions."
         )
-    return kept, drops
+    return kept, chain.from_iterable(drops)
 
 
-def _split_by_reason(pairs: Iterable[tuple[Instruction, str | None]]) -> SelectorResult:
+class _Dropped(LazySequence[Drop]):
+    """Drops of some instructions, made when they are asked for."""
+
+    def __init__(self, instructions: Sequence[Instruction]) -> None:
+        self._instructions = instructions
+        self._positions, self._numbers = array("q"), array("I")
+        self._reasons: list[str] = []
+        self._number_of: dict[str, int] = {}
+
+    def add(self, position: int, reason: str) -> None:
+        """Add the instruction at a position, and why it is dropped."""
+        if reason not in self._number_of:
+            self._number_of[reason] = len(self._reasons)
+            self._reasons.append(reason)
+        self._positions.append(position)
+        self._numbers.append(self._number_of[reason])
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def read(self, index: int) -> Drop:
+        """Return the Drop at an index from 0."""
+        key = self._instructions[self._positions[index]].key
+        return Drop("selection", key, self._reasons[self._numbers[index]])
+
+
+def _split_by_reason(
+    instructions: Sequence[Instruction], reasons: Iterable[str | None]
+) -> SelectorResult:
     """Return the instructions without a reason to drop them, and Drops for the others."""
-    kept: list[Instruction] = []
-    drops: list[Drop] = []
-    for instruction, reason in pairs:
+    kept, dropped = array("q"), _Dropped(instructions)
+    for position, reason in enumerate(reasons):
         if reason is None:
-            kept.append(instruction)
+            kept.append(position)
         else:
-            drops.append(Drop("selection", instruction.key, reason))
-    return kept, drops
+            dropped.add(position, reason)
+    return Subset(instructions, kept), dropped
 
 
 def drop_exact_duplicates(
     instructions: Sequence[Instruction], _: "SelectionConfig"
 ) -> SelectorResult:
     """Keep the first of the instructions that differ in letter case and white space only."""
-    seen: set[str] = set()
+    from ste_plugin.instructions.selection.similarity_join import find_copies  # imports numpy
 
-    def reason(instruction: Instruction) -> str | None:
-        text = " ".join(instruction.text.casefold().split())
-        if text in seen:
-            return "exact duplicate"
-        seen.add(text)
-        return None
-
-    return _split_by_reason((i, reason(i)) for i in instructions)
+    texts = (" ".join(i.text.casefold().split()) for i in instructions)
+    copies = find_copies(texts)
+    return _split_by_reason(instructions, ("exact duplicate" if c else None for c in copies))
 
 
 def shingles(text: str) -> frozenset[str]:
@@ -115,17 +140,14 @@ def drop_near_duplicates(
     """Keep the first of the instructions whose word 3-grams overlap by the threshold or more."""
     from ste_plugin.instructions.selection.similarity_join import find_repeats  # imports numpy
 
-    repeats = set(
-        find_repeats(
-            len(instructions),
-            lambda position: shingles(instructions[position].text),
-            config.near_duplicate_threshold,
-        )
-    )
-    return _split_by_reason(
-        (instruction, "near duplicate" if position in repeats else None)
-        for position, instruction in enumerate(instructions)
-    )
+    reasons: list[str | None] = [None] * len(instructions)
+    for position in find_repeats(
+        len(instructions),
+        lambda position: shingles(instructions[position].text),
+        config.near_duplicate_threshold,
+    ):
+        reasons[position] = "near duplicate"
+    return _split_by_reason(instructions, reasons)
 
 
 def keep_complexity(
@@ -134,7 +156,7 @@ def keep_complexity(
     """Keep the instructions from `min_complexity` to `max_complexity`, both included."""
     low, high = config.min_complexity, config.max_complexity
     if (low, high) == (1, 10):
-        return list(instructions), []
+        return instructions, ()
 
     def reason(instruction: Instruction) -> str | None:
         if not instruction.complexity:
@@ -143,7 +165,7 @@ def keep_complexity(
             return f"complexity below {low}"
         return f"complexity above {high}" if instruction.complexity > high else None
 
-    return _split_by_reason((i, reason(i)) for i in instructions)
+    return _split_by_reason(instructions, map(reason, instructions))
 
 
 def keep_quotas(instructions: Sequence[Instruction], config: "SelectionConfig") -> SelectorResult:
@@ -153,7 +175,7 @@ def keep_quotas(instructions: Sequence[Instruction], config: "SelectionConfig") 
     """
     quotas = config.categories
     if not quotas:
-        return list(instructions), []
+        return instructions, ()
     _check_quotas(Counter(i.category for i in instructions), config)
     taken: Counter[str] = Counter()
 
@@ -164,7 +186,7 @@ def keep_quotas(instructions: Sequence[Instruction], config: "SelectionConfig") 
         full = taken[instruction.category] > quotas[instruction.category]
         return f"quota full: {instruction.category}" if full else None
 
-    return _split_by_reason((i, reason(i)) for i in instructions)
+    return _split_by_reason(instructions, map(reason, instructions))
 
 
 def _check_quotas(counts: Counter[str], config: "SelectionConfig") -> None:
@@ -187,8 +209,8 @@ def keep_first(instructions: Sequence[Instruction], config: "SelectionConfig") -
     """Keep the first `limit` instructions, or all where there is no limit."""
     limit = len(instructions) if config.limit is None else config.limit
     return _split_by_reason(
-        (instruction, None if position < limit else "over the limit")
-        for position, instruction in enumerate(instructions)
+        instructions,
+        (None if position < limit else "over the limit" for position in range(len(instructions))),
     )
 
 

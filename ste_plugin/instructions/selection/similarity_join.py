@@ -6,9 +6,11 @@ Kaushik 2006). Rare elements come first here, so that few sets share one.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from itertools import chain, pairwise
+from tempfile import TemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +20,30 @@ Elements = Callable[[int], frozenset[str]]
 Integers = NDArray[np.int64]
 
 _CHUNK = 4096
-_BUCKETS = 2**22
+_BUCKETS_PER_SET, _MOST_BUCKETS = 64, 1 << 25
 """Counters of how often elements occur; those that share one only look less rare."""
 _OF_AN_EMPTY_SET = -1
+
+
+def find_copies(texts: Iterable[str]) -> Sequence[bool]:
+    """Return for each text whether an earlier one is the same; 16 bytes are held for each."""
+    digests = bytearray()
+    for text in texts:
+        digests += blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    first, second = np.frombuffer(digests, np.uint64).reshape(-1, 2).T
+    order = np.lexsort((np.arange(len(first)), second, first))
+    copies = np.zeros(len(first), bool)
+    same = (np.diff(first[order]) == 0) & (np.diff(second[order]) == 0)
+    copies[order[1:]] = same
+    found: Sequence[bool] = copies.tolist()
+    return found
 
 
 def find_repeats(count: int, elements: Elements, threshold: float) -> Iterator[int]:
     """Yield the positions, of `count` sets, of those that resemble an earlier one that stays.
 
-    `threshold`: Jaccard similarity from which sets resemble each other, above 0. About 100 bytes
-    are held for each set.
+    `threshold`: Jaccard similarity from which sets resemble each other, above 0. Held are 128 MB
+    at most, and 16 bytes for each element of a prefix that others hold, too.
     """
     shared = _shared_prefixes(count, elements, threshold)
     kept: defaultdict[int, list[int]] = defaultdict(list)
@@ -52,15 +68,7 @@ def _shared_prefixes(
     count: int, elements: Elements, threshold: float
 ) -> Iterator[tuple[int, list[int]]]:
     """Yield position → hashes of its prefix that others' prefixes hold, too, in order."""
-    chunks = [_hashes(map(elements, chunk)) for chunk in _chunks(count)]
-    if not chunks:
-        return
-    frequencies = np.zeros(_BUCKETS, np.uint32)
-    for _, hashes in chunks:
-        np.add.at(frequencies, hashes % _BUCKETS, 1)
-    prefixes = [_prefixes(*chunk, frequencies, threshold) for chunk in chunks]
-    owners = np.repeat(np.arange(count), np.concatenate([sizes for sizes, _ in prefixes]))
-    hashes = np.concatenate([hashes for _, hashes in prefixes])
+    owners, hashes = _prefixes(count, elements, threshold)
     _, inverse, sizes = np.unique(hashes, return_inverse=True, return_counts=True)
     shared = sizes[inverse] > 1
     owners, hashes = owners[shared], inverse[shared]
@@ -69,8 +77,29 @@ def _shared_prefixes(
         yield int(owners[start]), hashes[start:end].tolist()
 
 
-def _chunks(count: int) -> list[range]:
-    return [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
+def _prefixes(count: int, elements: Elements, threshold: float) -> tuple[Integers, Integers]:
+    """Return owner and hash of the elements of all prefixes that occur more than once.
+
+    The hashes of all elements wait in a file until it is known how often each occurs.
+    """
+    buckets = min(_MOST_BUCKETS, 1 << (_BUCKETS_PER_SET * count).bit_length())
+    frequencies = np.zeros(buckets, np.uint32)
+    starts = range(0, count, _CHUNK)
+    found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+    with TemporaryFile() as file:
+        for start in starts:
+            chunk = range(start, min(start + _CHUNK, count))
+            sizes, hashes = _hashes(map(elements, chunk))
+            np.add.at(frequencies, hashes % buckets, 1)
+            np.save(file, sizes)
+            np.save(file, hashes)
+        file.seek(0)
+        for start in starts:
+            sizes, hashes = np.load(file), np.load(file)
+            owners, rare = _rarest(sizes, hashes, frequencies[hashes % buckets], threshold)
+            found.append((owners + start, rare))
+    owners, hashes = (np.concatenate(part) for part in zip(*found, strict=True))
+    return owners, hashes
 
 
 def _hashes(sets: Iterable[frozenset[str]]) -> tuple[Integers, Integers]:
@@ -80,13 +109,14 @@ def _hashes(sets: Iterable[frozenset[str]]) -> tuple[Integers, Integers]:
     return sizes, np.fromiter(chain.from_iterable(own), np.int64, sizes.sum())
 
 
-def _prefixes(
+def _rarest(
     sizes: Integers, hashes: Integers, frequencies: NDArray[np.uint32], threshold: float
 ) -> tuple[Integers, Integers]:
-    """Return of some sets how many elements their prefixes have, and these, as hashes."""
+    """Return owner and hash of what the prefixes of some sets hold, but what occurs once in all."""
     owners = np.repeat(np.arange(len(sizes)), sizes)
-    order = np.lexsort((hashes, frequencies[hashes % _BUCKETS], owners))
+    order = np.lexsort((hashes, frequencies, owners))
     # a hair less, as 0.8 · 5 must not become 5
     lengths = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
     ranks = np.arange(len(owners)) - (np.cumsum(sizes) - sizes)[owners]
-    return lengths, hashes[order][ranks < lengths[owners]]
+    taken = (ranks < lengths[owners]) & (frequencies[order] > 1)
+    return owners[taken], hashes[order][taken]

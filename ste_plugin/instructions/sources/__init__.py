@@ -1,8 +1,8 @@
 """Instructions from files and hub data sets: each row is read, or dropped for a counted reason."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,30 +26,44 @@ __all__ = ["READERS", "MalformedRow", "read_instructions"]
 
 def read_instructions(
     sources: Sequence["SourceConfig"], base: Path, reader_of: Callable[[str], "Reader"]
-) -> tuple[list[Instruction], list[Drop]]:
-    """Return the instructions of all sources in order, and a Drop for every row without one.
+) -> Iterator[Instruction | Drop]:
+    """Yield the instructions of all sources in order, and a Drop for every row without one.
 
     `base` is the folder of the config; a Drop's key is the row's location. A source with a `limit`
     is read only until that many instructions are found.
     Raises: DataError at a bad line under `on_bad_line: error`, or where no instruction is found.
     """
-    kept: list[Instruction] = []
-    dropped: list[DroppedRow] = []
+    unread = _Unread()
+    total = 0
     for source in sources:
         check_columns(source)
         count = 0
         for location, row in reader_of(source.reader)(source, base):
             result = _read(location, row, source)
             if isinstance(result, DroppedRow):
-                dropped.append(result)
+                unread.count(result)
+                yield result.drop
                 continue
-            kept.append(result)
+            yield result
             count += 1
             if count == source.limit:
                 break
-    if not kept:
-        raise _no_instructions_error(sources, dropped)
-    return kept, [row.drop for row in dropped]
+        total += count
+    if not total:
+        raise _no_instructions_error(sources, unread)
+
+
+@dataclass(slots=True)
+class _Unread:
+    """How many rows yielded no instruction, and what is wrong with the first bad one."""
+
+    reasons: Counter[str] = field(default_factory=Counter)
+    problem: str = ""
+
+    def count(self, row: "DroppedRow") -> None:
+        """Count a row."""
+        self.reasons[row.drop.reason] += 1
+        self.problem = self.problem or row.problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +93,13 @@ def _read(location: str, row: RawRow, source: "SourceConfig") -> Instruction | D
         ) from error
 
 
-def _no_instructions_error(
-    sources: Sequence["SourceConfig"], dropped: Sequence[DroppedRow]
-) -> DataError:
+def _no_instructions_error(sources: Sequence["SourceConfig"], unread: _Unread) -> DataError:
     names = ", ".join(source.path for source in sources)
-    counts = Counter(row.drop.reason for row in dropped).most_common()
+    counts = unread.reasons.most_common()
     reasons = f" ({', '.join(f'{reason} {n}' for reason, n in counts)})" if counts else ""
-    problem = next((row.problem for row in dropped if row.problem), "")
-    example = f"\nThe first bad line: {problem}" if problem else ""
+    example = f"\nThe first bad line: {unread.problem}" if unread.problem else ""
     return DataError(
-        f"{names}: no instruction is left of {len(dropped)} rows read{reasons}; expected at least "
-        "one. Loosen `where`, correct `form` and `columns`, or give another file."
+        f"{names}: no instruction is left of {unread.reasons.total()} rows read{reasons}; expected "
+        "at least one. Loosen `where`, correct `form` and `columns`, or give another file."
         f"{example}"
     )

@@ -22,6 +22,7 @@ from tests.helpers.source_files import (
     WRITERS,
     read,
     reasons,
+    split_drops,
     texts,
     write_jsonl,
     write_parquet_by_datasets,
@@ -156,7 +157,7 @@ def test_a_limit_ends_an_endless_stream(tmp_path: Path) -> None:
             yield f"stream#{number}", {"instruction": f"q{number}", "even": number % 2 == 0}
 
     source = SourceConfig(path="-", reader="endless", limit=3, where={"even": True})
-    found, drops = read_instructions([source], tmp_path, lambda _: endless)
+    found, drops = split_drops(read_instructions([source], tmp_path, lambda _: endless))
     assert [i.text for i in found] == ["q0", "q2", "q4"]
     assert len(drops) == 2
 
@@ -338,7 +339,9 @@ from ste_plugin.instructions.sources import READERS, read_instructions
 
 def told(**settings):
     try:
-        found, _ = read_instructions([SourceConfig(reader="hub", **settings)], Path(), READERS.get)
+        found = list(
+            read_instructions([SourceConfig(reader="hub", **settings)], Path(), READERS.get)
+        )
         print([(i.text, i.source.rpartition("#")[2]) for i in found])
     except DataError as error:
         print(type(error).__name__, str(error).splitlines()[0])

@@ -1,0 +1,77 @@
+"""The instructions that have a good answer, and these answers: found by key, held by none."""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Self
+
+from ste_plugin.inference.dispatch import StoredCompletions
+from ste_plugin.records import Instruction
+from ste_plugin.storage.record_sequence import Subset
+
+
+def key_of_number(number: int) -> str:
+    """Return the content key that a number stands for."""
+    return f"{number:016x}"
+
+
+class AnsweredInstructions(Subset[Instruction]):
+    """All instructions with a good answer, and their keys, as numbers, by category."""
+
+    @classmethod
+    def of(cls, instructions: Sequence[Instruction]) -> Self:
+        """Return instructions as they are where they are these already."""
+        if isinstance(instructions, cls):
+            return instructions
+        return cls(instructions, range(len(instructions)))
+
+    def position_of(self, key: str) -> int:
+        """Return where the first instruction of a key is among all. Raises: KeyError."""
+        numbers, positions = self._by_key
+        number = int(key, 16)
+        at = bisect_left(numbers, number)
+        if at == len(numbers) or numbers[at] != number:
+            raise KeyError(key)
+        return positions[at]
+
+    def keys_beside(self, instruction: Instruction) -> tuple[Sequence[int], range]:
+        """Return the keys of an instruction's category, sorted, and where its own are in them."""
+        keys = self._by_category.get(instruction.category, ())
+        own = int(instruction.key, 16)
+        return keys, range(bisect_left(keys, own), bisect_right(keys, own))
+
+    @cached_property
+    def _by_key(self) -> tuple["array[int]", "array[int]"]:
+        numbers = array("Q", (int(instruction.key, 16) for instruction in self))
+        order = sorted(range(len(numbers)), key=numbers.__getitem__)
+        positions = array("q", (self.position(n) for n in order))
+        return array("Q", (numbers[n] for n in order)), positions
+
+    @cached_property
+    def _by_category(self) -> Mapping[str, Sequence[int]]:
+        found: defaultdict[str, array[int]] = defaultdict(lambda: array("Q"))
+        for instruction in self:
+            found[instruction.category].append(int(instruction.key, 16))
+        return {category: array("Q", sorted(keys)) for category, keys in found.items()}
+
+
+class StoredAnswers(Mapping[str, str]):
+    """Instruction key → its good answer, read from where the generator's completions are kept."""
+
+    def __init__(self, answered: AnsweredInstructions, completions: StoredCompletions) -> None:
+        """`completions`: one of each instruction out of all, answered or not."""
+        self._answered, self._completions = answered, completions
+
+    def __getitem__(self, key: str) -> str:
+        completion = self._completions[self._answered.position_of(key)]
+        if completion is None:
+            raise KeyError(key)
+        return completion.text.strip()
+
+    def __iter__(self) -> Iterator[str]:
+        return (instruction.key for instruction in self._answered)
+
+    def __len__(self) -> int:
+        return len(self._answered)
