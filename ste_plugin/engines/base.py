@@ -64,6 +64,11 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
         return key_of(b"[%b]" % b",".join(parts))
 
     @property
+    def prompt_number(self) -> int:
+        """Return `prompt_key` as a number."""
+        return int(self.prompt_key, 16)
+
+    @property
     def key(self) -> str:
         """Return the key under which the completion is stored and looked up: `PROMPT-SAMPLE`."""
         return f"{self.prompt_key}-{self.sample_index}"

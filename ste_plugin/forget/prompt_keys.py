@@ -74,7 +74,9 @@ def _answer_keys(
             answered = [reply for _, reply in calls if reply]
             if calls and len(answered) == len(calls) and isinstance(better, str):
                 answers = {instruction.key: better}
-                pair = read_pair(instruction, name, strategy, answered, answers, [instruction])
+                pair = read_pair(
+                    instruction, better, name, strategy, answered, answers, [instruction]
+                )
                 if isinstance(pair, ResponsePair):
                     pairs.setdefault(pair.key, pair)
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ste_plugin.engines.base import ChatRequest, Completion, Engine
 from ste_plugin.errors import EngineError
 from ste_plugin.inference.budget import Budget
-from ste_plugin.inference.completion_store import Appender, CompletionStore, parse_key
+from ste_plugin.inference.completion_store import Appender, CompletionStore
 from ste_plugin.inference.probe import Probe
 from ste_plugin.progress import Bar, ProgressReporter
 from ste_plugin.storage.record_sequence import LazySequence
@@ -32,9 +32,8 @@ class StoredCompletions(LazySequence[Completion | None]):
 
     def add(self, request: ChatRequest | None) -> None:
         """Add the completion of a request, which may yet have to be made."""
-        prompt, sample = parse_key(request.key) if request else (0, _NOT_ASKED)
-        self._prompts.append(prompt)
-        self._samples.append(sample)
+        self._prompts.append(request.prompt_number if request else 0)
+        self._samples.append(request.sample_index if request else _NOT_ASKED)
 
     def __len__(self) -> int:
         return len(self._prompts)
@@ -65,7 +64,7 @@ class _Unanswered:
     ) -> None:
         self.completions = StoredCompletions(store)
         self._requests, self._store, self._bar, self._probe = iter(requests), store, bar, probe
-        self._in_flight: set[str] = set()
+        self._in_flight: set[str] = set()  # keys, as completions name them
 
     def __iter__(self) -> Iterator[ChatRequest]:
         for request in self._requests:
@@ -78,7 +77,7 @@ class _Unanswered:
 
     def _is_answered(self, request: ChatRequest) -> bool:
         """Return whether a request is answered, or will be."""
-        if request.key in self._store:
+        if self._store.holds(request.prompt_number, request.sample_index):
             if self._probe:
                 self._probe.recall(request, self._store)
             return True

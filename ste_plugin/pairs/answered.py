@@ -64,10 +64,17 @@ class StoredAnswers(Mapping[str, str]):
         """`completions`: one of each instruction out of all, answered or not."""
         self._answered, self._completions = answered, completions
 
+    def at(self, position: int) -> str:
+        """Return the good answer to the instruction at a position among those with one."""
+        return self._read(self._answered.position(position))
+
     def __getitem__(self, key: str) -> str:
-        completion = self._completions[self._answered.position_of(key)]
+        return self._read(self._answered.position_of(key))
+
+    def _read(self, position: int) -> str:
+        completion = self._completions[position]
         if completion is None:
-            raise KeyError(key)
+            raise KeyError(position)
         return completion.text.strip()
 
     def __iter__(self) -> Iterator[str]:

@@ -38,9 +38,10 @@ def make_pairs(
     with ExitStack() as stack:
         unmade = {n: stack.enter_context(hold_drops(context.folder.pool)) for n in strategies}
         for position, instruction in enumerate(answered):
+            good = better.at(position)
             for name, strategy in strategies.items():
                 reply = replies[name].of(position)
-                pair = read_pair(instruction, name, strategy, reply, better, answered)
+                pair = read_pair(instruction, good, name, strategy, reply, better, answered)
                 if isinstance(pair, Drop):
                     unmade[name].add([pair])
                 else:

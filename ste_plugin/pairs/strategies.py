@@ -171,13 +171,17 @@ def read_answer(instruction: Instruction, completion: Completion) -> str | Drop:
 
 def read_pair(
     instruction: Instruction,
+    good: str,
     name: str,
     strategy: PairStrategy,
     replies: Sequence[Completion],
     better: Answers,
     pool: Instructions,
 ) -> ResponsePair | Drop:
-    """Return the pair that a strategy's replies make, or why there is none."""
+    """Return the pair of the good answer and what a strategy's replies make, or why there is none.
+
+    `better` holds the good answers to all of the pool's instructions.
+    """
     for reply in replies:
         if reply.finish_reason in UNFINISHED:
             reason = UNFINISHED[reply.finish_reason]
@@ -187,9 +191,8 @@ def read_pair(
     worse = strategy.worse(instruction, [r.text for r in replies], better, pool)
     if isinstance(worse, Drop):
         return Drop(worse.stage, worse.key, f"{name}: {worse.reason}")
-    if " ".join(worse.split()) == " ".join(better[instruction.key].split()):
+    if " ".join(worse.split()) == " ".join(good.split()):
         return Drop("pairs", instruction.key, f"{name}: both answers are equal")
-    good = better[instruction.key]
     pair = ResponsePair("", instruction.key, instruction.text, good, worse, name)
     return replace(pair, key=pair_key(pair))
 

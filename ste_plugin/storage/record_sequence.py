@@ -13,6 +13,9 @@ from ste_plugin.storage.jsonl import encode_record, open_replacement, parse_reco
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
+_BLOCK = 1 << 16
+"""Bytes that are read at once for a reader in order."""
+
 
 class LazySequence(Sequence[T]):
     """A sequence that makes its items when they are asked for."""
@@ -44,6 +47,7 @@ class RecordSequence(LazySequence[R], Generic[R]):
         self._starts, self._ends = array("q"), array("q")
         self._file: int | None = None
         self._last: tuple[int, R] | None = None
+        self._block, self._block_start = b"", 0
 
     def add(self, start: int, end: int) -> None:
         """Add the record between these byte offsets of the file."""
@@ -61,15 +65,27 @@ class RecordSequence(LazySequence[R], Generic[R]):
         return last[1]
 
     def _parse(self, start: int, end: int) -> R:
-        if self._file is None:
-            self._file = os.open(self.path, os.O_RDONLY)
-        line = os.pread(self._file, end - start, start)
         try:
-            return parse_record(self._kind, self.path, 0, line)
+            return parse_record(self._kind, self.path, 0, self._line(start, end))
         except DataError as error:
             raise DataError(
                 f"{self.path}: changed while it was read. Run the same command again."
             ) from error
+
+    def _line(self, start: int, end: int) -> bytes:
+        """Return what is between two byte offsets; what follows is read ahead of a reader in order.
+
+        One that jumps about reads a line at a time.
+        """
+        if self._file is None:
+            self._file = os.open(self.path, os.O_RDONLY)
+        at = start - self._block_start
+        if at < 0 or end - self._block_start > len(self._block):
+            in_order = 0 <= at <= len(self._block) + _BLOCK
+            length = max(end - start, _BLOCK) if in_order else end - start
+            self._block, self._block_start = os.pread(self._file, length, start), start
+            at = 0
+        return self._block[at : at + end - start]
 
     def __del__(self) -> None:
         if self._file is not None:

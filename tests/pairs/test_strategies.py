@@ -28,7 +28,8 @@ def reply(text: str, finish_reason: str = "stop") -> Completion:
 
 
 def made(name: str, *replies: Completion, pool=()) -> ResponsePair | Drop:
-    return read_pair(instruction(KEYS[0]), name, STRATEGIES[name], replies, BETTER, pool)
+    own = instruction(KEYS[0])
+    return read_pair(own, BETTER[own.key], name, STRATEGIES[name], replies, BETTER, pool)
 
 
 def test_one_call_yields_the_answer_to_the_modified_instruction():
@@ -60,7 +61,8 @@ def test_an_easy_negative_is_a_good_answer_to_another_instruction_of_the_categor
         instruction(KEYS[2], category="y"),
     ]
     own = pool[0]
-    found = read_pair(own, "o", STRATEGIES["other-instruction"], [], BETTER, pool)
+    strategy = STRATEGIES["other-instruction"]
+    found = read_pair(own, BETTER[own.key], "o", strategy, [], BETTER, pool)
     assert found.worse == "A pear."
 
 
