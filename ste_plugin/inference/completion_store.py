@@ -19,6 +19,7 @@ from ste_plugin.storage.jsonl import (
     parse_record,
     truncate_partial_line,
 )
+from ste_plugin.storage.line_reader import LineReader
 
 _KEY = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})")
 _TYPES = (str, int, int)
@@ -43,7 +44,7 @@ class CompletionStore:
         Raises: DataError naming a line that is not a completion.
         """
         self.path = path
-        self._reader: BinaryIO | None = None
+        self._lines = LineReader(path)
         truncate_partial_line(path)
         self._read_index()
 
@@ -81,10 +82,7 @@ class CompletionStore:
         offset = self._offsets.get(prompt, sample)
         if offset == ABSENT:
             return None
-        if self._reader is None:
-            self._reader = self.path.open("rb")
-        self._reader.seek(offset)
-        completion = self._parse(self._reader.readline())
+        completion = self._parse(self._lines.read(offset))
         if completion.key != f"{prompt:016x}-{sample}":
             raise DataError(f"{self.path}: changed while it was read. Run the same command again.")
         return completion
@@ -105,9 +103,7 @@ class CompletionStore:
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        self._lines.close()
 
     def _parse(self, line: bytes, number: int = 0) -> Completion:
         try:

@@ -91,10 +91,10 @@ def _write_pairs(
     """Write the pairs of all instructions; return those of each split."""
     path = context.folder.pool / "pairs.jsonl"
     with open_replacement(path) as file:
-        splits, end = Splits(path, context.config), 0
+        splits, start = Splits(path, context.config), 0
         for pair in make_pairs(context, instructions, drops.drop):
-            start, end = end, end + file.write(encode_record(pair))
-            splits.add(pair, start, end)
+            splits.add(pair, start)
+            start += file.write(encode_record(pair))
         _check_splits(splits.pairs, context.config, drops.reasons)
     return splits.pairs
 

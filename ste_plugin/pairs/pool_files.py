@@ -12,7 +12,7 @@ from ste_plugin.pairs.strategies import pair_key
 from ste_plugin.records import Drop, ResponsePair, Split, content_key, key_of_rows
 from ste_plugin.storage.drop_log import count_reasons
 from ste_plugin.storage.jsonl import (
-    iter_record_spans,
+    iter_record_starts,
     iter_records,
     read_derived_json,
     read_rows,
@@ -57,9 +57,9 @@ class Splits:
             name: RecordSequence(path, ResponsePair) for name in SPLITS
         }
 
-    def add(self, pair: ResponsePair, start: int, end: int) -> None:
-        """Add the pair between two byte offsets of the file."""
-        self.pairs[split_of(pair.instruction_key, self._config)].add(start, end)
+    def add(self, pair: ResponsePair, start: int) -> None:
+        """Add the pair whose line starts at a byte offset of the file."""
+        self.pairs[split_of(pair.instruction_key, self._config)].add(start)
 
 
 def write_held_out(folder: Path, splits: Mapping[Split, Sequence[ResponsePair]]) -> dict[str, str]:
@@ -82,8 +82,8 @@ def read_pool(folder: Path, config: RunConfig) -> Pool:
     """
     done = read_derived_json(folder / "done.json", _parse_done)
     splits = Splits(folder / "pairs.jsonl", config)
-    for pair, start, end in iter_record_spans(folder / "pairs.jsonl", ResponsePair):
-        splits.add(pair, start, end)
+    for pair, start in iter_record_starts(folder / "pairs.jsonl", ResponsePair):
+        splits.add(pair, start)
         if pair.key != pair_key(pair):
             _raise_changed(folder, "pairs.jsonl", f"pair {pair.key!r} is not what its key says")
     pairs = splits.pairs

@@ -191,7 +191,7 @@ def read_pair(
     worse = strategy.worse(instruction, [r.text for r in replies], better, pool)
     if isinstance(worse, Drop):
         return Drop(worse.stage, worse.key, f"{name}: {worse.reason}")
-    if " ".join(worse.split()) == " ".join(good.split()):
+    if worse.split() == good.split():
         return Drop("pairs", instruction.key, f"{name}: both answers are equal")
     pair = ResponsePair("", instruction.key, instruction.text, good, worse, name)
     return replace(pair, key=pair_key(pair))

@@ -230,11 +230,11 @@ def iter_records(path: Path, kind: type[R]) -> Iterator[R]:
 
     Raises: DataError naming file and line, and saying how to make the file again.
     """
-    return (record for record, _, _ in iter_record_spans(path, kind))
+    return (record for record, _ in iter_record_starts(path, kind))
 
 
-def iter_record_spans(path: Path, kind: type[R]) -> Iterator[tuple[R, int, int]]:
-    """Yield (record, start, end) of a derived file; start and end are byte offsets.
+def iter_record_starts(path: Path, kind: type[R]) -> Iterator[tuple[R, int]]:
+    """Yield (record, byte offset of its line) of a derived file.
 
     Raises: DataError, as `iter_records`.
     """
@@ -245,7 +245,7 @@ def iter_record_spans(path: Path, kind: type[R]) -> Iterator[tuple[R, int, int]]
             location = f"{path}:{number}: "
             problem = str(error).removeprefix(location).removesuffix(_FIX).removesuffix(".")
             raise DataError(f"{location}{problem}.\nDerived file: {_HOW_TO_REBUILD}") from error
-        yield record, start, start + len(line)
+        yield record, start
 
 
 def read_records(path: Path, kind: type[R]) -> list[R]:

@@ -1,6 +1,5 @@
 """Sequences that hold where their items are, instead of the items."""
 
-import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,12 +8,10 @@ from typing import Generic, TypeVar, overload
 from ste_plugin.errors import DataError
 from ste_plugin.records import Record
 from ste_plugin.storage.jsonl import encode_record, open_replacement, parse_record
+from ste_plugin.storage.line_reader import LineReader
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
-
-_BLOCK = 1 << 16
-"""Bytes that are read at once for a reader in order."""
 
 
 class LazySequence(Sequence[T]):
@@ -44,15 +41,13 @@ class RecordSequence(LazySequence[R], Generic[R]):
     def __init__(self, path: Path, kind: type[R]) -> None:
         """Create a sequence without records; `add` adds them."""
         self.path, self._kind = path, kind
-        self._starts, self._ends = array("q"), array("q")
-        self._file: int | None = None
+        self._starts = array("q")
+        self._lines = LineReader(path)
         self._last: tuple[int, R] | None = None
-        self._block, self._block_start = b"", 0
 
-    def add(self, start: int, end: int) -> None:
-        """Add the record between these byte offsets of the file."""
+    def add(self, start: int) -> None:
+        """Add the record whose line starts at this byte offset of the file."""
         self._starts.append(start)
-        self._ends.append(end)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -61,35 +56,16 @@ class RecordSequence(LazySequence[R], Generic[R]):
         """Return the record at an index from 0. Raises: DataError where the file was changed."""
         start, last = self._starts[index], self._last
         if last is None or last[0] != start:  # a record is often read twice in a row
-            last = self._last = start, self._parse(start, self._ends[index])
+            last = self._last = start, self._parse(start)
         return last[1]
 
-    def _parse(self, start: int, end: int) -> R:
+    def _parse(self, start: int) -> R:
         try:
-            return parse_record(self._kind, self.path, 0, self._line(start, end))
+            return parse_record(self._kind, self.path, 0, self._lines.read(start))
         except DataError as error:
             raise DataError(
                 f"{self.path}: changed while it was read. Run the same command again."
             ) from error
-
-    def _line(self, start: int, end: int) -> bytes:
-        """Return what is between two byte offsets; what follows is read ahead of a reader in order.
-
-        One that jumps about reads a line at a time.
-        """
-        if self._file is None:
-            self._file = os.open(self.path, os.O_RDONLY)
-        at = start - self._block_start
-        if at < 0 or end - self._block_start > len(self._block):
-            in_order = 0 <= at <= len(self._block) + _BLOCK
-            length = max(end - start, _BLOCK) if in_order else end - start
-            self._block, self._block_start = os.pread(self._file, length, start), start
-            at = 0
-        return self._block[at : at + end - start]
-
-    def __del__(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
 
 
 class Subset(LazySequence[T], Generic[T]):
@@ -121,6 +97,6 @@ def write_records(path: Path, kind: type[R], records: Iterable[R]) -> RecordSequ
         for record in records:
             line = encode_record(record)
             file.write(line)
-            written.add(position, position + len(line))
+            written.add(position)
             position += len(line)
     return written

@@ -4,16 +4,16 @@ import pytest
 
 from ste_plugin.errors import DataError
 from ste_plugin.records import ResponsePair
-from ste_plugin.storage.jsonl import iter_record_spans, replace_records
+from ste_plugin.storage.jsonl import iter_record_starts, replace_records
 from ste_plugin.storage.record_sequence import RecordSequence, Subset, write_records
 from tests.helpers.builders import pair
 
 
 def read(path, wanted=lambda _: True):
     found = RecordSequence(path, ResponsePair)
-    for one, start, end in iter_record_spans(path, ResponsePair):
+    for one, start in iter_record_starts(path, ResponsePair):
         if wanted(one):
-            found.add(start, end)
+            found.add(start)
     return found
 
 

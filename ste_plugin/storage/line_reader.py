@@ -1,0 +1,51 @@
+"""Lines of a file by where they start: most are read in order, by several readers in turn."""
+
+import os
+from pathlib import Path
+
+_BLOCK = 1 << 14
+_READERS = 4
+"""How many places of the file are read ahead of: stages read a few parts of one file in turn."""
+
+
+class LineReader:
+    """Reads single lines of a file, opened at the first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+        self._blocks: list[tuple[int, bytes]] = []  # (byte offset, content), last used first
+
+    def read(self, start: int) -> bytes:
+        """Return the line at a byte offset, with its end if it has one; empty behind the last."""
+        for number, (offset, block) in enumerate(self._blocks):
+            if offset <= start:
+                end = block.find(b"\n", start - offset) + 1
+                if end and start - offset < len(block):
+                    if number:
+                        self._blocks.insert(0, self._blocks.pop(number))
+                    return block[start - offset : end]
+        return self._read_block(start)
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        self._blocks.clear()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _read_block(self, start: int) -> bytes:
+        if self._file is None:
+            self._file = os.open(self._path, os.O_RDONLY)
+        block, size = b"", _BLOCK
+        while not (end := block.find(b"\n") + 1):
+            size, before = 2 * size, len(block)
+            block = os.pread(self._file, size, start)
+            if len(block) == before:  # the file's last line has no end
+                return block
+        self._blocks[_READERS - 1 :] = ()
+        self._blocks.insert(0, (start, block))
+        return block[:end]
+
+    def __del__(self) -> None:
+        self.close()
