@@ -18,6 +18,7 @@ TOPICS = {
     "throughput": "(4) everything that is not the model",
     "others": "(5) against distilabel and a plain script",
     "prefix": "(6) prefill tokens computed",
+    "pool": "(7) the pool of instructions and pairs",
 }
 
 
@@ -35,13 +36,14 @@ def main(
         Path | None, path_option("distilabel", "interpreter with distilabel")
     ] = None,
     openai: Annotated[Path | None, path_option("openai", "interpreter with openai")] = None,
+    before: Annotated[Path | None, path_option("before", "folder of another build")] = None,
     repetitions: Annotated[int, typer.Option(help="of what is timed")] = 3,
 ) -> None:
     """Run the measurements named, by default all of them, and print one Markdown table."""
     unknown = set(topics or ()) - set(TOPICS)
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}; there are: {', '.join(TOPICS)}")
-    inputs = Inputs(model, pairs, vllm, distilabel, openai or distilabel, repetitions)
+    inputs = Inputs(model, pairs, vllm, distilabel, openai or distilabel, before, repetitions)
     rows = [row for topic in topics or TOPICS for row in run_topic(topic, inputs)]
     print(to_table(rows))  # noqa: T201 (the table is what the command is for)
 

@@ -25,6 +25,8 @@ class Inputs:
     """The interpreter in whose environment distilabel is installed."""
     openai: Path | None = None
     """The interpreter in whose environment the openai client is installed."""
+    before: Path | None = None
+    """A folder with another build of the package, as `git worktree add` makes one."""
     repetitions: int = 3
 
     def need(self, name: str) -> Path:

@@ -1,6 +1,5 @@
 """Selectors: each keeps some of the instructions, and gives a reason for each of the others."""
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,20 +18,6 @@ SelectorResult = tuple[Sequence[Instruction], Sequence[Drop]]
 
 Selector = Callable[[Sequence[Instruction], "SelectionConfig"], SelectorResult]
 """(instructions, settings) → those kept, and a Drop for each of the others."""
-
-_PUNCTUATION = ".,;:!?\"'()"
-_WIDE_PUNCTUATION = "。、，．：；！？「」『』（）《》〈〉【】…—～・“”‘’។៕"
-_UNSPACED = (  # the blocks of scripts that are written without spaces between words
-    "\u0e00-\u0fff"  # Thai, Lao, Tibetan
-    "\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f"  # Myanmar
-    "\u1780-\u17ff"  # Khmer
-    "\u1950-\u19df\u1a20-\u1aaf"  # Tai
-    "\u1b00-\u1b7f\ua980-\ua9df"  # Balinese, Javanese
-    "\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f"  # Japanese
-    "\u3100-\u312f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese
-)
-_CHARACTER = re.compile(f"[{_UNSPACED}]")
-_CHARACTER_OR_REST = re.compile(f"[{_UNSPACED}]|[^{_UNSPACED}]+")
 
 
 def select(
@@ -109,43 +94,16 @@ def drop_exact_duplicates(
     return _split_by_reason(instructions, ("exact duplicate" if c else None for c in copies))
 
 
-def shingles(text: str) -> frozenset[str]:
-    """Return the word 3-grams of a text, or its words where there are fewer than three.
-
-    Letter case and the punctuation around a word do not count; signs on their own do. Each
-    character of a script that is written without spaces counts as a word.
-
-    >>> sorted(shingles("What is 2 + 2?"))
-    ['2 + 2', 'is 2 +', 'what is 2']
-    >>> sorted(shingles("用Python排序。"))
-    ['python 排 序', '用 python 排']
-    """
-    words = [word for run in text.casefold().split() for word in _words(run)]
-    size = 3 if len(words) >= 3 else 1
-    return frozenset(" ".join(words[i : i + size]) for i in range(len(words) - size + 1))
-
-
-def _words(run: str) -> list[str]:
-    """Return what counts as the words of a run without spaces."""
-    if not _CHARACTER.search(run):
-        return [run.strip(_PUNCTUATION) or run]
-    parts = _CHARACTER_OR_REST.findall(run)
-    words = [part.strip(_PUNCTUATION + _WIDE_PUNCTUATION) for part in parts]
-    return [word for word in words if word] or [run]
-
-
 def drop_near_duplicates(
     instructions: Sequence[Instruction], config: "SelectionConfig"
 ) -> SelectorResult:
     """Keep the first of the instructions whose word 3-grams overlap by the threshold or more."""
-    from ste_plugin.instructions.selection.similarity_join import find_repeats  # imports numpy
+    from ste_plugin.instructions.selection.shingles import Shingles  # imports numpy
+    from ste_plugin.instructions.selection.similarity_join import find_repeats
 
     reasons: list[str | None] = [None] * len(instructions)
-    for position in find_repeats(
-        len(instructions),
-        lambda position: shingles(instructions[position].text),
-        config.near_duplicate_threshold,
-    ):
+    sets = Shingles(len(instructions), lambda position: instructions[position].text)
+    for position in find_repeats(sets, config.near_duplicate_threshold):
         reasons[position] = "near duplicate"
     return _split_by_reason(instructions, reasons)
 

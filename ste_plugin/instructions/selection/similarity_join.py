@@ -6,23 +6,36 @@ Kaushik 2006). Rare elements come first here, so that few sets share one.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain, pairwise
+from itertools import pairwise
 from tempfile import TemporaryFile
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Elements = Callable[[int], frozenset[str]]
-"""Position of a set → its elements."""
 Integers = NDArray[np.int64]
 
 _CHUNK = 4096
 _BUCKETS_PER_SET, _MOST_BUCKETS = 64, 1 << 25
 """Counters of how often elements occur; those that share one only look less rare."""
-_OF_AN_EMPTY_SET = -1
+
+
+class Sets(Protocol):
+    """Sets of texts, each made when it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int) -> frozenset[str]: ...
+
+    def hash_all(self, positions: range) -> tuple[Integers, Integers]:
+        """Return the sizes of some sets, and hashes of their elements, those of each set together.
+
+        An empty set counts as one of a single element, which all empty sets share.
+        """
+        ...
 
 
 def find_copies(texts: Iterable[str]) -> Sequence[bool]:
@@ -39,19 +52,18 @@ def find_copies(texts: Iterable[str]) -> Sequence[bool]:
     return found
 
 
-def find_repeats(count: int, elements: Elements, threshold: float) -> Iterator[int]:
-    """Yield the positions, of `count` sets, of those that resemble an earlier one that stays.
+def find_repeats(sets: Sets, threshold: float) -> Iterator[int]:
+    """Yield the positions of the sets that resemble an earlier one that stays.
 
     `threshold`: Jaccard similarity from which sets resemble each other, above 0. Held are 128 MB
     at most, and 16 bytes for each element of a prefix that others hold, too.
     """
-    shared = _shared_prefixes(count, elements, threshold)
+    shared = _shared_prefixes(sets, threshold)
     kept: defaultdict[int, list[int]] = defaultdict(list)
-    elements = lru_cache(_CHUNK)(elements)
+    elements = lru_cache(_CHUNK)(sets.__getitem__)
     for position, hashes in shared:
-        own = elements(position)
         earlier = dict.fromkeys(other for h in hashes for other in kept[h])
-        if any(jaccard(own, elements(other)) >= threshold for other in earlier):
+        if any(jaccard(elements(position), elements(n)) >= threshold for n in earlier):
             yield position
         else:
             for h in hashes:
@@ -64,11 +76,9 @@ def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     return common / (len(a) + len(b) - common) if a or b else 1.0
 
 
-def _shared_prefixes(
-    count: int, elements: Elements, threshold: float
-) -> Iterator[tuple[int, list[int]]]:
+def _shared_prefixes(sets: Sets, threshold: float) -> Iterator[tuple[int, list[int]]]:
     """Yield position → hashes of its prefix that others' prefixes hold, too, in order."""
-    owners, hashes = _prefixes(count, elements, threshold)
+    owners, hashes = _prefixes(sets, threshold)
     _, inverse, sizes = np.unique(hashes, return_inverse=True, return_counts=True)
     shared = sizes[inverse] > 1
     owners, hashes = owners[shared], inverse[shared]
@@ -77,19 +87,19 @@ def _shared_prefixes(
         yield int(owners[start]), hashes[start:end].tolist()
 
 
-def _prefixes(count: int, elements: Elements, threshold: float) -> tuple[Integers, Integers]:
+def _prefixes(sets: Sets, threshold: float) -> tuple[Integers, Integers]:
     """Return owner and hash of the elements of all prefixes that occur more than once.
 
     The hashes of all elements wait in a file until it is known how often each occurs.
     """
+    count = len(sets)
     buckets = min(_MOST_BUCKETS, 1 << (_BUCKETS_PER_SET * count).bit_length())
     frequencies = np.zeros(buckets, np.uint32)
     starts = range(0, count, _CHUNK)
     found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
     with TemporaryFile() as file:
         for start in starts:
-            chunk = range(start, min(start + _CHUNK, count))
-            sizes, hashes = _hashes(map(elements, chunk))
+            sizes, hashes = sets.hash_all(range(start, min(start + _CHUNK, count)))
             np.add.at(frequencies, hashes % buckets, 1)
             np.save(file, sizes)
             np.save(file, hashes)
@@ -100,13 +110,6 @@ def _prefixes(count: int, elements: Elements, threshold: float) -> tuple[Integer
             found.append((owners + start, rare))
     owners, hashes = (np.concatenate(part) for part in zip(*found, strict=True))
     return owners, hashes
-
-
-def _hashes(sets: Iterable[frozenset[str]]) -> tuple[Integers, Integers]:
-    """Return the sizes of some sets, and the hashes of all their elements."""
-    own = [list(map(hash, elements)) or [_OF_AN_EMPTY_SET] for elements in sets]
-    sizes = np.fromiter(map(len, own), np.int64, len(own))
-    return sizes, np.fromiter(chain.from_iterable(own), np.int64, sizes.sum())
 
 
 def _rarest(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ste_plugin.config import SelectionConfig
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.instructions.selection import SELECTORS, select
-from ste_plugin.instructions.selection.selectors import SelectorResult, shingles
+from ste_plugin.instructions.selection.selectors import SelectorResult
+from ste_plugin.instructions.selection.shingles import shingles
 from ste_plugin.instructions.selection.similarity_join import jaccard
 from ste_plugin.records import Instruction, content_key
 
