@@ -64,10 +64,10 @@ def canonical(value: Any) -> bytes:
     """
     kind = type(value)
     if kind is str or kind is int:
-        return _encode_fast(value)
+        return canonical_texts(value)
     if kind is tuple or kind is list:
         if _TEXTS_AND_INTEGERS.issuperset(map(type, value)):
-            return _encode_fast(value)
+            return canonical_texts(value)
         return b"[%b]" % b",".join(map(canonical, value))
     if kind is float and isfinite(value):
         return repr(value).encode()
@@ -77,7 +77,8 @@ def canonical(value: Any) -> bytes:
 _TEXTS_AND_INTEGERS = frozenset((str, int))
 
 
-def _encode_fast(value: Any) -> bytes:
+def canonical_texts(value: Any) -> bytes:
+    """Return `canonical` of what holds nothing but texts and integers, in lists or on its own."""
     try:
         line = orjson.dumps(value)
     except TypeError:  # a lone surrogate, or a large integer

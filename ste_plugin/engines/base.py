@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ste_plugin.config import RunConfig, ServeConfig
-from ste_plugin.records import Record, canonical, content_key, key_of
+from ste_plugin.records import Record, canonical, canonical_texts, content_key, key_of
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -55,13 +55,9 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
     def prompt_key(self) -> str:
         """Return the key of what all samples of one prompt have in common."""
         turns = [(m.role, m.content) for m in self.messages]
-        parts = [
-            canonical(self.model),
-            canonical(turns),
-            self.sampling.canonical,
-            *map(canonical, (self.prefix, self.choices, self.format_version)),
-        ]
-        return key_of(b"[%b]" % b",".join(parts))
+        before = canonical_texts((self.model, turns))
+        after = canonical_texts((self.prefix, self.choices, self.format_version))
+        return key_of(b"%b,%b,%b" % (before[:-1], self.sampling.canonical, after[1:]))
 
     @property
     def prompt_number(self) -> int:
