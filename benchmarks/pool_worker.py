@@ -120,7 +120,12 @@ def make_pool(count: int, selectors: list[str], folder: Path) -> dict[str, Any]:
         prepare_pool(context)
         taken = time.process_time() - began
     files = [p for p in sorted((folder / "run" / "pool").glob("*.jsonl")) if "compl" not in p.name]
-    digest = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files))
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            for line in file:
+                digest.update(line)
     return {"seconds": taken - Instant.seconds, "digest": digest.hexdigest()}
 
 
