@@ -25,9 +25,9 @@ class Inputs:
     """The interpreter in whose environment distilabel is installed."""
     openai: Path | None = None
     """The interpreter in whose environment the openai client is installed."""
-    before: Path | None = None
-    """A folder with another build of the package, as `git worktree add` makes one."""
     repetitions: int = 3
+    old: Path | None = None
+    """The checkout of an older build to compare with, as `git worktree add` makes one."""
 
     def need(self, name: str) -> Path:
         """Return the path of that name.

@@ -1,6 +1,6 @@
 """(7) The pool from reading to its pairs, beside the model: time, growth and memory.
 
-Each step is a process of its own (`pool_worker.py`). Where the folder of another build is given,
+Each step is a process of its own (`pool_worker.py`). Where the folder of an older build is given,
 both take turns on the same texts; the ratio is that of the quickest turns, in processor time, as
 other work on a machine only ever adds to it.
 """
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 
 
 def measure(inputs: Inputs) -> Iterator[Measurement]:
-    """Yield each step beside another build, its growth and memory, and what was missed."""
+    """Yield each step beside an older build, its growth and memory, and what was missed."""
     for step, at_most in (("near-duplicates", NEAR_DUPLICATES), ("rest", REST)):
         yield compare(step, at_most, inputs)
         yield from growth(step)
@@ -37,10 +37,10 @@ def measure(inputs: Inputs) -> Iterator[Measurement]:
 
 
 def compare(step: str, at_most: float, inputs: Inputs) -> Measurement:
-    """Return a step's processor time over that of another build."""
-    claim = f"(7) {step}: processor time over that of another build, {COMPARED:,} instructions"
+    """Return a step's processor time over that of an older build."""
+    claim = f"(7) {step}: processor time over that of an older build, {COMPARED:,} instructions"
     try:
-        other = inputs.need("before")
+        other = inputs.need("old")
     except MissingInput as reason:
         return Measurement(claim, f"not run: {reason}")
     runs: dict[Path, list[dict[str, Any]]] = {HERE.parent: [], other: []}

@@ -13,6 +13,7 @@ from typing import Any
 
 from ste_plugin.axolotl.held_out import HeldOutPrompt
 from ste_plugin.axolotl.measure_model import NO_MEMORY, last_log_probabilities
+from ste_plugin.axolotl.processes import without_launcher
 from ste_plugin.axolotl.strategies import messages_of
 from ste_plugin.axolotl.token_checks import prompt_turns
 from ste_plugin.engines.chat import ChatTemplate
@@ -26,8 +27,6 @@ PROMPTS = 8
 """As many are compared."""
 _TOLERANCES = {"float32": 0.001, "float16": 0.1, "bfloat16": 0.5, "quantized": 1.0}
 """Kind of weights → the largest difference of a log-probability that rounding makes."""
-_LAUNCHERS = ("ACCELERATE_", "TORCHELASTIC_", "FSDP_", "MASTER_", "OMPI_", "PMI_")
-_PROCESS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK")
 _CURE = (
     "The adapter is whole, in {folder}: set ste.merge: false to keep it as it is, or merge it "
     "elsewhere; with {method} merged, it is not the judge that was trained."
@@ -142,16 +141,13 @@ def measure(folder: Path, told: Answers, *, trusted: bool) -> list[list[float]] 
 
 
 def _run(asked: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    kept = {
-        k: v for k, v in os.environ.items() if not k.startswith(_LAUNCHERS) and k not in _PROCESS
-    }
     return subprocess.run(
         [sys.executable, "-m", "ste_plugin.axolotl.measure_model"],
         input=json.dumps(asked),
         capture_output=True,
         text=True,
         check=False,
-        env=kept,
+        env=without_launcher(os.environ),
     )
 
 

@@ -45,6 +45,7 @@ _WHOLE = {
     "quantize_moe_experts": False,
     "ple_cpu_offload": False,
     "attn_implementation": None,
+    "ddp": False,
     "context_parallel_size": 1,
     "tensor_parallel_size": 1,
     "deepspeed": None,

@@ -1,7 +1,6 @@
 """The plugin that axolotl loads: `plugins: [ste_plugin.axolotl.STEPlugin]`."""
 
 import importlib.metadata
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -16,9 +15,11 @@ from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config, check_machine
 from ste_plugin.axolotl.merge_check import check_merged
 from ste_plugin.axolotl.merging import merge, untie
+from ste_plugin.axolotl.processes import is_main, leave_others
 from ste_plugin.axolotl.progress_checks import check_trained
 from ste_plugin.axolotl.rewards import read_by
 from ste_plugin.axolotl.row_checks import check_rows
+from ste_plugin.axolotl.run_config import config_as_given
 from ste_plugin.axolotl.settings import STESettings, read_settings
 from ste_plugin.axolotl.token_checks import check_tokens, checked_template
 from ste_plugin.axolotl.trained_rows import check_dataset
@@ -55,7 +56,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         self.expected = None  # axolotl 0.21 keeps one plugin for all configs of a process
         self.settings = read_settings(cfg)
         self.manifest = read_manifest(self.settings.manifest)
-        self.config_sha256 = training_manifest.config_sha256(cfg.to_dict())
+        self.config_sha256 = training_manifest.config_sha256(config_as_given(cfg))
         metric = self.settings.select_best
         self.training_args = select_best_args(cfg, metric) if metric else {}
         for key, value in changes(cfg, self.settings, self.manifest).items():
@@ -145,6 +146,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         if not is_main() or not self.callback.ended:
             return
         check_trained(self.callback.ended)
+        leave_others()
         output = final = Path(cfg.output_dir)
         merged = None
         if self.callback.merges:
@@ -192,8 +194,3 @@ def refuse_missing_plugins(cfg: Any) -> None:
 def told(figures: dict[str, float]) -> str:
     """Return the end of a line that tells of a judge's figures."""
     return "".join(f"{', ' if n else ': '}{k} {v:.3f}" for n, (k, v) in enumerate(figures.items()))
-
-
-def is_main() -> bool:
-    """Return whether this is the first of all processes."""
-    return int(os.environ.get("RANK", "0")) == 0

@@ -1,6 +1,7 @@
 """From a recipe to the config that axolotl gets, with model, manifest, output and seed set."""
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ _NEEDS_HELD_OUT_ROWS = (
     "metric_for_best_model",
 )
 """Keys that axolotl refuses, or that do nothing, where there is nothing to evaluate on."""
+_OPTIONS = ("debug", "debug_text_only", "debug_num_examples", "shard")
+"""Options of `axolotl train` that reach the config with their defaults, through a launcher."""
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -41,6 +44,21 @@ def read_recipe(path: Path) -> dict[str, Any]:
                 f"{path}: {key}: found {value!r}; expected {expected}. Correct it there."
             )
     return recipe
+
+
+def config_as_given(cfg: Any) -> Mapping[str, Any]:
+    """Return axolotl's config as it was given, before axolotl or our plugin changed it.
+
+    A launcher adds options to it that nobody gave, and Ray's workers get what has become of it on
+    the driver (0.19, 0.21): there it is read from its file.
+    """
+    path = Path(cfg.get("axolotl_config_path") or "")
+    written = read_recipe(path) if path.is_file() else None
+    if written is not None and cfg.get("use_ray"):
+        return written
+    given: dict[str, Any] = cfg.to_dict()
+    added = [k for k in _OPTIONS if not given.get(k) and k not in (written or given)]
+    return {key: given[key] for key in given if key not in added}
 
 
 def check_own_block(recipe: dict[str, Any], path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from ste_plugin.axolotl.launcher import check_launcher, launcher_environment, train_command
 from ste_plugin.axolotl.run_config import overlay, read_recipe
 from ste_plugin.config import HostConfig
 from ste_plugin.engines.identity import fingerprint
@@ -56,6 +57,7 @@ def train(
         return final
     refuse_pickles(Path(model))
     require_host(python_of(host))
+    check_launcher(host, {recipe.stem: settings})
     _clear(output)
     _train(config, output, host)
     final = read_finished(output, config, data)
@@ -159,8 +161,8 @@ def _train(config: dict[str, Any], output: Path, host: HostConfig) -> None:
     if Path(config["base_model"]).is_dir():
         env["HF_HUB_OFFLINE"] = "1"
     run_host(
-        [python_of(host), "-m", "axolotl.cli.train", str(config_path)],
-        env=env,
+        train_command(host, config_path),
+        env=env | launcher_environment(host),
         log=log_of(output),
         timeout_minutes=host.timeout_minutes,
         what=f"axolotl train {config_path}",

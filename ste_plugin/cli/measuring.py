@@ -142,7 +142,7 @@ def measure_model(
     model: str, options: TaskOptions, config: "EvaluationConfig", out: Path | None, as_json: bool
 ) -> None:
     """Measure a judge that belongs to no run."""
-    from ste_plugin.config import HostConfig
+    from ste_plugin.config import ProgramConfig
     from ste_plugin.evaluation.report import judge_line
     from ste_plugin.lm_eval_tasks import runner as lm_eval
     from ste_plugin.plugins.manager import contributed_folders, plugin_manager
@@ -157,7 +157,7 @@ def measure_model(
         task=options.task,
         task_dirs=task_dirs,
         config=config,
-        host=HostConfig(),
+        host=ProgramConfig(),
     )
     if as_json:
         show(results)

@@ -15,6 +15,7 @@ from ste_plugin.config.hosts import (
     EvaluationConfig,
     HostConfig,
     HostsConfig,
+    ProgramConfig,
     ServeConfig,
     TrainingConfig,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "PersonalData",
     "Positive",
     "PrivacyConfig",
+    "ProgramConfig",
     "RunConfig",
     "SelectionConfig",
     "ServeConfig",

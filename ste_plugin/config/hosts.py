@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ste_plugin.config.base import FolderName, Positive, Strict
 
@@ -52,13 +52,36 @@ class EvaluationConfig(Strict):
     """What to do about pairs that do not fit the context. `drop` reports the rate."""
 
 
-class HostConfig(Strict):
-    """The environment of one host."""
+class ProgramConfig(Strict):
+    """The environment of a program that a run starts."""
 
     python: str | None = None
     """The interpreter that has it; by default that of `ste`."""
     timeout_minutes: Positive | None = None
     """End it after so long; by default never."""
+
+
+class HostConfig(ProgramConfig):
+    """The environment of axolotl, and what starts a training's processes there."""
+
+    launcher: Literal["python", "accelerate", "torchrun"] = "python"
+    """What starts a training's processes: axolotl's `--launcher`. `python` is one process, or all
+    of Ray's where the recipe has `use_ray: true`."""
+    launcher_args: tuple[Annotated[str | int, Field(union_mode="left_to_right")], ...] = ()
+    """The launcher's own arguments, as [--nnodes, 2, --nproc_per_node, 8, --rdzv_endpoint,
+    "$FIRST_NODE:29500"]. `$NAME` is the value of an environment variable."""
+    wrapper: tuple[str, ...] = ()
+    """Words before the whole command, as [srun, --ntasks-per-node=1]: what starts it on every
+    node, or in a container. `$NAME` is the value of an environment variable."""
+
+    @model_validator(mode="after")
+    def _has_a_launcher(self) -> "HostConfig":
+        if self.launcher_args and self.launcher == "python":
+            raise ValueError(
+                "launcher_args: given without a launcher, so that they would go nowhere; set "
+                "launcher: torchrun or accelerate, or remove them"
+            )
+        return self
 
 
 class ServeConfig(Strict):
@@ -76,8 +99,8 @@ class HostsConfig(Strict):
     """axolotl, lm-eval and vLLM's server run as subprocesses, each where it is installed."""
 
     train: HostConfig = HostConfig()
-    """axolotl's environment."""
-    eval: HostConfig = HostConfig()
+    """axolotl's environment, and what starts a training on several GPUs or nodes."""
+    eval: ProgramConfig = ProgramConfig()
     """lm-eval's environment."""
     serve: ServeConfig = ServeConfig()
     """The environment of a vLLM server, for `engine: serve`."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from ste_plugin.config import HostConfig, ServeConfig
+from ste_plugin.config import ProgramConfig, ServeConfig
 from ste_plugin.errors import HostError
 from ste_plugin.hosts import subprocess_guard
 from ste_plugin.storage.durable import make_folder
@@ -37,7 +37,7 @@ print(json.dumps(version))
 """
 
 
-def python_of(host: HostConfig | ServeConfig) -> str:
+def python_of(host: ProgramConfig | ServeConfig) -> str:
     """Return the Python of a host's environment: the configured one, or the one running now."""
     return str(Path(host.python).expanduser()) if host.python else sys.executable
 

@@ -86,16 +86,18 @@ class JudgeRequests:
 
     def judgment(self, pair: ResponsePair, gold: Verdict) -> ChatRequest:
         """Return the request for a pair's first sample; `gold` is the letter of the better one."""
-        return self._judgment(
-            self.judge_format.render_pair(pair.instruction, pair.better, pair.worse, gold)
-        )
+        prompt = self.judge_format.render_pair(pair.instruction, pair.better, pair.worse, gold)
+        return self._judgment(prompt, pair.instruction_key)
 
     def judgment_of_answers(self, instruction: str, answer_a: str, answer_b: str) -> ChatRequest:
         """Return the request for a judgment of two answers without a known better one."""
         return self._judgment(self.judge_format.render(instruction, answer_a, answer_b))
 
-    def _judgment(self, prompt: Prompt) -> ChatRequest:
-        return ChatRequest(self.model, prompt, self.sampling, format_version=self._version)
+    def _judgment(self, prompt: Prompt, affinity: str = "") -> ChatRequest:
+        version = self._version
+        return ChatRequest(
+            self.model, prompt, self.sampling, format_version=version, affinity=affinity
+        )
 
     def forced(self, judgment: ChatRequest, prefix: str) -> ChatRequest:
         """Return the request for the letter that ends a judgment which begins with `prefix`."""

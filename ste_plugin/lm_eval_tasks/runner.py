@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin import __version__
-from ste_plugin.config import EvaluationConfig, HostConfig
+from ste_plugin.config import EvaluationConfig, ProgramConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, HostError, SteError, did_you_mean
 from ste_plugin.hosts.run_host import python_of, require_module, run_host, run_python
@@ -60,7 +60,7 @@ def evaluate(
     *,
     settings: JudgeSettings,
     config: EvaluationConfig,
-    host: HostConfig,
+    host: ProgramConfig,
     task: str = TASK,
     task_dirs: Sequence[Path] = (),
 ) -> dict[str, Any]:

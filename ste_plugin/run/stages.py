@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.axolotl import runner as axolotl
+from ste_plugin.axolotl.launcher import check_launcher
 from ste_plugin.axolotl.run_config import check_own_block, read_recipe
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration, RunContext
@@ -109,10 +110,12 @@ def _read_row_format(context: RunContext, name: str) -> str:
 
 
 def check_trainable(context: RunContext) -> None:
-    """Raise ConfigError for a recipe by which the judge could not be trained."""
-    judge = context.config.judge
-    for name in context.config.training.recipe:
-        path = find_recipe_file(context, name)
+    """Raise ConfigError for a recipe by which the judge could not be trained, or a launcher that
+    could not start its processes."""
+    judge, names = context.config.judge, context.config.training.recipe
+    paths = {name: find_recipe_file(context, name) for name in names}
+    check_launcher(context.config.hosts.train, {n: read_recipe(p) for n, p in paths.items()})
+    for path in paths.values():
         model = model_path(judge, context.base)
         if problems := axolotl.find_problems(path, model, context.config.hosts.train):
             raise ConfigError(refusal(path, problems))

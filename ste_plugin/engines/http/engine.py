@@ -1,7 +1,6 @@
 """Any OpenAI-compatible servers: many calls in flight, retried until each request is answered."""
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -12,6 +11,7 @@ from ste_plugin.engines.base import ChatRequest, Completion, Place
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.http.choice import read_choice
 from ste_plugin.engines.http.completions import ThoughtReader, take_answers, to_completions
+from ste_plugin.engines.http.connection import Body
 from ste_plugin.engines.http.endpoint import Endpoint
 from ste_plugin.engines.http.fields import RequestFields
 from ste_plugin.engines.http.first_answers import Answer, FirstAnswers
@@ -19,11 +19,15 @@ from ste_plugin.engines.http.load_balancer import LoadBalancer
 from ste_plugin.engines.http.options import HttpOptions, read_api_key, read_options
 from ste_plugin.engines.http.request import Call, build_body, plan_calls
 from ste_plugin.engines.http.response import Reply
+from ste_plugin.engines.http.routing import RoutedCall, Router
 from ste_plugin.engines.http.session import HttpSession
 from ste_plugin.engines.model_template import find_template
 from ste_plugin.errors import EngineError
 
 logger = logging.getLogger(__name__)
+
+Post = Callable[[Body, int], Reply]
+"""Sends one chat request for so many samples."""
 
 _CHOICE_RETRIES = 3
 """Times a choice is asked for again where the reply names none or several."""
@@ -97,28 +101,29 @@ class HttpEngine:
         self._sessions.add(session)
         pool = ThreadPoolExecutor(self._balancer.max_in_flight, "ste-http")
 
-        def submit(call: Call) -> Future[Answer]:
-            return pool.submit(self._answer, session, call)
+        def submit(routed: RoutedCall) -> Future[Answer]:
+            post = partial(session.post, preferred=routed.endpoint)
+            return pool.submit(self._answer, post, routed.call)
 
         try:
             calls = plan_calls(requests, lambda: self._gives_samples, self._options.prefill)
             yield from _run_calls(
-                calls,
+                Router(calls, self._balancer),
                 submit,
                 lambda: self._balancer.in_flight_limit,
                 session.drain,
                 self._first_answers,
-                partial(self._fits, session),
+                partial(self._fits, session.post),
             )
         finally:
             session.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             self._sessions.discard(session)
 
-    def _answer(self, session: HttpSession, call: Call) -> Answer:
+    def _answer(self, post: Post, call: Call) -> Answer:
         if call.n > 1 and not self._gives_samples:
             return Answer(call, [], call.each)
-        reply = self._reply(session, call)
+        reply = self._reply(post, call)
         if reply.prompt_is_refused:
             return Answer(call, to_completions(call, reply, self._thoughts), refusal=reply)
         if len(reply.samples) < call.n:
@@ -164,15 +169,15 @@ class HttpEngine:
             self._told.add(about)
             logger.warning(message, *values)
 
-    def _fits(self, session: HttpSession, call: Call) -> bool:
+    def _fits(self, post: Post, call: Call) -> bool:
         """Return whether the server takes a prompt where a single token is to be written."""
         body = build_body(Call((call.first,)), self._model, self._options.prefill)
-        return session.post(body | {"max_tokens": 1}, 1).refused != "too_long"
+        return post(body | {"max_tokens": 1}, 1).refused != "too_long"
 
-    def _reply(self, session: HttpSession, call: Call) -> Reply:
+    def _reply(self, post: Post, call: Call) -> Reply:
         prefill, first = self._options.prefill, call.first
         if first.choices:
-            return (self._ask_for_choice if prefill == "ask" else self._choose)(session, call)
+            return (self._ask_for_choice if prefill == "ask" else self._choose)(post, call)
         if first.prefix and prefill == "ask":
             raise EngineError(
                 f"model {self._model!r}: with options.prefill: ask, a reply cannot continue a "
@@ -180,7 +185,7 @@ class HttpEngine:
                 "the server knows continue_final_message."
             )
         self._require_continued_answers(first)
-        return session.post(build_body(call, self._model, prefill), call.n)
+        return post(build_body(call, self._model, prefill), call.n)
 
     def _require_continued_answers(self, request: ChatRequest) -> None:
         """Raise EngineError where words would be continued elsewhere than the judge is trained."""
@@ -192,9 +197,9 @@ class HttpEngine:
                 "engine: vllm or local."
             )
 
-    def _choose(self, session: HttpSession, call: Call) -> Reply:
+    def _choose(self, post: Post, call: Call) -> Reply:
         self._require_continued_answers(call.first)
-        reply = session.post(build_body(call, self._model, self._options.prefill), call.n)
+        reply = post(build_body(call, self._model, self._options.prefill), call.n)
         if reply.prompt_is_refused:
             return reply
         choices = call.first.choices
@@ -211,12 +216,12 @@ class HttpEngine:
             "vLLM options.prefill: ask."
         )
 
-    def _ask_for_choice(self, session: HttpSession, call: Call) -> Reply:
+    def _ask_for_choice(self, post: Post, call: Call) -> Reply:
         choices = call.first.choices
         prompt_tokens, completion_tokens, text = 0, 0, ""
         # A greedy reply does not change by asking again.
         for attempt in range(1 if call.greedy else 1 + _CHOICE_RETRIES):
-            reply = session.post(build_body(call, self._model, "ask", attempt), 1)
+            reply = post(build_body(call, self._model, "ask", attempt), 1)
             if reply.prompt_is_refused or reply.samples[0].ending == "blocked":
                 return reply
             prompt_tokens += reply.prompt_tokens
@@ -240,8 +245,8 @@ class HttpEngine:
 
 
 def _run_calls(
-    calls: Iterator[Call],
-    submit: Callable[[Call], Future[Answer]],
+    router: Router,
+    submit: Callable[[RoutedCall], Future[Answer]],
     in_flight_limit: Callable[[], int],
     drain: Callable[[], None],
     first_answers: FirstAnswers,
@@ -251,28 +256,31 @@ def _run_calls(
 
     Where the first prompts are all refused, no more are sent until it is known why.
     """
-    running: set[Future[Answer]] = set()
-    owed: deque[Call] = deque()
+    running: dict[Future[Answer], Endpoint] = {}
     completions: list[Completion] = []
     failure: BaseException | None = None
     while True:
         while not failure and not first_answers.undecided and len(running) < in_flight_limit():
-            call = owed.popleft() if owed else next(calls, None)
-            if call is None:
+            routed = router.next_call()
+            if routed is None:
                 break
-            running.add(submit(call))
+            running[submit(routed)] = routed.endpoint
         yield from completions
         if not running:
             completions = [] if failure else first_answers.settle(fits)
             if not completions:
                 break
             continue
-        done, running = wait(running, return_when=FIRST_COMPLETED)
+        done = wait(running, return_when=FIRST_COMPLETED).done
         failure = failure or next((e for f in done if (e := f.exception())), None)
         if failure:
             drain()
-        answers = [f.result() for f in done if not f.exception()]
+        answers = []
+        for future in done:
+            endpoint = running.pop(future)
+            answer = None if future.exception() else future.result()
+            router.end_call(endpoint, answer.owed if answer else ())
+            answers += [answer] if answer else []
         completions = first_answers.release(answers)
-        owed.extend(call for answer in answers for call in answer.owed)
     if failure:
         raise failure

@@ -28,6 +28,13 @@ class LoadBalancer:
         return sum(e.limiter.max_in_flight for e in self.endpoints)
 
     @property
+    def available(self) -> Sequence[Endpoint]:
+        """The servers that take calls now; all where none does."""
+        with self._changed:
+            now = monotonic()
+            return [e for e in self.endpoints if e.is_available(now)] or self.endpoints
+
+    @property
     def in_flight_limit(self) -> int:
         """How many calls may be in flight now: at least one, to test whether a server is back."""
         with self._changed:
@@ -43,7 +50,8 @@ class LoadBalancer:
     def begin_call(self, attempts: Attempts, closed: Event) -> CallInFlight:
         """Wait for an endpoint that may take the call, and count it in.
 
-        That is the one where it failed least; of several the least loaded by weight.
+        That is the one where it failed least; of several the preferred one, else the least loaded
+        by weight.
         Raises: NoEndpointLeft; SessionClosed once the event is set and `wake` was called.
         """
         allowed = [e for e in self.endpoints if attempts.may_try(e)]
@@ -55,7 +63,7 @@ class LoadBalancer:
                 waits = {e: attempts.wait_s(e, now) for e in allowed if e.is_below_limit}
                 ready = [e for e, seconds in waits.items() if not seconds]
                 if ready:
-                    best = min(ready, key=lambda e: (attempts.failures_at(e), e.load))
+                    best = min(ready, key=attempts.preference)
                     return best.begin_call(attempts.max_tokens, now)
                 self._changed.wait(min(waits.values(), default=None))
             raise SessionClosed

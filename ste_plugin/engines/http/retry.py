@@ -11,9 +11,15 @@ _MAX_PAUSE_S = 30.0
 class Attempts:
     """The failures of one call, and its pauses: other endpoints may be tried meanwhile."""
 
-    def __init__(self, max_tokens: float, max_attempts: int, backoff_s: float) -> None:
+    def __init__(
+        self,
+        max_tokens: float,
+        max_attempts: int,
+        backoff_s: float,
+        preferred: Endpoint | None = None,
+    ) -> None:
         """`max_tokens`: what the call may use; `max_attempts`: failures allowed per endpoint."""
-        self.max_tokens = max_tokens
+        self.max_tokens, self._preferred = max_tokens, preferred
         self._max_attempts, self._backoff_s = max_attempts, backoff_s
         self._failures: Counter[Endpoint] = Counter()
         self._retry_at: dict[Endpoint, float] = {}
@@ -23,9 +29,10 @@ class Attempts:
         """How often the call has failed, wherever."""
         return self._failures.total()
 
-    def failures_at(self, endpoint: Endpoint) -> int:
-        """Return how often the call has failed there."""
-        return self._failures[endpoint]
+    def preference(self, endpoint: Endpoint) -> tuple[int, bool, float]:
+        """Return what is least for the endpoint to try next: where it failed least, of those the
+        preferred one, else the least loaded."""
+        return self._failures[endpoint], endpoint is not self._preferred, endpoint.load
 
     def may_try(self, endpoint: Endpoint) -> bool:
         """Return whether the call has not yet failed there as often as it may."""

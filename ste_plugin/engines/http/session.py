@@ -33,15 +33,18 @@ class HttpSession:
         self.drain()
         self._connections.close()
 
-    def post(self, body: Body, n: int) -> Reply:
+    def post(self, body: Body, n: int, preferred: Endpoint | None = None) -> Reply:
         """Return the reply to a chat request for n samples, from whichever endpoint gives one.
+
+        The preferred one is asked first, unless it takes no call now.
 
         A prompt that is too long for the model's context, or blocked, yields a reply without
         samples. Where options.samples is auto, the reply may hold fewer than n.
         Raises: EngineError where a server refuses, or all have failed as often as they may.
         """
         options = self._options
-        attempts = Attempts(_max_tokens(body, n), options.max_attempts, options.backoff_s)
+        tokens, most = _max_tokens(body, n), options.max_attempts
+        attempts = Attempts(tokens, most, options.backoff_s, preferred)
         reply = None
         try:
             while reply is None:

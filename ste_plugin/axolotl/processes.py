@@ -1,0 +1,40 @@
+"""The processes of one training: which of them this is, and one that goes on without the others."""
+
+import os
+from collections.abc import Mapping
+
+_LAUNCHERS = ("ACCELERATE_", "TORCHELASTIC_", "FSDP_", "MASTER_", "OMPI_", "PMI_")
+_PROCESS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK")
+
+
+def is_main() -> bool:
+    """Return whether this is the first of all processes."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def without_launcher(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what a launcher tells one of several processes."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(_LAUNCHERS) and name not in _PROCESS
+    }
+
+
+def leave_others() -> None:
+    """Have axolotl, accelerate and transformers take this process for the only one from now on.
+
+    After a training axolotl ends the group of its processes, and then still asks the group which of
+    them this is, in every line that it logs (0.19, 0.21). Under Ray the group stays, and the first
+    process would wait for others that do nothing more.
+    """
+    from accelerate.state import AcceleratorState
+    from axolotl.utils import distributed
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+
+    kept = without_launcher(os.environ)
+    for name in set(os.environ) - set(kept):
+        del os.environ[name]
+    AcceleratorState._reset_state(reset_partial_state=True)
+    distributed.distributed_state = None
+    unset_hf_deepspeed_config()
