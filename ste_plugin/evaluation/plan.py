@@ -24,8 +24,8 @@ def configured(context: RunContext) -> Plan:
     """Return the pairs and benchmarks that the config names."""
     config = context.config.evaluation
     own = replace(_own_settings(context), limit=config.limit, too_long=config.too_long)
-    folder = context.base / config.data if config.data else None
-    pairs = {name: context.base / path for name, path in config.pairs.items()}
+    folder = context.base / config.data.expanduser() if config.data else None
+    pairs = {name: context.base / path.expanduser() for name, path in config.pairs.items()}
     return {name: (lm_eval.TASK, replace(own, data=path)) for name, path in pairs.items()} | {
         task: (task, replace(own, data=folder)) for task in config.tasks
     }

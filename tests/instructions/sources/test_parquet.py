@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from ste_plugin.config import SourceConfig
 from ste_plugin.errors import DataError
-from ste_plugin.instructions.sources.parquet import json_decoders, read_parquet
+from ste_plugin.instructions.sources.parquet import json_decoders, parquet_rows
 from tests.helpers.source_files import (
     read,
     write_parquet,
@@ -23,7 +22,7 @@ def parquet_file(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
-    return [row for _, row in read_parquet(SourceConfig(path="a.parquet"), folder)]
+    return [row for _, row in parquet_rows(folder / "a.parquet", "a.parquet")]
 
 
 def test_parquet_holds_conversations_and_typed_filters(tmp_path: Path) -> None:
