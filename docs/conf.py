@@ -20,6 +20,7 @@ NAVIGATION = {
     ],
     "Reference": [
         "reference/settings",
+        "reference/sources",
         "reference/recipes",
         "reference/tasks",
         "reference/figures",

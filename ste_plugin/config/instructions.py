@@ -15,7 +15,8 @@ class SourceConfig(Strict):
     reader: str = "jsonl"
     """Kind of file: jsonl, csv, parquet, hub, or a plugin's."""
     path: str = Field(examples=["instructions.jsonl"])
-    """A file, relative to the config; for `hub`, a data set's name."""
+    """A file, a folder or a pattern, as data/*.jsonl.gz, relative to the config; for `hub`, a data
+    set's name. Several files are read in natural order: part-2 before part-10."""
     form: Literal["plain", "wildchat", "sharegpt", "openai", "alpaca"] = "plain"
     """How a row holds its instruction. `plain` has a column `instruction`; the others are named
     after the data sets that are kept so. Of a conversation it is what the user says first, below
@@ -25,7 +26,7 @@ class SourceConfig(Strict):
     where: dict[str, str | bool | int | float] = Field(default_factory=dict)
     """Keep only rows with these values, as {language: English, toxic: false}."""
     split: str = "train"
-    """Split of a hub data set."""
+    """Split of a hub data set, or of a folder that holds several."""
     subset: str | None = None
     """Subset of a hub data set that has several, as main of gsm8k."""
     limit: Positive | None = None

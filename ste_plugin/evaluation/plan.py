@@ -1,6 +1,7 @@
 """What the judges of a run are measured on: held-out pairs, given pairs, benchmarks."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from ste_plugin.context import RunContext
 from ste_plugin.lm_eval_tasks import runner as lm_eval
@@ -24,8 +25,8 @@ def configured(context: RunContext) -> Plan:
     """Return the pairs and benchmarks that the config names."""
     config = context.config.evaluation
     own = replace(_own_settings(context), limit=config.limit, too_long=config.too_long)
-    folder = context.base / config.data if config.data else None
-    pairs = {name: context.base / path for name, path in config.pairs.items()}
+    folder = context.base / Path(config.data).expanduser() if config.data else None
+    pairs = {name: context.base / Path(path).expanduser() for name, path in config.pairs.items()}
     return {name: (lm_eval.TASK, replace(own, data=path)) for name, path in pairs.items()} | {
         task: (task, replace(own, data=folder)) for task in config.tasks
     }

@@ -1,5 +1,6 @@
 """Which files hold a benchmark's rows: of a folder of published files those of its splits."""
 
+import glob
 import logging
 import re
 from collections import Counter
@@ -10,15 +11,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ste_plugin.errors import DataError
+from ste_plugin.instructions.sources import folders
+from ste_plugin.instructions.sources.files import match_files
+from ste_plugin.instructions.sources.folders import first_few
+from ste_plugin.instructions.sources.unpacking import PACKED
 
 logger = logging.getLogger(__name__)
 
-ENDINGS = (".jsonl", ".json", ".csv", ".parquet", ".jsonl.gz")
-ENDING = r"\.(?:jsonl|json|csv|parquet|jsonl\.gz)"
+KINDS = tuple(ending for endings in folders.ENDINGS.values() for ending in endings)
+ENDINGS = (*KINDS, *(f"{kind}{packed}" for kind in KINDS[:-1] for packed in PACKED))
+"""Of the names of files that can be read; a packed Parquet file cannot."""
+ENDING = rf"(?:{'|'.join(map(re.escape, ENDINGS))})"
 _SHARD = r"-\d+-of-\d+(?:-\w+)?"
 _NUMBER = re.compile(rf"-(\d+)-of-\d+(?:-\w+)?(?={ENDING}$)|(?<=/)\d+(?={ENDING}$)")
-_NAMED = 8
-"""How many of the files that are left are named; a clone holds thousands."""
+_CORRECT = "Correct the path: --data, evaluation.pairs or evaluation.data, or STE_JUDGE_DATA."
 
 
 def of_split(split: str) -> str:
@@ -57,7 +63,7 @@ class Found(NamedTuple):
 
 
 def find_files(data: Path, name: str, published: Published | None = None) -> Found:
-    """Return the files of a benchmark: `data` itself, or what that folder has of it.
+    """Return the files of a benchmark: `data` itself, what it matches, or what that folder has.
 
     That is NAME.jsonl (or .json, .csv, .parquet), or the files of its splits below a folder called
     NAME or as its repository, or below `data` itself. A folder without any file of that name
@@ -68,10 +74,9 @@ def find_files(data: Path, name: str, published: Published | None = None) -> Fou
     if data.is_file():
         return Found([(data, "")], [])
     if not data.is_dir():
-        raise DataError(
-            f"{data}: no such file or folder. Correct the path: --data, evaluation.pairs or "
-            "evaluation.data, or STE_JUDGE_DATA."
-        )
+        if glob.has_magic(str(data)):
+            return Found([(file.path, "") for file in match_files(str(data), Path(), _CORRECT)], [])
+        raise DataError(f"{data}: no such file or folder. {_CORRECT}")
     published = published or Published()
     single = [data / f"{name}{ending}" for ending in ENDINGS]
     names = {name.lower(), published.repository.lower()}
@@ -106,7 +111,8 @@ def files_below(folder: Path, published: Published, *, itself: bool = False) -> 
     at their place. Raises: DataError where one split is there twice.
     """
     start = "(?:(?:data|default)/)*" if itself else "(?:.*/)?"
-    every = {p: p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file()}
+    names = folders.paths_below(folder)
+    every = {folder / name: name for name in names if (folder / name).is_file()}
     visible = {p: path for p, path in every.items() if not re.search(r"(?:^|/)\.", path)}
     own = {p: path for p, path in visible.items() if not _part(path, start, published.others)}
     files: list[tuple[Path, str]] = []
@@ -168,10 +174,3 @@ def tell_left(name: str, found: Found) -> None:
                 f"{called} ({n} of them)" if n > 1 else called for called, n in names.items()
             ),
         )
-
-
-def first_few(names: Iterable[str]) -> str:
-    """Return the first names, and how many more there are."""
-    listed = list(names)
-    more = f" and {len(listed) - _NAMED:,} more" if len(listed) > _NAMED else ""
-    return ", ".join(listed[:_NAMED]) + more

@@ -1,20 +1,28 @@
 """Where the rows of a benchmark come from: a file, a folder of files, or the hub."""
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.instructions.sources.files import require_text
-from ste_plugin.instructions.sources.parquet import read_parquet
-from ste_plugin.instructions.sources.readers import MalformedRow, read_csv
-from ste_plugin.lm_eval_tasks.published_files import ENDINGS, Published, find_files, tell_left
+from ste_plugin.instructions.sources.files import SourceFile
+from ste_plugin.instructions.sources.folders import kind_of
+from ste_plugin.instructions.sources.readers import MalformedRow, read_file_rows
+from ste_plugin.instructions.sources.unpacking import (
+    PACKED,
+    open_unpacked,
+    require_text,
+    wrap_read_errors,
+)
+from ste_plugin.lm_eval_tasks.published_files import (
+    ENDINGS,
+    KINDS,
+    Published,
+    find_files,
+    tell_left,
+)
 from ste_plugin.lm_eval_tasks.rows import Row
-from ste_plugin.storage.jsonl import parse_line, read_rows
 
 
 def file_rows(data: Path, name: str, published: Published | None = None) -> Iterator[Row]:
@@ -31,45 +39,28 @@ def file_rows(data: Path, name: str, published: Published | None = None) -> Iter
 
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any], str]]:
     """Yield where each row of a file is, its columns, and under which key of an object it lies."""
-    if path.name.endswith(".jsonl.gz"):
-        yield from ((where, row, "") for where, row in _packed_rows(path))
-        return
-    if path.suffix != ".parquet":
+    if not path.name.lower().endswith(ENDINGS):
         require_text(path)
-    if path.suffix not in ENDINGS:
         raise DataError(
-            f"{path}: expected a name that ends in {', '.join(ENDINGS)}, found "
-            f"{path.suffix or 'none'!r}. Rename or convert the file."
+            f"{path}: expected a name that ends in {', '.join(KINDS)} (texts also in "
+            f"{', '.join(PACKED)}), found {path.suffix or 'none'!r}. Rename or convert the file."
         )
-    if path.suffix == ".json":
+    kind = kind_of(path.name)
+    if kind == "jsonl" and ".json" in map(str.lower, path.suffixes):
         yield from _json_rows(path)
-    elif path.suffix in (".csv", ".parquet"):
-        reader = read_csv if path.suffix == ".csv" else read_parquet
-        for where, row in reader(SourceConfig(path=str(path)), Path()):
-            if isinstance(row, MalformedRow):
-                raise DataError(row.problem)
-            yield where, row, ""
-    else:
-        for number, row in read_rows(path):
-            yield f"{path}:{number}", row, ""
-
-
-def _packed_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    try:
-        with gzip.open(path, "rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield f"{path}:{number}", parse_line(path, number, line)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be unpacked ({error}). Fetch the file again.") from error
+        return
+    for where, row in read_file_rows(kind, SourceFile(path, str(path))):
+        if isinstance(row, MalformedRow):
+            raise DataError(row.problem)
+        yield where, row, ""
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any], str]]:
     """Yield the rows of one list, or of an object of lists, with its key of each."""
+    require_text(path)
     try:
-        rows = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+        with wrap_read_errors(path), open_unpacked(path) as file:
+            rows = json.loads(file.read().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise DataError(f"{path}: not JSON in UTF-8 ({error}). {_fix(error)}") from error
     by_key = isinstance(rows, dict) and rows and all(rows.values())

@@ -14,13 +14,11 @@ from ste_plugin.config import HostsConfig, RunConfig
 from ste_plugin.errors import ConfigError, DataError, HostError, PluginError
 from ste_plugin.fitting.catalogue import recipe_problems
 from ste_plugin.hosts.run_host import require_module
-from ste_plugin.instructions.sources.files import locate_file
+from ste_plugin.instructions.sources.files import describe_files
+from ste_plugin.instructions.sources.readers import check_source
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.records import Record
 from ste_plugin.storage.config_file import read_config
-
-_READ_FILES = ("jsonl", "csv", "parquet")
-"""Readers of a file, which must be there."""
 
 
 class Finding(Record, frozen=True):
@@ -109,15 +107,14 @@ def _hosts(hosts: HostsConfig) -> list[Finding]:
 
 
 def _sources(path: Path, config: RunConfig) -> Iterator[Finding]:
-    """Yield a finding for each file of instructions that a run's config names."""
+    """Yield a finding for each source of files that a run's config names."""
     for source in config.instructions:
-        if source.reader in _READ_FILES:
-            try:
-                file = locate_file(source, path.resolve().parent)
-                yield Finding("instructions", str(file), True)
-            except DataError as error:
-                cure = "write your instructions there, or name the file that holds them"
-                yield Finding("instructions", str(error), False, cure)
+        try:
+            if files := check_source(source, path.resolve().parent):
+                yield Finding("instructions", describe_files(files), True)
+        except (DataError, ConfigError) as error:
+            cure = "write your instructions there, or name the file that holds them"
+            yield Finding("instructions", str(error), False, cure)
 
 
 def _on_path() -> Finding:

@@ -1,27 +1,36 @@
 """What a file or line is that cannot be read as expected, in words for an error."""
 
 import json
+import re
 
-HEAD_BYTES = 8
+HEAD_BYTES = 512
 """How much of a file `explain_file_type` looks at."""
 _AS_UTF8 = "Save it in UTF-8: iconv -f UTF-16 -t UTF-8 FILE"
 _FILE_TYPES = {
-    b"\x1f\x8b": ("gzip", "Unpack it: gunzip FILE"),
-    b"\x28\xb5\x2f\xfd": ("zstd", "Unpack it: unzstd FILE"),
-    b"BZh": ("bzip2", "Unpack it: bunzip2 FILE"),
-    b"\xfd7zXZ": ("xz", "Unpack it: unxz FILE"),
-    b"PK\x03\x04": (
+    rb"\x1f\x8b": ("gzip", "Unpack it: gunzip FILE"),
+    rb"\x28\xb5\x2f\xfd": ("zstd", "Unpack it: unzstd FILE"),
+    rb"BZh": ("bzip2", "Unpack it: bunzip2 FILE"),
+    rb"\xfd7zXZ": ("xz", "Unpack it: unxz FILE"),
+    rb"PK\x03\x04": (
         "a zip archive, as workbooks are (.xlsx)",
         "Unpack it, or save the sheet as CSV in UTF-8",
     ),
-    b"PAR1": (
+    rb"(?s).{257}ustar": ("a tar archive", "Unpack it: tar -xf FILE"),
+    rb"PAR1": (
         "Parquet",
         "Read it as such (`reader: parquet`; pairs: a name that ends in .parquet)",
     ),
-    b"\xff\xfe": ("text in UTF-16", _AS_UTF8),
-    b"\xfe\xff": ("text in UTF-16", _AS_UTF8),
+    rb"\xff\xfe|\xfe\xff": ("text in UTF-16", _AS_UTF8),
+    rb"version https://git-lfs": (
+        "a Git LFS pointer, which only stands for the file",
+        "Fetch the file itself: git lfs pull",
+    ),
+    rb"(?i)\s*<(?:!doctype|html|\?xml|error)": (
+        "an HTML or XML page, as servers answer with an error",
+        "Fetch the file again, and look at what the page says",
+    ),
 }
-"""First bytes → what the file is, and what to do."""
+"""First bytes, as a regular expression → what the file is, and what to do."""
 JSON_LINES_HINT = (
     " Write one object a line: jq -c '.[]' OLD > NEW (jq -c . where there is no list around them)."
 )
@@ -29,8 +38,8 @@ JSON_LINES_HINT = (
 
 def explain_file_type(head: bytes) -> str:
     """Return what such a file is and what to do, to follow "expected text in UTF-8", or ''."""
-    for magic, (file_type, hint) in _FILE_TYPES.items():
-        if head.startswith(magic):
+    for start, (file_type, hint) in _FILE_TYPES.items():
+        if re.match(start, head):
             return f"found {file_type}. {hint}."
     return ""
 

@@ -19,3 +19,13 @@ def test_a_judge_is_measured_as_it_is_asked_and_trained(tiny_model, tmp_path):
     assert (task, settings.format) == ("ste_llmbar", "brief")
     assert settings.chat_template_kwargs == {"enable_thinking": False}
     assert (settings.thinking, settings.omit) == (("<scratch>", "</scratch>"), ("seed",))
+
+
+def test_given_pairs_and_benchmarks_may_lie_in_the_home_folder(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    evaluation = {"tasks": ["ste_llmbar"], "data": "~/copies", "pairs": {"mine": "~/a/*.jsonl"}}
+    path = fake_runs.written(tmp_path, tiny_model, evaluation=evaluation)
+    with open_run(path, [], quiet=True) as context:
+        plan = configured(context)
+    assert plan["ste_llmbar"][1].data == tmp_path / "me" / "copies"
+    assert plan["mine"][1].data == tmp_path / "me" / "a" / "*.jsonl"

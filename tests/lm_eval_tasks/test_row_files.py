@@ -21,7 +21,13 @@ from tests.helpers.benchmark_rows import (
     rewardbench2,
     rmbench,
 )
-from tests.helpers.source_files import WRITERS, write_jsonl, write_parquet_by_datasets
+from tests.helpers.packed_files import PACKERS, json_lines, lay_out
+from tests.helpers.source_files import (
+    WRITERS,
+    write_csv,
+    write_jsonl,
+    write_parquet_by_datasets,
+)
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=9)
 said = words.map(lambda text: f"Say {text}.")  # no JSON, which `datasets` cannot tell from its own
@@ -125,3 +131,42 @@ def test_a_data_set_that_cannot_be_read_is_told_with_what_would_do(tmp_path, mon
     (tmp_path / "set" / "train.jsonl").write_text('{"a": 1}\n{"a": ')
     with pytest.raises(DataError, match=r"hub:.*cannot be read (?s:.)*Give a file\."):
         list(hub_rows(str(tmp_path / "set"), ["train"], {}, "Give a file."))
+
+
+PAIRS = [
+    {"id": f"p{n}", "subset": "s", "prompt": f"Say {n}.", "chosen": f"{n}", "rejected": "no"}
+    for n in range(6)
+]
+
+
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("ending", PACKERS)
+@pytest.mark.parametrize("kind", ["jsonl", "ndjson", "json", "csv"])
+def test_packed_pairs_are_read_as_if_they_were_not(tmp_path, kind, ending, bom):
+    path = tmp_path / f"a.{kind}"
+    write = {"csv": write_csv, "json": lambda path, rows: path.write_text(json.dumps(rows))}
+    write.get(kind, write_jsonl)(path, PAIRS)
+    packed = tmp_path / f"b.{kind}{ending}"
+    packed.write_bytes(PACKERS[ending](bom + path.read_bytes()))
+    assert read_pairs(JudgeSettings(packed)) == read_pairs(JudgeSettings(path))
+    assert [pair.id for pair in read_pairs(JudgeSettings(packed))] == [row["id"] for row in PAIRS]
+
+
+@pytest.mark.parametrize("pattern", ["labelled/part-*", "labelled", "*/*.jsonl.zst"])
+def test_pairs_that_a_pattern_matches_are_read_in_natural_order(tmp_path, pattern):
+    folder = tmp_path / "labelled"
+    for number, row in zip((10, 2, 1, 9, 3, 100), PAIRS, strict=True):
+        content = PACKERS[".zst"](json_lines(row))
+        lay_out(folder, {f"part-{number}.jsonl.zst": content, "README.md": b""})
+    pattern = pattern.replace("labelled", "[l]abelled")
+    found = [pair.id for pair in read_pairs(JudgeSettings(tmp_path / pattern))]
+    assert found == ["p2", "p1", "p4", "p3", "p0", "p5"]
+
+
+@pytest.mark.parametrize("ending", [e for e in PACKERS if e])
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+def test_packed_pairs_that_break_off_are_told(tmp_path, kind, ending):
+    path = tmp_path / f"a.{kind}{ending}"
+    path.write_bytes(PACKERS[ending](json_lines(*PAIRS))[:-5])
+    with pytest.raises(DataError, match=rf"a\.{kind}{ending}: cannot be unpacked from line"):
+        read_pairs(JudgeSettings(path))

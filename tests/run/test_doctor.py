@@ -10,6 +10,7 @@ import pytest
 from ste_plugin.run.doctor import Finding, conclude
 from tests.helpers import environment
 from tests.helpers.builders import config_text
+from tests.helpers.packed_files import PACKERS, json_lines, lay_out
 
 WELL = Finding("Python", "3.12.1", True)
 HINT = Finding("ste on PATH", "not found", True, "add /opt/bin to PATH")
@@ -63,6 +64,19 @@ def test_a_run_whose_instructions_are_not_there_is_not_ready(tmp_path):
     done = doctor("ste.yaml", cwd=tmp_path)
     assert done.returncode == 1
     assert f"{tmp_path / 'instructions.jsonl'}: no such file" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("Not ready. First, instructions: write your")
+
+
+def test_instructions_in_several_files_are_counted_and_a_broken_one_named(tmp_path):
+    (tmp_path / "ste.yaml").write_text(config_text(instructions="[{path: data}]"))
+    row = json_lines({"instruction": "Name a fruit."})
+    lay_out(tmp_path / "data", {f"part-{n}.jsonl.gz": PACKERS[".gz"](row) for n in range(11)})
+    done = doctor("ste.yaml", cwd=tmp_path)
+    first, last = (tmp_path / "data" / f"part-{n}.jsonl.gz" for n in (0, 10))
+    assert f"ok  instructions: 11 files, {first} to {last}, 0.0 MB" in done.stdout
+    (tmp_path / "data" / "part-7.jsonl.gz").write_text("<html>")
+    done = doctor("ste.yaml", cwd=tmp_path)
+    assert "part-7.jsonl.gz: cannot be unpacked: expected gzip, as its name says" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("Not ready. First, instructions: write your")
 
 

@@ -14,7 +14,7 @@ from ste_plugin.instructions.sources.forms import (
     failed_filter,
     read_row,
 )
-from ste_plugin.instructions.sources.readers import READERS, MalformedRow, RawRow
+from ste_plugin.instructions.sources.readers import READERS, MalformedRow, RawRow, check_source
 from ste_plugin.records import Drop, Instruction
 
 if TYPE_CHECKING:
@@ -30,13 +30,17 @@ def read_instructions(
     """Yield the instructions of all sources in order, and a Drop for every row without one.
 
     `base` is the folder of the config; a Drop's key is the row's location. A source with a `limit`
-    is read only until that many instructions are found.
-    Raises: DataError at a bad line under `on_bad_line: error`, or where no instruction is found.
+    is read only until that many instructions are found. Before anything is read, the files of all
+    are looked at.
+    Raises: DataError at a bad line under `on_bad_line: error`, for a file that cannot be read, or
+    where no instruction is found.
     """
     unread = _Unread()
     total = 0
     for source in sources:
         check_columns(source)
+        check_source(source, base)
+    for source in sources:
         count = 0
         for location, row in reader_of(source.reader)(source, base):
             result = _read(location, row, source)

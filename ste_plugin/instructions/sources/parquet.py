@@ -1,47 +1,66 @@
 """Reading Parquet files."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.instructions.sources.files import NEEDS_EXTRA, locate_file
+from ste_plugin.instructions.sources.unpacking import NEEDS_EXTRA
+from ste_plugin.text.file_type import HEAD_BYTES, explain_file_type
 
 if TYPE_CHECKING:
     import pyarrow
-
-    from ste_plugin.config import SourceConfig
+    import pyarrow.parquet as parquet
 
 Decode = Callable[[Any], Any]
 _JSON = "arrow.json"
 """What Arrow calls texts that hold JSON."""
+_BATCH = 256
+"""How many rows are in memory at once."""
+_BUFFER_BYTES = 1 << 20
+"""How much of a column is read at once. Without it, and with `pre_buffer`, pyarrow keeps all that
+was read: 300 MB of a file of 320 MB."""
 
 
-def read_parquet(source: "SourceConfig", base: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def parquet_rows(path: Path, shown: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the rows batch by batch, with what they hold as JSON decoded.
 
     Locations count from 0, as pyarrow does.
     """
-    path = locate_file(source, base)
+    index = 0
+    with _open(path, lambda: index) as file:
+        decoders = json_decoders(file.schema_arrow)
+        for batch in file.iter_batches(batch_size=_BATCH):
+            for row in batch.to_pylist():
+                decoded = {name: decode(row[name]) for name, decode in decoders.items()}
+                yield f"{shown}#{index}", row | decoded
+                index += 1
+
+
+def check_parquet(path: Path) -> None:
+    """Raise DataError for a file that does not begin or end as Parquet does."""
+    with _open(path):
+        pass
+
+
+@contextmanager
+def _open(path: Path, row: Callable[[], int] = lambda: 0) -> Iterator["parquet.ParquetFile"]:
+    """Open a file; errors of reading it become a DataError that names the row."""
     try:
         import pyarrow
         import pyarrow.parquet as parquet
     except ImportError as error:
         raise ConfigError(f"reader: parquet needs pyarrow ({error}). {NEEDS_EXTRA}") from error
-    index = 0
     try:
-        with parquet.ParquetFile(path) as file:
-            decoders = json_decoders(file.schema_arrow)
-            for batch in file.iter_batches(batch_size=256):
-                for row in batch.to_pylist():
-                    decoded = {name: decode(row[name]) for name, decode in decoders.items()}
-                    yield f"{source.path}#{index}", row | decoded
-                    index += 1
+        with parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+            yield file
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise DataError(
             f"{path}: not a readable Parquet file: {_parquet_problem(path, error)}, at row "
-            f"{index}. Write or copy it again, or say what it is (`reader`; pairs: the ending of "
+            f"{row()}. Write or copy it again, or say what it is (`reader`; pairs: the ending of "
             "the name)."
         ) from error
 
@@ -118,7 +137,11 @@ def _parse(text: Any) -> Any:
 
 def _parquet_problem(path: Path, error: Exception) -> str:
     """Return why pyarrow cannot read a file: it is of another kind, truncated, or damaged."""
-    content = path.read_bytes()
-    if not content.startswith(b"PAR1"):
-        return f"it begins with {content[:8]!r} instead of b'PAR1'"
-    return str(error).splitlines()[0] if content.endswith(b"PAR1") else "its end is missing"
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 4))
+        end = file.read()
+    if not head.startswith(b"PAR1"):
+        other = explain_file_type(head).partition(". ")
+        return other[0] or f"it begins with {head[:8]!r} instead of b'PAR1'"
+    return str(error).splitlines()[0] if end == b"PAR1" else "its end is missing"

@@ -1,14 +1,22 @@
 """Readers: yield the raw rows of a file or data set, each with its location, one at a time."""
 
 import csv
+import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.instructions.sources.files import NEEDS_EXTRA, locate_text_file, wrap_read_errors
-from ste_plugin.instructions.sources.parquet import read_parquet
+from ste_plugin.instructions.sources.files import SourceFile, find_source_files
+from ste_plugin.instructions.sources.parquet import check_parquet, parquet_rows
+from ste_plugin.instructions.sources.unpacking import (
+    NEEDS_EXTRA,
+    open_unpacked,
+    read_lines,
+    require_text,
+    wrap_read_errors,
+)
 from ste_plugin.storage.jsonl import parse_line
 
 if TYPE_CHECKING:
@@ -19,7 +27,6 @@ RawRow = dict[str, Any]
 Reader = Callable[["SourceConfig", Path], Iterator[tuple[str, RawRow]]]
 """(settings, folder of the config) → (location for messages, raw row) pairs."""
 
-_BOM = b"\xef\xbb\xbf"
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a wrong byte
 
 
@@ -35,21 +42,10 @@ class MalformedRow(dict[str, Any]):
         """The whole message: location, what was found, what was expected."""
 
 
-def read_jsonl(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:
+def jsonl_rows(path: Path, shown: str) -> Iterator[tuple[str, RawRow]]:
     """Yield a row for each non-empty line; a byte-order mark and CRLF are accepted."""
-    path = locate_text_file(source, base)
-    if path.suffix == ".csv":
-        raise DataError(
-            f"{path}: expected JSON lines, found a name that ends in .csv. Set reader: csv."
-        )
-    with wrap_read_errors(path), path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            text = line.removeprefix(_BOM) if number == 1 else line
-            if text.strip():
-                yield (
-                    f"{source.path}:{number}",
-                    _parse_or_malformed(Path(source.path), number, text),
-                )
+    for number, line in read_lines(path):
+        yield f"{shown}:{number}", _parse_or_malformed(Path(shown), number, line)
 
 
 def _parse_or_malformed(path: Path, number: int, line: bytes) -> RawRow:
@@ -59,24 +55,28 @@ def _parse_or_malformed(path: Path, number: int, line: bytes) -> RawRow:
         return MalformedRow(str(error))
 
 
-def read_csv(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:
+def csv_rows(path: Path, shown: str) -> Iterator[tuple[str, RawRow]]:
     """Yield a row of strings for each record below the header; empty lines are skipped.
 
     The location is the line where a record starts, as quoted fields may hold line breaks.
     """
-    path = locate_text_file(source, base)
-    # A wrong byte becomes a lone surrogate, so that only its own record is malformed.
-    with (
-        wrap_read_errors(path),
-        path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
-    ):
+    require_text(path)
+    start = 1
+    with wrap_read_errors(path, lambda: start), _open_csv(path) as file:
         lines = csv.reader(file, strict=True)
-        header = _header(source.path, lines)
+        header = _header(shown, lines)
         start = lines.line_num + 1
         while (fields := _next_record(lines)) is not None:
-            location, start = f"{source.path}:{start}", lines.line_num + 1
+            location, start = f"{shown}:{start}", lines.line_num + 1
             if fields:
                 yield location, _csv_row(location, header, fields)
+
+
+def _open_csv(path: Path) -> io.TextIOWrapper:
+    # A wrong byte becomes a lone surrogate, so that only its own record is malformed.
+    return io.TextIOWrapper(
+        open_unpacked(path), encoding="utf-8-sig", errors="surrogateescape", newline=""
+    )
 
 
 def _header(name: str, lines: Any) -> list[str]:
@@ -129,11 +129,52 @@ def _csv_row(location: str, header: list[str], fields: list[str] | str) -> RawRo
     return dict(zip(header, fields, strict=True))
 
 
+_ROWS: dict[str, Callable[[Path, str], Iterator[tuple[str, RawRow]]]] = {
+    "jsonl": jsonl_rows,
+    "csv": csv_rows,
+    "parquet": parquet_rows,
+}
+"""Kind of file → what yields (location, row) of a file at a path, called as messages name it."""
+
+
+def read_file_rows(kind: str, file: SourceFile) -> Iterator[tuple[str, RawRow]]:
+    """Yield the rows of one file of a kind, each with its location and the columns of its folders.
+
+    Raises: DataError where the file cannot be read, wherever in it.
+    """
+    for location, row in _ROWS[kind](file.path, file.shown):
+        if file.columns and not isinstance(row, MalformedRow):
+            row = {**file.columns, **row}
+        yield location, row
+
+
+def check_source(source: "SourceConfig", base: Path) -> Sequence[SourceFile]:
+    """Return the files of a source, each looked at where it begins, and Parquet where it ends.
+
+    None where its reader reads no files. Raises: DataError for the first that cannot be read.
+    """
+    if source.reader not in _ROWS:
+        return []
+    files = find_source_files(source, base, source.reader)
+    for file in files:
+        (check_parquet if source.reader == "parquet" else require_text)(file.path)
+    return files
+
+
+def _file_reader(kind: str) -> "Reader":
+    """Return a reader of the files of one kind, one after another."""
+
+    def read(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:
+        for file in find_source_files(source, base, kind):
+            yield from read_file_rows(kind, file)
+
+    return read
+
+
 def read_hub(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]:  # noqa: ARG001
     """Yield the rows of a data set as they stream in; locations count from 0 as in `datasets`."""
     try:
         import datasets
-        import pyarrow
     except ImportError as error:
         raise ConfigError(f"reader: hub needs datasets ({error}). {NEEDS_EXTRA}") from error
     index = 0
@@ -142,17 +183,12 @@ def read_hub(source: "SourceConfig", base: Path) -> Iterator[tuple[str, RawRow]]
         for row in rows:
             yield f"hub:{source.path}#{index}", dict(row)
             index += 1
-    # Not found, offline, wrong split or subset; a file that `datasets` or pyarrow cannot read.
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
+    # Not found, offline, wrong split or subset, a broken file: as many types as it has libraries.
+    except Exception as error:
         raise DataError(
             f"hub:{source.path} (split {source.split!r}): cannot be read, at row {index} "
             f"({type(error).__name__}: {error}). Check the name, `split`, `subset` and the network."
         ) from error
 
 
-READERS: "dict[str, Reader]" = {
-    "jsonl": read_jsonl,
-    "csv": read_csv,
-    "parquet": read_parquet,
-    "hub": read_hub,
-}
+READERS: "dict[str, Reader]" = {**{kind: _file_reader(kind) for kind in _ROWS}, "hub": read_hub}

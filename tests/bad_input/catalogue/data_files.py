@@ -15,6 +15,15 @@ def given(content: str | bytes | None, name: str = "instructions.jsonl", **sourc
     return files | {name: content}
 
 
+def shards(files: dict[str, str | bytes], path: str = "data", **source: str) -> dict:
+    """A run whose instructions are in these files of a folder."""
+    run = given("", path, **source)
+    del run[path]
+    return run | {f"data/{name}": file for name, file in files.items()}
+
+
+HUNDRED = {f"part-{n}.jsonl.gz": gzipped(GOOD) for n in range(100)}
+
 INSTRUCTIONS = [
     Row(
         "no instructions of that name",
@@ -26,12 +35,104 @@ INSTRUCTIONS = [
         apart=True,
     ),
     Row(
-        "a folder of instructions",
+        "a folder of no instructions",
         given(None),
         GENERATE,
         3,
-        "{tmp}/instructions.jsonl: is a folder, not a file. `path: instructions.jsonl` of an "
-        "instruction source is taken relative to the config's folder; correct it there.",
+        "{tmp}/instructions.jsonl: expected files that end in .jsonl, .ndjson, .json (or these and "
+        ".gz, .zst, .bz2, .xz) for reader: jsonl, found nothing. Put the files there, or correct "
+        "`path`.",
+    ),
+    Row(
+        "a folder of what only describes the instructions",
+        shards({"README.md": "Read me.", "_SUCCESS": "", ".gitattributes": ""}),
+        GENERATE,
+        3,
+        "{tmp}/data: expected files that end in .jsonl, .ndjson, .json (or these and .gz, .zst, "
+        ".bz2, .xz) for reader: jsonl, found .gitattributes, README.md, _SUCCESS. Put the files "
+        "there, or correct `path`.",
+    ),
+    Row(
+        "a folder of files of several kinds",
+        shards({"a.jsonl": GOOD, "b.jsonl.gz": gzipped(GOOD), "c.csv": "instruction\nx\n"}),
+        GENERATE,
+        3,
+        "{tmp}/data: expected files that end in .jsonl, .ndjson, .json (or these and .gz, .zst, "
+        ".bz2, .xz) for reader: jsonl, found c.csv beside 2 that do. Read one kind: `path` with a "
+        "pattern such as FOLDER/**/*.jsonl, a source for each.",
+    ),
+    Row(
+        "a folder of Parquet without its reader",
+        shards({f"data/train-0000{n}-of-00002.parquet": parquet({"x": 1}) for n in (0, 1)}),
+        GENERATE,
+        3,
+        "{tmp}/data: expected files that end in .jsonl, .ndjson, .json (or these and .gz, .zst, "
+        ".bz2, .xz) for reader: jsonl, found data/train-00000-of-00002.parquet, "
+        "data/train-00001-of-00002.parquet. Set reader: parquet.",
+    ),
+    Row(
+        "a folder of splits without the one that is asked for",
+        shards({"test.jsonl": GOOD, "validation.jsonl": GOOD}),
+        GENERATE,
+        3,
+        "{tmp}/data: expected the split 'train' (`split`), found files of test, validation. Set "
+        "`split` to one of them, or name the files by a pattern.",
+    ),
+    Row(
+        "a pattern that matches nothing",
+        shards({"part-1.jsonl": GOOD, "part-2.jsonl": GOOD}, path="data/shard-*.jsonl"),
+        GENERATE,
+        3,
+        "{tmp}/data/shard-*.jsonl: no file matches this pattern; {tmp}/data holds part-1.jsonl, "
+        "part-2.jsonl. `path: data/shard-*.jsonl` of an instruction source is taken relative to "
+        "the config's folder; correct it there.",
+    ),
+    Row(
+        "one gzip file among many that is cut off",
+        shards(HUNDRED | {"part-57.jsonl.gz": gzipped(GOOD)[:-9]}),
+        GENERATE,
+        3,
+        "{tmp}/data/part-57.jsonl.gz: cannot be unpacked from line 1 on: it is cut off or damaged "
+        "(Compressed file ended before the end-of-stream marker was reached). Fetch or write the "
+        "file again.",
+    ),
+    Row(
+        "one Parquet file among many that is cut off",
+        shards(
+            {f"{n}.parquet": parquet({"instruction": "x" * 3000}) for n in range(9)}
+            | {"9.parquet": parquet({"instruction": "x" * 3000})[:400]},
+            reader="parquet",
+        ),
+        GENERATE,
+        3,
+        "{tmp}/data/9.parquet: not a readable Parquet file: its end is missing, at row 0. Write or "
+        "copy it again, or say what it is (`reader`; pairs: the ending of the name).",
+    ),
+    Row(
+        "a page of a server named as Parquet",
+        given("<!DOCTYPE html>\n<html>404</html>\n", "a.parquet", reader="parquet"),
+        GENERATE,
+        3,
+        "{tmp}/a.parquet: not a readable Parquet file: found an HTML or XML page, as servers "
+        "answer with an error, at row 0. Write or copy it again, or say what it is (`reader`; "
+        "pairs: the ending of the name).",
+    ),
+    Row(
+        "a pointer of Git LFS in place of a file",
+        given("version https://git-lfs.github.com/spec/v1\noid sha256:8c1f\nsize 9\n"),
+        GENERATE,
+        3,
+        "{tmp}/instructions.jsonl: expected text in UTF-8, found a Git LFS pointer, which only "
+        "stands for the file. Fetch the file itself: git lfs pull.",
+    ),
+    Row(
+        "JSON lines named as packed",
+        given(GOOD, "a.jsonl.zst"),
+        GENERATE,
+        3,
+        "{tmp}/a.jsonl.zst: cannot be unpacked: expected zstd, as its name says, found "
+        '\'{"instruction": "Name a fruit."}\\n{"instruction": "Name a tre\'. Rename the file, or '
+        "fetch it again.",
     ),
     Row(
         "an empty file",
@@ -101,11 +202,12 @@ INSTRUCTIONS = [
         'found \'{"instruction": "Nenne ein �l."}\'. Fix or remove the line.' + SKIP,
     ),
     Row(
-        "JSON lines that are gzipped",
-        given(gzipped(GOOD), "instructions.jsonl.gz"),
+        "JSON lines in a zip archive",
+        given(b"PK\x03\x04\x14\x00\x06\x00" + bytes(range(200)), "instructions.jsonl.zip"),
         GENERATE,
         3,
-        "{tmp}/instructions.jsonl.gz: expected text in UTF-8, found gzip. Unpack it: gunzip FILE.",
+        "{tmp}/instructions.jsonl.zip: expected text in UTF-8, found a zip archive, as workbooks "
+        "are (.xlsx). Unpack it, or save the sheet as CSV in UTF-8.",
     ),
     Row(
         "a Parquet file read as JSON lines",
@@ -452,8 +554,25 @@ PAIRS = [
         {"pairs.tsv": "id\tprompt\n1\tName a fruit.\n"},
         measured("pairs.tsv"),
         3,
-        "{tmp}/pairs.tsv: expected a name that ends in .jsonl, .json, .csv, .parquet, .jsonl.gz, "
-        "found '.tsv'. Rename or convert the file.",
+        "{tmp}/pairs.tsv: expected a name that ends in .jsonl, .ndjson, .json, .csv, .parquet "
+        "(texts also in .gz, .zst, .bz2, .xz), found '.tsv'. Rename or convert the file.",
+    ),
+    Row(
+        "packed pairs that are cut off",
+        {"pairs.jsonl.gz": gzipped(lines(PAIR))[:-9]},
+        measured("pairs.jsonl.gz"),
+        3,
+        "{tmp}/pairs.jsonl.gz: cannot be unpacked from line 1 on: it is cut off or damaged "
+        "(Compressed file ended before the end-of-stream marker was reached). Fetch or write the "
+        "file again.",
+    ),
+    Row(
+        "a pattern of pairs that matches nothing",
+        {"pairs/a.jsonl": lines(PAIR)},
+        measured("'pairs/b*.jsonl'"),
+        3,
+        "{tmp}/pairs/b*.jsonl: no file matches this pattern; {tmp}/pairs holds a.jsonl. Correct "
+        "the path: --data, evaluation.pairs or evaluation.data, or STE_JUDGE_DATA.",
     ),
     Row(
         "a benchmark without its columns",

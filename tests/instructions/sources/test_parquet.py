@@ -1,14 +1,14 @@
 """Parquet files."""
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ste_plugin.config import SourceConfig
 from ste_plugin.errors import DataError
-from ste_plugin.instructions.sources.parquet import json_decoders, read_parquet
+from ste_plugin.instructions.sources.parquet import json_decoders, parquet_rows
 from tests.helpers.source_files import (
     read,
     write_parquet,
@@ -23,7 +23,7 @@ def parquet_file(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
-    return [row for _, row in read_parquet(SourceConfig(path="a.parquet"), folder)]
+    return [row for _, row in parquet_rows(folder / "a.parquet", "a.parquet")]
 
 
 def test_parquet_holds_conversations_and_typed_filters(tmp_path: Path) -> None:
@@ -177,3 +177,17 @@ def test_texts_are_texts_however_arrow_keeps_them(tmp_path: Path, kind: str) -> 
     kept = kept.dictionary_encode() if kind == "dictionary" else kept.cast(getattr(arrow, kind)())
     parquet.write_table(arrow.table({"instruction": kept}), tmp_path / "a.parquet")
     assert [row["instruction"] for row in rows_of(tmp_path)] == ["Name a sea.", None]
+
+
+def test_a_file_is_read_in_little_memory(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    draw = random.Random(0)
+    texts = [draw.randbytes(500).hex() for _ in range(40_000)]
+    parquet.write_table(arrow.table({"plain": texts}), tmp_path / "a.parquet", compression=None)
+    del texts
+    before, most = arrow.total_allocated_bytes(), 0
+    for _ in parquet_rows(tmp_path / "a.parquet", "a.parquet"):
+        most = max(most, arrow.total_allocated_bytes() - before)
+    assert (tmp_path / "a.parquet").stat().st_size > 40e6
+    assert most < 8e6

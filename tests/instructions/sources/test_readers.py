@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.instructions.sources import READERS, read_instructions
-from ste_plugin.instructions.sources.readers import read_jsonl
 from ste_plugin.records import Drop
 from tests.helpers.source_files import (
     WRITERS,
@@ -390,5 +389,5 @@ def test_reading_jsonl_loads_neither_pyarrow_nor_datasets() -> None:
 
 def test_readers_are_lazy(tmp_path: Path) -> None:
     written(tmp_path, {"instruction": "a"}, b"broken")
-    rows = read_jsonl(SourceConfig(path="a.jsonl"), tmp_path)
+    rows = READERS["jsonl"](SourceConfig(path="a.jsonl"), tmp_path)
     assert next(rows) == ("a.jsonl:1", {"instruction": "a"})
