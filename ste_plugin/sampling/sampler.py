@@ -117,7 +117,7 @@ class JudgmentSampler:
                             bar.step()
                             if probe:
                                 probe.recall(request, self._store)
-                        else:
+                        elif context.share.takes(request):
                             in_flight[key] = _InFlight(task, pair, request)
                             yield request
 
@@ -140,6 +140,7 @@ class JudgmentSampler:
                 on_completion,
                 probe,
             )
+        context.share.end_wave(step.title)
 
     def _probed_stage(self, requests: JudgeRequests) -> Stage:
         """Return what the first of its answers are looked at for."""

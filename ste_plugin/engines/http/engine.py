@@ -19,7 +19,7 @@ from ste_plugin.engines.http.load_balancer import LoadBalancer
 from ste_plugin.engines.http.options import HttpOptions, read_api_key, read_options
 from ste_plugin.engines.http.request import Call, build_body, plan_calls
 from ste_plugin.engines.http.response import Reply
-from ste_plugin.engines.http.session import HttpSession
+from ste_plugin.engines.http.session import ChatSession, HttpSession
 from ste_plugin.engines.model_template import find_template
 from ste_plugin.errors import EngineError
 
@@ -79,6 +79,16 @@ class HttpEngine:
     def _thoughts(self) -> ThoughtReader:
         return ThoughtReader(self._settings, self._template)
 
+    @property
+    def options(self) -> HttpOptions:
+        """The settings of its servers."""
+        return self._options
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The first of its servers, which says how a request is written."""
+        return self._balancer.endpoints[0]
+
     def close(self) -> None:
         """End whatever is still in flight."""
         for session in tuple(self._sessions):
@@ -118,11 +128,15 @@ class HttpEngine:
     def _answer(self, session: HttpSession, call: Call) -> Answer:
         if call.n > 1 and not self._gives_samples:
             return Answer(call, [], call.each)
-        reply = self._reply(session, call)
+        reply = self.reply(session, call)
+        if not reply.prompt_is_refused and len(reply.samples) < call.n:
+            self._stop_asking_for_samples(len(reply.samples), call.n)
+        return self.read(call, reply)
+
+    def read(self, call: Call, reply: Reply) -> Answer:
+        """Return what a reply gives to a call."""
         if reply.prompt_is_refused:
             return Answer(call, to_completions(call, reply, self._thoughts), refusal=reply)
-        if len(reply.samples) < call.n:
-            self._stop_asking_for_samples(len(reply.samples), call.n)
         self._tell_of(reply)
         answered, reply, owed = take_answers(call, reply)
         completions = to_completions(answered, reply, self._thoughts)
@@ -169,7 +183,11 @@ class HttpEngine:
         body = build_body(Call((call.first,)), self._model, self._options.prefill)
         return session.post(body | {"max_tokens": 1}, 1).refused != "too_long"
 
-    def _reply(self, session: HttpSession, call: Call) -> Reply:
+    def reply(self, session: ChatSession, call: Call) -> Reply:
+        """Return the reply to a call; batch files stand in for servers here.
+
+        Raises: EngineError for what cannot be asked, or a reply that cannot be used.
+        """
         prefill, first = self._options.prefill, call.first
         if first.choices:
             return (self._ask_for_choice if prefill == "ask" else self._choose)(session, call)
@@ -192,7 +210,7 @@ class HttpEngine:
                 "engine: vllm or local."
             )
 
-    def _choose(self, session: HttpSession, call: Call) -> Reply:
+    def _choose(self, session: ChatSession, call: Call) -> Reply:
         self._require_continued_answers(call.first)
         reply = session.post(build_body(call, self._model, self._options.prefill), call.n)
         if reply.prompt_is_refused:
@@ -211,7 +229,7 @@ class HttpEngine:
             "vLLM options.prefill: ask."
         )
 
-    def _ask_for_choice(self, session: HttpSession, call: Call) -> Reply:
+    def _ask_for_choice(self, session: ChatSession, call: Call) -> Reply:
         choices = call.first.choices
         prompt_tokens, completion_tokens, text = 0, 0, ""
         # A greedy reply does not change by asking again.

@@ -2,6 +2,7 @@
 
 from threading import Event
 from time import monotonic
+from typing import Protocol
 
 from ste_plugin.engines.http.connection import Body, Connections
 from ste_plugin.engines.http.endpoint import Endpoint
@@ -12,6 +13,14 @@ from ste_plugin.engines.http.response import FIELDS_REFUSED, Reply
 from ste_plugin.engines.http.retry import Attempts
 from ste_plugin.engines.http.usage import estimate_tokens
 from ste_plugin.errors import EngineError
+
+
+class ChatSession(Protocol):
+    """Where an engine's calls go, and their replies come from."""
+
+    def post(self, body: Body, n: int) -> Reply:
+        """Return the reply to a chat request for n samples."""
+        ...
 
 
 class HttpSession:
