@@ -48,7 +48,7 @@ class RunContext:
     probes: Probes = field(default_factory=Probes)
     """What is looked at of each stage before the rest is paid for."""
     stores: CompletionStores = field(default_factory=CompletionStores)
-    """The generator's completions, open while the pool is made."""
+    """The completions of stages that are being made."""
     share: Share = EVERYTHING
     """Which of the run's requests this process answers."""
 

@@ -40,3 +40,29 @@ class Everything:
 
 
 EVERYTHING = Everything()
+
+
+class Part:
+    """One of several parts of a run's requests, by their prompts; each is another process's."""
+
+    def __init__(self, number: int, count: int) -> None:
+        """`number` is from 1 to `count`."""
+        self.number, self.count = number, count
+        self._left = 0
+        self.taken = 0
+        """How many requests were asked here."""
+
+    def __str__(self) -> str:
+        return f"{self.number}-of-{self.count}"
+
+    def takes(self, request: ChatRequest) -> bool:
+        """Return whether a request is this part's: all samples of a prompt are in one."""
+        is_ours = int(request.prompt_key, 16) % self.count == self.number - 1
+        self._left += not is_ours
+        self.taken += is_ours
+        return is_ours
+
+    def end_wave(self, title: str) -> None:
+        """Raise WaveEnded where other parts have not answered theirs."""
+        if self._left:
+            raise WaveEnded(title, self._left)

@@ -11,7 +11,7 @@ from ste_plugin.engines.http.batch import UnansweredCall
 from ste_plugin.engines.http.request import Call
 from ste_plugin.errors import DataError, EngineError
 from ste_plugin.inference.budget import Budget
-from ste_plugin.inference.completion_store import CompletionStore
+from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.inference.share import WaveEnded
 from ste_plugin.run.answer_files import AnswerFiles, AnswerRow
 from ste_plugin.run.wave import Formats, find_wave, with_share
@@ -99,8 +99,7 @@ class _FromFiles:
 
 def _refuse_unknown(context: RunContext, files: AnswerFiles, imported: int) -> None:
     """Raise DataError for lines that are of no request of the run's, with the first of them."""
-    paths = sorted(context.folder.root.rglob("*.completions.jsonl"))
-    stores = [CompletionStore(path) for path in paths]
+    stores = [CompletionStore(path) for path in find_completions(context.folder.root)]
     unknown, shown = 0, ""
     for row in _unknown(files, stores):
         shown += f"\n  {row.where}: {row.custom_id!r}" if unknown < _NAMED else ""

@@ -42,14 +42,24 @@ class JudgmentSampler:
         self._probe = context.probes.of(self._probed_stage(requests))
 
     def sample(self, tasks: Sequence[JudgeTask], rule: Rule, max_samples: int) -> None:
-        """Draw samples of every task until the rule finds it settled, or the budget is used up."""
+        """Draw samples of every task until the rule finds it settled, or the budget is used up.
+
+        Raises: WaveEnded where some are left to others; those of all other tasks are drawn.
+        """
         wave = tasks
         while wave := [
-            t for t in wave if not t.refused and t.add_samples(rule(t.counts(), max_samples))
+            t
+            for t in wave
+            if not (t.refused or t.is_left) and t.add_samples(rule(t.counts(), max_samples))
         ]:
             self.draw(wave)
             if self.stopped:
-                return
+                break
+        self.end_wave()
+
+    def end_wave(self) -> None:
+        """Raise WaveEnded where the samples of some tasks are left to others."""
+        self._context.share.end_wave(self._steps[0].title)
 
     def draw(self, wave: Sequence[JudgeTask]) -> None:
         """Draw the samples that these tasks have no outcome of."""
@@ -140,7 +150,6 @@ class JudgmentSampler:
                 on_completion,
                 probe,
             )
-        context.share.end_wave(step.title)
 
     def _probed_stage(self, requests: JudgeRequests) -> Stage:
         """Return what the first of its answers are looked at for."""

