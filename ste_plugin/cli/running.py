@@ -129,6 +129,10 @@ def generate(
 ) -> None:
     """Make the next iteration's data set: pool, judgments, rows, manifest."""
     if part:
+        if iteration is not None:
+            raise ConfigError(
+                "--part, --iteration: a part is of what is asked next; give no number."
+            )
         answer_part(config, part, plugin or [], as_json)
         return
     from ste_plugin.cli.app import open_run

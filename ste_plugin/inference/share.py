@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from ste_plugin.engines.base import ChatRequest
+from ste_plugin.inference.budget import Budget
 
 
 class WaveEnded(Exception):
@@ -48,6 +49,7 @@ class Part:
     def __init__(self, number: int, count: int) -> None:
         """`number` is from 1 to `count`."""
         self.number, self.count = number, count
+        self.budget = Budget()
         self._left = 0
         self.taken = 0
         """How many requests were asked here."""
@@ -63,6 +65,6 @@ class Part:
         return is_ours
 
     def end_wave(self, title: str) -> None:
-        """Raise WaveEnded where other parts have not answered theirs."""
-        if self._left:
+        """Raise WaveEnded where other parts have not answered theirs, or the budget is used up."""
+        if self._left or self.budget.stopped:
             raise WaveEnded(title, self._left)

@@ -27,6 +27,9 @@ from ste_plugin.storage.durable import make_folder, sync_folders
 from ste_plugin.storage.jsonl import read_rows, replace_bytes, truncate_partial_line
 from ste_plugin.storage.run_layout import RunLayout
 
+_OTHER_PARTS_S = 10.0
+"""How long the other parts that begin at the same time may take to look at the run's lock."""
+
 
 @contextmanager
 def open_run(
@@ -111,12 +114,15 @@ def _make_context(
 def lock_part(config: RunConfig, folder: RunLayout, part: object) -> Iterator[None]:
     """Hold the lock of a part of a run, beside which other parts may be answered.
 
-    Raises: ConfigError where another process holds it, or the run has other settings.
+    Raises: ConfigError where another process holds it, or that of the whole run, or the run has
+    other settings.
     """
     _refuse_changes(config, folder, None)
     new_folders = _missing_folders(folder)
     make_folder(folder.root)
     with _undo_on_error(folder, new_folders), _hold(folder.part_lock(part), "this part of the run"):
+        with _hold(folder.lock, "this run", _OTHER_PARTS_S):
+            pass  # `ste run` and the like hold it; a part that begins now lets it go at once
         yield
 
 
@@ -134,8 +140,9 @@ def _lock(folder: RunLayout) -> Iterator[None]:
 
 
 @contextmanager
-def _hold(path: Path, what: str) -> Iterator[None]:
-    lock = FileLock(path, timeout=0)
+def _hold(path: Path, what: str, timeout_s: float = 0.0) -> Iterator[None]:
+    """Hold a lock. Raises: ConfigError where another process holds it for so long."""
+    lock = FileLock(path, timeout=timeout_s)
     try:
         lock.acquire()
     except Timeout as error:

@@ -85,11 +85,11 @@ def open_part(
             stores = CompletionStores(open_store)
             paths = [own / p.relative_to(folder.root) for p in find_completions(folder.root)]
             tokens = sum(stores.open(p).written_tokens for p in paths)
-            budget = share_budget(context, tokens, part.count)
-            yield replace(context, share=part, stores=stores, budget=budget)
+            part.budget = _share_of_budget(context, tokens, part.count)
+            yield replace(context, share=part, stores=stores, budget=part.budget)
 
 
-def share_budget(context: RunContext, used_tokens: int, parts: int) -> Budget:
+def _share_of_budget(context: RunContext, used_tokens: int, parts: int) -> Budget:
     """Return a part's share of the tokens that are left, and all of the minutes."""
     limits = context.config.budget
     tokens = limits.max_tokens_total

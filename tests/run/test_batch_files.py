@@ -2,44 +2,17 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from ste_plugin.errors import ConfigError, DataError, JudgeError
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.run import stages
 from ste_plugin.run.export_requests import FileLimits, export_requests
 from ste_plugin.run.import_completions import import_completions
 from ste_plugin.run.open_run import open_run
 from tests.helpers.batch_farm import answer, answered_in_parts, refusal, requests_in, write
 from tests.helpers.chat_server import Said, chat_server
-from tests.helpers.fake_judge import judgment, reply
-from tests.helpers.fake_runs import written
-
-NOWHERE = "http://127.0.0.1:9/v1"
-
-
-def says(body, index):
-    """Judge right one time in four, after a thought; or write."""
-    prompt = body["messages"][-1]["content"]
-    if "[Answer A]" not in prompt:
-        return reply(SimpleNamespace(messages=[SimpleNamespace(content=prompt)]), "well")
-    seed = (body["seed"] + index) * 2654435761 % 2**32 * 2**28
-    request = SimpleNamespace(choices=(), seed=seed, sample_index=0)
-    return "<think>Which?</think>" + judgment(prompt, 0.25, request)
-
-
-def config_in(folder, tiny_model, base_url=NOWHERE, texts=40, judging=None, **options) -> Path:
-    folder.mkdir(exist_ok=True)
-    options = {"base_url": base_url, "backoff_s": 0.001, "max_attempts": 2} | options
-    return written(
-        folder,
-        tiny_model,
-        texts=texts,
-        judge={"model": str(tiny_model), "engine": "http", "options": options},
-        judging={"format": "brief", "samples": 15, "top_up": 5} | (judging or {}),
-    )
+from tests.helpers.said_runs import by_http, config_in, made, says
 
 
 def exported(path, folder, **limits):
@@ -62,20 +35,6 @@ def by_files(path, answered=answered_in_parts) -> list[str]:
         waves.append(wave.stage)
         imported(path, answered(folder, says))
     raise AssertionError("there is no end of waves")
-
-
-def by_http(path):
-    with open_run(path, [], quiet=True) as context:
-        return stages.generate(context, 1)
-
-
-def made(path) -> dict[str, bytes]:
-    """All that was made of the completions."""
-    root = path.parent / "run"
-    files = [f for f in root.rglob("*") if f.is_file() and "completions" not in f.name]
-    names = {f: str(f.relative_to(root)) for f in files}
-    others = ("run.yaml", "run.lock", "events.jsonl")
-    return {name: f.read_bytes() for f, name in names.items() if name not in others}
 
 
 @pytest.fixture(scope="module")
