@@ -73,8 +73,9 @@ def test_a_part_draws_all_judgments_of_its_share_before_it_waits_for_others(serv
 
 def test_parts_at_the_same_time_write_only_their_own_files(served, alone):
     path, _ = served
+    numbers = range(1, PARTS + 1)
     with ThreadPoolExecutor(PARTS) as pool:
-        while any(part.stage for part in pool.map(partial(answered, path), range(1, PARTS + 1))):
+        while any(p.stage for p in list(pool.map(partial(answered, path), numbers))):
             pass
     root = path.parent / "run"
     names = {f.name for f in root.rglob("*") if f.is_file()}
