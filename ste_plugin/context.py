@@ -14,6 +14,7 @@ from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionStores
 from ste_plugin.inference.probe import Probes
+from ste_plugin.inference.share import EVERYTHING, Share
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.plugins.manager import find_contribution, import_object
 from ste_plugin.progress import ProgressReporter
@@ -47,7 +48,9 @@ class RunContext:
     probes: Probes = field(default_factory=Probes)
     """What is looked at of each stage before the rest is paid for."""
     stores: CompletionStores = field(default_factory=CompletionStores)
-    """The generator's completions, open while the pool is made."""
+    """The completions of stages that are being made."""
+    share: Share = EVERYTHING
+    """Which of the run's requests this process answers."""
 
     @property
     def generator(self) -> Engine:

@@ -22,6 +22,10 @@ Number = Annotated[
     int | None, typer.Option("--iteration", min=0, help="Which one; by default the next to do.")
 ]
 
+Part = Annotated[
+    str,
+    typer.Option("--part", help="Only answer part I of N (I/N), beside the jobs of an array."),
+]
 From = Annotated[
     str | None,
     typer.Option(
@@ -117,9 +121,20 @@ def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool)
 
 @app.command()
 def generate(
-    config: Config, iteration: Number = None, plugin: Plugin = None, as_json: Json = False
+    config: Config,
+    iteration: Number = None,
+    plugin: Plugin = None,
+    as_json: Json = False,
+    part: Part = "",
 ) -> None:
     """Make the next iteration's data set: pool, judgments, rows, manifest."""
+    if part:
+        if iteration is not None:
+            raise ConfigError(
+                "--part, --iteration: a part is of what is asked next; give no number."
+            )
+        answer_part(config, part, plugin or [], as_json)
+        return
     from ste_plugin.cli.app import open_run
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import find_next_iteration
@@ -128,6 +143,31 @@ def generate(
         number = find_next_iteration(context) if iteration is None else iteration
         manifest = stages.generate(context, number, stages.find_next_stage(context, number))
     show({"iteration": number, "manifest": str(manifest)}) if as_json else say(manifest)
+
+
+def answer_part(config: Path, text: str, plugins: list[Path], as_json: bool) -> None:
+    """Answer one part of what the run asks next, beside other processes."""
+    from dataclasses import asdict
+
+    from ste_plugin.cli.app import require_plugins
+    from ste_plugin.run import part as parts
+
+    part = parts.parse_part(text)
+    require_plugins(config, plugins)
+    found = parts.answer_part(config, plugins, part, quiet=as_json)
+    if as_json:
+        show(asdict(found))
+        return
+    say(f"part {text}: {found.completions} completions.")
+    if found.stopped:
+        say("The budget ended it. Raise budget.max_tokens_total or budget.max_minutes to go on.")
+    elif found.left:
+        say(
+            f"{found.stage}: {found.left} samples were left to the other parts. Once these have "
+            f"ended, go on: the parts again, or ste run {config}"
+        )
+    else:
+        say(f"Nothing is left to ask for this data set. Go on: ste run {config}")
 
 
 @app.command()

@@ -26,7 +26,6 @@ from ste_plugin.dataset.sample import (
     sample_judgments,
 )
 from ste_plugin.engines.identity import model_identity
-from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.pairs.pool import prepare_pool
 from ste_plugin.records import Split
 from ste_plugin.sampling.judge_task import JudgeTask
@@ -51,7 +50,7 @@ def generate_dataset(iteration: Iteration) -> Path:
     if manifest.exists():
         return manifest
     pool = prepare_pool(iteration.context)
-    completions = CompletionStore(iteration.folder / "judging.completions.jsonl")
+    completions = iteration.context.stores.open(iteration.folder / "judging.completions.jsonl")
     sampler = JudgmentSampler(iteration, completions, partial(plugin_drop_reason, iteration))
     with open_drop_log(iteration.folder / "drops.jsonl") as drops:
         stage = DatasetStage(iteration, pool, completions, sampler, drops)
@@ -60,6 +59,7 @@ def generate_dataset(iteration: Iteration) -> Path:
         collected, chosen = _write_training_rows(stage, sampled, files)
         _write_held_out_rows(stage, files)
     replace_json(manifest, _manifest(stage, collected, chosen, files))
+    iteration.context.stores.close()
     _report(iteration, collected, chosen)
     return manifest
 

@@ -10,6 +10,10 @@ from ste_plugin.engines.base import Engine, Place
 from ste_plugin.errors import ConfigError
 
 _DISABLED = ("", "-1")
+_LOADING = ("auto", "local", "serve", "vllm")
+"""Engines that load a model's weights, which vLLM can serve as well."""
+_NOWHERE = "http://localhost/v1"
+"""The address of a server that is never called."""
 
 
 def create(model: ModelConfig, place: Place) -> Engine:
@@ -38,6 +42,24 @@ def resolve_engine(model: ModelConfig, place: Place) -> ModelConfig:
     _check_options(model, engine, why)
     _report_once(place.say, f"engine: auto is {engine}, as {why}.")
     return model.model_copy(update={"engine": engine})
+
+
+def behind_server(model: ModelConfig, place: Place) -> ModelConfig:
+    """Return the same model as an OpenAI-compatible server is asked for it: by `engine: http`.
+
+    A model that an engine of ours loads is asked for as vLLM's server would be.
+    Raises: ConfigError for an engine of a plugin's.
+    """
+    from ste_plugin.engines.vllm.server import client_of
+
+    if model.engine == "http":
+        return model
+    if model.engine not in _LOADING:
+        raise ConfigError(
+            f"engine: {model.engine}: its requests cannot be written to files; expected one of "
+            f"{', '.join(('http', *_LOADING))}. Set engine: http, or ask with `ste run`."
+        )
+    return client_of(model, place, _NOWHERE, concurrency=1)
 
 
 def pick_engine(place: Place) -> tuple[str, str]:

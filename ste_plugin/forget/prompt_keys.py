@@ -7,7 +7,7 @@ from ste_plugin.context import RunContext
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.identity import fingerprint, model_identity
 from ste_plugin.forget.selection import Selection, find_files
-from ste_plugin.inference.completion_store import CompletionStore
+from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.inference.requests import GeneratorRequests, JudgeRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION, label
 from ste_plugin.pairs.generate import find_strategy, generator_requests
@@ -33,7 +33,8 @@ class _Replies:
     """The completions in all files of these names."""
 
     def __init__(self, root: Path, *names: str) -> None:
-        self._stores = [CompletionStore(path) for path in find_files(root, *names)]
+        paths = (path for name in names for path in find_completions(root, name))
+        self._stores = [CompletionStore(path) for path in paths]
 
     def get(self, request: ChatRequest) -> Completion | None:
         return next((c for s in self._stores if (c := s.get(request.key))), None)

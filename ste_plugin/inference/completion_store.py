@@ -1,7 +1,11 @@
-"""The file of one stage's completions: appended on arrival, read by key, not held in memory."""
+"""The files of one stage's completions: appended on arrival, read by key, not held in memory.
+
+A run appends to `NAME.completions.jsonl`. Processes that answer at the same time append to a part
+each, `NAME.part-PART.completions.jsonl`; all of them are read as one.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -23,6 +27,9 @@ from ste_plugin.storage.line_reader import LineReader
 
 _KEY = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})")
 _TYPES = (str, int, int)
+_PART = re.compile(r"\.part-\d+-of-\d+(?=\.)")
+_FILE_BYTES = 1 << 42
+"""More than any file has: an offset and the number of its file are one number."""
 _SYNC_S = 5.0
 """Seconds between syncs: the completions of so long may be lost in a power cut."""
 
@@ -35,28 +42,67 @@ def parse_key(key: str) -> tuple[int, int]:
     return int(match[1], 16), int(match[2])
 
 
+def part_path(path: Path, part: str) -> Path:
+    """Return the file of a part of a stage's completions; `part` is `I-of-N`.
+
+    >>> part_path(Path("judging.completions.jsonl"), "3-of-16").name
+    'judging.part-3-of-16.completions.jsonl'
+    """
+    stem, _, rest = path.name.partition(".")
+    return path.with_name(f"{stem}.part-{part}.{rest}")
+
+
+def find_completions(root: Path, pattern: str = "*.completions.jsonl") -> list[Path]:
+    """Return the path of each store anywhere in a folder, parts or not."""
+    parts = pattern.replace(".", ".part-*.", 1)
+    found = (path for name in (pattern, parts) for path in root.rglob(name))
+    return sorted({path.with_name(_PART.sub("", path.name)) for path in found})
+
+
 class CompletionStore:
     """All completions of one stage; memory holds only where each line starts."""
 
-    def __init__(self, path: Path) -> None:
-        """Index the file, if it exists; a partial last line is removed.
+    def __init__(self, path: Path, part: str = "") -> None:
+        """Index the files that exist; a partial last line of the one that is written is removed.
 
+        `part`: which one that is, as in `part_path`; by default `path` itself.
         Raises: DataError naming a line that is not a completion.
         """
-        self.path = path
-        self._lines = LineReader(path)
-        truncate_partial_line(path)
+        self._path = path
+        self.path = part_path(path, part) if part else path
+        """The file that is written."""
+        self._readers: dict[int, LineReader] = {}
+        truncate_partial_line(self.path)
         self._read_index()
 
     def _read_index(self) -> None:
         self.prompt_tokens, self.completion_tokens, self._estimated_tokens = 0, 0, 0
         self._offsets = Offsets()
-        self.size = 0
-        """Bytes of the file."""
-        if self.path.exists():
-            with self.path.open("rb") as file:
-                for number, line in enumerate(file, start=1):
-                    self._index(self._parse(line, number), len(line))
+        self._files = self._find_files()
+        self._sizes = [0] * len(self._files)
+        for at, path in enumerate(self._files):
+            if path.exists():
+                with path.open("rb") as file:
+                    for number, line in enumerate(file, start=1):
+                        if not line.endswith(b"\n"):  # its writer is at it, or was killed
+                            break
+                        self._index(at, self._parse(path, line, number), len(line))
+
+    def _find_files(self) -> list[Path]:
+        """Return all files: the one that is written is among them."""
+        parts = {self.path, *self._path.parent.glob(part_path(self._path, "*").name)}
+        return [self._path, *sorted(parts - {self._path})]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that is written."""
+        return self._sizes[self._files.index(self.path)]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nobody else has written since the files were indexed."""
+        sizes = [path.stat().st_size if path.exists() else 0 for path in self._files]
+        return self._find_files() == self._files and sizes == self._sizes
 
     @property
     def written_tokens(self) -> int:
@@ -82,14 +128,18 @@ class CompletionStore:
         offset = self._offsets.get(prompt, sample)
         if offset == ABSENT:
             return None
-        completion = self._parse(self._lines.read(offset))
+        at, start = divmod(offset, _FILE_BYTES)
+        path = self._files[at]
+        if at not in self._readers:
+            self._readers[at] = LineReader(path)
+        completion = self._parse(path, self._readers[at].read(start))
         if completion.key != f"{prompt:016x}-{sample}":
-            raise DataError(f"{self.path}: changed while it was read. Run the same command again.")
+            raise DataError(f"{path}: changed while it was read. Run the same command again.")
         return completion
 
     @contextmanager
     def open_appender(self) -> Iterator["Appender"]:
-        """Open the file for further completions, all of them on disk when the block ends."""
+        """Open a file for further completions, all of them on disk when the block ends."""
         with open_for_append(self.path) as file:
             yield Appender(self, file)
 
@@ -102,46 +152,53 @@ class CompletionStore:
         self._read_index()
 
     def close(self) -> None:
-        """Close the file; the next read opens it again."""
-        self._lines.close()
+        """Close the files; the next read opens them again."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
 
-    def _parse(self, line: bytes, number: int = 0) -> Completion:
+    def add(self, completion: Completion, length: int) -> None:
+        """Index a completion that was appended to the file in `length` bytes."""
+        self._index(self._files.index(self.path), completion, length)
+
+    def _parse(self, path: Path, line: bytes, number: int = 0) -> Completion:
         try:
-            completion = parse_record(Completion, self.path, number, _remove_checksum(line))
+            completion = parse_record(Completion, path, number, _remove_checksum(line))
             if number:  # one that is read back is compared with the key that it should have
                 parse_key(completion.key)
             return completion
         except DataError as error:
-            where = f"{self.path}:{number}" if number else str(self.path)
+            where = f"{path}:{number}" if number else str(path)
             raise DataError(
                 f"{where}: not a completion ({error}).\nRemove that line and run the same command "
                 "again: only its request is sent again."
             ) from error
 
-    def _index(self, completion: Completion, length: int) -> None:
+    def _index(self, at: int, completion: Completion, length: int) -> None:
         prompt, sample = parse_key(completion.key)
         if not self.holds(prompt, sample):  # of two answers to one request the first one counts
-            self._offsets.add(prompt, sample, self.size)
+            self._offsets.add(prompt, sample, at * _FILE_BYTES + self._sizes[at])
             self.prompt_tokens += completion.prompt_tokens
             self.completion_tokens += completion.completion_tokens
             if not completion.completion_tokens:
                 written = completion.thinking + completion.text
                 self._estimated_tokens += estimate_tokens(written)
-        self.size += length
+        self._sizes[at] += length
 
 
 class CompletionStores:
     """The open files of completions: one that is asked for again is not indexed again."""
 
-    def __init__(self) -> None:
+    def __init__(self, create: Callable[[Path], CompletionStore] = CompletionStore) -> None:
+        """`create` returns the store of a path."""
+        self._create = create
         self._open: dict[Path, CompletionStore] = {}
 
     def open(self, path: Path) -> CompletionStore:
         """Return the store of a file, indexed anew where others have written to it since."""
         store = self._open.get(path)
-        size = path.stat().st_size if path.exists() else 0
-        if store is None or store.size != size:
-            store = self._open[path] = CompletionStore(path)
+        if store is None or not store.is_current:
+            store = self._open[path] = self._create(path)
         return store
 
     def close(self) -> None:
@@ -169,7 +226,7 @@ class Appender:
         if monotonic() - self._synced > _SYNC_S:
             sync(self._file)
             self._synced = monotonic()
-        self._store._index(completion, len(line))
+        self._store.add(completion, len(line))
 
 
 def _check_types(completion: Completion) -> None:

@@ -12,6 +12,7 @@ from ste_plugin.errors import EngineError
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import Appender, CompletionStore
 from ste_plugin.inference.probe import Probe
+from ste_plugin.inference.share import EVERYTHING, Share
 from ste_plugin.progress import Bar, ProgressReporter
 from ste_plugin.storage.record_sequence import LazySequence
 from ste_plugin.text.thinking import split_thinking
@@ -53,7 +54,7 @@ class StoredCompletions(LazySequence[Completion | None]):
 
 
 class _Unanswered:
-    """Reads requests one by one, notes them all, and passes on those without a completion."""
+    """Reads requests one by one, notes them all, and passes on those to be answered here."""
 
     def __init__(
         self,
@@ -61,9 +62,11 @@ class _Unanswered:
         store: CompletionStore,
         bar: Bar,
         probe: Probe | None,
+        share: Share,
     ) -> None:
         self.completions = StoredCompletions(store)
         self._requests, self._store, self._bar, self._probe = iter(requests), store, bar, probe
+        self._share = share
         self._in_flight: set[str] = set()  # keys, as completions name them
 
     def __iter__(self) -> Iterator[ChatRequest]:
@@ -71,7 +74,7 @@ class _Unanswered:
             self.completions.add(request)
             if request is None or self._is_answered(request):
                 self._bar.step()
-            else:
+            elif self._share.takes(request):
                 self._in_flight.add(request.key)
                 yield request
 
@@ -102,20 +105,23 @@ def complete_requests(
     title: str,
     probe: Probe | None = None,
     count: int | None = None,
+    share: Share = EVERYTHING,
 ) -> StoredCompletions:
     """Return the completions of `requests` in their order; only missing ones are generated.
 
     Requests are read as the engine takes them; `count` says how many there are.
-    Raises: EngineError where the engine left some unanswered, or the probe finds what is wrong.
+    Raises: EngineError where the engine left some unanswered, or the probe finds what is wrong;
+    WaveEnded where some are not in this process's `share`.
     """
     with progress.bar(title, count) as bar:
-        unanswered = _Unanswered(requests, store, bar, probe)
+        unanswered = _Unanswered(requests, store, bar, probe, share)
         missing = iter(unanswered)
         first = next(missing, None)
         if first is not None:  # else there is nothing to look at either
             wanted = chain((first,), missing)
             dispatch(engine, wanted, store, bar, budget, title, unanswered.answered, probe)
         unanswered.note_others()
+    share.end_wave(title)
     return unanswered.completions
 
 

@@ -171,4 +171,5 @@ def _ask_generator(
         title,
         context.probes.of(stage),
         count,
+        context.share,
     )

@@ -11,6 +11,7 @@ from ste_plugin.config import RunConfig
 from ste_plugin.context import RunContext
 from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.errors import DataError
+from ste_plugin.inference.completion_store import find_completions
 from ste_plugin.instructions.privacy import apply_privacy, read_scrub_counts
 from ste_plugin.instructions.selection import label, select
 from ste_plugin.instructions.sources import read_instructions
@@ -162,7 +163,7 @@ def _check_splits(
 
 def _generator_cost(context: RunContext) -> dict[str, Any]:
     """Return the tokens that the generator read and wrote, and their cost if it has prices."""
-    stores = [context.stores.open(path) for path in context.folder.pool.glob("*.completions.jsonl")]
+    stores = [context.stores.open(path) for path in find_completions(context.folder.pool)]
     read, written = sum(s.prompt_tokens for s in stores), sum(s.completion_tokens for s in stores)
     prices = read_prices(context.generator_model.options)
     return {

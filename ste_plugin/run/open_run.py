@@ -17,7 +17,7 @@ from ste_plugin.engines.base import Place
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.inference.budget import Budget
-from ste_plugin.inference.completion_store import CompletionStore
+from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.inference.probe import Probes
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.progress import ProgressReporter
@@ -26,6 +26,9 @@ from ste_plugin.storage.config_file import changed_fields, read_config, read_run
 from ste_plugin.storage.durable import make_folder, sync_folders
 from ste_plugin.storage.jsonl import read_rows, replace_bytes, truncate_partial_line
 from ste_plugin.storage.run_layout import RunLayout
+
+_OTHER_PARTS_S = 10.0
+"""How long the other parts that begin at the same time may take to look at the run's lock."""
 
 
 @contextmanager
@@ -43,7 +46,7 @@ def open_run(
     context = _make_context(config, path.resolve().parent, files, quiet=quiet)
     folder = context.folder
     _check_names(context)
-    new_folders = [path for path in (folder.root, *folder.root.parents) if not path.exists()]
+    new_folders = _missing_folders(folder)
     make_folder(folder.root)
     with _lock(folder), _undo_on_error(folder, new_folders):
         sync_folders(folder.root)  # a killed start may have made some
@@ -108,19 +111,52 @@ def _make_context(
 
 
 @contextmanager
+def lock_part(config: RunConfig, folder: RunLayout, part: object) -> Iterator[None]:
+    """Hold the lock of a part of a run, beside which other parts may be answered.
+
+    Raises: ConfigError where another process holds it, or that of the whole run, or the run has
+    other settings.
+    """
+    _refuse_changes(config, folder, None)
+    new_folders = _missing_folders(folder)
+    make_folder(folder.root)
+    with _undo_on_error(folder, new_folders), _hold(folder.part_lock(part), "this part of the run"):
+        with _hold(folder.lock, "this run", _OTHER_PARTS_S):
+            pass  # `ste run` and the like hold it; a part that begins now lets it go at once
+        yield
+
+
+@contextmanager
 def _lock(folder: RunLayout) -> Iterator[None]:
-    """Hold a run's lock. Raises: ConfigError where another process holds it."""
-    lock = FileLock(folder.lock, timeout=0)
+    """Hold a run's lock.
+
+    Raises: ConfigError where another process holds it, or works on a part of the run.
+    """
+    with _hold(folder.lock, "this run"):
+        for path in sorted(folder.root.glob(folder.part_lock("*").name)):
+            with _hold(path, f"{path.stem} of this run"):
+                pass
+        yield
+
+
+@contextmanager
+def _hold(path: Path, what: str, timeout_s: float = 0.0) -> Iterator[None]:
+    """Hold a lock. Raises: ConfigError where another process holds it for so long."""
+    lock = FileLock(path, timeout=timeout_s)
     try:
         lock.acquire()
     except Timeout as error:
         raise ConfigError(
-            f"{folder.root}: another ste process works on this run. Wait for it, or stop it first."
+            f"{path.parent}: another ste process works on {what}. Wait for it, or stop it first."
         ) from error
     try:
         yield
     finally:
         lock.release()
+
+
+def _missing_folders(folder: RunLayout) -> list[Path]:
+    return [path for path in (folder.root, *folder.root.parents) if not path.exists()]
 
 
 @contextmanager
@@ -165,14 +201,20 @@ def _check_names(context: RunContext) -> None:
 
 def _write_config(config: RunConfig, folder: RunLayout, redo: Redo | None) -> None:
     """Write run.yaml at the start; later, refuse settings that would mix two runs in one folder."""
-    now: dict[str, Any] = config.model_dump(mode="json")
-    if folder.config.exists():
-        before = read_run_yaml(folder.config).model_dump(mode="json")
-        refuse_changes(folder.root, changed_fields(before, now), redo)
+    now = _refuse_changes(config, folder, redo)
     text = yaml.safe_dump(
         {"ste_version": __version__, "config": now}, sort_keys=False, allow_unicode=True
     )
     replace_bytes(folder.config, text.encode())
+
+
+def _refuse_changes(config: RunConfig, folder: RunLayout, redo: Redo | None) -> dict[str, Any]:
+    """Return the settings; refuse those that are not what the run was begun with."""
+    now: dict[str, Any] = config.model_dump(mode="json")
+    if folder.config.exists():
+        before = read_run_yaml(folder.config).model_dump(mode="json")
+        refuse_changes(folder.root, changed_fields(before, now), redo)
+    return now
 
 
 def read_remaining_budget(context: RunContext) -> Budget:
@@ -180,7 +222,7 @@ def read_remaining_budget(context: RunContext) -> Budget:
     folder, limits = context.folder, context.config.budget
     tokens, minutes = limits.max_tokens_total, limits.max_minutes
     if tokens is not None:
-        files = sorted(folder.root.rglob("*.completions.jsonl"))
+        files = find_completions(folder.root)
         tokens -= sum(CompletionStore(path).written_tokens for path in files)
     if minutes is not None and folder.events.exists():
         minutes -= sum(row.get("seconds", 0) for _, row in read_rows(folder.events)) / 60

@@ -24,6 +24,7 @@ def balance_samples(
     while wave := _tasks_of_scarce_letter(tasks, rule, max_samples):
         drawn += sum(t.add_samples(min(_WAVE, max_samples - len(t.outcomes))) for t in wave)
         sampler.draw(wave)
+        sampler.end_wave()
         if sampler.stopped:
             break
     return drawn

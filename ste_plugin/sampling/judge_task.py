@@ -49,6 +49,11 @@ class JudgeTask(msgspec.Struct, gc=False):
         """Return the indices of the samples without an outcome yet."""
         return [i for i, outcome in enumerate(self.outcomes) if outcome == UNREAD]
 
+    @property
+    def is_left(self) -> bool:
+        """Return whether samples that were to be drawn have no outcome."""
+        return UNREAD in self.outcomes
+
     def add_samples(self, samples: int) -> int:
         """Add samples that are to be drawn; return how many."""
         self.outcomes += UNREAD * samples

@@ -42,14 +42,24 @@ class JudgmentSampler:
         self._probe = context.probes.of(self._probed_stage(requests))
 
     def sample(self, tasks: Sequence[JudgeTask], rule: Rule, max_samples: int) -> None:
-        """Draw samples of every task until the rule finds it settled, or the budget is used up."""
+        """Draw samples of every task until the rule finds it settled, or the budget is used up.
+
+        Raises: WaveEnded where some are left to others; those of all other tasks are drawn.
+        """
         wave = tasks
         while wave := [
-            t for t in wave if not t.refused and t.add_samples(rule(t.counts(), max_samples))
+            t
+            for t in wave
+            if not (t.refused or t.is_left) and t.add_samples(rule(t.counts(), max_samples))
         ]:
             self.draw(wave)
             if self.stopped:
-                return
+                break
+        self.end_wave()
+
+    def end_wave(self) -> None:
+        """Raise WaveEnded where the samples of some tasks are left to others."""
+        self._context.share.end_wave(self._steps[0].title)
 
     def draw(self, wave: Sequence[JudgeTask]) -> None:
         """Draw the samples that these tasks have no outcome of."""
@@ -117,7 +127,7 @@ class JudgmentSampler:
                             bar.step()
                             if probe:
                                 probe.recall(request, self._store)
-                        else:
+                        elif context.share.takes(request):
                             in_flight[key] = _InFlight(task, pair, request)
                             yield request
 
@@ -153,7 +163,7 @@ class JudgmentSampler:
         )
 
     def _holds(self, request: ChatRequest) -> bool:
-        return self._store.holds(int(request.prompt_key, 16), request.sample_index)
+        return self._store.holds(request.prompt_number, request.sample_index)
 
     def _read(self, task: JudgeTask, sample: int) -> Judgment | Drop | None:
         """Return the judgment of a sample, from the first stored reply that settles it."""

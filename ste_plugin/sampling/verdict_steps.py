@@ -158,5 +158,5 @@ def _reuse_prompt_key(task: JudgeTask, request: ChatRequest) -> ChatRequest:
     """Return the request with its prompt's key, which is computed once per task."""
     if task.prompt_key:
         return request.with_prompt_key(f"{task.prompt_key:016x}")
-    task.prompt_key = int(request.prompt_key, 16)
+    task.prompt_key = request.prompt_number
     return request

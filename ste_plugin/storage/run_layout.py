@@ -25,6 +25,10 @@ class RunLayout:
         """Locked by the one process that writes."""
         return self.root / "run.lock"
 
+    def part_lock(self, part: object) -> Path:
+        """Return the file that is locked by the one process that answers a part of the requests."""
+        return self.root / f"part-{part}.lock"
+
     @property
     def pool(self) -> Path:
         """Instructions and pairs, the same for all iterations."""

@@ -31,12 +31,17 @@ def vllm_in_process(model: Path, logs: Path, **options) -> Engine:
     return vllm.create(config, Place(Path(), logs))
 
 
-def vllm_served(model: Path, logs: Path, **options) -> Engine:
+def vllm_python() -> str:
     python = os.environ.get("STE_VLLM_PYTHON")
     if not python and importlib.util.find_spec("vllm"):
         python = sys.executable
     if not python:
         pytest.skip("STE_VLLM_PYTHON names no interpreter with vLLM: `make test-vllm` does")
+    return python
+
+
+def vllm_served(model: Path, logs: Path, **options) -> Engine:
+    python = vllm_python()
     config = ModelConfig(
         model=str(model), engine="serve", options=SMALL | {"arguments": ON_A_CPU} | options
     )

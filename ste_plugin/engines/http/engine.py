@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -20,6 +20,7 @@ from ste_plugin.engines.http.options import HttpOptions, read_api_key, read_opti
 from ste_plugin.engines.http.request import Call, build_body, plan_calls
 from ste_plugin.engines.http.response import Reply
 from ste_plugin.engines.http.routing import RoutedCall, Router
+from ste_plugin.engines.http.run_calls import run_calls
 from ste_plugin.engines.http.session import HttpSession
 from ste_plugin.engines.model_template import find_template
 from ste_plugin.errors import EngineError
@@ -83,6 +84,16 @@ class HttpEngine:
     def _thoughts(self) -> ThoughtReader:
         return ThoughtReader(self._settings, self._template)
 
+    @property
+    def options(self) -> HttpOptions:
+        """The settings of its servers."""
+        return self._options
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The first of its servers, which says how a request is written."""
+        return self._balancer.endpoints[0]
+
     def close(self) -> None:
         """End whatever is still in flight."""
         for session in tuple(self._sessions):
@@ -107,7 +118,7 @@ class HttpEngine:
 
         try:
             calls = plan_calls(requests, lambda: self._gives_samples, self._options.prefill)
-            yield from _run_calls(
+            yield from run_calls(
                 Router(calls, self._balancer),
                 submit,
                 lambda: self._balancer.in_flight_limit,
@@ -123,11 +134,15 @@ class HttpEngine:
     def _answer(self, post: Post, call: Call) -> Answer:
         if call.n > 1 and not self._gives_samples:
             return Answer(call, [], call.each)
-        reply = self._reply(post, call)
+        reply = self.reply(post, call)
+        if not reply.prompt_is_refused and len(reply.samples) < call.n:
+            self._stop_asking_for_samples(len(reply.samples), call.n)
+        return self.read(call, reply)
+
+    def read(self, call: Call, reply: Reply) -> Answer:
+        """Return what a reply gives to a call."""
         if reply.prompt_is_refused:
             return Answer(call, to_completions(call, reply, self._thoughts), refusal=reply)
-        if len(reply.samples) < call.n:
-            self._stop_asking_for_samples(len(reply.samples), call.n)
         self._tell_of(reply)
         answered, reply, owed = take_answers(call, reply)
         completions = to_completions(answered, reply, self._thoughts)
@@ -174,7 +189,11 @@ class HttpEngine:
         body = build_body(Call((call.first,)), self._model, self._options.prefill)
         return post(body | {"max_tokens": 1}, 1).refused != "too_long"
 
-    def _reply(self, post: Post, call: Call) -> Reply:
+    def reply(self, post: Post, call: Call) -> Reply:
+        """Return the reply to a call; batch files stand in for servers here.
+
+        Raises: EngineError for what cannot be asked, or a reply that cannot be used.
+        """
         prefill, first = self._options.prefill, call.first
         if first.choices:
             return (self._ask_for_choice if prefill == "ask" else self._choose)(post, call)
@@ -242,45 +261,3 @@ class HttpEngine:
             f"{text[:_MAX_QUOTED]!r}. Set options.prefill: vllm if the server is vLLM, or "
             "judging.force_verdict: false."
         )
-
-
-def _run_calls(
-    router: Router,
-    submit: Callable[[RoutedCall], Future[Answer]],
-    in_flight_limit: Callable[[], int],
-    drain: Callable[[], None],
-    first_answers: FirstAnswers,
-    fits: Callable[[Call], bool],
-) -> Iterator[Completion]:
-    """Yield what the calls give, taking a call only below the limit; a failure is raised last.
-
-    Where the first prompts are all refused, no more are sent until it is known why.
-    """
-    running: dict[Future[Answer], Endpoint] = {}
-    completions: list[Completion] = []
-    failure: BaseException | None = None
-    while True:
-        while not failure and not first_answers.undecided and len(running) < in_flight_limit():
-            routed = router.next_call()
-            if routed is None:
-                break
-            running[submit(routed)] = routed.endpoint
-        yield from completions
-        if not running:
-            completions = [] if failure else first_answers.settle(fits)
-            if not completions:
-                break
-            continue
-        done = wait(running, return_when=FIRST_COMPLETED).done
-        failure = failure or next((e for f in done if (e := f.exception())), None)
-        if failure:
-            drain()
-        answers = []
-        for future in done:
-            endpoint = running.pop(future)
-            answer = None if future.exception() else future.result()
-            router.end_call(endpoint, answer.owed if answer else ())
-            answers += [answer] if answer else []
-        completions = first_answers.release(answers)
-    if failure:
-        raise failure

@@ -33,6 +33,11 @@ class RequestFields:
         """Field and refused value → the value sent for it, or None where it is left out."""
         self._lock = Lock()
 
+    def assume_openai(self) -> None:
+        """Write requests as OpenAI's own servers take them, without finding that out."""
+        self._omitted |= set(NEUTRAL)
+        self._renamed |= _OTHER_NAME
+
     def apply(self, body: Body) -> Body:
         """Return a request as this server takes it, as far as is known."""
         with self._lock:

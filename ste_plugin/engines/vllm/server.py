@@ -61,22 +61,12 @@ class ServedEngine:
         self._server = ServerProcess(command, visible_gpus(options), port, log, path)
         try:
             self._server.wait_until_ready(options.start_timeout_s)
-            self._http_engine = http.create(self._client(model, options, place), place)
+            client = client_of(model, place, self._server.base_url, options.concurrency)
+            self._http_engine = http.create(client, place)
         except BaseException:  # an interrupt, too, must leave nothing running
             self._server.stop()
             raise
         Thread(target=self._end_calls_with_server, daemon=True).start()
-
-    def _client(self, model: ModelConfig, options: ServeOptions, place: Place) -> ModelConfig:
-        http_options: dict[str, Any] = {
-            "base_url": self._server.base_url,
-            "prefill": "vllm",
-            "concurrency": options.concurrency,
-        }
-        template = find_template(model, place.base)
-        if template and template.has_special_marks:  # else thought and answer would be one text
-            http_options["extra_body"] = {"skip_special_tokens": False}
-        return model.model_copy(update={"engine": "http", "options": http_options})
 
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield completions as the server gives them.
@@ -102,6 +92,19 @@ class ServedEngine:
         """End the calls in flight and the server with all its processes."""
         self._http_engine.close()
         self._server.stop()
+
+
+def client_of(model: ModelConfig, place: Place, base_url: str, concurrency: int) -> ModelConfig:
+    """Return the same model behind a vLLM server at an address."""
+    http_options: dict[str, Any] = {
+        "base_url": base_url,
+        "prefill": "vllm",
+        "concurrency": concurrency,
+    }
+    template = find_template(model, place.base)
+    if template and template.has_special_marks:  # else thought and answer would be one text
+        http_options["extra_body"] = {"skip_special_tokens": False}
+    return model.model_copy(update={"engine": "http", "options": http_options})
 
 
 def server_command(

@@ -1,0 +1,49 @@
+"""A farm that answers files of requests, by the script of a chat server."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.helpers.chat_server import ChatServer, Script
+
+Row = dict[str, Any]
+
+
+def requests_in(folder: Path) -> list[Row]:
+    """Return the lines of a wave's files, in order."""
+    files = sorted(folder.glob("requests-*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def answer(request: Row, script: Script, **server: Any) -> Row:
+    """Return the line that answers a request."""
+    body = ChatServer(script, **server).reply(request["body"])
+    response = {"status_code": 200, "request_id": "r", "body": body}
+    return {"id": "b", "custom_id": request["custom_id"], "response": response, "error": None}
+
+
+def refusal(request: Row, status: int, message: str) -> Row:
+    """Return the line that says that a request has failed."""
+    body = {"error": {"message": message}}
+    response = {"status_code": status, "request_id": "r", "body": body}
+    return {"id": "b", "custom_id": request["custom_id"], "response": response, "error": None}
+
+
+def write(path: Path, rows: list[Row]) -> Path:
+    """Write lines to a file."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def answered_in_parts(
+    folder: Path, script: Script, parts: int = 3, fails: Callable[[Row], bool] = lambda _: False
+) -> list[Path]:
+    """Answer a wave's files in parts and in no order; some fail."""
+    rows = [
+        refusal(r, 500, "out of memory") if fails(r) else answer(r, script)
+        for r in requests_in(folder)
+    ]
+    random.Random(0).shuffle(rows)
+    return [write(folder / f"answers-{n}.jsonl", rows[n::parts]) for n in range(parts)]
