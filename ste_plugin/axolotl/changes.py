@@ -25,7 +25,7 @@ def changes(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest
     if rows in _NEEDED and settings.datasets != "off":
         key, value, why = _NEEDED[rows]
         keys[key] = unless_set(cfg, key, value, why)
-    keys |= wrapping_changes(cfg)
+    keys |= wrapping_changes(cfg) | ray_changes(cfg)
     if metric := settings.select_best:
         keys["load_best_model_at_end"] = True  # axolotl's validation would make it false
         keys["metric_for_best_model"] = f"eval_{metric}"  # without, it refuses save_strategy: best
@@ -73,6 +73,16 @@ def data_changes(
 def packing_changes(cfg: AxolotlConfig) -> dict[str, Any]:
     """Return the key without which axolotl refuses held-out rows of less than a pack."""
     return {"eval_sample_packing": False} if cfg.get("sample_packing") else {}
+
+
+def ray_changes(cfg: AxolotlConfig) -> dict[str, Any]:
+    """Return the key without which Ray's workers train as many epochs as there are workers each.
+
+    Where it is not set, axolotl sets it to false on the driver, which is a single process, and
+    counts the workers' steps by that (0.19, 0.21).
+    """
+    several = cfg.get("use_ray") and (cfg.get("ray_num_workers") or 1) > 1
+    return {"ddp": True} if several and cfg.get("ddp") is None else {}
 
 
 def template_changes(cfg: AxolotlConfig, manifest: DatasetManifest) -> dict[str, Any]:

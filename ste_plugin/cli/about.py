@@ -52,15 +52,34 @@ def recipes_show(name: Name, plugin: Plugin = None) -> None:
 
 
 @recipes_app.command("copy")
-def recipes_copy(name: Name, to: Path, plugin: Plugin = None) -> None:
-    """Copy a recipe, to make it your own."""
-    from ste_plugin.fitting.catalogue import find_recipe
+def recipes_copy(
+    name: Annotated[str, typer.Argument(help="A recipe, or a kind of cluster: slurm, ray.")],
+    to: Annotated[Path, typer.Argument(help="A file or folder; for a cluster, a folder.")],
+    plugin: Plugin = None,
+) -> None:
+    """Copy a recipe, or the files of a run on a cluster, to make them your own."""
+    from ste_plugin.fitting.catalogue import cluster_files, find_recipe
     from ste_plugin.storage.durable import make_folder
 
+    if files := cluster_files(name, recipe_dirs(plugin)):
+        _copy_all(files, to)
+        return
     if to.exists() and not to.is_dir():
         raise ConfigError(f"{to}: exists already; give another name.")
     make_folder(to.parent)
     say(shutil.copy(find_recipe(name, recipe_dirs(plugin)), to))
+
+
+def _copy_all(files: list[Path], to: Path) -> None:
+    """Copy files into a folder. Raises: ConfigError where one of them is there already."""
+    from ste_plugin.storage.durable import make_folder
+
+    for path in [to] if to.is_file() else [to / file.name for file in files]:
+        if path.exists():
+            raise ConfigError(f"{path}: exists already; give another folder.")
+    make_folder(to)
+    for file in files:
+        say(shutil.copy(file, to))
 
 
 @recipes_app.command("validate")

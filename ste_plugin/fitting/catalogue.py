@@ -16,6 +16,8 @@ from ste_plugin.errors import ConfigError, HostError, did_you_mean
 from ste_plugin.hosts.run_host import run_host
 from ste_plugin.text.log_summary import summarize_failure
 
+CLUSTERS = "clusters"
+"""Folder beside recipes: a folder per kind of cluster, with the files of a run there."""
 Listed = tuple[str, str, Path]
 """(name, purpose, path) of one recipe."""
 
@@ -61,6 +63,13 @@ def find_recipe(name_or_path: str, dirs: Sequence[Path], where: str = "ste recip
         f"{where}: no file and no recipe {name_or_path!r}.{hint} There are: "
         f"{', '.join(recipes)} (`ste recipes list`)."
     )
+
+
+def cluster_files(name: str, dirs: Sequence[Path]) -> list[Path]:
+    """Return the files for runs on a kind of cluster, such as `slurm`; none where it is not one."""
+    folders = (folder / CLUSTERS / name for folder in dirs)
+    found = next((f for f in folders if name.isidentifier() and f.is_dir()), None)
+    return sorted(found.iterdir()) if found else []
 
 
 def refusal(path: Path, problems: Sequence[str]) -> str:

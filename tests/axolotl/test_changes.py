@@ -515,3 +515,16 @@ def test_rows_other_than_those_of_the_manifest_are_refused(tmp_path, spoil, told
     spoil(found.file("sft-train"))
     with pytest.raises(DataError, match=told):
         found.verify("sft-train", "judge-dev")
+
+
+@pytest.mark.parametrize(
+    ("keys", "ddp"),
+    [
+        ({"use_ray": True, "ray_num_workers": 4}, True),
+        ({"use_ray": True, "ray_num_workers": 4, "ddp": True}, True),
+        ({"use_ray": True}, None),
+        ({"ray_num_workers": 4}, None),
+    ],
+)
+def test_rays_workers_share_the_rows_of_an_epoch(manifest, keys, ddp):
+    assert changed(keys, manifest).get("ddp") is ddp

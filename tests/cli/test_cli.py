@@ -2,9 +2,14 @@
 
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from ste_plugin.axolotl.launcher import train_command
+from ste_plugin.storage.config_file import read_config
 from tests.helpers.builders import config_text
 from tests.helpers.command import ste
 
@@ -70,6 +75,21 @@ def test_a_recipe_is_copied_below_folders_that_are_not_there(tmp_path):
     copied = ste("recipes", "copy", "sft-lora-8b", "mine/sft.yaml", cwd=tmp_path)
     assert (tmp_path / "mine/sft.yaml").read_text().startswith("# purpose:")
     assert copied.returncode == 0
+
+
+@pytest.mark.parametrize("cluster", ["slurm", "ray"])
+def test_files_of_a_cluster_are_copied_and_right(tmp_path, monkeypatch, cluster):
+    assert ste("recipes", "copy", cluster, "here", cwd=tmp_path).returncode == 0
+    config = read_config(tmp_path / "here/ste.yaml")
+    for variable in ("SLURM_JOB_NUM_NODES", "STE_FIRST_NODE"):
+        monkeypatch.setenv(variable, "2")
+    command = train_command(config.hosts.train, Path("axolotl.yaml"))
+    assert command[0] == ("srun" if cluster == "slurm" else config.hosts.train.python)
+    scripts = [f for f in (tmp_path / "here").iterdir() if f.suffix != ".yaml"]
+    assert len(scripts) == 1
+    assert subprocess.run(["bash", "-n", *scripts], check=True).returncode == 0
+    again = ste("recipes", "copy", cluster, "here", cwd=tmp_path)
+    assert (again.returncode, "exists already" in again.stderr) == (2, True)
 
 
 def test_plugins_shows_what_an_unpublished_file_contributes(tmp_path):

@@ -4,11 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from ste_plugin.axolotl.run_config import read_recipe
 from ste_plugin.errors import ConfigError, HostError
-from ste_plugin.fitting.catalogue import find_recipe, list_recipes, recipe_problems, refusal
+from ste_plugin.fitting.catalogue import (
+    cluster_files,
+    find_recipe,
+    list_recipes,
+    recipe_problems,
+    refusal,
+)
 from ste_plugin.storage.resources import shipped_folder
 
 SHIPPED = shipped_folder("recipes")
+FOR_RAY = SHIPPED / "clusters/ray/train.yaml"
 TYPO = """\
 base_model: some/model
 datasets:
@@ -30,7 +38,8 @@ def recipe(folder: Path, name: str, text: str = "# purpose: none\nbase_model: m\
 @pytest.mark.slow
 def test_axolotl_takes_every_shipped_recipe_as_it_is():
     paths = [path for _, _, path in list_recipes([SHIPPED])]
-    assert len(paths) >= 4
+    paths.append(FOR_RAY)
+    assert len(paths) >= 5
     assert recipe_problems(paths) == {path: [] for path in paths}
 
 
@@ -54,6 +63,22 @@ def test_a_value_that_axolotl_refuses_is_told_in_its_own_words(tmp_path):
     (problem,) = [problem for problem in problems[absent] if "no_such_module" in problem]
     assert "cannot be imported" in problem
     assert any("learning_rat: axolotl has no such key" in problem for problem in problems[absent])
+
+
+def test_the_recipe_for_ray_is_a_recipe_for_one_gpu_on_several():
+    of_one, of_ray = read_recipe(SHIPPED / "sft-full-8b.yaml"), read_recipe(FOR_RAY)
+    workers = {"use_ray": True, "ray_num_workers": 16, "resources_per_worker": {"GPU": 1}}
+    batch = of_ray["ray_num_workers"] * of_ray["gradient_accumulation_steps"]
+    assert batch == of_one["gradient_accumulation_steps"]
+    assert of_ray == of_one | workers | {"gradient_accumulation_steps": 2}
+
+
+def test_files_of_a_cluster_are_found_by_its_name_and_are_no_recipes():
+    assert {path.name for path in cluster_files("slurm", [SHIPPED])} == {"ste.yaml", "run.sbatch"}
+    assert cluster_files("ray", [SHIPPED])
+    assert not cluster_files("..", [SHIPPED])
+    assert not cluster_files("sft-lora-8b", [SHIPPED])
+    assert "ste" not in {name for name, _, _ in list_recipes([SHIPPED])}
 
 
 def test_a_recipe_is_checked_only_where_axolotl_is(tmp_path):

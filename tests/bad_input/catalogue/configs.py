@@ -85,6 +85,63 @@ ROWS = [
         TO_FIX + "hosts.train.pyhton: unknown key; did you mean 'python'?",
     ),
     Row(
+        "a launcher that is nearly right",
+        run_with(hosts="{train: {launcher: torchurn}}"),
+        RUN,
+        2,
+        TO_FIX + "hosts.train.launcher: found 'torchurn'; expected 'python', 'accelerate' or "
+        "'torchrun'",
+    ),
+    Row(
+        "arguments without a launcher",
+        run_with(hosts="{train: {launcher_args: [--nnodes, 2]}}"),
+        RUN,
+        2,
+        TO_FIX + "hosts.train: launcher_args: given without a launcher, so that they would go "
+        "nowhere; set launcher: torchrun or accelerate, or remove them",
+    ),
+    Row(
+        "several nodes that do not know where to meet",
+        run_with(hosts="{train: {launcher: torchrun, launcher_args: [--nnodes, 2]}}"),
+        "ste run ste.yaml",
+        2,
+        "hosts.train.launcher_args: 2 nodes (--nnodes), but no --rdzv_endpoint, so that each would "
+        "wait for the others on its own. Add [--rdzv_endpoint, FIRST_NODE:29500], the first node's "
+        "name and a free port there.",
+    ),
+    Row(
+        "a number of nodes in words",
+        run_with(hosts="{train: {launcher: torchrun, launcher_args: [--nnodes, two]}}"),
+        "ste run ste.yaml",
+        2,
+        "hosts.train.launcher_args: --nnodes: found 'two'; expected how many nodes there are, as 2 "
+        "(or 1:4, from one to four).",
+    ),
+    Row(
+        "a launcher's variable that is not set",
+        run_with(hosts="{train: {wrapper: [srun, --nodes=$STE_TEST_NODES]}}"),
+        "ste run ste.yaml",
+        2,
+        "hosts.train.wrapper: names the environment variable STE_TEST_NODES, which is not set. Set "
+        "it (`export STE_TEST_NODES=...`) where `ste` is started; a `$` itself is written `$$`.",
+    ),
+    Row(
+        "Ray and another launcher",
+        run_with(training="{recipe: mine.yaml}", hosts="{train: {launcher: torchrun}}")
+        | {"mine.yaml": "base_model: m\nuse_ray: true\n"},
+        "ste run ste.yaml",
+        2,
+        "training.recipe: mine.yaml: use_ray: true has Ray start the processes, and "
+        "hosts.train.launcher: torchrun would start them, too. Remove one of them.",
+    ),
+    Row(
+        "files of a cluster that are there already",
+        {"here/run.sbatch": ""},
+        "ste recipes copy slurm here",
+        2,
+        "here/run.sbatch: exists already; give another folder.",
+    ),
+    Row(
         "a key of another program",
         run_with(learning_rate="0.0002"),
         RUN,
