@@ -1,10 +1,13 @@
 """The stage from instructions to training rows, with an engine that needs no model."""
 
+import json
+
 import pytest
 
 from ste_plugin.errors import DataError, JudgeError
 from ste_plugin.storage.jsonl import read_rows
 from tests.helpers.fake_runs import ALL_ROWS, SPLITS, generated, rows_of, written
+from tests.helpers.packed_files import PACKERS, in_pieces, json_lines, lay_out
 
 
 def test_rows_are_made_for_the_recipe_and_for_others_where_they_are_named(tiny_model, tmp_path):
@@ -156,3 +159,34 @@ def test_a_plugin_can_replace_the_whole_stage(tiny_model, tmp_path):
         + "    path.write_text('{\"mine\": true}')\n    return path\n"
     )
     assert generated(path) == {"mine": True}
+
+
+def outputs(path):
+    """What a run has made, but its config, events and where each instruction was."""
+    files = {p.relative_to(path.parent): p for p in (path.parent / "run").rglob("*.jsonl")}
+    made = {str(name): p.read_bytes() for name, p in files.items() if name.name != "events.jsonl"}
+    instructions = made.pop("run/pool/instructions.jsonl").splitlines()
+    return made, [{**json.loads(line), "source": ""} for line in instructions]
+
+
+@pytest.mark.parametrize("ending", PACKERS)
+def test_instructions_in_other_files_make_the_same_run_even_after_one_was_broken(
+    tiny_model, tmp_path, ending
+):
+    made = {}
+    for name, source in [("one", "instructions.jsonl"), ("many", "chats")]:
+        (tmp_path / name).mkdir()
+        path = made[name] = written(tmp_path / name, tiny_model, instructions=[{"path": source}])
+    rows = [row for _, row in read_rows(path.parent / "instructions.jsonl")]
+    pieces = [PACKERS[ending](json_lines(*piece)) for piece in in_pieces(rows, [3, 3, 20, 21])]
+    files = {f"chats/part-{n}.jsonl{ending}": piece for n, piece in enumerate(pieces, start=8)}
+    lay_out(path.parent, files)
+    last = path.parent / f"chats/part-12.jsonl{ending}"
+    last.write_bytes(pieces[-1][:-9])
+    with pytest.raises(DataError, match=r"part-12\.jsonl"):
+        generated(path)
+    assert not (path.parent / "run").exists()
+    last.write_bytes(pieces[-1])
+    for path in made.values():
+        generated(path)
+    assert outputs(made["one"]) == outputs(made["many"])

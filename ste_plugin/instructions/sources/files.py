@@ -14,9 +14,11 @@ from ste_plugin.instructions.sources.folders import (
     choose_files,
     choose_split,
     first_few,
+    is_run,
     kind_of,
     natural_order,
     paths_below,
+    refuse_missing,
 )
 
 if TYPE_CHECKING:
@@ -52,11 +54,11 @@ def find_source_files(source: "SourceConfig", base: Path, reader: str) -> list[S
     if place.is_file():
         _refuse_csv(place, reader)
         return [SourceFile(place, source.path)]
-    if place.is_dir():
+    if place.is_dir() and source.path:
         names = choose_files(place, paths_below(place), reader)
-        start = PurePosixPath(source.path)
-        found = {str(start / name): name for name in choose_split(place, names, source.split)}
-        return _once_each(found, base)
+        names = choose_split(place, names, source.split)
+        refuse_missing(place, names)
+        return _once_each({str(PurePosixPath(source.path) / name): name for name in names}, base)
     if glob.has_magic(source.path):
         return match_files(source.path, base, _CORRECT.format(source.path, ""), reader)
     hub = ", or set reader: hub" if re.fullmatch(r"[\w-]+/[\w-]+", source.path) else ""
@@ -82,17 +84,23 @@ def match_files(path: str, base: Path, correct: str, reader: str = "") -> list[S
     pattern = re.sub("^~[^/]*", lambda home: glob.escape(_home(home[0])), path)
     place, parts = _absolute(path, base), PurePosixPath(pattern).parts
     fixed = next(n for n, part in enumerate(parts) if glob.has_magic(part))
-    names = {"/".join(name.parts[fixed:]): str(name) for name in _matches(pattern, base)}
+    matches = _matches(pattern, base, base.joinpath(*parts[:fixed]))
+    names = {"/".join(name.parts[fixed:]): str(name) for name in matches}
     if not names:
         raise DataError(f"{place}: no file matches this pattern; {_nearby(place)} {correct}")
     chosen = choose_files(place, names, reader, parts[fixed:])
     return _once_each({names[below]: below for below in chosen}, base)
 
 
-def _matches(pattern: str, base: Path) -> Iterator[PurePosixPath]:
-    """Yield the files that a pattern matches, and those in folders that it matches."""
+def _matches(pattern: str, base: Path, start: Path) -> Iterator[PurePosixPath]:
+    """Yield the files that a pattern matches, and those in folders that it matches.
+
+    `start` is where its fixed part leads. By `**` a run's own files are not found.
+    """
     for match in glob.glob(pattern, root_dir=base, recursive=True):  # noqa: PTH207 - absolute, too
         path = base / match
+        if "**" in pattern and any(is_run(p) for p in (path, *path.parents) if start in p.parents):
+            continue
         below = paths_below(path) if path.is_dir() else [""] * os.path.lexists(path)
         yield from (PurePosixPath(match) / name for name in below)
 

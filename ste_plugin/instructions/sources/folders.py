@@ -24,7 +24,11 @@ _SPLITS = {
 }
 """Split → its other names."""
 _CANONICAL = {name: split for split, others in _SPLITS.items() for name in (split, *others)}
-_NUMBERED = re.compile(r"(.+)-\d+-of-\d+(?:-\w+)?")
+_NUMBERED = re.compile(r"(.+)-(\d+)-of-(\d+)(?:-\w+)?")
+_TABLES = {"_delta_log": "Delta", ".hoodie": "Hudi"}
+"""Folder → the kind of table that it is a log of: which of the files beside it count."""
+_OF_A_RUN = ("run.yaml", "events.jsonl")
+"""What lies in the folder of a run, whose files are no source."""
 _NAMED = 8
 """How many names an error lists."""
 
@@ -54,19 +58,26 @@ def kind_of(name: str) -> str:
 def paths_below(folder: Path) -> list[str]:
     """Return the names of all files below a folder, relative to it; links are followed.
 
-    A folder that is reached twice, as by a link to one above, is read once.
-    Raises: DataError for a folder that cannot be read.
+    A folder that is reached twice, as by a link to one above, is read once, and the folder of a run
+    not at all. Raises: DataError for a folder that cannot be read.
     """
-    names, seen = [], set()
+    names: list[str] = []
+    seen: set[str] = set()
     for place, inner, files in os.walk(folder, onerror=_refuse_folder, followlinks=True):
         inner.sort(key=natural_order)
-        if (real := os.path.realpath(place)) in seen:
+        real = os.path.realpath(place)
+        if real in seen or (seen and is_run(Path(place))):
             inner.clear()
             continue
         seen.add(real)
         below = PurePosixPath(Path(place).relative_to(folder).as_posix())
         names += [str(below / name) for name in files]
     return sorted(names, key=natural_order)
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder is a run's, which may lie beside the sources."""
+    return all((folder / name).is_file() for name in _OF_A_RUN)
 
 
 def _refuse_folder(error: OSError) -> None:
@@ -83,6 +94,7 @@ def choose_files(
     Raises: DataError for no file, or for others than the reader's.
     """
     names = list(names)
+    _refuse_tables(place, names)
     shown = [name for name in names if not _is_aside(name, pattern)]
     reader = reader or next(filter(None, map(kind_of, shown)), "jsonl")
     kinds = {name: kind_of(name) for name in shown}
@@ -96,6 +108,16 @@ def choose_files(
     if others := [name for name in shown if kinds[name] != reader]:
         raise DataError(_other_kinds(place, reader, others, len(shown) - len(others), kinds))
     return shown
+
+
+def _refuse_tables(place: Path, names: Iterable[str]) -> None:
+    """Raise DataError where only a log says which of the files count: others hold deleted rows."""
+    for part in (part for name in names for part in PurePosixPath(name).parts[:-1]):
+        if table := _TABLES.get(part):
+            raise DataError(
+                f"{place}: expected a folder of files that all count, found a {table} table "
+                f"({part}), some of whose files may be deleted ones. Write its rows to files."
+            )
 
 
 def _is_aside(name: str, pattern: Sequence[str]) -> bool:
@@ -147,6 +169,23 @@ def choose_split(place: Path, names: Sequence[str], split: str) -> list[str]:
             "to one of them, or name the files by a pattern."
         )
     return chosen
+
+
+def refuse_missing(place: Path, names: Iterable[str]) -> None:
+    """Raise DataError where names say of how many files they are, as `a-00000-of-00003`, and one is
+    missing."""
+    numbers: dict[tuple[str, int], set[int]] = {}
+    for name in names:
+        path = PurePosixPath(name)
+        if found := _NUMBERED.fullmatch(path.name.partition(".")[0]):
+            series = str(path.with_name(found[1])), int(found[3])
+            numbers.setdefault(series, set()).add(int(found[2]))
+    for (name, count), there in numbers.items():
+        if len(there) < count:
+            raise DataError(
+                f"{place}: expected {count} files {name}-…-of-…, found {len(there)} of them. Fetch "
+                "the others, or name those that are there by a pattern."
+            )
 
 
 def split_of(name: str) -> str:

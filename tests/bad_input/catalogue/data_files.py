@@ -79,6 +79,33 @@ INSTRUCTIONS = [
         "`split` to one of them, or name the files by a pattern.",
     ),
     Row(
+        "a copy of a data set that lacks a file",
+        shards({f"data/train-0000{n}-of-00003.jsonl": GOOD for n in (0, 2)}),
+        GENERATE,
+        3,
+        "{tmp}/data: expected 3 files data/train-…-of-…, found 2 of them. Fetch the others, or "
+        "name those that are there by a pattern.",
+    ),
+    Row(
+        "a Delta table",
+        shards(
+            {"_delta_log/0.json": "{}", "part-0.parquet": parquet({"instruction": "x"})},
+            reader="parquet",
+        ),
+        GENERATE,
+        3,
+        "{tmp}/data: expected a folder of files that all count, found a Delta table (_delta_log), "
+        "some of whose files may be deleted ones. Write its rows to files.",
+    ),
+    Row(
+        "no path at all",
+        run_with(instructions="[{path: ''}]"),
+        GENERATE,
+        3,
+        "{tmp}: no such file. `path: ` of an instruction source is taken relative to the config's "
+        "folder; correct it there.",
+    ),
+    Row(
         "a pattern that matches nothing",
         shards({"part-1.jsonl": GOOD, "part-2.jsonl": GOOD}, path="data/shard-*.jsonl"),
         GENERATE,

@@ -194,6 +194,44 @@ def test_links_to_folders_are_followed_once(tmp_path: Path, path: str) -> None:
     assert texts(tmp_path, path=path) == ["q1", "q2"]
 
 
+@pytest.mark.parametrize("path", [".", "**/*.jsonl", "**"])
+def test_what_a_run_has_written_beside_its_instructions_is_no_source(
+    tmp_path: Path, path: str
+) -> None:
+    run = {"run.yaml": b"", "events.jsonl": b"{}", "pool/instructions.jsonl": piece(2)}
+    lay_out(tmp_path / "runs" / "first", run)
+    lay_out(tmp_path, {"a.jsonl": piece(1), "more/run.yaml": b"", "more/b.jsonl": piece(3)})
+    if path == "**":
+        lay_out(tmp_path, {"run.yaml": b"", "events.jsonl": piece(0)})
+        assert texts(tmp_path, path=path) == ["q1", "q0", "q3"]
+    else:
+        assert texts(tmp_path, path=path) == ["q1", "q3"]
+    assert texts(tmp_path, path="runs/first/**/i*.jsonl") == ["q2"]
+    assert texts(tmp_path, path="runs/*/pool/i*.jsonl") == ["q2"]
+    assert texts(tmp_path, path="runs/first/pool") == ["q2"]
+
+
+@pytest.mark.parametrize(
+    ("log", "table"), [("_delta_log/0.json", "Delta"), (".hoodie/hoodie.properties", "Hudi")]
+)
+def test_a_table_whose_log_says_which_files_count_is_refused(
+    tmp_path: Path, log: str, table: str
+) -> None:
+    lay_out(tmp_path / "set", {log: b"{}", "part-0.jsonl": piece(0), "part-1.jsonl": piece(1)})
+    said = refused(tmp_path, path="set")
+    assert f"{tmp_path / 'set'}: expected a folder of files that all count, found a" in said
+    assert f"found a {table} table" in said
+    assert texts(tmp_path, path="set/*.jsonl") == ["q0", "q1"]  # the user says which count
+
+
+@pytest.mark.parametrize("there", [(0, 1), (0, 2), (1, 2)])
+def test_a_series_that_lacks_a_file_is_told(tmp_path: Path, there: tuple[int, int]) -> None:
+    lay_out(tmp_path / "x", {f"data/train-0000{n}-of-00003.jsonl": piece(n) for n in there})
+    said = refused(tmp_path, path="x")
+    assert f"{tmp_path / 'x'}: expected 3 files data/train-…-of-…, found 2 of them." in said
+    assert texts(tmp_path, path="x/data/*") == [f"q{n}" for n in there]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
 def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     lay_out(tmp_path, {"data/a.jsonl": piece(1), "data/b/b.jsonl": piece(2)})
