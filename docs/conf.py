@@ -17,6 +17,7 @@ NAVIGATION = {
         "how-to/plugins",
         "how-to/privacy",
         "how-to/scale",
+        "how-to/batches-and-arrays",
         "how-to/several-nodes",
     ],
     "Reference": [

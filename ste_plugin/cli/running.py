@@ -131,7 +131,7 @@ def generate(
     if part:
         if iteration is not None:
             raise ConfigError(
-                "--part, --iteration: a part is of what is asked next; give no number."
+                "--iteration: a part (--part) is of what is asked next. Leave it out."
             )
         answer_part(config, part, plugin or [], as_json)
         return

@@ -140,7 +140,7 @@ def _is_whole(path: Path, line: bytes) -> bool:
 
 
 def _parse(path: Path, number: int, line: bytes) -> AnswerRow:
-    row: dict[str, Any] = parse_line(path, number, line)
+    row: dict[str, Any] = parse_line(path, number, line.strip())
     where = f"{path}:{number}" if number else str(path)
     custom_id = row.get("custom_id")
     if not isinstance(custom_id, str) or not {"response", "error"} & row.keys():

@@ -194,6 +194,17 @@ def test_files_are_as_small_as_is_asked(tiny_model, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_used_up_budget_exports_nothing(tiny_model, tmp_path):
+    path = config_in(tmp_path, tiny_model)
+    exported(path, tmp_path / "wave")
+    imported(path, answered_in_parts(tmp_path / "wave", says))
+    with path.open("a") as file:
+        file.write("budget: {max_tokens_total: 5}\n")
+    with pytest.raises(ConfigError, match="budget: used up, so that nothing more is asked"):
+        exported(path, tmp_path / "next")
+    assert not (tmp_path / "next").exists()
+
+
 def test_verdicts_that_are_forced_are_a_wave_of_their_own(tiny_model, tmp_path):
     def mute(body, index):
         if "structured_outputs" in body:
