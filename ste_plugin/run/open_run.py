@@ -161,14 +161,15 @@ def _missing_folders(folder: RunLayout) -> list[Path]:
 
 @contextmanager
 def _undo_on_error(folder: RunLayout, new_folders: Sequence[Path]) -> Iterator[None]:
-    """Remove what opening made if an error ends the run before it holds anything else.
+    """Remove a new run if an error ends it before it holds more than the instructions it read.
 
     `new_folders` are those that opening has made; a run that existed before is left as it is.
     """
     try:
         yield
     except SteError:
-        ours = (folder.config, folder.events, folder.lock)
+        instructions = folder.pool / "instructions.jsonl"
+        ours = (folder.config, folder.events, folder.lock, instructions)
         files = (path for path in folder.root.rglob("*") if path.is_file())
         if new_folders and not any(path.stat().st_size for path in files if path not in ours):
             shutil.rmtree(folder.root)
