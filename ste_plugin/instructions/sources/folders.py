@@ -193,12 +193,15 @@ def split_of(name: str) -> str:
 
     >>> [split_of(name) for name in ("data/human-00000-of-00002.parquet", "dev/a.csv", "a.jsonl")]
     ['human', 'validation', '']
+    >>> [split_of(name) for name in ("chat_train.csv", "split=test/0.csv", "trained.csv")]
+    ['train', 'test', '']
     """
     path = PurePosixPath(name)
     stem = path.name.partition(".")[0]
     if numbered := _NUMBERED.fullmatch(stem):
         return _CANONICAL.get(numbered[1].lower(), numbered[1])
-    words = (word.lower() for word in (stem, *reversed(path.parts[:-1])))
+    parts = (stem, *reversed(path.parts[:-1]))
+    words = (word for part in parts for word in re.split(r"[-._ 0-9=]+", part.lower()))
     return next((_CANONICAL[word] for word in words if word in _CANONICAL), "")
 
 

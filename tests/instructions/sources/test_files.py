@@ -258,6 +258,13 @@ NAMES = {f"{name}.jsonl": 0 for name in ("train", "valid", "test")}
         (NAMES, "train", ["train.jsonl"]),
         (NAMES, "dev", ["valid.jsonl"]),
         ({"test/0.jsonl": 0, "test/1.jsonl": 1}, "train", ["test/0.jsonl", "test/1.jsonl"]),
+        ({"chat_train.jsonl": 0, "chat-test-2.jsonl": 1}, "test", ["chat-test-2.jsonl"]),
+        ({"split=train/0.jsonl": 0, "split=test/0.jsonl": 1}, "train", ["split=train/0.jsonl"]),
+        (
+            {"train_sft-0-of-1.jsonl": 0, "test_sft-0-of-1.jsonl": 1},
+            "train_sft",
+            ["train_sft-0-of-1.jsonl"],
+        ),
         ({"en.jsonl": 0, "fr.jsonl": 1}, "train", ["en.jsonl", "fr.jsonl"]),
     ],
 )

@@ -17,6 +17,7 @@ from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.instructions.sources import READERS, read_instructions
 from ste_plugin.records import Drop
+from tests.helpers.packed_files import PACKERS, json_lines, lay_out, numbered
 from tests.helpers.source_files import (
     WRITERS,
     read,
@@ -313,6 +314,18 @@ def test_the_hub_reader_gives_the_same_instructions_whatever_the_data_set_is_kep
         data_set.mkdir()
         write(data_set / file, rows)
         assert told(folder, source | {"path": str(data_set), "reader": "hub"}) == expected, file
+
+
+@pytest.mark.parametrize("broken", ["a.jsonl.gz", "b.jsonl.gz"])
+def test_a_broken_file_of_a_hub_data_set_is_told_with_the_row(tmp_path: Path, broken: str) -> None:
+    pytest.importorskip("datasets")
+    packed = {name: PACKERS[".gz"](json_lines(*numbered(0, 9))) for name in ("a", "b")}
+    files = {f"{name}.jsonl.gz": content for name, content in packed.items()}
+    lay_out(tmp_path / "set", files | {broken: packed["a"][:-9]})
+    settings = {"path": str(tmp_path / "set"), "reader": "hub", "on_bad_line": "skip"}
+    row = 0 if broken.startswith("a") else 9
+    with pytest.raises(DataError, match=rf"hub:.*cannot be read, at row {row} \(EOFError"):
+        read(tmp_path, settings)
 
 
 # Extras
