@@ -177,6 +177,15 @@ def test_an_import_that_breaks_off_is_repeated(over_http, tiny_model, tmp_path):
     assert made(path) == over_http[0]
 
 
+def test_all_answers_together_rebuild_a_run_that_was_lost(over_http, tiny_model, tmp_path):
+    path = config_in(tmp_path / "lost", tiny_model)
+    by_files(path)
+    files = sorted(path.parent.glob("wave-*/answers-*.jsonl"), reverse=True)
+    again = config_in(tmp_path / "again", tiny_model)
+    assert imported(again, files).left == 0
+    assert made(again) == over_http[0]
+
+
 def test_files_are_as_small_as_is_asked(tiny_model, tmp_path):
     path = config_in(tmp_path, tiny_model)
     wave = exported(path, tmp_path / "few", requests=10)

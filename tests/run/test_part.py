@@ -87,6 +87,24 @@ def test_parts_at_the_same_time_write_only_their_own_files(served, alone):
     assert made(path) == alone[0]
 
 
+def test_a_part_sees_what_is_done_and_changes_nothing_of_it(served):
+    path, _ = served
+    root = path.parent / "run"
+    all_parts(path)
+    by_http(path)
+    (root / "iter-01/dataset/manifest.json").unlink()  # as if it had been killed before its end
+    (root / "iter-01/judging.part-1-of-3.completions.jsonl").unlink()
+    before = {f: f.read_bytes() for f in root.rglob("*") if f.is_file()}
+    (root / "iter-01/model").mkdir()
+    (root / "iter-01/stage-02").mkdir()
+    assert answered(path, 1).completions > 0
+    new = root / "iter-01/judging.part-1-of-3.completions.jsonl"
+    after = {f: f.read_bytes() for f in root.rglob("*") if f.is_file()}
+    assert after.pop(new)
+    assert after == before
+    assert not [f for f in root.rglob("*") if f.is_symlink()]
+
+
 def test_a_prompts_samples_are_all_in_one_part(served):
     path, _ = served
     all_parts(path)
