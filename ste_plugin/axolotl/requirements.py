@@ -63,6 +63,7 @@ OPTIMIZERS = (
 INSTALLED_BY = {
     "cut_cross_entropy": "axolotl's own fork of it: see Cut Cross Entropy in axolotl's documents",
     "optimi": "pip install torch-optimi",
+    "ray": "pip install 'ray[train]'",
 }
 """Package → how it is installed, where its name on the index is another."""
 

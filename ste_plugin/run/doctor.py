@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ste_plugin.axolotl.launcher import check_launcher
 from ste_plugin.axolotl.run_config import PLUGIN, is_axolotl_config, read_recipe
-from ste_plugin.config import HostsConfig, RunConfig
+from ste_plugin.config import HostConfig, HostsConfig, RunConfig
 from ste_plugin.errors import ConfigError, DataError, HostError, PluginError
 from ste_plugin.fitting.catalogue import recipe_problems
 from ste_plugin.hosts.run_host import require_module
@@ -101,9 +102,20 @@ def _hosts(hosts: HostsConfig) -> list[Finding]:
         _host("our plugin beside axolotl", "ste_plugin", train, "pip install ste-plugin"),
         _host("lm-eval", "lm_eval", hosts.eval.python, "pip install 'ste-plugin[eval]'"),
     ]
+    if hosts.train.launcher != "python" or hosts.train.wrapper:
+        findings.append(_launcher(hosts.train))
     if serve:
         findings.append(_host("vLLM for serving", "vllm", serve, "pip install vllm"))
     return findings
+
+
+def _launcher(host: HostConfig) -> Finding:
+    """Return what is found of what starts a training's processes."""
+    try:
+        check_launcher(host, {})
+    except ConfigError as error:
+        return Finding("launcher of trainings", str(error), False, "correct hosts.train")
+    return Finding("launcher of trainings", host.launcher, True)
 
 
 def _sources(path: Path, config: RunConfig) -> Iterator[Finding]:

@@ -34,6 +34,7 @@ def problems(_installed: tuple[str, ...] = (), **cfg) -> str:
         ),
         ({"wandb_project": "judges"}, "wandb"),
         ({"use_mlflow": True}, "mlflow"),
+        ({"use_ray": True}, "ray"),
         ({"xformers_attention": True}, "xformers"),
         ({"rl": "grpo", "trl": {"use_vllm": True}}, "vllm"),
     ],

@@ -14,6 +14,12 @@ ENVIRONMENT = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
 class CpuRanks(BasePlugin):
     """Keeps the weights of every process on the CPU, where axolotl gives each a GPU (0.19)."""
 
+    def register(self, cfg: Any) -> None:
+        """Ask no driver of GPUs about them: axolotl 0.21 does where there are several processes."""
+        from axolotl.utils import trainer
+
+        trainer.check_cuda_p2p_ib_support = lambda: True
+
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
         """Undo what axolotl has worked out for several processes."""
         cfg.device_map, cfg.ddp = "cpu", False

@@ -80,6 +80,15 @@ def test_instructions_in_several_files_are_counted_and_a_broken_one_named(tmp_pa
     assert done.stdout.splitlines()[-1].startswith("Not ready. First, instructions: write your")
 
 
+def test_nodes_that_would_not_meet_are_a_problem(tmp_path):
+    nodes = "{train: {launcher: torchrun, launcher_args: [--nnodes, 2]}}"
+    (tmp_path / "ste.yaml").write_text(config_text(hosts=nodes))
+    (tmp_path / "instructions.jsonl").touch()
+    done = doctor("ste.yaml", cwd=tmp_path)
+    assert "PROBLEM  launcher of trainings: hosts.train.launcher_args: 2 nodes" in done.stdout
+    assert done.returncode == 1
+
+
 def test_scripts_get_the_findings_alone(tmp_path):
     found = json.loads(doctor("--json", cwd=tmp_path, path=str(tmp_path)).stdout)
     (on_path,) = [finding for finding in found if finding["what"] == "ste on PATH"]
