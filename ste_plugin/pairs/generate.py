@@ -8,6 +8,7 @@ from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.inference.dispatch import StoredCompletions, complete_requests
 from ste_plugin.inference.probe_checks import Stage
 from ste_plugin.inference.requests import GeneratorRequests, Prompt
+from ste_plugin.inference.share import WaveEnded
 from ste_plugin.instructions.selection import LABEL_VERSION
 from ste_plugin.pairs.answered import AnsweredInstructions, StoredAnswers
 from ste_plugin.pairs.strategies import Instructions, PairStrategy, read_answer, read_pair
@@ -34,7 +35,7 @@ def make_pairs(
     answered = AnsweredInstructions(instructions, _usable(instructions, answers, drop))
     better = StoredAnswers(answered, answers)
     strategies = _strategies(context)
-    replies = {n: _write_worse_answers(context, n, s, answered) for n, s in strategies.items()}
+    replies = _write_all_worse_answers(context, strategies, answered)
     with ExitStack() as stack:
         unmade = {n: stack.enter_context(hold_drops(context.folder.pool)) for n in strategies}
         for position, instruction in enumerate(answered):
@@ -112,6 +113,25 @@ class _Replies:
         """Return the replies for one instruction, in the order of the calls."""
         replies = (answers[position] for answers in self.rounds)
         return [reply for reply in replies if reply]
+
+
+def _write_all_worse_answers(
+    context: RunContext, strategies: Mapping[str, PairStrategy], instructions: Instructions
+) -> dict[str, _Replies]:
+    """Return what was replied to each strategy's calls.
+
+    Raises: WaveEnded where some are left to others; no strategy waits for another's.
+    """
+    replies: dict[str, _Replies] = {}
+    ended: WaveEnded | None = None
+    for name, strategy in strategies.items():
+        try:
+            replies[name] = _write_worse_answers(context, name, strategy, instructions)
+        except WaveEnded as wave:
+            ended = WaveEnded(ended.title if ended else wave.title, wave.left)
+    if ended:
+        raise ended
+    return replies
 
 
 def _write_worse_answers(

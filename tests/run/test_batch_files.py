@@ -1,6 +1,7 @@
 """Waves in files: the same data set as over HTTP, whoever answers them, in whatever order."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,18 @@ def test_a_judge_that_states_no_verdict_is_found_on_import(tiny_model, tmp_path)
     path = config_in(tmp_path, tiny_model)
     with pytest.raises(JudgeError, match="all replies are empty"):
         by_files(path, lambda folder, _: answered_in_parts(folder, silent))
+
+
+def test_no_strategy_waits_for_another(tiny_model, tmp_path):
+    path = config_in(tmp_path, tiny_model)
+    names = "strategies: [modified-instruction, modified-instruction-two-calls]"
+    path.write_text(re.sub(r"strategies:\n(  - .*\n)+", names + "\n", path.read_text()))
+    exported(path, tmp_path / "answers")
+    answers = imported(path, answered_in_parts(tmp_path / "answers", says))
+    assert answers.left == 2 * 40
+    assert exported(path, tmp_path / "both").samples == 2 * 40
+    second = imported(path, answered_in_parts(tmp_path / "both", says))
+    assert second.left == 40  # the second calls of the one that has two
 
 
 def test_fewer_samples_than_were_asked_for_are_asked_again(tiny_model, tmp_path):
