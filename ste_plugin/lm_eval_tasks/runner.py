@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shlex
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from ste_plugin import __version__
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, HostError, SteError, did_you_mean
-from ste_plugin.hosts.run_host import python_of, require_module, run_host, run_python
+from ste_plugin.hosts.run_host import python_of, require_module, run_python
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
@@ -20,6 +22,7 @@ from ste_plugin.lm_eval_tasks.choice_scores import score_choice, spreads
 from ste_plugin.lm_eval_tasks.figures import SPREAD, summarise
 from ste_plugin.lm_eval_tasks.judged_file import write_choices, write_judged
 from ste_plugin.lm_eval_tasks.measurement import described
+from ste_plugin.lm_eval_tasks.measuring_process import MeasuringProcess
 from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair, kept
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.samples import (
@@ -63,8 +66,11 @@ def evaluate(
     host: HostConfig,
     task: str = TASK,
     task_dirs: Sequence[Path] = (),
+    process: MeasuringProcess | None = None,
 ) -> dict[str, Any]:
     """Return the figures of `model` on a task, which `out`/results.json then holds as well.
+
+    A `process` (`open_process`) measures one model on several tasks and loads it once.
 
     A results.json of the same model, pairs and settings is returned as it is. `out` also gets what
     was said about each pair (judged.jsonl), lm-eval's log and, in `lm-eval/`, prompts and replies.
@@ -78,16 +84,11 @@ def evaluate(
     wanted = {"task": task, **identity(model, settings, judge_format, config, rows)}
     if done := read_finished(out / "results.json", wanted):
         return done
-    python = python_of(host)
-    version, before = require_host(python, config.backend), set(sample_files(out, task))
+    version, before = require_host(python_of(host), config.backend), set(sample_files(out, task))
     started = time.monotonic()
-    run_lm_eval(
-        command(model, out, config=config, python=python, task=task, folder=location.folder),
-        env=environment(settings),
-        log=out / "lm-eval.log",
-        timeout_minutes=host.timeout_minutes,
-        what=f"lm-eval on {settings.data or task}",
-    )
+    asked = order(model, out, settings, config=config, task=task, folder=location.folder)
+    with nullcontext(process) if process else open_process(host) as measuring:
+        run_lm_eval(measuring, asked, out / "lm-eval.log", f"lm-eval on {settings.data or task}")
     seconds, usage = round(time.monotonic() - started, 1), Usage(judge_token_counter(model, config))
     fresh = set(sample_files(out, task)) - before
     replies = read_samples(out, fresh, rows, usage)
@@ -103,17 +104,24 @@ def evaluate(
     return results
 
 
+def open_process(host: HostConfig) -> MeasuringProcess:
+    """Return the process in which lm-eval measures one model on several sets."""
+    return MeasuringProcess(python_of(host), host.timeout_minutes)
+
+
 def environment(settings: JudgeSettings) -> dict[str, str]:
     """Return what lm-eval's environment has beside ours: all settings, and none but these."""
-    stray = dict.fromkeys(unknown_variables(os.environ), "")
-    return {**stray, **settings.environment(), "PYTHONSAFEPATH": "1"}
+    return {**dict.fromkeys(unknown_variables(os.environ), ""), **settings.environment()}
 
 
-def run_lm_eval(command: list[str], *, log: Path, **settings: Any) -> None:
-    """Run lm-eval. Raises: HostError, with what a server said where that is why it ended."""
+def run_lm_eval(process: MeasuringProcess, asked: Mapping[str, Any], log: Path, what: str) -> None:
+    """Let lm-eval carry out an order.
+
+    Raises: HostError, with what a server said where that is why it ended.
+    """
     start = log.stat().st_size if log.exists() else 0
     try:
-        run_host(command, log=log, **settings)
+        process.measure(asked, log, what)
     except HostError as error:
         said = _SERVER_SAID.findall(read_log(log, start)) if log.exists() else []
         if not said or SteError.__module__ in str(error):
@@ -165,6 +173,34 @@ def judge_token_counter(model: str, config: EvaluationConfig) -> TokenCounter | 
     return token_counter(str(config.model_args.get("tokenizer", model))) if known else None
 
 
+def order(
+    model: str,
+    out: Path,
+    settings: JudgeSettings,
+    *,
+    config: EvaluationConfig,
+    task: str,
+    folder: Path,
+) -> dict[str, Any]:
+    """Return what `measure_sets` is asked: a model, a task, and how it judges."""
+    by_hand = command(model, out, config=config, python="python", task=task, folder=folder)
+    return {
+        "model": config.backend,
+        "model_args": json.loads(model_args(model, config)),
+        "batch_size": config.batch_size,
+        "task": task,
+        "include_path": str(folder),
+        "output_path": str(_output_path(out)),
+        "env": environment(settings),
+        "by_hand": shlex.join(by_hand),
+    }
+
+
+def _output_path(out: Path) -> Path:
+    """Return a file, as below a folder lm-eval makes another named after the model's whole path."""
+    return out / "lm-eval" / "results.json"
+
+
 def command(
     model: str,
     out: Path,
@@ -174,14 +210,13 @@ def command(
     task: str = TASK,
     folder: Path | None = None,
 ) -> list[str]:
-    """Return the command line; what is judged goes beside it, in the environment."""
+    """Return lm-eval's own command for the same; what is judged is in its environment."""
     options = {
         "--model": config.backend,
         "--model_args": model_args(model, config),
         "--tasks": task,
         "--include_path": folder or shipped_folder("tasks"),
-        # A file, since below a folder lm-eval makes another one named after the model's whole path.
-        "--output_path": out / "lm-eval" / "results.json",
+        "--output_path": _output_path(out),
         "--batch_size": config.batch_size,
     }
     given = [str(part) for option in options.items() for part in option]

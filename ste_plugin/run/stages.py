@@ -181,16 +181,18 @@ def evaluate(context: RunContext, number: int) -> dict[str, Any]:
     """Measure an iteration's judge; return name of the pairs or benchmark → lm-eval's results."""
     model, results = find_judge(context, number).model, {}
     judge = f"iteration {number}" if number else "seed"
-    for name, (task, settings) in plan_evaluations(context).items():
-        context.progress.say(f"{judge}: lm-eval measures the judge on {name}")
-        with log_time(context, f"eval {name}", number):
-            results[name] = lm_eval.evaluate(
-                model,
-                context.folder.iteration(number) / "eval" / name,
-                settings=settings,
-                task=task,
-                task_dirs=contributed_folders(context.plugins, "ste_task_dirs"),
-                config=context.config.evaluation,
-                host=context.config.hosts.eval,
-            )
+    with lm_eval.open_process(context.config.hosts.eval) as process:
+        for name, (task, settings) in plan_evaluations(context).items():
+            context.progress.say(f"{judge}: lm-eval measures the judge on {name}")
+            with log_time(context, f"eval {name}", number):
+                results[name] = lm_eval.evaluate(
+                    model,
+                    context.folder.iteration(number) / "eval" / name,
+                    settings=settings,
+                    task=task,
+                    task_dirs=contributed_folders(context.plugins, "ste_task_dirs"),
+                    config=context.config.evaluation,
+                    host=context.config.hosts.eval,
+                    process=process,
+                )
     return results
