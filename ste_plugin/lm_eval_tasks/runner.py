@@ -1,11 +1,9 @@
 """Measuring a judge with lm-eval, in lm-eval's own environment."""
 
 import json
-import os
 import re
-import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from ste_plugin.lm_eval_tasks.figures import SPREAD, summarise
 from ste_plugin.lm_eval_tasks.judged_file import write_choices, write_judged
 from ste_plugin.lm_eval_tasks.measurement import described
 from ste_plugin.lm_eval_tasks.measuring_process import MeasuringProcess
+from ste_plugin.lm_eval_tasks.orders import TASK, order
 from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair, kept
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.samples import (
@@ -33,13 +32,12 @@ from ste_plugin.lm_eval_tasks.samples import (
     sample_files,
     token_counter,
 )
-from ste_plugin.lm_eval_tasks.settings import JudgeSettings, unknown_variables
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.durable import sync_files
 from ste_plugin.storage.jsonl import read_json, replace_json
 from ste_plugin.storage.resources import find_task, shipped_folder
 from ste_plugin.text.log_summary import read_log
 
-TASK = "ste_local"
 INSTALL = "pip install 'ste-plugin[eval]'"
 SEED = 0
 """Of the bootstrap behind the standard errors."""
@@ -67,10 +65,12 @@ def evaluate(
     task: str = TASK,
     task_dirs: Sequence[Path] = (),
     process: MeasuringProcess | None = None,
+    server: Callable[[], str] | None = None,
 ) -> dict[str, Any]:
     """Return the figures of `model` on a task, which `out`/results.json then holds as well.
 
-    A `process` (`open_process`) measures one model on several tasks and loads it once.
+    A `process` (`open_process`) measures one model on several tasks and loads it once. `server`
+    starts the server that has the model, if need be, and returns its base URL.
 
     A results.json of the same model, pairs and settings is returned as it is. `out` also gets what
     was said about each pair (judged.jsonl), lm-eval's log and, in `lm-eval/`, prompts and replies.
@@ -85,33 +85,26 @@ def evaluate(
     if done := read_finished(out / "results.json", wanted):
         return done
     version, before = require_host(python_of(host), config.backend), set(sample_files(out, task))
-    started = time.monotonic()
-    asked = order(model, out, settings, config=config, task=task, folder=location.folder)
+    started, at = time.monotonic(), server() if server else None
+    asked = order(
+        model, out, settings, config=config, task=task, folder=location.folder, base_url=at
+    )
     with nullcontext(process) if process else open_process(host) as measuring:
         run_lm_eval(measuring, asked, out / "lm-eval.log", f"lm-eval on {settings.data or task}")
     seconds, usage = round(time.monotonic() - started, 1), Usage(judge_token_counter(model, config))
     fresh = set(sample_files(out, task)) - before
-    replies = read_samples(out, fresh, rows, usage)
-    figures = write_replies(out, rows, replies, settings)
+    figures = write_replies(out, rows, read_samples(out, fresh, rows, usage), settings)
     if "n" not in figures:
-        overall = read_figures(fresh, task) | figures
-        figures = {"n": len(rows), "overall": overall, "subsets": {}}
-    versions = {"lm_eval": version, "ste_plugin": __version__}
-    record = {**versions, "seconds": seconds, **usage.to_dict()}
-    results = {**wanted, **figures, "host": record}
+        figures = {"n": len(rows), "overall": read_figures(fresh, task) | figures, "subsets": {}}
+    record = {"lm_eval": version, "ste_plugin": __version__, "seconds": seconds, **usage.to_dict()}
     sync_files(out / "lm-eval")
-    replace_json(out / "results.json", results)
+    replace_json(out / "results.json", results := {**wanted, **figures, "host": record})
     return results
 
 
 def open_process(host: HostConfig) -> MeasuringProcess:
     """Return the process in which lm-eval measures one model on several sets."""
     return MeasuringProcess(python_of(host), host.timeout_minutes)
-
-
-def environment(settings: JudgeSettings) -> dict[str, str]:
-    """Return what lm-eval's environment has beside ours: all settings, and none but these."""
-    return {**dict.fromkeys(unknown_variables(os.environ), ""), **settings.environment()}
 
 
 def run_lm_eval(process: MeasuringProcess, asked: Mapping[str, Any], log: Path, what: str) -> None:
@@ -171,72 +164,6 @@ def judge_token_counter(model: str, config: EvaluationConfig) -> TokenCounter | 
     """Return a count of tokens, or None where the judge's tokenizer is not known here."""
     known = config.backend in _BACKEND_NEEDS or "tokenizer" in config.model_args
     return token_counter(str(config.model_args.get("tokenizer", model))) if known else None
-
-
-def order(
-    model: str,
-    out: Path,
-    settings: JudgeSettings,
-    *,
-    config: EvaluationConfig,
-    task: str,
-    folder: Path,
-) -> dict[str, Any]:
-    """Return what `measure_sets` is asked: a model, a task, and how it judges."""
-    by_hand = command(model, out, config=config, python="python", task=task, folder=folder)
-    return {
-        "model": config.backend,
-        "model_args": json.loads(model_args(model, config)),
-        "batch_size": config.batch_size,
-        "task": task,
-        "include_path": str(folder),
-        "output_path": str(_output_path(out)),
-        "env": environment(settings),
-        "by_hand": shlex.join(by_hand),
-    }
-
-
-def _output_path(out: Path) -> Path:
-    """Return a file, as below a folder lm-eval makes another named after the model's whole path."""
-    return out / "lm-eval" / "results.json"
-
-
-def command(
-    model: str,
-    out: Path,
-    *,
-    config: EvaluationConfig,
-    python: str,
-    task: str = TASK,
-    folder: Path | None = None,
-) -> list[str]:
-    """Return lm-eval's own command for the same; what is judged is in its environment."""
-    options = {
-        "--model": config.backend,
-        "--model_args": model_args(model, config),
-        "--tasks": task,
-        "--include_path": folder or shipped_folder("tasks"),
-        "--output_path": _output_path(out),
-        "--batch_size": config.batch_size,
-    }
-    given = [str(part) for option in options.items() for part in option]
-    return [python, "-m", "lm_eval", "run", *given, "--apply_chat_template", "--log_samples"]
-
-
-def model_args(model: str, config: EvaluationConfig) -> str:
-    """Return the backend's arguments: servers get a name, others load weights.
-
-    As JSON, since lm-eval splits `key=value` at commas, which a path may hold.
-    """
-    if config.backend.endswith("completions"):
-        return json.dumps({"model": model, **config.model_args})
-    # other weights are pickles, which can run code when they are loaded
-    only: dict[str, dict[str, str | bool]] = {
-        "hf": {"use_safetensors": True},
-        "vllm": {"load_format": "safetensors"},
-    }
-    data_only = only.get(config.backend, {})
-    return json.dumps({"pretrained": model, "dtype": "auto", **data_only, **config.model_args})
 
 
 def require_host(python: str, backend: str) -> str:

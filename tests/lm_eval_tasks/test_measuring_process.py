@@ -10,26 +10,31 @@ import pytest
 
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.errors import HostError
-from ste_plugin.lm_eval_tasks import runner
+from ste_plugin.lm_eval_tasks import orders, runner
 from ste_plugin.lm_eval_tasks.measuring_process import MeasuringProcess
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from tests.helpers import ROOT
 from tests.helpers.scripted_judge import PAIRS
-from tests.survival.soak.scene import STUBS, fake_seed
+
+STUBS = ROOT / "tests/survival/soak/hosts"
 
 
 @pytest.fixture
 def judge(tmp_path, monkeypatch) -> Path:
     """A judge, measured by the lm-eval of the tests."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (STUBS, ROOT))))
-    return fake_seed(tmp_path / "judge")
+    folder = tmp_path / "judge"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"seed")
+    return folder
 
 
 def order(judge: Path, name: str, pairs: list[dict] = PAIRS, **env: str) -> dict:
     folder = judge.parent
     data = folder / f"{name}.jsonl"
     data.write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
-    asked = runner.order(
+    asked = orders.order(
         str(judge),
         folder / name,
         JudgeSettings(data, "verdict"),

@@ -67,6 +67,11 @@ class ServedEngine:
             raise
         Thread(target=self._end_calls_with_server, daemon=True).start()
 
+    @property
+    def base_url(self) -> str:
+        """Where the server answers: http://127.0.0.1:PORT/v1."""
+        return self._server.base_url
+
     def _client(self, model: ModelConfig, options: ServeOptions, place: Place) -> ModelConfig:
         http_options: dict[str, Any] = {
             "base_url": self._server.base_url,
