@@ -18,6 +18,7 @@ TOPICS = {
     "throughput": "(4) everything that is not the model",
     "others": "(5) against distilabel and a plain script",
     "prefix": "(6) prefill tokens computed",
+    "measuring": "(7) time to measure a judge on four sets",
 }
 
 
@@ -36,12 +37,13 @@ def main(
     ] = None,
     openai: Annotated[Path | None, path_option("openai", "interpreter with openai")] = None,
     repetitions: Annotated[int, typer.Option(help="of what is timed")] = 3,
+    old: Annotated[Path | None, path_option("old", "checkout of an older build")] = None,
 ) -> None:
     """Run the measurements named, by default all of them, and print one Markdown table."""
     unknown = set(topics or ()) - set(TOPICS)
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}; there are: {', '.join(TOPICS)}")
-    inputs = Inputs(model, pairs, vllm, distilabel, openai or distilabel, repetitions)
+    inputs = Inputs(model, pairs, vllm, distilabel, openai or distilabel, repetitions, old)
     rows = [row for topic in topics or TOPICS for row in run_topic(topic, inputs)]
     print(to_table(rows))  # noqa: T201 (the table is what the command is for)
 

@@ -26,6 +26,8 @@ class Inputs:
     openai: Path | None = None
     """The interpreter in whose environment the openai client is installed."""
     repetitions: int = 3
+    old: Path | None = None
+    """The checkout of an older build to compare with."""
 
     def need(self, name: str) -> Path:
         """Return the path of that name.
