@@ -19,6 +19,7 @@ TOPICS = {
     "others": "(5) against distilabel and a plain script",
     "prefix": "(6) prefill tokens computed",
     "pool": "(7) the pool of instructions and pairs",
+    "measuring": "(8) time to measure a judge on four sets",
 }
 
 

@@ -154,9 +154,13 @@ class LazyEngine:
         remaining = iter(requests)
         first = next(remaining, None)
         if first is not None:
-            if self._engine is None:
-                self._engine = self._create()
-            yield from self._engine.complete(chain([first], remaining))
+            yield from self.start().complete(chain([first], remaining))
+
+    def start(self) -> Engine:
+        """Return the engine itself, created if it was not yet."""
+        if self._engine is None:
+            self._engine = self._create()
+        return self._engine
 
     def close(self) -> None:
         """Close the engine if it was created; the next request creates it again."""

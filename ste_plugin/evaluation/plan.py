@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ste_plugin.context import RunContext
 from ste_plugin.lm_eval_tasks import runner as lm_eval
+from ste_plugin.lm_eval_tasks.orders import TASK
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.pairs.pool import prepare_pool
 from ste_plugin.plugins.manager import contributed_folders, registered_files
@@ -17,7 +18,7 @@ Plan = dict[str, tuple[str, JudgeSettings]]
 def plan_evaluations(context: RunContext) -> Plan:
     """Return what to measure: held-out pairs, given pairs, benchmarks."""
     own, pool = _own_settings(context), prepare_pool(context).files
-    held_out = {name: (lm_eval.TASK, replace(own, data=path)) for name, path in pool.items()}
+    held_out = {name: (TASK, replace(own, data=path)) for name, path in pool.items()}
     return held_out | configured(context)
 
 
@@ -27,7 +28,7 @@ def configured(context: RunContext) -> Plan:
     own = replace(_own_settings(context), limit=config.limit, too_long=config.too_long)
     folder = context.base / Path(config.data).expanduser() if config.data else None
     pairs = {name: context.base / Path(path).expanduser() for name, path in config.pairs.items()}
-    return {name: (lm_eval.TASK, replace(own, data=path)) for name, path in pairs.items()} | {
+    return {name: (TASK, replace(own, data=path)) for name, path in pairs.items()} | {
         task: (task, replace(own, data=folder)) for task in config.tasks
     }
 

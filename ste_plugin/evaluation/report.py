@@ -75,7 +75,7 @@ def judge_line(judge: str, pairs: str, results: Mapping[str, Any]) -> dict[str, 
 def judges_table(lines: Sequence[Mapping[str, Any]]) -> Table:
     """Return one line per judge and set of pairs, without the columns that none of them has."""
     table = Table(
-        title="tokens and seconds per 1,000 judgments; seconds include loading the model",
+        title="tokens and seconds per 1,000 judgments; seconds of a first set include loading",
         title_justify="left",
     )
     headings = [h for h in lines[0] if any(line[h] is not None for line in lines)] if lines else []

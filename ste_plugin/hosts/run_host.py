@@ -85,22 +85,37 @@ def run_host(
 
     Raises: HostError with `what`, the exit code, the reason the command gave, and the log's path.
     """
-    if shutil.which(command[0]) is None:
-        raise HostError(f"{what}: cannot start {command[0]} (no such program).")
+    require_program(command[0], what)
     make_folder(log.parent)
     start = log.stat().st_size if log.exists() else 0
     try:
         code = _run_guarded(command, {**os.environ, **env}, log, timeout_minutes)
     except subprocess.TimeoutExpired as error:
-        raise HostError(
-            f"{what}: stopped after {timeout_minutes} minutes, the hosts.*.timeout_minutes of "
-            f"the config. Raise it, or give less work.\n{summarize_failure(log, start)}\nLog: {log}"
-        ) from error
+        raise timed_out(what, timeout_minutes, log, start) from error
     if code != 0:
-        ended = f"killed by signal {code - 128}" if code > 128 else f"exit code {code}"
-        if code == 128 + signal.SIGKILL:
-            ended += " (often the machine ran out of memory)"
-        raise HostError(f"{what}: failed, {ended}.\n{summarize_failure(log, start)}\nLog: {log}")
+        raise ended_badly(what, code, log, start)
+
+
+def require_program(program: str, what: str) -> None:
+    """Raise HostError where there is no program of that name."""
+    if shutil.which(program) is None:
+        raise HostError(f"{what}: cannot start {program} (no such program).")
+
+
+def timed_out(what: str, timeout_minutes: int | None, log: Path, start: int) -> HostError:
+    """Return the error of a command that took too long; its output is in `log` from `start` on."""
+    return HostError(
+        f"{what}: stopped after {timeout_minutes} minutes, the hosts.*.timeout_minutes of "
+        f"the config. Raise it, or give less work.\n{summarize_failure(log, start)}\nLog: {log}"
+    )
+
+
+def ended_badly(what: str, code: int, log: Path, start: int) -> HostError:
+    """Return the error of a command that failed; its output is in `log` from `start` on."""
+    ended = f"killed by signal {code - 128}" if code > 128 else f"exit code {code}"
+    if code == 128 + signal.SIGKILL:
+        ended += " (often the machine ran out of memory)"
+    return HostError(f"{what}: failed, {ended}.\n{summarize_failure(log, start)}\nLog: {log}")
 
 
 def _run_guarded(
@@ -111,7 +126,7 @@ def _run_guarded(
     )
     with log.open("ab") as file:
         copying = threading.Thread(
-            target=_copy_output, args=(guarded.stdout, file, env), daemon=True
+            target=copy_output, args=(guarded.stdout, file, env), daemon=True
         )
         copying.start()
         try:
@@ -122,7 +137,7 @@ def _run_guarded(
             copying.join(subprocess_guard.GRACE_S)
 
 
-def _copy_output(source: BinaryIO, log: BinaryIO, env: Mapping[str, str]) -> None:
+def copy_output(source: BinaryIO, log: BinaryIO, env: Mapping[str, str]) -> None:
     """Copy a command's output; what cannot be written is still read, or the command would block."""
     try:
         copy_redacted(source, log, env)

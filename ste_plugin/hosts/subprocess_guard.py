@@ -48,7 +48,11 @@ def main(command: list[str]) -> int:
     """Return the command's exit code."""
     try:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_end_with_parent
+            command,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
+            close_fds=False,  # what was passed to this process is the command's
         )
     except OSError as error:
         sys.stderr.write(f"OSError: cannot start {command[0]}: {error.strerror}\n")

@@ -1,10 +1,10 @@
 """Measuring a judge with lm-eval, in lm-eval's own environment."""
 
 import json
-import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ste_plugin import __version__
 from ste_plugin.config import EvaluationConfig, ProgramConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, HostError, SteError, did_you_mean
-from ste_plugin.hosts.run_host import python_of, require_module, run_host, run_python
+from ste_plugin.hosts.run_host import python_of, require_module, run_python
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
@@ -20,6 +20,8 @@ from ste_plugin.lm_eval_tasks.choice_scores import score_choice, spreads
 from ste_plugin.lm_eval_tasks.figures import SPREAD, summarise
 from ste_plugin.lm_eval_tasks.judged_file import write_choices, write_judged
 from ste_plugin.lm_eval_tasks.measurement import described
+from ste_plugin.lm_eval_tasks.measuring_process import MeasuringProcess
+from ste_plugin.lm_eval_tasks.orders import TASK, order
 from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair, kept
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.samples import (
@@ -30,13 +32,12 @@ from ste_plugin.lm_eval_tasks.samples import (
     sample_files,
     token_counter,
 )
-from ste_plugin.lm_eval_tasks.settings import JudgeSettings, unknown_variables
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.durable import sync_files
 from ste_plugin.storage.jsonl import read_json, replace_json
 from ste_plugin.storage.resources import find_task, shipped_folder
 from ste_plugin.text.log_summary import read_log
 
-TASK = "ste_local"
 INSTALL = "pip install 'ste-plugin[eval]'"
 SEED = 0
 """Of the bootstrap behind the standard errors."""
@@ -63,8 +64,13 @@ def evaluate(
     host: ProgramConfig,
     task: str = TASK,
     task_dirs: Sequence[Path] = (),
+    process: MeasuringProcess | None = None,
+    server: Callable[[], str] | None = None,
 ) -> dict[str, Any]:
     """Return the figures of `model` on a task, which `out`/results.json then holds as well.
+
+    A `process` (`open_process`) measures one model on several tasks and loads it once. `server`
+    starts the server that has the model, if need be, and returns its base URL.
 
     A results.json of the same model, pairs and settings is returned as it is. `out` also gets what
     was said about each pair (judged.jsonl), lm-eval's log and, in `lm-eval/`, prompts and replies.
@@ -78,42 +84,37 @@ def evaluate(
     wanted = {"task": task, **identity(model, settings, judge_format, config, rows)}
     if done := read_finished(out / "results.json", wanted):
         return done
-    python = python_of(host)
-    version, before = require_host(python, config.backend), set(sample_files(out, task))
-    started = time.monotonic()
-    run_lm_eval(
-        command(model, out, config=config, python=python, task=task, folder=location.folder),
-        env=environment(settings),
-        log=out / "lm-eval.log",
-        timeout_minutes=host.timeout_minutes,
-        what=f"lm-eval on {settings.data or task}",
+    version, before = require_host(python_of(host), config.backend), set(sample_files(out, task))
+    started, at = time.monotonic(), server() if server else None
+    asked = order(
+        model, out, settings, config=config, task=task, folder=location.folder, base_url=at
     )
+    with nullcontext(process) if process else open_process(host) as measuring:
+        run_lm_eval(measuring, asked, out / "lm-eval.log", f"lm-eval on {settings.data or task}")
     seconds, usage = round(time.monotonic() - started, 1), Usage(judge_token_counter(model, config))
     fresh = set(sample_files(out, task)) - before
-    replies = read_samples(out, fresh, rows, usage)
-    figures = write_replies(out, rows, replies, settings)
+    figures = write_replies(out, rows, read_samples(out, fresh, rows, usage), settings)
     if "n" not in figures:
-        overall = read_figures(fresh, task) | figures
-        figures = {"n": len(rows), "overall": overall, "subsets": {}}
-    versions = {"lm_eval": version, "ste_plugin": __version__}
-    record = {**versions, "seconds": seconds, **usage.to_dict()}
-    results = {**wanted, **figures, "host": record}
+        figures = {"n": len(rows), "overall": read_figures(fresh, task) | figures, "subsets": {}}
+    record = {"lm_eval": version, "ste_plugin": __version__, "seconds": seconds, **usage.to_dict()}
     sync_files(out / "lm-eval")
-    replace_json(out / "results.json", results)
+    replace_json(out / "results.json", results := {**wanted, **figures, "host": record})
     return results
 
 
-def environment(settings: JudgeSettings) -> dict[str, str]:
-    """Return what lm-eval's environment has beside ours: all settings, and none but these."""
-    stray = dict.fromkeys(unknown_variables(os.environ), "")
-    return {**stray, **settings.environment(), "PYTHONSAFEPATH": "1"}
+def open_process(host: ProgramConfig) -> MeasuringProcess:
+    """Return the process in which lm-eval measures one model on several sets."""
+    return MeasuringProcess(python_of(host), host.timeout_minutes)
 
 
-def run_lm_eval(command: list[str], *, log: Path, **settings: Any) -> None:
-    """Run lm-eval. Raises: HostError, with what a server said where that is why it ended."""
+def run_lm_eval(process: MeasuringProcess, asked: Mapping[str, Any], log: Path, what: str) -> None:
+    """Let lm-eval carry out an order.
+
+    Raises: HostError, with what a server said where that is why it ended.
+    """
     start = log.stat().st_size if log.exists() else 0
     try:
-        run_host(command, log=log, **settings)
+        process.measure(asked, log, what)
     except HostError as error:
         said = _SERVER_SAID.findall(read_log(log, start)) if log.exists() else []
         if not said or SteError.__module__ in str(error):
@@ -163,45 +164,6 @@ def judge_token_counter(model: str, config: EvaluationConfig) -> TokenCounter | 
     """Return a count of tokens, or None where the judge's tokenizer is not known here."""
     known = config.backend in _BACKEND_NEEDS or "tokenizer" in config.model_args
     return token_counter(str(config.model_args.get("tokenizer", model))) if known else None
-
-
-def command(
-    model: str,
-    out: Path,
-    *,
-    config: EvaluationConfig,
-    python: str,
-    task: str = TASK,
-    folder: Path | None = None,
-) -> list[str]:
-    """Return the command line; what is judged goes beside it, in the environment."""
-    options = {
-        "--model": config.backend,
-        "--model_args": model_args(model, config),
-        "--tasks": task,
-        "--include_path": folder or shipped_folder("tasks"),
-        # A file, since below a folder lm-eval makes another one named after the model's whole path.
-        "--output_path": out / "lm-eval" / "results.json",
-        "--batch_size": config.batch_size,
-    }
-    given = [str(part) for option in options.items() for part in option]
-    return [python, "-m", "lm_eval", "run", *given, "--apply_chat_template", "--log_samples"]
-
-
-def model_args(model: str, config: EvaluationConfig) -> str:
-    """Return the backend's arguments: servers get a name, others load weights.
-
-    As JSON, since lm-eval splits `key=value` at commas, which a path may hold.
-    """
-    if config.backend.endswith("completions"):
-        return json.dumps({"model": model, **config.model_args})
-    # other weights are pickles, which can run code when they are loaded
-    only: dict[str, dict[str, str | bool]] = {
-        "hf": {"use_safetensors": True},
-        "vllm": {"load_format": "safetensors"},
-    }
-    data_only = only.get(config.backend, {})
-    return json.dumps({"pretrained": model, "dtype": "auto", **data_only, **config.model_args})
 
 
 def require_host(python: str, backend: str) -> str:

@@ -3,7 +3,7 @@
 Only lm-eval imports this module.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from ste_plugin.lm_eval_tasks.early_stop import SkippedInstance, VoteInstance, d
 from ste_plugin.lm_eval_tasks.figures import figures_of
 from ste_plugin.lm_eval_tasks.measurement import JUDGED
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
+from ste_plugin.lm_eval_tasks.prompt_states import share_prompts
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, orders_shown, parser, read_replies
 from ste_plugin.records import ORDERS, Verdict
 
@@ -88,6 +89,8 @@ class PairJudge(ChatTask):
         skipped = self.check_prompts()
         if self.in_waves or skipped:
             draw_in_waves(self.backend)
+        if self.generates:
+            share_prompts(self.backend, self.letters_behind())
 
     def check_prompts(self) -> bool:
         """Return whether pairs were skipped; raise where a backend would ask something else.
@@ -120,6 +123,18 @@ class PairJudge(ChatTask):
             kept[i.doc_id, instance.idx] = instance
         self._instances = list(kept.values())
 
+    def letters_behind(self) -> Iterator[tuple[str, str, str]]:
+        """Yield what is scored behind a prompt: (prompt, context that it begins, letter)."""
+        prompts = {i.args[0] for i in self.instances if i.request_type == "generate_until"}
+        behind = {self.scored_context(prompt): prompt for prompt in prompts if self.compares}
+        for i in self.instances:
+            if i.request_type == "loglikelihood" and i.args[0] in behind:
+                yield behind[i.args[0]], *i.args
+
+    def scored_context(self, prompt: Any) -> str:
+        """Return the text behind which letters are scored."""
+        return self.answer_prompt(prompt) + self.format.forced_prefix("")
+
     def construct_requests(
         self, doc: Mapping[str, str], ctx: Mapping[Verdict, Any], **settings: Any
     ) -> list[Instance]:
@@ -132,7 +147,7 @@ class PairJudge(ChatTask):
             generation, votes = (prompt, self.generation()), (task, doc_id, self.settings.votes)
             requests.append(request("generate_until", dict(doc), generation, len(requests), votes))
         for prompt in ctx.values() if self.compares else ():
-            context = self.answer_prompt(prompt) + self.format.forced_prefix("")
+            context = self.scored_context(prompt)
             for letter in ORDERS:
                 scored, once = (context, letter), (task, doc_id, 1)
                 requests.append(Instance("loglikelihood", dict(doc), scored, len(requests), once))

@@ -1,7 +1,7 @@
 """The stages of an iteration: its data set, its training, its evaluation, each done once."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from ste_plugin.axolotl.launcher import check_launcher
 from ste_plugin.axolotl.run_config import check_own_block, read_recipe
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration, RunContext
+from ste_plugin.engines.base import Place
 from ste_plugin.engines.identity import model_path
+from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.fitting.catalogue import find_recipe, refusal
@@ -182,18 +184,36 @@ def find_recipe_file(context: RunContext, name: str) -> Path:
 
 def evaluate(context: RunContext, number: int) -> dict[str, Any]:
     """Measure an iteration's judge; return name of the pairs or benchmark → lm-eval's results."""
-    model, results = find_judge(context, number).model, {}
+    model, results = find_judge(context, number), {}
+    server = find_server(context, model)
     judge = f"iteration {number}" if number else "seed"
-    for name, (task, settings) in plan_evaluations(context).items():
-        context.progress.say(f"{judge}: lm-eval measures the judge on {name}")
-        with log_time(context, f"eval {name}", number):
-            results[name] = lm_eval.evaluate(
-                model,
-                context.folder.iteration(number) / "eval" / name,
-                settings=settings,
-                task=task,
-                task_dirs=contributed_folders(context.plugins, "ste_task_dirs"),
-                config=context.config.evaluation,
-                host=context.config.hosts.eval,
-            )
+    with lm_eval.open_process(context.config.hosts.eval) as process:
+        for name, (task, settings) in plan_evaluations(context).items():
+            context.progress.say(f"{judge}: lm-eval measures the judge on {name}")
+            with log_time(context, f"eval {name}", number):
+                results[name] = lm_eval.evaluate(
+                    model.model,
+                    context.folder.iteration(number) / "eval" / name,
+                    settings=settings,
+                    task=task,
+                    task_dirs=contributed_folders(context.plugins, "ste_task_dirs"),
+                    config=context.config.evaluation,
+                    host=context.config.hosts.eval,
+                    process=process,
+                    server=server,
+                )
     return results
+
+
+def find_server(context: RunContext, judge: ModelConfig) -> Callable[[], str] | None:
+    """Return what starts the run's own server of a judge, by which lm-eval measures it.
+
+    The same server then samples for the next iteration. None where the judge has no such server, or
+    where `evaluation` says which other one to ask or loads the judge by itself.
+    """
+    config = context.config.evaluation
+    asks_server = config.backend.endswith("completions") and "base_url" not in config.model_args
+    place = Place.of_run(context.config, context.base)
+    if not asks_server or resolve_engine(judge, place).engine != "serve":
+        return None
+    return lambda: str(context.models.use(judge).start().base_url)  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ import pytest
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.errors import ConfigError, DataError, HostError
 from ste_plugin.judging.builtin import VERDICT
+from ste_plugin.lm_eval_tasks import orders
 from ste_plugin.lm_eval_tasks import runner as host
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.figures import SPREAD
@@ -217,7 +218,7 @@ def test_an_environment_without_lm_eval_is_told_how_to_get_it(pairs, tmp_path):
 
 def test_the_command_can_be_shown_and_its_model_arguments_may_hold_commas(tmp_path):
     config = EvaluationConfig(model_args={"dtype": "bfloat16"}, batch_size=3)
-    shown = host.command("models/a,b", tmp_path, config=config, python=sys.executable)
+    shown = orders.command("models/a,b", tmp_path, config=config, python=sys.executable)
     assert shlex.split(shlex.join(shown)) == shown
     model_args = json.loads(shown[shown.index("--model_args") + 1])
     assert model_args == {"pretrained": "models/a,b", "dtype": "bfloat16", "use_safetensors": True}
@@ -297,5 +298,5 @@ def test_names_to_leave_out_may_be_a_list_in_metadata_and_are_names(pairs):
 def test_ste_eval_asks_by_its_own_settings_whatever_the_environment_holds(pairs, monkeypatch):
     monkeypatch.setenv("STE_JUDGE_VOTE", "8")
     settings = JudgeSettings(pairs)
-    given = {**os.environ, **host.environment(settings)}
+    given = {**os.environ, **orders.environment(settings)}
     assert JudgeSettings.read(given, {}) == settings

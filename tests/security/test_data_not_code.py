@@ -145,7 +145,7 @@ def test_weights_that_are_pickles_are_refused_saying_what_was_expected(pickled_m
 
 def test_lm_eval_is_told_to_load_data_alone():
     from ste_plugin.config import EvaluationConfig
-    from ste_plugin.lm_eval_tasks.runner import model_args
+    from ste_plugin.lm_eval_tasks.orders import model_args
 
     assert json.loads(model_args("m", EvaluationConfig()))["use_safetensors"] is True
     assert "trust_remote_code" not in model_args("m", EvaluationConfig())

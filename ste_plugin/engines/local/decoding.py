@@ -62,9 +62,13 @@ def _shared_tokens(model: Any, prompts: Sequence[list[int]]) -> int:
     pairs = zip(min(prompts), max(prompts), strict=False)  # what these share, all share
     equal = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     shared = min(equal, min(map(len, prompts)) - 1)
-    layers = DynamicCache(config=model.config).layers
-    full_attention = bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
-    return shared if full_attention and shared >= _MIN_SHARED_TOKENS else 0
+    return shared if shared >= _MIN_SHARED_TOKENS and full_attention(model.config) else 0
+
+
+def full_attention(config: Any) -> bool:
+    """Return whether every layer of a model attends to all tokens before, whatever their place."""
+    layers = DynamicCache(config=config).layers
+    return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 
 
 def _prefill_shared(model: Any, prompts: Sequence[list[int]], shared: int) -> Any:

@@ -15,6 +15,7 @@ from ste_plugin.engines.local.batches import (
     sort_for_batching,
     split_into_windows,
 )
+from ste_plugin.engines.local.choice_logits import ChoiceLogits
 from ste_plugin.engines.local.decoding import decode, prefill
 from ste_plugin.engines.local.loading import LoadedModel
 from ste_plugin.engines.local.memory import automatic_budget, out_of_memory
@@ -53,6 +54,7 @@ class LocalEngine:
                 per_row=0,
                 per_token_pair=0,
             )
+        self._known = ChoiceLogits()
         self._window = _BATCHES_PER_WINDOW * self._budget.max_rows
 
     def close(self) -> None:
@@ -71,7 +73,9 @@ class LocalEngine:
             prompts = [self._prompt(group) for group in window]
             for prompt in (p for p in prompts if p.width > self._context):
                 yield from (Completion(r.key, "", "too_long", 0, 0) for r in prompt.requests)
-            waiting = sort_for_batching(p for p in prompts if p.width <= self._context)
+            fitting = [p for p in prompts if p.width <= self._context]
+            yield from (c for p in fitting if self._known.holds(p) for c in self._pick(p))
+            waiting = sort_for_batching(p for p in fitting if not self._known.holds(p))
             while waiting:
                 batch = next_batch(waiting, self._budget, _FULL_ROWS.get(self._device.type, 16))
                 completions = self._complete_batch(batch)
@@ -112,18 +116,21 @@ class LocalEngine:
 
     def _choose(self, batch: Sequence[Prompt]) -> list[Completion]:
         logits = prefill(self._model, [p.ids for p in batch]).logits.cpu()
-        completions = []
         for prompt, row in zip(batch, logits, strict=True):
-            choice_logits = row[prompt.choices].expand(len(prompt.requests), -1)
-            drawn = uniforms([r.seed for r in prompt.requests], 1)[:, 0]
-            temperature = prompt.requests[0].sampling.temperature
-            picks = draw(choice_logits, drawn, temperature, 1.0).tolist()
-            prompt_tokens = len(prompt.ids)
-            for request, pick in zip(prompt.requests, picks, strict=True):
-                text = request.choices[pick]
-                completions.append(Completion(request.key, text, "stop", prompt_tokens, 1))
-                prompt_tokens = 0  # counted once
-        return completions
+            self._known.keep(prompt, row[prompt.choices])
+        return [completion for prompt in batch for completion in self._pick(prompt)]
+
+    def _pick(self, prompt: Prompt) -> list[Completion]:
+        """Return the samples of a prompt with choices, whose logits are known."""
+        choice_logits = self._known.get(prompt).expand(len(prompt.requests), -1)
+        drawn = uniforms([r.seed for r in prompt.requests], 1)[:, 0]
+        temperature = prompt.requests[0].sampling.temperature
+        picks = draw(choice_logits, drawn, temperature, 1.0).tolist()
+        return [
+            # the prompt's tokens are counted once
+            Completion(r.key, r.choices[pick], "stop", 0 if n else len(prompt.ids), 1)
+            for n, (r, pick) in enumerate(zip(prompt.requests, picks, strict=True))
+        ]
 
     def _generate(self, batch: Sequence[Prompt]) -> list[Completion]:
         requests = [r for p in batch for r in p.requests]

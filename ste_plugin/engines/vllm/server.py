@@ -68,6 +68,11 @@ class ServedEngine:
             raise
         Thread(target=self._end_calls_with_server, daemon=True).start()
 
+    @property
+    def base_url(self) -> str:
+        """Where the server answers: http://127.0.0.1:PORT/v1."""
+        return self._server.base_url
+
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield completions as the server gives them.
 

@@ -113,6 +113,17 @@ def test_a_prompt_read_in_two_batches_is_paid_for_twice(loaded):
     assert [c.prompt_tokens for c in halves.values()].count(0) == 2
 
 
+def test_later_samples_of_choices_are_drawn_without_a_second_reading(loaded):
+    requests = asked(samples=6, temperature=1.0, prefix="It is [[", choices=("A", "B"))
+    engine = LocalEngine(loaded, LocalOptions())
+    found = [c for c in engine.complete(requests[::2]) if c.text]
+    engine._model = None
+    found += engine.complete(requests[1::2])
+    assert {c.key: c for c in found}.keys() == {r.key for r in requests}
+    at_once = answers(loaded, requests)
+    assert {c.key: c.text for c in found} == {key: c.text for key, c in at_once.items()}
+
+
 def test_too_little_memory_makes_smaller_batches_and_loses_nothing(loaded):
     requests = asked(samples=2, temperature=1.0) + asked(prefix="It is [[", choices=("A", "B"))
     said: list[str] = []

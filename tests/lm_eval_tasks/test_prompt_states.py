@@ -1,0 +1,88 @@
+"""lm-eval's hf reads each prompt once, to the same figures."""
+
+import math
+
+import pytest
+import torch
+
+from ste_plugin.lm_eval_tasks import task as tasks
+from tests.helpers.scripted_judge import run_task, written
+
+
+@pytest.fixture(scope="module")
+def backend(tiny_model):
+    from lm_eval.models.huggingface import HFLM
+
+    return lambda **settings: HFLM(pretrained=str(tiny_model), device="cpu", **settings)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    return written(tmp_path / "pairs.jsonl")
+
+
+def measured(model, pairs, **settings):
+    """The metrics, the replies and the likelihoods of a judge, and how many tokens it read."""
+    read = []
+    forward = model.model.forward
+
+    def counted(input_ids=None, **more):
+        read.append(input_ids.numel())
+        return forward(input_ids=input_ids, **more)
+
+    model.model.forward = counted
+    counted.__wrapped__ = forward  # so that its parameters are seen
+    metrics, samples = run_task(model, pairs, **settings)
+    model.model.forward = forward
+    said = [reply for s in samples for reply in s["filtered_resps"]]
+    return metrics, said, sum(read)
+
+
+def alike(one, other):
+    return one == other or (
+        not isinstance(one, str) and math.isclose(float(one[0]), float(other[0]), abs_tol=1e-3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "share"), [({"force": True}, 0.6), ({}, 0.9), ({"votes": 4}, 0.5)]
+)
+def test_a_prompt_is_read_once_and_the_figures_are_the_same(
+    backend, pairs, monkeypatch, settings, share
+):
+    ours = measured(backend(batch_size=4), pairs, **settings)
+    monkeypatch.setattr(tasks, "share_prompts", lambda *_: None)
+    theirs = measured(backend(batch_size=4), pairs, **settings)
+    assert ours[0] == theirs[0]
+    assert len(ours[1]) == len(theirs[1])
+    assert all(map(alike, ours[1], theirs[1]))
+    assert ours[2] < share * theirs[2]
+
+
+def test_several_tasks_make_a_model_share_prompts_once(backend, pairs):
+    model = backend(batch_size=2)
+    first = run_task(model, pairs, force=True)[0]
+    wrapped = model._model_generate
+    assert run_task(model, pairs, force=True)[0] == first
+    assert model._model_generate is wrapped
+
+
+def test_a_model_that_attends_to_a_window_is_left_as_it_is(backend):
+    model = backend(batch_size=2)
+    model.model.config.sliding_window = 8
+    model.model.config.layer_types = ["sliding_attention"] * model.model.config.num_hidden_layers
+    before = model._model_generate
+    tasks.share_prompts(model, [])
+    assert model._model_generate == before
+
+
+def test_letters_behind_an_opening_of_several_tokens_are_those_of_the_whole_text(backend):
+    model = backend(batch_size=4)
+    tasks.share_prompts(model, [("Name a fruit.", "Name a fruit. It is [[", "A")])
+    ids = torch.tensor([model.tok_encode("Name a fruit.")])
+    model._model_generate(ids, ids.shape[1] + 1, [], attention_mask=torch.ones_like(ids))
+    (found,) = model._model_generate.scored.values()
+    before, after = model._encode_pair("Name a fruit. It is [[", "A")
+    (alone,) = type(model)._loglikelihood_tokens(model, [(("", ""), before, after)])
+    assert math.isclose(found[0], alone[0], abs_tol=1e-3)
+    assert found[1] == alone[1]
