@@ -17,6 +17,7 @@ NAVIGATION = {
         "how-to/plugins",
         "how-to/privacy",
         "how-to/scale",
+        "how-to/ray-cluster",
     ],
     "Reference": [
         "reference/settings",

@@ -50,6 +50,9 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
     """If given, the completion is exactly one of these, drawn by the model's own probabilities."""
     format_version: str = ""
     """Name and version of the prompt that made the request."""
+    affinity: str = ""
+    """What requests have in common whose prompts begin alike, as the key of their instruction: of
+    several servers they go to one, which reads that beginning once. No part of keys."""
 
     @cached_property
     def prompt_key(self) -> str:
@@ -173,6 +176,8 @@ class Place:
     """The environment of such a server."""
     say: Callable[[str], None] = lambda _: None
     """Shows a person one line: what `engine: auto` picked, that a batch had to be made smaller."""
+    plugins: tuple[Path, ...] = ()
+    """Plugins that are files, for an engine that opens others in further processes."""
 
     @classmethod
     def of_run(
