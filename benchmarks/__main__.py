@@ -18,6 +18,7 @@ TOPICS = {
     "throughput": "(4) everything that is not the model",
     "others": "(5) against distilabel and a plain script",
     "prefix": "(6) prefill tokens computed",
+    "ray": "(7) replicas on a Ray cluster",
 }
 
 
