@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from ste_plugin.config import ModelConfig
@@ -12,7 +13,13 @@ from ste_plugin.engines.ray.checks import expectations
 from ste_plugin.engines.ray.connection import connect, disconnect, require_ray
 from ste_plugin.engines.ray.handle import ReplicaHandle
 from ste_plugin.engines.ray.options import RayOptions, replica_model
-from ste_plugin.engines.ray.room import Patience, require_possible
+from ste_plugin.engines.ray.room import (
+    Patience,
+    describe_needs,
+    describe_nodes,
+    read_nodes,
+    require_possible,
+)
 from ste_plugin.engines.ray.session import Session
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.text.settings_errors import validate_settings
@@ -31,6 +38,24 @@ def create(model: ModelConfig, place: Place) -> Engine:
     inner = replica_model(model, options)
     open_engine(inner, place, plugin_manager(place.plugins)).close()  # checks its options
     return LazyEngine(lambda: RayEngine(options, make_spec(inner, place), place))
+
+
+def describe_cluster(model: ModelConfig) -> str:
+    """Return what a model's replicas take, and what each machine of its cluster has.
+
+    Raises: SteError where the options are wrong, or the cluster cannot be used.
+    """
+    options = validate_settings(RayOptions, model.options, "options of engine ray")
+    require_ray()
+    is_ours = connect(options.address)
+    try:
+        require_possible(options)
+        machines = describe_nodes(read_nodes(), options.needs)
+        needs = describe_needs(options.needs)
+        return f"{options.replicas} replica(s) of {needs}; machines:\n{machines}"
+    finally:
+        if is_ours:
+            disconnect()
 
 
 def make_spec(model: ModelConfig, place: Place) -> dict[str, Any]:
@@ -52,6 +77,7 @@ class RayEngine:
         """Join the cluster, and ask it for the replicas. Raises: EngineError."""
         self._options, self._say = options, place.say
         self._is_closed = False
+        self._lock = RLock()
         self._owes_disconnect = connect(options.address)
         try:
             require_possible(options)
@@ -68,24 +94,33 @@ class RayEngine:
         flight is still yielded, then it is raised.
         """
         session = Session(
-            self._replicas, requests, self._patience, self._say, lambda: self._is_closed
+            self._replicas,
+            requests,
+            self._patience,
+            self._say,
+            lambda: self._is_closed,
+            self._lock,
         )
         yield from session.run()
 
     def close(self) -> None:
         """End the replicas, and leave the cluster; calling it twice is harmless."""
+        was_closed, self._is_closed = self._is_closed, True
+        with self._lock:  # another thread may wait for answers
+            if not was_closed:
+                self._end_replicas()
+                self._leave()
+
+    def _end_replicas(self) -> None:
         import ray
 
-        if self._is_closed:
+        if not ray.is_initialized():
             return
-        self._is_closed = True
-        if ray.is_initialized():
-            ends = [r.end() for r in self._replicas if r.state != "starting"]
-            if ends:
-                ray.wait(ends, num_returns=len(ends), timeout=_CLOSE_TIMEOUT_S)
-            for replica in self._replicas:
-                replica.kill()
-        self._leave()
+        ends = [r.end() for r in self._replicas if r.state != "starting"]
+        if ends:
+            ray.wait(ends, num_returns=len(ends), timeout=_CLOSE_TIMEOUT_S)
+        for replica in self._replicas:
+            replica.kill()
 
     def _leave(self) -> None:
         if self._owes_disconnect:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ste_plugin import errors
@@ -30,11 +31,12 @@ class Session:
         patience: Patience,
         say: Callable[[str], None],
         is_closed: Callable[[], bool],
+        lock: AbstractContextManager[Any],
     ) -> None:
-        """`replicas` loses those that cannot be used."""
+        """`replicas` loses those that cannot be used; `lock` is held while Ray is called."""
         self._replicas, self._patience, self._say = replicas, patience, say
         self._groups = RequestGroups(requests)
-        self._is_closed = is_closed
+        self._is_closed, self._lock = is_closed, lock
         self._lost: Counter[str] = Counter()
         self._told: set[str] = set()
         self._at_end = False
@@ -45,17 +47,26 @@ class Session:
         if not self._replicas:
             raise EngineError("engine ray: no replica is left. Run the same command again.")
         try:
-            while not self._is_closed():
-                self._hand_out()
-                if self._at_end and not any(r.in_flight for r in self._replicas):
-                    break
-                yield from self._read_news()
-                self._patience.wait(sum(r.state != "starting" for r in self._replicas))
+            while (completions := self._work()) is not None:
+                yield from completions
         finally:
-            for replica in self._replicas:
-                replica.stop()
+            with self._lock:
+                for replica in [] if self._is_closed() else self._replicas:
+                    replica.stop()
         if self._failure:
             raise self._failure
+
+    def _work(self) -> list[Completion] | None:
+        """Give out requests, and return what has come meanwhile; None where all is done."""
+        with self._lock:  # nothing may be asked of Ray once the engine is closed
+            if self._is_closed():
+                return None
+            self._hand_out()
+            if self._at_end and not any(r.in_flight for r in self._replicas):
+                return None
+            completions = list(self._read_news())
+            self._patience.wait(sum(r.state != "starting" for r in self._replicas))
+        return completions
 
     def _hand_out(self) -> None:
         """Give groups of requests to those that want some, the least busy first."""

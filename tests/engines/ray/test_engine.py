@@ -4,6 +4,8 @@ import logging
 import shutil
 import signal
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +19,8 @@ from ste_plugin.engines.local import engine as local
 from ste_plugin.engines.ray import actor, connection, engine
 from ste_plugin.engines.ray.options import RayOptions
 from ste_plugin.errors import ConfigError, EngineError
-from tests.helpers.builders import HERE
+from ste_plugin.run.doctor import examine
+from tests.helpers.builders import HERE, config
 from tests.helpers.ray_cluster import on_cluster, ray_cluster
 from tests.helpers.waiting_engine import asked
 
@@ -158,6 +161,20 @@ def test_a_replica_too_large_for_every_machine_is_refused_with_what_they_have(cl
     )
 
 
+def test_the_doctor_says_what_a_config_s_cluster_has(cluster, tmp_path):
+    judge = "{model: m, engine: ray, options: {engine: local, replicas: 3, address: '%s'%s}}"
+    address = cluster.head_node.node_ip_address
+    found = []
+    for more in ("", ", gpus_per_replica: 4"):
+        config(tmp_path, judge=judge % (cluster.address, more))
+        findings = examine([tmp_path / "ste.yaml"], [])
+        found += [f for f in findings if f.what == "Ray cluster"]
+    one, other = found
+    assert (one.ok, other.ok) == (True, False)
+    assert one.found == f"3 replica(s) of 1 CPU; machines:\n  {address}: 1 CPU\n  {address}: 1 CPU"
+    assert "a replica takes 1 CPU, 4 GPU of one machine" in other.found
+
+
 def test_a_cluster_that_scales_is_waited_for_aloud_and_not_for_ever(cluster, monkeypatch):
     from ste_plugin.engines.ray import room
 
@@ -185,6 +202,21 @@ def test_joining_a_cluster_leaves_our_handler_of_sigterm(cluster):
     with closing(on_cluster(cluster)) as opened:
         list(opened.complete(requests()))
         assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_closing_ends_the_wait_of_another_thread_and_starts_nothing(cluster):
+    import ray
+
+    opened = on_cluster(cluster, engine_options={"seconds": 600})
+    with ThreadPoolExecutor(1) as executor:
+        answers = executor.submit(list, opened.complete(requests()))
+        deadline = time.monotonic() + 60
+        while opened._engine is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        opened.close()
+        assert answers.result(60) == []
+    assert not ray.is_initialized()
 
 
 def test_no_cluster_at_the_address_is_told_within_seconds(monkeypatch):
