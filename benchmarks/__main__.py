@@ -20,6 +20,7 @@ TOPICS = {
     "prefix": "(6) prefill tokens computed",
     "pool": "(7) the pool of instructions and pairs",
     "measuring": "(8) time to measure a judge on four sets",
+    "ray": "(9) replicas on a Ray cluster",
 }
 
 

@@ -19,6 +19,7 @@ NAVIGATION = {
         "how-to/scale",
         "how-to/batches-and-arrays",
         "how-to/several-nodes",
+        "how-to/ray-cluster",
     ],
     "Reference": [
         "reference/settings",

@@ -1,7 +1,7 @@
 """What one run works with: its config, its folder, its plugins, and the models it has open."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ste_plugin.inference.completion_store import CompletionStores
 from ste_plugin.inference.probe import Probes
 from ste_plugin.inference.share import EVERYTHING, Share
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.plugins.manager import find_contribution, import_object
+from ste_plugin.plugins.manager import find_contribution, import_object, registered_files
 from ste_plugin.progress import ProgressReporter
 from ste_plugin.records import Record, ResponsePair, content_key
 from ste_plugin.storage.run_layout import RunLayout
@@ -27,9 +27,8 @@ def open_engine(model: ModelConfig, place: Place, plugins: pluggy.PluginManager)
 
     Raises: ConfigError for an engine that no plugin contributes, or a wrong option of it.
     """
-    engine: Engine = import_object(
-        find_contribution(plugins, "ste_engines", model.engine, "engine")
-    )(model, place)
+    create = import_object(find_contribution(plugins, "ste_engines", model.engine, "engine"))
+    engine: Engine = create(model, replace(place, plugins=registered_files(plugins)))
     return engine
 
 

@@ -15,7 +15,7 @@ LAYERS = (
     ("storage", "progress"),
     ("hosts", "engines"),
     ("judging",),
-    ("inference", "plugins.manager", "plugins.loader", "context"),
+    ("inference", "plugins.manager", "plugins.loader", "context", "engines.ray"),
     ("instructions",),
     ("pairs",),
     ("sampling",),

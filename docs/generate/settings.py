@@ -15,6 +15,7 @@ from ste_plugin.config import RunConfig
 from ste_plugin.engines.http.options import EndpointOptions, HttpOptions
 from ste_plugin.engines.http.prices import Prices
 from ste_plugin.engines.local.options import LocalOptions
+from ste_plugin.engines.ray.options import RayOptions
 from ste_plugin.engines.vllm.options import VllmOptions
 from ste_plugin.engines.vllm.server import ServeOptions
 from ste_plugin.lm_eval_tasks.setting_values import PREFIX
@@ -146,6 +147,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "local-options": _options(LocalOptions),
     "vllm-options": _options(VllmOptions),
     "serve-options": _options(ServeOptions, beside=VllmOptions),
+    "ray-options": _options(RayOptions),
     "http-options": _options(HttpOptions),
     "http-endpoints": _options(EndpointOptions),
     "http-prices": _options(Prices),

@@ -181,6 +181,8 @@ class Place:
     """The environment of such a server."""
     say: Callable[[str], None] = lambda _: None
     """Shows a person one line: what `engine: auto` picked, that a batch had to be made smaller."""
+    plugins: tuple[Path, ...] = ()
+    """Plugins that are files, for an engine that opens others in further processes."""
 
     @classmethod
     def of_run(

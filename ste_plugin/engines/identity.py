@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.model_folder import ADAPTER_CONFIG, adapter_base
+from ste_plugin.engines.nested import answering_model
 from ste_plugin.records import content_key
 
 _PROBES, _PROBE_BYTES = 64, 4096
@@ -26,6 +27,7 @@ def model_identity(model: ModelConfig, base: Path) -> str:
     it does with the fields that are added to a server's requests, or left out of them.
     """
     folder = Path(model_path(model, base))
+    model = answering_model(model)
     name = f"{model.model}@{model.options.get('revision', 'main')}"
     if folder.is_dir():
         name = f"folder:{fingerprint(folder)}"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import Engine
+from ste_plugin.engines.nested import answering_model
 
 
 def share_hardware(one: ModelConfig, other: ModelConfig) -> bool:
@@ -12,7 +13,7 @@ def share_hardware(one: ModelConfig, other: ModelConfig) -> bool:
     Models behind `http` use none of ours. Two others share it unless both name their devices
     (`options.device`, or `options.gpus` as a list of numbers) and these are not the same.
     """
-    if "http" in (one.engine, other.engine):
+    if "http" in (answering_model(one).engine, answering_model(other).engine):
         return False
     here, there = _devices(one), _devices(other)
     return here is None or there is None or bool(here & there)

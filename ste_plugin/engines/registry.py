@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from ste_plugin.config import ModelConfig, Strict
 from ste_plugin.engines.base import Engine, Place
+from ste_plugin.engines.nested import answering_model
 from ste_plugin.errors import ConfigError
 
 _DISABLED = ("", "-1")
@@ -52,6 +53,7 @@ def behind_server(model: ModelConfig, place: Place) -> ModelConfig:
     """
     from ste_plugin.engines.vllm.server import client_of
 
+    model = answering_model(model)
     if model.engine == "http":
         return model
     if model.engine not in _LOADING:

@@ -24,6 +24,7 @@ def ste_engines() -> dict[str, str]:
         "http": "ste_plugin.engines.http.engine:create",
         "vllm": "ste_plugin.engines.vllm.engine:create",
         "serve": "ste_plugin.engines.vllm.server:create",
+        "ray": "ste_plugin.engines.ray.engine:create",
     }
 
 

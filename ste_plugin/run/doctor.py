@@ -12,7 +12,8 @@ from pathlib import Path
 from ste_plugin.axolotl.launcher import check_launcher
 from ste_plugin.axolotl.run_config import PLUGIN, is_axolotl_config, read_recipe
 from ste_plugin.config import HostConfig, HostsConfig, RunConfig
-from ste_plugin.errors import ConfigError, DataError, HostError, PluginError
+from ste_plugin.engines.ray.engine import describe_cluster
+from ste_plugin.errors import ConfigError, DataError, HostError, PluginError, SteError
 from ste_plugin.fitting.catalogue import recipe_problems
 from ste_plugin.hosts.run_host import require_module
 from ste_plugin.instructions.sources.files import describe_files
@@ -67,6 +68,7 @@ def examine(configs: Sequence[Path], files: Sequence[Path]) -> list[Finding]:
         _gpu(),
         *(finding for path, config in runs.items() for finding in _sources(path, config)),
         *(finding for host in hosts for finding in _hosts(host)),
+        *(finding for config in runs.values() for finding in _clusters(config)),
         *_axolotl_configs(theirs),
     ]
 
@@ -116,6 +118,16 @@ def _launcher(host: HostConfig) -> Finding:
     except ConfigError as error:
         return Finding("launcher of trainings", str(error), False, "correct hosts.train")
     return Finding("launcher of trainings", host.launcher, True)
+
+
+def _clusters(config: RunConfig) -> Iterator[Finding]:
+    """Yield a finding for each model that a run's config asks on a Ray cluster."""
+    for model in (config.judge, config.generator):
+        if model is not None and model.engine == "ray":
+            try:
+                yield Finding("Ray cluster", describe_cluster(model), True)
+            except SteError as error:
+                yield Finding("Ray cluster", str(error), False, "see the words above")
 
 
 def _sources(path: Path, config: RunConfig) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import IterationReport, RunContext, reported_counts, reported_figures
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.http.prices import read_prices
+from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import JudgeError
 from ste_plugin.evaluation.plan import check_configured, plan_evaluations
@@ -101,7 +102,7 @@ def _make_report(context: RunContext, number: int, results: dict[str, Any]) -> I
     counts = _read_counts(context, number)
     tokens = sum(c.get("generated_tokens", 0) for c in counts)
     prompt_tokens = sum(c.get("prompt_tokens", 0) for c in counts)
-    prices = read_prices(context.config.judge.options)
+    prices = read_prices(answering_model(context.config.judge).options)
     return IterationReport(
         number=number,
         folder=str(context.folder.iteration(number)),

@@ -21,7 +21,7 @@ from ste_plugin.inference.completion_store import CompletionStore, find_completi
 from ste_plugin.inference.probe import Probes
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.progress import ProgressReporter
-from ste_plugin.run.redo import Redo, refuse_changes, set_aside
+from ste_plugin.run.redo import Redo, flat_settings, refuse_changes, set_aside
 from ste_plugin.storage.config_file import changed_fields, read_config, read_run_yaml
 from ste_plugin.storage.durable import make_folder, sync_folders
 from ste_plugin.storage.jsonl import read_rows, replace_bytes, truncate_partial_line
@@ -213,8 +213,8 @@ def _refuse_changes(config: RunConfig, folder: RunLayout, redo: Redo | None) -> 
     """Return the settings; refuse those that are not what the run was begun with."""
     now: dict[str, Any] = config.model_dump(mode="json")
     if folder.config.exists():
-        before = read_run_yaml(folder.config).model_dump(mode="json")
-        refuse_changes(folder.root, changed_fields(before, now), redo)
+        before = flat_settings(read_run_yaml(folder.config))
+        refuse_changes(folder.root, changed_fields(before, flat_settings(config)), redo)
     return now
 
 

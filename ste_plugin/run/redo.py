@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from ste_plugin.config import RunConfig
 from ste_plugin.errors import ConfigError
 from ste_plugin.storage.durable import move
 from ste_plugin.storage.run_layout import RunLayout
@@ -59,6 +60,20 @@ def first_stage(setting: str) -> Stage | None:
     ('generate', 'pool', None)
     """
     return next(stage for pattern, stage in _FIRST_STAGES if pattern.match(setting))
+
+
+def flat_settings(config: RunConfig) -> dict[str, Any]:
+    """Return a config's settings as two of them are compared.
+
+    The options of a cluster's replicas lie beside the cluster's own, as those of the same engine on
+    one machine do: what the answers are made of is the same.
+    """
+    settings: dict[str, Any] = config.model_dump(mode="json")
+    for model in (settings["judge"], settings["generator"] or {}):
+        if isinstance(nested := model.get("options", {}).get("engine_options"), dict):
+            outer = {k: v for k, v in model["options"].items() if k != "engine_options"}
+            model["options"] = outer | nested
+    return settings
 
 
 def refuse_changes(root: Path, changed: list[str], redo: Redo | None) -> None:

@@ -13,6 +13,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration, RunContext
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.identity import model_path
+from ste_plugin.engines.nested import answering_model, with_trained_weights
 from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.plan import plan_evaluations
@@ -62,8 +63,7 @@ def find_judge(context: RunContext, number: int, stage: int | None = None) -> Mo
         raise DataError(
             f"{folder / 'model'}: no trained model there (no trained.json). Run `ste train` first."
         )
-    options = {k: v for k, v in seed.options.items() if k != "revision"}
-    return seed.model_copy(update={"model": str(final), "options": options})
+    return with_trained_weights(seed, str(final))
 
 
 def find_previous_judge(context: RunContext, number: int, stage: int) -> ModelConfig:
@@ -126,7 +126,7 @@ def check_trainable(context: RunContext) -> None:
 def check_servable(context: RunContext) -> None:
     """Raise ConfigError for a judge that a trained one cannot replace."""
     config = context.config
-    if config.iterations > 1 and config.judge.engine == "http":
+    if config.iterations > 1 and answering_model(config.judge).engine == "http":
         raise ConfigError(
             "judge.engine: http cannot judge with the model trained in iteration 1, as your server "
             "keeps serving the seed. Set judge.engine: serve (a vLLM server that the run starts "

@@ -17,12 +17,19 @@ from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.config import RunConfig
 from ste_plugin.engines.http.options import HttpOptions
 from ste_plugin.engines.local.options import LocalOptions
+from ste_plugin.engines.ray.options import RayOptions
 from ste_plugin.engines.vllm.options import VllmOptions
 from ste_plugin.engines.vllm.server import ServeOptions
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
-OPTIONS = {"local": LocalOptions, "vllm": VllmOptions, "serve": ServeOptions, "http": HttpOptions}
+OPTIONS = {
+    "local": LocalOptions,
+    "vllm": VllmOptions,
+    "serve": ServeOptions,
+    "ray": RayOptions,
+    "http": HttpOptions,
+}
 ELSEWHERE = re.compile(r"(?<![\w.~-])/(work|root|home|Users|tmp)/|/simple/|file://")
 """Paths of the machine that a document was written on, and places that packages came from there."""
 

@@ -13,9 +13,10 @@ from ste_plugin.testing import FakeEngine
 from tests.helpers.builders import HERE
 from tests.helpers.chat_server import ChatServer, Refuse, babble, chat_server
 from tests.helpers.local_vllm import vllm_in_process, vllm_served
+from tests.helpers.ray_cluster import on_cluster, ray_cluster
 
-ENGINES = "fake", "http", "http one sample a call", "local", "vllm", "serve"
-REAL = "local", "vllm", "serve"
+ENGINES = "fake", "http", "http one sample a call", "local", "ray", "vllm", "serve"
+REAL = "local", "ray", "vllm", "serve"
 """Those that run a model with random weights, which need not end a reply by themselves."""
 LONG = 1200
 """More words than any context here holds."""
@@ -75,6 +76,13 @@ def opened(
 
         model = str(request.getfixturevalue("tiny_model"))
         yield lambda: local.create(ModelConfig(model=model, engine="local"), HERE)
+    elif kind == "ray":
+        model = str(request.getfixturevalue("tiny_model"))
+        with (
+            ray_cluster() as cluster,
+            closing(on_cluster(cluster, model, "local")) as engine,
+        ):
+            yield lambda: KeptOpen(engine)
     elif kind in REAL:
         create = {"vllm": vllm_in_process, "serve": vllm_served}[kind]
         model = request.getfixturevalue("tiny_vllm_model")

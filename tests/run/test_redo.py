@@ -7,8 +7,10 @@ import yaml
 from ste_plugin.errors import ConfigError
 from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
-from ste_plugin.run.redo import STAGES, Redo, first_stage
+from ste_plugin.run.redo import STAGES, Redo, first_stage, flat_settings
+from ste_plugin.storage.config_file import changed_fields
 from ste_plugin.storage.jsonl import read_json, read_rows
+from tests.helpers.builders import config
 from tests.helpers.fake_runs import generated, written
 
 
@@ -128,7 +130,38 @@ def test_a_later_iteration_alone_cannot_take_a_setting_of_all(tiny_model, tmp_pa
         "judge.engine",
         "evaluation.tasks",
         "judge.options.concurrency",
+        "judge.options.replicas",
     ],
 )
 def test_settings_on_which_nothing_depends_are_free_to_change(setting):
     assert first_stage(setting) is None
+
+
+def test_a_run_goes_on_where_its_engine_is_moved_to_a_cluster(tmp_path):
+    one = "{model: m, engine: local, options: {dtype: bfloat16}}"
+    many = (
+        "{model: m, engine: ray, options: {engine: local, replicas: 2, engine_options: "
+        "{dtype: bfloat16}}}"
+    )
+    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    before = flat_settings(config(tmp_path / "a", judge=one))
+    after = flat_settings(config(tmp_path / "b", judge=many))
+    lines = changed_fields(before, after)
+    assert [line.split(":")[0] for line in lines] == [
+        "judge.engine",
+        "judge.options.engine",
+        "judge.options.replicas",
+    ]
+    assert {first_stage(line.split(":")[0]) for line in lines} == {None}
+
+
+def test_another_revision_of_a_cluster_s_model_makes_everything_obsolete(tmp_path):
+    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    judge = (
+        "{{model: m, engine: ray, options: {{engine: local, engine_options: {{revision: {}}}}}}}"
+    )
+    before, after = (
+        flat_settings(config(tmp_path / name, judge=judge.format(name))) for name in ("a", "b")
+    )
+    (line,) = changed_fields(before, after)
+    assert first_stage(line.split(":")[0]) == "pool"

@@ -328,8 +328,42 @@ ROWS = [
         run_with(judge="{model: m, engine: htpp}"),
         RUN,
         2,
-        "engine: no 'htpp'. Did you mean 'http'? There are: auto, http, local, serve, vllm; a "
-        "plugin can add more (see `ste plugins`).",
+        "engine: no 'htpp'. Did you mean 'http'? There are: auto, http, local, ray, serve, "
+        "vllm; a plugin can add more (see `ste plugins`).",
+    ),
+    Row(
+        "a cluster within a cluster",
+        run_with(judge="{model: m, engine: ray, options: {engine: ray}}"),
+        RUN,
+        2,
+        "options of engine ray: 1 setting(s) to fix:\n  engine: found 'ray'; a replica cannot be "
+        "a cluster: expected vllm, local or serve",
+    ),
+    Row(
+        "an engine that each machine of a cluster would pick for itself",
+        run_with(judge="{model: m, engine: ray, options: {engine: auto}}"),
+        RUN,
+        2,
+        "options of engine ray: 1 setting(s) to fix:\n  engine: found 'auto', which may be "
+        "another engine on each machine; expected vllm, local, serve, http or a plugin's",
+    ),
+    Row(
+        "the options of a cluster's engine beside the cluster's own",
+        run_with(judge="{model: m, engine: ray, options: {dtype: float32}}"),
+        RUN,
+        2,
+        "options of engine ray: 1 setting(s) to fix:\n  dtype: unknown key; there are: address, "
+        "engine, engine_options, replicas, gpus_per_replica, cpus_per_replica, resources, "
+        "autoscaling, start_timeout_s",
+    ),
+    Row(
+        "a wrong option of a cluster's engine",
+        run_with(
+            judge="{model: m, engine: ray, options: {engine: local, engine_options: {dtyp: x}}}"
+        ),
+        RUN,
+        2,
+        "options of engine local: 1 setting(s) to fix:\n  dtyp: unknown key; did you mean 'dtype'?",
     ),
     Row(
         "an option that the engine lacks",
