@@ -5,6 +5,7 @@ import gzip
 import json
 import lzma
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def _zstd(content: bytes) -> bytes:
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
-    ".gz": gzip.compress,
+    ".gz": partial(gzip.compress, mtime=0),
     ".zst": _zstd,
     ".bz2": bz2.compress,
     ".xz": lzma.compress,

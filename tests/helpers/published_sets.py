@@ -43,7 +43,7 @@ def put(path: Path, content):
         path.write_text(json.dumps(content, indent=1))
     else:
         text = "".join(json.dumps(row) + "\n" for row in content).encode()
-        path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+        path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
 
 
 def clutter(folder: Path):

@@ -206,12 +206,12 @@ def test_files_of_other_names_in_a_benchmarks_folder_are_all_read(tmp_path):
 
 def test_packed_rows_that_are_none_are_refused_with_their_place(tmp_path):
     path = tmp_path / "pairs.jsonl.gz"
-    path.write_bytes(gzip.compress(b'{"id": 1}\n{"id": \n'))
+    path.write_bytes(gzip.compress(b'{"id": 1}\n{"id": \n', mtime=0))
     with pytest.raises(
         DataError, match=r"pairs.jsonl.gz:1: no column|pairs.jsonl.gz:2: not a JSON"
     ):
         read_pairs(JudgeSettings(path))
-    path.write_bytes(gzip.compress(b"{}" * 99)[:-9])
+    path.write_bytes(gzip.compress(b"{}" * 99, mtime=0)[:-9])
     with pytest.raises(DataError, match=r"pairs.jsonl.gz: cannot be unpacked"):
         read_pairs(JudgeSettings(path))
     path.write_bytes(b"{}")
