@@ -31,7 +31,8 @@ from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 
 model, out, *sets = sys.argv[1:]
 host = HostConfig()
-with getattr(runner, "open_process", nullcontext)(host) as process:
+open_process = getattr(runner, "open_process", None)
+with open_process(host) if open_process else nullcontext() as process:
     for data in map(Path, sets):
         runner.evaluate(
             model,
