@@ -84,14 +84,21 @@ class _FromFiles:
             raise WaveEnded(title, self._left)
 
     def _completions(self, request: ChatRequest) -> list[Completion]:
-        row = self._files.find(request.prompt_number, request.sample_index)
-        if row is None or row.call is None or row.custom_id in self._files.problems:
-            return []
-        call = Call(tuple(map(request.with_sample_index, row.call.samples)))
+        """Return what the first line that answers a request gives."""
+        for row in self._files.find(request.prompt_number, request.sample_index):
+            completions = self._read_row(request, row)
+            if any(c.key == request.key for c in completions):
+                self._files.problems.pop(row.custom_id, None)
+                return completions
+        return []
+
+    def _read_row(self, request: ChatRequest, row: AnswerRow) -> list[Completion]:
+        call = Call(tuple(map(request.with_sample_index, row.call.samples if row.call else ())))
         try:
             return self._formats.of(request).read(call, row.response)
         except UnansweredCall as problem:
-            self._files.problems[row.custom_id] = f"{row.where}: {row.custom_id}: {problem}"
+            told = f"{row.where}: {row.custom_id}: {problem}"
+            self._files.problems.setdefault(row.custom_id, told)
             return []
         except EngineError as error:
             raise EngineError(f"{row.where}: {row.custom_id}: {error}") from error
