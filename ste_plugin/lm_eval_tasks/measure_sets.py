@@ -73,6 +73,8 @@ def measure(model: Any, order: Mapping[str, Any]) -> None:
     from lm_eval.tasks import TaskManager
     from lm_eval.utils import make_table
 
+    if hasattr(model, "batch_sizes"):  # found for another set's prompts, where these may be longer
+        model.batch_sizes = {}
     tracker = EvaluationTracker(output_path=order["output_path"])
     manager = TaskManager(
         include_path=order["include_path"],

@@ -5,12 +5,13 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.errors import HostError
-from ste_plugin.lm_eval_tasks import orders, runner
+from ste_plugin.lm_eval_tasks import measure_sets, orders, runner
 from ste_plugin.lm_eval_tasks.measuring_process import MeasuringProcess
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from tests.helpers import ROOT
@@ -120,3 +121,12 @@ def test_no_process_is_started_for_what_was_measured_before(judge, monkeypatch):
     with started() as process:
         assert measured(process) == first
         assert process.guard is None
+
+
+def test_the_batch_size_that_fits_is_found_for_each_set_anew(judge, monkeypatch):
+    import lm_eval
+
+    found = []
+    monkeypatch.setattr(lm_eval, "simple_evaluate", lambda m, *_, **__: found.append(m.batch_sizes))
+    measure_sets.measure(SimpleNamespace(batch_sizes={0: 64}), order(judge, "a"))
+    assert found == [{}]

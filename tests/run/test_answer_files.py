@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from ste_plugin.errors import DataError
 from tests.helpers.batch_farm import answer, by_files, exported, imported, requests_in, write
 from tests.helpers.said_runs import config_in, made, says
 
@@ -64,3 +65,17 @@ def test_answers_are_taken_as_gateways_wrap_them(tiny_model, tmp_path, wrapped):
     rows = [wrapped(answer(r, says)) for r in requests_in(tmp_path / "wave")]
     found = imported(path, [write(tmp_path / "answers.jsonl", rows)])
     assert (found.imported, found.unanswered) == (len(rows), [])
+
+
+def test_answers_of_later_waves_are_told_from_those_of_other_runs(tiny_model, tmp_path):
+    path = config_in(tmp_path / "one", tiny_model)
+    by_files(path)
+    files = sorted(path.parent.glob("wave-*/answers-*.jsonl"))
+    lost = next(f for f in files if f.parent.name == "wave-0")
+    again = config_in(tmp_path / "again", tiny_model)
+    with pytest.raises(
+        DataError,
+        match="later waves are taken once this one is complete: writing answers, 14 samples",
+    ):
+        imported(again, [f for f in files if f != lost])
+    assert imported(again, files).left == 0
