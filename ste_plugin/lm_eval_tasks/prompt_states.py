@@ -40,6 +40,12 @@ class SharedPrompts:
         self.scored: dict[Tokens, Likelihood] = {}
         """Prompt with opening and letter → how likely the letter is."""
 
+    def forget(self) -> None:
+        """Forget all prompts and scores."""
+        self.openings.clear()
+        self.letters.clear()
+        self.scored.clear()
+
     def score_behind(self, prompt: str, context: str, letter: str) -> None:
         """Have a letter behind `context` scored when `prompt`, which that begins with, is read."""
         asked = tuple(self.backend.tok_encode(prompt))

@@ -13,6 +13,7 @@ from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.errors import HostError
 from ste_plugin.lm_eval_tasks import measure_sets, orders, runner
 from ste_plugin.lm_eval_tasks.measuring_process import MeasuringProcess
+from ste_plugin.lm_eval_tasks.prompt_states import SharedPrompts
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from tests.helpers import ROOT
 from tests.helpers.scripted_judge import PAIRS
@@ -123,10 +124,17 @@ def test_no_process_is_started_for_what_was_measured_before(judge, monkeypatch):
         assert process.guard is None
 
 
-def test_the_batch_size_that_fits_is_found_for_each_set_anew(judge, monkeypatch):
+def test_a_set_is_measured_as_if_there_had_been_no_other(judge, monkeypatch):
     import lm_eval
 
     found = []
-    monkeypatch.setattr(lm_eval, "simple_evaluate", lambda m, *_, **__: found.append(m.batch_sizes))
-    measure_sets.measure(SimpleNamespace(batch_sizes={0: 64}), order(judge, "a"))
-    assert found == [{}]
+    monkeypatch.setattr(
+        lm_eval,
+        "simple_evaluate",
+        lambda m, *_, **__: found.append((m.batch_sizes, m._model_generate.scored)),
+    )
+    shared = SharedPrompts(SimpleNamespace(_model_generate=None))
+    shared.scored[1, 2] = -0.5, True
+    model = SimpleNamespace(batch_sizes={0: 64}, _model_generate=shared)
+    measure_sets.measure(model, order(judge, "a"))
+    assert found == [({}, {})]
