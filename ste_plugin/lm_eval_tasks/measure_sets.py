@@ -66,6 +66,15 @@ def load(order: Mapping[str, Any]) -> Any:
     return get_model(order["model"]).create_from_arg_obj({**more, **given})
 
 
+def forget_sets(model: Any) -> None:
+    """Have a model as it is loaded, so that a set's figures do not depend on the sets before it."""
+    if hasattr(model, "batch_sizes"):  # that fit prompts which may have been shorter
+        model.batch_sizes = {}
+    shared: Any = getattr(model, "_model_generate", None)
+    if hasattr(shared, "forget"):
+        shared.forget()
+
+
 def measure(model: Any, order: Mapping[str, Any]) -> None:
     """Measure a model on a task, and save what lm-eval's own command saves."""
     from lm_eval import simple_evaluate
@@ -73,6 +82,7 @@ def measure(model: Any, order: Mapping[str, Any]) -> None:
     from lm_eval.tasks import TaskManager
     from lm_eval.utils import make_table
 
+    forget_sets(model)
     tracker = EvaluationTracker(output_path=order["output_path"])
     manager = TaskManager(
         include_path=order["include_path"],

@@ -5,6 +5,7 @@ prompts of a batch begin with in each of them. So two methods of that backend ar
 batch of prompts is read, the letters behind them are scored, and generation goes on from there.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
 from typing import Any
@@ -12,7 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ste_plugin.engines.local.decoding import PrefilledBatch, full_attention, prefill
+from ste_plugin.engines.local.decoding import PrefilledBatch, can_share, prefill
+
+logger = logging.getLogger(__name__)
+
+_TRIAL_TOKENS = 32
+_SHARED_SETTINGS = frozenset(
+    ("attention_mask", "do_sample", "temperature", "top_p", "top_k", "min_p", "repetition_penalty")
+)
+"""Settings of generation that go on from a given state; beams and others begin by themselves."""
 
 Tokens = tuple[int, ...]
 Likelihood = tuple[float, bool]
@@ -31,6 +40,12 @@ class SharedPrompts:
         self.scored: dict[Tokens, Likelihood] = {}
         """Prompt with opening and letter → how likely the letter is."""
 
+    def forget(self) -> None:
+        """Forget all prompts and scores."""
+        self.openings.clear()
+        self.letters.clear()
+        self.scored.clear()
+
     def score_behind(self, prompt: str, context: str, letter: str) -> None:
         """Have a letter behind `context` scored when `prompt`, which that begins with, is read."""
         asked = tuple(self.backend.tok_encode(prompt))
@@ -42,6 +57,9 @@ class SharedPrompts:
     @torch.no_grad()
     def __call__(self, context: Tensor, max_length: int, stop: Any, **settings: Any) -> Any:
         """Return what the backend returns: the tokens of prompts and replies."""
+        told = {name for name, value in settings.items() if value is not None}
+        if "attention_mask" not in told or told - _SHARED_SETTINGS:
+            return self.generate(context=context, max_length=max_length, stop=stop, **settings)
         mask = settings["attention_mask"]
         rows = [tuple(ids[m.bool()].tolist()) for ids, m in zip(context, mask, strict=True)]
         prompts = list(dict.fromkeys(rows))
@@ -50,8 +68,7 @@ class SharedPrompts:
         if len(prompts) < len(rows):
             number = {prompt: n for n, prompt in enumerate(prompts)}
             start = start.rows(torch.tensor([number[row] for row in rows], device=context.device))
-        width = context.shape[1]
-        start.cache.crop(width - 1)  # generation begins with the last token of the prompt
+        start.cache.crop(-1)  # generation begins with the last token of the prompt
         ids = torch.full_like(context, self.backend.tokenizer.pad_token_id or 0)
         ids[start.mask.bool()] = context[mask.bool()]
         settings |= {"attention_mask": start.mask, "past_key_values": start.cache}
@@ -89,7 +106,7 @@ def _read_on(
         use_cache=True,
         logits_to_keep=1,
     )
-    start.cache.crop(start.mask.shape[1])
+    start.cache.crop(-width)
     logits: Tensor = out.logits[:, -1]
     return logits
 
@@ -117,9 +134,9 @@ def share_prompts(backend: Any, behind: Iterable[tuple[str, str, str]]) -> None:
 
     `behind`: (prompt, context that begins with it, letter that is scored behind the context).
     """
-    if not _can_share(backend):
-        return
     if not isinstance(backend._model_generate, SharedPrompts):
+        if not _can_share(backend):
+            return
         backend._model_generate = SharedPrompts(backend)
         backend._loglikelihood_tokens = KnownLikelihoods(backend, backend._model_generate)
     for prompt, context, letter in behind:
@@ -132,11 +149,35 @@ def _can_share(backend: Any) -> bool:
         return False
     model = backend.model
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    config = model.config.get_text_config()
-    own_cache = getattr(model.generation_config, "cache_implementation", None)
+    own = model.generation_config
     return (
         getattr(backend, "mixed_precision_dtype", None) is None
-        and own_cache is None
+        and getattr(own, "cache_implementation", None) is None
+        and (getattr(own, "num_beams", None) or 1) == 1
         and "logits_to_keep" in signature(inner.forward).parameters
-        and full_attention(config)
+        and can_share(model)
+        and _reads_alike(backend)
     )
+
+
+@torch.no_grad()
+def _reads_alike(backend: Any) -> bool:
+    """Return whether prompts on trial are read as the model reads each of them by itself.
+
+    Half the digits of its numbers must agree. Who knows what a model's own code, layers on several
+    devices or a kernel do with a shared state: where anything fails, nothing is shared.
+    """
+    model = backend.model
+    words = backend.tok_encode("Which of the two answers is the better one, and why is it?")
+    opening = (words * _TRIAL_TOKENS)[:_TRIAL_TOKENS]
+    prompts = [opening + words[:1], opening + words[::-1]]
+    try:
+        start = prefill(model, prompts).rows(torch.tensor([1, 0], device=model.device))
+        ids = [torch.tensor([prompt], device=model.device) for prompt in reversed(prompts)]
+        alone = torch.cat([model(one).logits[:, -1] for one in ids])
+        start.cache.crop(-1)
+    except Exception:  # whatever it is, lm-eval's own way remains
+        logger.info("Prompts are not shared", exc_info=True)
+        return False
+    off = (start.logits - alone).float().abs().mean() / alone.float().std()
+    return bool(off <= torch.finfo(alone.dtype).eps ** 0.5)

@@ -3,7 +3,7 @@
 Only lm-eval imports this module.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,6 @@ from ste_plugin.lm_eval_tasks.early_stop import SkippedInstance, VoteInstance, d
 from ste_plugin.lm_eval_tasks.figures import figures_of
 from ste_plugin.lm_eval_tasks.measurement import JUDGED
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
-from ste_plugin.lm_eval_tasks.prompt_states import share_prompts
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, orders_shown, parser, read_replies
 from ste_plugin.records import ORDERS, Verdict
 
@@ -202,6 +201,14 @@ class PairJudge(ChatTask):
     def higher_is_better(self) -> dict[str, bool]:
         """Return the direction of the figures that have one."""
         return {name: True for name, figure in self.figures.items() if figure.higher_is_better}
+
+
+def share_prompts(backend: Any, behind: Iterable[tuple[str, str, str]]) -> None:
+    """Make lm-eval's hf read each prompt once (`prompt_states`); others are left as they are."""
+    if type(backend).__name__ == "HFLM":  # servers are asked where neither torch is nor needed
+        from ste_plugin.lm_eval_tasks import prompt_states
+
+        prompt_states.share_prompts(backend, behind)
 
 
 def skipped(request: Instance) -> SkippedInstance:

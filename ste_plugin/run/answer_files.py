@@ -35,7 +35,7 @@ class AnswerRow:
 
 
 class AnswerFiles:
-    """The lines of several files; of two answers to one request the first one counts."""
+    """The lines of several files, with all answers to a request in order."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         """Read all lines.
@@ -44,7 +44,8 @@ class AnswerFiles:
         prompts are refused.
         """
         self._paths = list(paths)
-        self._offsets, self._readers = Offsets(), dict[int, BinaryIO]()
+        self._offsets, self._readers = [Offsets()], dict[int, BinaryIO]()
+        # where the first answers to requests start, then the second ones, and so on
         self.problems: dict[str, str] = {}
         """`custom_id` → where it is, and why it is no answer."""
         self.cut_off: dict[int, str] = {}
@@ -53,12 +54,15 @@ class AnswerFiles:
         """Lines that are whole."""
         self._index()
 
-    def find(self, prompt: int, sample: int) -> AnswerRow | None:
-        """Return the line that answers a sample of a prompt, or None."""
-        offset = self._offsets.get(prompt, sample)
-        if offset == ABSENT:
-            return None
-        file, start = divmod(offset, _MAX_BYTES)
+    def find(self, prompt: int, sample: int) -> Iterator[AnswerRow]:
+        """Yield the lines that answer a sample of a prompt."""
+        for offsets in self._offsets:
+            offset = offsets.get(prompt, sample)
+            if offset == ABSENT:
+                return
+            yield self._read(*divmod(offset, _MAX_BYTES))
+
+    def _read(self, file: int, start: int) -> AnswerRow:
         if file not in self._readers:
             self._readers[file] = self._paths[file].open("rb")
         reader = self._readers[file]
@@ -112,12 +116,19 @@ class AnswerFiles:
             )
 
     def _holds(self, call: CallId | None) -> bool:
-        return call is not None and self._offsets.get(call.prompt, call.first) != ABSENT
+        return call is not None and self._offsets[0].get(call.prompt, call.first) != ABSENT
 
-    def _add(self, call: CallId | None, offset: int) -> None:
-        for sample in call.samples if call else ():
-            if call and self._offsets.get(call.prompt, sample) == ABSENT:
-                self._offsets.add(call.prompt, sample, offset)
+    def _add(self, call: CallId | None, start: int) -> None:
+        if call is None:
+            return
+        for sample in call.samples:
+            for offsets in self._offsets:
+                if offsets.get(call.prompt, sample) == ABSENT:
+                    offsets.add(call.prompt, sample, start)
+                    break
+            else:
+                self._offsets.append(Offsets())
+                self._offsets[-1].add(call.prompt, sample, start)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

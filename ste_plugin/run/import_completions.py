@@ -49,7 +49,7 @@ def import_completions(context: RunContext, paths: Sequence[Path]) -> ImportedAn
         # all of it is paid for: no budget ends it
         unlimited = replace(context, budget=Budget())
         wave = find_wave(with_share(unlimited, share, formats, share.answer))
-        _refuse_unknown(context, files, share.imported)
+        _refuse_unknown(context, files, share.imported, wave)
         unanswered, cut_off = list(files.problems.values()), list(files.cut_off.values())
         title, left = (wave.title, wave.left) if wave else ("", 0)
         return ImportedAnswers(share.imported, unanswered, cut_off, title, left)
@@ -84,20 +84,29 @@ class _FromFiles:
             raise WaveEnded(title, self._left)
 
     def _completions(self, request: ChatRequest) -> list[Completion]:
-        row = self._files.find(request.prompt_number, request.sample_index)
-        if row is None or row.call is None or row.custom_id in self._files.problems:
-            return []
-        call = Call(tuple(map(request.with_sample_index, row.call.samples)))
+        """Return what the first line that answers a request gives."""
+        for row in self._files.find(request.prompt_number, request.sample_index):
+            completions = self._read_row(request, row)
+            if any(c.key == request.key for c in completions):
+                self._files.problems.pop(row.custom_id, None)
+                return completions
+        return []
+
+    def _read_row(self, request: ChatRequest, row: AnswerRow) -> list[Completion]:
+        call = Call(tuple(map(request.with_sample_index, row.call.samples if row.call else ())))
         try:
             return self._formats.of(request).read(call, row.response)
         except UnansweredCall as problem:
-            self._files.problems[row.custom_id] = f"{row.where}: {row.custom_id}: {problem}"
+            told = f"{row.where}: {row.custom_id}: {problem}"
+            self._files.problems.setdefault(row.custom_id, told)
             return []
         except EngineError as error:
             raise EngineError(f"{row.where}: {row.custom_id}: {error}") from error
 
 
-def _refuse_unknown(context: RunContext, files: AnswerFiles, imported: int) -> None:
+def _refuse_unknown(
+    context: RunContext, files: AnswerFiles, imported: int, wave: WaveEnded | None
+) -> None:
     """Raise DataError for lines that are of no request of the run's, with the first of them."""
     stores = [CompletionStore(path) for path in find_completions(context.folder.root)]
     unknown, shown = 0, ""
@@ -106,11 +115,17 @@ def _refuse_unknown(context: RunContext, files: AnswerFiles, imported: int) -> N
         unknown += 1
     if not unknown:
         return
+    later = ""
+    if wave and imported:
+        later = (
+            f" Answers of later waves are taken once this one is complete: {wave.title}, "
+            f"{wave.left} samples are still to be answered."
+        )
     raise DataError(
         f"{unknown} of {files.count} answers are of requests that this run does not ask, the "
         f"first:{shown}\nKeys change with the model's weights, its revision, the run's settings "
-        "and its instructions: import them into the run that they were exported from. Imported: "
-        f"{imported} completions of requests that it does ask."
+        f"and its instructions: import them into the run that they were exported from.{later} "
+        f"Imported: {imported} completions of requests that it does ask."
     )
 
 

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ste_plugin.run.export_requests import ExportedWave, FileLimits, export_requests
+from ste_plugin.run.import_completions import ImportedAnswers, import_completions
+from ste_plugin.run.open_run import open_run
 from tests.helpers.chat_server import ChatServer, Script
+from tests.helpers.said_runs import says
 
 Row = dict[str, Any]
 
@@ -47,3 +51,29 @@ def answered_in_parts(
     ]
     random.Random(0).shuffle(rows)
     return [write(folder / f"answers-{n}.jsonl", rows[n::parts]) for n in range(parts)]
+
+
+def exported(path: Path, folder: Path, **limits: int) -> ExportedWave:
+    """Write a run's next wave."""
+    with open_run(path, [], quiet=True) as context:
+        return export_requests(context, folder, FileLimits(**limits))
+
+
+def imported(path: Path, files: list[Path]) -> ImportedAnswers:
+    """Take answers into a run."""
+    with open_run(path, [], quiet=True) as context:
+        return import_completions(context, files)
+
+
+def by_files(
+    path: Path, answered: Callable[[Path, Script], list[Path]] = answered_in_parts
+) -> list[str]:
+    """Make a data set by batch files alone; return the stages of its waves."""
+    waves = []
+    for number in range(60):
+        folder = path.parent / f"wave-{number}"
+        if not (wave := exported(path, folder)).files:
+            return waves
+        waves.append(wave.stage)
+        imported(path, answered(folder, says))
+    raise AssertionError("there is no end of waves")

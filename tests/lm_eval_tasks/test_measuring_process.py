@@ -5,13 +5,15 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ste_plugin.config import EvaluationConfig, HostConfig
 from ste_plugin.errors import HostError
-from ste_plugin.lm_eval_tasks import orders, runner
+from ste_plugin.lm_eval_tasks import measure_sets, orders, runner
 from ste_plugin.lm_eval_tasks.measuring_process import MeasuringProcess
+from ste_plugin.lm_eval_tasks.prompt_states import SharedPrompts
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from tests.helpers import ROOT
 from tests.helpers.scripted_judge import PAIRS
@@ -120,3 +122,19 @@ def test_no_process_is_started_for_what_was_measured_before(judge, monkeypatch):
     with started() as process:
         assert measured(process) == first
         assert process.guard is None
+
+
+def test_a_set_is_measured_as_if_there_had_been_no_other(judge, monkeypatch):
+    import lm_eval
+
+    found = []
+    monkeypatch.setattr(
+        lm_eval,
+        "simple_evaluate",
+        lambda m, *_, **__: found.append((m.batch_sizes, m._model_generate.scored)),
+    )
+    shared = SharedPrompts(SimpleNamespace(_model_generate=None))
+    shared.scored[1, 2] = -0.5, True
+    model = SimpleNamespace(batch_sizes={0: 64}, _model_generate=shared)
+    measure_sets.measure(model, order(judge, "a"))
+    assert found == [({}, {})]

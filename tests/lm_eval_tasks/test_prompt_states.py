@@ -1,9 +1,12 @@
 """lm-eval's hf reads each prompt once, to the same figures."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
+import transformers
 
 from ste_plugin.lm_eval_tasks import task as tasks
 from tests.helpers.scripted_judge import run_task, written
@@ -23,6 +26,7 @@ def pairs(tmp_path):
 
 def measured(model, pairs, **settings):
     """The metrics, the replies and the likelihoods of a judge, and how many tokens it read."""
+    tasks.share_prompts(model, [])  # it reads two prompts on trial
     read = []
     forward = model.model.forward
 
@@ -74,6 +78,67 @@ def test_a_model_that_attends_to_a_window_is_left_as_it_is(backend):
     before = model._model_generate
     tasks.share_prompts(model, [])
     assert model._model_generate == before
+
+
+TINY = {"vocab_size": 999, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+MODELS = {
+    "MptConfig": {"vocab_size": 999, "d_model": 32, "n_layers": 2, "n_heads": 4},
+    "GPTNeoConfig": {
+        "vocab_size": 999,
+        "hidden_size": 32,
+        "num_layers": 2,
+        "num_heads": 4,
+        "attention_types": [[["global", "local"], 1]],
+    },
+    "OpenAIGPTConfig": {"vocab_size": 999, "n_embd": 32, "n_layer": 2, "n_head": 4},
+    "BertConfig": TINY,
+    "LlamaConfig": {
+        **TINY,
+        "intermediate_size": 64,
+        "rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0},
+    },
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_whose_state_depends_on_what_follows_is_left_as_it_is(backend, name):
+    model, config = backend(batch_size=2), getattr(transformers, name)(**MODELS[name])
+    model._model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    before = model._model_generate
+    tasks.share_prompts(model, [])
+    assert model._model_generate == before
+
+
+def test_a_model_that_reads_otherwise_on_trial_is_left_as_it_is(backend, monkeypatch):
+    model = backend(batch_size=2)
+    forward = model.model.forward
+
+    def counts_padding(input_ids=None, attention_mask=None, **more):
+        out = forward(input_ids=input_ids, attention_mask=attention_mask, **more)
+        if attention_mask is not None and not attention_mask.all():
+            out.logits *= 1.1
+        return out
+
+    counts_padding.__wrapped__ = forward
+    monkeypatch.setattr(model.model, "forward", counts_padding)
+    before = model._model_generate
+    tasks.share_prompts(model, [])
+    assert model._model_generate == before
+
+
+@pytest.mark.parametrize("told", ["num_beams=2", "no_repeat_ngram_size=3,do_sample=False"])
+def test_other_ways_of_generating_are_lm_evals_own(backend, pairs, monkeypatch, told):
+    settings = {"force": True, "lm_eval_settings": {"gen_kwargs": told}}
+    ours = measured(backend(batch_size=4), pairs, **settings)
+    monkeypatch.setattr(tasks, "share_prompts", lambda *_: None)
+    theirs = measured(backend(batch_size=4), pairs, **settings)
+    assert ours[0] == theirs[0]
+    assert all(map(alike, ours[1], theirs[1]))
+
+
+def test_a_judge_behind_a_server_is_measured_where_there_is_no_torch():
+    hidden = "import sys; sys.modules['torch'] = None; import ste_plugin.lm_eval_tasks.task"
+    subprocess.run([sys.executable, "-c", hidden], check=True)
 
 
 def test_letters_behind_an_opening_of_several_tokens_are_those_of_the_whole_text(backend):

@@ -8,34 +8,18 @@ import pytest
 
 from ste_plugin.errors import ConfigError, DataError, JudgeError
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.run.export_requests import FileLimits, export_requests
-from ste_plugin.run.import_completions import import_completions
-from ste_plugin.run.open_run import open_run
-from tests.helpers.batch_farm import answer, answered_in_parts, refusal, requests_in, write
+from tests.helpers.batch_farm import (
+    answer,
+    answered_in_parts,
+    by_files,
+    exported,
+    imported,
+    refusal,
+    requests_in,
+    write,
+)
 from tests.helpers.chat_server import Said, chat_server
 from tests.helpers.said_runs import by_http, config_in, made, says
-
-
-def exported(path, folder, **limits):
-    with open_run(path, [], quiet=True) as context:
-        return export_requests(context, folder, FileLimits(**limits))
-
-
-def imported(path, files):
-    with open_run(path, [], quiet=True) as context:
-        return import_completions(context, files)
-
-
-def by_files(path, answered=answered_in_parts) -> list[str]:
-    """Make a data set by batch files alone; return the stages of its waves."""
-    waves = []
-    for number in range(60):
-        folder = path.parent / f"wave-{number}"
-        if not (wave := exported(path, folder)).files:
-            return waves
-        waves.append(wave.stage)
-        imported(path, answered(folder, says))
-    raise AssertionError("there is no end of waves")
 
 
 @pytest.fixture(scope="module")

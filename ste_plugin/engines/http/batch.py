@@ -21,6 +21,7 @@ from ste_plugin.engines.http.response import (
     RefusedReply,
     Reply,
     UnreadableReply,
+    read_json,
     read_reply,
     same_model,
 )
@@ -99,15 +100,31 @@ def read_response(row: dict[str, Any]) -> Response:
     """Return what a line of answers holds.
 
     Source: OpenAI's batch API (`response`, `error`), and vLLM's `run-batch`, whose errors lie under
-    `error` or in the response's body, with or without a wrapper of their own.
+    `error` or in the response's body, with or without a wrapper of their own. Gateways leave the
+    status out, write it or the body as text, or give the body in place of the response.
     """
     response, error = row.get("response"), row.get("error")
-    if isinstance(response, dict) and not error:
-        status = response.get("status_code")
-        return Response(status if isinstance(status, int) else 0, response.get("body"))
-    known = response.get("status_code") if isinstance(response, dict) else None
-    status = known if isinstance(known, int) and known != 200 else status_of(error, 0)
+    if isinstance(response, dict) and not _says_anything(error):
+        if "choices" in response:
+            return Response(200, response)
+        body = response.get("body")
+        body = read_json(body.encode("utf-8", "replace")) if isinstance(body, str) else body
+        is_answer = isinstance(body, dict) and "choices" in body
+        return Response(_status(response, 200 if is_answer else 0), body)
+    known = _status(response, 0) if isinstance(response, dict) else 0
+    status = known if known != 200 and known else status_of(error, 0)
     return Response(status, error or "neither a response nor an error")
+
+
+def _says_anything(error: Any) -> bool:
+    """Return whether there is an error; some write an empty one beside every answer."""
+    return any(error.values()) if isinstance(error, dict) else bool(error)
+
+
+def _status(response: dict[str, Any], otherwise: int) -> int:
+    """Return the status that a response gives, as a number or a text."""
+    status = str(response.get("status_code"))
+    return int(status) if re.fullmatch(r"\d{3}", status) else otherwise
 
 
 class BatchFormat:

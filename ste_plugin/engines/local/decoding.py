@@ -1,6 +1,7 @@
 """Prefill of a batch of prompts, and decoding of their samples token by token."""
 
 from collections.abc import Sequence
+from inspect import signature
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -62,13 +63,31 @@ def _shared_tokens(model: Any, prompts: Sequence[list[int]]) -> int:
     pairs = zip(min(prompts), max(prompts), strict=False)  # what these share, all share
     equal = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     shared = min(equal, min(map(len, prompts)) - 1)
-    return shared if shared >= _MIN_SHARED_TOKENS and full_attention(model.config) else 0
+    return shared if shared >= _MIN_SHARED_TOKENS and can_share(model) else 0
 
 
-def full_attention(config: Any) -> bool:
-    """Return whether every layer of a model attends to all tokens before, whatever their place."""
+def can_share(model: Any) -> bool:
+    """Return whether the state of a text is the same whatever follows it, padding between them.
+
+    Every layer must attend to all tokens before, and know their places by `position_ids` alone.
+    """
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    config = model.config.get_text_config()
     layers = DynamicCache(config=config).layers
-    return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
+    return (
+        bool(layers)
+        and all(type(layer) is DynamicLayer for layer in layers)
+        and "local" not in (getattr(config, "attention_layers", None) or ())  # GPT-Neo
+        and "position_ids" in signature(inner.forward).parameters  # MPT counts padding
+        and not _turns_by_length(config)
+    )
+
+
+def _turns_by_length(config: Any) -> bool:
+    """Return whether rotary embeddings depend on how long the text is, as far as it is known."""
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    kinds = (rope.get("rope_type"), rope.get("type"))
+    return any(kind in ("dynamic", "longrope", "su") for kind in kinds)
 
 
 def _prefill_shared(model: Any, prompts: Sequence[list[int]], shared: int) -> Any:
