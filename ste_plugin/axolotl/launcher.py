@@ -22,6 +22,12 @@ _MEETING = {
     "accelerate": ("main_process_ip", "config_file"),
 }
 """Launcher → options that say where the nodes find each other."""
+_RENDEZVOUS = ("rdzv_endpoint", "rdzv_backend", "rdzv_id")
+_MEET_BY = {"rdzv_backend": "c10d"}
+_OF_ONE_PROCESS = re.compile(
+    "SLURM_(NODEID|PROCID|LOCALID)|OMPI_COMM_WORLD_.*RANK|PMI_RANK|(NODE_|GROUP_|LOCAL_)?RANK"
+)
+"""Variables that are others in each of the processes that are started."""
 _PLACE = {
     "torchrun": "--rdzv_endpoint, FIRST_NODE:29500",
     "accelerate": "--main_process_ip, FIRST_NODE, --main_process_port, 29500",
@@ -105,12 +111,19 @@ def _arguments(host: HostConfig, config: Path) -> list[str]:
     """Return a launcher's arguments; nodes that meet get the name of what they meet for.
 
     Left out, axolotl would draw another one on each node (0.19, 0.21), and they would never meet.
+    It knows `--rdzv_endpoint` by this spelling only, and adds how they meet; where the place is in
+    the environment, this is added here: by default each node would take itself for the first.
     """
     words = _expanded(host.launcher_args, "launcher_args")
+    if host.launcher != "torchrun":
+        return words
+    words = [re.sub("^--rdzv-", "--rdzv_", word) for word in words]
     found = _options(words)
-    if host.launcher == "torchrun" and found.get("rdzv_endpoint") and "rdzv_id" not in found:
-        name = hashlib.sha256(str(config).encode()).hexdigest()[:12]
-        words += ["--rdzv_id", f"ste-{name}"]
+    given = {*found, *(name for name in _RENDEZVOUS if os.environ.get(f"PET_{name.upper()}"))}
+    name = hashlib.sha256(str(config).encode()).hexdigest()[:12]
+    added = {"rdzv_id": f"ste-{name}"} | ({} if "rdzv_endpoint" in found else _MEET_BY)
+    if "rdzv_endpoint" in given:
+        words += [w for n, value in added.items() if n not in given for w in (f"--{n}", value)]
     return words
 
 
@@ -132,8 +145,15 @@ def _options(words: Sequence[str]) -> dict[str, str]:
 def _expanded(words: Sequence[str | int], setting: str) -> list[str]:
     """Return words with the values of the environment variables that they name: $NAME, ${NAME}.
 
-    Raises: ConfigError for one that is not set.
+    Raises: ConfigError for one that is not set, or that is another on each node.
     """
+    for name in (n for word in words for n in Template(str(word)).get_identifiers()):
+        if _OF_ONE_PROCESS.fullmatch(name):
+            raise ConfigError(
+                f"{_WHERE}.{setting}: found ${name}, which is another one on each node, but is "
+                "filled in once, where `ste` runs. Leave it out: nodes that meet by torchrun's "
+                "--rdzv_endpoint (accelerate: with --rdzv_backend, c10d) number themselves."
+            )
     try:
         return [Template(str(word)).substitute(os.environ) for word in words]
     except KeyError as error:

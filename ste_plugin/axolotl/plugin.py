@@ -1,6 +1,7 @@
 """The plugin that axolotl loads: `plugins: [ste_plugin.axolotl.STEPlugin]`."""
 
 import importlib.metadata
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -15,7 +16,7 @@ from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config, check_machine
 from ste_plugin.axolotl.merge_check import check_merged
 from ste_plugin.axolotl.merging import merge, untie
-from ste_plugin.axolotl.processes import is_main, leave_others
+from ste_plugin.axolotl.processes import is_main, leave_others, refuse_copies
 from ste_plugin.axolotl.progress_checks import check_trained
 from ste_plugin.axolotl.rewards import read_by
 from ste_plugin.axolotl.row_checks import check_rows
@@ -70,6 +71,8 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
 
     def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
         """Check the rows, in one process, before a model is loaded; axolotl loads them itself."""
+        if not cfg.use_ray:  # Ray's workers have the variables of what started their node
+            refuse_copies(os.environ)
         if not is_main():
             return
         from axolotl.loaders import load_tokenizer

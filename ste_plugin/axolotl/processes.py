@@ -3,13 +3,35 @@
 import os
 from collections.abc import Mapping
 
+from ste_plugin.errors import ConfigError
+
 _LAUNCHERS = ("ACCELERATE_", "TORCHELASTIC_", "FSDP_", "MASTER_", "OMPI_", "PMI_")
+_STARTERS = {"SLURM_STEP_NUM_TASKS": "srun", "OMPI_COMM_WORLD_SIZE": "mpirun"}
+"""Variable with the number of processes started → what starts them and has no ranks for torch."""
 _PROCESS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK")
 
 
 def is_main() -> bool:
     """Return whether this is the first of all processes."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def refuse_copies(environment: Mapping[str, str]) -> None:
+    """Raise ConfigError where several of what was started at once would each train alone.
+
+    All of them would write to one folder, and whichever is last would count.
+    """
+    # torchrun and accelerate tell how many of them meet; others, how many processes there are
+    met = int(environment.get("GROUP_WORLD_SIZE") or environment.get("WORLD_SIZE") or 1)
+    for name, starter in _STARTERS.items():
+        started = int(environment.get(name) or 1)
+        if started > met:
+            raise ConfigError(
+                f"{starter} started axolotl {started} times ({name}), but {met} of them "
+                f"train{'s' * (met == 1)} together, so that each would write the same judge. Start "
+                "one per node, with hosts.train.launcher: torchrun and launcher_args: [--nnodes, "
+                f"{started}, --rdzv_endpoint, FIRST_NODE:29500, ...]; or start only one."
+            )
 
 
 def without_launcher(environment: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ste_plugin.forget.editor import JsonlEditor
 from ste_plugin.forget.query import ForgetQuery
 from ste_plugin.forget.selection import Selection
+from ste_plugin.storage.run_layout import LABELLED, READ
 
 _MIN_LENGTH = 12
 """Characters that a text must have to be searched for: shorter ones occur by chance."""
@@ -52,8 +53,9 @@ def remove_log_lines(root: Path, scanner: ResidueScanner, editor: JsonlEditor) -
 
 def remove_partial_files(root: Path, editor: JsonlEditor) -> None:
     """Remove files that killed writers left unfinished, and axolotl's prepared copies of rows."""
-    for path in sorted(root.rglob(".*.new")):
-        editor.remove(path)
+    for pattern in (".*.new", READ, LABELLED):
+        for path in sorted(root.rglob(pattern)):
+            editor.remove(path)
     if not editor.dry:
         for folder in sorted(root.rglob("prepared")):
             shutil.rmtree(folder, ignore_errors=True)

@@ -15,6 +15,7 @@ from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Instruction, Judgment, ResponsePair
 from ste_plugin.storage.drop_log import without_drops
 from ste_plugin.storage.jsonl import iter_records
+from ste_plugin.storage.run_layout import LABELLED, READ
 
 
 @dataclass
@@ -105,7 +106,7 @@ def _candidates(
     context: RunContext, pairs: Iterable[ResponsePair], unread: list[str]
 ) -> Iterator[tuple[Instruction, str]]:
     """Yield every known instruction, with its original text if it is from a source."""
-    for path in find_files(context.folder.root, "instructions.jsonl"):
+    for path in find_files(context.folder.root, "instructions.jsonl", READ, LABELLED):
         yield from ((instruction, "") for instruction in iter_records(path, Instruction))
     for pair in pairs:
         yield Instruction(pair.instruction_key, pair.instruction, ""), ""

@@ -1,5 +1,6 @@
 """The instructions that have a good answer, and these answers: found by key, held by none."""
 
+import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -10,6 +11,8 @@ from typing import Self
 from ste_plugin.inference.dispatch import StoredCompletions
 from ste_plugin.records import Instruction
 from ste_plugin.storage.record_sequence import Subset
+
+_KEY = re.compile("[0-9a-f]{16}")
 
 
 def key_of_number(number: int) -> str:
@@ -30,7 +33,7 @@ class AnsweredInstructions(Subset[Instruction]):
     def position_of(self, key: str) -> int:
         """Return where the first instruction of a key is among all. Raises: KeyError."""
         numbers, positions = self._by_key
-        number = int(key, 16)
+        number = int(key, 16) if _KEY.fullmatch(key) else -1
         at = bisect_left(numbers, number)
         if at == len(numbers) or numbers[at] != number:
             raise KeyError(key)

@@ -29,6 +29,7 @@ from ste_plugin.storage.drop_log import (
 )
 from ste_plugin.storage.jsonl import encode_record, open_replacement, replace_json
 from ste_plugin.storage.record_sequence import RecordSequence, write_records
+from ste_plugin.storage.run_layout import LABELLED, READ
 
 OnPairs = Callable[[Sequence[ResponsePair]], object]
 _PART = 512
@@ -73,7 +74,7 @@ def _write_instructions(context: RunContext, drops: DropLog) -> RecordSequence[I
     """Write the instructions that are read, private data removed, labelled and selected."""
     folder = context.folder.pool
     with ExitStack() as stack:
-        files = [folder / name for name in (".read.jsonl", ".labelled.jsonl")]
+        files = [folder / name for name in (READ, LABELLED)]
         for file in files:
             stack.callback(file.unlink, missing_ok=True)
         usable = usable_instructions(context, context.folder.root, drops.drop)

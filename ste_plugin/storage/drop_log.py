@@ -72,13 +72,12 @@ def open_drop_log(path: Path) -> Iterator[DropLog]:
 class HeldDrops:
     """Drops that are written to the log later, held in a file without a name."""
 
-    def __init__(self, folder: Path, file: BinaryIO) -> None:
-        self._folder, self._file = folder, file
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
 
     def add(self, drops: Iterable[Drop]) -> None:
         """Hold these drops."""
-        with wrap_write_errors(self._folder):
-            self._file.writelines(map(encode_record, drops))
+        self._file.writelines(map(encode_record, drops))
 
     def __iter__(self) -> Iterator[Drop]:
         """Yield them all, in the order in which they came."""
@@ -88,7 +87,10 @@ class HeldDrops:
 
 @contextmanager
 def hold_drops(folder: Path) -> Iterator[HeldDrops]:
-    """Hold drops on the disk of a folder until the end of the block."""
+    """Hold drops on the disk of a folder until the end of the block.
+
+    Raises: DataError where the disk is full or cannot be written.
+    """
     make_folder(folder)
-    with TemporaryFile(dir=folder) as file:
-        yield HeldDrops(folder, file)
+    with wrap_write_errors(folder), TemporaryFile(dir=folder) as file:
+        yield HeldDrops(file)

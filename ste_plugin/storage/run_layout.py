@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+READ, LABELLED = ".read.jsonl", ".labelled.jsonl"
+"""Instructions of the pool before they are selected; only a killed run leaves these files."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunLayout:

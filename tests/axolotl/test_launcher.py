@@ -64,6 +64,31 @@ def test_nodes_that_meet_have_one_name_for_it_which_is_another_for_another_train
     assert "--rdzv_id" not in words_behind(torchrun("--standalone", "--nproc_per_node", 2))
 
 
+def test_axolotl_knows_how_nodes_meet_however_it_is_written():
+    words = words_behind(torchrun("--nnodes", 2, "--rdzv-endpoint", "a:1", "--rdzv-id=x"))
+    assert words == ["--nnodes", "2", "--rdzv_endpoint", "a:1", "--rdzv_id=x"]
+
+
+def test_nodes_that_meet_where_the_environment_says_do_not_all_take_themselves_for_the_first(
+    monkeypatch,
+):
+    monkeypatch.setenv("PET_RDZV_ENDPOINT", "a:1")
+    words = words_behind(torchrun("--nnodes", 2))
+    assert words[2:4] == ["--rdzv_id", words[3]]
+    assert words[4:] == ["--rdzv_backend", "c10d"]
+    monkeypatch.setenv("PET_RDZV_BACKEND", "etcd")
+    monkeypatch.setenv("PET_RDZV_ID", "x")
+    assert words_behind(torchrun("--nnodes", 2)) == ["--nnodes", "2"]
+
+
+@pytest.mark.parametrize("name", ["SLURM_NODEID", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "RANK"])
+def test_what_is_another_on_each_node_is_not_filled_in_once_for_all(name, monkeypatch):
+    monkeypatch.setenv(name, "0")
+    said = refused(torchrun(*TWO_NODES, "--node_rank", f"${name}"))
+    assert f"hosts.train.launcher_args: found ${name}, which is another one on each node" in said
+    assert name in refused(torchrun(*TWO_NODES, wrapper=["env", f"NODE=${{{name}}}"]))
+
+
 def test_a_wrapper_starts_the_whole_command():
     host = torchrun(*TWO_NODES, wrapper=["srun", "--ntasks-per-node=1"])
     assert train_command(host, CONFIG)[:3] == ["srun", "--ntasks-per-node=1", sys.executable]

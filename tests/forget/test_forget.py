@@ -270,6 +270,22 @@ def test_an_unfinished_pool_forgets_what_was_asked_so_far(run):
     assert holding(run) == []
 
 
+@pytest.mark.parametrize("scratch", [".read.jsonl", ".labelled.jsonl"])
+def test_a_pool_that_was_killed_before_it_was_made_keeps_nothing(run, scratch):
+    """Though nobody would find the instruction in the sources any more."""
+    rows = read_rows(run / "pool/instructions.jsonl")
+    (row,) = (row for _, row in rows if CANARY in row["text"])
+    shutil.rmtree(run / "pool")
+    shutil.rmtree(run / "iter-01")
+    (run / "pool").mkdir()
+    (run / "pool" / scratch).write_text(json.dumps(row) + "\n")
+    source = run.parent / "instructions.jsonl"
+    source.write_text("".join(source.read_text().splitlines(keepends=True)[:-1]))
+    told = forgotten(run, key=row["key"])
+    assert told.keys == [row["key"]]
+    assert holding(run) == []
+
+
 def test_what_half_written_files_and_logs_hold_goes_as_well(run):
     (run / "pool/.pairs.jsonl.new").write_text(TEXT)
     (run / "iter-01/axolotl.log").write_text(f"begins\nsees {CANARY} there\nends\n")

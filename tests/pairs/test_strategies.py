@@ -80,6 +80,14 @@ def test_an_easy_negative_is_never_an_answer_to_the_same_instruction(keys, own):
         assert found == answers[drawn]
 
 
+@pytest.mark.parametrize("key", ["nobody", "", SOME_KEYS[0].upper(), SOME_KEYS[0][:-1], "f" * 16])
+def test_the_key_of_no_instruction_is_not_found(key):
+    pool = AnsweredInstructions.of([instruction(SOME_KEYS[0])])
+    assert pool.position_of(SOME_KEYS[0]) == 0
+    with pytest.raises(KeyError):
+        pool.position_of(key)
+
+
 def test_without_another_instruction_of_the_category_there_is_no_easy_negative():
     assert made("other-instruction", pool=[instruction(KEYS[0])]).reason.endswith(
         "no other instruction of its category"

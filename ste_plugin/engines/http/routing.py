@@ -18,6 +18,9 @@ from ste_plugin.engines.http.request import Call
 _READ_AHEAD = 1
 """Calls that may wait for their own server, for each one that may be in flight: more save nothing
 (measured on two servers, with four samples of each pair and order in calls of their own)."""
+_PATIENCE = 8
+"""Calls that may be sent before one that waits, for each one that may be in flight: none waits till
+the end of a stage for a server that is slower than its weight says."""
 _KEPT = 4096
 """Groups whose server is remembered; it is the same again for most that are forgotten."""
 
@@ -36,7 +39,8 @@ class Router:
     def __init__(self, calls: Iterator[Call], balancer: LoadBalancer) -> None:
         """`calls` are read only as far as they can be sent, or wait for their own server."""
         self._calls, self._balancer = calls, balancer
-        self._waiting: deque[Call] = deque()
+        self._waiting: deque[tuple[Call, int]] = deque()  # and how many were sent before it came
+        self._sent = 0
         self._running: Counter[Endpoint] = Counter()
         self._rankings: OrderedDict[str, list[Endpoint]] = OrderedDict()
 
@@ -44,26 +48,37 @@ class Router:
         """Return what is sent next, or None where no call is left.
 
         It goes to the least loaded server: the first of the calls read ahead that belongs there. If
-        none does, the last of them moves there, and with it what has its affinity.
+        none does, the last of them moves there, and with it what has its affinity; and so does the
+        first of them once it has waited for long.
         """
         available = self._balancer.available
         endpoint = min(available, key=self._load)
+        place = self._place(endpoint, available)
+        if place is None:
+            return None
+        call, _ = self._waiting[place]
+        del self._waiting[place]
+        if self._home(call, available) is not endpoint:
+            self._move(call, endpoint)
+        self._running[endpoint] += 1
+        self._sent += 1
+        return RoutedCall(call, endpoint)
+
+    def _place(self, endpoint: Endpoint, available: Sequence[Endpoint]) -> int | None:
+        """Return which of the waiting calls an endpoint is given, or None where none is left."""
+        most = _PATIENCE * self._balancer.in_flight_limit
+        if self._waiting and self._sent - self._waiting[0][1] > most:
+            return 0
         homes = ((i, self._home(call, available)) for i, call in enumerate(self._read()))
         place = next((i for i, home in homes if home is endpoint), None)
-        if place is None:
-            if not self._waiting:
-                return None
-            place = -1
-            self._move(self._waiting[place], endpoint)
-        call = self._waiting[place]
-        del self._waiting[place]
-        self._running[endpoint] += 1
-        return RoutedCall(call, endpoint)
+        if place is None and self._waiting:
+            return len(self._waiting) - 1
+        return place
 
     def end_call(self, endpoint: Endpoint, owed: Iterable[Call]) -> None:
         """Count a call out; calls for what it did not give are sent before others."""
         self._running[endpoint] -= 1
-        self._waiting.extendleft(owed)
+        self._waiting.extendleft((call, self._sent) for call in owed)
 
     def _load(self, endpoint: Endpoint) -> tuple[bool, float]:
         running = self._running[endpoint]
@@ -71,11 +86,11 @@ class Router:
 
     def _read(self) -> Iterator[Call]:
         """Yield the calls that wait, then further ones as long as there is room for them."""
-        yield from tuple(self._waiting)
+        yield from [call for call, _ in self._waiting]
         several = len(self._balancer.endpoints) > 1
         most = _READ_AHEAD * self._balancer.in_flight_limit if several else 1
         while len(self._waiting) < most and (call := next(self._calls, None)):
-            self._waiting.append(call)
+            self._waiting.append((call, self._sent))
             yield call
 
     def _home(self, call: Call, available: Sequence[Endpoint]) -> Endpoint:

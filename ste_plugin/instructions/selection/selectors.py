@@ -32,7 +32,9 @@ def select(
     kept, drops = instructions, list[Sequence[Drop]]()
     for name in config.selectors:
         if kept:
-            kept, more = selector_of(name)(kept, config)
+            chosen, more = selector_of(name)(kept, config)
+            # a plugin's may give an iterator, of which nobody could tell whether it is empty
+            kept = chosen if isinstance(chosen, Sequence) else list(chosen)
             drops.append(more)
     if not kept:
         counts = Counter(drop.reason for drop in chain.from_iterable(drops)).most_common()

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
-from tempfile import TemporaryFile
-from typing import Protocol
+from pathlib import Path
+from tempfile import TemporaryFile, gettempdir
+from typing import IO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ste_plugin.storage.durable import wrap_write_errors
 
 Integers = NDArray[np.int64]
 
@@ -91,25 +94,30 @@ def _prefixes(sets: Sets, threshold: float) -> tuple[Integers, Integers]:
     """Return owner and hash of the elements of all prefixes that occur more than once.
 
     The hashes of all elements wait in a file until it is known how often each occurs.
+    Raises: DataError where the folder of temporary files is full.
     """
     count = len(sets)
     buckets = min(_MOST_BUCKETS, 1 << (_BUCKETS_PER_SET * count).bit_length())
     frequencies = np.zeros(buckets, np.uint32)
     starts = range(0, count, _CHUNK)
     found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
-    with TemporaryFile() as file:
+    with wrap_write_errors(Path(gettempdir())), TemporaryFile() as file:
         for start in starts:
             sizes, hashes = sets.hash_all(range(start, min(start + _CHUNK, count)))
             np.add.at(frequencies, hashes % buckets, 1)
-            np.save(file, sizes)
-            np.save(file, hashes)
+            file.write(sizes.tobytes() + hashes.tobytes())
         file.seek(0)
         for start in starts:
-            sizes, hashes = np.load(file), np.load(file)
+            sizes = _read(file, min(_CHUNK, count - start))
+            hashes = _read(file, int(sizes.sum()))
             owners, rare = _rarest(sizes, hashes, frequencies[hashes % buckets], threshold)
             found.append((owners + start, rare))
     owners, hashes = (np.concatenate(part) for part in zip(*found, strict=True))
     return owners, hashes
+
+
+def _read(file: IO[bytes], count: int) -> Integers:
+    return np.frombuffer(file.read(count * np.dtype(np.int64).itemsize), np.int64)
 
 
 def _rarest(

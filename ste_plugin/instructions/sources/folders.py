@@ -11,7 +11,7 @@ from ste_plugin.instructions.sources.unpacking import PACKED
 ENDINGS = {"jsonl": (".jsonl", ".ndjson", ".json"), "csv": (".csv",), "parquet": (".parquet",)}
 """Reader → the endings of its files in a folder; texts may be packed, too."""
 _NO_ROWS = re.compile(
-    r"(?:readme|licen[cs]e|copying|notice|changelog|citation|makefile)(?:\.\w+)?"
+    r"(?:readme|licen[cs]e|copying|notice|changelog|citation|makefile)(?:\.(?:txt|cff|bib))?"
     r"|(?:dataset_infos?|dataset_dict|state)\.json"
     r"|.*\.(?:md|rst|ya?ml|py|ipynb|crc|md5|sha256|lock|log|png|jpe?g|svg|gif|pdf)",
     re.IGNORECASE,
@@ -25,6 +25,8 @@ _SPLITS = {
 """Split → its other names."""
 _CANONICAL = {name: split for split, others in _SPLITS.items() for name in (split, *others)}
 _NUMBERED = re.compile(r"(.+)-(\d+)-of-(\d+)(?:-\w+)?")
+_SERIES = re.compile(r"(.+)[-._](\d+)[-_]of[-_](\d+)(?!\d)")
+"""As _NUMBERED, and as others write: `c4-train.00000-of-01024.json.gz`, `part_1_of_4.jsonl`."""
 _TABLES = {"_delta_log": "Delta", ".hoodie": "Hudi"}
 """Folder → the kind of table that it is a log of: which of the files beside it count."""
 _OF_A_RUN = ("run.yaml", "events.jsonl")
@@ -153,17 +155,19 @@ def _endings(reader: str) -> str:
 def choose_split(place: Path, names: Sequence[str], split: str) -> list[str]:
     """Return the files of a split where a folder holds several, as a copy of a hub data set does.
 
+    Without several, `train` is all of them, as nobody may have asked for it.
     Raises: DataError where none is of that split, or where a file is of no split.
     """
     splits = {name: split_of(name) for name in names}
     held = sorted(set(splits.values()) - {""})
-    if len(held) < 2:
-        return list(names)
     wanted = _CANONICAL.get(split, split)
+    if len(held) < 2 and wanted == "train":
+        return list(names)
     chosen = [name for name in names if splits[name] == wanted]
     stray = [name for name in names if not splits[name]]
     if not chosen or stray:
-        found = f"{', '.join(held)}" + (f" and, of none, {first_few(stray)}" if stray else "")
+        others = [f"none, {first_few(stray)}"] if stray else []
+        found = " and, of ".join([", ".join(held), *others] if held else others)
         raise DataError(
             f"{place}: expected the split {split!r} (`split`), found files of {found}. Set `split` "
             "to one of them, or name the files by a pattern."
@@ -177,7 +181,7 @@ def refuse_missing(place: Path, names: Iterable[str]) -> None:
     numbers: dict[tuple[str, int], set[int]] = {}
     for name in names:
         path = PurePosixPath(name)
-        if found := _NUMBERED.fullmatch(path.name.partition(".")[0]):
+        if found := _SERIES.match(path.name):
             series = str(path.with_name(found[1])), int(found[3])
             numbers.setdefault(series, set()).add(int(found[2]))
     for (name, count), there in numbers.items():

@@ -41,9 +41,14 @@ def parquet_rows(path: Path, shown: str) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def check_parquet(path: Path) -> None:
-    """Raise DataError for a file that does not begin or end as Parquet does."""
-    with _open(path):
-        pass
+    """Raise DataError for a file that is no whole Parquet, or that has two columns of a name."""
+    with _open(path) as file:
+        names = file.schema_arrow.names
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(
+            f"{path}: {', '.join(map(repr, repeated))} names more than one column; expected each "
+            "column once. Write the file with other names."
+        )
 
 
 @contextmanager

@@ -118,6 +118,17 @@ ROWS = [
         "(or 1:4, from one to four).",
     ),
     Row(
+        "a rank that would be the same on all nodes",
+        run_with(
+            hosts="{train: {launcher: torchrun, launcher_args: [--node_rank, $SLURM_NODEID]}}"
+        ),
+        "ste run ste.yaml",
+        2,
+        "hosts.train.launcher_args: found $SLURM_NODEID, which is another one on each node, but is "
+        "filled in once, where `ste` runs. Leave it out: nodes that meet by torchrun's "
+        "--rdzv_endpoint (accelerate: with --rdzv_backend, c10d) number themselves.",
+    ),
+    Row(
         "a launcher's variable that is not set",
         run_with(hosts="{train: {wrapper: [srun, --nodes=$STE_TEST_NODES]}}"),
         "ste run ste.yaml",

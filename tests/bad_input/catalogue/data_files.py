@@ -79,6 +79,14 @@ INSTRUCTIONS = [
         "`split` to one of them, or name the files by a pattern.",
     ),
     Row(
+        "a folder whose names do not show the split that is asked for",
+        shards({"train.jsonl": GOOD, "more.jsonl": GOOD}, split="test"),
+        GENERATE,
+        3,
+        "{tmp}/data: expected the split 'test' (`split`), found files of train and, of none, "
+        "more.jsonl. Set `split` to one of them, or name the files by a pattern.",
+    ),
+    Row(
         "a copy of a data set that lacks a file",
         shards({f"data/train-0000{n}-of-00003.jsonl": GOOD for n in (0, 2)}),
         GENERATE,

@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from ste_plugin.engines import ChatRequest
 from ste_plugin.engines.base import Sampling
 from ste_plugin.engines.http.endpoint import Endpoint
+from ste_plugin.engines.http.load_balancer import LoadBalancer
 from ste_plugin.engines.http.options import EndpointOptions
-from ste_plugin.engines.http.routing import rank
+from ste_plugin.engines.http.request import Call
+from ste_plugin.engines.http.routing import Router, rank
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judging.builtin import CRITERIA
 from ste_plugin.records import ORDERS, ResponsePair
@@ -138,3 +140,20 @@ def test_both_orders_and_all_strategies_of_an_instruction_are_one_group_without_
     assert all(replace(r, affinity="").key == r.key for r in requests)
     assert all(r.with_sample_index(3).affinity == "key" for r in requests)
     assert ask.forced(requests[0], "So [[").affinity == "key"
+
+
+def test_no_call_waits_for_a_server_that_ends_none_until_all_others_are_sent():
+    balancer = LoadBalancer(endpoints(1, 1), 3)
+    requests = [next(iter(wanted(f"{n} prompt"))) for n in range(2000)]
+    router = Router((Call((request,)) for request in requests), balancer)
+    stuck, sent = balancer.endpoints[0], []
+    running = 0
+    while running < balancer.in_flight_limit and (routed := router.next_call()):
+        sent.append(int(routed.call.first.messages[-1].content.split()[0]))
+        if routed.endpoint is stuck:
+            running += 1
+        else:
+            router.end_call(routed.endpoint, ())
+    assert sorted(sent) == list(range(2000))
+    late = max(place - number for place, number in enumerate(sent))
+    assert late <= 10 * balancer.in_flight_limit

@@ -14,7 +14,7 @@ from ste_plugin.instructions.selection import SELECTORS, select
 from ste_plugin.instructions.selection.selectors import SelectorResult
 from ste_plugin.instructions.selection.shingles import shingles
 from ste_plugin.instructions.selection.similarity_join import jaccard
-from ste_plugin.records import Instruction, content_key
+from ste_plugin.records import Drop, Instruction, content_key
 
 
 def instruction(text: str = "Do it.", **fields: Any) -> Instruction:
@@ -170,6 +170,23 @@ def test_selectors_run_in_the_order_of_the_config() -> None:
     for order, kept in ((("limit", "exact-duplicates"), 1), (("exact-duplicates", "limit"), 2)):
         config = SelectionConfig(selectors=order, limit=2)
         assert len(select(pool, config, SELECTORS.__getitem__)[0]) == kept
+
+
+def test_a_plugins_selector_may_yield_what_it_keeps() -> None:
+    def every_second(pool: Sequence[Instruction], _: SelectionConfig) -> Any:
+        return (i for i in pool[::2]), (Drop("selection", i.key, "odd") for i in pool[1::2])
+
+    def none(_: Sequence[Instruction], __: SelectionConfig) -> Any:
+        return iter(()), iter(())
+
+    pool = [instruction(f"text number {n}") for n in range(6)]
+    found = {**SELECTORS, "second": every_second, "none": none}
+    chosen = SelectionConfig(selectors=("limit", "second", "limit"), limit=5)
+    kept, drops = select(pool, chosen, found.__getitem__)
+    assert list(kept) == pool[:5:2]
+    assert [drop.reason for drop in drops] == ["over the limit", "odd", "odd"]
+    with pytest.raises(DataError, match="no instruction is left of 6"):
+        select(pool, SelectionConfig(selectors=("none",)), found.__getitem__)
 
 
 def test_with_no_selector_everything_stays() -> None:

@@ -1,10 +1,15 @@
 """Sets that resemble an earlier one: the very ones that comparing all with all finds."""
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ste_plugin.errors import DataError
+from ste_plugin.instructions.selection import similarity_join
 from ste_plugin.instructions.selection.similarity_join import find_repeats, jaccard
 
 
@@ -17,6 +22,8 @@ class Sets(list[frozenset[str]]):
             [h for own in hashes for h in own], np.int64
         )
 
+
+FULL = Path("/dev/full")
 
 SETS = st.lists(st.frozensets(st.sampled_from("abcdefgh")), max_size=25)
 
@@ -52,3 +59,10 @@ def test_a_set_like_one_that_did_not_stay_stays():
     sets = [words(), words(0, 1), words(0, 1, 2)]
     assert jaccard(sets[1], sets[2]) > 0.8 > jaccard(sets[0], sets[2])
     assert list(find_repeats(Sets(sets), 0.8)) == [1]
+
+
+def test_a_full_folder_of_temporary_files_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(similarity_join, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(similarity_join, "TemporaryFile", partial(Path.open, FULL, "r+b"))
+    with pytest.raises(DataError, match=f"{tmp_path}: cannot be written .* The disk is full"):
+        list(find_repeats(Sets([frozenset("ab")] * 3), 0.8))

@@ -107,6 +107,12 @@ ASIDE = (
 )
 
 
+@pytest.mark.parametrize("name", ["makefile", "notice", "Changelog", "citation"])
+def test_rows_are_read_whatever_they_are_about(tmp_path: Path, name: str) -> None:
+    lay_out(tmp_path, {f"data/{name}.jsonl": piece(1), "data/python.jsonl": piece(2)})
+    assert sorted(texts(tmp_path, path="data")) == ["q1", "q2"]
+
+
 @pytest.mark.parametrize("path", ["data", "data/**/*"])
 def test_hidden_files_and_what_describes_the_rows_are_left(tmp_path: Path, path: str) -> None:
     lay_out(tmp_path, {f"data/{name}": b"no rows" for name in ASIDE})
@@ -232,6 +238,14 @@ def test_a_series_that_lacks_a_file_is_told(tmp_path: Path, there: tuple[int, in
     assert texts(tmp_path, path="x/data/*") == [f"q{n}" for n in there]
 
 
+@pytest.mark.parametrize(
+    "name", ["c4-train.0000{}-of-00003.json.gz", "v1.2-train-{}-of-3.jsonl", "part_{}_of_3.jsonl"]
+)
+def test_a_series_is_known_however_its_numbers_are_set_apart(tmp_path: Path, name: str) -> None:
+    lay_out(tmp_path, {f"data/{name.format(n)}": piece(n) for n in (0, 2)})
+    assert "expected 3 files" in refused(tmp_path, path="data")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
 def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     lay_out(tmp_path, {"data/a.jsonl": piece(1), "data/b/b.jsonl": piece(2)})
@@ -288,6 +302,23 @@ def test_splits_that_do_not_fit_are_told(tmp_path: Path, names: list[str], found
     said = refused(tmp_path, path="set")
     assert f"{tmp_path / 'set'}: expected the split 'train' (`split`), found files of " in said
     assert found in said
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["train-00000-of-00001.jsonl"], "found files of train."),
+        (["train.jsonl", "more.jsonl"], "found files of train and, of none, more.jsonl."),
+        (["en.jsonl", "fr.jsonl"], "found files of none, en.jsonl, fr.jsonl."),
+        (["test.jsonl", "more.jsonl"], "found files of test and, of none, more.jsonl."),
+    ],
+)
+def test_a_split_that_a_folder_does_not_tell_apart_is_not_read_as_if_it_did(
+    tmp_path: Path, names: list[str], found: str
+) -> None:
+    lay_out(tmp_path, {f"set/{name}": piece(1) for name in names})
+    said = refused(tmp_path, path="set", split="test")
+    assert f"{tmp_path / 'set'}: expected the split 'test' (`split`), {found}" in said
 
 
 def test_a_pattern_is_read_whatever_splits_it_matches(tmp_path: Path) -> None:

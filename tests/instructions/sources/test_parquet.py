@@ -191,3 +191,12 @@ def test_a_file_is_read_in_little_memory(tmp_path: Path) -> None:
         most = max(most, arrow.total_allocated_bytes() - before)
     assert (tmp_path / "a.parquet").stat().st_size > 40e6
     assert most < 8e6
+
+
+def test_a_column_that_is_there_twice_is_told(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = [arrow.array([text]) for text in ("one", "two", "x")]
+    table = arrow.Table.from_arrays(columns, names=["instruction", "instruction", "id"])
+    parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="a.parquet: 'instruction' names more than one column"):
+        read(tmp_path, path="a.parquet", reader="parquet")
