@@ -11,7 +11,7 @@ from ste_plugin.config import PrivacyConfig, RunConfig, SourceConfig
 from ste_plugin.context import Iteration, RunContext
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import JudgeError
-from ste_plugin.inference.completion_store import CompletionStore
+from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.pairs.pool import prepare_pool, select_instructions, usable_instructions
 from ste_plugin.records import Instruction, content_key
 from ste_plugin.run import stages
@@ -127,7 +127,7 @@ def _estimate_answers(
     context: RunContext, watch: Watch, factors: tuple[float, float]
 ) -> StageEstimate:
     """Return what the generator takes; every instruction is labelled, of which some are left."""
-    paths = sorted(context.folder.pool.glob("*.completions.jsonl"))
+    paths = find_completions(context.folder.pool)
     stores = [CompletionStore(path) for path in paths]
     return estimate_stage("answers", watch, context.generator_model, stores, factors)
 
