@@ -77,3 +77,9 @@ def by_files(
         waves.append(wave.stage)
         imported(path, answered(folder, says))
     raise AssertionError("there is no end of waves")
+
+
+def of_two_choices(folder: Path, script: Script) -> list[Path]:
+    """The answers of a service that gives at most two samples a line."""
+    rows = [answer(row, script, most_choices=2) for row in requests_in(folder)]
+    return [write(folder / "answers.jsonl", rows)]

@@ -6,7 +6,15 @@ import json
 import pytest
 
 from ste_plugin.errors import DataError
-from tests.helpers.batch_farm import answer, by_files, exported, imported, requests_in, write
+from tests.helpers.batch_farm import (
+    answer,
+    by_files,
+    exported,
+    imported,
+    of_two_choices,
+    requests_in,
+    write,
+)
 from tests.helpers.said_runs import config_in, made, says
 
 
@@ -30,13 +38,9 @@ def test_an_answer_that_cannot_be_used_gives_way_to_a_later_one(tiny_model, tmp_
 
 
 def test_samples_that_came_later_are_found_in_all_files_together(tiny_model, tmp_path):
-    def answered(folder, script):
-        rows = [answer(r, script, most_choices=2) for r in requests_in(folder)]
-        return [write(folder / "answers.jsonl", rows)]
-
     judging = {"samples": 3, "sampling": "fixed"}
     path = config_in(tmp_path / "files", tiny_model, judging=judging)
-    by_files(path, answered)
+    by_files(path, of_two_choices)
     again = config_in(tmp_path / "again", tiny_model, judging=judging)
     found = imported(again, sorted(path.parent.glob("wave-*/answers.jsonl")))
     assert found.left == 0

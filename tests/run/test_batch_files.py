@@ -14,6 +14,7 @@ from tests.helpers.batch_farm import (
     by_files,
     exported,
     imported,
+    of_two_choices,
     refusal,
     requests_in,
     write,
@@ -242,13 +243,9 @@ def test_no_strategy_waits_for_another(tiny_model, tmp_path):
 
 
 def test_fewer_samples_than_were_asked_for_are_asked_again(tiny_model, tmp_path):
-    def answered(folder, script):
-        rows = [answer(r, script, most_choices=2) for r in requests_in(folder)]
-        return [write(folder / "answers.jsonl", rows)]
-
     judging = {"samples": 3, "sampling": "fixed"}
     path = config_in(tmp_path / "files", tiny_model, judging=judging)
-    waves = by_files(path, answered)
+    waves = by_files(path, of_two_choices)
     assert waves.count("judging") == 2
     with chat_server(says, models=(str(tiny_model),)) as server:
         other = config_in(tmp_path / "http", tiny_model, server.base_url, judging=judging)
