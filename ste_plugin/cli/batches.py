@@ -7,6 +7,7 @@ import typer
 
 from ste_plugin.cli.app import app, say, show
 from ste_plugin.cli.running import Config, Json, Plugin
+from ste_plugin.errors import EngineError
 
 if TYPE_CHECKING:
     from ste_plugin.run.import_completions import ImportedAnswers
@@ -27,6 +28,7 @@ OpenAI = Annotated[
 ]
 _SHOWN = 5
 """How many lines without an answer are shown."""
+_AGAIN = "Mend what the lines above say before you ask again: else you pay for the same twice."
 
 
 @requests_app.command()
@@ -77,6 +79,8 @@ def import_(config: Config, files: Files, plugin: Plugin = None, as_json: Json =
     with open_run(config, plugin or [], quiet=as_json) as context:
         found = import_completions(context, files)
     show(asdict(found)) if as_json else _say_imported(found, config)
+    if found.unanswered and not found.imported:
+        raise EngineError(f"no line holds an answer that is new and can be used. {_AGAIN}")
 
 
 def _say_imported(found: "ImportedAnswers", config: Path) -> None:
@@ -87,6 +91,8 @@ def _say_imported(found: "ImportedAnswers", config: Path) -> None:
         say(f"{len(found.unanswered)} lines hold no answer, and are to be asked again:")
         for line in found.unanswered[:_SHOWN]:
             say(f"  {line}")
+        if len(found.unanswered) > _SHOWN:
+            say(f"  and {len(found.unanswered) - _SHOWN} more (--json lists them)")
     if found.left:
         say(
             f"{found.stage}: {found.left} samples are still to be answered. Write them: ste "

@@ -132,12 +132,15 @@ def _clusters(config: RunConfig) -> Iterator[Finding]:
 
 def _sources(path: Path, config: RunConfig) -> Iterator[Finding]:
     """Yield a finding for each source of files that a run's config names."""
+    base = path.resolve().parent
     for source in config.instructions:
         try:
-            if files := check_source(source, path.resolve().parent):
+            if files := check_source(source, base):
                 yield Finding("instructions", describe_files(files), True)
         except (DataError, ConfigError) as error:
             cure = "write your instructions there, or name the file that holds them"
+            if (base / Path(source.path).expanduser()).exists():
+                cure = "see the words above"
             yield Finding("instructions", str(error), False, cure)
 
 

@@ -15,12 +15,12 @@ def typed(tiny_model, tmp_path, monkeypatch, capsys):
     config_in(tmp_path, tiny_model)
     monkeypatch.chdir(tmp_path)
 
-    def run(command: str) -> str:
+    def run(command: str, code: int = 0) -> str:
         words = ["ste", *command.split(), "--plugin", "hooks.py"]
         monkeypatch.setattr("sys.argv", words)
         with pytest.raises(SystemExit) as ended:
             main()
-        assert not ended.value.code
+        assert (ended.value.code or 0) == code
         return capsys.readouterr().out
 
     return run
@@ -41,6 +41,7 @@ def test_a_wave_is_written_answered_and_taken_back(typed, tmp_path):
 def test_lines_without_an_answer_are_named(typed, tmp_path):
     typed("requests export ste.yaml --to wave --openai --json")
     (answers,) = answered_in_parts(tmp_path / "wave", says, parts=1, fails=lambda _: True)
-    said = typed(f"completions import ste.yaml {answers}")
+    said = typed(f"completions import ste.yaml {answers}", code=4)
     assert "0 completions imported.\n41 lines hold no answer, and are to be asked again:" in said
     assert f"{answers}:1: HTTP 500: out of memory" in said
+    assert "  and 36 more (--json lists them)" in said

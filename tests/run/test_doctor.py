@@ -77,7 +77,7 @@ def test_instructions_in_several_files_are_counted_and_a_broken_one_named(tmp_pa
     (tmp_path / "data" / "part-7.jsonl.gz").write_text("<html>")
     done = doctor("ste.yaml", cwd=tmp_path)
     assert "part-7.jsonl.gz: cannot be unpacked: expected gzip, as its name says" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("Not ready. First, instructions: write your")
+    assert done.stdout.splitlines()[-1].startswith("Not ready. First, instructions: see the words")
 
 
 def test_nodes_that_would_not_meet_are_a_problem(tmp_path):

@@ -1,6 +1,8 @@
 """What runs on the machines of a cluster: one engine, asked through an exchange of messages."""
 
 import logging
+import os
+import platform
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -29,7 +31,7 @@ class Replica:
         files = [Path(path) for path in spec["plugins"]]
         place = Place(
             Path(spec["base"]),
-            Path(spec["logs"]),
+            Path(spec["logs"]) / f"replica-{platform.node()}-{os.getpid()}",
             ServeConfig.model_validate(spec["serve"]),
             self._say,
         )

@@ -143,7 +143,7 @@ def _other_kinds(
     return (
         f"{place}: expected files that end in {_endings(reader)} for reader: {reader}, found "
         f"{first_few(others)}{beside}. Read one kind: `path` with a pattern such as "
-        f"FOLDER/**/*{ENDINGS[reader][0]}, a source for each."
+        f"FOLDER/**/*{ENDINGS[reader][0]}{'' if reader == 'parquet' else '*'}, a source for each."
     )
 
 

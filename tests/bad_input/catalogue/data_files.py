@@ -59,7 +59,7 @@ INSTRUCTIONS = [
         3,
         "{tmp}/data: expected files that end in .jsonl, .ndjson, .json (or these and .gz, .zst, "
         ".bz2, .xz) for reader: jsonl, found c.csv beside 2 that do. Read one kind: `path` with a "
-        "pattern such as FOLDER/**/*.jsonl, a source for each.",
+        "pattern such as FOLDER/**/*.jsonl*, a source for each.",
     ),
     Row(
         "a folder of Parquet without its reader",
