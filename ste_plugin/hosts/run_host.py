@@ -1,5 +1,6 @@
 """Running another program's command: its own process group, a log, a time limit, clear errors."""
 
+import errno
 import json
 import os
 import shutil
@@ -115,7 +116,12 @@ def ended_badly(what: str, code: int, log: Path, start: int) -> HostError:
     ended = f"killed by signal {code - 128}" if code > 128 else f"exit code {code}"
     if code == 128 + signal.SIGKILL:
         ended += " (often the machine ran out of memory)"
-    return HostError(f"{what}: failed, {ended}.\n{summarize_failure(log, start)}\nLog: {log}")
+    why = summarize_failure(log, start)
+    if os.strerror(errno.ENOSPC) in why:
+        why += (
+            "\nThe disk is full: make room, then run the same command again: what is done is kept."
+        )
+    return HostError(f"{what}: failed, {ended}.\n{why}\nLog: {log}")
 
 
 def _run_guarded(
