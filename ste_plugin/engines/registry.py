@@ -11,7 +11,7 @@ from ste_plugin.engines.nested import answering_model
 from ste_plugin.errors import ConfigError
 
 _DISABLED = ("", "-1")
-_LOADING = ("auto", "local", "serve", "vllm")
+LOADING = ("auto", "local", "serve", "vllm")
 """Engines that load a model's weights, which vLLM can serve as well."""
 _NOWHERE = "http://localhost/v1"
 """The address of a server that is never called."""
@@ -56,10 +56,10 @@ def behind_server(model: ModelConfig, place: Place) -> ModelConfig:
     model = answering_model(model)
     if model.engine == "http":
         return model
-    if model.engine not in _LOADING:
+    if model.engine not in LOADING:
         raise ConfigError(
             f"engine: {model.engine}: its requests cannot be written to files; expected one of "
-            f"{', '.join(('http', *_LOADING))}. Set engine: http, or ask with `ste run`."
+            f"{', '.join(('http', *LOADING))}. Set engine: http, or ask with `ste run`."
         )
     return client_of(model, place, _NOWHERE, concurrency=1)
 

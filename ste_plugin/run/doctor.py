@@ -12,7 +12,11 @@ from pathlib import Path
 from ste_plugin.axolotl.launcher import check_launcher
 from ste_plugin.axolotl.run_config import PLUGIN, is_axolotl_config, read_recipe
 from ste_plugin.config import HostConfig, HostsConfig, RunConfig
+from ste_plugin.engines.identity import model_path
+from ste_plugin.engines.model_folder import explain_unloadable
+from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.ray.engine import describe_cluster
+from ste_plugin.engines.registry import LOADING
 from ste_plugin.errors import ConfigError, DataError, HostError, PluginError, SteError
 from ste_plugin.fitting.catalogue import recipe_problems
 from ste_plugin.hosts.run_host import require_module
@@ -67,6 +71,7 @@ def examine(configs: Sequence[Path], files: Sequence[Path]) -> list[Finding]:
         *_libraries(),
         _gpu(),
         *(finding for path, config in runs.items() for finding in _sources(path, config)),
+        *(finding for path, config in runs.items() for finding in _models(path, config)),
         *(finding for host in hosts for finding in _hosts(host)),
         *(finding for config in runs.values() for finding in _clusters(config)),
         *_axolotl_configs(theirs),
@@ -142,6 +147,16 @@ def _sources(path: Path, config: RunConfig) -> Iterator[Finding]:
             if (base / Path(source.path).expanduser()).exists():
                 cure = "see the words above"
             yield Finding("instructions", str(error), False, cure)
+
+
+def _models(path: Path, config: RunConfig) -> Iterator[Finding]:
+    """Yield a finding for each model that an engine of ours is to load, and cannot."""
+    for role, model in (("judge", config.judge), ("generator", config.generator)):
+        if model is None or answering_model(model).engine not in LOADING:
+            continue
+        if problem := explain_unloadable(model_path(model, path.resolve().parent)):
+            found = f"{model.model}: cannot be loaded as a model: {problem}"
+            yield Finding(role, found, False, f"correct {role}.model, or put the model there")
 
 
 def _on_path() -> Finding:

@@ -80,6 +80,14 @@ def test_instructions_in_several_files_are_counted_and_a_broken_one_named(tmp_pa
     assert done.stdout.splitlines()[-1].startswith("Not ready. First, instructions: see the words")
 
 
+def test_a_judge_that_is_nowhere_is_a_problem(tmp_path):
+    judge = "{model: ./models/judge, engine: ray, options: {engine: local}}"
+    (tmp_path / "ste.yaml").write_text(config_text(judge=judge))
+    done = doctor("ste.yaml", cwd=tmp_path)
+    assert "PROBLEM  judge: ./models/judge: cannot be loaded as a model: no such" in done.stdout
+    assert done.returncode == 1
+
+
 def test_nodes_that_would_not_meet_are_a_problem(tmp_path):
     nodes = "{train: {launcher: torchrun, launcher_args: [--nnodes, 2]}}"
     (tmp_path / "ste.yaml").write_text(config_text(hosts=nodes))
