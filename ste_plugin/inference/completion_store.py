@@ -26,6 +26,7 @@ from ste_plugin.storage.jsonl import (
 from ste_plugin.storage.line_reader import LineReader
 
 _KEY = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})")
+_CHECKSUM = b',"crc":'
 _TYPES = (str, int, int)
 _PART = re.compile(r"\.part-\d+-of-\d+(?=\.)")
 _FILE_BYTES = 1 << 42
@@ -246,12 +247,12 @@ def _add_checksum(line: bytes) -> bytes:
 
 def _remove_checksum(line: bytes) -> bytes:
     """Return a line without its checksum; one of an older file has none. Raises: DataError."""
-    body, separator, rest = line.rpartition(b',"crc":')
-    if not separator:
+    end = line.rfind(_CHECKSUM)
+    if end < 0:
         return line
-    checksum = rest.strip()[:-1]
-    if rest.strip() != b"%d}" % crc32(body):
+    body, rest = line[:end], line[end + len(_CHECKSUM) :].strip()
+    if rest != b"%d}" % crc32(body):
         raise DataError(
-            f"its checksum is not {checksum.decode(errors='replace')}: the line was changed"
+            f"its checksum is not {rest[:-1].decode(errors='replace')}: the line was changed"
         )
     return body + b"}"

@@ -111,8 +111,11 @@ class _Replies:
 
     def of(self, position: int) -> list[Completion]:
         """Return the replies for one instruction, in the order of the calls."""
-        replies = (answers[position] for answers in self.rounds)
-        return [reply for reply in replies if reply]
+        found = []
+        for answers in self.rounds:
+            if reply := answers.read(position):
+                found.append(reply)
+        return found
 
 
 def _write_all_worse_answers(

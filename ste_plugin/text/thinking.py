@@ -163,8 +163,9 @@ def find_marks(*places: str) -> tuple[Marks, ...]:
 
 def _may_think(text: str, marks: tuple[Marks, ...]) -> bool:
     """Return whether a mark may be in a text: most replies have none, and there are millions."""
-    if any(needle in text for needle in _needles(marks)):
-        return True
+    for needle in _needles(marks):
+        if needle in text:
+            return True
     return HARMONY in marks and _BARE_HARMONY.match(text.lstrip()) is not None
 
 
