@@ -44,6 +44,8 @@ class Budget:
 
     def limit(self, items: Iterable[T]) -> Iterator[T]:
         """Yield the items until the budget is used up."""
+        if self._tokens is None and self._deadline is None:
+            yield from items
         for item in items:
             if self.used_up:
                 self.stopped = True

@@ -80,6 +80,7 @@ class CompletionStore:
         self.prompt_tokens, self.completion_tokens, self._estimated_tokens = 0, 0, 0
         self._offsets = Offsets()
         self._files = self._find_files()
+        self._own = self._files.index(self.path)
         self._sizes = [0] * len(self._files)
         for at, path in enumerate(self._files):
             if path.exists():
@@ -97,7 +98,7 @@ class CompletionStore:
     @property
     def size(self) -> int:
         """Bytes of the file that is written."""
-        return self._sizes[self._files.index(self.path)]
+        return self._sizes[self._own]
 
     @property
     def is_current(self) -> bool:
@@ -160,7 +161,7 @@ class CompletionStore:
 
     def add(self, completion: Completion, length: int) -> None:
         """Index a completion that was appended to the file in `length` bytes."""
-        self._index(self._files.index(self.path), completion, length)
+        self._index(self._own, completion, length)
 
     def _parse(self, path: Path, line: bytes, number: int = 0) -> Completion:
         try:
