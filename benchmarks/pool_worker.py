@@ -2,8 +2,8 @@
 
 It uses what every build of the package has had, so that PYTHONPATH may name the folder of another
 one. Steps: `near-duplicates`, that selector alone; `planted`, the same on texts with planted
-duplicates; `rest`, the pool without selectors, by an engine that answers at once; `whole`, that with
-selectors. Printed as JSON: `seconds` of the processor; `megabytes`, resident at most; `kept`,
+duplicates; `rest`, the pool without selectors, by an engine that answers at once; `whole`, that
+with selectors. Printed as JSON: `seconds` of the processor; `megabytes`, resident at most; `kept`,
 the numbers of the texts kept, or `digest`, a hash of the pool's files.
 """
 
