@@ -58,16 +58,18 @@ def recipes_copy(
     plugin: Plugin = None,
 ) -> None:
     """Copy a recipe, or the files of a run on a cluster, to make them your own."""
-    from ste_plugin.fitting.catalogue import cluster_files, find_recipe
+    from ste_plugin.fitting.catalogue import cluster_files, cluster_names, find_recipe
     from ste_plugin.storage.durable import make_folder
 
-    if files := cluster_files(name, recipe_dirs(plugin)):
+    dirs = recipe_dirs(plugin)
+    if files := cluster_files(name, dirs):
         _copy_all(files, to)
         return
+    path = find_recipe(name, dirs, f"ste recipes copy (clusters: {', '.join(cluster_names(dirs))})")
     if to.exists() and not to.is_dir():
         raise ConfigError(f"{to}: exists already; give another name.")
     make_folder(to.parent)
-    say(shutil.copy(find_recipe(name, recipe_dirs(plugin)), to))
+    say(shutil.copy(path, to))
 
 
 def _copy_all(files: list[Path], to: Path) -> None:

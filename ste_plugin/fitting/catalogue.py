@@ -72,6 +72,11 @@ def cluster_files(name: str, dirs: Sequence[Path]) -> list[Path]:
     return sorted(found.iterdir()) if found else []
 
 
+def cluster_names(dirs: Sequence[Path]) -> list[str]:
+    """Return the kinds of clusters for which there are files."""
+    return sorted({path.name for folder in dirs for path in folder.glob(f"{CLUSTERS}/*/")})
+
+
 def refusal(path: Path, problems: Sequence[str]) -> str:
     """Return the message that a recipe with these problems is told by."""
     told = "\n".join(f"  {problem}" for problem in problems)

@@ -8,6 +8,7 @@ from ste_plugin.axolotl.run_config import read_recipe
 from ste_plugin.errors import ConfigError, HostError
 from ste_plugin.fitting.catalogue import (
     cluster_files,
+    cluster_names,
     find_recipe,
     list_recipes,
     recipe_problems,
@@ -75,7 +76,8 @@ def test_the_recipe_for_ray_is_a_recipe_for_one_gpu_on_several():
 
 def test_files_of_a_cluster_are_found_by_its_name_and_are_no_recipes():
     assert {path.name for path in cluster_files("slurm", [SHIPPED])} == {"ste.yaml", "run.sbatch"}
-    assert cluster_files("ray", [SHIPPED])
+    assert cluster_names([SHIPPED]) == ["ray", "slurm"]
+    assert all(cluster_files(name, [SHIPPED]) for name in cluster_names([SHIPPED]))
     assert not cluster_files("..", [SHIPPED])
     assert not cluster_files("sft-lora-8b", [SHIPPED])
     assert "ste" not in {name for name, _, _ in list_recipes([SHIPPED])}
