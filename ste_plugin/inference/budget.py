@@ -46,6 +46,7 @@ class Budget:
         """Yield the items until the budget is used up."""
         if self._tokens is None and self._deadline is None:
             yield from items
+            return
         for item in items:
             if self.used_up:
                 self.stopped = True
