@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import BinaryIO, TypeVar
 
 from ste_plugin.records import Drop, Record
-from ste_plugin.storage.durable import make_folder, wrap_write_errors
+from ste_plugin.storage.durable import make_folder, open_temporary
 from ste_plugin.storage.jsonl import encode_record, open_record_writer, parse_record
 
 R = TypeVar("R", bound=Record)
@@ -92,5 +91,5 @@ def hold_drops(folder: Path) -> Iterator[HeldDrops]:
     Raises: DataError where the disk is full or cannot be written.
     """
     make_folder(folder)
-    with wrap_write_errors(folder), TemporaryFile(dir=folder) as file:
+    with open_temporary(folder) as file:
         yield HeldDrops(file)

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 from ste_plugin.errors import DataError
@@ -78,6 +79,13 @@ def open_binary(path: Path, mode: str) -> BinaryIO:
     """Open a file for writing; a write that fails raises `write_error`."""
     with wrap_write_errors(path):
         return io.BufferedWriter(_RawFile(path, mode), _BUFFER)
+
+
+def open_temporary(folder: Path) -> BinaryIO:
+    """Open a file without a name on a folder's disk; a write that fails raises `write_error`."""
+    with wrap_write_errors(folder), TemporaryFile(dir=folder, buffering=0) as file:
+        raw = _RawFile(folder, "r+b", opener=lambda *_: os.dup(file.fileno()))
+        return io.BufferedRandom(raw, _BUFFER)
 
 
 def sync(file: BinaryIO) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from ste_plugin.errors import DataError
 from ste_plugin.records import Drop
-from ste_plugin.storage import drop_log
+from ste_plugin.storage import durable
 from ste_plugin.storage.drop_log import hold_drops
 
 FULL = Path("/dev/full")
@@ -23,7 +23,7 @@ def test_held_drops_come_back_in_their_order_and_leave_no_file(tmp_path):
 
 @pytest.mark.parametrize("is_read", [True, False])
 def test_a_full_disk_is_told_by_its_folder(monkeypatch, tmp_path, is_read):
-    monkeypatch.setattr(drop_log, "TemporaryFile", lambda **_: FULL.open("r+b"))
+    monkeypatch.setattr(durable, "TemporaryFile", lambda **_: FULL.open("r+b"))
     with (
         pytest.raises(DataError, match=f"{tmp_path}: cannot be written .* The disk is full"),
         hold_drops(tmp_path) as held,
@@ -31,3 +31,9 @@ def test_a_full_disk_is_told_by_its_folder(monkeypatch, tmp_path, is_read):
         held.add([Drop("pairs", "a", "why")])
         if is_read:
             list(held)
+
+
+def test_what_fails_meanwhile_and_is_no_write_is_told_as_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError, match="words.txt"), hold_drops(tmp_path) as held:
+        held.add([Drop("pairs", "a", "why")])
+        (tmp_path / "words.txt").read_text()

@@ -11,13 +11,13 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryFile, gettempdir
+from tempfile import gettempdir
 from typing import IO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ste_plugin.storage.durable import wrap_write_errors
+from ste_plugin.storage.durable import open_temporary
 
 Integers = NDArray[np.int64]
 
@@ -101,7 +101,7 @@ def _prefixes(sets: Sets, threshold: float) -> tuple[Integers, Integers]:
     frequencies = np.zeros(buckets, np.uint32)
     starts = range(0, count, _CHUNK)
     found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
-    with wrap_write_errors(Path(gettempdir())), TemporaryFile() as file:
+    with open_temporary(Path(gettempdir())) as file:
         for start in starts:
             sizes, hashes = sets.hash_all(range(start, min(start + _CHUNK, count)))
             np.add.at(frequencies, hashes % buckets, 1)

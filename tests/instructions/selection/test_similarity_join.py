@@ -1,6 +1,5 @@
 """Sets that resemble an earlier one: the very ones that comparing all with all finds."""
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from ste_plugin.errors import DataError
 from ste_plugin.instructions.selection import similarity_join
 from ste_plugin.instructions.selection.similarity_join import find_repeats, jaccard
+from ste_plugin.storage import durable
 
 
 class Sets(list[frozenset[str]]):
@@ -63,6 +63,6 @@ def test_a_set_like_one_that_did_not_stay_stays():
 
 def test_a_full_folder_of_temporary_files_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(similarity_join, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(similarity_join, "TemporaryFile", partial(Path.open, FULL, "r+b"))
+    monkeypatch.setattr(durable, "TemporaryFile", lambda **_: FULL.open("r+b"))
     with pytest.raises(DataError, match=f"{tmp_path}: cannot be written .* The disk is full"):
         list(find_repeats(Sets([frozenset("ab")] * 3), 0.8))
