@@ -23,14 +23,12 @@ from ste_plugin.storage.jsonl import (
     parse_record,
     truncate_partial_line,
 )
-from ste_plugin.storage.line_reader import LineReader
+from ste_plugin.storage.line_reader import LineReaders
 
 _KEY = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})")
 _CHECKSUM = b',"crc":'
 _TYPES = (str, int, int)
 _PART = re.compile(r"\.part-\d+-of-\d+(?=\.)")
-_FILE_BYTES = 1 << 42
-"""More than any file has: an offset and the number of its file are one number."""
 _SYNC_S = 5.0
 """Seconds between syncs: the completions of so long may be lost in a power cut."""
 
@@ -72,7 +70,6 @@ class CompletionStore:
         self._path = path
         self.path = part_path(path, part) if part else path
         """The file that is written."""
-        self._readers: dict[int, LineReader] = {}
         truncate_partial_line(self.path)
         self._read_index()
 
@@ -80,6 +77,7 @@ class CompletionStore:
         self.prompt_tokens, self.completion_tokens, self._estimated_tokens = 0, 0, 0
         self._offsets = Offsets()
         self._files = self._find_files()
+        self._lines = LineReaders(self._files)
         self._own = self._files.index(self.path)
         self._sizes = [0] * len(self._files)
         for at, path in enumerate(self._files):
@@ -130,11 +128,8 @@ class CompletionStore:
         offset = self._offsets.get(prompt, sample)
         if offset == ABSENT:
             return None
-        at, start = divmod(offset, _FILE_BYTES)
-        path = self._files[at]
-        if at not in self._readers:
-            self._readers[at] = LineReader(path)
-        completion = self._parse(path, self._readers[at].read(start))
+        path, line = self._lines.read(offset)
+        completion = self._parse(path, line)
         if completion.key != f"{prompt:016x}-{sample}":
             raise DataError(f"{path}: changed while it was read. Run the same command again.")
         return completion
@@ -155,9 +150,7 @@ class CompletionStore:
 
     def close(self) -> None:
         """Close the files; the next read opens them again."""
-        for reader in self._readers.values():
-            reader.close()
-        self._readers.clear()
+        self._lines.close()
 
     def add(self, completion: Completion, length: int) -> None:
         """Index a completion that was appended to the file in `length` bytes."""
@@ -179,7 +172,7 @@ class CompletionStore:
     def _index(self, at: int, completion: Completion, length: int) -> None:
         prompt, sample = parse_key(completion.key)
         if not self.holds(prompt, sample):  # of two answers to one request the first one counts
-            self._offsets.add(prompt, sample, at * _FILE_BYTES + self._sizes[at])
+            self._offsets.add(prompt, sample, LineReaders.place(at, self._sizes[at]))
             self.prompt_tokens += completion.prompt_tokens
             self.completion_tokens += completion.completion_tokens
             if not completion.completion_tokens:

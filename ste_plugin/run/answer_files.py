@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ste_plugin.engines.http.batch import (
     CallId,
@@ -15,9 +15,8 @@ from ste_plugin.engines.http.batch import (
 from ste_plugin.errors import DataError
 from ste_plugin.inference.offsets import ABSENT, Offsets
 from ste_plugin.storage.jsonl import parse_line
+from ste_plugin.storage.line_reader import LineReaders
 
-_MAX_BYTES = 1 << 42
-"""More than any file has."""
 _MANY = 8
 """Refused prompts, and not one answer, from which on it is not the prompts."""
 
@@ -44,7 +43,7 @@ class AnswerFiles:
         prompts are refused.
         """
         self._paths = list(paths)
-        self._offsets, self._readers = [Offsets()], dict[int, BinaryIO]()
+        self._offsets, self._lines = [Offsets()], LineReaders(self._paths)
         # where the first answers to requests start, then the second ones, and so on
         self.problems: dict[str, str] = {}
         """`custom_id` → where it is, and why it is no answer."""
@@ -60,14 +59,8 @@ class AnswerFiles:
             offset = offsets.get(prompt, sample)
             if offset == ABSENT:
                 return
-            yield self._read(*divmod(offset, _MAX_BYTES))
-
-    def _read(self, file: int, start: int) -> AnswerRow:
-        if file not in self._readers:
-            self._readers[file] = self._paths[file].open("rb")
-        reader = self._readers[file]
-        reader.seek(start)
-        return _parse(self._paths[file], 0, reader.readline())
+            path, line = self._lines.read(offset)
+            yield _parse(path, 0, line)
 
     def answers(self) -> Iterator[AnswerRow]:
         """Yield all lines that hold an answer, in order."""
@@ -75,14 +68,12 @@ class AnswerFiles:
 
     def close(self) -> None:
         """Close the files."""
-        for reader in self._readers.values():
-            reader.close()
-        self._readers.clear()
+        self._lines.close()
 
     def _rows(self) -> Iterator[tuple[int, AnswerRow]]:
         """Yield (number of the file and offset in it as one number, line)."""
         for file, path in enumerate(self._paths):
-            end = file * _MAX_BYTES
+            end = LineReaders.place(file, 0)
             for number, line in enumerate(_lines(path), start=1):
                 start, end = end, end + len(line)
                 if not line.endswith(b"\n") and not _is_whole(path, line):

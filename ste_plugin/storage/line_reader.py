@@ -1,11 +1,14 @@
 """Lines of a file by where they start: most are read in order, by several readers in turn."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 _BLOCK = 1 << 13
 _READERS = 8
 """How many places of the file are read ahead of: stages read a few parts of one file in turn."""
+_FILE_BYTES = 1 << 42
+"""More than any file has."""
 
 
 class LineReader:
@@ -49,3 +52,29 @@ class LineReader:
 
     def __del__(self) -> None:
         self.close()
+
+
+class LineReaders:
+    """Reads single lines of several files, each found by one number: of its file, and in it."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._readers: dict[int, LineReader] = {}
+
+    @staticmethod
+    def place(file: int, start: int) -> int:
+        """Return the number of a line: `file` is the index of its path, `start` its byte offset."""
+        return file * _FILE_BYTES + start
+
+    def read(self, place: int) -> tuple[Path, bytes]:
+        """Return a line, as `LineReader`, and its file."""
+        file, start = divmod(place, _FILE_BYTES)
+        if file not in self._readers:
+            self._readers[file] = LineReader(self._paths[file])
+        return self._paths[file], self._readers[file].read(start)
+
+    def close(self) -> None:
+        """Close the files; the next read opens them again."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()

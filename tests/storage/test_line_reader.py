@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ste_plugin.storage.line_reader import LineReader
+from ste_plugin.storage.line_reader import LineReader, LineReaders
 
 LENGTHS = st.lists(st.sampled_from([0, 1, 900, 16_383, 16_384, 70_000]), min_size=1, max_size=12)
 
@@ -38,3 +38,18 @@ def test_a_closed_reader_opens_its_file_again(tmp_path):
     reader.close()
     path.write_bytes(b"b\n")
     assert reader.read(0) == b"b\n"
+
+
+def test_lines_of_several_files_are_found_by_one_number(tmp_path):
+    paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for path in paths:
+        path.write_text(f"{path.name}\nsecond of {path.name}\n")
+    readers = LineReaders(paths)
+    places = [readers.place(1, 0), readers.place(0, 8), readers.place(1, 8)]
+    found = [(paths[1], b"b.jsonl\n"), (paths[0], b"second of a.jsonl\n")]
+    assert [readers.read(place) for place in places] == [
+        *found,
+        (paths[1], b"second of b.jsonl\n"),
+    ]
+    readers.close()
+    assert readers.read(places[0]) == found[0]
