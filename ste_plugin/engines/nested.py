@@ -4,6 +4,9 @@ from typing import Any
 
 from ste_plugin.config import ModelConfig
 
+DEFAULT_ENGINE = "vllm"
+"""Of the replicas of `engine: ray`."""
+
 
 def answering_model(model: ModelConfig) -> ModelConfig:
     """Return a model as the engine that answers is given it.
@@ -15,7 +18,7 @@ def answering_model(model: ModelConfig) -> ModelConfig:
     options = model.options.get("engine_options", {})
     if model.engine != "ray" or not isinstance(options, dict):
         return model
-    engine = str(model.options.get("engine", "vllm"))
+    engine = str(model.options.get("engine", DEFAULT_ENGINE))
     return model.model_copy(update={"engine": engine, "options": options})
 
 

@@ -9,10 +9,11 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import open_engine
 from ste_plugin.engines.base import ChatRequest, Completion, Engine, LazyEngine, Place
 from ste_plugin.engines.identity import model_path
+from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.ray.checks import expectations
 from ste_plugin.engines.ray.connection import connect, disconnect, require_ray
 from ste_plugin.engines.ray.handle import ReplicaHandle
-from ste_plugin.engines.ray.options import RayOptions, replica_model
+from ste_plugin.engines.ray.options import RayOptions
 from ste_plugin.engines.ray.room import (
     Patience,
     describe_needs,
@@ -35,7 +36,7 @@ def create(model: ModelConfig, place: Place) -> Engine:
     """
     options = validate_settings(RayOptions, model.options, "options of engine ray")
     require_ray()
-    inner = replica_model(model, options)
+    inner = answering_model(model)
     open_engine(inner, place, plugin_manager(place.plugins)).close()  # checks its options
     return LazyEngine(lambda: RayEngine(options, make_spec(inner, place), place))
 

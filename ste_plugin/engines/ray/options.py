@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from ste_plugin.config import ModelConfig, Positive, Strict
+from ste_plugin.config import Positive, Strict
 from ste_plugin.engines.http.options import Seconds
+from ste_plugin.engines.nested import DEFAULT_ENGINE
 
 _ON_GPUS = ("vllm", "serve")
 
@@ -42,7 +43,7 @@ class RayOptions(Strict):
     address: Annotated[str, AfterValidator(_address)] = "auto"
     """The cluster's head as `10.0.0.1:6379`; `auto`: that of RAY_ADDRESS, or the cluster that this
     machine belongs to."""
-    engine: Annotated[str, AfterValidator(_engine)] = "vllm"
+    engine: Annotated[str, AfterValidator(_engine)] = DEFAULT_ENGINE
     """What each replica is: vllm, local, serve, http, or a plugin's."""
     engine_options: dict[str, Any] = Field(default_factory=dict)
     """That engine's own `options`."""
@@ -78,8 +79,3 @@ class RayOptions(Strict):
         sizes = (self.engine_options.get(f"{kind}_parallel_size", 1) for kind in ("tensor", "data"))
         tensor, data = (size if isinstance(size, int) else 1 for size in sizes)
         return float(tensor * data)
-
-
-def replica_model(model: ModelConfig, options: RayOptions) -> ModelConfig:
-    """Return the model as the engine of each replica is given it."""
-    return model.model_copy(update={"engine": options.engine, "options": options.engine_options})

@@ -28,6 +28,8 @@ class Replica:
 
         Raises: SteError where the engine cannot be created here.
         """
+        self._lock = Lock()
+        self._session, self._exchange = 0, Exchange()  # an engine may speak while it is created
         files = [Path(path) for path in spec["plugins"]]
         place = Place(
             Path(spec["base"]),
@@ -37,8 +39,6 @@ class Replica:
         )
         model = ModelConfig.model_validate(spec["model"])
         self._engine = open_engine(model, place, plugin_manager(files))
-        self._lock = Lock()
-        self._session, self._exchange = 0, Exchange()
         self._idle = Event()
         self._idle.set()
         logging.getLogger("ste_plugin").addHandler(_Told(self._say))
