@@ -46,4 +46,4 @@ def test_copies_of_a_training_that_know_nothing_of_each_other_are_refused(said):
     ],
 )
 def test_processes_of_one_training_are_not(said):
-    refuse_copies(said)
+    assert refuse_copies(said) is None

@@ -138,7 +138,7 @@ def test_other_ways_of_generating_are_lm_evals_own(backend, pairs, monkeypatch, 
 
 def test_a_judge_behind_a_server_is_measured_where_there_is_no_torch():
     hidden = "import sys; sys.modules['torch'] = None; import ste_plugin.lm_eval_tasks.task"
-    subprocess.run([sys.executable, "-c", hidden], check=True)
+    assert subprocess.run([sys.executable, "-c", hidden], check=False).returncode == 0
 
 
 def test_letters_behind_an_opening_of_several_tokens_are_those_of_the_whole_text(backend):
