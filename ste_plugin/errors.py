@@ -6,7 +6,9 @@ SteError (1)
 ├── EngineError (4)      a model or server that cannot answer
 ├── HostError (5)        axolotl or lm-eval is missing, or failed
 ├── PluginError (6)      a plugin that does not fit
-└── JudgeError (7)       a judge that yields nothing to train on
+├── JudgeError (7)       a judge that yields nothing to train on
+├── NotTrusted (8)       an audit found what breaks its thresholds
+└── Inconclusive (9)     an audit with too little to decide on
 
 A message says where, what was found, what was expected, and what to do next.
 """
@@ -74,3 +76,15 @@ class JudgeError(SteError):
     """The judge gave no usable judgment, so there is nothing to train on."""
 
     exit_code = 7
+
+
+class NotTrusted(SteError):
+    """`ste audit` ended NOT TRUSTED: a figure breaks the threshold that it is held to."""
+
+    exit_code = 8
+
+
+class Inconclusive(SteError):
+    """`ste audit` ended INCONCLUSIVE: there is too little to decide by."""
+
+    exit_code = 9

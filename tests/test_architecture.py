@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "ste_plugin"
 
 LAYERS = (
     ("errors", "records", "config", "screen", "text"),
-    ("storage", "progress"),
+    ("storage", "progress", "web"),
     ("hosts", "engines"),
     ("judging",),
     ("inference", "plugins.manager", "plugins.loader", "context", "engines.ray"),
@@ -21,6 +21,7 @@ LAYERS = (
     ("sampling",),
     ("dataset",),
     ("axolotl", "fitting", "lm_eval_tasks", "evaluation"),
+    ("audit", "review", "report", "view"),
     ("run", "forget"),
     ("hookspecs", "plugins.builtin", "testing", "cli", "demo", "__main__"),
 )

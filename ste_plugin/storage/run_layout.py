@@ -42,6 +42,11 @@ class RunLayout:
         """The table of all iterations; written last."""
         return self.root / "report.json"
 
+    @property
+    def audit(self) -> Path:
+        """What `ste audit` found and asked."""
+        return self.root / "audit"
+
     def iteration(self, number: int, stage: int = 1) -> Path:
         """Return the folder of an iteration from 1; number 0 holds the seed judge's evaluation.
 
