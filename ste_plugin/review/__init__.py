@@ -1,0 +1,1 @@
+"""People look at a sample of pairs and judgments; what comes of it."""

@@ -1,0 +1,1 @@
+"""Judgments browsed: an index beside the files, and the pages made of it."""
