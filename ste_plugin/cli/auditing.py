@@ -52,3 +52,5 @@ def audit_of_run(
         for line in printing.format_findings(findings):
             say(line)
     run_audit.conclude(findings)
+    if not as_json:
+        say(printing.summarize(findings))
