@@ -1,8 +1,7 @@
 """A real browser, and servers of ours for it: tests that use them skip where there is none.
 
-from tests.helpers.browser import axe_problems, browser, open_page, serving
+The fixture `browser` is known to all tests:
 
-def test_a_page_shows(browser):
     with serving(routes) as url, open_page(browser, url) as page:
         assert page.title() == "ste"
         assert axe_problems(page) == []
@@ -24,7 +23,10 @@ PHONE = {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium; where there is none, the test is skipped."""
+    """A headless Chromium; where there is none, the test is skipped.
+
+    One a module: while it runs, nothing else in this thread can use asyncio.
+    """
     api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:

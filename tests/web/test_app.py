@@ -26,6 +26,7 @@ ROUTES = [
     Route("/write", greet, methods=["POST"]),
     Route("/error", refuse),
 ]
+NAVIGATES = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +57,11 @@ def test_the_link_opens_the_server_and_leaves_no_token_in_the_address(link, base
         assert client.get("/?who=you").text == "Hello you"
 
 
-def test_a_link_that_another_site_shows_opens_by_a_page_of_ours(link, base):
+def test_a_link_that_another_site_shows_opens_by_a_page_of_ours(link):
     answer = httpx.get(link, headers={"Sec-Fetch-Site": "cross-site", **NAVIGATES})
     assert answer.status_code == 200
     assert 'content="0;url=/"' in answer.text
     assert "set-cookie" in answer.headers
-
-
-NAVIGATES = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 
 
 @pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example", "/%5Cevil.example/x"])

@@ -27,7 +27,7 @@ print("ended")
 """
 
 
-def test_it_prints_a_link_tells_of_bugs_and_ends_by_ctrl_c(tmp_path):
+def test_it_prints_a_link_tells_of_bugs_and_ends_by_ctrl_c():
     command = [sys.executable, "-c", PROGRAM]
     started = environment(SSH_CONNECTION="1.2.3.4 5 6.7.8.9 22")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=started) as process:
