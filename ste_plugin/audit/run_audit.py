@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ste_plugin.audit.contamination import CHECK as CONTAMINATION
+from ste_plugin.audit.contamination import check_contamination
 from ste_plugin.audit.finding import Finding
 from ste_plugin.context import RunContext
 from ste_plugin.errors import ConfigError, Inconclusive, NotTrusted, did_you_mean
@@ -12,7 +14,7 @@ from ste_plugin.storage.run_layout import RunLayout
 Check = Callable[[RunContext, int], Iterable[Finding]]
 """Examines a run up to an iteration. What it is told of and cannot be had is a DataError."""
 
-CHECKS: dict[str, Check] = {}
+CHECKS: dict[str, Check] = {CONTAMINATION: check_contamination}
 """Name → check, in the order in which they are made and shown."""
 
 
