@@ -52,10 +52,10 @@ def words_of(text: str) -> list[str]:
     >>> words_of("Say: 用Python!")
     ['say', '用', 'python']
     """
-    return [word for run in text.casefold().split() for word in _words(run)]
+    return [word for run in text.casefold().split() for word in split_run(run)]
 
 
-def _words(run: str) -> list[str]:
+def split_run(run: str) -> list[str]:
     """Return what counts as the words of a run without spaces."""
     if not _CHARACTER.search(run):
         return [run.strip(_PUNCTUATION) or run]
@@ -87,7 +87,7 @@ class WordHashes:
         for run in text.casefold().split():
             hashes = self._known.get(run)
             if hashes is None:
-                hashes = self._known[run] = tuple(map(hash, _words(run)))
+                hashes = self._known[run] = tuple(map(hash, split_run(run)))
             found += hashes
         return found or [_NO_WORD]
 
