@@ -1,7 +1,8 @@
 """Contamination: training instructions that repeat what the judge is measured on."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ste_plugin.audit.finding import Finding
@@ -17,7 +18,9 @@ CHECK = "contamination"
 DROPPING: tuple[Measure, ...] = ("exact", "near-duplicate", "8-grams")
 """What counts as contaminated where no config says otherwise."""
 _WHOLE: tuple[Measure, ...] = ("exact", "near-duplicate")
-_EXAMPLES = 3
+EXAMPLES = 3
+"""Of each benchmark and measure."""
+_SHOWN_CHARS = 160
 _CURE = "Train without them: `ste run CONFIG --from pool` drops them before anything is paid for."
 _CURE_HELD_OUT = (
     "Have near duplicates dropped before the split (selection.selectors), and `ste run CONFIG "
@@ -25,33 +28,39 @@ _CURE_HELD_OUT = (
 )
 
 
-@dataclass
+Examples = defaultdict[str, dict[Measure, list[tuple[Overlap, str]]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Contamination:
     """What was found of some instructions and sets of prompts."""
 
     summary: Mapping[str, Any]
     """As `Comparison.summary`."""
-    examples: dict[str, list[tuple[Overlap, str]]] = field(default_factory=dict)
-    """Benchmark → its strictest overlaps, each with the instruction's text."""
+    examples: Mapping[str, Mapping[Measure, list[tuple[Overlap, str]]]]
+    """Benchmark → measure → the first few overlaps, each with the instruction's text."""
 
-    def repeating(self, name: str, by: Collection[Measure]) -> int:
-        """Return how many instructions repeat a prompt of a benchmark by some measures."""
+    def counts(self, name: str, by: Collection[Measure]) -> dict[Measure, int]:
+        """Return how many instructions repeat a prompt of a benchmark by each of some measures."""
         counts = self.summary["benchmarks"][name]["instructions"]
-        return sum(counts[measure] for measure in by)
+        return {measure: counts[measure] for measure in by if counts[measure]}
+
+    def example(self, name: str, by: Iterable[Measure]) -> str:
+        """Return the words of one overlap by the first measure that has one, and where it is."""
+        overlap, _ = next(e for measure in by for e in self.examples[name][measure])
+        return f"as “{overlap.quote}” ({overlap.source}; {overlap.prompt})"
 
 
 def find_contamination(
-    instructions: Iterator[Instruction], sets: Sequence[PromptSet], threshold: float
+    instructions: Iterable[Instruction], sets: Sequence[PromptSet], threshold: float
 ) -> Contamination:
     """Compare instructions with sets of prompts; a few examples of each are kept."""
     comparison = Comparison(sets, threshold)
-    examples: dict[str, list[tuple[Overlap, str]]] = {}
+    examples: Examples = defaultdict(lambda: {measure: [] for measure in MEASURES})
     for instruction, overlaps in comparison.compare(instructions):
         for overlap in overlaps:
-            known = examples.setdefault(overlap.benchmark, [])
-            known.append((overlap, instruction.text))
-            known.sort(key=lambda e: MEASURES.index(e[0].measure))
-            del known[_EXAMPLES:]
+            if len(known := examples[overlap.benchmark][overlap.measure]) < EXAMPLES:
+                known.append((overlap, instruction.text))
     return Contamination(comparison.summary(), examples)
 
 
@@ -79,9 +88,11 @@ def check_contamination(context: RunContext, iteration: int) -> Iterator[Finding
             continue
         ours = prompts in held_out
         by = [m for m in selection.keep_out_by if not ours or m in _WHOLE]
-        yield _repeated(found, prompts.name, by, _CURE_HELD_OUT if ours else _CURE, before)
-        if told := found.repeating(prompts.name, [m for m in MEASURES if m not in by]):
-            yield _told(found, prompts.name, told)
+        cure = _CURE_HELD_OUT if ours else _CURE
+        yield _repeated(found, prompts.name, by, cure, before.get(prompts.name))
+        others = [measure for measure in MEASURES if measure not in by]
+        if found.counts(prompts.name, others):
+            yield _told(found, prompts.name, others)
 
 
 def _instructions(context: RunContext, split: Split) -> Iterator[Instruction]:
@@ -103,20 +114,21 @@ def _unread(prompts: PromptSet) -> Finding:
 def _repeated(
     found: Contamination,
     name: str,
-    by: Collection[Measure],
+    by: Sequence[Measure],
     cure: str,
-    before: Mapping[str, Any],
+    before: Mapping[str, Any] | None,
 ) -> Finding:
-    """Return how many training instructions repeat prompts so that they are to be dropped."""
-    counts, n = found.summary["benchmarks"][name], found.summary["compared"]
-    number = found.repeating(name, by)
-    parts = ", ".join(f"{m} {counts['instructions'][m]}" for m in by if counts["instructions"][m])
-    words = f"{number} of {n:,} training instructions repeat one of {counts['prompts']:,} prompts"
-    words += f" ({parts}){_example(found, name)}." if number else "."
-    if dropped := _dropped(before.get(name), by):
+    """Return how many training instructions repeat prompts by the measures that drop them.
+
+    `before`: what the pool counted of the benchmark, whose instructions it left out.
+    """
+    counts, n = found.counts(name, by), found.summary["compared"]
+    number, prompts = sum(counts.values()), found.summary["benchmarks"][name]["prompts"]
+    words = f"{number:,} of {n:,} training instructions repeat one of {prompts:,} prompts"
+    words += f" ({_listed(counts)}), {found.example(name, by)}." if number else "."
+    if before and (dropped := sum(before["instructions"][measure] for measure in by)):
         words += f" {dropped:,} were left out before anything was generated."
     threshold = 0.0 if by else None
-    failed = bool(number)
     return Finding(
         CHECK,
         "repeated prompts",
@@ -125,25 +137,53 @@ def _repeated(
         None,
         threshold,
         n,
-        failed,
+        number > 0,
         words,
-        cure if failed else "",
+        cure if number else "",
     )
 
 
-def _dropped(counts: Mapping[str, Any] | None, by: Collection[Measure]) -> int:
-    return sum(counts["instructions"][m] for m in by) if counts else 0
-
-
-def _told(found: Contamination, name: str, number: int) -> Finding:
+def _told(found: Contamination, name: str, by: Sequence[Measure]) -> Finding:
     """Return how many training instructions share words with prompts, and need not be dropped."""
-    counts, n = found.summary["benchmarks"][name]["instructions"], found.summary["compared"]
-    parts = ", ".join(f"{m} {counts[m]}" for m in MEASURES if counts[m])
-    words = f"{number} of {n:,} training instructions share words with its prompts ({parts})"
-    words += f"{_example(found, name)}; told, not dropped."
+    counts, n = found.counts(name, by), found.summary["compared"]
+    number = sum(counts.values())
+    words = (
+        f"{number:,} of {n:,} training instructions share words with its prompts "
+        f"({_listed(counts)}), {found.example(name, by)}; told, not dropped."
+    )
     return Finding(CHECK, "shared words", name, float(number), None, None, n, False, words)
 
 
-def _example(found: Contamination, name: str) -> str:
-    overlap, _ = found.examples[name][0]
-    return f", as “{overlap.quote}” ({overlap.source}; {overlap.prompt})"
+def _listed(counts: Mapping[Measure, int]) -> str:
+    return ", ".join(f"{measure} {count:,}" for measure, count in counts.items())
+
+
+def contaminated(found: Contamination) -> list[str]:
+    """Return the names of the benchmarks of which prompts are repeated."""
+    return [name for name in found.summary["benchmarks"] if found.counts(name, DROPPING)]
+
+
+def format_contamination(found: Contamination, left_out: Mapping[str, int]) -> Iterator[str]:
+    """Yield the lines that tell people what was found in others' data, with examples.
+
+    `left_out`: reason → how many of its rows had no instruction.
+    """
+    yield f"{found.summary['compared']:,} instructions compared."
+    for reason, count in left_out.items():
+        yield f"{count:,} rows left out: {reason}."
+    for name, counts in found.summary["benchmarks"].items():
+        yield ""
+        short = f"{counts['short']:,} of them too short for 8-grams"
+        yield f"{name}: {counts['prompts']:,} prompts, {short}"
+        for measure in MEASURES:
+            told = counts["instructions"][measure]
+            yield f"  {measure:<15}{told:>8,} instructions, {counts['found'][measure]:,} prompts"
+        for measure in MEASURES:
+            for overlap, text in found.examples[name][measure]:
+                yield f"  {measure} ({overlap.figure:.2f}): {overlap.source}: {_short(text)}"
+                yield f"    {overlap.prompt}: “{overlap.quote}”"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN_CHARS else f"{line[:_SHOWN_CHARS]}…"

@@ -126,9 +126,7 @@ def _turns(prompt: str) -> Iterator[str]:
 def _source(context: RunContext) -> PromptSource:
     folder = context.config.evaluation.data
     data = context.base / Path(folder).expanduser() if folder else None
-    return PromptSource(
-        context.base, data, contributed_folders(context.plugins, "ste_task_dirs")
-    )
+    return PromptSource(context.base, data, contributed_folders(context.plugins, "ste_task_dirs"))
 
 
 def check_kept_out(context: RunContext) -> None:

@@ -1,5 +1,6 @@
 """Texts of any file of prompts or training rows, whichever column and form holds them."""
 
+import glob
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -39,6 +40,8 @@ def read_texts(
         raise ConfigError(
             f"--form: found {form!r}.{did_you_mean(form, FORMS)} There are: {', '.join(FORMS)}."
         )
+    if not (glob.has_magic(path) or (base / Path(path).expanduser()).exists()):
+        raise DataError(f"{base / path}: no such file or folder. Correct the path.")
     source: SourceConfig | None = None
     for file in find_source_files(SourceConfig(path=path), base, ""):
         for row in file_rows(file.path, ""):

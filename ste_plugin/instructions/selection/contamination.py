@@ -71,10 +71,15 @@ class Comparison:
             self.compared += len(batch)
             matches = index.find([instruction.text for instruction in batch])
             for instruction, found in zip(batch, matches, strict=True):
-                yield instruction, [
-                    self._overlap(instruction, index.set_of(match.prompt), ids[match.prompt], match)
-                    for match in found
-                ]
+                yield (
+                    instruction,
+                    [
+                        self._overlap(
+                            instruction, index.set_of(match.prompt), ids[match.prompt], match
+                        )
+                        for match in found
+                    ],
+                )
         for measure, prompts in index.found.items():
             for number, count in Counter(map(index.set_of, prompts)).items():
                 self._found[number][measure] = count
