@@ -135,6 +135,7 @@ def _manifest(
         },
         "counts": _counts(stage, collected, chosen),
         "drops": dict(Counter(stage.pool.drops) + stage.drops.reasons),
+        "kept_out": stage.pool.kept_out,
         "files": files,
     }
 

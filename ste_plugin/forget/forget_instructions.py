@@ -34,6 +34,7 @@ from ste_plugin.instructions.privacy.forgotten import (
 from ste_plugin.pairs.pool_files import HELD_OUT, SPLITS, split_of
 from ste_plugin.records import Instruction, ResponsePair
 from ste_plugin.storage.jsonl import read_json, read_records
+from ste_plugin.storage.run_layout import OVERLAPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,8 @@ def _update_drop_counts(root: Path, editor: JsonlEditor) -> None:
 
 def _remove_from_pool(root: Path, selection: Selection, editor: JsonlEditor) -> None:
     """Remove the instructions and pairs from the pool, which comes last."""
+    for path in find_files(root, OVERLAPS):
+        editor.remove_rows(path, "overlaps", lambda row: row["key"] in selection.instructions)
     for path in find_files(root, "instructions.jsonl"):
         editor.remove_rows(path, "instructions", lambda row: row["key"] in selection.instructions)
     for path in find_files(root, "pairs.jsonl"):

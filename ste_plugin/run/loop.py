@@ -11,6 +11,7 @@ from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import JudgeError
+from ste_plugin.evaluation.kept_out import check_kept_out
 from ste_plugin.evaluation.plan import check_configured, plan_evaluations
 from ste_plugin.hosts.run_host import python_of, require_module
 from ste_plugin.lm_eval_tasks import runner as lm_eval
@@ -30,6 +31,8 @@ def check_ahead(context: RunContext) -> None:
     stages.read_row_formats(context)
     if not context.folder.report.exists():  # a finished run needs its pairs no more
         check_configured(context)
+    if not (context.folder.pool / "done.json").exists():
+        check_kept_out(context)
     if any(starts_server(m, context) for m in (context.config.judge, context.generator_model)):
         require_module(python_of(hosts.serve), "vllm", "pip install vllm")
     axolotl.require_host(python_of(hosts.train))

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+OVERLAPS = "contamination.jsonl"
+"""Instructions of the pool that repeat what is measured on, kept or not."""
 READ, LABELLED = ".read.jsonl", ".labelled.jsonl"
 """Instructions of the pool before they are selected; only a killed run leaves these files."""
 
