@@ -8,7 +8,8 @@ import pluggy
 from ste_plugin.records import Judgment, ResponsePair
 
 if TYPE_CHECKING:  # for annotations only: the specs import nothing that implements them
-    from ste_plugin.context import Iteration, IterationReport
+    from ste_plugin.audit.finding import Finding
+    from ste_plugin.context import GateFigures, Iteration, IterationReport
     from ste_plugin.dataset.row_formats import DatasetFormat
     from ste_plugin.instructions.selection.selectors import Selector
     from ste_plugin.instructions.sources.readers import Reader
@@ -74,6 +75,15 @@ def ste_recipe_dirs() -> Path:
 @hookspec
 def ste_task_dirs() -> Path:
     """Return a folder of lm-eval tasks."""
+
+
+@hookspec
+def ste_gates(figures: "GateFigures") -> "list[Finding | str] | None":
+    """Return what an iteration must not be shipped for, each as a sentence, or as a finding.
+
+    A sentence breaks a gate, and so does a finding that failed; one that did not is only told. An
+    iteration that breaks a gate judges nothing, either. The same files must give the same answer.
+    """
 
 
 @hookspec

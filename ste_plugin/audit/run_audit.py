@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ste_plugin.audit.collapse import check_collapse
 from ste_plugin.audit.finding import Finding
+from ste_plugin.audit.gates import read_findings as read_gates
 from ste_plugin.context import RunContext
 from ste_plugin.errors import ConfigError, Inconclusive, NotTrusted, did_you_mean
 from ste_plugin.storage.jsonl import read_json, replace_json
@@ -12,7 +14,7 @@ from ste_plugin.storage.run_layout import RunLayout
 Check = Callable[[RunContext, int], Iterable[Finding]]
 """Examines a run up to an iteration. What it is told of and cannot be had is a DataError."""
 
-CHECKS: dict[str, Check] = {}
+CHECKS: dict[str, Check] = {"collapse": check_collapse, "gates": read_gates}
 """Name → check, in the order in which they are made and shown."""
 
 

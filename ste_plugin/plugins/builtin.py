@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ste_plugin.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from ste_plugin.context import Iteration, IterationReport
+    from ste_plugin.context import GateFigures, Iteration, IterationReport
 
 
 @hookimpl
@@ -82,6 +82,13 @@ def ste_task_dirs() -> Path:
     from ste_plugin.storage import resources
 
     return resources.shipped_folder("tasks")
+
+
+@hookimpl
+def ste_gates(figures: "GateFigures") -> list[Any]:
+    from ste_plugin.audit import gates
+
+    return list(gates.check_gates(figures))
 
 
 @hookimpl

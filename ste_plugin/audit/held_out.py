@@ -1,0 +1,68 @@
+"""What a judge said on held-out pairs, as sums by prompt and as its own words."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.audit.jackknife import Figure, GroupedSums, magnitude, quotient
+from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.verdict import checked, letter_of
+from ste_plugin.lm_eval_tasks.judged_file import read_judged
+from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
+from ste_plugin.lm_eval_tasks.metrics import acc_pc, consistency, invalid_rate, pos_bias
+from ste_plugin.lm_eval_tasks.samples import replies_of
+from ste_plugin.records import ORDERS
+from ste_plugin.storage.jsonl import read_rows
+from ste_plugin.text.thinking import split_thinking
+
+METRICS = (pos_bias, consistency, invalid_rate, acc_pc)
+WIDTH = 2 * len(METRICS)
+POSITION_BIAS: Figure = magnitude(quotient(0, 1))
+INCONSISTENCY: Figure = lambda sums: (  # noqa: E731
+    1 - sums[2] / sums[3] if sums[3] > 0 else None
+)
+INVALID_RATE: Figure = quotient(4, 5)
+
+
+def verdict_sums(evaluation: Path) -> GroupedSums | None:
+    """Return the sums of the metrics over an evaluation's pairs, by prompt.
+
+    None where it was not measured, or is no set of pairs.
+    """
+    if not (evaluation / "results.json").is_file():
+        return None
+    judged = read_judged(evaluation)
+    return None if isinstance(judged, dict) else sums_of(judged)
+
+
+def sums_of(judged: list[JudgedPair]) -> GroupedSums:
+    """Return the sums of the metrics over judged pairs, by prompt."""
+    sums = GroupedSums(WIDTH)
+    for pair in judged:
+        if pair.fits:
+            sums.add(pair.prompt, [number for metric in METRICS for number in metric(pair)])
+    return sums
+
+
+def read_words(evaluation: Path, judge_format: JudgeFormat) -> dict[str, str]:
+    """Return `PAIR:ORDER` → what the judge wrote there by itself, thoughts left out.
+
+    Only replies that state a verdict: others may be anything. Empty where lm-eval's log is gone.
+    """
+    words: dict[str, str] = {}
+    for path in sorted((evaluation / "lm-eval").glob("samples_*.jsonl"))[-1:]:  # the newest
+        for _, sample in read_rows(path):
+            for order, reply in _first_replies(sample):
+                split = split_thinking(reply)
+                if split.ended and letter_of(checked(judge_format.parse(split.said))):
+                    words[f"{sample['doc']['id']}:{order}"] = split.said
+    return words
+
+
+def _first_replies(sample: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the letter of the better answer and the first reply, of each order shown."""
+    logged = zip(sample["arguments"].values(), sample["filtered_resps"], strict=False)
+    replies = (replies_of(request, response) for request, response in logged)
+    for order, drawn in zip(ORDERS, replies, strict=False):
+        if drawn:
+            yield order, drawn[0]
