@@ -143,7 +143,7 @@ class _History:
         name, subject = "pass rates at 0 and 1", _subject(found)
         if found.samples == 1 or found.temperature == 0:
             return self._undecided(name, subject, "a question has one sample, or all are the same.")
-        estimate = found.sums.estimate(rounds.at_the_ends)
+        estimate = found.sums.share(rounds.at_the_ends)
         if estimate.figure is None:
             return self._undecided(name, subject, "all first judgments are right, or none is.")
         total = found.sums.total()
@@ -226,7 +226,7 @@ class _History:
         """Return every figure of every iteration, for tables and plots."""
         pairs, sums = self._held_out()
         judges = {
-            str(n): {h.name: _json(s.estimate(h.figure)) for h in HELD_OUT} for n, s in sums.items()
+            str(n): {h.name: _json(s.share(h.figure)) for h in HELD_OUT} for n, s in sums.items()
         }
         return {"iteration": self.iteration, "pairs": pairs, "judges": judges} | {
             "rounds": [_row(r) for r in {(r.iteration, r.stage): r for r in found}.values()]
@@ -242,9 +242,9 @@ def _row(found: Round) -> dict[str, Any]:
         "judged_by": found.judged_by,
         "questions": found.questions,
         "share_of_a": _share_of_a(found),
-        "right": _json(found.sums.estimate(rounds.RIGHT)),
-        "forced": _json(found.sums.estimate(rounds.FORCED)),
-        "at_the_ends": _json(found.sums.estimate(rounds.at_the_ends)),
+        "right": _json(found.sums.share(rounds.RIGHT)),
+        "forced": _json(found.sums.share(rounds.FORCED)),
+        "at_the_ends": _json(found.sums.share(rounds.at_the_ends)),
         "never_right": found.never_right,
         "in_own_words": int(own),
         "words": rounds.mean_words(found),
@@ -275,7 +275,7 @@ def _course(figures: Mapping[int, float | None]) -> str:
 
 def _level(held: Held, subject: str, sums: GroupedSums, course: str, *, is_held: bool) -> Finding:
     """Return a share, held to its level where the judge was trained."""
-    estimate = sums.estimate(held.figure)
+    estimate = sums.share(held.figure)
     n = int(max(sums.total()))
     words = f"{held.words} {shown(estimate)}, at most {held.level:g}"
     words += f" ({course})" if course else ""

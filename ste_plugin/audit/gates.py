@@ -101,7 +101,7 @@ def _level_finding(
     level, own = LEVELS[name], sums[number]
     if own is None:
         return undecided(name, number, threshold, "there are no dev pairs to measure it on.")
-    estimate = own.estimate(level.figure)
+    estimate = own.share(level.figure)
     worse = change(level.figure, WIDTH)
     others = {n: other for n, other in sums.items() if n != number and other is not None}
     changes = {n: other.beside(own).estimate(worse) for n, other in others.items()}

@@ -71,6 +71,18 @@ class GroupedSums:
         )
         return estimate_of(figure(total), left_out)
 
+    def share(self, figure: Figure) -> Estimate:
+        """Return a figure that is a share, its interval within 0 and 1."""
+        return clipped(self.estimate(figure))
+
+
+def clipped(estimate: Estimate) -> Estimate:
+    """Return the estimate of a share, its interval within 0 and 1."""
+    if estimate.interval is None:
+        return estimate
+    low, high = estimate.interval
+    return Estimate(estimate.figure, (max(low, 0.0), min(high, 1.0)))
+
 
 def group_of(key: str, groups: int = GROUPS) -> int:
     """Return the group of a key, the same on every machine."""
