@@ -6,75 +6,34 @@ run began. The seed's own are only told: the audit is of what was learnt.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from ste_plugin.audit import rounds
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.gates import breaks_loss, compare_evaluations, judge_name, shown
-from ste_plugin.audit.held_out import INVALID_RATE, POSITION_BIAS, verdict_sums
-from ste_plugin.audit.jackknife import Estimate, Figure, GroupedSums, change
+from ste_plugin.audit.held_out import breaks_loss, compare_evaluations, verdict_sums
+from ste_plugin.audit.jackknife import Estimate, GroupedSums
 from ste_plugin.audit.rounds import Round, read_rounds
+from ste_plugin.audit.shares import (
+    CHECK,
+    HELD_OUT,
+    SAMPLED,
+    change_finding,
+    course_of,
+    judge_name,
+    level_finding,
+    share_finding,
+    shown,
+)
 from ste_plugin.audit.variety import compare_texts
 from ste_plugin.context import RunContext
 from ste_plugin.storage.jsonl import replace_json
 
-CHECK = "collapse"
-
-MOST_CHANGE = 0.1
-"""Of a share since the run began: ten points that no chance explains are a drift, not noise."""
 MOST_AT_THE_ENDS = 0.95
 """Above it, after a wrong judgment another one is right in fewer than a twentieth of the cases in
 which it would be by the mean rate: sampling finds nothing more to learn from."""
 LEAST_VARIETY = 0.5
 LEAST_LENGTH, MOST_LENGTH = 0.25, 4.0
 """Of the first round's."""
-
-
-class Held(NamedTuple):
-    """A share that is held to a level; more of it is worse."""
-
-    name: str
-    figure: Figure
-    level: float
-    words: str
-    cure: str
-
-
-HELD_OUT = (
-    Held(
-        "position bias",
-        POSITION_BIAS,
-        0.2,
-        "the share of A among its verdicts on {pairs} pairs is off one half by",
-        "Both orders and balanced letters keep it low: see `letters` in dataset/manifest.json.",
-    ),
-    Held(
-        "no verdict",
-        INVALID_RATE,
-        0.1,
-        "replies on {pairs} pairs that state no verdict by themselves are a share of",
-        "Read some; evaluation.max_new_tokens may be too low, or the training too long.",
-    ),
-)
-"""Of the judge that an iteration trained. At a bias of 0.2 two pairs in five get one letter in both
-orders, so that no more than three can be judged right."""
-SAMPLED = (
-    Held(
-        "letters",
-        rounds.LETTERS,
-        0.2,
-        "the share of A among first judgments is off one half by",
-        "A judge that prefers a letter wastes samples on it, and is learning it.",
-    ),
-    Held(
-        "forced",
-        rounds.FORCED,
-        0.5,
-        "first judgments whose letter had to be forced are a share of",
-        "Turn judging.force_verdict off once the judge states verdicts by itself.",
-    ),
-)
-"""Of the judgments that were sampled for an iteration."""
 
 
 def check_collapse(context: RunContext, iteration: int) -> Iterator[Finding]:
@@ -105,10 +64,10 @@ class _History:
                 yield self._undecided(held.name, f"iteration {self.iteration}", "not measured.")
                 continue
             subject = f"{judge_name(self.iteration)}, {pairs}"
-            course = _course({n: s.estimate(held.figure).figure for n, s in sums.items()})
-            yield _level(told, subject, own, course, is_held=self.iteration > 0)
+            course = course_of({n: s.estimate(held.figure).figure for n, s in sums.items()})
+            yield level_finding(told, subject, own, course, is_held=self.iteration > 0)
             if self.iteration and seed is not None:
-                yield _since(told, subject, "the seed", seed, own)
+                yield change_finding(told, subject, "the seed", seed, own)
 
     def _held_out(self) -> tuple[str, dict[int, GroupedSums]]:
         names = ("dev", "test")
@@ -128,9 +87,11 @@ class _History:
             for held in SAMPLED:
                 if held.name == "forced" and self._always_forced():
                     continue
-                yield _level(held, _subject(found), found.sums, "", is_held=found.trained)
+                yield level_finding(held, _subject(found), found.sums, "", is_held=found.trained)
                 if before is not None and before.iteration != found.iteration:
-                    yield _since(held, _subject(found), "iteration 1", before.sums, found.sums)
+                    yield change_finding(
+                        held, _subject(found), "iteration 1", before.sums, found.sums
+                    )
             yield self._pass_rates(found, before)
             yield from self._words(found, before)
 
@@ -158,7 +119,7 @@ class _History:
             words += f"; in iteration 1 it was {'unknown' if was is None else f'{was:.3f}'}"
         failed = found.trained and estimate.above(MOST_AT_THE_ENDS)
         cure = "Raise judging.temperature, or write harder pairs: more of the same teach nothing."
-        return _finding(
+        return share_finding(
             name, subject, estimate, MOST_AT_THE_ENDS, found.questions, failed, words, cure
         )
 
@@ -186,7 +147,7 @@ class _History:
             limits = f"at least {least:g}" + (f" and at most {most:g}" if most else "")
             words = f"{shown(ratio)} times that of iteration 1 on the same questions; {limits}"
             cure = "Read some judgments of both rounds; train for fewer steps, or on more pairs."
-            yield _finding(name, subject, ratio, least, compared.texts, failed, words, cure)
+            yield share_finding(name, subject, ratio, least, compared.texts, failed, words, cure)
 
     def of_people(self) -> Iterator[Finding]:
         """Yield how the judge agrees with people's labels, beside the seed."""
@@ -204,10 +165,10 @@ class _History:
             difference = found.acc_pc
             estimate = Estimate(difference.difference, difference.interval)
             words = (
-                f"{found.right} on {pairs}: {_course(rights)}; {shown(estimate)} since the seed, "
+                f"{found.right} on {pairs}: {course_of(rights)}; {shown(estimate)} since the seed, "
                 f"p = {found.p:.2g}; it must not fall"
             )
-            yield _finding(
+            yield share_finding(
                 "agreement",
                 f"iteration {self.iteration}, {pairs}",
                 estimate,
@@ -264,54 +225,3 @@ def _subject(found: Round) -> str:
     stage = f", stage {found.stage}" if found.stage > 1 else ""
     judge = "" if found.stage > 1 else f", judged by {judge_name(found.judged_by or 0)}"
     return f"iteration {found.iteration}{stage}{judge}"
-
-
-def _course(figures: Mapping[int, float | None]) -> str:
-    """Return a figure of each iteration, in their order."""
-    return ", ".join(
-        f"{judge_name(n)} {value:.3f}" for n, value in figures.items() if value is not None
-    )
-
-
-def _level(held: Held, subject: str, sums: GroupedSums, course: str, *, is_held: bool) -> Finding:
-    """Return a share, held to its level where the judge was trained."""
-    estimate = sums.share(held.figure)
-    n = int(max(sums.total()))
-    words = f"{held.words} {shown(estimate)}, at most {held.level:g}"
-    words += f" ({course})" if course else ""
-    words += "" if is_held else "; the seed's is only told"
-    failed = is_held and estimate.above(held.level)
-    level = held.level if is_held else None
-    return _finding(held.name, subject, estimate, level, n, failed, words, held.cure)
-
-
-def _since(held: Held, subject: str, start: str, before: GroupedSums, now: GroupedSums) -> Finding:
-    """Return how far a share moved since the run began."""
-    moved = before.beside(now).estimate(change(held.figure, before.width))
-    words = f"{held.name} moved by {shown(moved)} since {start}, at most {MOST_CHANGE:g}"
-    return _finding(
-        f"{held.name} since {start}",
-        subject,
-        moved,
-        MOST_CHANGE,
-        int(max(now.total())),
-        moved.above(MOST_CHANGE),
-        words,
-        held.cure,
-    )
-
-
-def _finding(
-    name: str,
-    subject: str,
-    estimate: Estimate,
-    threshold: float | None,
-    n: int,
-    failed: bool,
-    words: str,
-    cure: str,
-) -> Finding:
-    interval = estimate.interval
-    return Finding(
-        CHECK, name, subject, estimate.figure, interval, threshold, n, failed, f"{words}.", cure
-    )

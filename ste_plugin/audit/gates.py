@@ -15,14 +15,15 @@ from ste_plugin.audit.held_out import (
     INVALID_RATE,
     POSITION_BIAS,
     WIDTH,
+    breaks_loss,
+    compare_evaluations,
     read_words,
     verdict_sums,
 )
 from ste_plugin.audit.jackknife import Estimate, Figure, GroupedSums, change
+from ste_plugin.audit.shares import judge_name, shown
 from ste_plugin.audit.variety import compare_texts
 from ste_plugin.context import GateFigures, RunContext
-from ste_plugin.evaluation.compare import Comparison, compare_outcomes
-from ste_plugin.evaluation.judges import Evaluation
 from ste_plugin.storage.jsonl import read_json
 from ste_plugin.storage.run_layout import RunLayout
 
@@ -162,26 +163,6 @@ def _loss_findings(
         )
 
 
-def breaks_loss(comparison: Comparison, threshold: float) -> bool:
-    """Return whether the second judge is worse by more than the threshold, beyond noise."""
-    interval = comparison.acc_pc.interval
-    worse = comparison.more_than_noise and comparison.acc_pc.difference < 0
-    return worse and interval is not None and interval[1] < -threshold
-
-
-def compare_evaluations(first: Path, second: Path) -> Comparison | None:
-    """Return how two judges compare on the labelled pairs that both were measured on."""
-    outcomes = []
-    for path in (first, second):
-        if not (path / "results.json").is_file():
-            return None
-        outcomes.append(Evaluation(path, read_json(path / "results.json")).outcomes())
-    shared = [key for key in outcomes[0] if key in outcomes[1]]
-    if not shared:
-        return None
-    return compare_outcomes(*([found[key] for key in shared] for found in outcomes))
-
-
 @dataclass(frozen=True, slots=True)
 class _TextGate:
     name: str
@@ -235,21 +216,6 @@ def undecided(name: str, number: int, threshold: float, why: str, of: str = "") 
     """Return the finding of a gate that cannot be computed."""
     subject = f"iteration {number}{of and ', '}{of}"
     return Finding(CHECK, name, subject, None, None, threshold, 0, False, f"undecided: {why}")
-
-
-def judge_name(number: int) -> str:
-    """Return what sentences call the judge of an iteration."""
-    return f"iteration {number}" if number else "the seed"
-
-
-def shown(estimate: Estimate) -> str:
-    """Return a figure and its interval."""
-    if estimate.figure is None:
-        return "unknown"
-    if estimate.interval is None:
-        return f"{estimate.figure:.3f}"
-    low, high = estimate.interval
-    return f"{estimate.figure:.3f} ({low:.3f} to {high:.3f})"
 
 
 def read_findings(context: RunContext, iteration: int) -> Iterator[Finding]:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.audit.jackknife import Figure, GroupedSums, magnitude, quotient
+from ste_plugin.evaluation.compare import Comparison, compare_outcomes
+from ste_plugin.evaluation.judges import Evaluation
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.verdict import checked, letter_of
 from ste_plugin.lm_eval_tasks.judged_file import read_judged
@@ -12,7 +14,7 @@ from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import acc_pc, consistency, invalid_rate, pos_bias
 from ste_plugin.lm_eval_tasks.samples import replies_of
 from ste_plugin.records import ORDERS
-from ste_plugin.storage.jsonl import read_rows
+from ste_plugin.storage.jsonl import read_json, read_rows
 from ste_plugin.text.thinking import split_thinking
 
 METRICS = (pos_bias, consistency, invalid_rate, acc_pc)
@@ -66,3 +68,23 @@ def _first_replies(sample: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for order, drawn in zip(ORDERS, replies, strict=False):
         if drawn:
             yield order, drawn[0]
+
+
+def breaks_loss(comparison: Comparison, threshold: float) -> bool:
+    """Return whether the second judge is worse by more than the threshold, beyond noise."""
+    interval = comparison.acc_pc.interval
+    worse = comparison.more_than_noise and comparison.acc_pc.difference < 0
+    return worse and interval is not None and interval[1] < -threshold
+
+
+def compare_evaluations(first: Path, second: Path) -> Comparison | None:
+    """Return how two judges compare on the labelled pairs that both were measured on."""
+    outcomes = []
+    for path in (first, second):
+        if not (path / "results.json").is_file():
+            return None
+        outcomes.append(Evaluation(path, read_json(path / "results.json")).outcomes())
+    shared = [key for key in outcomes[0] if key in outcomes[1]]
+    if not shared:
+        return None
+    return compare_outcomes(*([found[key] for key in shared] for found in outcomes))

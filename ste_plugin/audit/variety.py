@@ -51,14 +51,16 @@ def compare_texts(first: Texts, second: Texts) -> Variety:
     """Return how long and how varied the second texts are beside the first."""
     keys = sorted(first.keys() & second.keys())
     if len(keys) < FEWEST_TEXTS:
-        return Variety(*[Estimate(None, None)] * 4, len(keys))
+        unknown = Estimate(None, None)
+        return Variety(unknown, unknown, unknown, unknown, len(keys))
     groups = [group_of(key.partition(":")[0], TEXT_GROUPS) for key in keys]
     words = [(words_of(first[key]), words_of(second[key])) for key in keys]
     cut = [_cut(a, b) for a, b in words]
     lengths = _sums([(len(a), len(b)) for a, b in words], groups)
     return Variety(
         _ratio(lambda out: _quotient(lengths, out)),
-        *(_ratio(_distinct_ratio(cut, groups, n)) for n in (2, 3)),
+        _ratio(_distinct_ratio(cut, groups, 2)),
+        _ratio(_distinct_ratio(cut, groups, 3)),
         _ratio(_compression_ratio([(first[key], second[key]) for key in keys], groups)),
         len(keys),
     )

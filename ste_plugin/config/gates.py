@@ -38,7 +38,9 @@ class GatesConfig(Strict):
     agreement_loss: Loss | None = 0.0
     """Most that right-in-both-orders on pairs labelled by people may lie under the seed's; breaks
     where a paired test says so."""
-    people: tuple[FolderName, ...] | None = Field(None, examples=[["mine", "ste_judgebench"]])
+    people: Annotated[
+        tuple[FolderName, ...] | None, Field(examples=[["mine", "ste_judgebench"]])
+    ] = None
     """The evaluations whose labels are people's; by default all of `evaluation.pairs`. A benchmark
     that is named here decides, and is no longer one to report on."""
     audit: Literal["off", "warn", "block"] = "warn"

@@ -155,7 +155,7 @@ def gates_lines(reports: Sequence[IterationReport]) -> list[str]:
         name = name_of(report.number)
         lines += [f"{name}: not shipped, as it breaks a gate: {words}" for words in report.broken]
         lines += [] if report.broken else [f"{name}: gates: passed"]
-    return lines
+    return [escape_for_terminal(line) for line in lines]
 
 
 def write_page(report: IterationReport) -> None:

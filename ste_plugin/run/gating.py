@@ -7,8 +7,9 @@ import pluggy
 
 from ste_plugin.audit import collapse
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.gates import CHECK, judge_name, people_sets
+from ste_plugin.audit.gates import CHECK, people_sets
 from ste_plugin.audit.run_audit import keep
+from ste_plugin.audit.shares import judge_name
 from ste_plugin.context import GateFigures, RunContext, reported_figures
 from ste_plugin.errors import ConfigError, DataError, PluginError
 from ste_plugin.evaluation.plan import plan_evaluations

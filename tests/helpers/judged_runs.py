@@ -1,4 +1,4 @@
-"""Whole runs without models: each training makes a judge of a known kind, and lm-eval is a function.
+"""Whole runs without models: a training makes a judge of a known kind, lm-eval is a function.
 
 All else is real: the pool, the data sets, the figures, the gates, the loop and its files.
 """
@@ -93,13 +93,13 @@ def report_of(path: Path) -> dict:
 
 
 @contextmanager
-def judges_trained(*judges: float | str, on_step=lambda step: None):
+def judges_trained(*judges: float | str, on_step=lambda _: None):
     """While the block runs, iteration n trains the n-th of these judges; nothing else is replaced.
 
     `on_step` is called before and after each step, and may raise.
     """
 
-    def train(recipe, *, model, manifest, output, **_):
+    def train(_recipe, *, model, output, **_):
         if (output / "trained.json").exists():
             return output / "merged"
         on_step(f"train {output}")
@@ -111,7 +111,7 @@ def judges_trained(*judges: float | str, on_step=lambda step: None):
         on_step(f"trained {output}")
         return output / "merged"
 
-    def evaluate(model, out, *, settings, task, config, **_):
+    def evaluate(model, out, *, settings, **_):
         if (out / "results.json").exists():
             return read_json(out / "results.json")
         on_step(f"evaluate {out}")
@@ -142,7 +142,10 @@ def measure(model: Path, out: Path, settings) -> dict:
     engine = create(ModelConfig(model=str(model)), None)
     judge_format, rows = FORMATS[settings.format], runner.read_documents(settings)
     replies = [
-        [_reply(engine, judge_format.render_pair(r.prompt, r.chosen, r.rejected, o)) for o in ORDERS]
+        [
+            _reply(engine, judge_format.render_pair(r.prompt, r.chosen, r.rejected, o))
+            for o in ORDERS
+        ]
         for r in rows
     ]
     logged = [

@@ -46,7 +46,7 @@ def test_a_judge_that_collapsed_to_one_letter_is_not_shipped(collapsed):
     assert report["best"] == 3
     assert [bool(row["broken"]) for row in report["iterations"]] == [False, False, True, False]
     (bias, *_) = report["iterations"][2]["broken"]
-    assert bias.startswith("position_bias: the share of A among its verdicts is off one half by 0.5")
+    assert bias.startswith("position_bias: the share of A among its verdicts is off one half by")
 
 
 def test_the_iteration_after_it_is_judged_by_the_last_judge_that_passed(collapsed):
@@ -212,7 +212,7 @@ def test_changed_gates_that_change_who_judges_are_refused_with_what_to_do(tiny_m
     with judges_trained(0.9, 0.3, 0.95):
         run(path)
         changed(path, gates={"accuracy_loss": None})
-        with pytest.raises(ConfigError, match="judged by iteration 1, but as the gates are set now"):
+        with pytest.raises(ConfigError, match="as the gates are set now iteration 2"):
             run(path)
         with open_run(path, [], quiet=True, redo=Redo("generate", 3)) as context:
             stages.generate(context, 3)
@@ -232,7 +232,7 @@ def test_an_iteration_that_was_not_measured_judges_nothing(tiny_model, tmp_path)
         assert stages.generate(context, 2).exists()
 
 
-def test_a_run_from_before_there_were_gates_goes_on(collapsed, tiny_model, tmp_path):
+def test_a_run_from_before_there_were_gates_goes_on(tiny_model, tmp_path):
     path = config_of(tmp_path, tiny_model, iterations=2)
     with judges_trained(0.9, 0.95):
         run(path)
