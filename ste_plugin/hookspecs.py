@@ -8,8 +8,9 @@ import pluggy
 from ste_plugin.records import Judgment, ResponsePair
 
 if TYPE_CHECKING:  # for annotations only: the specs import nothing that implements them
+    from ste_plugin.audit.finding import Finding
     from ste_plugin.audit.run_audit import Check
-    from ste_plugin.context import Iteration, IterationReport
+    from ste_plugin.context import GateFigures, Iteration, IterationReport
     from ste_plugin.dataset.row_formats import DatasetFormat
     from ste_plugin.instructions.selection.selectors import Selector
     from ste_plugin.instructions.sources.readers import Reader
@@ -83,6 +84,15 @@ def ste_audit_checks() -> "dict[str, Check]":
 
     A check is called `check(context, iteration)` and yields Findings. Where the run lacks what it
     needs, it raises a DataError that says so: the other checks go on.
+    """
+
+
+@hookspec
+def ste_gates(figures: "GateFigures") -> "list[Finding | str] | None":
+    """Return what an iteration must not be shipped for, each as a sentence, or as a finding.
+
+    A sentence breaks a gate, and so does a finding that failed; one that did not is only told. An
+    iteration that breaks a gate judges nothing, either. The same files must give the same answer.
     """
 
 

@@ -108,6 +108,8 @@ def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool)
             console.print(share, soft_wrap=True)
         console.print()
     console.print(tables.pool_cost(read_json(root / "pool" / "done.json")), soft_wrap=True)
+    for line in tables.gates_lines(reports):
+        console.print(line, soft_wrap=True)
     console.print(tables.verdict_on(reports, report["best"], report["keep"]), soft_wrap=True)
     console.print(f"Judge: {report['model']}", soft_wrap=True)
     judge_format = read_run_yaml(root / "run.yaml").judging.format

@@ -123,6 +123,7 @@ def _manifest(
     return {
         "iteration": iteration.number,
         "judge": model_identity(iteration.judge, context.base),
+        "judged_by": _judged_by(iteration),
         "judge_format": {"name": judge_format.name, "version": judge_format.version},
         "chat_template": {
             "kwargs": iteration.judge.chat_template_kwargs,
@@ -138,6 +139,16 @@ def _manifest(
         "kept_out": stage.pool.kept_out,
         "files": files,
     }
+
+
+def _judged_by(iteration: Iteration) -> dict[str, int]:
+    """Return which iteration's judge it was, and of which of its stages; 0 is the seed."""
+    if iteration.stage > 1:
+        return {"iteration": iteration.number, "stage": iteration.stage - 1}
+    before = iteration.number - 1
+    number = before if iteration.judged_by is None else iteration.judged_by
+    last = len(iteration.context.config.training.recipe)
+    return {"iteration": number, "stage": last if number else 0}
 
 
 def _counts(stage: DatasetStage, collected: CollectedJudgments, chosen: Chosen) -> dict[str, Any]:

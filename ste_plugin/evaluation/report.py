@@ -132,16 +132,30 @@ def easy_share(report: IterationReport, pairs: str) -> str:
 
 def verdict_on(reports: Sequence[IterationReport], best: int, keep: str) -> str:
     """Return which iteration is shipped, and why, in one or two sentences."""
+    passed = [report.number for report in reports if not report.broken]
+    if passed == [0] and len(reports) > 1:
+        return "No iteration passed its gates: the seed is shipped as it was."
     if keep == "last":
-        return f"keep: last ships {name_of(best)}."
+        why = "" if best == reports[-1].number else ", the last that broke no gate"
+        return f"keep: last ships {name_of(best)}{why}."
     if best == 0:
         return "No iteration beat the seed on the dev pairs: nothing better than the seed to ship."
-    last = reports[-1].number
+    last = passed[-1]
     why = "by right-in-both-orders on the dev pairs"
     worse = (
         "" if best == last else f" {name_of(last).capitalize()} was worse there and is not shipped."
     )
     return f"Best is {name_of(best)}, {why}.{worse}"
+
+
+def gates_lines(reports: Sequence[IterationReport]) -> list[str]:
+    """Return what the gates said of each iteration, a line for each that it broke."""
+    lines = []
+    for report in reports[1:]:
+        name = name_of(report.number)
+        lines += [f"{name}: not shipped, as it breaks a gate: {words}" for words in report.broken]
+        lines += [] if report.broken else [f"{name}: gates: passed"]
+    return [escape_for_terminal(line) for line in lines]
 
 
 def write_page(report: IterationReport) -> None:
@@ -152,6 +166,9 @@ def write_page(report: IterationReport) -> None:
         f"Judge: {escape_for_markdown(report.model)}",
         "",
     ]
+    if report.broken:
+        lines += ["Not shipped, and judges nothing, as it breaks gates:", ""]
+        lines += [*(f"- {escape_for_markdown(words)}" for words in report.broken), ""]
     for name, results in report.evaluations.items():
         lines += [*_metrics_page(name, results), ""]
     replace_bytes(Path(report.folder) / "report.md", "\n".join(lines).encode())

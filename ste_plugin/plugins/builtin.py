@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ste_plugin.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from ste_plugin.context import Iteration, IterationReport
+    from ste_plugin.context import GateFigures, Iteration, IterationReport
 
 
 @hookimpl
@@ -89,6 +89,13 @@ def ste_audit_checks() -> dict[str, Any]:
     from ste_plugin.audit import checks
 
     return dict(checks.CHECKS)
+
+
+@hookimpl
+def ste_gates(figures: "GateFigures") -> list[Any]:
+    from ste_plugin.audit import gates
+
+    return list(gates.check_gates(figures))
 
 
 @hookimpl
