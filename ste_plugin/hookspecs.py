@@ -8,6 +8,7 @@ import pluggy
 from ste_plugin.records import Judgment, ResponsePair
 
 if TYPE_CHECKING:  # for annotations only: the specs import nothing that implements them
+    from ste_plugin.audit.probes.probe import BiasProbe
     from ste_plugin.audit.run_audit import Check
     from ste_plugin.context import Iteration, IterationReport
     from ste_plugin.dataset.row_formats import DatasetFormat
@@ -83,6 +84,14 @@ def ste_audit_checks() -> "dict[str, Check]":
 
     A check is called `check(context, iteration)` and yields Findings. Where the run lacks what it
     needs, it raises a DataError that says so: the other checks go on.
+    """
+
+
+@hookspec
+def ste_probes() -> "dict[str, BiasProbe]":
+    """Return probes of a judge's biases by name, for `ste audit`.
+
+    `ste_plugin.testing.check_probe` says whether one finds its bias, and nothing else.
     """
 
 
