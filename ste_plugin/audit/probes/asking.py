@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ste_plugin.audit.probes.probe import Arm, Sides
 from ste_plugin.audit.probes.rubrics import reworded
-from ste_plugin.config import ModelConfig
+from ste_plugin.config import JudgingConfig, ModelConfig
 from ste_plugin.context import RunContext
 from ste_plugin.engines.base import UNUSABLE, ChatRequest, Completion
 from ste_plugin.engines.identity import model_identity
@@ -46,9 +46,9 @@ class _Reply(NamedTuple):
 class JudgeAsker:
     """Asks one judge, in a run's format, and forces verdicts where the run does."""
 
-    def __init__(self, judge_format: JudgeFormat, identity: str, context: RunContext) -> None:
+    def __init__(self, judge_format: JudgeFormat, identity: str, config: JudgingConfig) -> None:
         """`identity`: that of the judge's weights, as in keys."""
-        self._format, self._identity, self._context = judge_format, identity, context
+        self._format, self._identity, self._config = judge_format, identity, config
         self._makers: dict[str, JudgeRequests | None] = {}
 
     def can_ask(self, arm: Arm) -> bool:
@@ -147,9 +147,9 @@ class JudgeAsker:
 
     def _maker(self, wording: str) -> JudgeRequests | None:
         if wording not in self._makers:
-            judge_format, config = reworded(self._format, wording), self._context.config.judging
+            worded = reworded(self._format, wording)
             self._makers[wording] = (
-                JudgeRequests.greedy(self._identity, judge_format, config) if judge_format else None
+                JudgeRequests.greedy(self._identity, worded, self._config) if worded else None
             )
         return self._makers[wording]
 
@@ -169,7 +169,8 @@ def ask_judge(
 
     Only what it was never asked is asked, as far as the run's budget goes.
     """
-    asker = JudgeAsker(context.judge_format, model_identity(judge, context.base), context)
+    identity = model_identity(judge, context.base)
+    asker = JudgeAsker(context.judge_format, identity, context.config.judging)
     store = context.stores.open(path)
 
     def complete(

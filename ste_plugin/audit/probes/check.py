@@ -82,7 +82,7 @@ def _ask(
     judge = find_judge(context, number)
     path = context.folder.audit / f"probes-{number:02d}.completions.jsonl"
     title = f"probing {judge_name(number)}"
-    asker = JudgeAsker(context.judge_format, "", context)
+    asker = JudgeAsker(context.judge_format, "", context.config.judging)
 
     def ask(arms: Sequence[Arm]) -> Any:
         return ask_judge(context, judge, path, title, arms)
