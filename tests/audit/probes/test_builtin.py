@@ -27,10 +27,15 @@ def test_every_probe_has_a_judge_that_it_is_known_to_find():
 def test_a_found_bias_is_as_large_as_it_was_planted():
     rows = {(r.probe, r.variant): r.measured for r in probe_judge(PROBES, JUDGES["gives in"][0])}
     assert rows["pushback", ""].figure == 1.0
-    rows = {(r.probe, r.variant): r.measured for r in probe_judge(PROBES, JUDGES["mostly the first"][0])}
+    rows = {
+        (r.probe, r.variant): r.measured for r in probe_judge(PROBES, JUDGES["mostly the first"][0])
+    }
     figure, (low, high) = rows["orders swapped", ""][:2]
     assert low < 1 / 3 < high and figure == pytest.approx(1 / 3, abs=0.15)
-    rows = {(r.probe, r.variant): r.measured for r in probe_judge(PROBES, JUDGES["fooled by one token"][0])}
+    rows = {
+        (r.probe, r.variant): r.measured
+        for r in probe_judge(PROBES, JUDGES["fooled by one token"][0])
+    }
     assert rows["nothing but an opener", ":"].figure == 1.0
     assert rows["nothing but an opener", "Solution"].figure < 0.05
 
