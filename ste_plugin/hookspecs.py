@@ -9,6 +9,7 @@ from ste_plugin.records import Judgment, ResponsePair
 
 if TYPE_CHECKING:  # for annotations only: the specs import nothing that implements them
     from ste_plugin.audit.finding import Finding
+    from ste_plugin.audit.probes.probe import BiasProbe
     from ste_plugin.audit.run_audit import Check
     from ste_plugin.context import GateFigures, Iteration, IterationReport
     from ste_plugin.dataset.row_formats import DatasetFormat
@@ -93,6 +94,14 @@ def ste_gates(figures: "GateFigures") -> "list[Finding | str] | None":
 
     A sentence breaks a gate, and so does a finding that failed; one that did not is only told. An
     iteration that breaks a gate judges nothing, either. The same files must give the same answer.
+    """
+
+
+@hookspec
+def ste_probes() -> "dict[str, BiasProbe]":
+    """Return probes of a judge's biases by name, for `ste audit`.
+
+    `ste_plugin.testing.check_probe` says whether one finds its bias, and nothing else.
     """
 
 

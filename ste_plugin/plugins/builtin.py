@@ -37,9 +37,9 @@ def ste_selectors() -> dict[str, Any]:
 
 @hookimpl
 def ste_pair_strategies() -> dict[str, Any]:
-    from ste_plugin.pairs import strategies
+    from ste_plugin.pairs import constructed, strategies
 
-    return dict(strategies.STRATEGIES)
+    return {**strategies.STRATEGIES, **constructed.CONSTRUCTED}
 
 
 @hookimpl
@@ -96,6 +96,13 @@ def ste_gates(figures: "GateFigures") -> list[Any]:
     from ste_plugin.audit import gates
 
     return list(gates.check_gates(figures))
+
+
+@hookimpl
+def ste_probes() -> dict[str, Any]:
+    from ste_plugin.audit.probes import builtin
+
+    return dict(builtin.PROBES)
 
 
 @hookimpl
