@@ -11,8 +11,8 @@ from ste_plugin.text.sanitize import escape_for_terminal
 
 Scale = tuple[float, float]
 
-WIDTH, HEIGHT = 400, 210
-LEFT, RIGHT, TOP, BOTTOM = 46, 58, 14, 32
+WIDTH, HEIGHT = 300, 176
+LEFT, RIGHT, TOP, BOTTOM = 36, 60, 10, 28
 STRIP_WIDTH, TRACK = 200, 11
 _PAD = 6
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
@@ -45,7 +45,8 @@ def nice_scale(values: Sequence[float]) -> tuple[Scale, list[float]]:
     """
     low, high = min(values), max(values)
     middle, half = (low + high) / 2, max(high - low, 0.1) / 2
-    low, high = min(low, middle - half), max(high, middle + half)
+    below = middle - half if low < 0 else max(0.0, middle - half)  # no share lies below 0
+    low, high = min(low, below), max(high, middle + half)
     for step in _STEPS:
         first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
         if last - first <= 4:
@@ -110,7 +111,7 @@ def describe(panel: Panel) -> str:
 
 def _x(index: int, count: int) -> float:
     inner = WIDTH - LEFT - RIGHT
-    return LEFT + (inner / 2 if count == 1 else 14 + (inner - 14) * index / (count - 1))
+    return LEFT + (inner / 2 if count == 1 else 12 + (inner - 12) * index / (count - 1))
 
 
 def _grid_line(y: float, tick: float) -> Markup:
@@ -130,7 +131,7 @@ def _band(points: Sequence[tuple[float, Estimate]], y: Callable[[float], float])
 
 
 def _dot(x: float, y: float, *, chosen: bool) -> Markup:
-    return element("circle", class_="dot chosen" if chosen else "dot", cx=x, cy=y, r=5 if chosen else 4)
+    return element("circle", class_="dot chosen" if chosen else "dot", cx=x, cy=y, r=5.0 if chosen else 3.5)
 
 
 def _label_below(x: float, label: str, index: int, count: int) -> Markup:

@@ -155,5 +155,5 @@ def _figure_tile(metric: str, now: Estimate, before: Estimate, shown: Round) -> 
     return Tile(
         LABELS[metric],
         decimals(now.value, signed=signed),
-        "; ".join(filter(None, [reach, held])),
+        "\n".join(filter(None, [reach, held])),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from ste_plugin.evaluation.report import COSTS, PER_1000, judge_line
 from ste_plugin.report.numbers import DASH, duration
-from ste_plugin.report.parts import Bar, Cell, Column, Estimate, Paragraph, Part, Section, Table
+from ste_plugin.report.parts import Bar, Cell, Column, Details, Estimate, Paragraph, Part, Section, Table
 from ste_plugin.report.read_run import Round, RunFigures
 
 STEPS = ("pairs", "judging", "training", "measuring")
@@ -89,8 +89,8 @@ def _per_1000(run: RunFigures) -> list[Part]:
     if not rows:
         return []
     columns = [Column("round"), Column("pairs"), *(Column(name, "number") for name in COSTS)]
-    caption = "Per 1,000 judgments, as measured; seconds of a first set include loading the judge."
-    return [Table(columns, rows, caption)]
+    caption = "As measured; seconds of a first set include loading the judge."
+    return [Details("Tokens and seconds per 1,000 judgments", [Table(columns, rows, caption)])]
 
 
 def _whole(value: float | None) -> int | None:
@@ -121,7 +121,7 @@ def _data(run: RunFigures) -> Section:
         parts += [_rows_table(rounds), *_strategies_table(rounds)]
     else:
         parts.append(Paragraph("No data set is made yet.", "note"))
-    return Section("What it learnt from", "data", parts)
+    return Section("Training data", "data", parts)
 
 
 def _pool_in_words(run: RunFigures) -> str:
@@ -183,32 +183,55 @@ def _strategies(r: Round) -> Counter[str]:
 
 def _drops(run: RunFigures) -> Section:
     pool = Counter(run.pool.get("drops", {}))
-    tables = [_drop_table("Before all rounds.", pool)] if pool else []
-    for r in run.rounds:
-        own: Counter[str] = Counter()
-        for manifest in r.manifests:
-            own.update(Counter(manifest.get("drops", {})) - pool)
-        if own:
-            tables.append(_drop_table(f"{r.name.capitalize()}.", own))
-    if not tables:
-        return Section("What was left out", "drops", [Paragraph("Nothing was left out.")])
-    intro = Paragraph("Each with its reason; one by one they are in `drops.jsonl`.")
-    return Section("What was left out", "drops", [intro, *tables])
+    by_round = {"pairs": pool} | {r.name: _own_drops(r, pool) for r in run.rounds if r.manifests}
+    total: Counter[str] = sum(by_round.values(), Counter())
+    title, anchor = "Left out", "left-out"
+    if not total:
+        return Section(title, anchor, [Paragraph("Nothing was left out.")])
+    parts: list[Part] = [_drop_table(total)]
+    if len(by_round) > 2:
+        parts.append(Details("By round", [_drops_by_round(total, by_round)]))
+    return Section(title, anchor, parts)
 
 
-def _drop_table(caption: str, counts: Counter[str]) -> Table:
-    top = max(counts.values())
-    rows: list[list[Cell]] = []
-    for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        stage, _, reason = name.partition(": ")
-        rows.append([reason or name, stage if reason else "", Bar(n), n])
+def _own_drops(r: Round, pool: Counter[str]) -> Counter[str]:
+    """Return what a round's stages left out; their manifests count the pool's, too."""
+    return sum((Counter(m.get("drops", {})) - pool for m in r.manifests), Counter[str]())
+
+
+def _drop_table(total: Counter[str]) -> Table:
     columns = [
         Column("reason"),
         Column("stage"),
-        Column("", "plot", (0.0, float(top))),
-        Column("left out", "number"),
+        Column("how many", "plot", (0.0, float(max(total.values())))),
+        Column("", "number"),
     ]
-    return Table(columns, rows, f"{caption} {sum(counts.values()):,} in all.")
+    rows: list[list[Cell]] = [
+        [*_reason_and_stage(name), Bar(total[name]), total[name]] for name in _commonest(total)
+    ]
+    caption = (
+        f"{sum(total.values()):,} in all rounds, each with its reason; one by one they are in "
+        "`drops.jsonl`."
+    )
+    return Table(columns, rows, caption)
+
+
+def _commonest(counts: Counter[str]) -> list[str]:
+    return sorted(counts, key=lambda name: (-counts[name], name))
+
+
+def _reason_and_stage(name: str) -> tuple[str, str]:
+    stage, _, reason = name.partition(": ")
+    return (reason, stage) if reason else (name, "")
+
+
+def _drops_by_round(total: Counter[str], by_round: Mapping[str, Counter[str]]) -> Table:
+    columns = [Column("reason"), Column("stage"), *(Column(name, "number") for name in by_round)]
+    rows: list[list[Cell]] = [
+        [*_reason_and_stage(name), *(counts[name] for counts in by_round.values())]
+        for name in _commonest(total)
+    ]
+    return Table(columns, rows, "What each round left out.")
 
 
 def _how(run: RunFigures) -> Section:
@@ -226,8 +249,8 @@ def _how(run: RunFigures) -> Section:
         "versions": _versions(run),
     }
     rows = [[name, value] for name, value in told.items()]
-    table = Table([Column("setting"), Column("value")], rows, wordy=True)
-    return Section("How it was made", "how", [table, *_measured_pairs(run)])
+    table = Table([Column("setting"), Column("value")], rows, "As the run was started.", wordy=True)
+    return Section("Settings", "settings", [table, *_measured_pairs(run)])
 
 
 def _versions(run: RunFigures) -> str:

@@ -60,12 +60,12 @@ def estimate_text(estimate: Estimate) -> str:
 
 
 def p_text(p: float) -> str:
-    """Return a p-value as papers write it.
+    r"""Return a p-value as papers write it; its spaces do not break.
 
     >>> p_text(0.0324), p_text(2e-7)
-    ('p = 0.032', 'p < 0.001')
+    ('p\xa0=\xa00.032', 'p\xa0<\xa00.001')
     """
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return ("p < 0.001" if p < 0.001 else f"p = {p:.3f}").replace(" ", "\u00a0")
 
 
 def cell_text(cell: Cell) -> str:

@@ -79,6 +79,11 @@ class RunFigures:
         return self.folder.root.resolve().name
 
     @property
+    def seed_name(self) -> str:
+        """The seed's model, without the folders above it."""
+        return self.config.judge.model.rstrip("/").rpartition("/")[2]
+
+    @property
     def measured(self) -> tuple[Round, ...]:
         """The rounds with figures."""
         return tuple(r for r in self.rounds if r.results)

@@ -1,6 +1,7 @@
 """What the judges of a run can do: every round with its intervals, tested against the one before."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
 from typing import Any
 
 from ste_plugin.evaluation.compare import Comparison
@@ -21,7 +22,7 @@ from ste_plugin.report.parts import (
     Strip,
     Table,
 )
-from ste_plugin.report.read_run import Round, RunFigures
+from ste_plugin.report.read_run import Compared, Round, RunFigures
 
 _WATCHED = ("acc", "consistency", "pos_bias", "len_bias", "invalid_rate")
 """What is plotted beside the main figure."""
@@ -37,14 +38,13 @@ def result_sections(run: RunFigures) -> list[Section]:
 
 def _rounds(run: RunFigures, shown: Round) -> Section:
     parts: list[Part] = [Lines([_panel(run, name, shown) for name in run.names])]
-    if rows := list(_comparison_rows(run)):
-        parts += [_comparison_table(rows), *_refusals(run)]
+    parts += [*_comparisons(run, shown), *_refusals(run)]
     name = next(iter(shown.results))
     watched = [m for m in _WATCHED if _measured(run, name, m)]
     if len(run.measured) > 1 and watched:
         parts.append(Paragraph(f"What else moved, on the {name} pairs:"))
         parts.append(Lines([_panel(run, name, shown, m) for m in watched], shared=False))
-    return Section("Round by round", "rounds", parts)
+    return Section("Rounds", "rounds", parts)
 
 
 def _measured(run: RunFigures, name: str, metric: str) -> bool:
@@ -78,24 +78,34 @@ def _any_results(run: RunFigures, name: str) -> Mapping[str, Any]:
 _Row = tuple[str, str, Comparison]
 
 
-def _comparison_rows(run: RunFigures) -> Iterable[_Row]:
-    """Yield (rounds, pairs, how they compare), the shipped round against the seed first."""
-    for found in run.compared:
+def _comparisons(run: RunFigures, shown: Round) -> Iterable[Part]:
+    """Yield the shown round against the seed and, on request, every round against the one before."""
+    with_seed = run.comparison(0, shown.number)
+    others = [found for found in run.compared if found is not with_seed]
+    if with_seed and (rows := list(_comparison_rows([with_seed]))):
+        yield _comparison_table(rows)
+    if rows := list(_comparison_rows(others)):
+        yield Details("Every round against the one before", [_comparison_table(rows)])
+
+
+def _comparison_rows(compared: Iterable[Compared]) -> Iterable[_Row]:
+    """Yield (rounds, pairs, how they compare)."""
+    for found in compared:
         rounds = f"{_short(found.first)} → {_short(found.second)}"
         for name, comparison in found.comparisons.items():
             yield rounds, name, comparison
 
 
 def _short(number: int) -> str:
-    return f"iteration {number}" if number else "seed"
+    return str(number) if number else "seed"
 
 
 def _comparison_table(rows: Sequence[_Row]) -> Table:
     ends = [abs(e) for *_, c in rows for e in (c.acc_pc.interval or (c.acc_pc.difference,))]
-    reach = max([0.1, *ends])
+    reach = ceil(max([0.1, *ends]) * 10) / 10
     columns = [
-        Column("rounds"),
         Column("pairs"),
+        Column("iterations"),
         Column("difference", "plot", (-reach, reach), zero=0.0),
         Column("and its 95% interval", "number"),
         Column("won", "number"),
@@ -120,7 +130,7 @@ def _comparison_cells(row: _Row) -> list[Any]:
         answer = "yes, better" if d.difference > 0 else "yes, worse"
     strip = Strip((Mark("difference", estimate),))
     p = p_text(comparison.p)
-    return [rounds, name, strip, estimate, comparison.won, comparison.lost, p, answer]
+    return [name, rounds, strip, estimate, comparison.won, comparison.lost, p, answer]
 
 
 def _refusals(run: RunFigures) -> list[Part]:
@@ -179,17 +189,17 @@ def _by_part(run: RunFigures, shown: Round, name: str, kind: str) -> list[Part]:
     metric = next((m for m in MAIN if any(p.get(m) is not None for p in by_part.values())), "acc")
     with_seed = latest.number > 0 and bool(seed)
     rows = [
-        [part, figures["n"], _strip(latest, figures, seed.get(part, {}), metric, with_seed)]
+        [part, _strip(latest, figures, seed.get(part, {}), metric, with_seed)]
         + ([estimate_of(seed.get(part, {}), metric)] if with_seed else [])
-        + [estimate_of(figures, metric)]
+        + [estimate_of(figures, metric), figures["n"]]
         for part, figures in by_part.items()
     ]
     columns = [
         Column("section" if kind == "sections" else "kind of pair"),
-        Column("pairs", "number"),
         Column(LABELS[metric], "plot"),
         *([Column("seed", "number")] if with_seed else []),
         Column(latest.name, "number"),
+        Column("pairs", "number"),
     ]
     what = "section" if kind == "sections" else "kind of pair"
     return [Table(columns, rows, f"{name}: {LABELS[metric]}, by {what}.")]
@@ -220,8 +230,8 @@ def _every_metric(run: RunFigures, name: str) -> list[Part]:
         for m in metrics
     ]
     columns = [Column("metric"), *(Column(r.name, "number") for r in rounds), Column("meaning")]
-    table = Table(columns, rows, wordy=True)
-    return [Details(f"Every metric on {name}", [table])] if rows else []
+    title = f"Every metric on {name}"
+    return [Details(title, [Table(columns, rows, f"{title}.", wordy=True)])] if rows else []
 
 
 def _meaning(metric: str) -> str:

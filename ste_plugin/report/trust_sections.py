@@ -89,7 +89,7 @@ def _table(findings: Sequence[Finding]) -> Table:
         Column("meaning"),
     ]
     ordered = sorted(findings, key=lambda f: (not f.failed, not f.undecided))
-    return Table(columns, [_row(finding) for finding in ordered], wordy=True)
+    return Table(columns, [_row(finding) for finding in ordered], "All figures.", wordy=True)
 
 
 def _row(f: Finding) -> list[Cell]:
@@ -102,7 +102,7 @@ def _people(run: RunFigures) -> Section:
     path = run.folder.root / "review" / "agreement.json"
     parts = [*_tables_of("", read_json(path))] if path.exists() else []
     nothing = Paragraph("Nobody has looked at its judgments yet: `ste review` asks them to.", "note")
-    return Section("Agreement with people", "people", parts or [nothing])
+    return Section("People", "people", parts or [nothing])
 
 
 def _tables_of(caption: str, value: Any) -> Iterable[Part]:
