@@ -8,6 +8,7 @@ import pluggy
 from ste_plugin.records import Judgment, ResponsePair
 
 if TYPE_CHECKING:  # for annotations only: the specs import nothing that implements them
+    from ste_plugin.audit.run_audit import Check
     from ste_plugin.context import Iteration, IterationReport
     from ste_plugin.dataset.row_formats import DatasetFormat
     from ste_plugin.instructions.selection.selectors import Selector
@@ -83,6 +84,15 @@ def ste_report_sections(run: "RunFigures") -> "list[Section]":
     """Return sections of the page that people look at, report.html.
 
     Their texts are shown, never obeyed. An error is told in the page, and stops nothing.
+    """
+
+
+@hookspec
+def ste_audit_checks() -> "dict[str, Check]":
+    """Return checks of `ste audit` by name.
+
+    A check is called `check(context, iteration)` and yields Findings. Where the run lacks what it
+    needs, it raises a DataError that says so: the other checks go on.
     """
 
 

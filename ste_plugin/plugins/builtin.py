@@ -93,6 +93,13 @@ def ste_report_sections(run: "RunFigures") -> list[Any]:
 
 
 @hookimpl
+def ste_audit_checks() -> dict[str, Any]:
+    from ste_plugin.audit import checks
+
+    return dict(checks.CHECKS)
+
+
+@hookimpl
 def ste_iteration_finished(report: "IterationReport") -> None:
     from ste_plugin.evaluation import report as tables
 

@@ -54,6 +54,8 @@ def _title(run: RunFigures, shown: Round, name: str) -> str:
     if run.best is not None and shown.number:
         how = "the best" if run.keep == "best" else "the last, which is kept"
         return f"{who} is {how}: {figure}{where}{then}."
+    if run.best == 0:
+        return f"The seed stays the best: {figure}{where}."
     return f"{who} is {figure}{where}{then}."
 
 
@@ -97,7 +99,12 @@ def _warnings(run: RunFigures, shown: Round, name: str) -> list[Paragraph]:
     if run.best is None:
         told.append(Paragraph(_what_is_missing(run), "note"))
     elif run.best == 0:
-        told.append(Paragraph("No iteration beat the seed on the dev pairs: the seed is kept.", "note"))
+        told.append(Paragraph(f"{_why_the_seed(run)}, so the seed is kept.", "note"))
+    told += [
+        Paragraph(f"{r.name.capitalize()} breaks a gate and is not shipped: see Gates.", "bad")
+        for r in run.rounds
+        if r.gates.get("broken")
+    ]
     if name == "dev" and shown.number and run.keep == "best":
         told.append(
             Paragraph(
@@ -116,6 +123,13 @@ def _warnings(run: RunFigures, shown: Round, name: str) -> list[Paragraph]:
             )
         )
     return told
+
+
+def _why_the_seed(run: RunFigures) -> str:
+    trained = [r for r in run.rounds if r.number]
+    if trained and all(r.gates.get("broken") for r in trained):
+        return "Every iteration breaks a gate"
+    return "No iteration beat the seed on the dev pairs"
 
 
 def _what_is_missing(run: RunFigures) -> str:

@@ -32,6 +32,8 @@ class Round:
     """What its done.json says; None until the round is done."""
     manifests: tuple[Mapping[str, Any], ...]
     """Of its data sets, one per stage."""
+    gates: Mapping[str, Any]
+    """Its gates.json; empty where no gate was decided."""
 
     @property
     def name(self) -> str:
@@ -154,12 +156,14 @@ def _read_round(folder: RunLayout, number: int, stages: int) -> Round:
     results = {p.parent.name: read_json(p) for p in place.glob("eval/*/results.json")}
     done = place / "done.json"
     manifests = [folder.iteration(number, s) / "dataset/manifest.json" for s in range(1, stages + 1)]
+    gates = place / "gates.json"
     return Round(
         number=number,
         folder=place,
         results={name: results[name] for name in sort_names(set(results))},
         report=read_derived_json(done, IterationReport.from_dict) if done.exists() else None,
         manifests=tuple(read_json(path) for path in manifests if path.exists()),
+        gates=read_json(gates) if gates.exists() else {},
     )
 
 
