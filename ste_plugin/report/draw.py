@@ -68,7 +68,7 @@ def values_of(panel: Panel) -> list[float]:
 
 
 def draw_panel(panel: Panel, identifier: str, scale: tuple[Scale, list[float]]) -> Markup:
-    """Return a line over rounds with a band for the intervals; `identifier` is unique in the page."""
+    """Return a line over rounds with a band for the intervals; `identifier` is its own."""
     (low, high), ticks = scale
 
     def y(value: float) -> float:
@@ -131,7 +131,9 @@ def _band(points: Sequence[tuple[float, Estimate]], y: Callable[[float], float])
 
 
 def _dot(x: float, y: float, *, chosen: bool) -> Markup:
-    return element("circle", class_="dot chosen" if chosen else "dot", cx=x, cy=y, r=5.0 if chosen else 3.5)
+    return element(
+        "circle", class_="dot chosen" if chosen else "dot", cx=x, cy=y, r=5.0 if chosen else 3.5
+    )
 
 
 def _label_below(x: float, label: str, index: int, count: int) -> Markup:
@@ -148,7 +150,7 @@ def _value_beside(x: float, y: float, estimate: Estimate) -> list[Markup]:
 
 
 def draw_strip(strip: Strip, scale: Scale, zero: float | None) -> Markup:
-    """Return dots and their intervals, one above the other, on a scale; its figures stand beside."""
+    """Return dots and their intervals, one above the other; their figures stand beside."""
     height = 6 + TRACK * max(1, len(strip.marks))
 
     def x(value: float) -> float:

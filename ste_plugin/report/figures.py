@@ -33,6 +33,8 @@ def main_metric(results: Mapping[str, Any]) -> str:
 def estimate_of(figures: Mapping[str, Any], metric: str) -> Estimate:
     """Return a metric with its interval, from `overall` or a subset of results.json."""
     value, interval = figures.get(metric), figures.get(f"{metric}_interval")
-    known = isinstance(value, int | float)
-    reach = (float(interval[0]), float(interval[1])) if known and interval else None
-    return Estimate(float(value) if known else None, reach, signed=metric.endswith("bias"))
+    signed = metric.endswith("bias")
+    if not isinstance(value, int | float):
+        return Estimate(None, signed=signed)
+    reach = (float(interval[0]), float(interval[1])) if interval else None
+    return Estimate(float(value), reach, signed=signed)

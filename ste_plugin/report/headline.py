@@ -81,8 +81,8 @@ def gain_in_words(comparison: Comparison) -> str:
     interval = between(difference.interval, signed=True)
     told = f", 95% interval {interval}" if interval else ""
     counts = (
-        f"Of {comparison.n:,} pairs it wins {comparison.won:,} that the seed did not get, and loses "
-        f"{comparison.lost:,}: {decimals(difference.difference, signed=True)}{told} "
+        f"Of {comparison.n:,} pairs it wins {comparison.won:,} that the seed did not get, and "
+        f"loses {comparison.lost:,}: {decimals(difference.difference, signed=True)}{told} "
         f"(McNemar's exact test, {p_text(comparison.p)})."
     )
     if not comparison.more_than_noise:
@@ -115,7 +115,9 @@ def _warnings(run: RunFigures, shown: Round, name: str) -> list[Paragraph]:
         )
     elif name not in ("test", "dev"):
         told.append(Paragraph("No pairs were held out: figures are those of benchmarks.", "note"))
-    failed = [f for findings in run.findings.get(shown.number, {}).values() for f in findings if f.failed]
+    failed = [
+        f for findings in run.findings.get(shown.number, {}).values() for f in findings if f.failed
+    ]
     if failed:
         told.append(
             Paragraph(

@@ -6,7 +6,17 @@ from typing import Any
 
 from ste_plugin.evaluation.report import COSTS, PER_1000, judge_line
 from ste_plugin.report.numbers import DASH, duration
-from ste_plugin.report.parts import Bar, Cell, Column, Details, Estimate, Paragraph, Part, Section, Table
+from ste_plugin.report.parts import (
+    Bar,
+    Cell,
+    Column,
+    Details,
+    Estimate,
+    Paragraph,
+    Part,
+    Section,
+    Table,
+)
 from ste_plugin.report.read_run import Round, RunFigures
 
 STEPS = ("pairs", "judging", "training", "measuring")
@@ -129,8 +139,8 @@ def _pool_in_words(run: RunFigures) -> str:
         return "No pairs are made yet."
     pairs = ", ".join(f"{n:,} {split}" for split, n in run.pool.get("pairs", {}).items())
     return (
-        f"{run.pool.get('instructions', 0):,} instructions were chosen; better and worse answers to "
-        f"them make these pairs: {pairs}. No two splits share an instruction."
+        f"{run.pool.get('instructions', 0):,} instructions were chosen; better and worse answers "
+        f"to them make these pairs: {pairs}. No two splits share an instruction."
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,9 @@ def _read_round(folder: RunLayout, number: int, stages: int) -> Round:
     place = folder.iteration(number)
     results = {p.parent.name: read_json(p) for p in place.glob("eval/*/results.json")}
     done = place / "done.json"
-    manifests = [folder.iteration(number, s) / "dataset/manifest.json" for s in range(1, stages + 1)]
+    manifests = [
+        folder.iteration(number, s) / "dataset/manifest.json" for s in range(1, stages + 1)
+    ]
     gates = place / "gates.json"
     return Round(
         number=number,
@@ -177,12 +180,12 @@ def _read_seconds(events: Path) -> dict[tuple[int | None, str], float]:
 
 
 def _compare_rounds(measured: list[Round], best: int | None) -> list[Compared]:
-    """Return every round held against the one before, and the one that is shown against the seed."""
+    """Hold every round against the one before, and the one that is shown against the seed."""
     if not measured or measured[0].number != 0:
         return []
     numbers = [r.number for r in measured]
     shown = best if best in numbers else numbers[-1]
-    wanted = dict.fromkeys([*([(0, shown)] if shown else []), *zip(numbers, numbers[1:])])
+    wanted = dict.fromkeys([*([(0, shown)] if shown else []), *pairwise(numbers)])
     folders = {r.number: r.folder for r in measured}
     return [_compared(first, second, folders) for first, second in wanted]
 

@@ -1,4 +1,4 @@
-"""What the judges of a run can do: every round with its intervals, tested against the one before."""
+"""What the judges of a run can do: every round with intervals, tested against the one before."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
@@ -10,6 +10,7 @@ from ste_plugin.lm_eval_tasks.metrics import METRICS, OF_ODDS, OF_PEOPLE
 from ste_plugin.report.figures import LABELS, MAIN, estimate_of, main_metric
 from ste_plugin.report.numbers import p_text
 from ste_plugin.report.parts import (
+    Cell,
     Column,
     Details,
     Estimate,
@@ -66,7 +67,9 @@ def _panel(run: RunFigures, name: str, shown: Round, metric: str = "") -> Panel:
     return Panel(
         title=LABELS[main] if metric else name,
         points=points,
-        chosen=[r.number for r in run.measured].index(shown.number) if run.best is not None else None,
+        chosen=[r.number for r in run.measured].index(shown.number)
+        if run.best is not None
+        else None,
         note="" if metric else f"{LABELS[main]}, {n:,} pairs",
     )
 
@@ -79,7 +82,7 @@ _Row = tuple[str, str, Comparison]
 
 
 def _comparisons(run: RunFigures, shown: Round) -> Iterable[Part]:
-    """Yield the shown round against the seed and, on request, every round against the one before."""
+    """Yield the shown round against the seed and, on request, all against the ones before."""
     with_seed = run.comparison(0, shown.number)
     others = [found for found in run.compared if found is not with_seed]
     if with_seed and (rows := list(_comparison_rows([with_seed]))):
@@ -165,7 +168,7 @@ def _evaluations(run: RunFigures, shown: Round) -> list[Section]:
 def _evaluation(run: RunFigures, shown: Round, name: str) -> list[Part]:
     known = _any_results(run, name)
     metrics = [metric for metric in LABELS if _measured(run, name, metric)]
-    rows = [
+    rows: list[list[Cell]] = [
         [r.name, *(estimate_of(overall, metric) for metric in metrics)]
         for r, overall in zip(run.measured, _overall(run, name), strict=True)
         if overall
@@ -188,7 +191,7 @@ def _by_part(run: RunFigures, shown: Round, name: str, kind: str) -> list[Part]:
     seed = run.measured[0].results.get(name, {}).get(kind) or {}
     metric = next((m for m in MAIN if any(p.get(m) is not None for p in by_part.values())), "acc")
     with_seed = latest.number > 0 and bool(seed)
-    rows = [
+    rows: list[list[Cell]] = [
         [part, _strip(latest, figures, seed.get(part, {}), metric, with_seed)]
         + ([estimate_of(seed.get(part, {}), metric)] if with_seed else [])
         + [estimate_of(figures, metric), figures["n"]]
@@ -225,7 +228,7 @@ def _every_metric(run: RunFigures, name: str) -> list[Part]:
         for metric, value in rounds[-1].results[name]["overall"].items()
         if not metric.endswith(SPREAD) and (value is None or isinstance(value, int | float))
     ]
-    rows = [
+    rows: list[list[Cell]] = [
         [m, *(estimate_of(r.results[name]["overall"], m) for r in rounds), _meaning(m)]
         for m in metrics
     ]

@@ -24,7 +24,12 @@ from ste_plugin.storage.jsonl import read_json
 
 GATES = "gates"
 """The check whose findings are those of gates."""
-_COEFFICIENTS = {"raw": "same answer", "kappa": "Cohen's κ", "ac1": "Gwet's AC1", "alpha": "Krippendorff's α"}
+_COEFFICIENTS = {
+    "raw": "same answer",
+    "kappa": "Cohen's κ",
+    "ac1": "Gwet's AC1",
+    "alpha": "Krippendorff's α",
+}
 
 
 def trust_sections(run: RunFigures) -> list[Section]:
@@ -38,7 +43,7 @@ def _audit(run: RunFigures) -> Section:
         for number, checks in run.findings.items()
     }
     nothing = Paragraph(
-        "Not examined yet: `ste audit` looks for what the judge may have learnt instead of judging.",
+        "Not examined yet: `ste audit` looks for what the judge learnt instead of judging.",
         "note",
     )
     return Section("Audit", "audit", [*_findings_parts(by_iteration)] or [nothing])
@@ -78,7 +83,7 @@ def _findings_parts(by_iteration: Mapping[int, Sequence[Finding]]) -> Iterator[P
         findings = by_iteration[number]
         name = f"Iteration {number}" if number else "The seed"
         failed = [finding for finding in findings if finding.failed]
-        parts = [_counted(name, findings), *_failures(failed), _table(findings)]
+        parts: list[Part] = [_counted(name, findings), *_failures(failed), _table(findings)]
         if place == 0:
             yield from parts
         else:
@@ -195,5 +200,7 @@ def _who(said: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
     together = {"people, all": said.get("people"), f"{judge}, anybody": said.get("judge")}
     pairs = said.get("pairs_of_people") or {}
     with_judge = {f"judge, {name}": v for name, v in (said.get("judge_with") or {}).items()}
-    found = together | (pairs if len(pairs) > 1 else {}) | (with_judge if len(with_judge) > 1 else {})
+    found = (
+        together | (pairs if len(pairs) > 1 else {}) | (with_judge if len(with_judge) > 1 else {})
+    )
     return [(name, value) for name, value in found.items() if value]

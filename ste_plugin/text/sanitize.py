@@ -174,7 +174,7 @@ _MARKDOWN = re.compile(
     r"|^[-+=]|(?<=^\d)[.)]|(?<=^\d\d)[.)]",  # lists and headings
     re.IGNORECASE,
 )
-"""What Markdown, GitHub's included, would take for markup in the middle of a line or at its start."""
+"""What Markdown, GitHub's included, would take for markup, within a line or at its start."""
 
 
 def escape_for_markdown(text: str) -> str:

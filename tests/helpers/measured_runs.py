@@ -16,7 +16,9 @@ from tests.helpers.builders import config
 STRATEGIES = ("other-instruction", "modified-instruction")
 
 
-def judged_pairs(n: int, skill: float, seed: int, subsets=STRATEGIES, section="") -> list[JudgedPair]:
+def judged_pairs(
+    n: int, skill: float, seed: int, subsets=STRATEGIES, section=""
+) -> list[JudgedPair]:
     """Pairs of a judge that is right with this chance in an order, by the seed alone."""
     draw = random.Random(seed)
 
