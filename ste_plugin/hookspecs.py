@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # for annotations only: the specs import nothing that impleme
     from ste_plugin.instructions.sources.readers import Reader
     from ste_plugin.judging import JudgeFormat
     from ste_plugin.pairs.strategies import PairStrategy
+    from ste_plugin.report.parts import Section
+    from ste_plugin.report.read_run import RunFigures
 
 hookspec = pluggy.HookspecMarker("ste")
 hookimpl = pluggy.HookimplMarker("ste")
@@ -77,6 +79,14 @@ def ste_recipe_dirs() -> Path:
 @hookspec
 def ste_task_dirs() -> Path:
     """Return a folder of lm-eval tasks."""
+
+
+@hookspec
+def ste_report_sections(run: "RunFigures") -> "list[Section]":
+    """Return sections of the page that people look at, report.html.
+
+    Their texts are shown, never obeyed. An error is told in the page, and stops nothing.
+    """
 
 
 @hookspec

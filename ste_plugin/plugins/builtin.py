@@ -7,6 +7,7 @@ from ste_plugin.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from ste_plugin.context import GateFigures, Iteration, IterationReport
+    from ste_plugin.report.read_run import RunFigures
 
 
 @hookimpl
@@ -82,6 +83,13 @@ def ste_task_dirs() -> Path:
     from ste_plugin.storage import resources
 
     return resources.shipped_folder("tasks")
+
+
+@hookimpl
+def ste_report_sections(run: "RunFigures") -> list[Any]:
+    from ste_plugin.report import sections
+
+    return sections.built_in_sections(run)
 
 
 @hookimpl

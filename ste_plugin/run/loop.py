@@ -63,6 +63,7 @@ def run(context: RunContext) -> list[IterationReport]:
         "iterations": [report.to_dict() for report in reports],
     }
     replace_json(context.folder.report, report)
+    _write_page(context)
     return reports
 
 
@@ -102,6 +103,7 @@ def finish_iteration(context: RunContext, number: int) -> IterationReport:
     report = _make_report(context, number, stages.evaluate(context, number))
     _notify_observers(context, report)  # before it is done: after a kill they are notified again
     replace_json(done, report.to_dict())
+    _write_page(context)
     return report
 
 
@@ -154,6 +156,20 @@ def _notify_observers(context: RunContext, report: IterationReport) -> None:
             context.progress.say(
                 f"warning: plugin {name}: ste_iteration_finished failed: {error!r}"
             )
+
+
+def _write_page(context: RunContext) -> None:
+    """Write report.html; where that fails, say so, as `ste report` can write it at any time."""
+    from ste_plugin.report.page import write_report
+
+    try:
+        write_report(context.folder, context.plugins)
+    except Exception as error:  # the page is made of the run, and must not cost one
+        context.progress.event("report failed", error=repr(error))
+        context.progress.say(
+            f"warning: report.html could not be written: {error} `ste report "
+            f"{context.folder.root}` writes it again."
+        )
 
 
 def decide(reports: list[IterationReport], keep: str) -> int:
