@@ -9,10 +9,9 @@ from ste_plugin.context import Iteration
 from ste_plugin.errors import DataError
 from ste_plugin.pairs.pool_files import Pool
 from ste_plugin.records import Drop, Record
-from ste_plugin.storage.jsonl import parse_line, read_derived_json, replace_json
+from ste_plugin.review.labels import labels_path, read_labels
+from ste_plugin.storage.jsonl import read_derived_json, replace_json
 
-CHOICES = ("better", "worse", "tie")
-"""What a person can say of the answer that is better by construction."""
 REASON = "people call it wrong (dataset.reviewed: drop)"
 
 
@@ -39,7 +38,7 @@ def reviewed_pairs(iteration: Iteration, pool: Pool) -> Reviewed:
     """
     kept = iteration.folder / "reviewed.json"
     if not kept.exists():
-        path = iteration.context.folder.root / "review" / "labels.jsonl"
+        path = labels_path(iteration.context.folder)
         known = (pair.key for pairs in pool.pairs.values() for pair in pairs)
         replace_json(kept, find_wrong(path, known).to_dict())
     return read_derived_json(kept, Reviewed.from_dict)
@@ -51,7 +50,7 @@ def find_wrong(path: Path, known: Iterable[str]) -> Reviewed:
     Raises: DataError for a damaged file, or one whose labels are all of other pairs.
     """
     content = path.read_bytes() if path.exists() else b""
-    said = read_choices(path, content)
+    said = read_choices(path)
     own = {key: said[key] for key in known if key in said} if said else {}  # of millions
     if said and not own:
         raise DataError(
@@ -79,31 +78,12 @@ def called_wrong(choices: Mapping[str, str]) -> bool:
     return votes["worse"] > votes["better"]
 
 
-def read_choices(path: Path, content: bytes) -> dict[str, dict[str, str]]:
-    """Return pair key → rater → what was said last of the pair.
-
-    `content` is that of the file; a last line without its end is being written, and left out.
-    Raises: DataError naming a line that is no label.
-    """
+def read_choices(path: Path) -> dict[str, dict[str, str]]:
+    """Return pair key → rater → what was said last of the pair. Raises: DataError, as reading."""
     said: dict[str, dict[str, str]] = defaultdict(dict)
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
-        if not line.strip():
-            continue
-        row = parse_line(path, number, line)
-        if row.get("kind", "pair") != "pair":
-            continue
-        texts = [row.get(name) for name in ("pair_key", "rater", "choice")]
-        if not all(isinstance(text, str) and text for text in texts):
-            raise DataError(
-                f"{path}:{number}: not a label; expected pair_key, rater and choice, found "
-                f"{', '.join(map(repr, row)) or 'nothing'}. Fix or remove the line."
-            )
-        pair_key, rater, choice = map(str, texts)
-        if choice not in CHOICES:
-            said[pair_key].pop(rater, None)  # taken back, or skipped
-        else:
-            said[pair_key][rater] = choice
-    return {key: choices for key, choices in said.items() if choices}
+    for label in read_labels(path, "pair"):
+        said[label.pair_key][label.rater] = str(label.choice)
+    return said
 
 
 def drops_of(keys: Sequence[str]) -> list[Drop]:

@@ -47,30 +47,36 @@ def test_a_pair_is_wrong_where_more_say_worse_than_better(choices):
 def test_of_one_raters_labels_of_a_pair_the_last_counts_and_may_be_taken_back(tmp_path):
     content = lines(
         *(label("p", choice) for choice in ("worse", "better")),
-        *(label("q", choice) for choice in ("worse", "undone")),
-        label("r", "worse", kind="judgment"),
+        *(label("q", choice) for choice in ("worse", None)),
+        label("r", "fails", kind="judgment", judgment_key="j"),
     )
-    assert read_choices(tmp_path, content) == {"p": {"ann": "better"}}
+    assert read_choices(kept_in(tmp_path, content)) == {"p": {"ann": "better"}}
 
 
 def test_a_line_that_is_being_written_is_left_out(tmp_path):
-    assert read_choices(tmp_path, lines(label("p", "worse")) + b'{"kind": "pa') == {
-        "p": {"ann": "worse"}
-    }
+    content = lines(label("p", "worse")) + b'{"kind": "pa'
+    assert read_choices(kept_in(tmp_path, content)) == {"p": {"ann": "worse"}}
+
+
+def kept_in(folder, content):
+    (folder / "labels.jsonl").write_bytes(content)
+    return folder / "labels.jsonl"
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
         (b'{"kind": "pair"\n', "labels.jsonl:1: not a JSON object"),
-        (lines({"kind": "pair", "rater": "ann"}), "labels.jsonl:1: not a label; expected pair_key"),
+        (
+            lines({"kind": "pair", "rater": "ann"}),
+            "labels.jsonl:1: not a Label (Object missing required field `pair_key`",
+        ),
         (lines(label("gone", "worse")), "its labels are of 1 pairs, of which this run has none"),
     ],
 )
 def test_a_file_that_is_damaged_or_of_another_run_is_told(tmp_path, content, told):
-    (tmp_path / "labels.jsonl").write_bytes(content)
     with pytest.raises(DataError) as caught:
-        find_wrong(tmp_path / "labels.jsonl", ["p"])
+        find_wrong(kept_in(tmp_path, content), ["p"])
     assert told in str(caught.value)
 
 
