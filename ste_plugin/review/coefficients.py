@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ste_plugin.lm_eval_tasks.bootstrap import RESAMPLES, resampled
+from ste_plugin.lm_eval_tasks.bootstrap import RESAMPLES, resampled, rounded
 from ste_plugin.records import Record
 from ste_plugin.review.rates import ONE_CLUSTER, Estimate
 
@@ -116,7 +116,7 @@ def coefficient(rows: Sequence[Row], formula: Formula, raw: Estimate) -> Coeffic
     if np.isnan(value):
         return Coefficient(None, None, None if np.isnan(expected) else expected, ONE_CATEGORY)
     interval, why = _interval(sums, formula, raw, expected)
-    return Coefficient(value, interval, expected, why)
+    return Coefficient(rounded(value), interval, rounded(expected), why)
 
 
 def _values(sums: Array, formula: Formula) -> tuple[Array, Array]:
@@ -133,10 +133,10 @@ def _interval(
     if len(sums) < 2 or raw.interval is None:
         return None, ONE_CLUSTER
     if raw.value == 1:  # every resample agrees, however few items there are
-        return ((raw.interval[0] - expected) / (1 - expected), 1.0), ""
+        return (rounded((raw.interval[0] - expected) / (1 - expected)), 1.0), ""
     values, _ = _values(resampled(SEED, "agreement", len(sums)) @ sums, formula)
     defined = values[~np.isnan(values)]
     if len(defined) < (1 - LARGEST_UNDEFINED) * RESAMPLES:
         return None, UNSTABLE
     low, high = np.percentile(defined, [2.5, 97.5])
-    return (float(low), float(high)), ""
+    return (rounded(float(low)), rounded(float(high))), ""

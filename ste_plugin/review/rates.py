@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from math import fsum, sqrt
 from typing import NamedTuple
 
+from ste_plugin.lm_eval_tasks.bootstrap import rounded
 from ste_plugin.records import Record
 
 LEVEL = 0.05
@@ -55,11 +56,12 @@ def rate_of(cases: Iterable[Case]) -> Estimate:
             weight + case.weight,
             excess + case.weight * (case.value - value),
         ]
+    told = rounded(value)
     if len(clusters) < 2:
-        return Estimate(value, None, ONE_CLUSTER)
+        return Estimate(told, None, ONE_CLUSTER)
     most = total**2 / fsum(sorted(case.weight**2 for case in known))
     n, quantile = _effective(value, most, total, list(clusters.values()))
-    return Estimate(value, wilson(value, n, quantile))
+    return Estimate(told, wilson(told, n, quantile))
 
 
 def _effective(
@@ -88,4 +90,4 @@ def wilson(value: float, n: float, quantile: float) -> tuple[float, float]:
     middle = (value + z / 2) / (1 + z)
     half = sqrt(z * value * (1 - value) + z**2 / 4) / (1 + z)
     low, high = max(0.0, middle - half), min(1.0, middle + half)
-    return round(min(low, value), 10), round(max(high, value), 10)
+    return rounded(min(low, value)), rounded(max(high, value))
