@@ -15,6 +15,7 @@ from ste_plugin.cli import (  # noqa: F401
     forgetting,
     measuring,
     previewing,
+    reviewing,
     running,
 )
 from ste_plugin.cli.app import app, say, say_error
