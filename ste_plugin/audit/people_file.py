@@ -12,6 +12,7 @@ from ste_plugin.lm_eval_tasks.pairs_file import (
     LABELLED,
     LabelledPair,
     VoteCounts,
+    label_of,
     read_pair,
 )
 from ste_plugin.lm_eval_tasks.row_files import file_rows
@@ -92,11 +93,15 @@ def _read(row: Row) -> PeopleOnPair:
     said = row.filled((LABELS, VOTES))
     if len(said) > 1:
         raise DataError(f"{row.where}: found both 'labels' and 'votes'; expected one of them.")
-    # what each person said counts, rather than what somebody made of it
-    left_out = ("label", "winner", *said) if said else ()
-    columns = {name: value for name, value in row.columns.items() if name not in left_out}
-    pair = read_pair(replace(row, columns=columns | {"subset": columns.get("subset") or "labels"}))
-    votes = _votes(row, said[0]) if said else pair.votes
+    columns = {name: value for name, value in row.columns.items() if name not in said}
+    plain = replace(row, columns=columns | {"subset": columns.get("subset") or "labels"})
+    pair = read_pair(plain)
+    if not said:
+        return PeopleOnPair(pair.id, pair.votes, pair)
+    first, second, neither = _votes(row, said[0])
+    if not row.filled(LABELLED) and label_of(plain) == "B":  # so that B is the chosen one
+        first, second = second, first
+    votes = (first, second, neither)
     return PeopleOnPair(pair.id, votes, replace(pair, votes=votes))
 
 
