@@ -8,6 +8,7 @@ import pluggy
 from ste_plugin.records import Judgment, ResponsePair
 
 if TYPE_CHECKING:  # for annotations only: the specs import nothing that implements them
+    from ste_plugin.audit.run_audit import Check
     from ste_plugin.context import Iteration, IterationReport
     from ste_plugin.dataset.row_formats import DatasetFormat
     from ste_plugin.instructions.selection.selectors import Selector
@@ -74,6 +75,15 @@ def ste_recipe_dirs() -> Path:
 @hookspec
 def ste_task_dirs() -> Path:
     """Return a folder of lm-eval tasks."""
+
+
+@hookspec
+def ste_audit_checks() -> "dict[str, Check]":
+    """Return checks of `ste audit` by name.
+
+    A check is called `check(context, iteration)` and yields Findings. Where the run lacks what it
+    needs, it raises a DataError that says so: the other checks go on.
+    """
 
 
 @hookspec

@@ -38,6 +38,7 @@ HEAVY = (
     "pyarrow",
     "numpy",
     "scipy",
+    "sklearn",
 )
 
 

@@ -118,6 +118,7 @@ def _of_the_same_pairs(
     the texts of an id are others.
     """
     same: dict[str, JudgeWord] = {}
+    turned = False
     for key, word in words.items():
         pair = people[key].pair
         if pair is None:  # labels without texts go by the key, which depends on these
@@ -130,5 +131,8 @@ def _of_the_same_pairs(
                 f"{labels}: pair {key!r} has other texts than the pair of that id that the judge "
                 "was measured on. Measure it on this file, or give these pairs ids of their own."
             )
+        turned = turned or fitting is not word
         same[key] = fitting
+    if turned:  # of two answers of one length nothing tells which is called the chosen one
+        return {key: word for key, word in same.items() if word.lengths[0] != word.lengths[1]}
     return same

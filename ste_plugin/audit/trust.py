@@ -1,7 +1,7 @@
 """Whether a judge can be trusted, by pairs that people labelled: an answer for CI."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -200,6 +200,27 @@ def _nothing_counts(labels: Path, compared: Sequence[Compared], criterion: Crite
         "by two people, so that nothing is known of how far people agree. Have a second person "
         "label them, or leave --of-people out."
     )
+
+
+def lines_of(found: Trust) -> Iterator[str]:
+    """Yield what is told before the answer, and the answer where it is that the judge is trusted."""
+    yield f"{found.judge}: {found.labelled} pairs labelled by people"
+    for count, what in (
+        (found.not_judged, "were not shown to this judge: left out"),
+        (found.divided, "divide people, or are ties: nobody can be right about them"),
+    ):
+        if count:
+            yield f"  {count} of them {what}"
+    if found.people.value is not None:
+        low, high = found.people.interval or (0.0, 1.0)
+        yield (
+            f"  two people say the same of {100 * found.people.value:.1f}% of the pairs "
+            f"[{100 * low:.1f}, {100 * high:.1f}]"
+        )
+        if found.measure == "right" and found.threshold > found.people.value:
+            yield "  that is less than is asked of the judge; --of-people asks it for as much"
+    if found.answer == "TRUSTED":
+        yield f"{found.answer}: {why(found)}"
 
 
 def conclude(found: Trust) -> None:

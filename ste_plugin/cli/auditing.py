@@ -1,22 +1,25 @@
 """The command `ste audit`: what a judge learnt, and whether it can be trusted."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ste_plugin.cli.app import app, open_run, say, show
+from ste_plugin.cli.app import app, open_existing_run, say, show
 from ste_plugin.cli.running import Json, Plugin
+from ste_plugin.cli.trusting import AtLeast, Labels, OfPeople, OneLook, audit_by_labels
 
-if TYPE_CHECKING:
-    from ste_plugin.audit.finding import Finding
-
-Config = Annotated[Path, typer.Argument(help="The run's YAML.")]
+Run = Annotated[
+    Path,
+    typer.Argument(help="The run's folder, or its config; with --labels also an evaluation."),
+]
 Iteration = Annotated[
     int | None,
     typer.Option(
-        "--iteration", metavar="NUMBER", help="Up to which one; by default the last trained."
+        "--iteration",
+        metavar="NUMBER",
+        min=0,
+        help="Up to which one; by default the last trained. 0 is the seed.",
     ),
 ]
 Only = Annotated[
@@ -26,25 +29,43 @@ Only = Annotated[
 
 @app.command()
 def audit(
-    config: Config,
+    run: Run,
     iteration: Iteration = None,
     only: Only = None,
     plugin: Plugin = None,
     as_json: Json = False,
+    labels: Labels = None,
+    at_least: AtLeast = None,
+    of_people: OfPeople = None,
+    one_look: OneLook = False,
 ) -> None:
-    """Examine what a run's judge learnt; end with 0 where every figure keeps its threshold."""
-    from ste_plugin.audit.run_audit import audit_run, conclude
+    """Examine what a run's judge learnt: 0 where every figure keeps its threshold, 8 where not.
 
-    with open_run(config, plugin or [], quiet=as_json) as context:
-        findings = audit_run(context, iteration or 0, only or ())
+    With --labels: whether a judge can be trusted, by what people say (0), or not (8), or whether
+    there are too few labels to tell (9).
+    """
+    asked = (at_least, of_people, one_look)
+    if audit_by_labels(run, iteration, labels, *asked, leave_out=only, as_json=as_json):
+        return
+    audit_of_run(run, iteration, only or [], plugin or [], as_json=as_json)
+
+
+def audit_of_run(
+    run: Path, iteration: int | None, only: list[str], plugins: list[Path], *, as_json: bool
+) -> None:
+    """Make the checks of a run, print what they found, and end with its exit code."""
+    from ste_plugin.audit import printing, run_audit
+
+    with open_existing_run(run, plugins, quiet=as_json) as context:
+        number = run_audit.find_last_trained(context) if iteration is None else iteration
+        run_audit.check_iteration(context, number)
+        findings = run_audit.audit_run(context, number, only)
     if as_json:
-        show({"findings": [finding.to_dict() for finding in findings]})
+        show({"iteration": number, "findings": [finding.to_dict() for finding in findings]})
     else:
-        _say_findings(findings)
-    conclude(findings)
-
-
-def _say_findings(findings: "Sequence[Finding]") -> None:
-    for finding in findings:
-        mark = "FAILED" if finding.failed else "ok"
-        say(f"{mark:<7}{finding.check}: {finding.name} ({finding.subject}): {finding.words}")
+        say(f"{run}: {f'iteration {number}' if number else 'the seed'}\n")
+        for line in printing.format_findings(findings):
+            say(line)
+    run_audit.conclude(findings)
+    if not as_json:
+        say(printing.summarize(findings))

@@ -10,11 +10,11 @@ from typing import Any
 from ste_plugin.context import Iteration
 from ste_plugin.dataset.collect import CollectedJudgments, collect_judgments, no_examples_error
 from ste_plugin.dataset.filters import (
-    balance_letters,
     drop_easy_pairs,
     drop_single_orders,
     drop_too_long,
 )
+from ste_plugin.dataset.matching import balance_of
 from ste_plugin.dataset.reviewed import Reviewed, reviewed_pairs
 from ste_plugin.dataset.row_formats import held_out_rows
 from ste_plugin.dataset.row_writer import open_training_rows
@@ -115,7 +115,7 @@ def _choose(stage: DatasetStage, collected: CollectedJudgments, split: Split) ->
     if config.both_orders_only:
         kept, dropped = drop_single_orders(kept)
         drops.add(dropped)
-    kept, dropped = balance_letters(kept)
+    kept, dropped = balance_of(stage.iteration.context.config, split)(kept)
     drops.add(dropped)
     return kept
 

@@ -85,6 +85,13 @@ def ste_task_dirs() -> Path:
 
 
 @hookimpl
+def ste_audit_checks() -> dict[str, Any]:
+    from ste_plugin.audit import checks
+
+    return dict(checks.CHECKS)
+
+
+@hookimpl
 def ste_iteration_finished(report: "IterationReport") -> None:
     from ste_plugin.evaluation import report as tables
 

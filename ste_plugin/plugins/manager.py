@@ -20,6 +20,7 @@ NAMED_HOOKS = (
     "ste_pair_strategies",
     "ste_judge_formats",
     "ste_dataset_formats",
+    "ste_audit_checks",
 )
 """Hooks that return a dictionary of contributions by name."""
 

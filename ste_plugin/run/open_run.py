@@ -63,12 +63,14 @@ def open_run(
 
 
 @contextmanager
-def open_existing(config: RunConfig, base: Path, files: Sequence[Path]) -> Iterator[RunContext]:
+def open_existing(
+    config: RunConfig, base: Path, files: Sequence[Path], *, quiet: bool = False
+) -> Iterator[RunContext]:
     """Open an existing run, as its only writer; no model is opened, and nothing is written.
 
     Raises: ConfigError where there is no run, or another process works on it.
     """
-    context = _make_context(config, base, files, quiet=False)
+    context = _make_context(config, base, files, quiet=quiet)
     if not context.folder.config.exists():
         raise ConfigError(
             f"{context.folder.root}: not a run's folder (no run.yaml); nothing was made yet. "
@@ -76,6 +78,24 @@ def open_existing(config: RunConfig, base: Path, files: Sequence[Path]) -> Itera
         )
     with _lock(context.folder):
         yield context
+
+
+@contextmanager
+def open_to_examine(
+    config: RunConfig, base: Path, files: Sequence[Path], *, quiet: bool = False
+) -> Iterator[RunContext]:
+    """Open an existing run, as its only writer, with its models and what is left of its budget.
+
+    Raises: ConfigError where there is no run, another process works on it, or the config has
+    changed since it began.
+    """
+    with open_existing(config, base, files, quiet=quiet) as context:
+        _refuse_changes(config, context.folder, None)
+        try:
+            yield replace(context, budget=read_remaining_budget(context))
+        finally:
+            context.models.close()
+            context.stores.close()
 
 
 @contextmanager

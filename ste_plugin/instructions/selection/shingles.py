@@ -40,12 +40,12 @@ def shingles(text: str) -> frozenset[str]:
     >>> sorted(shingles("用Python排序。"))
     ['python 排 序', '用 python 排']
     """
-    words = [word for run in text.casefold().split() for word in _words(run)]
+    words = [word for run in text.casefold().split() for word in split_run(run)]
     size = 3 if len(words) >= 3 else 1
     return frozenset(" ".join(words[i : i + size]) for i in range(len(words) - size + 1))
 
 
-def _words(run: str) -> list[str]:
+def split_run(run: str) -> list[str]:
     """Return what counts as the words of a run without spaces."""
     if not _CHARACTER.search(run):
         return [run.strip(_PUNCTUATION) or run]
@@ -89,7 +89,7 @@ class Shingles:
         for run in text.casefold().split():
             hashes = self._known.get(run)
             if hashes is None:
-                hashes = self._known[run] = tuple(map(hash, _words(run)))
+                hashes = self._known[run] = tuple(map(hash, split_run(run)))
             found += hashes
         return found or [_NO_WORD]
 
