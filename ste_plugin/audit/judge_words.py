@@ -49,7 +49,8 @@ def judge_words(
                 )
             words[key], places[key] = word, name
     if not words:
-        raise DataError(_not_measured(judge, evaluations, labels))
+        texts = any(said.pair for said in people.values())
+        raise DataError(_not_measured(judge, evaluations, labels, texts=texts))
     return _of_the_same_pairs(words, people, labels)
 
 
@@ -69,18 +70,25 @@ def _evaluations(judge: Path, labels: Path) -> dict[str, Evaluation]:
     return evaluations_at(judge)
 
 
-def _command(model: str, labels: Path) -> str:
-    return f"  ste eval --model {model} --data {labels} --out evaluations/labels"
+def _command(model: str, labels: Path, version: str = "") -> str:
+    name = version.rpartition("-")[0]
+    judge_format = f" --format {name}" if name else ""
+    return f"  ste eval --model {model} --data {labels}{judge_format} --out evaluations/labels"
 
 
-def _not_measured(judge: Path, evaluations: Mapping[str, Evaluation], labels: Path) -> str:
+def _not_measured(
+    judge: Path, evaluations: Mapping[str, Evaluation], labels: Path, *, texts: bool
+) -> str:
     results = next(iter(evaluations.values())).results
-    model = results.get("model") or "MODEL"
-    return (
+    told = (
         f"{judge}: none of the pairs of {labels} is among those that this judge was measured on "
-        f"({', '.join(evaluations)}). Measure it on them, then name that folder:\n"
-        f"{_command(model, labels)}"
+        f"({', '.join(evaluations)})."
     )
+    if not texts:
+        return f"{told} Label held-out pairs of its run: `ste review RUN --split held-out`."
+    model, version = results.get("model") or "MODEL", results.get("judge_format") or ""
+    command = _command(model, labels, str(version))
+    return f"{told} Measure it on them, then name that folder:\n{command}"
 
 
 def _words(evaluation: Evaluation) -> Iterator[tuple[str, JudgeWord]]:

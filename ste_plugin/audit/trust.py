@@ -1,7 +1,7 @@
 """Whether a judge can be trusted, by pairs that people labelled: an answer for CI."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -51,6 +51,8 @@ class Trust(Record, frozen=True):
     """Of these people are divided on, or say tie: nobody can be right about them."""
     people: Estimate
     """How often two people say the same of a pair; None where no pair has two labels."""
+    with_people: Estimate
+    """How often the judge and a person say the same of these pairs."""
     more_prompts: int | None
     """About how many more prompts would decide, where it is inconclusive; None: no number would,
     as far as can be told."""
@@ -162,6 +164,7 @@ def _decide(
         not_judged=len(people) - len(compared),
         divided=sum(c.people.preferred is None for c in compared),
         people=rate_of(Case(c.prompt, agreement_of_people(c.people)) for c in both),
+        with_people=rate_of(Case(c.prompt, agreement_of_judge(c.people, c.word)) for c in both),
         more_prompts=more,
         more_pairs=None if more is None else ceil(more * pairs / len(means)),
     )
@@ -200,56 +203,3 @@ def _nothing_counts(labels: Path, compared: Sequence[Compared], criterion: Crite
         "by two people, so that nothing is known of how far people agree. Have a second person "
         "label them, or leave --of-people out."
     )
-
-
-def lines_of(found: Trust) -> Iterator[str]:
-    """Yield what is told before the answer, and the answer where it is that the judge is trusted."""
-    yield f"{found.judge}: {found.labelled} pairs labelled by people"
-    for count, what in (
-        (found.not_judged, "were not shown to this judge: left out"),
-        (found.divided, "divide people, or are ties: nobody can be right about them"),
-    ):
-        if count:
-            yield f"  {count} of them {what}"
-    if found.people.value is not None:
-        low, high = found.people.interval or (0.0, 1.0)
-        yield (
-            f"  two people say the same of {100 * found.people.value:.1f}% of the pairs "
-            f"[{100 * low:.1f}, {100 * high:.1f}]"
-        )
-        if found.measure == "right" and found.threshold > found.people.value:
-            yield "  that is less than is asked of the judge; --of-people asks it for as much"
-    if found.answer == "TRUSTED":
-        yield f"{found.answer}: {why(found)}"
-
-
-def conclude(found: Trust) -> None:
-    """Raise NotTrusted or Inconclusive, with the words that are not printed otherwise."""
-    if found.answer == "NOT TRUSTED":
-        raise NotTrusted(f"{found.answer}: {why(found)}")
-    if found.answer == "INCONCLUSIVE":
-        raise Inconclusive(f"{found.answer}: {why(found)} {what_would_decide(found)}")
-
-
-def why(found: Trust) -> str:
-    """Return what the answer was decided by, as a sentence."""
-    low, high = (f"{100 * end:.1f}" for end in found.interval)
-    of = f"{found.pairs} pairs of {found.prompts} prompts"
-    looks = "if this is the only look" if found.one_look else "however often you look"
-    if found.measure == "right":
-        figure = f"right in both orders on {100 * found.figure:.1f}%"
-        asked = f"{100 * found.threshold:g}% asked for"
-    else:
-        figure = (
-            f"its agreement with people is {100 * found.figure:+.1f} points from that asked for"
-        )
-        asked = "0 asked for"
-    return f"{figure} [{low}, {high}] of {of} ({asked}; 95% interval, {looks})."
-
-
-def what_would_decide(found: Trust) -> str:
-    """Return how many labels more would decide, as a sentence."""
-    if found.more_prompts is None:
-        return "So near to what is asked for, no number of labels can be told that would decide."
-    pairs = "" if found.more_pairs == found.more_prompts else f" ({found.more_pairs:,} pairs)"
-    return f"About {found.more_prompts:,} labelled prompts more{pairs} like these would decide."

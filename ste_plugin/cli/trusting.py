@@ -67,7 +67,7 @@ def audit_by_labels(
             "ste audit: found --labels and --only; expected one of them: labels answer a question "
             "of their own."
         )
-    from ste_plugin.audit import trust
+    from ste_plugin.audit import trust, trust_words
 
     found = trust.trust(
         judge if iteration is None else judge / f"iter-{iteration:02d}",
@@ -75,11 +75,11 @@ def audit_by_labels(
         _criterion(at_least, of_people, one_look),
     )
     if as_json:
-        show(found.to_dict())
+        show(trust_words.to_json(found))
     else:
-        for line in trust.lines_of(found):
+        for line in trust_words.lines_of(found):
             say(line)
-    trust.conclude(found)
+    trust_words.conclude(found)
     return True
 
 
