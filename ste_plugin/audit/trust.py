@@ -1,7 +1,7 @@
 """Whether a judge can be trusted, by pairs that people labelled: an answer for CI."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -149,7 +149,6 @@ def _decide(
     ratio = criterion.of_people
     shift, scale = (0.0, 1.0) if ratio is None else (ratio, 1 + ratio)
     figure, *ends = (rounded(v * scale - shift) for v in (sum(means) / len(means), low, high))
-    both = [c for c in compared if sum(c.people.votes) > 1]
     return Trust(
         answer=answer,
         judge=str(judge),
@@ -163,11 +162,18 @@ def _decide(
         labelled=len(people),
         not_judged=len(people) - len(compared),
         divided=sum(c.people.preferred is None for c in compared),
-        people=rate_of(Case(c.prompt, agreement_of_people(c.people)) for c in both),
-        with_people=rate_of(Case(c.prompt, agreement_of_judge(c.people, c.word)) for c in both),
+        people=_by_prompt(compared, lambda c: agreement_of_people(c.people)),
+        with_people=_by_prompt(compared, lambda c: agreement_of_judge(c.people, c.word)),
         more_prompts=more,
         more_pairs=None if more is None else ceil(more * pairs / len(means)),
     )
+
+
+def _by_prompt(compared: Iterable[Compared], rate: Callable[[Compared], float]) -> Estimate:
+    """Return the mean of a rate of the pairs with two labels or more, each prompt counting once."""
+    several = [c for c in compared if sum(c.people.votes) > 1]
+    pairs = Counter(c.prompt for c in several)
+    return rate_of(Case(c.prompt, rate(c), 1 / pairs[c.prompt]) for c in several)
 
 
 def _interval(values: Values, one_look: bool) -> tuple[float, float]:
