@@ -7,6 +7,7 @@ from typing import NoReturn
 # each adds its commands to `app`
 from ste_plugin.cli import (  # noqa: F401
     about,
+    agreeing,
     auditing,
     batches,
     comparing,
@@ -15,6 +16,7 @@ from ste_plugin.cli import (  # noqa: F401
     measuring,
     previewing,
     reporting,
+    reviewing,
     running,
 )
 from ste_plugin.cli.app import app, say, say_error

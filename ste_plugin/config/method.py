@@ -79,6 +79,11 @@ class DatasetConfig(Strict):
     """Whether a judge that thinks is trained on its thoughts, too. `drop`: on the judgment alone,
     behind an empty thought where its chat template writes one."""
 
+    reviewed: Literal["keep", "drop"] = "keep"
+    """Whether pairs that people call wrong (`ste review`) are trained on. `drop`: pairs that more
+    raters call worse than better are left out of every data set begun from then on; held-out pairs
+    go on measuring."""
+
     @model_validator(mode="after")
     def _leaves_training_data(self) -> "DatasetConfig":
         if self.dev_fraction + self.test_fraction >= 0.9:

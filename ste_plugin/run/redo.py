@@ -29,6 +29,7 @@ _FIRST_STAGES: tuple[tuple[re.Pattern[str], Stage | None], ...] = (
         ),
         None,
     ),
+    (re.compile(r"dataset\.reviewed"), None),  # a data set says itself what it was made of
     (re.compile(r"dataset\.(dev|test)_fraction"), "pool"),
     (re.compile(r"(judging|dataset|training\.recipe)\b"), "generate"),
     (re.compile(r"training\b"), "train"),
