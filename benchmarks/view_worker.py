@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.view.library import Library
+from ste_plugin.view.indexed_folder import IndexedFolder
 from ste_plugin.view.queries import Filter, count, items, position
 from ste_plugin.view.words import words_path
 
@@ -16,55 +16,55 @@ from ste_plugin.view.words import words_path
 def make(root: Path) -> dict[str, Any]:
     """Make the index and that of the words."""
     began = time.monotonic()
-    library = Library(root, lambda _: None)
+    folder = IndexedFolder(root, lambda _: None)
     indexed = time.monotonic()
-    library.start_words()
-    while library._words and library._words.is_alive():
+    folder.start_words()
+    while folder._words and folder._words.is_alive():
         time.sleep(0.05)
     worded = time.monotonic()
     found = {
         "index_s": indexed - began,
-        "index_mb": library.index.path.stat().st_size / 1e6,
+        "index_mb": folder.index.path.stat().st_size / 1e6,
         "words_s": worded - indexed,
-        "words_mb": words_path(library.index).stat().st_size / 1e6,
+        "words_mb": words_path(folder.index).stat().st_size / 1e6,
         "megabytes": _peak_mb(),
     }
-    library.close()
+    folder.close()
     return found
 
 
 def use(root: Path) -> dict[str, Any]:
     """Open an index that is there, and look at pages of it."""
     began = time.monotonic()
-    library = Library(root, lambda _: None)
-    _page(library, Filter())
+    folder = IndexedFolder(root, lambda _: None)
+    _page(folder, Filter())
     found: dict[str, Any] = {"first_s": time.monotonic() - began}
     rare = Filter(judge="iter-02", outcome="none", forced="yes", changed="lost")
     steps: dict[str, Callable[[], object]] = {
-        "filtered_s": lambda: _page(library, Filter(judge="iter-02", outcome="flips")),
-        "rare_s": lambda: _page(library, rare),
-        "next_s": lambda: _next(library, Filter(forced="yes", changed="gained")),
-        "search_s": lambda: _page(library, Filter(q="shala vish")),
-        "common_s": lambda: _page(library, Filter(q="verdict")),
+        "filtered_s": lambda: _page(folder, Filter(judge="iter-02", outcome="flips")),
+        "rare_s": lambda: _page(folder, rare),
+        "next_s": lambda: _next(folder, Filter(forced="yes", changed="gained")),
+        "search_s": lambda: _page(folder, Filter(q="shala vish")),
+        "common_s": lambda: _page(folder, Filter(q="verdict")),
     }
     for name, step in steps.items():
         started = time.monotonic()
         step()
         found[name] = time.monotonic() - started
-    library.close()
+    folder.close()
     return found | {"steps": list(steps), "megabytes": _peak_mb()}
 
 
-def _page(library: Library, wanted: Filter) -> None:
-    with library.connect() as db:
+def _page(folder: IndexedFolder, wanted: Filter) -> None:
+    with folder.connect() as db:
         found = items(db, wanted)
         count(db, wanted)
         for item in found:
-            library.texts.pair(item.pair)
+            folder.texts.pair(item.pair)
 
 
-def _next(library: Library, wanted: Filter) -> None:
-    with library.connect() as db:
+def _next(folder: IndexedFolder, wanted: Filter) -> None:
+    with folder.connect() as db:
         middle = items(db, wanted, limit=500)[-1].id
         items(db, wanted, after=middle, limit=1)
         items(db, wanted, before=middle, limit=1)

@@ -16,6 +16,7 @@ from ste_plugin.records import ORDERS, Judgment
 from ste_plugin.storage.jsonl import parse_line, parse_record
 from ste_plugin.text.thinking import split_thinking, without_marks
 from ste_plugin.view.index import Index
+from ste_plugin.view.sources import FileState
 
 _BLOCK = 1 << 14
 _MAX_LINE = 1 << 26
@@ -53,6 +54,8 @@ class Texts:
         self._open: dict[str, int] = {}
         self._lock = Lock()
         with closing(index.open()) as db:
+            states = db.execute("SELECT path, size, mtime, inode FROM file")
+            self._states = {row[0]: FileState(*row) for row in states}
             self._files = {
                 number: (judged, samples)
                 for number, judged, samples in db.execute(
@@ -141,12 +144,20 @@ class Texts:
     def _read(self, path: str, start: int, size: int) -> bytes:
         with self._lock:
             if path not in self._open:
-                try:
-                    self._open[path] = os.open(self._root / path, os.O_RDONLY)
-                except OSError as error:
-                    raise DataError(f"{self._root / path}: {error.strerror}.") from error
-            file = self._open[path]
-        return os.pread(file, size, start)
+                self._open[path] = self._open_unchanged(path)
+            return os.pread(self._open[path], size, start)
+
+    def _open_unchanged(self, path: str) -> int:
+        """Open a file that is still the one that was indexed, and stays so once it is open."""
+        try:
+            file = os.open(self._root / path, os.O_RDONLY)
+        except OSError as error:
+            raise DataError(f"{self._root / path}: {error.strerror}.") from error
+        found = os.fstat(file)
+        if FileState(path, found.st_size, found.st_mtime_ns, found.st_ino) != self._states[path]:
+            os.close(file)
+            raise DataError(f"{self._root / path}: changed since it was indexed. Load the page again.")
+        return file
 
     def _one(self, query: str, number: int) -> Any:
         row = self._one_row(query, number)

@@ -24,7 +24,7 @@ Labels = Callable[[Path], Mapping[str, int]]
 """Reads what people said of a run's pairs: key → 1 where the better answer is better, -1, or 0."""
 
 
-class Library:
+class IndexedFolder:
     """A run, or a folder of evaluations, ready to be looked at."""
 
     def __init__(self, root: Path, say: Say, labels: Labels = lambda _: {}) -> None:
