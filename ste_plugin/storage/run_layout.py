@@ -47,6 +47,11 @@ class RunLayout:
         """What `ste audit` found and asked."""
         return self.root / "audit"
 
+    @property
+    def review(self) -> Path:
+        """What people said about pairs and judgments."""
+        return self.root / "review"
+
     def iteration(self, number: int, stage: int = 1) -> Path:
         """Return the folder of an iteration from 1; number 0 holds the seed judge's evaluation.
 
