@@ -135,7 +135,7 @@ def _test(asked: Asked) -> tuple[Comparison | None, str]:
             "drawn of what was wrong. The first sample of each order counts here."
         )
     try:
-        folders = [side.folder.root / side.folder for side in (first, second)]
+        folders = [side.folder.root / side.path for side in (first, second)]
         comparisons, refused = compare(*folders)
     except SteError as error:
         return None, f"No test: {error}"

@@ -21,8 +21,8 @@ class Side(NamedTuple):
     source: int
     judge: str
     on: str
-    folder: str
-    """Of its file, below the folder that is looked at."""
+    path: str
+    """Of the folder that its file is in, below the one that is looked at."""
     sampled: bool
 
 
@@ -126,5 +126,4 @@ def sides_of(folders: dict[str, IndexedFolder]) -> Iterator[tuple[str, Side]]:
             ).fetchall()
         for number, judge, on, path, sampled in rows:
             name = f"{prefix}:{judge}" if prefix else judge
-            folder = path.rpartition("/")[0]
-            yield name, Side(folder, number, judge, on, folder, bool(sampled))
+            yield name, Side(folder, number, judge, on, path.rpartition("/")[0], bool(sampled))

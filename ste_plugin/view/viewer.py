@@ -77,7 +77,7 @@ def _free_name(name: str, taken: dict[str, IndexedFolder]) -> str:
 
 def refuse(viewer: Viewer, words: str) -> Response:
     """Return a page that says what is not there."""
-    return viewer.pages.show("refused.html", 404, words=words)
+    return viewer.pages.show("refused.html", 404, viewer=viewer, words=words)
 
 
 Show = Callable[[Viewer, Request], Response]
