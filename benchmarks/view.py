@@ -27,7 +27,7 @@ _ENDS = ("", "a", "er", "ing", "o", "y", "en", "is", "al", "um")
 _ENDINGS = [f"{a}{b}" for a in ("l", "n", "r", "st", "nd", "ck", "m", "sh", "v") for b in _ENDS]
 
 
-def measure(inputs: Inputs) -> Iterator[Measurement]:
+def measure(_inputs: Inputs) -> Iterator[Measurement]:
     """Yield what it takes to make the index, to open it again, and to use it."""
     with tempfile.TemporaryDirectory() as place:
         root = Path(place) / "run"
@@ -36,8 +36,8 @@ def measure(inputs: Inputs) -> Iterator[Measurement]:
         made, used = (run(root, step) for step in ("make", "use"))
     yield Measurement(
         f"(10) index of {JUDGMENTS:,} judgments ({size / 1e6:,.0f} MB), made once",
-        f"{made['index_s']:.0f} s, {made['index_mb']:.0f} MB; of their words {made['words_s']:.0f} s"
-        f" more, {made['words_mb']:.0f} MB; peak {made['megabytes']:.0f} MB",
+        f"{made['index_s']:.0f} s, {made['index_mb']:.0f} MB; of their words "
+        f"{made['words_s']:.0f} s more, {made['words_mb']:.0f} MB; peak {made['megabytes']:.0f} MB",
         f"at most {MEGABYTES} MB",
         made["megabytes"] <= MEGABYTES,
     )
@@ -108,4 +108,3 @@ def write_run(root: Path, judgments: int) -> None:
                             draw.random() < 0.001,
                         )
                         file.write(encode_record(judgment))
-

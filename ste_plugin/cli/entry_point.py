@@ -15,6 +15,7 @@ from ste_plugin.cli import (  # noqa: F401
     measuring,
     previewing,
     running,
+    viewing,
 )
 from ste_plugin.cli.app import app, say, say_error
 from ste_plugin.errors import SteError

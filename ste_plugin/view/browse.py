@@ -1,15 +1,15 @@
 """The pages of one judge at a time: the list with its filters, and one pair."""
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ste_plugin.errors import DataError
 from ste_plugin.records import ORDERS
-from ste_plugin.view.viewer import Viewer, refuse
 from ste_plugin.view.indexed_folder import IndexedFolder
 from ste_plugin.view.prompts import Prompt, logged_prompts, sampled_prompts
 from ste_plugin.view.queries import (
@@ -24,6 +24,7 @@ from ste_plugin.view.queries import (
     spans_of,
 )
 from ste_plugin.view.texts import PairText, Said, replies_of
+from ste_plugin.view.viewer import Viewer, refuse
 
 FACETS = (
     ("judge", "Judge", {}),
@@ -46,7 +47,8 @@ FACETS = (
     ("forced", "Forced", {"yes": "forced"}),
 )
 """Each filter: its parameter, its heading, and its values in words where these are all."""
-_EXCERPT = 260
+_EXCERPT = 200
+"""Characters of a text in a list."""
 
 
 class Choice(NamedTuple):
@@ -63,6 +65,8 @@ class Row(NamedTuple):
 
     item: Item
     question: str
+    reason: str
+    """How the first judgment begins."""
     query: str
 
 
@@ -75,9 +79,13 @@ def show_list(viewer: Viewer, request: Request) -> Response:
     with folder.connect() as db:
         found = items(db, narrowed, **edges, limit=PAGE + 1)
         counted = count(db, narrowed)
-    page, more_before, more_after = cut(found, edges)
+        page, more_before, more_after = cut(found, edges)
+        reasons = [reason(folder, db, item) for item in page]
     where = {"run": name}
-    rows = [_row(folder, item, wanted, where) for item in page]
+    rows = [
+        Row(item, question(folder, item.pair), said, _query(item, wanted, where))
+        for item, said in zip(page, reasons, strict=True)
+    ]
     return viewer.pages.show(
         "list.html",
         viewer=viewer,
@@ -119,23 +127,35 @@ def cut(found: Sequence[Any], edges: Mapping[str, int]) -> tuple[Sequence[Any], 
 
 
 def _parameters(wanted: Filter, where: Mapping[str, str]) -> list[tuple[str, str]]:
-    from urllib.parse import parse_qsl
-
     return parse_qsl(wanted.to_query(**where))
 
 
-def _row(folder: IndexedFolder, item: Item, wanted: Filter, where: Mapping[str, str]) -> Row:
-    query = item.to_query(wanted)
-    named = urlencode({k: v for k, v in where.items() if v})
-    return Row(item, excerpt(folder, item.pair), f"{query}&{named}" if named else query)
+def _query(item: Item, wanted: Filter, where: Mapping[str, str]) -> str:
+    query, named = item.to_query(wanted), urlencode({k: v for k, v in where.items() if v})
+    return f"{query}&{named}" if named else query
 
 
-def excerpt(folder: IndexedFolder, pair: int) -> str:
+def question(folder: IndexedFolder, pair: int) -> str:
     """Return the beginning of a pair's question on one line, or why it cannot be read."""
     try:
-        line = " ".join(folder.texts.pair(pair).question.split())
+        return _short(folder.texts.pair(pair).question)
     except (DataError, LookupError, TypeError) as error:
         return f"(no text: {error})"
+
+
+def reason(folder: IndexedFolder, db: sqlite3.Connection, item: Item) -> str:
+    """Return how the first judgment of an item begins, on one line; empty where none is there."""
+    spans = spans_of(db, item.id)
+    try:
+        return _short(
+            folder.texts.first_reply(item.source, spans[0] if spans else None, item.sample)
+        )
+    except (DataError, LookupError, TypeError):
+        return ""
+
+
+def _short(text: str) -> str:
+    line = " ".join(text[: 4 * _EXCERPT].split())
     return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}…"
 
 
@@ -194,11 +214,11 @@ def show_pair(viewer: Viewer, request: Request) -> Response:
         orders=by_order(item, said),
         prompts=prompts,
         problem=problem,
-        next=_row(folder, behind[0], wanted, where).query if behind else None,
-        previous=_row(folder, before[0], wanted, where).query if before else None,
+        next=_query(behind[0], wanted, where) if behind else None,
+        previous=_query(before[0], wanted, where) if before else None,
         place=place,
         total=total,
-        others=[(o, _row(folder, o, Filter(), where).query) for o in others],
+        others=[(o, _query(o, Filter(), where)) for o in others],
         back=wanted.to_query(**where, after=max(item.id - 1, 0)),
     )
 

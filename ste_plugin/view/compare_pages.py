@@ -10,10 +10,10 @@ from starlette.responses import Response
 from ste_plugin.errors import DataError, SteError
 from ste_plugin.evaluation.compare import Comparison, compare
 from ste_plugin.view import pairing
-from ste_plugin.view.browse import by_order, cut, excerpt, number_in, read_item
-from ste_plugin.view.viewer import Viewer, refuse
-from ste_plugin.view.pairing import KINDS, Side, Twice
+from ste_plugin.view.browse import by_order, cut, number_in, question, read_item, reason
+from ste_plugin.view.pairing import KINDS, Side
 from ste_plugin.view.queries import PAGE, find_item, spans_of
+from ste_plugin.view.viewer import Viewer, refuse
 
 LABELS = {
     "only-first": "only the first is right",
@@ -92,6 +92,7 @@ def show_compare(viewer: Viewer, request: Request) -> Response:
         tally = pairing.tally(db, *asked.sides)
         found = pairing.pairs(db, asked.sides, asked.show, **edges, limit=PAGE + 1)
     page, more_before, more_after = cut(found, edges)
+    reasons = [_reasons(side, [pair.key for pair in page]) for side in asked.sides]
     comparison, why_not = _test(asked)
     folder = asked.sides[0].folder
     return viewer.pages.show(
@@ -105,11 +106,19 @@ def show_compare(viewer: Viewer, request: Request) -> Response:
         comparison=comparison,
         why_not=why_not,
         rows=[
-            (pair, excerpt(folder, pair.pair), asked.to_query(pair=pair.key)) for pair in page
+            (pair, question(folder, pair.pair), said, asked.to_query(pair=pair.key))
+            for pair, *said in zip(page, *reasons, strict=True)
         ],
         previous=asked.to_query(before=page[0].first) if page and more_before else None,
         next=asked.to_query(after=page[-1].first) if page and more_after else None,
     )
+
+
+def _reasons(side: Side, keys: Sequence[str]) -> list[str]:
+    """Return how a judge's first judgment of each pair begins."""
+    with side.folder.connect() as db:
+        items = [find_item(db, side.judge, side.on, key) for key in keys]
+        return [reason(side.folder, db, item) if item else "" for item in items]
 
 
 def _tally_links(asked: Asked, tally: dict[str, int]) -> list[tuple[int, str, int, str, bool]]:
@@ -182,8 +191,7 @@ def _column(viewer: Viewer, asked: Asked, number: int, key: str) -> dict[str, An
             raise DataError(f"{side.judge}: the pair {key} is gone. Load the page again.")
         spans = spans_of(db, item.id)
     text, said, prompts, problem = read_item(viewer, side.folder, item, spans)
-    names = {name: folder for name, folder in viewer.folders.items()}
-    run = next(name for name, folder in names.items() if folder is side.folder)
+    run = next(name for name, folder in viewer.folders.items() if folder is side.folder)
     own = {"run": run, "of": side.judge, "set": side.on, "pair": key}
     return {
         "name": (asked.first, asked.second)[number],
@@ -194,6 +202,3 @@ def _column(viewer: Viewer, asked: Asked, number: int, key: str) -> dict[str, An
         "problem": problem,
         "query": urlencode({k: v for k, v in own.items() if v}),
     }
-
-
-__all__ = ["Twice", "show_compare", "show_compared_pair"]

@@ -16,7 +16,7 @@ from ste_plugin.view.read_lines import (
     PairLine,
     SampleLine,
 )
-from ste_plugin.view.schema import FLIPS, NO_LABEL, NO_VERDICT, RIGHT, WRONG
+from ste_plugin.view.schema import FLIPS, ITEM_OF_PAIR, NO_LABEL, NO_VERDICT, RIGHT, WRONG
 from ste_plugin.view.sources import Contents, FileState, Source
 
 TRAIN, TRAIN_DEV = "train", "train-dev"
@@ -59,6 +59,10 @@ SELECT item.id, told.start, told.size FROM told
 JOIN pair ON pair.key = told.pair AND pair.place = ''
 JOIN item ON item.pair = pair.id AND item.source IN (:train, :dev)
 """
+
+_WITHOUT_ITEMS = (
+    "DELETE FROM source WHERE id = ? AND NOT EXISTS (SELECT 1 FROM item WHERE source = ?)"
+)
 
 
 class Filler:
@@ -111,9 +115,10 @@ class Filler:
         }
         self._db.execute(_UNKNOWN_PAIRS)
         self._db.execute(_SAMPLED_ITEMS, ids)
-        self._db.execute("CREATE UNIQUE INDEX IF NOT EXISTS item_of_pair ON item (pair, source)")
+        self._db.execute(ITEM_OF_PAIR)
         self._db.execute(_SPANS, ids)
         self._db.execute("DROP TABLE temp.told")
+        self._db.execute(_WITHOUT_ITEMS, (ids["dev"], ids["dev"]))
 
     def _add_measured(self, source: Source) -> None:
         samples = self._add_logged(source)
@@ -127,7 +132,7 @@ class Filler:
             self._add_judged(row, (number, subset, start), source.on)
         file = self._keep(source.file, lines)
         self._db.execute("UPDATE source SET file = ? WHERE id = ?", (file, number))
-        self._db.execute("CREATE UNIQUE INDEX IF NOT EXISTS item_of_pair ON item (pair, source)")
+        self._db.execute(ITEM_OF_PAIR)
 
     def _add_logged(self, source: Source) -> int | None:
         """Note where lm-eval logged what was said of each pair; return the file's number."""
@@ -151,8 +156,10 @@ class Filler:
             "INSERT OR IGNORE INTO item (source, pair, subset, outcome, a, b, forced, mixed,"
             " people, drawn, start, sample)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT start FROM logged WHERE id = ?))",
-            (source, pair, subset, _outcome(row, a, b), a, b, forced, _is_mixed(row), people)
-            + (row.drawn, start, row.id),
+            (
+                *(source, pair, subset, _outcome(row, a, b), a, b, forced, _is_mixed(row), people),
+                *(row.drawn, start, row.id),
+            ),
         )
 
     def _pair(self, key: str, subset: int, on: str) -> int:
@@ -204,7 +211,9 @@ def _runs_of_samples(
     lines: Iterator[tuple[JudgmentLine, int, int]],
 ) -> Iterator[tuple[Any, ...]]:
     """Yield a row of `told` for each run of judgments of one pair in one order."""
-    for (pair, gold), told in groupby(lines, key=lambda line: (line[0].pair_key, line[0].better_is)):
+    for (pair, gold), told in groupby(
+        lines, key=lambda line: (line[0].pair_key, line[0].better_is)
+    ):
         start = end = drawn = correct = wrong = forced = 0
         first = sample = -1
         for row, at, size in told:

@@ -1,8 +1,8 @@
 """The index beside a run's files: made once, extended where files came or changed.
 
-A finished index is never changed: another one is made beside it, synced, and renamed to its place.
-So a killed process leaves the old one, several viewers do not meet, and readers take no locks, which
-matters on network file systems.
+A finished index is never changed: another one is made beside it, synced, and renamed to its
+place. So a killed process leaves the old one, several viewers do not meet, and readers take no
+locks, which matters on network file systems.
 """
 
 import os
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -28,6 +29,7 @@ FOLDER = ".view"
 INDEX = "index.sqlite"
 _ABANDONED_S = 86_400
 """A file that nobody wrote for so long was left by a process that was killed."""
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 Progress = Callable[[float], object]
 """Is told what share of the bytes is read, from 0 to 1."""
@@ -97,8 +99,12 @@ def bring_up_to_date(root: Path, place: Place, progress: Progress) -> Index:
     except OSError as error:
         if is_about_storage(error):
             raise write_error(path, error) from error
-        raise DataError(f"{error.filename or root}: changed while it was read. Try again.") from error
+        raise DataError(
+            f"{error.filename or root}: changed while it was read. Try again."
+        ) from error
     except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _NO_ROOM:
+            raise
         raise DataError(
             f"{path}: cannot be written ({error}). Make room on the disk, then run the same "
             "command again."
@@ -113,7 +119,7 @@ class _Known(NamedTuple):
 
 
 def _read_known(path: Path) -> _Known | None:
-    """Return what an index says of itself; None where there is none of use, damaged ones included."""
+    """Return what an index says of itself; None where there is none, or a damaged one."""
     if not path.is_file():
         return None
     try:
@@ -247,7 +253,7 @@ def compare_rounds(db: sqlite3.Connection) -> None:
     sources = db.execute(
         "SELECT id, on_pairs FROM source ORDER BY on_pairs, round, judge"
     ).fetchall()
-    for (before, on), (now, on_now) in zip(sources, sources[1:], strict=False):
+    for (before, on), (now, on_now) in pairwise(sources):
         if on == on_now:
             db.execute(_CHANGED, {"now": now, "before": before})
 

@@ -45,8 +45,7 @@ class IndexedFolder:
     def close(self) -> None:
         """Stop what goes on in the background, and remove what is temporary."""
         self._closing = True
-        if self._words:
-            self._words.join()
+        self.wait_for_words()
         self.texts.close()
         remove_place(self.place)
 
@@ -56,13 +55,18 @@ class IndexedFolder:
             self._words = Thread(target=self._add_words, daemon=True)
             self._words.start()
 
+    def wait_for_words(self) -> None:
+        """Return once the words that are being made searchable are so."""
+        if self._words:
+            self._words.join()
+
     def refresh(self) -> bool:
         """Take up what came or changed in the folder since; return whether there was something."""
-        with self._lock:
-            with suppress(SteError):  # while files are replaced, the old index still tells
-                if find_contents(self.root) != self.index.contents or not self._is_there():
-                    self._replace(self._build())
-                    return True
+        # while files are replaced, the old index still tells
+        with self._lock, suppress(SteError):
+            if find_contents(self.root) != self.index.contents or not self.index.path.is_file():
+                self._replace(self._build())
+                return True
         return False
 
     def rebuild(self) -> None:
@@ -93,9 +97,6 @@ class IndexedFolder:
     def has_words(self) -> bool:
         """Return whether words can be searched by now."""
         return are_complete(self.index)
-
-    def _is_there(self) -> bool:
-        return self.index.path.is_file()
 
     def _build(self) -> Index:
         told = False

@@ -7,9 +7,9 @@ from starlette.routing import BaseRoute
 
 from ste_plugin.view.browse import show_list, show_pair
 from ste_plugin.view.compare_pages import show_compare, show_compared_pair
-from ste_plugin.view.viewer import Viewer, route
 from ste_plugin.view.indexed_folder import IndexedFolder
 from ste_plugin.view.prompts import FindFormat
+from ste_plugin.view.viewer import Viewer, route
 
 STATIC = Path(__file__).parent / "static"
 """The style and the script of these pages."""

@@ -117,7 +117,7 @@ def _numbers(first: Side, second: Side) -> dict[str, int | str]:
 
 
 def sides_of(folders: dict[str, IndexedFolder]) -> Iterator[tuple[str, Side]]:
-    """Yield (name, judge on pairs) of all folders: `iter-01`, or `OTHER:iter-01`; sorted by pairs."""
+    """Yield (name, judge on pairs) of all folders: `iter-01`, or `OTHER:iter-01`."""
     for prefix, folder in folders.items():
         with folder.connect() as db:
             rows = db.execute(

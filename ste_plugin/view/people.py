@@ -21,7 +21,7 @@ class PeopleLabels:
         self._labels: dict[str, int] = {}
 
     def __call__(self, root: Path) -> Mapping[str, int]:
-        """Return key of each labelled pair → what most raters prefer: 1 the better answer, -1, 0."""
+        """Return pair's key → what most raters prefer: 1 the better answer, -1 the other, 0."""
         path = labels_path(RunLayout(root))
         state = state_of(root, path)
         if state != self._state:

@@ -10,9 +10,9 @@ from ste_plugin.errors import ConfigError, DataError, SteError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.plugins.manager import find_contribution
+from ste_plugin.records import ORDERS
 from ste_plugin.storage.config_file import read_run_yaml
 from ste_plugin.storage.jsonl import read_json
-from ste_plugin.records import ORDERS
 from ste_plugin.view.texts import PairText, replies_in
 
 
@@ -78,7 +78,7 @@ def sampled_prompts(
 
 
 def _version_sent(manifest: Path) -> str:
-    """Return the version of the format that a data set was made by; empty where that is not told."""
+    """Return the format's version that a data set was made by; empty where it is not told."""
     try:
         return str(read_json(manifest)["judge_format"]["version"])
     except (DataError, LookupError, TypeError):

@@ -102,7 +102,7 @@ class Narrowed(NamedTuple):
 
 
 def narrow(db: sqlite3.Connection, wanted: Filter) -> Narrowed:
-    """Return a filter as a condition on `item`; names that the index does not have match nothing."""
+    """Return a filter as a condition on `item`; names that are not there match nothing."""
     conditions: list[str] = []
     values: list[Any] = []
     sources = _sources(db, wanted)
@@ -151,7 +151,7 @@ def items(
     """Return the items of a list behind one, or the last ones before one, in the list's order."""
     where, values = narrow(db, wanted)
     backwards = before > 0
-    edge, order = (("< ?", "DESC") if backwards else ("> ?", "ASC"))
+    edge, order = ("< ?", "DESC") if backwards else ("> ?", "ASC")
     # the plus keeps SQLite from other orders: a page ends as soon as it is full
     rows = db.execute(
         f"SELECT {_COLUMNS} {_FROM} WHERE item.id {edge} AND {where}"
@@ -169,7 +169,8 @@ def _item(row: Sequence[Any]) -> Item:
 def find_item(db: sqlite3.Connection, judge: str, on: str, key: str) -> Item | None:
     """Return the item that an address names."""
     row = db.execute(
-        f"SELECT {_COLUMNS} {_FROM} WHERE source.judge = ? AND source.on_pairs = ? AND pair.key = ?",
+        f"SELECT {_COLUMNS} {_FROM}"
+        " WHERE source.judge = ? AND source.on_pairs = ? AND pair.key = ?",
         (judge, on, key),
     ).fetchone()
     return _item(row) if row else None
@@ -202,12 +203,11 @@ class Counted(NamedTuple):
 def count(db: sqlite3.Connection, wanted: Filter) -> Counted:
     """Return the size of a list, and of each list that is one choice away."""
     names = {
-        number: (judge, on) for number, judge, on in db.execute("SELECT id, judge, on_pairs FROM source")
+        number: (judge, on)
+        for number, judge, on in db.execute("SELECT id, judge, on_pairs FROM source")
     }
     subsets = dict(db.execute("SELECT id, name FROM subset"))
-    cells = [
-        (_values(names[row[0]], subsets[row[1]], row), row[7]) for row in _cube(db, wanted)
-    ]
+    cells = [(_values(names[row[0]], subsets[row[1]], row), row[7]) for row in _cube(db, wanted)]
     counts: Counts = {name: defaultdict(int) for name in DIMENSIONS}
     total = 0
     for cell, n in cells:
@@ -251,6 +251,9 @@ def _cube(db: sqlite3.Connection, wanted: Filter) -> Iterable[Sequence[Any]]:
         )
         return
     yield from db.execute("SELECT * FROM cube")
-    labelled = f"SELECT {kinds}, {{}}, item.changed, {{}} FROM people.label AS label JOIN item ON item.pair = label.pair"
-    yield from db.execute(labelled.format("item.people", "-1"))
-    yield from db.execute(labelled.format("label.people", "1"))
+    # a label of `ste review` counts in place of what the file of pairs says
+    for people, n in (("item.people", -1), ("label.people", 1)):
+        yield from db.execute(
+            f"SELECT {kinds}, {people}, item.changed, {n}"
+            " FROM people.label AS label JOIN item ON item.pair = label.pair"
+        )

@@ -41,15 +41,16 @@ CREATE TABLE cube (
   changed INTEGER, n INTEGER
 );
 """
-"""`pair.place` is empty for pairs of the run's pool, else the task whose id it is. `item.a` and `b`:
+"""`pair.place` is empty for pairs of the run's pool, else the task whose id it is. `item.a`, `b`:
 by the letter of the better answer, 1 where it was preferred, -1 where the other was, 0 for neither,
-null where that order was not shown. `item.people`: whom people prefer, likewise; null where nobody
+null where that order was not shown. `item.people`: what people prefer, likewise; null where nobody
 was asked. `changed`: 1 where the same judge's round before did not get it right, -1 where only that
 did, 0 where neither changed, null where there is none. `start`, `size`, `sample`: places in bytes,
 in judged.jsonl and lm-eval's samples for what was measured, and in `span` for what was sampled.
 `cube`: how many items there are of each kind, so that counts need no look at all of them."""
 
-INDEXES = "CREATE UNIQUE INDEX IF NOT EXISTS item_of_pair ON item (pair, source);"
+ITEM_OF_PAIR = "CREATE UNIQUE INDEX IF NOT EXISTS item_of_pair ON item (pair, source)"
+"""Made once the first items are there, which is quicker."""
 
 _READING = "PRAGMA cache_size = -16000; PRAGMA temp_store = FILE; PRAGMA query_only = ON;"
 _WRITING = (

@@ -1,4 +1,4 @@
-"""What there is to look at in a folder: which judge said something of which pairs, in which file."""
+"""What there is to look at in a folder: which judge said something of which pairs."""
 
 import re
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ class Source(NamedTuple):
     file: FileState
     """judgments.jsonl or judged.jsonl."""
     samples: FileState | None = None
-    """What lm-eval logged: prompts and replies. None where that is gone, or nothing was measured."""
+    """What lm-eval logged: prompts and replies. None where that is not there."""
 
     @property
     def is_sampled(self) -> bool:

@@ -110,6 +110,17 @@ class Texts:
                     said.gold, said.sample_index, thought, said.text, said.verdict, said.forced
                 )
 
+    def first_reply(self, source: int, place: tuple[int, int] | None, sample: int | None) -> str:
+        """Return the first reply of a sampled judgment's span, or of what lm-eval logged."""
+        if place:
+            start, size = place
+            lines = self._read(self._files[source][0], start, size).splitlines()
+            return _words_of(lines[0], thinking=False) if lines else ""
+        if sample is None:
+            return ""
+        replies = (text for _, texts in replies_in(self.sample(source, sample)) for text in texts)
+        return split_thinking(next(replies, "")).said
+
     def pair_words(self, pair: int) -> str:
         """Return question and answers, to be searched."""
         text = self.pair(pair)
@@ -156,7 +167,9 @@ class Texts:
         found = os.fstat(file)
         if FileState(path, found.st_size, found.st_mtime_ns, found.st_ino) != self._states[path]:
             os.close(file)
-            raise DataError(f"{self._root / path}: changed since it was indexed. Load the page again.")
+            raise DataError(
+                f"{self._root / path}: changed since it was indexed. Load the page again."
+            )
         return file
 
     def _one(self, query: str, number: int) -> Any:
@@ -176,12 +189,12 @@ class _Words(msgspec.Struct, gc=False):
 _decode_words = msgspec.json.Decoder(_Words).decode
 
 
-def _words_of(line: bytes) -> str:
+def _words_of(line: bytes, *, thinking: bool = True) -> str:
     try:
         said = _decode_words(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
-    return f"{said.thinking}\n{said.text}" if said.thinking else said.text
+    return f"{said.thinking}\n{said.text}" if thinking and said.thinking else said.text
 
 
 def _several(text: Any) -> tuple[str, ...]:

@@ -120,18 +120,14 @@ def _add(
     return True
 
 
-def _pair_words(
-    items: sqlite3.Connection, texts: Texts, known: int
-) -> Iterator[tuple[int, str]]:
+def _pair_words(items: sqlite3.Connection, texts: Texts, known: int) -> Iterator[tuple[int, str]]:
     rows = items.execute("SELECT id FROM pair WHERE id > ? ORDER BY id", (known,))
     for (pair,) in rows:
         with suppress(SteError, OSError):
             yield pair, texts.pair_words(pair)
 
 
-def _item_words(
-    items: sqlite3.Connection, texts: Texts, known: int
-) -> Iterator[tuple[int, str]]:
+def _item_words(items: sqlite3.Connection, texts: Texts, known: int) -> Iterator[tuple[int, str]]:
     sampled = items.execute(
         "SELECT item.id, item.source, span.start, span.size FROM item JOIN span"
         " ON span.item = item.id WHERE item.id > ? ORDER BY item.id",
@@ -167,7 +163,9 @@ def to_match(query: str) -> str:
     >>> to_match('longer "final verdict" -tie verb*')
     '"longer" AND "final verdict" AND "verb"* NOT "tie"'
     """
-    wanted, unwanted = [], []
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    query = query.replace("\0", " ").encode(errors="replace").decode()
     for sign, phrase, word in _QUERY.findall(query):
         text = apart(phrase or word).replace('"', " ").strip()
         star = "*" if word.endswith("*") else ""

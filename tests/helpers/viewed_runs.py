@@ -70,7 +70,7 @@ def held_out(pair: ResponsePair) -> dict[str, str]:
     }
 
 
-def reason(pair: ResponsePair, gold: str, verdict: str, by: str = "") -> str:
+def reason(gold: str, verdict: str, by: str = "") -> str:
     """Return a judgment that reasons."""
     side = "follows the question" if verdict == gold else "sounds friendlier"
     return f"Answer {verdict} {side}{by}; the other one does not. Final verdict: [[{verdict}]]"
@@ -91,7 +91,7 @@ def write_judgments(
                         pair.key,
                         gold,
                         number,
-                        reason(pair, gold, verdict, f" in sample {number}"),
+                        reason(gold, verdict, f" in sample {number}"),
                         verdict,
                         False,
                         thinking,
@@ -106,14 +106,12 @@ def write_evaluation(
 
     `replies`: pair's key → what is replied in both orders instead.
     """
-    labelled = {
-        pair.key: LabelledPair(**held_out(pair)) for pair in said
-    }
+    labelled = {pair.key: LabelledPair(**held_out(pair)) for pair in said}
     settings = JudgeSettings()
     judged, samples = [], []
     for pair, letters in said.items():
         texts = [
-            replies.get(pair.key) or reason(pair, gold, letter, by)
+            replies.get(pair.key) or reason(gold, letter, by)
             for gold, letter in zip(ORDERS, letters, strict=True)
         ]
         judged.append(read_replies(labelled[pair.key], texts, FORMAT, settings))
@@ -159,7 +157,7 @@ def write_run(root: Path, count: int = 16, held: int = 8, **words: str) -> list[
     train, test = made[: count - held], made[count - held :]
     write_pool(root, made, test)
     for number in (1, 2):
-        said = {pair: ("A", "AB" if number == 1 else "B") for pair in train}
+        said = dict.fromkeys(train, ("A", "AB" if number == 1 else "B"))
         write_judgments(root / f"iter-{number:02d}", said, "<think>\nWhich one?\n</think>\n\n")
     write_evaluation(root / "iter-00/eval/test", dict.fromkeys(test, FLIPS), " to the seed")
     write_evaluation(
@@ -189,5 +187,3 @@ def damage(path: Path, line: int) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     lines[line] = lines[line][: len(lines[line]) // 2] + b"\n"
     path.write_bytes(b"".join(lines))
-
-
