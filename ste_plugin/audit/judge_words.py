@@ -110,10 +110,9 @@ def _of_pair(pair: JudgedPair) -> JudgeWord:
 def _of_sample(row: Mapping[str, Any]) -> JudgeWord:
     """Return what a sample that lm-eval logged says in words."""
     doc = row["doc"]
-    said = {order.get("prefers") for order in row["judged"]["verdicts"]}
-    side = (
-        {"chosen": CHOSEN, "rejected": REJECTED}.get(*said, NEITHER) if len(said) == 1 else NEITHER
-    )
+    said = [order.get("prefers") for order in row["judged"]["verdicts"]]
+    side = {"chosen": CHOSEN, "rejected": REJECTED}.get(said[0], NEITHER)
+    side = side if len(set(said)) == 1 else NEITHER
     return JudgeWord(doc["prompt"], side, (len(doc["chosen"]), len(doc["rejected"])))
 
 
