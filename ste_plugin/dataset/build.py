@@ -139,6 +139,7 @@ def _manifest(
     return {
         "iteration": iteration.number,
         "judge": model_identity(iteration.judge, context.base),
+        "judged_by": _judged_by(iteration),
         "judge_format": {"name": judge_format.name, "version": judge_format.version},
         "chat_template": {
             "kwargs": iteration.judge.chat_template_kwargs,
@@ -151,6 +152,7 @@ def _manifest(
         },
         "counts": _counts(stage, collected, chosen),
         "drops": dict(Counter(stage.pool.drops) + stage.drops.reasons),
+        "kept_out": stage.pool.kept_out,
         "files": files,
         **_told_of(stage.reviewed),
     }
@@ -161,6 +163,16 @@ def _told_of(reviewed: Reviewed | None) -> dict[str, Any]:
     if reviewed is None:
         return {}
     return {"reviewed": reviewed.to_dict() | {"wrong": len(reviewed.wrong)}}
+
+
+def _judged_by(iteration: Iteration) -> dict[str, int]:
+    """Return which iteration's judge it was, and of which of its stages; 0 is the seed."""
+    if iteration.stage > 1:
+        return {"iteration": iteration.number, "stage": iteration.stage - 1}
+    before = iteration.number - 1
+    number = before if iteration.judged_by is None else iteration.judged_by
+    last = len(iteration.context.config.training.recipe)
+    return {"iteration": number, "stage": last if number else 0}
 
 
 def _counts(stage: DatasetStage, collected: CollectedJudgments, chosen: Chosen) -> dict[str, Any]:
