@@ -59,14 +59,14 @@ def audit(
     only: Only = None,
     plugin: Plugin = None,
     as_json: Json = False,
-    labels: Labels = None,
-    at_least: AtLeast = None,
-    of_people: OfPeople = None,
-    one_look: OneLook = False,
     benchmark: Benchmark = None,
     against: Against = None,
     form: Form = "",
     column: Column = "",
+    labels: Labels = None,
+    at_least: AtLeast = None,
+    of_people: OfPeople = None,
+    one_look: OneLook = False,
 ) -> None:
     """Examine what a run's judge learnt: 0 where every figure keeps its threshold, 8 where not.
 

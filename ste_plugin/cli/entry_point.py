@@ -18,6 +18,7 @@ from ste_plugin.cli import (  # noqa: F401
     reporting,
     reviewing,
     running,
+    viewing,
 )
 from ste_plugin.cli.app import app, say, say_error
 from ste_plugin.errors import SteError

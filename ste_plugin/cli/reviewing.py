@@ -1,6 +1,5 @@
 """The command `ste review`: people look at a sample of a run's pairs or judgments."""
 
-from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -11,8 +10,6 @@ from ste_plugin.errors import ConfigError
 
 if TYPE_CHECKING:
     from ste_plugin.review.population import Splits
-    from ste_plugin.review.sample import Sample
-    from ste_plugin.review.session import ReviewSession
 
 Run = Annotated[Path, typer.Argument(help="The run's folder, or its YAML.")]
 Rater = Annotated[
@@ -30,6 +27,20 @@ SplitName = Annotated[
 ]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 is a free one.")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the link alone.")]
+Export = Annotated[
+    Path | None,
+    typer.Option("--export", metavar="FILE.csv", help="Write the sample for labelling elsewhere."),
+]
+Import = Annotated[
+    Path | None,
+    typer.Option("--import", metavar="FILE.csv", help="Take over labels given elsewhere."),
+]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", metavar="OURS=THEIRS", help="A column (key, choice, rater) of another name."
+    ),
+]
 _SPLITS = ("train", "dev", "test", "held-out", "all")
 
 
@@ -40,6 +51,9 @@ def review(
     judgments: Judgments = False,
     number: Number = None,
     split: SplitName = None,
+    export: Export = None,
+    import_: Import = None,
+    column: Column = None,
     port: Port = 0,
     no_browser: NoBrowser = False,
 ) -> None:
@@ -48,59 +62,33 @@ def review(
     Keys: 1 and 2 for the better answer, 0 for neither, u to undo, s to skip. It can be ended at any
     time, and goes on where the rater left off.
     """
-    from ste_plugin.review.labels import Kind, check_rater, hold_rater, labels_path, read_labels
-    from ste_plugin.review.population import chosen_splits, find_run
-    from ste_plugin.review.sample import draw_sample
+    from ste_plugin.review import review_run
     from ste_plugin.web import require_web
 
-    require_web()
-    from ste_plugin.review.pages import STATIC, review_routes
-    from ste_plugin.review.session import ReviewSession
-    from ste_plugin.web.serve import serve
+    asked = review_run.open_review(run, "judgment" if judgments else "pair", rater, say)
+    if import_ is not None:
+        asked.import_csv(import_, _columns(column or []))
+    elif export is not None:
+        asked.export_csv(export, _split(split), number)
+    else:
+        require_web()
+        asked.serve(_split(split), number, port, open_browser=not no_browser)
 
-    folder, config = find_run(run)
-    path = labels_path(folder)
-    kind: Kind = "judgment" if judgments else "pair"
-    name = check_rater(rater or _login(), {label.rater for label in read_labels(path)})
-    with hold_rater(folder, name):
-        splits = chosen_splits(folder, _split(split))
-        sample = draw_sample(folder, config, kind, splits, number)
-        session = ReviewSession(path, name, kind, sample.items)
-        _say_sample(sample, session)
-        serve(
-            review_routes(session, sample),
-            say=say,
-            port=port,
-            open_browser=not no_browser,
-            static=[STATIC],
+
+def _columns(texts: list[str]) -> dict[str, str]:
+    """Return our column → the file's, of `--column OURS=THEIRS`."""
+    from ste_plugin.review.csv_files import COLUMNS
+
+    pairs = dict(text.split("=", 1) for text in texts if "=" in text)
+    if len(pairs) < len(texts) or not pairs.keys() <= COLUMNS.keys():
+        raise ConfigError(
+            f"--column {' '.join(texts)}: expected OURS=THEIRS, once for each, with OURS one of "
+            f"{', '.join(COLUMNS)}."
         )
-        say(f"{session.done} of {len(sample.items)} labelled by {name}: {path}")
+    return pairs
 
 
 def _split(name: str | None) -> "Splits | None":
     if name is not None and name not in _SPLITS:
         raise ConfigError(f"--split {name}: expected one of {', '.join(_SPLITS)}.")
     return cast("Splits | None", name)
-
-
-def _login() -> str:
-    try:
-        return getuser()
-    except (OSError, KeyError) as error:  # in a container, a user without a name
-        raise ConfigError("--rater: give your name; this system has none for you.") from error
-
-
-def _say_sample(sample: "Sample", session: "ReviewSession") -> None:
-    """Tell what is to be labelled, how long it takes, and what it buys."""
-    what = "pairs" if session.kind == "pair" else "judgments"
-    done = f", {session.done} of them done" if session.done else ""
-    say(
-        f"{len(sample.items)} {what} for {session.rater}{done}; all take about {sample.minutes} "
-        f"minutes.\n{'strategy':<34}{what:>10}{'drawn':>7}   95% interval at 90% good   at most"
-    )
-    for share in sample.shares:
-        between = f"{100 * share.low:.0f}–{100 * share.high:.0f}%"
-        say(
-            f"{share.strategy[:33]:<34}{share.there:>10}{share.drawn:>7}   {between:>24}   "
-            f"± {100 * share.widest:.0f} points"
-        )

@@ -158,13 +158,6 @@ def _manifest(
     }
 
 
-def _told_of(reviewed: Reviewed | None) -> dict[str, Any]:
-    """Return what a manifest says of people's labels, where they count."""
-    if reviewed is None:
-        return {}
-    return {"reviewed": reviewed.to_dict() | {"wrong": len(reviewed.wrong)}}
-
-
 def _judged_by(iteration: Iteration) -> dict[str, int]:
     """Return which iteration's judge it was, and of which of its stages; 0 is the seed."""
     if iteration.stage > 1:
@@ -173,6 +166,13 @@ def _judged_by(iteration: Iteration) -> dict[str, int]:
     number = before if iteration.judged_by is None else iteration.judged_by
     last = len(iteration.context.config.training.recipe)
     return {"iteration": number, "stage": last if number else 0}
+
+
+def _told_of(reviewed: Reviewed | None) -> dict[str, Any]:
+    """Return what a manifest says of people's labels, where they count."""
+    if reviewed is None:
+        return {}
+    return {"reviewed": reviewed.to_dict() | {"wrong": len(reviewed.wrong)}}
 
 
 def _counts(stage: DatasetStage, collected: CollectedJudgments, chosen: Chosen) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ste_plugin.records import Judgment, Record, ResponsePair, Split, content_ke
 from ste_plugin.review.labels import Kind
 from ste_plugin.review.population import Candidate, candidates
 from ste_plugin.storage.durable import make_folder
-from ste_plugin.storage.jsonl import iter_record_starts, parse_record, read_records, replace_records
+from ste_plugin.storage.jsonl import iter_records, parse_record, read_records, replace_records
 from ste_plugin.storage.line_reader import LineReader
 from ste_plugin.storage.run_layout import RunLayout
 
@@ -138,6 +138,17 @@ def read_sample(folder: RunLayout) -> list[Drawn]:
     return read_records(path, Drawn) if path.exists() else []
 
 
+def keys_of(folder: RunLayout, kind: Kind) -> dict[str, str]:
+    """Return the key of each item that a label may be about → its pair's.
+
+    These are all pairs of the run, and of its judgments those that were drawn.
+    """
+    if kind == "pair":
+        pairs = iter_records(folder.pool / "pairs.jsonl", ResponsePair)
+        return {pair.key: pair.key for pair in pairs}
+    return {d.judgment_key: d.pair_key for d in read_sample(folder) if d.kind == kind}
+
+
 def _drawn(kind: Kind, candidate: Candidate) -> Drawn:
     judgment = candidate.key if kind == "judgment" else ""
     return Drawn(kind, candidate.pair_key, *candidate.stratum, judgment)
@@ -203,7 +214,7 @@ def _read_items(
 ) -> Iterable[Item]:
     wanted = {d.pair_key for d in drawn}
     path = folder.pool / "pairs.jsonl"
-    pairs = {p.key: p for p, _ in iter_record_starts(path, ResponsePair) if p.key in wanted}
+    pairs = {p.key: p for p in iter_records(path, ResponsePair) if p.key in wanted}
     readers: dict[Path, LineReader] = {}
     for d in drawn:
         judgment = None

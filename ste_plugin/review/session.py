@@ -23,6 +23,11 @@ def shown_order(rater: str, pair_key: str) -> Verdict:
     return ORDERS[int(content_key("shown", rater, pair_key), 16) % 2]
 
 
+def order_for(rater: str, item: Item) -> Verdict:
+    """Return the letter under which the better answer is shown: a judgment's is what it saw."""
+    return item.judgment.gold if item.judgment else shown_order(rater, item.pair.key)
+
+
 def choice_of(kind: Kind, number: int, shown: Verdict | None) -> Choice:
     """Return what a key means: 1 and 2 are the first and second answer, or yes and no; 0 neither.
 
@@ -75,7 +80,7 @@ class ReviewSession:
 
     def order_of(self, item: Item) -> Verdict:
         """Return the letter under which the better answer is shown."""
-        return item.judgment.gold if item.judgment else shown_order(self.rater, item.pair.key)
+        return order_for(self.rater, item)
 
     def label(self, key: str, number: int) -> bool:
         """Keep what was said of the item that is shown; False where another one is shown now."""
