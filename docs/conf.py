@@ -15,6 +15,7 @@ NAVIGATION = {
         "how-to/trust",
         "how-to/served-judges",
         "how-to/thinking-models",
+        "how-to/report",
         "how-to/plugins",
         "how-to/privacy",
         "how-to/scale",
