@@ -67,13 +67,17 @@ class JudgeRequests:
     sampling: Sampling
     force_verdict: bool = False
     """Whether a letter is sampled where the judge states none."""
+    draw: int = 0
+    """How often the same was asked before: further draws have samples of their own."""
 
     @classmethod
-    def of_config(cls, model: str, judge_format: JudgeFormat, config: JudgingConfig) -> Self:
+    def of_config(
+        cls, model: str, judge_format: JudgeFormat, config: JudgingConfig, draw: int = 0
+    ) -> Self:
         """Return what makes the requests of a run's `judging` settings."""
         max_new_tokens = config.max_new_tokens or judge_format.max_new_tokens
         sampling = Sampling(config.temperature, config.top_p, max_new_tokens)
-        return cls(model, judge_format, sampling, config.force_verdict)
+        return cls(model, judge_format, sampling, config.force_verdict, draw)
 
     @classmethod
     def greedy(cls, model: str, judge_format: JudgeFormat, config: JudgingConfig) -> Self:
@@ -84,7 +88,8 @@ class JudgeRequests:
 
     @cached_property
     def _version(self) -> str:
-        return self.judge_format.version
+        version = self.judge_format.version
+        return f"{version}#{self.draw}" if self.draw else version
 
     @property
     def has_judgments(self) -> bool:
