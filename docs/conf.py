@@ -16,6 +16,7 @@ NAVIGATION = {
         "how-to/served-judges",
         "how-to/thinking-models",
         "how-to/report",
+        "how-to/probes",
         "how-to/plugins",
         "how-to/privacy",
         "how-to/scale",
