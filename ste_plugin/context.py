@@ -1,6 +1,6 @@
 """What one run works with: its config, its folder, its plugins, and the models it has open."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,22 @@ def open_engine(model: ModelConfig, place: Place, plugins: pluggy.PluginManager)
 
 
 @dataclass(frozen=True, slots=True)
+class PromptSet:
+    """The prompts of a benchmark or a file, which no instruction is to repeat."""
+
+    name: str
+    """As the config names it."""
+    prompts: Sequence[tuple[str, str]] = ()
+    """Id and text of each; no two have one text."""
+    problem: str = ""
+    """Why they could not be read, where they could not."""
+
+
+def _nothing(_: "RunContext") -> Sequence[PromptSet]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunContext:
     """An open run."""
 
@@ -50,6 +66,9 @@ class RunContext:
     """The completions of stages that are being made."""
     share: Share = EVERYTHING
     """Which of the run's requests this process answers."""
+    read_kept_out: Callable[["RunContext"], Sequence[PromptSet]] = _nothing
+    """Reads the prompts that no instruction may repeat: benchmarks, which the pool knows nothing
+    of."""
 
     @property
     def generator(self) -> Engine:

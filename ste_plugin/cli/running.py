@@ -35,7 +35,7 @@ From = Annotated[
 ]
 
 _MAX_COLUMNS = 8
-"""Kinds of pairs in a table; where there are more, as in RewardBench, they are in report.md."""
+"""Kinds of pairs in a table; where there are more, as in RewardBench, they are in report.html."""
 
 
 @app.command()
@@ -118,7 +118,7 @@ def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool)
         "--b '…'",
         soft_wrap=True,
     )
-    console.print(f"Every metric: {root}/iter-*/report.md", soft_wrap=True)
+    console.print(f"Every figure: {root}/report.html", soft_wrap=True)
 
 
 @app.command()

@@ -7,7 +7,6 @@ from typing import Any
 from rich.table import Table
 
 from ste_plugin.context import IterationReport
-from ste_plugin.lm_eval_tasks.figures import SPREAD
 from ste_plugin.storage.jsonl import replace_bytes
 from ste_plugin.text.sanitize import escape_for_markdown, escape_for_terminal
 
@@ -159,35 +158,44 @@ def gates_lines(reports: Sequence[IterationReport]) -> list[str]:
 
 
 def write_page(report: IterationReport) -> None:
-    """Write report.md into the iteration's folder: every metric on every set of pairs."""
-    lines = [
-        f"# {name_of(report.number).capitalize()}",
-        "",
+    """Write report.md into the iteration's folder: the figures that count, in a screen's length."""
+    lines = [f"# {name_of(report.number).capitalize()}", "", *_page_table(report), ""]
+    if report.number:
+        cost = f", {number_text(report.cost)} by its prices" if report.cost is not None else ""
+        lines += [
+            f"{report.kept:,} of {report.sampled:,} judgments became training rows. They took "
+            f"{report.prompt_tokens:,} tokens read and {report.tokens:,} written{cost}, and the "
+            f"round {report.minutes:.1f} minutes.",
+            "",
+        ]
+    lines += [
         f"Judge: {escape_for_markdown(report.model)}",
+        "",
+        "Every round, kind of pair and test: [report.html](../report.html).",
         "",
     ]
     if report.broken:
         lines += ["Not shipped, and judges nothing, as it breaks gates:", ""]
         lines += [*(f"- {escape_for_markdown(words)}" for words in report.broken), ""]
-    for name, results in report.evaluations.items():
-        lines += [*_metrics_page(name, results), ""]
     replace_bytes(Path(report.folder) / "report.md", "\n".join(lines).encode())
 
 
-def _metrics_page(name: str, results: Mapping[str, Any]) -> list[str]:
-    """Return a heading and a Markdown table of metrics × (all, every section and subset)."""
-    parts = results.get("sections", {}) | results["subsets"]
-    once = results.get("settings", {}).get("mode") == "official"
-    orders = "one order each" if once else "both orders"
-    lines = [
-        f"## {escape_for_markdown(name)} ({results['n']} pairs, {orders})",
-        "",
-        "| | all | " + " | ".join(map(escape_for_markdown, parts)) + " |",
-        "|---|" + "---|" * (1 + len(parts)),
-    ]
-    for metric, value in results["overall"].items():
-        beside = metric.endswith(SPREAD[1:])  # in results.json alone
-        if not beside and (isinstance(value, float | int) or value is None):
-            cells = [number_text(part.get(metric)) for part in parts.values()]
-            lines.append(f"| {metric} | {number_text(value)} | " + " | ".join(cells) + " |")
+def _page_table(report: IterationReport) -> list[str]:
+    """Return a Markdown table of sets of pairs × figures with their 95% intervals."""
+    measured = report.evaluations.items()
+    headings = {
+        heading: metric
+        for heading, metric in (COLUMNS | WHERE_MEASURED).items()
+        if any(results["overall"].get(metric) is not None for _, results in measured)
+    }
+    lines = [f"| pairs | n | {' | '.join(headings)} |", "|---|--:|" + "--:|" * len(headings)]
+    for name, results in measured:
+        cells = [_with_interval(results["overall"], metric) for metric in headings.values()]
+        lines.append(f"| {escape_for_markdown(name)} | {results['n']:,} | {' | '.join(cells)} |")
     return lines
+
+
+def _with_interval(figures: Mapping[str, Any], metric: str) -> str:
+    interval = figures.get(f"{metric}_interval")
+    reach = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+    return number_text(figures.get(metric)) + reach

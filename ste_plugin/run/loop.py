@@ -11,6 +11,7 @@ from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import JudgeError
+from ste_plugin.evaluation.kept_out import check_kept_out
 from ste_plugin.evaluation.plan import check_configured, plan_evaluations
 from ste_plugin.hosts.run_host import python_of, require_module
 from ste_plugin.lm_eval_tasks import runner as lm_eval
@@ -31,6 +32,8 @@ def check_ahead(context: RunContext) -> None:
     stages.read_row_formats(context)
     if not context.folder.report.exists():  # a finished run needs its pairs no more
         check_configured(context)
+    if not (context.folder.pool / "done.json").exists():
+        check_kept_out(context)
     if any(starts_server(m, context) for m in (context.config.judge, context.generator_model)):
         require_module(python_of(hosts.serve), "vllm", "pip install vllm")
     axolotl.require_host(python_of(hosts.train))
@@ -60,6 +63,7 @@ def run(context: RunContext) -> list[IterationReport]:
         "iterations": [report.to_dict() for report in reports],
     }
     replace_json(context.folder.report, report)
+    _write_page(context)
     return reports
 
 
@@ -99,6 +103,7 @@ def finish_iteration(context: RunContext, number: int) -> IterationReport:
     report = _make_report(context, number, stages.evaluate(context, number))
     _notify_observers(context, report)  # before it is done: after a kill they are notified again
     replace_json(done, report.to_dict())
+    _write_page(context)
     return report
 
 
@@ -151,6 +156,20 @@ def _notify_observers(context: RunContext, report: IterationReport) -> None:
             context.progress.say(
                 f"warning: plugin {name}: ste_iteration_finished failed: {error!r}"
             )
+
+
+def _write_page(context: RunContext) -> None:
+    """Write report.html; where that fails, say so, as `ste report` can write it at any time."""
+    from ste_plugin.report.page import write_report
+
+    try:
+        write_report(context.folder, context.plugins)
+    except Exception as error:  # the page is made of the run, and must not cost one
+        context.progress.event("report failed", error=repr(error))
+        context.progress.say(
+            f"warning: report.html could not be written: {error} `ste report "
+            f"{context.folder.root}` writes it again."
+        )
 
 
 def decide(reports: list[IterationReport], keep: str) -> int:

@@ -29,6 +29,7 @@ _FIRST_STAGES: tuple[tuple[re.Pattern[str], Stage | None], ...] = (
         ),
         None,
     ),
+    (re.compile(r"dataset\.reviewed"), None),  # a data set says itself what it was made of
     (re.compile(r"dataset\.(dev|test)_fraction"), "pool"),
     (re.compile(r"(judging|dataset|training\.recipe)\b"), "generate"),
     (re.compile(r"training\b"), "train"),
@@ -128,7 +129,7 @@ def _obsolete(folder: RunLayout, redo: Redo) -> list[Path]:
             first = "iter-00" if redo.iteration <= 1 else current.name
             measured = [p for p in iterations if p.name >= first]
             paths = [p / name for p in measured for name in _MEASURED]
-    return [path for path in [folder.report, *paths] if path.exists()]
+    return [path for path in [folder.report, folder.report_page, *paths] if path.exists()]
 
 
 def _move(source: Path, target: Path) -> None:

@@ -13,10 +13,12 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration, RunContext
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.identity import model_path
-from ste_plugin.engines.nested import answering_model, with_trained_weights
+from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.plan import plan_evaluations
+from ste_plugin.evaluation.trained_judges import find_judge as find_judge
+from ste_plugin.evaluation.trained_judges import stage_numbers as stage_numbers
 from ste_plugin.fitting.catalogue import find_recipe, refusal
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.plugins.manager import contributed_folders
@@ -36,35 +38,12 @@ def log_time(context: RunContext, stage: str, iteration: int | None) -> Iterator
         context.progress.event(stage, iteration=iteration, seconds=seconds)
 
 
-def stage_numbers(context: RunContext) -> range:
-    """Return the stages of an iteration, from 1: one per recipe."""
-    return range(1, len(context.config.training.recipe) + 1)
-
-
 def find_next_stage(context: RunContext, number: int) -> int:
     """Return the first stage of an iteration that has not been trained, or the last."""
     for stage in stage_numbers(context):
         if find_trained_model(context.folder.iteration(number, stage) / "model") is None:
             return stage
     return stage_numbers(context)[-1]
-
-
-def find_judge(context: RunContext, number: int, stage: int | None = None) -> ModelConfig:
-    """Return the judge that a stage of an iteration produced, by default its last stage.
-
-    Iteration 0 is the seed judge.
-    Raises: DataError where that stage has not been trained.
-    """
-    seed = context.config.judge
-    if number == 0:
-        return seed.model_copy(update={"model": model_path(seed, context.base)})
-    folder = context.folder.iteration(number, stage or stage_numbers(context)[-1])
-    final = find_trained_model(folder / "model")
-    if final is None:
-        raise DataError(
-            f"{folder / 'model'}: no trained model there (no trained.json). Run `ste train` first."
-        )
-    return with_trained_weights(seed, str(final))
 
 
 def find_previous_judge(context: RunContext, number: int, stage: int) -> ModelConfig:
