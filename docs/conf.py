@@ -17,6 +17,7 @@ NAVIGATION = {
         "how-to/thinking-models",
         "how-to/report",
         "how-to/probes",
+        "how-to/gates",
         "how-to/plugins",
         "how-to/privacy",
         "how-to/scale",
