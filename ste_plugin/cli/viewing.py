@@ -116,7 +116,8 @@ def _export(
     from ste_plugin.view.inspect_log import export
     from ste_plugin.view.prompts import format_finder
 
-    written = [path for folder in indexed for path in export(folder, out, format_finder(plugins))]
-    for path in written:
-        say(f"Wrote {path}")
-    say(f"To look at {'it' if len(written) == 1 else 'them'}: inspect view --log-dir {out}")
+    for number, folder in enumerate(indexed, start=1):
+        place = out / f"{number}-{folder.name}" if len(indexed) > 1 else out
+        for path in export(folder, place, format_finder(plugins)):
+            say(f"Wrote {path}")
+    say(f"To look at them: inspect view --log-dir {out}")

@@ -10,9 +10,10 @@ from starlette.responses import Response
 from ste_plugin.errors import DataError, SteError
 from ste_plugin.evaluation.compare import Comparison, compare
 from ste_plugin.view import pairing
-from ste_plugin.view.browse import by_order, cut, number_in, question, read_item, reason
+from ste_plugin.view.browse import cut, number_in, question, reason
 from ste_plugin.view.pairing import KINDS, Side
 from ste_plugin.view.queries import PAGE, find_item, spans_of
+from ste_plugin.view.read_item import by_order, read_item
 from ste_plugin.view.viewer import Viewer, refuse
 
 LABELS = {
@@ -190,7 +191,7 @@ def _column(viewer: Viewer, asked: Asked, number: int, key: str) -> dict[str, An
         if item is None:
             raise DataError(f"{side.judge}: the pair {key} is gone. Load the page again.")
         spans = spans_of(db, item.id)
-    text, said, prompts, problem = read_item(viewer, side.folder, item, spans)
+    text, said, prompts, problem = read_item(side.folder, item, spans, viewer.find_format)
     run = next(name for name, folder in viewer.folders.items() if folder is side.folder)
     own = {"run": run, "of": side.judge, "set": side.on, "pair": key}
     return {
