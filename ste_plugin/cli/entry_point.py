@@ -7,6 +7,7 @@ from typing import NoReturn
 # each adds its commands to `app`
 from ste_plugin.cli import (  # noqa: F401
     about,
+    agreeing,
     auditing,
     batches,
     comparing,
@@ -14,6 +15,8 @@ from ste_plugin.cli import (  # noqa: F401
     forgetting,
     measuring,
     previewing,
+    reporting,
+    reviewing,
     running,
     viewing,
 )

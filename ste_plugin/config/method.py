@@ -71,9 +71,18 @@ class DatasetConfig(Strict):
     """Keep fewer of the pairs that the judge is mostly right about."""
     both_orders_only: bool = False
     """Keep a pair only when it was judged right in both orders."""
+    match: tuple[Literal["length"], ...] = ()
+    """What must not tell the better answer. `length`: of each strategy, training pairs are kept
+    whose better answer is longer as often as shorter, and by as much. Where it is longer in two of
+    three, that costs a third of the pairs; `ste audit` says how many would be left."""
     thinking: Literal["keep", "drop"] = "keep"
     """Whether a judge that thinks is trained on its thoughts, too. `drop`: on the judgment alone,
     behind an empty thought where its chat template writes one."""
+
+    reviewed: Literal["keep", "drop"] = "keep"
+    """Whether pairs that people call wrong (`ste review`) are trained on. `drop`: pairs that more
+    raters call worse than better are left out of every data set begun from then on; held-out pairs
+    go on measuring."""
 
     @model_validator(mode="after")
     def _leaves_training_data(self) -> "DatasetConfig":
