@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGINT
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ste_plugin.cli.app import app, say
 from ste_plugin.cli.running import Plugin
+from ste_plugin.cli.stopping import Stopped
 from ste_plugin.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ Folders = Annotated[
         help="A run's folder or YAML, or what `ste eval` wrote; judges of several are compared.",
     ),
 ]
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="By default a free one.")]
-Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 is a free one.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the link alone.")]
 Export = Annotated[
     Path | None,
     typer.Option(
@@ -39,7 +41,7 @@ Export = Annotated[
 def view(
     folders: Folders,
     port: Port = 0,
-    browser: Browser = True,
+    no_browser: NoBrowser = False,
     export_inspect: Export = None,
     plugin: Plugin = None,
 ) -> None:
@@ -53,7 +55,7 @@ def view(
         with _indexed(roots) as indexed:
             _export(indexed, export_inspect, plugins)
         return
-    _serve(roots, port, browser, plugins)
+    _serve(roots, port, plugins, open_browser=not no_browser)
 
 
 def _folder_of(path: Path) -> Path:
@@ -94,7 +96,11 @@ def _indexed(roots: Sequence[Path]) -> "Iterator[list[IndexedFolder]]":
 
 
 def _serve(
-    roots: Sequence[Path], port: int, browser: bool, plugins: "pluggy.PluginManager | None"
+    roots: Sequence[Path],
+    port: int,
+    plugins: "pluggy.PluginManager | None",
+    *,
+    open_browser: bool,
 ) -> None:
     from ste_plugin.web import require_web
 
@@ -107,7 +113,11 @@ def _serve(
         for folder in indexed:
             folder.start_words()
         routes = view_routes(indexed, format_finder(plugins))
-        serve(routes, say=say, port=port, open_browser=browser, static=[STATIC])
+        try:
+            serve(routes, say=say, port=port, open_browser=open_browser, static=[STATIC])
+        except Stopped as stopped:
+            if stopped.number != SIGINT:  # by which it is meant to end: there is nothing to resume
+                raise
 
 
 def _export(

@@ -57,18 +57,18 @@ def read_asked(request: Request, known: dict[str, dict[str, Side]]) -> Asked | s
             return f"No judge {name!r} here. There are: {', '.join(names)}."
     common = [on for on in known[first] if on in known[second]]
     on = given.get("on") or _preferred(common)
-    sides = known[first].get(on), known[second].get(on)
+    left, right = known[first].get(on), known[second].get(on)
     if not common and len(known[first]) == len(known[second]) == 1:
         # two single evaluations are compared whatever their names
-        sides = tuple(next(iter(known[name].values())) for name in (first, second))
-    if sides[0] is None or sides[1] is None:
+        left, right = (next(iter(known[name].values())) for name in (first, second))
+    if left is None or right is None:
         return (
             f"{first} and {second} were not both asked about {on or 'the same pairs'}. "
             f"{first} was about {', '.join(known[first])}; {second} about "
             f"{', '.join(known[second])}."
         )
     show = given.get("show", "")
-    return Asked(first, second, on, show if show in KINDS else "", (sides[0], sides[1]))
+    return Asked(first, second, on, show if show in KINDS else "", (left, right))
 
 
 def _second(known: dict[str, dict[str, Side]]) -> str:
