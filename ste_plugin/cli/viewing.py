@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from signal import SIGINT
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ste_plugin.cli.app import app, say
 from ste_plugin.cli.running import Plugin
-from ste_plugin.cli.stopping import Stopped
+from ste_plugin.cli.stopping import leave_interrupts
 from ste_plugin.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -113,11 +112,8 @@ def _serve(
         for folder in indexed:
             folder.start_words()
         routes = view_routes(indexed, format_finder(plugins))
-        try:
-            serve(routes, say=say, port=port, open_browser=open_browser, static=[STATIC])
-        except Stopped as stopped:
-            if stopped.number != SIGINT:  # by which it is meant to end: there is nothing to resume
-                raise
+        leave_interrupts()
+        serve(routes, say=say, port=port, open_browser=open_browser, static=[STATIC])
 
 
 def _export(
