@@ -14,6 +14,7 @@ NAVIGATION = {
         "how-to/lm-eval",
         "how-to/served-judges",
         "how-to/thinking-models",
+        "how-to/view",
         "how-to/plugins",
         "how-to/privacy",
         "how-to/scale",
