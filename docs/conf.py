@@ -18,6 +18,7 @@ NAVIGATION = {
         "how-to/report",
         "how-to/probes",
         "how-to/gates",
+        "how-to/view",
         "how-to/plugins",
         "how-to/privacy",
         "how-to/scale",
