@@ -1,7 +1,17 @@
 """Bad inputs of every kind: each must be told in one exact message, and change nothing."""
 
-from . import batches, configs, data_files, environment, models, people, plugins, recipes, tasks
-from . import viewing
+from . import (
+    batches,
+    configs,
+    data_files,
+    environment,
+    models,
+    people,
+    plugins,
+    recipes,
+    tasks,
+    viewing,
+)
 
 AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
