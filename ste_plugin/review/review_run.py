@@ -70,8 +70,8 @@ class Review:
         from ste_plugin.web.serve import serve
 
         name, path = self.name, labels_path(self.folder)
+        sample = self.draw(split, number)
         with hold_rater(self.folder, name):
-            sample = self.draw(split, number)
             session = ReviewSession(path, name, self.kind, sample.items)
             self.say(describe(sample, session))
             routes = review_routes(session, sample)
