@@ -2,35 +2,83 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ste_plugin.audit.finding import Finding
 from ste_plugin.context import RunContext
-from ste_plugin.errors import ConfigError, Inconclusive, NotTrusted, did_you_mean
-from ste_plugin.storage.jsonl import read_json, replace_json
+from ste_plugin.errors import ConfigError, DataError, Inconclusive, NotTrusted, did_you_mean
+from ste_plugin.plugins.manager import contributions
+from ste_plugin.storage.jsonl import read_derived_json, replace_json
 from ste_plugin.storage.run_layout import RunLayout
+from ste_plugin.storage.training_manifest import find_trained_model
 
 Check = Callable[[RunContext, int], Iterable[Finding]]
-"""Examines a run up to an iteration. What it is told of and cannot be had is a DataError."""
-
-CHECKS: dict[str, Check] = {}
-"""Name → check, in the order in which they are made and shown."""
+"""Examines a run up to an iteration; 0 is the seed, where nothing was trained. Where the run lacks
+what it needs, it raises a DataError, which becomes an undecided finding."""
 
 
 def audit_run(context: RunContext, iteration: int, only: Sequence[str] = ()) -> list[Finding]:
     """Make the checks of a run, by default all; return and keep what they found.
 
-    Findings of checks that were made before, and are not made now, stay in the file.
+    What a check found is kept at once, so that an error of a later one loses nothing. Findings of
+    checks that were made before, and are not made now, stay in the file.
     Raises: ConfigError for a check that there is none of.
     """
+    checks = {name: check for name, (_, check) in _contributed(context).items()}
     for name in only:
-        if name not in CHECKS:
+        if name not in checks:
             raise ConfigError(
-                f"--only: no check {name!r}.{did_you_mean(name, CHECKS)} There are: "
-                f"{', '.join(CHECKS)}."
+                f"--only: no check {name!r}.{did_you_mean(name, checks)} There are: "
+                f"{', '.join(checks)}."
             )
-    found = {name: list(CHECKS[name](context, iteration)) for name in only or CHECKS}
-    keep(context.folder, iteration, found)
-    return [finding for findings in found.values() for finding in findings]
+    findings: list[Finding] = []
+    for name in dict.fromkeys(only) or checks:
+        found = _examine(name, checks[name], context, iteration)
+        keep(context.folder, iteration, {name: found})
+        findings += found
+    return findings
+
+
+def _contributed(context: RunContext) -> dict[str, tuple[str, Check]]:
+    return contributions(context.plugins, "ste_audit_checks")
+
+
+def _examine(name: str, check: Check, context: RunContext, iteration: int) -> list[Finding]:
+    """Return what a check found, or the undecided finding that says what it lacks."""
+    context.progress.say(f"audit: {name}")
+    try:
+        return list(check(context, iteration))
+    except DataError as error:
+        return [
+            Finding(
+                check=name,
+                name="not examined",
+                subject=f"iteration {iteration}" if iteration else "seed",
+                figure=None,
+                interval=None,
+                threshold=None,
+                n=0,
+                failed=False,
+                words=str(error),
+            )
+        ]
+
+
+def find_last_trained(context: RunContext) -> int:
+    """Return the last iteration that was trained to its end; 0 where none was."""
+    stages = len(context.config.training.recipe)
+    numbers = range(context.config.iterations, 0, -1)
+    folders = ((n, context.folder.iteration(n, stages) / "model") for n in numbers)
+    return next((n for n, folder in folders if find_trained_model(folder)), 0)
+
+
+def check_iteration(context: RunContext, iteration: int) -> None:
+    """Raise ConfigError for an iteration that a run has not begun."""
+    if iteration and not context.folder.iteration(iteration).is_dir():
+        raise ConfigError(
+            f"--iteration: {context.folder.root} has no iteration {iteration}; the last one that "
+            f"was trained is {find_last_trained(context)} (0 is the seed)."
+        )
 
 
 def findings_path(folder: RunLayout) -> Path:
@@ -51,28 +99,33 @@ def keep(folder: RunLayout, iteration: int, found: Mapping[str, Sequence[Finding
 
 
 def read_findings(folder: RunLayout) -> dict[int, dict[str, list[Finding]]]:
-    """Return iteration → check → its findings; empty where no audit was made."""
+    """Return iteration → check → its findings; empty where no audit was made.
+
+    Raises: DataError where the file is damaged.
+    """
     path = findings_path(folder)
-    if not path.exists():
-        return {}
+    return read_derived_json(path, _parse_findings) if path.exists() else {}
+
+
+def _parse_findings(
+    content: Mapping[str, Mapping[str, Any]],
+) -> dict[int, dict[str, list[Finding]]]:
     return {
-        int(number): {
-            name: [Finding.from_dict(row) for row in rows] for name, rows in checks.items()
-        }
-        for number, checks in read_json(path).items()
+        int(number): {name: list(map(Finding.from_dict, rows)) for name, rows in checks.items()}
+        for number, checks in content.items()
     }
 
 
 def conclude(findings: Sequence[Finding]) -> None:
     """Raise NotTrusted where a finding failed, Inconclusive where none could be computed."""
     if failed := [finding for finding in findings if finding.failed]:
-        lines = [f"  {f.name} ({f.subject}): {f.words} {f.cure}".rstrip() for f in failed]
+        names = [f"  {f.check}: {f.name} ({f.subject})" for f in failed]
         raise NotTrusted(
             "\n".join(
                 [
-                    f"NOT TRUSTED: {len(failed)} of {len(findings)} figures break "
-                    "their thresholds:",
-                    *lines,
+                    f"NOT TRUSTED: {len(failed)} of {len(findings)} figures break their "
+                    "thresholds:",
+                    *names,
                 ]
             )
         )

@@ -55,6 +55,22 @@ def open_run(config: Path, plugins: Sequence[Path], **options: Any) -> "Iterator
         yield context
 
 
+@contextmanager
+def open_existing_run(
+    run: Path, plugins: Sequence[Path], *, quiet: bool = False
+) -> "Iterator[RunContext]":
+    """Open a run by its folder or its config, as it is; plugins as in `open_run`."""
+    from ste_plugin.forget.find_run import read_run
+    from ste_plugin.plugins.manager import require_named_plugins
+    from ste_plugin.run.open_run import open_to_examine
+
+    config, base = read_run(run)
+    listed = [base / path for path in config.plugins]
+    require_named_plugins(listed, plugins, str(run), "--plugin {}")
+    with open_to_examine(config, base, plugins, quiet=quiet) as context:
+        yield context
+
+
 def require_plugins(config: Path, plugins: Sequence[Path]) -> None:
     """Raise ConfigError for a plugin that a config lists and the command line does not name."""
     from ste_plugin.plugins.manager import require_named_plugins

@@ -1,22 +1,26 @@
 """The command `ste audit`: what a judge learnt, and whether it can be trusted."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ste_plugin.cli.app import app, open_run, say, show
+from ste_plugin.cli.app import app, open_existing_run, say, show
 from ste_plugin.cli.running import Json, Plugin
+from ste_plugin.cli.trusting import AtLeast, Labels, OfPeople, OneLook, audit_by_labels
+from ste_plugin.errors import ConfigError
 
-if TYPE_CHECKING:
-    from ste_plugin.audit.finding import Finding
-
-Config = Annotated[Path, typer.Argument(help="The run's YAML.")]
+Run = Annotated[
+    Path | None,
+    typer.Argument(help="The run's folder, or its config; with --labels also an evaluation."),
+]
 Iteration = Annotated[
     int | None,
     typer.Option(
-        "--iteration", metavar="NUMBER", help="Up to which one; by default the last trained."
+        "--iteration",
+        metavar="NUMBER",
+        min=0,
+        help="Up to which one; by default the last trained. 0 is the seed.",
     ),
 ]
 Only = Annotated[
@@ -24,27 +28,83 @@ Only = Annotated[
 ]
 
 
+def _of_data(name: str, metavar: str, help_text: str) -> Any:
+    """Return an option for data that somebody trained on, without a run."""
+    return typer.Option(name, metavar=metavar, help=help_text, rich_help_panel="Without a run")
+
+
+Benchmark = Annotated[
+    list[str] | None,
+    _of_data("--benchmark", "NAME", "A benchmark (`ste tasks list`), or a file of prompts."),
+]
+Against = Annotated[
+    str | None,
+    _of_data("--against", "DATA", "A file, folder or pattern of training data: are they in it?"),
+]
+Form = Annotated[
+    str,
+    _of_data(
+        "--form", "FORM", "How its rows hold what is asked (plain, openai, …); by default told."
+    ),
+]
+Column = Annotated[
+    str, _of_data("--column", "NAME", "Its column of prompts or turns; by default told.")
+]
+
+
 @app.command()
 def audit(
-    config: Config,
+    run: Run = None,
     iteration: Iteration = None,
     only: Only = None,
     plugin: Plugin = None,
     as_json: Json = False,
+    benchmark: Benchmark = None,
+    against: Against = None,
+    form: Form = "",
+    column: Column = "",
+    labels: Labels = None,
+    at_least: AtLeast = None,
+    of_people: OfPeople = None,
+    one_look: OneLook = False,
 ) -> None:
-    """Examine what a run's judge learnt; end with 0 where every figure keeps its threshold."""
-    from ste_plugin.audit.run_audit import audit_run, conclude
+    """Examine what a run's judge learnt: 0 where every figure keeps its threshold, 8 where not.
 
-    with open_run(config, plugin or [], quiet=as_json) as context:
-        findings = audit_run(context, iteration or 0, only or ())
+    With --labels: whether a judge can be trusted, by what people say (0), or not (8), or whether
+    there are too few labels to tell (9).
+    """
+    if benchmark or against:
+        from ste_plugin.cli.auditing_data import audit_data
+
+        audit_data(run, benchmark or [], against, form, column, plugin or [], as_json=as_json)
+        return
+    if run is None:
+        raise ConfigError(
+            "ste audit: found nothing to examine; expected a run's folder or config, or "
+            "--benchmark with --against."
+        )
+    asked = (at_least, of_people, one_look)
+    if audit_by_labels(run, iteration, labels, *asked, leave_out=only, as_json=as_json):
+        return
+    audit_of_run(run, iteration, only or [], plugin or [], as_json=as_json)
+
+
+def audit_of_run(
+    run: Path, iteration: int | None, only: list[str], plugins: list[Path], *, as_json: bool
+) -> None:
+    """Make the checks of a run, print what they found, and end with its exit code."""
+    from ste_plugin.audit import printing, run_audit
+
+    with open_existing_run(run, plugins, quiet=as_json) as context:
+        number = run_audit.find_last_trained(context) if iteration is None else iteration
+        run_audit.check_iteration(context, number)
+        findings = run_audit.audit_run(context, number, only)
     if as_json:
-        show({"findings": [finding.to_dict() for finding in findings]})
+        show({"iteration": number, "findings": [finding.to_dict() for finding in findings]})
     else:
-        _say_findings(findings)
-    conclude(findings)
-
-
-def _say_findings(findings: "Sequence[Finding]") -> None:
-    for finding in findings:
-        mark = "FAILED" if finding.failed else "ok"
-        say(f"{mark:<7}{finding.check}: {finding.name} ({finding.subject}): {finding.words}")
+        say(f"{run}: {f'iteration {number}' if number else 'the seed'}\n")
+        for line in printing.format_findings(findings):
+            say(line)
+    run_audit.conclude(findings)
+    if not as_json:
+        say(printing.summarize(findings))

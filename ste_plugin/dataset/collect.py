@@ -143,6 +143,11 @@ def no_examples_error(stage: DatasetStage, collected: CollectedJudgments) -> Jud
     )
     if not collected.counts["judgments"]:
         advice = "Mend what these reasons name; judging.max_new_tokens is a judgment's token limit."
+    if collected.kept["train"] and stage.iteration.context.config.dataset.match:
+        advice = (
+            "dataset.match leaves none: all pairs lean one way. Use other pairs.strategies or more "
+            "instructions, or leave match out."
+        )
     if stage.iteration.context.budget.stopped:
         advice = (
             "The budget ended sampling before that: raise budget.max_tokens_total or "

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ste_plugin.context import Iteration
-from ste_plugin.dataset.filters import balance_letters
+from ste_plugin.dataset.matching import Balance, balance_of
 from ste_plugin.dataset.row_formats import DatasetFormat
 from ste_plugin.judging.example import Example
 from ste_plugin.plugins.manager import find_contribution
@@ -19,7 +19,13 @@ from ste_plugin.storage.dataset_manifest import RowFile, open_row_file
 class TrainingRows:
     """Files of rows, one per format; which rows stay is known only after the last example."""
 
-    def __init__(self, formats: Mapping[str, DatasetFormat], files: Mapping[str, RowFile]) -> None:
+    def __init__(
+        self,
+        formats: Mapping[str, DatasetFormat],
+        files: Mapping[str, RowFile],
+        balance: Balance,
+    ) -> None:
+        self._balance = balance
         self._files = [(name, rows_from, files[name]) for name, rows_from in formats.items()]
         self._used: dict[str, list[JudgeTask]] = {name: [] for name in formats}
 
@@ -31,7 +37,7 @@ class TrainingRows:
                 self._used[name].append(task)
 
     def keep(self, chosen: Sequence[JudgeTask]) -> Iterator[Drop]:
-        """Keep only the rows of these tasks, and as many per letter; yield a Drop for each other.
+        """Keep only the rows of these tasks, balanced; yield a Drop for each other.
 
         A format that makes no row from some of the tasks is balanced again, among the others.
         """
@@ -40,7 +46,7 @@ class TrainingRows:
         for name, _, file in self._files:
             used = self._used[name]
             kept = [task for task in used if task.chosen]
-            surplus = balance_letters(kept)[1] if len(kept) < len(chosen) else []
+            surplus = self._balance(kept)[1] if len(kept) < len(chosen) else []
             yield from (replace(d, reason=f"{d.reason} among {name} rows") for d in surplus)
             dropped = {drop.key for drop in surplus}
             file.keep(task.chosen and not (dropped and task.key in dropped) for task in used)
@@ -61,4 +67,4 @@ def open_training_rows(
         for name in formats:
             file = open_row_file(folder, f"{name}-{split}", entries)
             files[name] = stack.enter_context(file)
-        yield TrainingRows(formats, files)
+        yield TrainingRows(formats, files, balance_of(context.config, split))

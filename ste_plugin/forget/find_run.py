@@ -32,6 +32,5 @@ def _find_base(root: Path, run: Path) -> Path:
         if (base / run).resolve() == root:
             return base
     raise ConfigError(
-        f"{root}: its config calls it {run}, so it was moved. Give the config instead: "
-        "ste forget CONFIG.yaml …"
+        f"{root}: its config calls it {run}, so it was moved. Give the config instead, CONFIG.yaml."
     )

@@ -16,6 +16,7 @@ from ste_plugin.context import RunContext, open_engine
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import ConfigError, SteError
+from ste_plugin.evaluation.kept_out import read_kept_out
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.inference.probe import Probes
@@ -25,7 +26,7 @@ from ste_plugin.run.redo import Redo, flat_settings, refuse_changes, set_aside
 from ste_plugin.storage.config_file import changed_fields, read_config, read_run_yaml
 from ste_plugin.storage.durable import make_folder, sync_folders
 from ste_plugin.storage.jsonl import read_rows, replace_bytes, truncate_partial_line
-from ste_plugin.storage.run_layout import RunLayout
+from ste_plugin.storage.run_layout import OVERLAPS, RunLayout
 
 _OTHER_PARTS_S = 10.0
 """How long the other parts that begin at the same time may take to look at the run's lock."""
@@ -63,12 +64,14 @@ def open_run(
 
 
 @contextmanager
-def open_existing(config: RunConfig, base: Path, files: Sequence[Path]) -> Iterator[RunContext]:
+def open_existing(
+    config: RunConfig, base: Path, files: Sequence[Path], *, quiet: bool = False
+) -> Iterator[RunContext]:
     """Open an existing run, as its only writer; no model is opened, and nothing is written.
 
     Raises: ConfigError where there is no run, or another process works on it.
     """
-    context = _make_context(config, base, files, quiet=False)
+    context = _make_context(config, base, files, quiet=quiet)
     if not context.folder.config.exists():
         raise ConfigError(
             f"{context.folder.root}: not a run's folder (no run.yaml); nothing was made yet. "
@@ -76,6 +79,24 @@ def open_existing(config: RunConfig, base: Path, files: Sequence[Path]) -> Itera
         )
     with _lock(context.folder):
         yield context
+
+
+@contextmanager
+def open_to_examine(
+    config: RunConfig, base: Path, files: Sequence[Path], *, quiet: bool = False
+) -> Iterator[RunContext]:
+    """Open an existing run, as its only writer, with its models and what is left of its budget.
+
+    Raises: ConfigError where there is no run, another process works on it, or the config has
+    changed since it began.
+    """
+    with open_existing(config, base, files, quiet=quiet) as context:
+        _refuse_changes(config, context.folder, None)
+        try:
+            yield replace(context, budget=read_remaining_budget(context))
+        finally:
+            context.models.close()
+            context.stores.close()
 
 
 @contextmanager
@@ -106,7 +127,15 @@ def _make_context(
     place = Place.of_run(config, base, progress.say)
     models = ModelPool(lambda model: open_engine(model, place, plugins))
     return RunContext(
-        config, base, folder, plugins, progress, models, Budget(), Probes(progress.say)
+        config,
+        base,
+        folder,
+        plugins,
+        progress,
+        models,
+        Budget(),
+        Probes(progress.say),
+        read_kept_out=read_kept_out,
     )
 
 
@@ -168,8 +197,8 @@ def _undo_on_error(folder: RunLayout, new_folders: Sequence[Path]) -> Iterator[N
     try:
         yield
     except SteError:
-        instructions = folder.pool / "instructions.jsonl"
-        ours = (folder.config, folder.events, folder.lock, instructions)
+        read = (folder.pool / name for name in ("instructions.jsonl", OVERLAPS))
+        ours = (folder.config, folder.events, folder.lock, *read)
         files = (path for path in folder.root.rglob("*") if path.is_file())
         if new_folders and not any(path.stat().st_size for path in files if path not in ours):
             shutil.rmtree(folder.root)

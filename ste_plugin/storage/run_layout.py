@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+OVERLAPS = "contamination.jsonl"
+"""Instructions of the pool that repeat what is measured on, kept or not."""
 READ, LABELLED = ".read.jsonl", ".labelled.jsonl"
 """Instructions of the pool before they are selected; only a killed run leaves these files."""
 
@@ -41,6 +43,11 @@ class RunLayout:
     def report(self) -> Path:
         """The table of all iterations; written last."""
         return self.root / "report.json"
+
+    @property
+    def report_page(self) -> Path:
+        """The page that people look at; made again from the other files at any time."""
+        return self.root / "report.html"
 
     @property
     def audit(self) -> Path:

@@ -6,24 +6,19 @@ from . import (
     data_files,
     environment,
     models,
+    people,
     plugins,
     recipes,
     reviews,
     tasks,
+    viewing,
 )
 
 AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
     for area in (
-        batches,
-        configs,
-        data_files,
-        models,
-        recipes,
-        tasks,
-        plugins,
-        environment,
-        reviews,
+        *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
+        *(reviews, viewing),
     )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]

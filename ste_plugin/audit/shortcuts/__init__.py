@@ -1,0 +1,1 @@
+"""Can the better answer be told without reading the question? Text-blind classifiers."""

@@ -1,0 +1,160 @@
+"""What gives the better answer away: signs that it has more often than the worse one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse, stats
+from sklearn.feature_extraction.text import CountVectorizer
+
+from ste_plugin.audit.shortcuts.area import Floats, Integers
+from ste_plugin.audit.shortcuts.signs import (
+    MEASURES,
+    format_signs,
+    measure,
+    opening_signs,
+    word_signs,
+)
+from ste_plugin.records import ResponsePair
+
+LEAST_DIFFERENCE = 0.05
+"""Between the shares of better and worse answers that have a sign."""
+SIGNIFICANCE = 0.01
+"""Divided by how many signs were looked at (Bonferroni)."""
+_SAME = 0.7
+"""Cosine from which two signs tell the same pairs."""
+_MOST = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Giveaway:
+    """A sign that better and worse answers have differently often, beyond chance."""
+
+    sign: str
+    """As `begins with “sure”`; of a measure `is longer`."""
+    is_form: bool
+    """Whether it is of length or format, and not of words."""
+    better: float
+    """Share of the better answers that have it; of a measure, pairs whose better one has more."""
+    worse: float
+    """Share of the worse ones; of a measure, pairs whose worse one has more."""
+    looked_at: int
+    """How many signs were looked at, all of which the test is corrected for."""
+
+    def describe(self) -> str:
+        """Return it in words about the better answer."""
+        return f"{self.sign} in {self.better:.0%} ({self._other()} {self.worse:.0%})"
+
+    def _other(self) -> str:
+        less = {m.more: m.less for m in MEASURES}
+        return f"{less[self.sign]} in" if self.sign in less else "the worse in"
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """Which signs the answers of pairs have."""
+
+    names: NDArray[np.object_]
+    is_form: NDArray[np.bool_]
+    better: sparse.csr_matrix
+    """Pairs × signs, 1 where the better answer has it."""
+    worse: sparse.csr_matrix
+
+
+def signs_of(pairs: Sequence[ResponsePair], words: Sequence[list[str]]) -> Signs:
+    """Return the signs of pairs; `words` are those of all better, then of all worse answers."""
+    measures = np.array([measure(a) for p in pairs for a in (p.better, p.worse)])
+    more = np.sign(measures[::2] - measures[1::2])
+    answers = [p.better for p in pairs] + [p.worse for p in pairs]
+    formats, format_names = _indicators([list(format_signs(text)) for text in answers], len(pairs))
+    spoken = [[*opening_signs(own), *word_signs(own)] for own in words]
+    wording, wording_names = _indicators(spoken, len(pairs))
+    names = [*(m.more for m in MEASURES), *format_names, *wording_names]
+    half = len(pairs)
+    return Signs(
+        names=np.array(names, object),
+        is_form=np.arange(len(names)) < len(MEASURES) + len(format_names),
+        better=sparse.hstack([more > 0, formats[:half], wording[:half]]).tocsr(),
+        worse=sparse.hstack([more < 0, formats[half:], wording[half:]]).tocsr(),
+    )
+
+
+def _indicators(
+    signs: Sequence[Sequence[str]], pairs: int
+) -> tuple[sparse.csr_matrix, Sequence[str]]:
+    """Return answers × signs and the signs' names, those aside that too few answers have."""
+    least = max(2, int(LEAST_DIFFERENCE * pairs / 4))  # a strategy may have a few of the pairs
+    vectorizer = CountVectorizer(analyzer=list, binary=True, min_df=least)
+    try:
+        return vectorizer.fit_transform(signs), list(vectorizer.get_feature_names_out())
+    except ValueError:  # no sign is frequent
+        return sparse.csr_matrix((len(signs), 0)), []
+
+
+def find_giveaways(signs: Signs, rows: Integers, groups: Integers) -> list[Giveaway]:
+    """Return what gives the better answer of some pairs away: form, then words, the clearest first.
+
+    `groups`: the instruction of each of these pairs, from 0. A sign counts where the shares differ
+    by `LEAST_DIFFERENCE` or more, and a sign test of the instructions, corrected for all signs that
+    were frequent enough to be looked at, rejects chance. Of signs of the same pairs one is
+    named, of form and of words.
+    """
+    better, worse = signs.better[rows], signs.worse[rows]
+    has = np.asarray((better + worse).sum(axis=0)).ravel()
+    looked_at = np.flatnonzero(has >= LEAST_DIFFERENCE * len(rows))
+    if not len(looked_at):
+        return []
+    difference = (better[:, looked_at].astype(float) - worse[:, looked_at].astype(float)).tocsc()
+    shares = [np.asarray(m[:, looked_at].mean(axis=0)).ravel() for m in (better, worse)]
+    strength = np.abs(shares[0] - shares[1])
+    critical = stats.norm.isf(SIGNIFICANCE / len(looked_at) / 2)
+    clear = (np.abs(_sign_test(difference, groups)) > critical) & (strength >= LEAST_DIFFERENCE)
+    names, forms = signs.names[looked_at], signs.is_form[looked_at]
+    order = sorted(np.flatnonzero(clear), key=lambda n: (-round(strength[n], 2), _rank(names[n])))
+    return [
+        Giveaway(
+            str(names[n]),
+            is_form,
+            float(shares[0][n]),
+            float(shares[1][n]),
+            len(looked_at),
+        )
+        for is_form in (True, False)
+        for n in _distinct(difference, [n for n in order if forms[n] == is_form])
+    ]
+
+
+def _rank(name: str) -> tuple[int, int, str]:
+    """Return what is named first of signs that are as clear: how an answer begins, at length."""
+    kinds = ("is ", "begins", "ends")
+    return (
+        next((n for n, kind in enumerate(kinds) if name.startswith(kind)), len(kinds)),
+        -len(name),
+        name,
+    )
+
+
+def _sign_test(difference: sparse.csc_matrix, groups: Integers) -> Floats:
+    """Return each column's z statistic: the sum over its standard error, by instruction."""
+    count = int(groups.max()) + 1
+    by_group = sparse.csr_matrix(
+        (np.ones(len(groups)), (groups, np.arange(len(groups)))), (count, len(groups))
+    )
+    sums = (by_group @ difference).tocsc()
+    squares = np.asarray(sums.multiply(sums).sum(axis=0)).ravel()
+    total = np.asarray(sums.sum(axis=0)).ravel()
+    return np.asarray(total / np.sqrt(np.maximum(squares, 1)), np.float64)
+
+
+def _distinct(difference: sparse.csc_matrix, order: Sequence[int]) -> Iterator[int]:
+    """Yield the columns, in this order, but those that tell the same pairs as one before."""
+    kept: list[Floats] = []
+    for number in order:
+        column = difference[:, [number]].toarray().ravel()
+        column = column / np.linalg.norm(column)
+        if all(abs(column @ other) < _SAME for other in kept):
+            kept.append(column)
+            yield number
+            if len(kept) == _MOST:
+                return
