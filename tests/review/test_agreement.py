@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from ste_plugin.review.agreement import NO_OVERLAP, Rating, agreement, agreement_with, pairwise
-from ste_plugin.review.coefficients import ONE_CATEGORY
+from ste_plugin.review.coefficients import ALL_ALIKE, ONE_CATEGORY
 from ste_plugin.review.rates import ONE_CLUSTER
 
 FOUR_OBSERVERS = (
@@ -152,6 +152,13 @@ def test_one_category_alone_leaves_kappa_undefined_and_says_so():
         ).ac1.value
         == 1
     )
+
+
+def test_a_rater_who_always_says_the_same_has_kappa_0_and_no_interval_that_could_tell_more():
+    ratings = ratings_of(("+ + - + - -", "+ + + + + +"))
+    found = agreement(ratings)
+    assert (found.kappa.value, found.kappa.interval, found.kappa.why) == (0, None, ALL_ALIKE)
+    assert found.raw.interval is not None
 
 
 def test_one_item_gives_a_value_and_no_interval():
