@@ -118,6 +118,15 @@ def test_no_figure_depends_on_what_raters_and_items_are_called(given_):
         assert first.interval == (second.interval and pytest.approx(second.interval))
 
 
+@given(GIVEN, st.sampled_from([0.01, 3.0, 1e6]))
+def test_how_many_pairs_every_item_stands_for_changes_nothing(given_, weight):
+    ratings = [Rating(rater, str(item), c) for (rater, item), c in given_.items()]
+    found, other = agreement(ratings), agreement([r._replace(weight=weight) for r in ratings])
+    for name in ("raw", "ac1", "alpha"):
+        first, second = getattr(found, name), getattr(other, name)
+        assert (first.value, first.why) == (pytest.approx(second.value), second.why)
+
+
 @given(st.lists(st.sampled_from(["better", "worse"]), min_size=2, max_size=20))
 def test_raters_who_always_agree_have_1_and_an_interval_that_tells_how_few_they_were(categories):
     ratings = [Rating(r, str(i), c) for i, c in enumerate(categories) for r in "abc"]
