@@ -103,11 +103,14 @@ class Iteration:
     """From 1."""
     context: RunContext
     judge: ModelConfig
-    """The seed judge in the first round, then the judge trained in the round or stage before."""
+    """The seed judge in the first round, then the judge trained in the stage before, or in the last
+    round that broke no gate."""
     stage: int = 1
     """From 1; there are as many as `training.recipe` names recipes."""
     rows: str = "sft"
     """The row format that its recipe trains on."""
+    judged_by: int | None = None
+    """The round that its judge is of, where that is not the round before; 0 is the seed."""
 
     @property
     def folder(self) -> Path:
@@ -121,6 +124,17 @@ class Iteration:
         if self.stage > 1:
             return folder.iteration(self.number, self.stage - 1)
         return folder.iteration(self.number - 1, len(self.context.config.training.recipe))
+
+    @property
+    def draw(self) -> int:
+        """How many rounds the same judge has judged for before.
+
+        Where the judge of the round before broke a gate, an earlier one judges again, and draws
+        samples of its own: those of that round would make the same judge once more.
+        """
+        before = self.number - 1
+        judged_by = before if self.judged_by is None else self.judged_by
+        return before - judged_by if self.stage == 1 else 0
 
     def has(self, pair: ResponsePair) -> bool:
         """Return whether a training pair is this stage's: no two stages share an instruction."""
@@ -150,6 +164,24 @@ class IterationReport(Record, frozen=True):
     cost: float | None
     """Cost of both by the prices in the judge's options, or None without prices."""
     minutes: float
+    broken: tuple[str, ...] = ()
+    """The gates that it breaks, each in a sentence; with any it is not shipped, and judges
+    nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateFigures:
+    """What a gate may look at: an iteration that was just measured, and what it is held to."""
+
+    number: int
+    """Of the iteration, from 1."""
+    reference: int
+    """The last iteration before it that broke no gate; 0 is the seed."""
+    evaluations: Mapping[int, Mapping[str, Any]]
+    """Number of the iteration, of the reference and of the seed (0) → name of the pairs →
+    `{"overall": metrics, "subsets": {name: metrics}, "n": pairs}`."""
+    context: "RunContext"
+    """The run: its config, and where its files are."""
 
 
 _REPORTED = ("overall", "sections", "subsets", "n")

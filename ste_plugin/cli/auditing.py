@@ -7,9 +7,13 @@ import typer
 
 from ste_plugin.cli.app import app, open_existing_run, say, show
 from ste_plugin.cli.running import Json, Plugin
+from ste_plugin.cli.trusting import AtLeast, Labels, OfPeople, OneLook, audit_by_labels
 from ste_plugin.errors import ConfigError
 
-Run = Annotated[Path | None, typer.Argument(help="The run's folder, or its config.")]
+Run = Annotated[
+    Path | None,
+    typer.Argument(help="The run's folder, or its config; with --labels also an evaluation."),
+]
 Iteration = Annotated[
     int | None,
     typer.Option(
@@ -59,8 +63,16 @@ def audit(
     against: Against = None,
     form: Form = "",
     column: Column = "",
+    labels: Labels = None,
+    at_least: AtLeast = None,
+    of_people: OfPeople = None,
+    one_look: OneLook = False,
 ) -> None:
-    """Examine what a run's judge learnt: 0 where every figure keeps its threshold, 8 where not."""
+    """Examine what a run's judge learnt: 0 where every figure keeps its threshold, 8 where not.
+
+    With --labels: whether a judge can be trusted, by what people say (0), or not (8), or whether
+    there are too few labels to tell (9).
+    """
     if benchmark or against:
         from ste_plugin.cli.auditing_data import audit_data
 
@@ -71,6 +83,9 @@ def audit(
             "ste audit: found nothing to examine; expected a run's folder or config, or "
             "--benchmark with --against."
         )
+    asked = (at_least, of_people, one_look)
+    if audit_by_labels(run, iteration, labels, *asked, leave_out=only, as_json=as_json):
+        return
     audit_of_run(run, iteration, only or [], plugin or [], as_json=as_json)
 
 

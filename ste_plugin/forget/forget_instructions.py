@@ -17,7 +17,7 @@ from ste_plugin.forget.editor import JsonlEditor, Row
 from ste_plugin.forget.evaluations import update_evaluations
 from ste_plugin.forget.prompt_keys import find_prompt_keys
 from ste_plugin.forget.query import ForgetQuery
-from ste_plugin.forget.reports import update_reports
+from ste_plugin.forget.reports import update_page, update_reports
 from ste_plugin.forget.residue import (
     ResidueScanner,
     find_files_quoting,
@@ -72,6 +72,8 @@ def forget(context: RunContext, query: ForgetQuery, *, dry: bool = False) -> For
         remove_log_lines(root, scanner, editor)
         remove_partial_files(root, editor)
     _remove_from_pool(root, selection, editor)
+    if not dry:
+        update_page(context)
     quoted = [] if dry else find_files_quoting(root, scanner)
     return ForgetReport(
         keys=sorted(selection.instructions),

@@ -45,6 +45,11 @@ class RunLayout:
         return self.root / "report.json"
 
     @property
+    def report_page(self) -> Path:
+        """The page that people look at; made again from the other files at any time."""
+        return self.root / "report.html"
+
+    @property
     def audit(self) -> Path:
         """What `ste audit` found and asked."""
         return self.root / "audit"

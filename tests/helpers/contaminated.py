@@ -4,10 +4,54 @@ import json
 import random
 from pathlib import Path
 
-_WHO = "baker sailor teacher farmer singer doctor painter miller judge pilot".split()
-_WHAT = "bridge letter garden engine violin ladder market island kettle mirror".split()
-_DOES = "repairs hides sells measures forgets paints borrows counts loses describes".split()
-_WHERE = "harbour forest library valley station castle kitchen desert tower village".split()
+_WHO = [
+    "baker",
+    "sailor",
+    "teacher",
+    "farmer",
+    "singer",
+    "doctor",
+    "painter",
+    "miller",
+    "judge",
+    "pilot",
+]
+_WHAT = [
+    "bridge",
+    "letter",
+    "garden",
+    "engine",
+    "violin",
+    "ladder",
+    "market",
+    "island",
+    "kettle",
+    "mirror",
+]
+_DOES = [
+    "repairs",
+    "hides",
+    "sells",
+    "measures",
+    "forgets",
+    "paints",
+    "borrows",
+    "counts",
+    "loses",
+    "describes",
+]
+_WHERE = [
+    "harbour",
+    "forest",
+    "library",
+    "valley",
+    "station",
+    "castle",
+    "kitchen",
+    "desert",
+    "tower",
+    "village",
+]
 
 BEFORE, AFTER = "Dear assistant, I have a question for you. ", " Please take your time."
 
