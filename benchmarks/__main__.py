@@ -21,6 +21,7 @@ TOPICS = {
     "pool": "(7) the pool of instructions and pairs",
     "measuring": "(8) time to measure a judge on four sets",
     "ray": "(9) replicas on a Ray cluster",
+    "view": "(10) looking at a million judgments",
 }
 
 

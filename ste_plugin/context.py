@@ -1,6 +1,6 @@
 """What one run works with: its config, its folder, its plugins, and the models it has open."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,22 @@ def open_engine(model: ModelConfig, place: Place, plugins: pluggy.PluginManager)
 
 
 @dataclass(frozen=True, slots=True)
+class PromptSet:
+    """The prompts of a benchmark or a file, which no instruction is to repeat."""
+
+    name: str
+    """As the config names it."""
+    prompts: Sequence[tuple[str, str]] = ()
+    """Id and text of each; no two have one text."""
+    problem: str = ""
+    """Why they could not be read, where they could not."""
+
+
+def _nothing(_: "RunContext") -> Sequence[PromptSet]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class RunContext:
     """An open run."""
 
@@ -50,6 +66,9 @@ class RunContext:
     """The completions of stages that are being made."""
     share: Share = EVERYTHING
     """Which of the run's requests this process answers."""
+    read_kept_out: Callable[["RunContext"], Sequence[PromptSet]] = _nothing
+    """Reads the prompts that no instruction may repeat: benchmarks, which the pool knows nothing
+    of."""
 
     @property
     def generator(self) -> Engine:
@@ -84,11 +103,14 @@ class Iteration:
     """From 1."""
     context: RunContext
     judge: ModelConfig
-    """The seed judge in the first round, then the judge trained in the round or stage before."""
+    """The seed judge in the first round, then the judge trained in the stage before, or in the last
+    round that broke no gate."""
     stage: int = 1
     """From 1; there are as many as `training.recipe` names recipes."""
     rows: str = "sft"
     """The row format that its recipe trains on."""
+    judged_by: int | None = None
+    """The round that its judge is of, where that is not the round before; 0 is the seed."""
 
     @property
     def folder(self) -> Path:
@@ -102,6 +124,17 @@ class Iteration:
         if self.stage > 1:
             return folder.iteration(self.number, self.stage - 1)
         return folder.iteration(self.number - 1, len(self.context.config.training.recipe))
+
+    @property
+    def draw(self) -> int:
+        """How many rounds the same judge has judged for before.
+
+        Where the judge of the round before broke a gate, an earlier one judges again, and draws
+        samples of its own: those of that round would make the same judge once more.
+        """
+        before = self.number - 1
+        judged_by = before if self.judged_by is None else self.judged_by
+        return before - judged_by if self.stage == 1 else 0
 
     def has(self, pair: ResponsePair) -> bool:
         """Return whether a training pair is this stage's: no two stages share an instruction."""
@@ -131,6 +164,24 @@ class IterationReport(Record, frozen=True):
     cost: float | None
     """Cost of both by the prices in the judge's options, or None without prices."""
     minutes: float
+    broken: tuple[str, ...] = ()
+    """The gates that it breaks, each in a sentence; with any it is not shipped, and judges
+    nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateFigures:
+    """What a gate may look at: an iteration that was just measured, and what it is held to."""
+
+    number: int
+    """Of the iteration, from 1."""
+    reference: int
+    """The last iteration before it that broke no gate; 0 is the seed."""
+    evaluations: Mapping[int, Mapping[str, Any]]
+    """Number of the iteration, of the reference and of the seed (0) → name of the pairs →
+    `{"overall": metrics, "subsets": {name: metrics}, "n": pairs}`."""
+    context: "RunContext"
+    """The run: its config, and where its files are."""
 
 
 _REPORTED = ("overall", "sections", "subsets", "n")

@@ -8,13 +8,17 @@ import pluggy
 from ste_plugin.records import Judgment, ResponsePair
 
 if TYPE_CHECKING:  # for annotations only: the specs import nothing that implements them
+    from ste_plugin.audit.finding import Finding
+    from ste_plugin.audit.probes.probe import BiasProbe
     from ste_plugin.audit.run_audit import Check
-    from ste_plugin.context import Iteration, IterationReport
+    from ste_plugin.context import GateFigures, Iteration, IterationReport
     from ste_plugin.dataset.row_formats import DatasetFormat
     from ste_plugin.instructions.selection.selectors import Selector
     from ste_plugin.instructions.sources.readers import Reader
     from ste_plugin.judging import JudgeFormat
     from ste_plugin.pairs.strategies import PairStrategy
+    from ste_plugin.report.parts import Section
+    from ste_plugin.report.read_run import RunFigures
 
 hookspec = pluggy.HookspecMarker("ste")
 hookimpl = pluggy.HookimplMarker("ste")
@@ -78,11 +82,36 @@ def ste_task_dirs() -> Path:
 
 
 @hookspec
+def ste_report_sections(run: "RunFigures") -> "list[Section]":
+    """Return sections of the page that people look at, report.html.
+
+    Their texts are shown, never obeyed. An error is told in the page, and stops nothing.
+    """
+
+
+@hookspec
 def ste_audit_checks() -> "dict[str, Check]":
     """Return checks of `ste audit` by name.
 
     A check is called `check(context, iteration)` and yields Findings. Where the run lacks what it
     needs, it raises a DataError that says so: the other checks go on.
+    """
+
+
+@hookspec
+def ste_gates(figures: "GateFigures") -> "list[Finding | str] | None":
+    """Return what an iteration must not be shipped for, each as a sentence, or as a finding.
+
+    A sentence breaks a gate, and so does a finding that failed; one that did not is only told. An
+    iteration that breaks a gate judges nothing, either. The same files must give the same answer.
+    """
+
+
+@hookspec
+def ste_probes() -> "dict[str, BiasProbe]":
+    """Return probes of a judge's biases by name, for `ste audit`.
+
+    `ste_plugin.testing.check_probe` says whether one finds its bias, and nothing else.
     """
 
 

@@ -1,12 +1,20 @@
-"""Helpers for tests of plugins: an engine without a model, and a check of a plugin."""
+"""Helpers for tests of plugins: an engine without a model, and checks of plugins and probes."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from ste_plugin.audit.probes.asking import JudgeAsker
+from ste_plugin.audit.probes.examine import LEVEL, Row, examine, worst
+from ste_plugin.audit.probes.figures import binomial_tail
+from ste_plugin.audit.probes.made_pairs import Judge, honest_judge, made_pairs, read_shown
+from ste_plugin.audit.probes.probe import Arm, BiasProbe, Sides
+from ste_plugin.config import JudgingConfig
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.errors import PluginError
+from ste_plugin.inference.requests import JudgeRequests
+from ste_plugin.judging.builtin import BRIEF
 from ste_plugin.judging.checking import format_problems
 from ste_plugin.plugins.loader import load_file
 from ste_plugin.plugins.manager import (
@@ -16,6 +24,19 @@ from ste_plugin.plugins.manager import (
     import_object,
     plugin_manager,
 )
+
+__all__ = [
+    "FakeEngine",
+    "check_plugin",
+    "check_probe",
+    "honest_judge",
+    "made_pairs",
+    "probe_judge",
+    "read_shown",
+]
+_HONEST_JUDGES = 40
+_SURPRISING = 0.01
+"""How unlikely so many false alarms must be, at the level of the audit, to count as a fault."""
 
 
 class FakeEngine:
@@ -112,3 +133,46 @@ def _unimportable(target: str) -> str:
     except PluginError as error:
         return str(error)
     return ""
+
+
+def probe_judge(probes: Mapping[str, BiasProbe], judge: Judge) -> list[Row]:
+    """Return what the probes find of a synthetic judge on the 60 made pairs, as an audit does."""
+    engine = FakeEngine(lambda request: f"It is better. Final verdict: [[{judge(request)}]]")
+    asker = JudgeAsker(BRIEF, "synthetic", JudgingConfig(format="brief"))
+
+    def complete(requests: Sequence[ChatRequest], _: str, __: JudgeRequests) -> list[Completion]:
+        return list(engine.complete(requests))
+
+    def ask(arms: Sequence[Arm]) -> Sequence[Sides | None]:
+        return asker.sides(arms, complete)
+
+    return examine(probes, made_pairs(), ask, 0, asker.can_ask)
+
+
+def check_probe(probe: BiasProbe, biased_judge: Judge) -> list[str]:
+    """Return the problems of a probe, one line each; an empty list means that it may be trusted.
+
+    It has to find its bias in `biased_judge`, which has that bias, and to stay silent on honest
+    ones, a tenth of whose verdicts are drawn. Both judge `made_pairs()`, in the format `brief`;
+    `read_shown(request)` gives a judge what it is shown.
+    """
+    problems = [
+        f"change: returned another pair when called again with {pair.key}. Draw by its key alone."
+        for pair in made_pairs()
+        if probe.arms(pair, 0) != probe.arms(pair, 0)
+    ][:1]
+    found = worst(probe_judge({"probe": probe}, biased_judge))
+    if found.measured is None:
+        return [*problems, "change: returned None for most of the made pairs. Change more of them."]
+    if not found.failed:
+        problems.append(
+            f"not found in the biased judge: the figure is {found.measured.figure:.2f} (threshold "
+            f"{probe.threshold:g}), p {found.measured.p:.2g}."
+        )
+    judges = (honest_judge(seed) for seed in range(_HONEST_JUDGES))
+    alarms = sum(worst(probe_judge({"probe": probe}, judge)).failed for judge in judges)
+    if binomial_tail(alarms, _HONEST_JUDGES, LEVEL) < _SURPRISING:
+        problems.append(
+            f"found in {alarms} of {_HONEST_JUDGES} honest judges, which lack the bias."
+        )
+    return problems

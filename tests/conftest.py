@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.helpers.browser import browser as browser
 from tests.helpers.tiny_model import save_tiny_model
 
 # A busy machine stands still for longer than any deadline, and a commit answers for its own

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "ste_plugin"
 
 LAYERS = (
     ("errors", "records", "config", "screen", "text"),
-    ("storage", "progress", "web"),
+    ("storage", "progress", "web", "review.labels"),
     ("hosts", "engines"),
     ("judging",),
     ("inference", "plugins.manager", "plugins.loader", "context", "engines.ray"),

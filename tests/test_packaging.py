@@ -42,11 +42,13 @@ def test_a_wheel_writes_the_starter_config(unpacked_wheel, tmp_path):
     assert "# judging:" in (tmp_path / "mine.yaml").read_text()
 
 
-def test_a_wheel_carries_demo_data_types_and_licence(unpacked_wheel):
+def test_a_wheel_carries_demo_data_pages_types_and_licence(unpacked_wheel):
     package = unpacked_wheel / "ste_plugin"
     assert len((package / "demo/instructions.jsonl").read_text().splitlines()) >= 150
     assert (package / "demo/demo.yaml").exists()
     assert (package / "py.typed").exists()
+    assert (package / "web/static/ste.css").exists()
+    assert (package / "web/templates/base.html").exists()
     assert list(unpacked_wheel.glob("*.dist-info/licenses/LICENSE"))
     assert not list(unpacked_wheel.rglob("*.pyc"))
 

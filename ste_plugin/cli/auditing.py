@@ -1,14 +1,19 @@
 """The command `ste audit`: what a judge learnt, and whether it can be trusted."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ste_plugin.cli.app import app, open_existing_run, say, show
 from ste_plugin.cli.running import Json, Plugin
+from ste_plugin.cli.trusting import AtLeast, Labels, OfPeople, OneLook, audit_by_labels
+from ste_plugin.errors import ConfigError
 
-Run = Annotated[Path, typer.Argument(help="The run's folder, or its config.")]
+Run = Annotated[
+    Path | None,
+    typer.Argument(help="The run's folder, or its config; with --labels also an evaluation."),
+]
 Iteration = Annotated[
     int | None,
     typer.Option(
@@ -23,15 +28,64 @@ Only = Annotated[
 ]
 
 
+def _of_data(name: str, metavar: str, help_text: str) -> Any:
+    """Return an option for data that somebody trained on, without a run."""
+    return typer.Option(name, metavar=metavar, help=help_text, rich_help_panel="Without a run")
+
+
+Benchmark = Annotated[
+    list[str] | None,
+    _of_data("--benchmark", "NAME", "A benchmark (`ste tasks list`), or a file of prompts."),
+]
+Against = Annotated[
+    str | None,
+    _of_data("--against", "DATA", "A file, folder or pattern of training data: are they in it?"),
+]
+Form = Annotated[
+    str,
+    _of_data(
+        "--form", "FORM", "How its rows hold what is asked (plain, openai, …); by default told."
+    ),
+]
+Column = Annotated[
+    str, _of_data("--column", "NAME", "Its column of prompts or turns; by default told.")
+]
+
+
 @app.command()
 def audit(
-    run: Run,
+    run: Run = None,
     iteration: Iteration = None,
     only: Only = None,
     plugin: Plugin = None,
     as_json: Json = False,
+    benchmark: Benchmark = None,
+    against: Against = None,
+    form: Form = "",
+    column: Column = "",
+    labels: Labels = None,
+    at_least: AtLeast = None,
+    of_people: OfPeople = None,
+    one_look: OneLook = False,
 ) -> None:
-    """Examine what a run's judge learnt: 0 where every figure keeps its threshold, 8 where not."""
+    """Examine what a run's judge learnt: 0 where every figure keeps its threshold, 8 where not.
+
+    With --labels: whether a judge can be trusted, by what people say (0), or not (8), or whether
+    there are too few labels to tell (9).
+    """
+    if benchmark or against:
+        from ste_plugin.cli.auditing_data import audit_data
+
+        audit_data(run, benchmark or [], against, form, column, plugin or [], as_json=as_json)
+        return
+    if run is None:
+        raise ConfigError(
+            "ste audit: found nothing to examine; expected a run's folder or config, or "
+            "--benchmark with --against."
+        )
+    asked = (at_least, of_people, one_look)
+    if audit_by_labels(run, iteration, labels, *asked, leave_out=only, as_json=as_json):
+        return
     audit_of_run(run, iteration, only or [], plugin or [], as_json=as_json)
 
 

@@ -7,6 +7,7 @@ from typing import NoReturn
 # each adds its commands to `app`
 from ste_plugin.cli import (  # noqa: F401
     about,
+    agreeing,
     auditing,
     batches,
     comparing,
@@ -14,7 +15,10 @@ from ste_plugin.cli import (  # noqa: F401
     forgetting,
     measuring,
     previewing,
+    reporting,
+    reviewing,
     running,
+    viewing,
 )
 from ste_plugin.cli.app import app, say, say_error
 from ste_plugin.errors import SteError

@@ -35,7 +35,7 @@ From = Annotated[
 ]
 
 _MAX_COLUMNS = 8
-"""Kinds of pairs in a table; where there are more, as in RewardBench, they are in report.md."""
+"""Kinds of pairs in a table; where there are more, as in RewardBench, they are in report.html."""
 
 
 @app.command()
@@ -108,6 +108,8 @@ def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool)
             console.print(share, soft_wrap=True)
         console.print()
     console.print(tables.pool_cost(read_json(root / "pool" / "done.json")), soft_wrap=True)
+    for line in tables.gates_lines(reports):
+        console.print(line, soft_wrap=True)
     console.print(tables.verdict_on(reports, report["best"], report["keep"]), soft_wrap=True)
     console.print(f"Judge: {report['model']}", soft_wrap=True)
     judge_format = read_run_yaml(root / "run.yaml").judging.format
@@ -116,7 +118,7 @@ def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool)
         "--b '…'",
         soft_wrap=True,
     )
-    console.print(f"Every metric: {root}/iter-*/report.md", soft_wrap=True)
+    console.print(f"Every figure: {root}/report.html", soft_wrap=True)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from ste_plugin.config.base import FolderName, Fraction, Positive, Strict
+from ste_plugin.config.gates import GatesConfig
 from ste_plugin.config.hosts import (
     EvaluationConfig,
     HostConfig,
@@ -33,6 +34,7 @@ __all__ = [
     "EvaluationConfig",
     "FolderName",
     "Fraction",
+    "GatesConfig",
     "HostConfig",
     "HostsConfig",
     "JudgingConfig",
@@ -154,7 +156,7 @@ class RunConfig(Strict):
     """How often to judge, train and measure. More may be asked of a finished run."""
     keep: Literal["best", "last"] = "best"
     """Which iteration to end with. The best is that which is right in both orders most often on
-    the dev pairs; the test pairs decide nothing."""
+    the dev pairs, and breaks no gate; the test pairs decide nothing."""
     judge: ModelConfig
     """The seed: judges in iteration 1, and every iteration trains from it."""
     generator: ModelConfig | None = Field(
@@ -187,6 +189,8 @@ class RunConfig(Strict):
     """What axolotl is given."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """What lm-eval is given beside the dev and test pairs."""
+    gates: GatesConfig = GatesConfig()
+    """What an iteration must keep to be shipped, and to judge in the next one."""
     budget: BudgetConfig = BudgetConfig()
     """What a run may use at most; it then ends well, with what it has."""
     hosts: HostsConfig = HostsConfig()

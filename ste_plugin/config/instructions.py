@@ -8,6 +8,9 @@ from ste_plugin.config.base import Positive, Strict
 
 PersonalData = Literal["email", "phone", "card", "iban", "ip", "key", "name"]
 
+Measure = Literal["exact", "near-duplicate", "8-grams", "13-grams"]
+"""How an instruction can repeat a benchmark's prompt, the strictest first."""
+
 
 class SourceConfig(Strict):
     """Where instructions come from and how they are read."""
@@ -77,6 +80,13 @@ class SelectionConfig(Strict):
     """Greatest complexity to keep; needs `label`."""
     limit: Positive | None = None
     """Keep at most this many in all."""
+    keep_out: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Benchmarks and files whose prompts no instruction may repeat, as [ste_rewardbench,
+    mine.jsonl]. What `evaluation` measures on is always kept out where it can be read; what is
+    named here has to be readable."""
+    keep_out_by: tuple[Measure, ...] = ("exact", "near-duplicate", "8-grams")
+    """Which repetition drops an instruction, of [exact, near-duplicate, 8-grams, 13-grams]. What is
+    left out of the list is counted and listed, and stays."""
 
     @model_validator(mode="after")
     def _needs_labels(self) -> "SelectionConfig":

@@ -15,6 +15,7 @@ from ste_plugin.dataset.filters import (
     drop_too_long,
 )
 from ste_plugin.dataset.matching import balance_of
+from ste_plugin.dataset.reviewed import Reviewed, reviewed_pairs
 from ste_plugin.dataset.row_formats import held_out_rows
 from ste_plugin.dataset.row_writer import open_training_rows
 from ste_plugin.dataset.sample import (
@@ -27,6 +28,7 @@ from ste_plugin.dataset.sample import (
 )
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.pairs.pool import prepare_pool
+from ste_plugin.pairs.pool_files import Pool
 from ste_plugin.records import Split
 from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.pass_rates import PassRate, expected_rates
@@ -52,8 +54,9 @@ def generate_dataset(iteration: Iteration) -> Path:
     pool = prepare_pool(iteration.context)
     completions = iteration.context.stores.open(iteration.folder / "judging.completions.jsonl")
     sampler = JudgmentSampler(iteration, completions, partial(plugin_drop_reason, iteration))
+    reviewed = _reviewed(iteration, pool)
     with open_drop_log(iteration.folder / "drops.jsonl") as drops:
-        stage = DatasetStage(iteration, pool, completions, sampler, drops)
+        stage = DatasetStage(iteration, pool, completions, sampler, drops, reviewed)
         files: dict[str, Any] = {}
         sampled = sample_judgments(stage)
         collected, chosen = _write_training_rows(stage, sampled, files)
@@ -62,6 +65,19 @@ def generate_dataset(iteration: Iteration) -> Path:
     iteration.context.stores.close()
     _report(iteration, collected, chosen)
     return manifest
+
+
+def _reviewed(iteration: Iteration, pool: Pool) -> Reviewed | None:
+    """Return what people said of the pairs, and tell it; None where it does not count."""
+    if iteration.context.config.dataset.reviewed == "keep":
+        return None
+    reviewed = reviewed_pairs(iteration, pool)
+    others = f" ({reviewed.of_other_pairs} are of other pairs)" if reviewed.of_other_pairs else ""
+    iteration.context.progress.say(
+        f"iteration {iteration.number}: people labelled {reviewed.pairs} pairs{others} and call "
+        f"{len(reviewed.wrong)} wrong, which are not trained on"
+    )
+    return reviewed
 
 
 def _write_training_rows(
@@ -123,6 +139,7 @@ def _manifest(
     return {
         "iteration": iteration.number,
         "judge": model_identity(iteration.judge, context.base),
+        "judged_by": _judged_by(iteration),
         "judge_format": {"name": judge_format.name, "version": judge_format.version},
         "chat_template": {
             "kwargs": iteration.judge.chat_template_kwargs,
@@ -135,8 +152,27 @@ def _manifest(
         },
         "counts": _counts(stage, collected, chosen),
         "drops": dict(Counter(stage.pool.drops) + stage.drops.reasons),
+        "kept_out": stage.pool.kept_out,
         "files": files,
+        **_told_of(stage.reviewed),
     }
+
+
+def _judged_by(iteration: Iteration) -> dict[str, int]:
+    """Return which iteration's judge it was, and of which of its stages; 0 is the seed."""
+    if iteration.stage > 1:
+        return {"iteration": iteration.number, "stage": iteration.stage - 1}
+    before = iteration.number - 1
+    number = before if iteration.judged_by is None else iteration.judged_by
+    last = len(iteration.context.config.training.recipe)
+    return {"iteration": number, "stage": last if number else 0}
+
+
+def _told_of(reviewed: Reviewed | None) -> dict[str, Any]:
+    """Return what a manifest says of people's labels, where they count."""
+    if reviewed is None:
+        return {}
+    return {"reviewed": reviewed.to_dict() | {"wrong": len(reviewed.wrong)}}
 
 
 def _counts(stage: DatasetStage, collected: CollectedJudgments, chosen: Chosen) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ste_plugin.context import Iteration
 from ste_plugin.dataset import filters
+from ste_plugin.dataset.reviewed import Reviewed, drops_of
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.pairs.pool_files import Pool
 from ste_plugin.records import Drop, Judgment, ResponsePair, Split
@@ -30,6 +31,8 @@ class DatasetStage:
     completions: CompletionStore
     sampler: JudgmentSampler
     drops: DropLog
+    reviewed: Reviewed | None = None
+    """What people said of the pairs, where that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,21 @@ def _tasks_of(stage: DatasetStage, split: Split) -> list[JudgeTask]:
     """Return the judge tasks of one split; pairs that are skipped are added to the drops."""
     iteration = stage.iteration
     wanted: Callable[[ResponsePair], bool] = iteration.has if split == "train" else lambda _: True
-    tasks = judge_tasks(stage.pool.pairs[split], wanted)
+    tasks = _right_for_people(stage, judge_tasks(stage.pool.pairs[split], wanted))
     if split != "train" or not iteration.context.config.judging.skip_always_right:
         return tasks
     known = read_always_right(iteration.before / "pass_rates.jsonl")
     skipped = dict.fromkeys(task.pair_key for task in tasks if task.pair_key in known)
     stage.drops.add(Drop("judging", key, "always right in the iteration before") for key in skipped)
     return [task for task in tasks if task.pair_key not in known]
+
+
+def _right_for_people(stage: DatasetStage, tasks: list[JudgeTask]) -> list[JudgeTask]:
+    """Return the tasks of pairs that people do not call wrong; the others' pairs become drops."""
+    wrong = set(stage.reviewed.wrong) if stage.reviewed else ()
+    left_out = dict.fromkeys(task.pair_key for task in tasks if task.pair_key in wrong)
+    stage.drops.add(drops_of(list(left_out)))
+    return [task for task in tasks if task.pair_key not in left_out]
 
 
 def plugin_drop_reason(iteration: Iteration, judgment: Judgment, pair: ResponsePair) -> str | None:

@@ -7,7 +7,6 @@ from typing import Any
 from rich.table import Table
 
 from ste_plugin.context import IterationReport
-from ste_plugin.lm_eval_tasks.figures import SPREAD
 from ste_plugin.storage.jsonl import replace_bytes
 from ste_plugin.text.sanitize import escape_for_markdown, escape_for_terminal
 
@@ -132,11 +131,15 @@ def easy_share(report: IterationReport, pairs: str) -> str:
 
 def verdict_on(reports: Sequence[IterationReport], best: int, keep: str) -> str:
     """Return which iteration is shipped, and why, in one or two sentences."""
+    passed = [report.number for report in reports if not report.broken]
+    if passed == [0] and len(reports) > 1:
+        return "No iteration passed its gates: the seed is shipped as it was."
     if keep == "last":
-        return f"keep: last ships {name_of(best)}."
+        why = "" if best == reports[-1].number else ", the last that broke no gate"
+        return f"keep: last ships {name_of(best)}{why}."
     if best == 0:
         return "No iteration beat the seed on the dev pairs: nothing better than the seed to ship."
-    last = reports[-1].number
+    last = passed[-1]
     why = "by right-in-both-orders on the dev pairs"
     worse = (
         "" if best == last else f" {name_of(last).capitalize()} was worse there and is not shipped."
@@ -144,33 +147,55 @@ def verdict_on(reports: Sequence[IterationReport], best: int, keep: str) -> str:
     return f"Best is {name_of(best)}, {why}.{worse}"
 
 
+def gates_lines(reports: Sequence[IterationReport]) -> list[str]:
+    """Return what the gates said of each iteration, a line for each that it broke."""
+    lines = []
+    for report in reports[1:]:
+        name = name_of(report.number)
+        lines += [f"{name}: not shipped, as it breaks a gate: {words}" for words in report.broken]
+        lines += [] if report.broken else [f"{name}: gates: passed"]
+    return [escape_for_terminal(line) for line in lines]
+
+
 def write_page(report: IterationReport) -> None:
-    """Write report.md into the iteration's folder: every metric on every set of pairs."""
-    lines = [
-        f"# {name_of(report.number).capitalize()}",
-        "",
+    """Write report.md into the iteration's folder: the figures that count, in a screen's length."""
+    lines = [f"# {name_of(report.number).capitalize()}", "", *_page_table(report), ""]
+    if report.number:
+        cost = f", {number_text(report.cost)} by its prices" if report.cost is not None else ""
+        lines += [
+            f"{report.kept:,} of {report.sampled:,} judgments became training rows. They took "
+            f"{report.prompt_tokens:,} tokens read and {report.tokens:,} written{cost}, and the "
+            f"round {report.minutes:.1f} minutes.",
+            "",
+        ]
+    lines += [
         f"Judge: {escape_for_markdown(report.model)}",
         "",
+        "Every round, kind of pair and test: [report.html](../report.html).",
+        "",
     ]
-    for name, results in report.evaluations.items():
-        lines += [*_metrics_page(name, results), ""]
+    if report.broken:
+        lines += ["Not shipped, and judges nothing, as it breaks gates:", ""]
+        lines += [*(f"- {escape_for_markdown(words)}" for words in report.broken), ""]
     replace_bytes(Path(report.folder) / "report.md", "\n".join(lines).encode())
 
 
-def _metrics_page(name: str, results: Mapping[str, Any]) -> list[str]:
-    """Return a heading and a Markdown table of metrics × (all, every section and subset)."""
-    parts = results.get("sections", {}) | results["subsets"]
-    once = results.get("settings", {}).get("mode") == "official"
-    orders = "one order each" if once else "both orders"
-    lines = [
-        f"## {escape_for_markdown(name)} ({results['n']} pairs, {orders})",
-        "",
-        "| | all | " + " | ".join(map(escape_for_markdown, parts)) + " |",
-        "|---|" + "---|" * (1 + len(parts)),
-    ]
-    for metric, value in results["overall"].items():
-        beside = metric.endswith(SPREAD[1:])  # in results.json alone
-        if not beside and (isinstance(value, float | int) or value is None):
-            cells = [number_text(part.get(metric)) for part in parts.values()]
-            lines.append(f"| {metric} | {number_text(value)} | " + " | ".join(cells) + " |")
+def _page_table(report: IterationReport) -> list[str]:
+    """Return a Markdown table of sets of pairs × figures with their 95% intervals."""
+    measured = report.evaluations.items()
+    headings = {
+        heading: metric
+        for heading, metric in (COLUMNS | WHERE_MEASURED).items()
+        if any(results["overall"].get(metric) is not None for _, results in measured)
+    }
+    lines = [f"| pairs | n | {' | '.join(headings)} |", "|---|--:|" + "--:|" * len(headings)]
+    for name, results in measured:
+        cells = [_with_interval(results["overall"], metric) for metric in headings.values()]
+        lines.append(f"| {escape_for_markdown(name)} | {results['n']:,} | {' | '.join(cells)} |")
     return lines
+
+
+def _with_interval(figures: Mapping[str, Any], metric: str) -> str:
+    interval = figures.get(f"{metric}_interval")
+    reach = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+    return number_text(figures.get(metric)) + reach

@@ -17,7 +17,7 @@ from ste_plugin.forget.editor import JsonlEditor, Row
 from ste_plugin.forget.evaluations import update_evaluations
 from ste_plugin.forget.prompt_keys import find_prompt_keys
 from ste_plugin.forget.query import ForgetQuery
-from ste_plugin.forget.reports import update_reports
+from ste_plugin.forget.reports import update_page, update_reports
 from ste_plugin.forget.residue import (
     ResidueScanner,
     find_files_quoting,
@@ -34,6 +34,7 @@ from ste_plugin.instructions.privacy.forgotten import (
 from ste_plugin.pairs.pool_files import HELD_OUT, SPLITS, split_of
 from ste_plugin.records import Instruction, ResponsePair
 from ste_plugin.storage.jsonl import read_json, read_records
+from ste_plugin.storage.run_layout import OVERLAPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ def forget(context: RunContext, query: ForgetQuery, *, dry: bool = False) -> For
         remove_log_lines(root, scanner, editor)
         remove_partial_files(root, editor)
     _remove_from_pool(root, selection, editor)
+    if not dry:
+        update_page(context)
     quoted = [] if dry else find_files_quoting(root, scanner)
     return ForgetReport(
         keys=sorted(selection.instructions),
@@ -209,6 +212,8 @@ def _update_drop_counts(root: Path, editor: JsonlEditor) -> None:
 
 def _remove_from_pool(root: Path, selection: Selection, editor: JsonlEditor) -> None:
     """Remove the instructions and pairs from the pool, which comes last."""
+    for path in find_files(root, OVERLAPS):
+        editor.remove_rows(path, "overlaps", lambda row: row["key"] in selection.instructions)
     for path in find_files(root, "instructions.jsonl"):
         editor.remove_rows(path, "instructions", lambda row: row["key"] in selection.instructions)
     for path in find_files(root, "pairs.jsonl"):

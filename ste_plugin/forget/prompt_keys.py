@@ -1,6 +1,7 @@
 """The completions of a selection, by the keys of the prompts that were made from it."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 from ste_plugin.context import RunContext
@@ -105,8 +106,8 @@ def _judgment_keys(context: RunContext, pairs: Sequence[ResponsePair]) -> Iterat
     config = context.config.judging
     names = ["judging.completions.jsonl"] if config.force_verdict else []
     replies = _Replies(context.folder.root, *names)
-    for judge in _find_judges(context):
-        builder = JudgeRequests.of_config(judge, context.judge_format, config)
+    for judge, draw in product(_find_judges(context), range(_count_draws(context))):
+        builder = JudgeRequests.of_config(judge, context.judge_format, config, draw)
         for pair in pairs:
             for order in ORDERS:
                 request = builder.judgment(pair, order)
@@ -127,6 +128,15 @@ def _forced_keys(
     ]
     for prefix in {builder.forced_prefix(reply) for reply in reasonings}:
         yield builder.forced(request, prefix).prompt_key
+
+
+def _count_draws(context: RunContext) -> int:
+    """Return how often a judge may have been asked the same, in draws of their own.
+
+    It judges again for each iteration in between that broke a gate.
+    """
+    gates = (read_json(path) for path in find_files(context.folder.root, "gates.json"))
+    return 1 + sum(not decision["passed"] for decision in gates)
 
 
 def _find_judges(context: RunContext) -> set[str]:

@@ -5,10 +5,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ste_plugin.context import IterationReport, reported_counts, reported_figures
+from ste_plugin.context import IterationReport, RunContext, reported_counts, reported_figures
+from ste_plugin.errors import SteError
 from ste_plugin.evaluation.report import write_page
 from ste_plugin.forget.editor import JsonlEditor
 from ste_plugin.forget.selection import find_files
+from ste_plugin.storage.durable import remove
 from ste_plugin.storage.jsonl import read_json
 
 
@@ -38,6 +40,19 @@ def update_reports(root: Path, editor: JsonlEditor) -> None:
         iterations = [updated.get(row["number"], row) for row in content["iterations"]]
         if iterations != content["iterations"]:
             editor.json(report, content | {"iterations": iterations})
+
+
+def update_page(context: RunContext) -> None:
+    """Write report.html again where there is one, or remove it where that cannot be done."""
+    from ste_plugin.report.page import write_report
+
+    page = context.folder.report_page
+    if not page.exists():
+        return
+    try:
+        write_report(context.folder, context.plugins)
+    except SteError:
+        remove(page)
 
 
 def _update_report(folder: Path, report: IterationReport) -> IterationReport:

@@ -67,17 +67,29 @@ class JudgeRequests:
     sampling: Sampling
     force_verdict: bool = False
     """Whether a letter is sampled where the judge states none."""
+    draw: int = 0
+    """How often the same was asked before: further draws have samples of their own."""
 
     @classmethod
-    def of_config(cls, model: str, judge_format: JudgeFormat, config: JudgingConfig) -> Self:
+    def of_config(
+        cls, model: str, judge_format: JudgeFormat, config: JudgingConfig, draw: int = 0
+    ) -> Self:
         """Return what makes the requests of a run's `judging` settings."""
         max_new_tokens = config.max_new_tokens or judge_format.max_new_tokens
         sampling = Sampling(config.temperature, config.top_p, max_new_tokens)
+        return cls(model, judge_format, sampling, config.force_verdict, draw)
+
+    @classmethod
+    def greedy(cls, model: str, judge_format: JudgeFormat, config: JudgingConfig) -> Self:
+        """Return what asks as a run's `judging` settings say, for the likeliest reply alone."""
+        sampled = cls.of_config(model, judge_format, config)
+        sampling = Sampling(0.0, 1.0, sampled.sampling.max_new_tokens)
         return cls(model, judge_format, sampling, config.force_verdict)
 
     @cached_property
     def _version(self) -> str:
-        return self.judge_format.version
+        version = self.judge_format.version
+        return f"{version}#{self.draw}" if self.draw else version
 
     @property
     def has_judgments(self) -> bool:
@@ -102,6 +114,14 @@ class JudgeRequests:
     def forced(self, judgment: ChatRequest, prefix: str) -> ChatRequest:
         """Return the request for the letter that ends a judgment which begins with `prefix`."""
         return replace(judgment, prefix=prefix, choices=ORDERS)
+
+    def answer_back(self, judgment: ChatRequest, reply: str, words: str) -> ChatRequest:
+        """Return the request for a second judgment: `words` are what a person says to the first.
+
+        What the judge said is shown to it with control tokens of chat templates made harmless.
+        """
+        said = Message("assistant", sanitize_for_model(reply.strip()) or "…")
+        return replace(judgment, messages=(*judgment.messages, said, Message("user", words)))
 
     def forced_prefix(self, reply: Completion | None) -> str:
         """Return the words before a forced letter: what the judge wrote, then the closing."""

@@ -15,6 +15,7 @@ from ste_plugin.errors import DataError
 from ste_plugin.inference.completion_store import find_completions
 from ste_plugin.instructions.privacy import apply_privacy, read_scrub_counts
 from ste_plugin.instructions.selection import label, select
+from ste_plugin.instructions.selection.contamination import KeptOut, OnOverlap, describe_counts
 from ste_plugin.instructions.sources import read_instructions
 from ste_plugin.pairs.generate import ask_for_labels, make_pairs, make_pairs_by_calls
 from ste_plugin.pairs.pool_files import Pool, Splits, read_pool, write_held_out
@@ -27,9 +28,14 @@ from ste_plugin.storage.drop_log import (
     open_drop_log,
     without_drops,
 )
-from ste_plugin.storage.jsonl import encode_record, open_replacement, replace_json
+from ste_plugin.storage.jsonl import (
+    encode_record,
+    open_record_writer,
+    open_replacement,
+    replace_json,
+)
 from ste_plugin.storage.record_sequence import RecordSequence, write_records
-from ste_plugin.storage.run_layout import LABELLED, READ
+from ste_plugin.storage.run_layout import LABELLED, OVERLAPS, READ
 
 OnPairs = Callable[[Sequence[ResponsePair]], object]
 _PART = 512
@@ -51,8 +57,9 @@ def prepare_pool(context: RunContext, on_pairs: OnPairs | None = None) -> Pool:
 def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> None:
     """Write all files of the pool, `done.json` last; memory holds where records are in them."""
     folder = context.folder.pool
+    kept_out = KeptOut(context.read_kept_out(context), context.config.selection)
     with open_drop_log(folder / "drops.jsonl") as drops:
-        instructions = _write_instructions(context, drops)
+        instructions = _write_instructions(context, kept_out, drops)
         if on_pairs:
             for start in range(0, len(instructions), _PART):
                 on_pairs(make_pairs_by_calls(context, instructions[start : start + _PART]))
@@ -61,6 +68,7 @@ def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> None:
         "instructions": len(instructions),
         "pairs": {name: len(pairs) for name, pairs in splits.items()},
         "drops": dict(drops.reasons),
+        "kept_out": kept_out.summary(),
         "files": write_held_out(folder, splits),
         "cost": _generator_cost(context),
         **read_scrub_counts(folder),
@@ -70,15 +78,19 @@ def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> None:
     _report_pool(context, done, drops.reasons.total())
 
 
-def _write_instructions(context: RunContext, drops: DropLog) -> RecordSequence[Instruction]:
+def _write_instructions(
+    context: RunContext, kept_out: KeptOut, drops: DropLog
+) -> RecordSequence[Instruction]:
     """Write the instructions that are read, private data removed, labelled and selected."""
     folder = context.folder.pool
     with ExitStack() as stack:
         files = [folder / name for name in (READ, LABELLED)]
         for file in files:
             stack.callback(file.unlink, missing_ok=True)
-        usable = usable_instructions(context, context.folder.root, drops.drop)
+        tell = stack.enter_context(open_record_writer(folder / OVERLAPS))
+        usable = usable_instructions(context, context.folder.root, kept_out, drops.drop, tell)
         instructions = write_records(files[0], Instruction, usable)
+        _report_kept_out(context, kept_out, len(instructions))
         if context.config.selection.label:
             labelled = _label(context, instructions, drops.drop)
             instructions = write_records(files[1], Instruction, labelled)
@@ -102,8 +114,11 @@ def _write_pairs(
     return splits.pairs
 
 
-def usable_instructions(context: RunContext, root: Path, drop: OnDrop) -> Iterator[Instruction]:
-    """Yield the sources' instructions, private data removed, but those that a run has forgotten.
+def usable_instructions(
+    context: RunContext, root: Path, kept_out: KeptOut, drop: OnDrop, tell: OnOverlap
+) -> Iterator[Instruction]:
+    """Yield the sources' instructions, private data removed, but those that a run has forgotten,
+    and those that repeat what it measures on.
 
     `root` is that run's folder; what was removed is reported in the context's own pool.
     """
@@ -114,7 +129,34 @@ def usable_instructions(context: RunContext, root: Path, drop: OnDrop) -> Iterat
         lambda name: find_contribution(context.plugins, "ste_sources", name, "instructions.reader"),
     )
     read = without_drops(rows, drop)
-    yield from without_drops(apply_privacy(read, config.privacy, root, context.folder.pool), drop)
+    scrubbed = apply_privacy(read, config.privacy, root, context.folder.pool)
+    yield from without_drops(kept_out.without(without_drops(scrubbed, drop), tell), drop)
+
+
+def _report_kept_out(context: RunContext, kept_out: KeptOut, left: int) -> None:
+    """Say what was left out, and what could not be read.
+
+    Raises: DataError where nothing is left.
+    """
+    summary = kept_out.summary()
+    for name, problem in summary["unread"].items():
+        context.progress.say(
+            f"warning: the run measures on {name}, whose prompts could not be read, so that they "
+            f"are not kept out of the training: {problem}"
+        )
+    if not summary["benchmarks"]:
+        return
+    found = "; ".join(describe_counts(*item) for item in summary["benchmarks"].items())
+    context.progress.say(
+        f"pool: {kept_out.dropped} of {summary['compared']} instructions repeat what is measured "
+        f"on and are left out. {found}"
+    )
+    if kept_out.dropped and not left:
+        raise DataError(
+            f"selection: all {kept_out.dropped} instructions repeat prompts that are kept out "
+            f"({found}). Give other instructions, or measure on other pairs; `ste audit "
+            "--benchmark FILE --against FILE` shows what they share."
+        )
 
 
 def select_instructions(

@@ -33,6 +33,8 @@ class Pool:
     """`dev` and `test`: labelled pairs as evaluation reads them."""
     drops: dict[str, int]
     """`STAGE: REASON` → how many instructions and pairs were left out."""
+    kept_out: dict[str, Any]
+    """What is measured on, and how many instructions repeat it; empty in pools made before."""
 
 
 def split_of(instruction_key: str, config: RunConfig) -> Split:
@@ -90,12 +92,13 @@ def read_pool(folder: Path, config: RunConfig) -> Pool:
     _check_counts(folder, done, pairs)
     _check_held_out(folder, done, pairs)
     files = {name: folder / file for name, file in done["files"].items()}
-    return Pool(pairs, files, done["drops"])
+    return Pool(pairs, files, done["drops"], done["kept_out"])
 
 
 def _parse_done(done: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return what `done.json` says about the other files."""
-    return {name: dict(done[name]) for name in ("pairs", "drops", "files")}
+    parsed = {name: dict(done[name]) for name in ("pairs", "drops", "files")}
+    return parsed | {"kept_out": dict(done.get("kept_out", {}))}
 
 
 def _check_counts(

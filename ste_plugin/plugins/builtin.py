@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from ste_plugin.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from ste_plugin.context import Iteration, IterationReport
+    from ste_plugin.context import GateFigures, Iteration, IterationReport
+    from ste_plugin.report.read_run import RunFigures
 
 
 @hookimpl
@@ -37,9 +38,9 @@ def ste_selectors() -> dict[str, Any]:
 
 @hookimpl
 def ste_pair_strategies() -> dict[str, Any]:
-    from ste_plugin.pairs import strategies
+    from ste_plugin.pairs import constructed, strategies
 
-    return dict(strategies.STRATEGIES)
+    return {**strategies.STRATEGIES, **constructed.CONSTRUCTED}
 
 
 @hookimpl
@@ -85,10 +86,31 @@ def ste_task_dirs() -> Path:
 
 
 @hookimpl
+def ste_report_sections(run: "RunFigures") -> list[Any]:
+    from ste_plugin.report import sections
+
+    return sections.built_in_sections(run)
+
+
+@hookimpl
 def ste_audit_checks() -> dict[str, Any]:
     from ste_plugin.audit import checks
 
     return dict(checks.CHECKS)
+
+
+@hookimpl
+def ste_gates(figures: "GateFigures") -> list[Any]:
+    from ste_plugin.audit import gates
+
+    return list(gates.check_gates(figures))
+
+
+@hookimpl
+def ste_probes() -> dict[str, Any]:
+    from ste_plugin.audit.probes import builtin
+
+    return dict(builtin.PROBES)
 
 
 @hookimpl

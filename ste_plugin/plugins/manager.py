@@ -21,6 +21,7 @@ NAMED_HOOKS = (
     "ste_judge_formats",
     "ste_dataset_formats",
     "ste_audit_checks",
+    "ste_probes",
 )
 """Hooks that return a dictionary of contributions by name."""
 
@@ -129,6 +130,7 @@ def _has(*names: str) -> Callable[[Any], bool]:
 _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "ste_engines": ("'module:factory'", lambda value: isinstance(value, str) and ":" in value),
     "ste_judge_formats": ("a JudgeFormat", _has("render", "parse", "version")),
+    "ste_probes": ("a BiasProbe", _has("bias", "change", "measure", "variants")),
     "ste_pair_strategies": ("a PairStrategy", _has("next_prompt", "worse", "version")),
 }
 """Hook → what it contributes, and a check of that; all other hooks contribute functions."""

@@ -1,1 +1,1 @@
-"""The report of a run, as one page that needs no network."""
+"""The page that people look at: a run's figures, and whether they can be trusted."""

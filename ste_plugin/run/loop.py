@@ -11,10 +11,11 @@ from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import JudgeError
+from ste_plugin.evaluation.kept_out import check_kept_out
 from ste_plugin.evaluation.plan import check_configured, plan_evaluations
 from ste_plugin.hosts.run_host import python_of, require_module
 from ste_plugin.lm_eval_tasks import runner as lm_eval
-from ste_plugin.run import stages
+from ste_plugin.run import gating, stages
 from ste_plugin.run.prefetch import prepare_pool_with_prefetch
 from ste_plugin.storage.jsonl import read_derived_json, read_json, read_rows, replace_json
 
@@ -27,9 +28,12 @@ def check_ahead(context: RunContext) -> None:
     """
     hosts = context.config.hosts
     stages.check_servable(context)
+    gating.check_people(context)
     stages.read_row_formats(context)
     if not context.folder.report.exists():  # a finished run needs its pairs no more
         check_configured(context)
+    if not (context.folder.pool / "done.json").exists():
+        check_kept_out(context)
     if any(starts_server(m, context) for m in (context.config.judge, context.generator_model)):
         require_module(python_of(hosts.serve), "vllm", "pip install vllm")
     axolotl.require_host(python_of(hosts.train))
@@ -59,6 +63,7 @@ def run(context: RunContext) -> list[IterationReport]:
         "iterations": [report.to_dict() for report in reports],
     }
     replace_json(context.folder.report, report)
+    _write_page(context)
     return reports
 
 
@@ -81,12 +86,15 @@ def _run_iterations(context: RunContext) -> Iterator[IterationReport]:
 def finish_iteration(context: RunContext, number: int) -> IterationReport:
     """Do what is left to do of an iteration; return its report.
 
-    A finished iteration is measured again only on benchmarks that were added to the config.
+    A finished iteration is measured again only on benchmarks that were added to the config, and its
+    gates are decided again only where these have changed.
     """
     done = context.folder.iteration(number) / "done.json"
     if done.exists():
+        gating.check_judged_by(context, number)
         report = read_derived_json(done, IterationReport.from_dict)
-        if set(plan_evaluations(context)) <= set(report.evaluations):
+        measured = set(plan_evaluations(context)) <= set(report.evaluations)
+        if measured and report.broken == _find_broken(context, number):
             return report
     elif number:
         for stage in stages.stage_numbers(context):
@@ -95,6 +103,7 @@ def finish_iteration(context: RunContext, number: int) -> IterationReport:
     report = _make_report(context, number, stages.evaluate(context, number))
     _notify_observers(context, report)  # before it is done: after a kill they are notified again
     replace_json(done, report.to_dict())
+    _write_page(context)
     return report
 
 
@@ -113,7 +122,13 @@ def _make_report(context: RunContext, number: int, results: dict[str, Any]) -> I
         prompt_tokens=prompt_tokens,
         cost=prices.cost(prompt_tokens, tokens) if prices else None,
         minutes=round(_read_seconds(context, number) / 60, 2),
+        broken=_find_broken(context, number),
     )
+
+
+def _find_broken(context: RunContext, number: int) -> tuple[str, ...]:
+    """Return the gates that an iteration breaks; the seed has none."""
+    return gating.decide_gates(context, number).broken if number else ()
 
 
 def _read_counts(context: RunContext, number: int) -> list[dict[str, Any]]:
@@ -143,12 +158,28 @@ def _notify_observers(context: RunContext, report: IterationReport) -> None:
             )
 
 
+def _write_page(context: RunContext) -> None:
+    """Write report.html; where that fails, say so, as `ste report` can write it at any time."""
+    from ste_plugin.report.page import write_report
+
+    try:
+        write_report(context.folder, context.plugins)
+    except Exception as error:  # the page is made of the run, and must not cost one
+        context.progress.event("report failed", error=repr(error))
+        context.progress.say(
+            f"warning: report.html could not be written: {error} `ste report "
+            f"{context.folder.root}` writes it again."
+        )
+
+
 def decide(reports: list[IterationReport], keep: str) -> int:
     """Return the number of the iteration to ship; 0 means that none beat the seed.
 
-    `best` compares right-in-both-orders on dev, then accuracy on dev; of equals the earlier one is
-    kept. Without dev pairs, and with `last`, it is the last.
+    Only those that broke no gate are shipped. Of these `best` compares right-in-both-orders on dev,
+    then accuracy on dev; of equals the earlier one is kept. Without dev pairs, and with `last`, it
+    is the last.
     """
+    reports = [report for report in reports if not report.broken]
     if keep == "last" or any("dev" not in r.evaluations for r in reports):
         return reports[-1].number
 

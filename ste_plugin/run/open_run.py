@@ -16,6 +16,7 @@ from ste_plugin.context import RunContext, open_engine
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import ConfigError, SteError
+from ste_plugin.evaluation.kept_out import read_kept_out
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.inference.probe import Probes
@@ -25,7 +26,7 @@ from ste_plugin.run.redo import Redo, flat_settings, refuse_changes, set_aside
 from ste_plugin.storage.config_file import changed_fields, read_config, read_run_yaml
 from ste_plugin.storage.durable import make_folder, sync_folders
 from ste_plugin.storage.jsonl import read_rows, replace_bytes, truncate_partial_line
-from ste_plugin.storage.run_layout import RunLayout
+from ste_plugin.storage.run_layout import OVERLAPS, RunLayout
 
 _OTHER_PARTS_S = 10.0
 """How long the other parts that begin at the same time may take to look at the run's lock."""
@@ -126,7 +127,15 @@ def _make_context(
     place = Place.of_run(config, base, progress.say)
     models = ModelPool(lambda model: open_engine(model, place, plugins))
     return RunContext(
-        config, base, folder, plugins, progress, models, Budget(), Probes(progress.say)
+        config,
+        base,
+        folder,
+        plugins,
+        progress,
+        models,
+        Budget(),
+        Probes(progress.say),
+        read_kept_out=read_kept_out,
     )
 
 
@@ -188,8 +197,8 @@ def _undo_on_error(folder: RunLayout, new_folders: Sequence[Path]) -> Iterator[N
     try:
         yield
     except SteError:
-        instructions = folder.pool / "instructions.jsonl"
-        ours = (folder.config, folder.events, folder.lock, instructions)
+        read = (folder.pool / name for name in ("instructions.jsonl", OVERLAPS))
+        ours = (folder.config, folder.events, folder.lock, *read)
         files = (path for path in folder.root.rglob("*") if path.is_file())
         if new_folders and not any(path.stat().st_size for path in files if path not in ours):
             shutil.rmtree(folder.root)

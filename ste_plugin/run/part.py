@@ -130,4 +130,4 @@ def _is_shown(path: Path) -> bool:
         return (path / "manifest.json").exists()
     if path.name == "events.jsonl" or path.name.endswith(".completions.jsonl"):
         return False
-    return path.suffix in (".json", ".jsonl") or path.name in ("model", "eval")
+    return path.suffix in (".json", ".jsonl") or path.name in ("model", "eval", "review")

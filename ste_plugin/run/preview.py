@@ -12,6 +12,7 @@ from ste_plugin.context import Iteration, RunContext
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import JudgeError
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
+from ste_plugin.instructions.selection.contamination import KeptOut
 from ste_plugin.pairs.pool import prepare_pool, select_instructions, usable_instructions
 from ste_plugin.records import Instruction, content_key
 from ste_plugin.run import stages
@@ -72,7 +73,8 @@ def _find_instructions(context: RunContext, root: Path) -> Sequence[Instruction]
         names = tuple(name for name in selection.selectors if name not in _AFTER_LABELS)
         selection = selection.model_copy(update={"selectors": names})
     config = context.config.model_copy(update={"selection": selection})
-    usable = list(usable_instructions(context, root, lambda _: None))
+    kept_out = KeptOut(context.read_kept_out(context), selection)
+    usable = list(usable_instructions(context, root, kept_out, lambda _: None, lambda _: None))
     return select_instructions(replace(context, config=config), usable)[0]
 
 

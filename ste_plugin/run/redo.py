@@ -21,7 +21,7 @@ STAGES: dict[Stage, str] = {
 """Stage → what it and the later stages make."""
 
 _FIRST_STAGES: tuple[tuple[re.Pattern[str], Stage | None], ...] = (
-    (re.compile(r"(iterations|keep|budget|hosts)\b"), None),
+    (re.compile(r"(iterations|keep|gates|budget|hosts)\b"), None),
     (re.compile(r"evaluation\.(tasks|data|too_long)\b"), None),
     (
         re.compile(
@@ -29,6 +29,7 @@ _FIRST_STAGES: tuple[tuple[re.Pattern[str], Stage | None], ...] = (
         ),
         None,
     ),
+    (re.compile(r"dataset\.reviewed"), None),  # a data set says itself what it was made of
     (re.compile(r"dataset\.(dev|test)_fraction"), "pool"),
     (re.compile(r"(judging|dataset|training\.recipe)\b"), "generate"),
     (re.compile(r"training\b"), "train"),
@@ -108,6 +109,10 @@ def set_aside(folder: RunLayout, redo: Redo) -> Path | None:
     return target if target.exists() else None
 
 
+_MEASURED = ("eval", "gates.json", "report.md", "done.json")
+"""What an iteration's judge is measured into."""
+
+
 def _obsolete(folder: RunLayout, redo: Redo) -> list[Path]:
     iterations = sorted(folder.root.glob("iter-[0-9]*"))
     later = [p for p in iterations if p.name > f"iter-{redo.iteration:02d}"]
@@ -118,13 +123,13 @@ def _obsolete(folder: RunLayout, redo: Redo) -> list[Path]:
         case "generate":
             paths = [current, *later]
         case "train":
-            names = ("model", "eval", "axolotl.yaml", "axolotl.log", "report.md", "done.json")
+            names = ("model", "axolotl.yaml", "axolotl.log", *_MEASURED)
             paths = [*(current / name for name in names), *sorted(current.glob("stage-*")), *later]
         case "eval":
             first = "iter-00" if redo.iteration <= 1 else current.name
             measured = [p for p in iterations if p.name >= first]
-            paths = [p / name for p in measured for name in ("eval", "report.md", "done.json")]
-    return [path for path in [folder.report, *paths] if path.exists()]
+            paths = [p / name for p in measured for name in _MEASURED]
+    return [path for path in [folder.report, folder.report_page, *paths] if path.exists()]
 
 
 def _move(source: Path, target: Path) -> None:

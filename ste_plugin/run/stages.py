@@ -13,13 +13,16 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration, RunContext
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.identity import model_path
-from ste_plugin.engines.nested import answering_model, with_trained_weights
+from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.plan import plan_evaluations
+from ste_plugin.evaluation.trained_judges import find_judge as find_judge
+from ste_plugin.evaluation.trained_judges import stage_numbers as stage_numbers
 from ste_plugin.fitting.catalogue import find_recipe, refusal
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.plugins.manager import contributed_folders
+from ste_plugin.run import gating
 from ste_plugin.storage.dataset_manifest import read_manifest, row_format_of_rl
 from ste_plugin.storage.training_manifest import find_trained_model
 
@@ -35,11 +38,6 @@ def log_time(context: RunContext, stage: str, iteration: int | None) -> Iterator
         context.progress.event(stage, iteration=iteration, seconds=seconds)
 
 
-def stage_numbers(context: RunContext) -> range:
-    """Return the stages of an iteration, from 1: one per recipe."""
-    return range(1, len(context.config.training.recipe) + 1)
-
-
 def find_next_stage(context: RunContext, number: int) -> int:
     """Return the first stage of an iteration that has not been trained, or the last."""
     for stage in stage_numbers(context):
@@ -48,34 +46,30 @@ def find_next_stage(context: RunContext, number: int) -> int:
     return stage_numbers(context)[-1]
 
 
-def find_judge(context: RunContext, number: int, stage: int | None = None) -> ModelConfig:
-    """Return the judge that a stage of an iteration produced, by default its last stage.
-
-    Iteration 0 is the seed judge.
-    Raises: DataError where that stage has not been trained.
-    """
-    seed = context.config.judge
-    if number == 0:
-        return seed.model_copy(update={"model": model_path(seed, context.base)})
-    folder = context.folder.iteration(number, stage or stage_numbers(context)[-1])
-    final = find_trained_model(folder / "model")
-    if final is None:
-        raise DataError(
-            f"{folder / 'model'}: no trained model there (no trained.json). Run `ste train` first."
-        )
-    return with_trained_weights(seed, str(final))
-
-
 def find_previous_judge(context: RunContext, number: int, stage: int) -> ModelConfig:
-    """Return the judge of the stage before, or of the iteration before."""
+    """Return the judge of the stage before, or of the last iteration that passed its gates.
+
+    Raises: DataError where the iteration before was not trained, or not measured.
+    """
     if stage > 1:
         return find_judge(context, number, stage - 1)
-    return find_judge(context, number - 1)
+    return find_judge(context, find_judging(context, number))
+
+
+def find_judging(context: RunContext, number: int) -> int:
+    """Return the iteration whose judge judges in this one; 0 is the seed."""
+    if not (context.folder.iteration(number - 1) / "gates.json").exists():
+        find_judge(context, number - 1)  # that it is not trained is the first thing to say
+    return gating.find_passed(context, number)
 
 
 def generate(context: RunContext, number: int, stage: int = 1) -> Path:
-    """Make a stage's data set with the judge of the stage before; return its manifest."""
+    """Make a stage's data set with the judge of the stage before; return its manifest.
+
+    Raises: ConfigError where it was made with a judge that changed gates rule out, or passed over.
+    """
     check_servable(context)
+    gating.check_judged_by(context, number)
     iteration = read_iteration(context, number, stage)
     with log_time(context, "generate", number):
         manifest: Path = context.plugins.hook.ste_generate_dataset(iteration=iteration)
@@ -85,8 +79,9 @@ def generate(context: RunContext, number: int, stage: int = 1) -> Path:
 
 def read_iteration(context: RunContext, number: int, stage: int) -> Iteration:
     """Return a stage of an iteration, with its judge and the rows that its recipe trains on."""
-    rows = read_row_formats(context)[stage - 1]
-    return Iteration(number, context, find_previous_judge(context, number, stage), stage, rows)
+    rows, judge = read_row_formats(context)[stage - 1], find_previous_judge(context, number, stage)
+    judged_by = find_judging(context, number) if stage == 1 else None
+    return Iteration(number, context, judge, stage, rows, judged_by)
 
 
 def read_row_formats(context: RunContext) -> list[str]:
@@ -183,7 +178,10 @@ def find_recipe_file(context: RunContext, name: str) -> Path:
 
 
 def evaluate(context: RunContext, number: int) -> dict[str, Any]:
-    """Measure an iteration's judge; return name of the pairs or benchmark → lm-eval's results."""
+    """Measure an iteration's judge, and decide whether it passes its gates.
+
+    Returns name of the pairs or benchmark → lm-eval's results.
+    """
     model, results = find_judge(context, number), {}
     server = find_server(context, model)
     judge = f"iteration {number}" if number else "seed"
@@ -202,6 +200,8 @@ def evaluate(context: RunContext, number: int) -> dict[str, Any]:
                     process=process,
                     server=server,
                 )
+    if number:
+        gating.decide_gates(context, number)
     return results
 
 

@@ -76,4 +76,6 @@ def _describe_figures(done: dict[str, Any]) -> str:
         values = {h: figures["overall"].get(metric) for h, metric in headings.items()}
         known = [f"{h} {value:.3f}" for h, value in values.items() if value is not None]
         descriptions.append(f"{name}: {', '.join(known) or 'no labels'}")
-    return ", ".join(descriptions)
+    told = ", ".join(descriptions)
+    broken = [words.partition(":")[0] for words in done.get("broken", ())]
+    return f"{told}; breaks {', '.join(dict.fromkeys(broken))}: not shipped" if broken else told

@@ -37,7 +37,9 @@ class JudgmentSampler:
         self._store, self._own_drop_reason = store, dropped
         self._judge_format: JudgeFormat = context.judge_format
         model = model_identity(iteration.judge, context.base)
-        requests = JudgeRequests.of_config(model, self._judge_format, context.config.judging)
+        requests = JudgeRequests.of_config(
+            model, self._judge_format, context.config.judging, iteration.draw
+        )
         self._steps = verdict_steps(requests, store)
         self._probe = context.probes.of(self._probed_stage(requests))
 

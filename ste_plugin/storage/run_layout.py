@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+OVERLAPS = "contamination.jsonl"
+"""Instructions of the pool that repeat what is measured on, kept or not."""
 READ, LABELLED = ".read.jsonl", ".labelled.jsonl"
 """Instructions of the pool before they are selected; only a killed run leaves these files."""
 
@@ -43,9 +45,19 @@ class RunLayout:
         return self.root / "report.json"
 
     @property
+    def report_page(self) -> Path:
+        """The page that people look at; made again from the other files at any time."""
+        return self.root / "report.html"
+
+    @property
     def audit(self) -> Path:
         """What `ste audit` found and asked."""
         return self.root / "audit"
+
+    @property
+    def review(self) -> Path:
+        """What people said about pairs and judgments."""
+        return self.root / "review"
 
     def iteration(self, number: int, stage: int = 1) -> Path:
         """Return the folder of an iteration from 1; number 0 holds the seed judge's evaluation.

@@ -167,14 +167,21 @@ def escape_for_terminal(text: str) -> str:
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+!|&~:@-]")
+_MARKDOWN = re.compile(
+    r"[\\`*\[\]<>|&~@#]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # within a word it is no emphasis
+    r"|:(?=//|\w+:)|(?<=www)\."  # links and emoji
+    r"|^[-+=]|(?<=^\d)[.)]|(?<=^\d\d)[.)]",  # lists and headings
+    re.IGNORECASE,
+)
+"""What Markdown, GitHub's included, would take for markup, within a line or at its start."""
 
 
 def escape_for_markdown(text: str) -> str:
     """Return `text` as one line of Markdown that shows just these characters, without any markup.
 
-    >>> escape_for_markdown("a|<b>")
-    'a&#124;&#60;b&#62;'
+    >>> escape_for_markdown("a|<b>"), escape_for_markdown("ste_judgebench, other-instruction")
+    ('a&#124;&#60;b&#62;', 'ste_judgebench, other-instruction')
     """
     line = " ".join(escape_for_terminal(text).split())
     return _MARKDOWN.sub(lambda match: f"&#{ord(match[0])};", line)

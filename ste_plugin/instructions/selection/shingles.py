@@ -1,7 +1,7 @@
 """The word 3-grams of a text, by which near duplicates are told; and their hashes, for millions."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 
 import numpy as np
@@ -22,8 +22,9 @@ _CHARACTER = re.compile(f"[{_UNSPACED}]")
 _CHARACTER_OR_REST = re.compile(f"[{_UNSPACED}]|[^{_UNSPACED}]+")
 
 Integers = NDArray[np.int64]
-_MULTIPLIERS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
-"""Large odd numbers, one for each place in a 3-gram: two orders of the same words differ."""
+Words = NDArray[np.uint64]
+_MULTIPLIERS = [pow(0x9E3779B97F4A7C15, n, 1 << 64) for n in range(1, 9)]
+"""Large odd numbers, one for each place in an n-gram: two orders of the same words differ."""
 _MOST_KNOWN = 1 << 18
 """Runs whose words are kept: the frequent ones are soon known again."""
 _NO_WORD = 0
@@ -40,9 +41,18 @@ def shingles(text: str) -> frozenset[str]:
     >>> sorted(shingles("用Python排序。"))
     ['python 排 序', '用 python 排']
     """
-    words = [word for run in text.casefold().split() for word in split_run(run)]
+    words = words_of(text)
     size = 3 if len(words) >= 3 else 1
     return frozenset(" ".join(words[i : i + size]) for i in range(len(words) - size + 1))
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text as shingles are made of them.
+
+    >>> words_of("Say: 用Python!")
+    ['say', '用', 'python']
+    """
+    return [word for run in text.casefold().split() for word in split_run(run)]
 
 
 def split_run(run: str) -> list[str]:
@@ -54,35 +64,23 @@ def split_run(run: str) -> list[str]:
     return [word for word in words if word] or [run]
 
 
-class Shingles:
-    """The shingles of texts, as sets and as hashes of them that are made without the sets."""
+class WordHashes:
+    """The hashes of the words of texts; those of frequent words are made once."""
 
-    def __init__(self, count: int, text: Callable[[int], str]) -> None:
-        """`text`: position, below `count` → a text."""
-        self._count, self._text = count, text
+    def __init__(self) -> None:
         self._known: dict[str, tuple[int, ...]] = {}
 
-    def __len__(self) -> int:
-        return self._count
+    def of(self, texts: Iterable[str]) -> tuple[Integers, Words]:
+        """Return how many words each text has, and the hashes of all of them in turn.
 
-    def __getitem__(self, position: int) -> frozenset[str]:
-        return shingles(self._text(position))
-
-    def hash_all(self, positions: range) -> tuple[Integers, Integers]:
-        """Return how many shingles each text has, and the hashes of all of them in turn.
-
-        Within a text a hash comes once. A text without words has one shingle: that it has none.
+        A text without words has one: that it has none.
         """
-        words = [self._hashes_of_words(self._text(position)) for position in positions]
+        words = [self._of_text(text) for text in texts]
         counts = np.fromiter(map(len, words), np.int64, len(words))
-        flat = np.fromiter(chain.from_iterable(words), np.int64, counts.sum()).view(np.uint64)
-        owners = np.repeat(np.arange(len(words)), counts)
-        hashes = np.where((counts < 3)[owners], flat, _mix(flat))
-        behind = np.arange(len(owners)) - (np.cumsum(counts) - counts)[owners]
-        is_start = (counts < 3)[owners] | (behind < counts[owners] - 2)
-        return _distinct(owners[is_start], hashes[is_start].view(np.int64), len(words))
+        flat = np.fromiter(chain.from_iterable(words), np.int64, counts.sum())
+        return counts, flat.view(np.uint64)
 
-    def _hashes_of_words(self, text: str) -> list[int]:
+    def _of_text(self, text: str) -> list[int]:
         if len(self._known) > _MOST_KNOWN:
             self._known.clear()
         found: list[int] = []
@@ -94,10 +92,59 @@ class Shingles:
         return found or [_NO_WORD]
 
 
-def _mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return for each word a hash of it and the two that follow."""
-    padded = np.concatenate([words, np.zeros(2, np.uint64)])
-    mixed = sum(padded[n : n + len(words)] * m for n, m in enumerate(_MULTIPLIERS))
+class Shingles:
+    """The shingles of texts, as sets and as hashes of them that are made without the sets."""
+
+    def __init__(self, count: int, text: Callable[[int], str]) -> None:
+        """`text`: position, below `count` → a text."""
+        self._count, self._text = count, text
+        self._words = WordHashes()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, position: int) -> frozenset[str]:
+        return shingles(self._text(position))
+
+    def hash_all(self, positions: range) -> tuple[Integers, Integers]:
+        """Return what `hash_shingles` does, of the texts at some positions."""
+        return hash_shingles(*self._words.of(map(self._text, positions)))
+
+
+def hash_shingles(counts: Integers, words: Words) -> tuple[Integers, Integers]:
+    """Return how many shingles each text has, and the hashes of all of them in turn.
+
+    `counts` and `words` are those of `WordHashes`. Within a text a hash comes once.
+    """
+    owners, places = _places(counts)
+    hashes = np.where((counts < 3)[owners], words, _mix(words, 3))
+    is_start = (counts < 3)[owners] | (places < counts[owners] - 2)
+    return _distinct(owners[is_start], hashes[is_start].view(np.int64), len(counts))
+
+
+def hash_ngrams(counts: Integers, words: Words, size: int) -> tuple[Integers, Integers, Integers]:
+    """Return the number of its text, its place there and its hash, of each n-gram of words.
+
+    `size` is at most 8; texts with fewer words have none.
+    """
+    owners, places = _places(counts)
+    is_start = places <= counts[owners] - size
+    hashes = _mix(words, size).view(np.int64)
+    return owners[is_start], places[is_start], hashes[is_start]
+
+
+def _places(counts: Integers) -> tuple[Integers, Integers]:
+    """Return for each word of texts with so many the number of its text, and its place there."""
+    owners = np.repeat(np.arange(len(counts)), counts)
+    return owners, np.arange(len(owners)) - (np.cumsum(counts) - counts)[owners]
+
+
+def _mix(words: Words, size: int) -> Words:
+    """Return for each word a hash of it and those that follow, so many in all."""
+    padded = np.concatenate([words, np.zeros(size - 1, np.uint64)])
+    mixed = np.zeros(len(words), np.uint64)
+    for n, multiplier in enumerate(_MULTIPLIERS[:size]):
+        mixed += padded[n : n + len(words)] * np.uint64(multiplier)
     return np.asarray(mixed ^ (mixed >> np.uint64(29)), np.uint64)
 
 

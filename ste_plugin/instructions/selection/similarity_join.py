@@ -110,7 +110,7 @@ def _prefixes(sets: Sets, threshold: float) -> tuple[Integers, Integers]:
         for start in starts:
             sizes = _read(file, min(_CHUNK, count - start))
             hashes = _read(file, int(sizes.sum()))
-            owners, rare = _rarest(sizes, hashes, frequencies[hashes % buckets], threshold)
+            owners, rare = rarest(sizes, hashes, frequencies[hashes % buckets], threshold)
             found.append((owners + start, rare))
     owners, hashes = (np.concatenate(part) for part in zip(*found, strict=True))
     return owners, hashes
@@ -120,7 +120,7 @@ def _read(file: IO[bytes], count: int) -> Integers:
     return np.frombuffer(file.read(count * np.dtype(np.int64).itemsize), np.int64)
 
 
-def _rarest(
+def rarest(
     sizes: Integers, hashes: Integers, frequencies: NDArray[np.uint32], threshold: float
 ) -> tuple[Integers, Integers]:
     """Return owner and hash of what the prefixes of some sets hold, but what occurs once in all."""

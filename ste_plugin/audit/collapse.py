@@ -1,0 +1,227 @@
+"""Collapse over rounds: letters, words, pass rates, agreement with people.
+
+Figures of a trained judge are held to a level, and every figure to how far it moved from where the
+run began. The seed's own are only told: the audit is of what was learnt.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ste_plugin.audit import rounds
+from ste_plugin.audit.finding import Finding
+from ste_plugin.audit.held_out import breaks_loss, compare_evaluations, verdict_sums
+from ste_plugin.audit.jackknife import Estimate, GroupedSums
+from ste_plugin.audit.rounds import Round, read_rounds
+from ste_plugin.audit.shares import (
+    CHECK,
+    HELD_OUT,
+    SAMPLED,
+    change_finding,
+    course_of,
+    judge_name,
+    level_finding,
+    share_finding,
+    shown,
+)
+from ste_plugin.audit.variety import compare_texts
+from ste_plugin.context import RunContext
+from ste_plugin.storage.jsonl import replace_json
+
+MOST_AT_THE_ENDS = 0.95
+"""Above it, after a wrong judgment another one is right in fewer than a twentieth of the cases in
+which it would be by the mean rate: sampling finds nothing more to learn from."""
+LEAST_VARIETY = 0.5
+LEAST_LENGTH, MOST_LENGTH = 0.25, 4.0
+"""Of the first round's."""
+
+
+def check_collapse(context: RunContext, iteration: int) -> Iterator[Finding]:
+    """Yield what collapsed up to an iteration, of the files of the run alone."""
+    history = _History(context, iteration)
+    yield from history.of_held_out_pairs()
+    stages = len(context.config.training.recipe)
+    now, first = (read_rounds(context.folder, n, stages) for n in (iteration, 1))
+    yield from history.of_samples(now, {found.stage: found for found in first})
+    yield from history.of_people()
+    replace_json(context.folder.audit / "collapse.json", history.table([*first, *now]))
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """The iterations of a run up to one of them."""
+
+    context: RunContext
+    iteration: int
+
+    def of_held_out_pairs(self) -> Iterator[Finding]:
+        """Yield the figures of the judge of the iteration, on dev pairs (or else on test pairs)."""
+        pairs, sums = self._held_out()
+        own, seed = sums.get(self.iteration), sums.get(0)
+        for held in HELD_OUT:
+            told = held._replace(words=held.words.format(pairs=pairs))
+            if own is None:
+                yield self._undecided(held.name, f"iteration {self.iteration}", "not measured.")
+                continue
+            subject = f"{judge_name(self.iteration)}, {pairs}"
+            course = course_of({n: s.estimate(held.figure).figure for n, s in sums.items()})
+            yield level_finding(told, subject, own, course, is_held=self.iteration > 0)
+            if self.iteration and seed is not None:
+                yield change_finding(told, subject, "the seed", seed, own)
+
+    def _held_out(self) -> tuple[str, dict[int, GroupedSums]]:
+        names = ("dev", "test")
+        folders = [self.context.folder.iteration(n) / "eval" for n in range(self.iteration + 1)]
+        pairs = next((n for n in names if (folders[-1] / n / "results.json").is_file()), "dev")
+        sums = {n: verdict_sums(folder / pairs) for n, folder in enumerate(folders)}
+        return pairs, {n: found for n, found in sums.items() if found is not None}
+
+    def of_samples(self, now: Sequence[Round], first: Mapping[int, Round]) -> Iterator[Finding]:
+        """Yield the figures of the judgments that were sampled for the iteration."""
+        if not now:
+            yield self._undecided(
+                "letters", f"iteration {self.iteration}", "there are no judgments.jsonl of it."
+            )
+        for found in now:
+            before = first.get(found.stage)
+            for held in SAMPLED:
+                if held.name == "forced" and self._always_forced():
+                    continue
+                yield level_finding(held, _subject(found), found.sums, "", is_held=found.trained)
+                if before is not None and before.iteration != found.iteration:
+                    yield change_finding(
+                        held, _subject(found), "iteration 1", before.sums, found.sums
+                    )
+            yield self._pass_rates(found, before)
+            yield from self._words(found, before)
+
+    def _always_forced(self) -> bool:
+        """Return whether letters are all forced by design: the judge is asked for nothing else."""
+        return self.context.config.judging.force_verdict and not self.context.judge_format.reasons
+
+    def _pass_rates(self, found: Round, before: Round | None) -> Finding:
+        """Return how far pass rates pile at 0 and 1."""
+        name, subject = "pass rates at 0 and 1", _subject(found)
+        if found.samples == 1 or found.temperature == 0:
+            return self._undecided(name, subject, "a question has one sample, or all are the same.")
+        estimate = found.sums.share(rounds.at_the_ends)
+        if estimate.figure is None:
+            return self._undecided(name, subject, "all first judgments are right, or none is.")
+        total = found.sums.total()
+        again = total[5] / (total[3] - total[4])
+        words = (
+            f"the rates' variance is {shown(estimate)} of the most it can be, at most "
+            f"{MOST_AT_THE_ENDS:g}; a wrong judgment is followed by a right one in {again:.0%}, "
+            f"and {found.never_right} of {found.questions} questions are never judged right"
+        )
+        if before is not None and before.iteration != found.iteration:
+            was = before.sums.estimate(rounds.at_the_ends).figure
+            words += f"; in iteration 1 it was {'unknown' if was is None else f'{was:.3f}'}"
+        failed = found.trained and estimate.above(MOST_AT_THE_ENDS)
+        cure = "Raise judging.temperature, or write harder pairs: more of the same teach nothing."
+        return share_finding(
+            name, subject, estimate, MOST_AT_THE_ENDS, found.questions, failed, words, cure
+        )
+
+    def _words(self, found: Round, before: Round | None) -> Iterator[Finding]:
+        """Yield how long and varied judgments are beside those of the first round."""
+        if not self.context.judge_format.reasons:
+            return
+        subject = _subject(found)
+        if before is None or before.iteration == found.iteration:
+            yield self._undecided("variety", subject, "there is one round only.")
+            return
+        compared = compare_texts(before.texts, found.texts)
+        ratios = {
+            "distinct pairs of words": (compared.distinct_2, LEAST_VARIETY, None),
+            "distinct triples of words": (compared.distinct_3, LEAST_VARIETY, None),
+            "size compressed": (compared.compression, LEAST_VARIETY, None),
+            "length": (compared.length, LEAST_LENGTH, MOST_LENGTH),
+        }
+        for name, (ratio, least, most) in ratios.items():
+            if ratio.figure is None:
+                why = f"{compared.texts} questions have words of both judges, which are too few."
+                yield self._undecided(name, subject, why)
+                continue
+            failed = ratio.below(least) or (most is not None and ratio.above(most))
+            limits = f"at least {least:g}" + (f" and at most {most:g}" if most else "")
+            words = f"{shown(ratio)} times that of iteration 1 on the same questions; {limits}"
+            cure = "Read some judgments of both rounds; train for fewer steps, or on more pairs."
+            yield share_finding(name, subject, ratio, least, compared.texts, failed, words, cure)
+
+    def of_people(self) -> Iterator[Finding]:
+        """Yield how the judge agrees with people's labels, beside the seed."""
+        config, folder = self.context.config, self.context.folder
+        people = config.gates.people
+        for pairs in tuple(config.evaluation.pairs) if people is None else people:
+            places = [folder.iteration(n) / "eval" / pairs for n in range(self.iteration + 1)]
+            found = compare_evaluations(places[0], places[-1]) if self.iteration else None
+            if found is None:
+                why = "not measured for the seed and for it, or without a labelled pair."
+                yield self._undecided("agreement", f"iteration {self.iteration}, {pairs}", why)
+                continue
+            course = [compare_evaluations(places[0], place) for place in places]
+            rights = {n: c.acc_pc.second for n, c in enumerate(course) if c is not None}
+            difference = found.acc_pc
+            estimate = Estimate(difference.difference, difference.interval)
+            words = (
+                f"{found.right} on {pairs}: {course_of(rights)}; {shown(estimate)} since the seed, "
+                f"p = {found.p:.2g}; it must not fall"
+            )
+            yield share_finding(
+                "agreement",
+                f"iteration {self.iteration}, {pairs}",
+                estimate,
+                0.0,
+                found.n,
+                breaks_loss(found, 0.0),
+                words,
+                "It learns the pairs, not what people prefer. Ship an earlier iteration, and "
+                "change the pair strategies.",
+            )
+
+    def _undecided(self, name: str, subject: str, why: str) -> Finding:
+        return Finding(CHECK, name, subject, None, None, None, 0, False, f"undecided: {why}")
+
+    def table(self, found: Sequence[Round]) -> dict[str, Any]:
+        """Return every figure of every iteration, for tables and plots."""
+        pairs, sums = self._held_out()
+        judges = {
+            str(n): {h.name: _json(s.share(h.figure)) for h in HELD_OUT} for n, s in sums.items()
+        }
+        return {"iteration": self.iteration, "pairs": pairs, "judges": judges} | {
+            "rounds": [_row(r) for r in {(r.iteration, r.stage): r for r in found}.values()]
+        }
+
+
+def _row(found: Round) -> dict[str, Any]:
+    """Return the figures of one round."""
+    own = found.sums.total()[6]
+    return {
+        "iteration": found.iteration,
+        "stage": found.stage,
+        "judged_by": found.judged_by,
+        "questions": found.questions,
+        "share_of_a": _share_of_a(found),
+        "right": _json(found.sums.share(rounds.RIGHT)),
+        "forced": _json(found.sums.share(rounds.FORCED)),
+        "at_the_ends": _json(found.sums.share(rounds.at_the_ends)),
+        "never_right": found.never_right,
+        "in_own_words": int(own),
+        "words": rounds.mean_words(found),
+    }
+
+
+def _share_of_a(found: Round) -> float | None:
+    total = found.sums.total()
+    return total[0] / total[1] if total[1] else None
+
+
+def _json(estimate: Estimate) -> dict[str, Any]:
+    return {"figure": estimate.figure, "interval": estimate.interval}
+
+
+def _subject(found: Round) -> str:
+    stage = f", stage {found.stage}" if found.stage > 1 else ""
+    judge = "" if found.stage > 1 else f", judged by {judge_name(found.judged_by or 0)}"
+    return f"iteration {found.iteration}{stage}{judge}"

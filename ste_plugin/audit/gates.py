@@ -1,0 +1,227 @@
+"""The built-in gates: whether an iteration's judge is worse than what would be shipped instead.
+
+Each is decided by figures of the dev pairs (people's labels for `agreement_loss`) and breaks only
+where chance is no explanation. What cannot be computed breaks nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from ste_plugin.audit.finding import Finding
+from ste_plugin.audit.held_out import (
+    INCONSISTENCY,
+    INVALID_RATE,
+    POSITION_BIAS,
+    WIDTH,
+    breaks_loss,
+    compare_evaluations,
+    read_words,
+    verdict_sums,
+)
+from ste_plugin.audit.jackknife import Estimate, Figure, GroupedSums, change
+from ste_plugin.audit.shares import judge_name, shown
+from ste_plugin.audit.variety import compare_texts
+from ste_plugin.context import GateFigures, RunContext
+from ste_plugin.storage.jsonl import read_json
+from ste_plugin.storage.run_layout import RunLayout
+
+CHECK = "gates"
+
+
+class Level(NamedTuple):
+    """A figure that is held to a level; more of it is worse."""
+
+    figure: Figure
+    words: str
+    cure: str
+
+
+LEVELS: dict[str, Level] = {
+    "position_bias": Level(
+        POSITION_BIAS,
+        "the share of A among its verdicts is off one half by",
+        "Are the training rows as many of each letter (`letters` in dataset/manifest.json)? A "
+        "lower learning rate, or fewer epochs, may keep it from learning the letter.",
+    ),
+    "consistency": Level(
+        INCONSISTENCY,
+        "shown in the other order, it prefers another answer for a share of the pairs of",
+        "Set dataset.both_orders_only: true, or train for fewer steps.",
+    ),
+    "invalid_rate": Level(
+        INVALID_RATE,
+        "replies that state no verdict are a share of",
+        "Read them in eval/dev/lm-eval; evaluation.max_new_tokens may be too low.",
+    ),
+}
+"""Gate → its figure."""
+
+
+def check_gates(figures: GateFigures) -> Iterator[Finding]:
+    """Yield a finding per gate that is set; `failed` where the iteration breaks it."""
+    config, folder = figures.context.config.gates, figures.context.folder
+    thresholds = {
+        "position_bias": config.position_bias,
+        "consistency": None if config.consistency is None else 1 - config.consistency,
+        "invalid_rate": config.invalid_rate,
+    }
+    judges = {number: _evaluation(folder, number, "dev") for number in _compared(figures)}
+    sums = {number: verdict_sums(path) for number, path in judges.items()}
+    for name, threshold in thresholds.items():
+        if threshold is not None:
+            yield _level_finding(figures.number, name, threshold, sums)
+    if config.accuracy_loss is not None:
+        yield from _loss_findings(figures, "accuracy_loss", "dev", config.accuracy_loss)
+    yield from _text_findings(figures)
+    if config.agreement_loss is not None:
+        for people in people_sets(figures):
+            yield from _loss_findings(figures, "agreement_loss", people, config.agreement_loss)
+
+
+def people_sets(figures: GateFigures) -> tuple[str, ...]:
+    """Return the names of the evaluations whose labels are people's."""
+    config = figures.context.config
+    return tuple(config.evaluation.pairs) if config.gates.people is None else config.gates.people
+
+
+def _compared(figures: GateFigures) -> list[int]:
+    """Return the seed, the reference and the iteration, each once."""
+    return list(dict.fromkeys((0, figures.reference, figures.number)))
+
+
+def _evaluation(folder: RunLayout, number: int, name: str) -> Path:
+    return folder.iteration(number) / "eval" / name
+
+
+def _level_finding(
+    number: int, name: str, threshold: float, sums: Mapping[int, GroupedSums | None]
+) -> Finding:
+    """Return whether a figure lies beyond its level, and got worse than in what is shipped now."""
+    level, own = LEVELS[name], sums[number]
+    if own is None:
+        return undecided(name, number, threshold, "there are no dev pairs to measure it on.")
+    estimate = own.share(level.figure)
+    worse = change(level.figure, WIDTH)
+    others = {n: other for n, other in sums.items() if n != number and other is not None}
+    changes = {n: other.beside(own).estimate(worse) for n, other in others.items()}
+    before = {n: other.estimate(level.figure).figure for n, other in others.items()}
+    told = ", ".join(f"{judge_name(n)} {value:.3f}" for n, value in before.items() if value)
+    words = f"{level.words} {shown(estimate)}; at most {threshold:g}"
+    return Finding(
+        CHECK,
+        name,
+        f"iteration {number}",
+        estimate.figure,
+        estimate.interval,
+        threshold,
+        int(max(own.total()[1::2])),
+        breaks_level(estimate, threshold, changes),
+        f"{words} ({told})." if told else f"{words}.",
+        level.cure,
+    )
+
+
+def breaks_level(estimate: Estimate, threshold: float, changes: Mapping[int, Estimate]) -> bool:
+    """Return whether a figure, of which more is worse, breaks its level.
+
+    It must lie above it with its whole interval, and be above that of the seed, or of the
+    reference, by more than noise: what is shipped instead would else be no better.
+    """
+    worse = [c for c in changes.values() if c.above(0.0)]
+    return estimate.above(threshold) and bool(worse or not changes)
+
+
+def _loss_findings(
+    figures: GateFigures, name: str, pairs: str, threshold: float
+) -> Iterator[Finding]:
+    """Yield what a paired test says of the judge and the seed, and of it and the reference."""
+    number, folder = figures.number, figures.context.folder
+    own = _evaluation(folder, number, pairs)
+    earlier = [0] if name == "agreement_loss" else _compared(figures)[:-1]
+    for other in earlier:
+        comparison = compare_evaluations(_evaluation(folder, other, pairs), own)
+        if comparison is None:
+            why = f"{pairs} was not measured for both, or has no labelled pair."
+            yield undecided(name, number, threshold, why, f"{pairs}, {judge_name(other)}")
+            continue
+        difference = comparison.acc_pc
+        yield Finding(
+            CHECK,
+            name,
+            f"iteration {number}, {pairs}, {judge_name(other)}",
+            -difference.difference,
+            difference.interval and (-difference.interval[1], -difference.interval[0]),
+            threshold,
+            comparison.n,
+            breaks_loss(comparison, threshold),
+            f"{comparison.right} on {pairs}: {difference.second:.3f}, {judge_name(other)} "
+            f"{difference.first:.3f} (won {comparison.won}, lost {comparison.lost}; "
+            f"p = {comparison.p:.2g}); it may lose at most {threshold:g}.",
+            "Look at what it learnt: `ste audit`. Other pair strategies, or fewer steps, may help.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _TextGate:
+    name: str
+    threshold: float | None
+    words: str
+    cure: str
+
+
+def _text_findings(figures: GateFigures) -> Iterator[Finding]:
+    """Yield whether the judge's own words are as long and varied as the seed's, on dev prompts."""
+    context, number = figures.context, figures.number
+    config = context.config.gates
+    gates = [
+        _TextGate("variety", config.variety, "distinct pairs of words", _SAME_WORDS),
+        _TextGate("length", config.length, "words", _SAME_WORDS),
+    ]
+    wanted = [gate for gate in gates if gate.threshold is not None]
+    if not wanted or not context.judge_format.reasons:
+        return
+    places = [_evaluation(context.folder, n, "dev") for n in (0, number)]
+    compared = compare_texts(*(read_words(path, context.judge_format) for path in places))
+    ratios = {"variety": compared.distinct_2, "length": compared.length}
+    for gate in wanted:
+        ratio, threshold = ratios[gate.name], gate.threshold or 0.0
+        if ratio.figure is None:
+            why = f"{compared.texts} prompts have words of both judges, which are too few."
+            yield undecided(gate.name, number, threshold, why)
+            continue
+        yield Finding(
+            CHECK,
+            gate.name,
+            f"iteration {number}",
+            ratio.figure,
+            ratio.interval,
+            threshold,
+            compared.texts,
+            ratio.below(threshold),
+            f"{gate.words} in its judgments are {shown(ratio)} times those of the seed; at least "
+            f"{threshold:g}.",
+            gate.cure,
+        )
+
+
+_SAME_WORDS = (
+    "Read a few of its judgments beside the seed's (eval/dev/lm-eval). Fewer steps, a lower "
+    "learning rate or more instructions keep its words its own."
+)
+
+
+def undecided(name: str, number: int, threshold: float, why: str, of: str = "") -> Finding:
+    """Return the finding of a gate that cannot be computed."""
+    subject = f"iteration {number}{of and ', '}{of}"
+    return Finding(CHECK, name, subject, None, None, threshold, 0, False, f"undecided: {why}")
+
+
+def read_findings(context: RunContext, iteration: int) -> Iterator[Finding]:
+    """Yield what the gates of an iteration found when it was measured."""
+    path = context.folder.iteration(iteration) / "gates.json"
+    if path.exists():
+        for row in read_json(path)["findings"]:
+            if row["check"] == CHECK:
+                yield Finding.from_dict(row)

@@ -1,0 +1,90 @@
+"""What a judge said on held-out pairs, as sums by prompt and as its own words."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.audit.jackknife import Figure, GroupedSums, magnitude, quotient
+from ste_plugin.evaluation.compare import Comparison, compare_outcomes
+from ste_plugin.evaluation.judges import Evaluation
+from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.verdict import checked, letter_of
+from ste_plugin.lm_eval_tasks.judged_file import read_judged
+from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
+from ste_plugin.lm_eval_tasks.metrics import acc_pc, consistency, invalid_rate, pos_bias
+from ste_plugin.lm_eval_tasks.samples import replies_of
+from ste_plugin.records import ORDERS
+from ste_plugin.storage.jsonl import read_json, read_rows
+from ste_plugin.text.thinking import split_thinking
+
+METRICS = (pos_bias, consistency, invalid_rate, acc_pc)
+WIDTH = 2 * len(METRICS)
+POSITION_BIAS: Figure = magnitude(quotient(0, 1))
+INCONSISTENCY: Figure = lambda sums: (  # noqa: E731
+    1 - sums[2] / sums[3] if sums[3] > 0 else None
+)
+INVALID_RATE: Figure = quotient(4, 5)
+
+
+def verdict_sums(evaluation: Path) -> GroupedSums | None:
+    """Return the sums of the metrics over an evaluation's pairs, by prompt.
+
+    None where it was not measured, or is no set of pairs.
+    """
+    if not (evaluation / "results.json").is_file():
+        return None
+    judged = read_judged(evaluation)
+    return None if isinstance(judged, dict) else sums_of(judged)
+
+
+def sums_of(judged: list[JudgedPair]) -> GroupedSums:
+    """Return the sums of the metrics over judged pairs, by prompt."""
+    sums = GroupedSums(WIDTH)
+    for pair in judged:
+        if pair.fits:
+            sums.add(pair.prompt, [number for metric in METRICS for number in metric(pair)])
+    return sums
+
+
+def read_words(evaluation: Path, judge_format: JudgeFormat) -> dict[str, str]:
+    """Return `PAIR:ORDER` → what the judge wrote there by itself, thoughts left out.
+
+    Only replies that state a verdict: others may be anything. Empty where lm-eval's log is gone.
+    """
+    words: dict[str, str] = {}
+    for path in sorted((evaluation / "lm-eval").glob("samples_*.jsonl"))[-1:]:  # the newest
+        for _, sample in read_rows(path):
+            for order, reply in _first_replies(sample):
+                split = split_thinking(reply)
+                if split.ended and letter_of(checked(judge_format.parse(split.said))):
+                    words[f"{sample['doc']['id']}:{order}"] = split.said
+    return words
+
+
+def _first_replies(sample: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the letter of the better answer and the first reply, of each order shown."""
+    logged = zip(sample["arguments"].values(), sample["filtered_resps"], strict=False)
+    replies = (replies_of(request, response) for request, response in logged)
+    for order, drawn in zip(ORDERS, replies, strict=False):
+        if drawn:
+            yield order, drawn[0]
+
+
+def breaks_loss(comparison: Comparison, threshold: float) -> bool:
+    """Return whether the second judge is worse by more than the threshold, beyond noise."""
+    interval = comparison.acc_pc.interval
+    worse = comparison.more_than_noise and comparison.acc_pc.difference < 0
+    return worse and interval is not None and interval[1] < -threshold
+
+
+def compare_evaluations(first: Path, second: Path) -> Comparison | None:
+    """Return how two judges compare on the labelled pairs that both were measured on."""
+    outcomes = []
+    for path in (first, second):
+        if not (path / "results.json").is_file():
+            return None
+        outcomes.append(Evaluation(path, read_json(path / "results.json")).outcomes())
+    shared = [key for key in outcomes[0] if key in outcomes[1]]
+    if not shared:
+        return None
+    return compare_outcomes(*([found[key] for key in shared] for found in outcomes))

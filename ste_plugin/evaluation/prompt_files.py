@@ -1,0 +1,93 @@
+"""Texts of any file of prompts or training rows, whichever column and form holds them."""
+
+import glob
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from ste_plugin.config import SourceConfig
+from ste_plugin.errors import ConfigError, DataError, did_you_mean
+from ste_plugin.instructions.sources.files import find_source_files
+from ste_plugin.instructions.sources.forms import BadRow, LeftOut, read_row
+from ste_plugin.lm_eval_tasks.row_files import file_rows
+from ste_plugin.lm_eval_tasks.rows import Row
+from ste_plugin.records import Drop, Instruction
+
+FORMS: tuple[str, ...] = get_args(SourceConfig.model_fields["form"].annotation)
+_COLUMN = {
+    "plain": "instruction",
+    "alpaca": "instruction",
+    "openai": "messages",
+    "sharegpt": "conversations",
+    "wildchat": "conversation",
+}
+"""Form → its column of the text or the turns."""
+_TEXT_COLUMNS = ("prompt", "instruction", "question", "query", "input", "text")
+_TURN_COLUMNS = ("messages", "conversations", "conversation", "prompt", "chosen")
+
+
+def read_texts(
+    path: str, base: Path, *, form: str = "", column: str = ""
+) -> Iterator[Instruction | Drop]:
+    """Yield what is asked in each row of a file, a folder or a pattern of files, or why nothing is.
+
+    Of a conversation it is what the user says first, as in instruction sources. Without a `form`
+    it is told from the first row; `column` names the file's column, where that is another.
+    Raises: DataError where a file cannot be read, or its columns hold no such thing; ConfigError
+    for a form that there is none of.
+    """
+    if form and form not in FORMS:
+        raise ConfigError(
+            f"--form: found {form!r}.{did_you_mean(form, FORMS)} There are: {', '.join(FORMS)}."
+        )
+    if not (glob.has_magic(path) or (base / Path(path).expanduser()).exists()):
+        raise DataError(f"{base / path}: no such file or folder. Correct the path.")
+    source: SourceConfig | None = None
+    for file in find_source_files(SourceConfig(path=path), base, ""):
+        for row in file_rows(file.path, ""):
+            source = source or _source_of(row, path, form, column)
+            yield _read(row, source)
+
+
+def _read(row: Row, source: SourceConfig) -> Instruction | Drop:
+    try:
+        return read_row(row.where, row.columns, source)
+    except LeftOut as left_out:
+        return Drop("sources", row.where, left_out.reason)
+    except BadRow as error:
+        if error.reason.startswith("no column"):
+            raise
+        return Drop("sources", row.where, error.reason)
+
+
+def _source_of(row: Row, path: str, form: str, column: str) -> SourceConfig:
+    """Return how the rows of a file are read, as its first row shows."""
+    if not form:
+        form, column = _form_of(row, (column,) if column else ())
+    columns = {_COLUMN[form]: column} if column else {}
+    return SourceConfig(path=path, form=form, columns=columns)  # type: ignore[arg-type]
+
+
+def _form_of(row: Row, only: tuple[str, ...]) -> tuple[str, str]:
+    """Return a form, and the column that holds its text or turns."""
+    columns = row.columns
+    for name in only or _TEXT_COLUMNS:
+        if isinstance(text := columns.get(name), str) and not text.lstrip().startswith("[{"):
+            return "alpaca" if name == "instruction" and "input" in columns else "plain", name
+    for name in only or _TURN_COLUMNS:
+        if name in columns and not isinstance(columns[name], int | float | None):
+            return _form_of_turns(columns[name]), name
+    raise DataError(
+        f"{row.where}: found no column of prompts among "
+        f"{', '.join(map(repr, columns)) or 'none'}; expected one of "
+        f"{', '.join(dict.fromkeys((*_TEXT_COLUMNS, *_TURN_COLUMNS)))}. Rename the column that "
+        "holds them."
+    )
+
+
+def _form_of_turns(value: Any) -> str:
+    """Return the form of a conversation, which may be written as JSON."""
+    first = value[0] if isinstance(value, list) and value else value
+    keys = first.keys() if isinstance(first, Mapping) else ()
+    says_from = "from" in keys or (isinstance(value, str) and '"from"' in value[:200])
+    return "sharegpt" if says_from else "openai"

@@ -1,0 +1,31 @@
+"""Which judge an iteration of a run ended with."""
+
+from ste_plugin.config import ModelConfig
+from ste_plugin.context import RunContext
+from ste_plugin.engines.identity import model_path
+from ste_plugin.engines.nested import with_trained_weights
+from ste_plugin.errors import DataError
+from ste_plugin.storage.training_manifest import find_trained_model
+
+
+def stage_numbers(context: RunContext) -> range:
+    """Return the stages of an iteration, from 1: one per recipe."""
+    return range(1, len(context.config.training.recipe) + 1)
+
+
+def find_judge(context: RunContext, number: int, stage: int | None = None) -> ModelConfig:
+    """Return the judge that a stage of an iteration produced, by default its last stage.
+
+    Iteration 0 is the seed judge.
+    Raises: DataError where that stage has not been trained.
+    """
+    seed = context.config.judge
+    if number == 0:
+        return seed.model_copy(update={"model": model_path(seed, context.base)})
+    folder = context.folder.iteration(number, stage or stage_numbers(context)[-1])
+    final = find_trained_model(folder / "model")
+    if final is None:
+        raise DataError(
+            f"{folder / 'model'}: no trained model there (no trained.json). Run `ste train` first."
+        )
+    return with_trained_weights(seed, str(final))

@@ -1,0 +1,209 @@
+"""Whether a run's judges can be trusted: what audits and gates found, and how people agree."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from ste_plugin.audit.finding import Finding
+from ste_plugin.audit.printing import FAILED, UNDECIDED, status_of
+from ste_plugin.report.numbers import percent
+from ste_plugin.report.parts import (
+    Cell,
+    Column,
+    Details,
+    Estimate,
+    Mark,
+    Paragraph,
+    Part,
+    Section,
+    Strip,
+    Table,
+)
+from ste_plugin.report.read_run import Round, RunFigures
+from ste_plugin.storage.jsonl import read_json
+
+GATES = "gates"
+"""The check whose findings are those of gates."""
+_COEFFICIENTS = {
+    "raw": "same answer",
+    "kappa": "Cohen's κ",
+    "ac1": "Gwet's AC1",
+    "alpha": "Krippendorff's α",
+}
+
+
+def trust_sections(run: RunFigures) -> list[Section]:
+    """Return the sections on audit, gates and people; each says where there is nothing yet."""
+    return [_audit(run), *_gates(run), _people(run)]
+
+
+def _audit(run: RunFigures) -> Section:
+    by_iteration = {
+        number: [f for name, found in checks.items() if name != GATES for f in found]
+        for number, checks in run.findings.items()
+    }
+    nothing = Paragraph(
+        "Not examined yet: `ste audit` looks for what the judge learnt instead of judging.",
+        "note",
+    )
+    return Section("Audit", "audit", [*_findings_parts(by_iteration)] or [nothing])
+
+
+def _gates(run: RunFigures) -> list[Section]:
+    decided = [(r, r.gates) for r in run.rounds if r.gates]
+    parts: list[Part] = []
+    for r, gates in decided:
+        parts += [_gate_words(r, gates)]
+    tables = [(r, _gate_findings(gates)) for r, gates in decided]
+    parts += [
+        Details(f"Figures of {r.name}", [_table(findings)]) for r, findings in tables if findings
+    ]
+    return [Section("Gates", "gates", parts)] if parts else []
+
+
+def _gate_words(r: Round, gates: Mapping[str, Any]) -> Paragraph:
+    broken = [str(words) for words in gates.get("broken", ())]
+    if broken:
+        told = " ".join(f"{words.rstrip('.')}." for words in broken)
+        return Paragraph(f"{r.name.capitalize()} is not shipped, and judges nothing. {told}", "bad")
+    warnings = [str(words) for words in gates.get("warnings", ())]
+    told = "".join(f" A warning: {words.rstrip('.')}." for words in warnings)
+    return Paragraph(f"{r.name.capitalize()} keeps its gates.{told}", "" if warnings else "good")
+
+
+def _gate_findings(gates: Mapping[str, Any]) -> list[Finding]:
+    return [Finding.from_dict(f) for f in gates.get("findings", ()) if f.get("check") == GATES]
+
+
+def _findings_parts(by_iteration: Mapping[int, Sequence[Finding]]) -> Iterator[Part]:
+    """Yield the latest iteration's findings, those that failed first and with their cures; earlier
+    ones are shown on request."""
+    audited = [number for number in sorted(by_iteration, reverse=True) if by_iteration[number]]
+    for place, number in enumerate(audited):
+        findings = by_iteration[number]
+        name = f"Iteration {number}" if number else "The seed"
+        failed = [finding for finding in findings if finding.failed]
+        parts: list[Part] = [_counted(name, findings), *_failures(failed), _table(findings)]
+        if place == 0:
+            yield from parts
+        else:
+            yield Details(f"{name}: {len(failed)} of {len(findings)} figures failed", parts)
+
+
+def _counted(name: str, findings: Sequence[Finding]) -> Paragraph:
+    statuses = [status_of(finding) for finding in findings]
+    failed, undecided = statuses.count(FAILED), statuses.count(UNDECIDED)
+    told = f"{name}: of {len(findings)} figures "
+    told += f"{failed} break their thresholds" if failed else "none breaks its threshold"
+    if undecided:
+        told += f", and {undecided} could not be computed"
+    return Paragraph(f"{told}.", "bad" if failed else "good")
+
+
+def _failures(failed: Sequence[Finding]) -> Iterator[Paragraph]:
+    """Yield what failed, in words; a cure that several in a row share comes once, with the last."""
+    for finding, following in zip_longest(failed, failed[1:]):
+        shared = following is not None and following.cure == finding.cure
+        cure = f" What to do: {finding.cure}" if finding.cure and not shared else ""
+        yield Paragraph(f"{finding.name} ({finding.subject}): {finding.words}{cure}", "bad")
+
+
+def _table(findings: Sequence[Finding]) -> Table:
+    """Return what was looked at: what failed, then what is undecided, then the rest."""
+    columns = [
+        Column("what"),
+        Column("state"),
+        Column("of"),
+        Column("figure", "number"),
+        Column("held to", "number"),
+        Column("n", "number"),
+        Column("meaning"),
+    ]
+    ordered = sorted(findings, key=lambda f: (not f.failed, not f.undecided))
+    return Table(columns, [_row(finding) for finding in ordered], "All figures.", wordy=True)
+
+
+def _row(f: Finding) -> list[Cell]:
+    figure = Estimate(f.figure, f.interval)
+    what = f"{f.check}: {f.name}"
+    return [what, status_of(f).lower(), f.subject, figure, f.threshold, f.n or None, f.words]
+
+
+def _people(run: RunFigures) -> Section:
+    path = run.folder.review / "agreement.json"
+    if not path.exists():
+        nothing = "Nobody has looked at its pairs and judgments yet: `ste review` asks people to."
+        return Section("People", "people", [Paragraph(nothing, "note")])
+    said = read_json(path)
+    labels = ", ".join(f"{rater} ({n:,})" for rater, n in sorted(said.get("labels", {}).items()))
+    parts: list[Part] = [Paragraph(f"Labels by {labels}.")]
+    if said.get("ceiling") is not None:
+        parts.append(
+            Paragraph(
+                f"Two people say the same of {percent(said['ceiling'])} of the pairs: no judge can "
+                "be asked for more."
+            )
+        )
+    return Section("People", "people", [*parts, *_strategies(said), *_agreements(said)])
+
+
+def _strategies(said: Mapping[str, Any]) -> Iterator[Table]:
+    """Yield how often better answers are better, and how often a judgment's reasoning holds."""
+    rates = said.get("strategies") or {}
+    if rates:
+        rows = [
+            [name, _strip(rate["rate"]), _estimate(rate["rate"]), rate["pairs"], rate["worse"]]
+            for name, rate in rates.items()
+        ]
+        columns = [
+            Column("kind of pair"),
+            Column("is better", "plot"),
+            Column("share", "number"),
+            Column("pairs", "number"),
+            Column("called worse", "number"),
+        ]
+        yield Table(columns, rows, "How often the better answer is better, as most people say.")
+    if holds := said.get("reasoning") or {}:
+        rows = [[name, _strip(rate), _estimate(rate)] for name, rate in holds.items()]
+        columns = [Column("kind of pair"), Column("holds", "plot"), Column("share", "number")]
+        yield Table(columns, rows, "How often a judgment's reasoning holds, as people say.")
+
+
+def _strip(rate: Mapping[str, Any]) -> Strip:
+    return Strip((Mark("share", _estimate(rate)),))
+
+
+def _estimate(found: Mapping[str, Any] | None) -> Estimate:
+    interval = (found or {}).get("interval")
+    value = (found or {}).get("value")
+    return Estimate(value, (interval[0], interval[1]) if interval else None)
+
+
+def _agreements(said: Mapping[str, Any]) -> Iterator[Table]:
+    """Yield how far people agree with each other, and the judge with them."""
+    rows = [
+        [name, *(_estimate(found.get(key)) for key in _COEFFICIENTS), found.get("items")]
+        for name, found in _who(said)
+    ]
+    columns = [
+        Column("who"),
+        *(Column(heading, "number") for heading in _COEFFICIENTS.values()),
+        Column("pairs", "number"),
+    ]
+    if rows:
+        yield Table(columns, rows, "How far they agree: raw, and beyond what chance would give.")
+
+
+def _who(said: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    number = said.get("judge_iteration")
+    judge = f"judge of iteration {number}" if number else "the seed judge"
+    together = {
+        "people with each other": said.get("people"),
+        f"{judge} with a person": said.get("judge"),
+    }
+    pairs = said.get("pairs_of_people") or {}
+    with_judge = {f"judge, {name}": v for name, v in (said.get("judge_with") or {}).items()}
+    found = (
+        together | (pairs if len(pairs) > 1 else {}) | (with_judge if len(with_judge) > 1 else {})
+    )
+    return [(name, value) for name, value in found.items() if value]

@@ -1,0 +1,95 @@
+"""The prompt that a judge was sent: as lm-eval logged it, or rebuilt by the run's judge format."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pluggy
+
+from ste_plugin.errors import ConfigError, DataError, SteError
+from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.plugins.manager import find_contribution
+from ste_plugin.records import ORDERS
+from ste_plugin.storage.config_file import read_run_yaml
+from ste_plugin.storage.jsonl import read_json
+from ste_plugin.view.texts import PairText, replies_in
+
+
+class Prompt(NamedTuple):
+    """A prompt, or why it is not known."""
+
+    order: str
+    """Letter under which the better answer is shown; empty where there is no such thing."""
+    text: str
+    note: str
+    """How exact the text is."""
+
+
+FindFormat = Callable[[Path], JudgeFormat]
+"""Returns the judge format of a run. Raises: SteError where it is not known here."""
+
+
+def format_finder(plugins: pluggy.PluginManager | None) -> FindFormat:
+    """Return how the judge format of a run is found: a built-in one, or one of these plugins."""
+
+    def find(root: Path) -> JudgeFormat:
+        name = read_run_yaml(root / "run.yaml").judging.format
+        if plugins:
+            found: JudgeFormat = find_contribution(
+                plugins, "ste_judge_formats", name, "judging.format"
+            )
+            return found
+        if name not in FORMATS:
+            raise ConfigError(
+                f"The judge format {name!r} is a plugin's: name that with --plugin to see prompts."
+            )
+        return FORMATS[name]
+
+    return find
+
+
+def sampled_prompts(
+    root: Path, judge: str, pair: PairText, find_format: FindFormat
+) -> list[Prompt]:
+    """Return the prompts of both orders that judgments of a data set were sampled with."""
+    try:
+        judge_format = find_format(root)
+    except SteError as error:
+        return [Prompt("", "", f"The prompt cannot be rebuilt. {error}")]
+    sent = _version_sent(root / judge / "dataset" / "manifest.json")
+    if sent not in ("", judge_format.version):
+        return [
+            Prompt(
+                "",
+                "",
+                f"The prompt cannot be rebuilt: it was sent by version {sent} of the format, and "
+                f"this is {judge_format.version}.",
+            )
+        ]
+    note = "Rebuilt by the run's judge format; the model's chat template is put around it."
+    prompts = []
+    for gold in ORDERS:
+        turns = judge_format.render_pair(pair.question, pair.better[0], pair.worse[0], gold)
+        roles = len(turns) > 1
+        text = "\n\n".join(f"[{t.role}]\n{t.content}" if roles else t.content for t in turns)
+        prompts.append(Prompt(gold, text, note))
+    return prompts
+
+
+def _version_sent(manifest: Path) -> str:
+    """Return the format's version that a data set was made by; empty where it is not told."""
+    try:
+        return str(read_json(manifest)["judge_format"]["version"])
+    except (DataError, LookupError, TypeError):
+        return ""
+
+
+def logged_prompts(sample: Mapping[str, Any], judged: Mapping[str, Any]) -> list[Prompt]:
+    """Return the prompts that lm-eval logged of one pair."""
+    shown, note = judged.get("shown") or [], "As lm-eval sent it."
+    found = [
+        Prompt(shown[place] if place < len(shown) else "", text, note)
+        for place, (text, _) in enumerate(replies_in(sample))
+    ]
+    return found or [Prompt("", "", "Only the likelihoods of both letters were measured.")]

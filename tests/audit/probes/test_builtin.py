@@ -1,0 +1,60 @@
+"""Each probe finds its bias where it is planted, and is silent on every other judge."""
+
+import pytest
+
+from ste_plugin.audit.probes.builtin import PROBES
+from ste_plugin.audit.probes.figures import binomial_tail
+from ste_plugin.testing import honest_judge, made_pairs, probe_judge
+from tests.helpers.biased_judges import JUDGES
+
+SEEDS = 40
+
+
+def failed(judge) -> set[str]:
+    return {row.probe for row in probe_judge(PROBES, judge) if row.failed}
+
+
+@pytest.mark.parametrize("bias", JUDGES)
+def test_a_planted_bias_is_found_by_its_probe_and_by_no_other(bias):
+    judge, expected = JUDGES[bias]
+    assert failed(judge) == expected
+
+
+def test_every_probe_has_a_judge_that_it_is_known_to_find():
+    assert set().union(*(found for _, found in JUDGES.values())) == set(PROBES)
+
+
+def test_a_found_bias_is_as_large_as_it_was_planted():
+    rows = {(r.probe, r.variant): r.measured for r in probe_judge(PROBES, JUDGES["gives in"][0])}
+    assert rows["pushback", ""].figure == 1.0
+    rows = {
+        (r.probe, r.variant): r.measured for r in probe_judge(PROBES, JUDGES["mostly the first"][0])
+    }
+    figure, (low, high) = rows["orders swapped", ""][:2]
+    assert low < 1 / 3 < high and figure == pytest.approx(1 / 3, abs=0.15)
+    rows = {
+        (r.probe, r.variant): r.measured
+        for r in probe_judge(PROBES, JUDGES["fooled by one token"][0])
+    }
+    assert rows["nothing but an opener", ":"].figure == 1.0
+    assert rows["nothing but an opener", "Solution"].figure < 0.05
+
+
+def test_honest_judges_fail_no_oftener_than_the_level_says():
+    alarms = sum(bool(failed(honest_judge(seed))) for seed in range(SEEDS))
+    assert binomial_tail(alarms, SEEDS, 0.05) > 0.05
+
+
+def test_a_judge_that_is_a_coin_is_only_told_to_be_fooled_by_empty_answers():
+    assert failed(honest_judge(3, noise=1.0)) == {"nothing but an opener"}
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_a_probe_changes_a_pair_the_same_way_each_time_and_never_its_better_answer(name):
+    probe = PROBES[name]
+    for pair in made_pairs()[:5]:
+        arms = probe.arms(pair, 1)
+        assert arms == probe.arms(pair, 1)
+        shown = [arm.pair.better for each in arms.values() for arm in each]
+        whole = [better == pair.better for better in shown]
+        assert all(whole) != (name == "better shortened") or not shown

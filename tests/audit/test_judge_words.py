@@ -1,0 +1,97 @@
+"""What a judge said about labelled pairs, wherever its evaluation lies; and what is told if not."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ste_plugin.audit.judge_words import judge_words
+from ste_plugin.audit.people_file import PeopleOnPair
+from ste_plugin.errors import DataError
+from ste_plugin.lm_eval_tasks.judged_file import write_judged
+from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
+from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
+
+PAIR = LabelledPair("p", "s", "Why?", "Because.", "No.")
+
+
+def people(pair=PAIR):
+    return {"p": PeopleOnPair("p", (1, 0, 0), pair)}
+
+
+def evaluated(folder, verdicts=("A", "B"), key="p", **more):
+    folder.mkdir(parents=True)
+    orders = tuple(map(OrderVerdict, "AB", verdicts))
+    pair = JudgedPair(key, "s", PAIR.prompt, orders, len(PAIR.chosen), len(PAIR.rejected))
+    write_judged(folder, [replace(pair, **more)])
+    results = {"model": "judges/mine", "judge_format": "verdict-79aa14ed"}
+    (folder / "results.json").write_text(json.dumps(results))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name", ["", "eval", "eval/mine", "eval/mine/results.json", "eval/mine/judged.jsonl"]
+)
+def test_a_judge_is_named_by_any_folder_or_file_of_its_evaluation(tmp_path, name):
+    evaluated(tmp_path / "eval/mine")
+    words = judge_words(tmp_path / name, people(), tmp_path / "people.jsonl")
+    assert (words["p"].side, words["p"].lengths) == (0, (8, 3))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "side"),
+    [(("A", "B"), 0), (("B", "A"), 1), (("A", "A"), 2), (("A", None), 2), (("tie", "tie"), 2)],
+)
+def test_its_word_is_what_it_says_in_both_orders(tmp_path, verdicts, side):
+    evaluated(tmp_path / "mine", verdicts)
+    assert judge_words(tmp_path / "mine", people(), tmp_path)["p"].side == side
+
+
+@pytest.mark.parametrize(("prefers", "side"), [("chosen", 0), ("rejected", 1), ("neither", 2)])
+def test_samples_of_plain_lm_eval_are_read(tmp_path, prefers, side):
+    doc = {"id": "p", "prompt": "Why?", "chosen": "Because.", "rejected": "No."}
+    row = {"doc": doc, "acc_pc": [], "judged": {"verdicts": [{"prefers": prefers}] * 2, "how": {}}}
+    (tmp_path / "samples_ste_local_2026.jsonl").write_text(json.dumps(row) + "\n")
+    assert judge_words(tmp_path, people(), tmp_path)["p"].side == side
+
+
+def test_a_pair_that_did_not_fit_the_context_was_not_judged(tmp_path):
+    evaluated(tmp_path / "mine", fits=False)
+    with pytest.raises(DataError, match="none of the pairs"):
+        judge_words(tmp_path / "mine", people(), tmp_path / "people.jsonl")
+
+
+def test_a_judge_of_other_pairs_is_told_the_command_that_measures_it(tmp_path):
+    evaluated(tmp_path / "mine", key="other")
+    with pytest.raises(DataError) as caught:
+        judge_words(tmp_path / "mine", people(), tmp_path / "people.jsonl")
+    assert str(caught.value).endswith(
+        "(mine). Measure it on them, then name that folder:\n  ste eval --model judges/mine "
+        f"--data {tmp_path / 'people.jsonl'} --format verdict --out evaluations/labels"
+    )
+
+
+def test_labels_of_pairs_that_were_not_held_out_say_where_others_come_from(tmp_path):
+    evaluated(tmp_path / "mine", key="other")
+    with pytest.raises(DataError, match="--split held-out"):
+        judge_words(tmp_path / "mine", people(pair=None), tmp_path / "labels.jsonl")
+
+
+def test_a_model_that_was_not_measured_is_told_the_command(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(DataError, match=r"a model's folder; expected a run(.|\n)*ste eval --model"):
+        judge_words(tmp_path, people(), tmp_path / "people.jsonl")
+
+
+def test_a_pair_judged_in_two_evaluations_is_refused(tmp_path):
+    evaluated(tmp_path / "eval/one")
+    evaluated(tmp_path / "eval/two")
+    with pytest.raises(DataError, match="'p' was judged in one and in two"):
+        judge_words(tmp_path, people(), tmp_path / "people.jsonl")
+
+
+@pytest.mark.parametrize("other", [{"prompt": "How?"}, {"chosen_chars": 99}])
+def test_another_pair_of_the_same_id_is_refused(tmp_path, other):
+    evaluated(tmp_path / "mine", **other)
+    with pytest.raises(DataError, match="has other texts than the pair of that id"):
+        judge_words(tmp_path / "mine", people(), tmp_path / "people.jsonl")

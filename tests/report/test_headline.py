@@ -1,0 +1,74 @@
+"""The finding above all sections: who is best, by how much, and whether that is more than noise."""
+
+import pytest
+
+from ste_plugin.evaluation.compare import compare
+from ste_plugin.report.headline import make_headline
+from ste_plugin.report.read_run import read_run
+from ste_plugin.storage.jsonl import read_json, replace_json
+from tests.helpers.measured_runs import measured_run
+
+
+def told(root) -> tuple[str, str]:
+    headline = make_headline(read_run(root))
+    return headline.title, " ".join(p.text for p in headline.paragraphs)
+
+
+def test_a_gain_beyond_noise_is_told_with_its_test(tmp_path):
+    root = measured_run(tmp_path, skills=(0.5, 0.95))
+    title, words = told(root)
+    share = read_json(root / "iter-01/eval/test/results.json")["overall"]["acc_pc"]
+    before = read_json(root / "iter-00/eval/test/results.json")["overall"]["acc_pc"]
+    assert title == (
+        f"Iteration 1 is the best: right in both orders on {share:.1%} of the test pairs, the seed "
+        f"on {before:.1%}."
+    )
+    found = compare(root / "iter-00", root / "iter-01")[0]["test"]
+    assert words.startswith(
+        f"More than noise: it is better. Of 80 pairs it wins {found.won} that the seed did not "
+        f"get, and loses {found.lost}: +{found.acc_pc.difference:.3f}, 95% interval "
+    )
+
+
+def test_a_difference_within_noise_is_not_sold_as_a_gain(tmp_path):
+    _, words = told(measured_run(tmp_path, skills=(0.6, 0.62), sets={"dev": 12, "test": 14}))
+    assert words.startswith("No more than noise.")
+    assert "do not tell the two judges apart" in words
+
+
+def test_a_judge_that_got_worse_on_the_test_pairs_is_called_worse(tmp_path):
+    _, words = told(measured_run(tmp_path, skills=(0.95, 0.4)))
+    assert words.startswith("More than noise: it is worse.")
+
+
+def test_where_the_seed_stays_best_that_is_the_headline(tmp_path):
+    title, words = told(measured_run(tmp_path, skills=(0.8, 0.7), best=0))
+    assert title.startswith("The seed stays the best: right in both orders on ")
+    assert "No iteration beat the seed on the dev pairs" in words
+
+
+def test_the_last_iteration_that_is_kept_is_not_called_the_best(tmp_path):
+    root = measured_run(tmp_path)
+    replace_json(root / "report.json", read_json(root / "report.json") | {"keep": "last"})
+    assert told(root)[0].startswith("Iteration 2 is the last, which is kept: ")
+
+
+def test_dev_pairs_alone_are_told_to_flatter_the_judge_that_they_chose(tmp_path):
+    _, words = told(measured_run(tmp_path, sets={"dev": 40}))
+    assert "The dev pairs also chose the judge" in words
+
+
+def test_pairs_that_are_not_the_same_are_not_compared(tmp_path):
+    root = measured_run(tmp_path, skills=(0.5, 0.8))
+    path = root / "iter-01/eval/test/results.json"
+    replace_json(path, read_json(path) | {"pairs_sha256": "q" * 64})
+    _, words = told(root)
+    assert "It cannot be compared with the seed: not the same pairs" in words
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_an_unfinished_run_names_no_best(tmp_path, measured):
+    skills = (0.5, 0.9) if measured else ()
+    title, words = told(measured_run(tmp_path, skills=skills, iterations=3, best=None))
+    assert "best" not in title
+    assert f"{int(measured)} of 3 iterations are done" in words
