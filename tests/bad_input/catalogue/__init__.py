@@ -1,6 +1,7 @@
 """Bad inputs of every kind: each must be told in one exact message, and change nothing."""
 
 from . import (
+    audits,
     batches,
     configs,
     data_files,
