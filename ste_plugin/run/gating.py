@@ -11,7 +11,7 @@ from ste_plugin.audit.gates import CHECK, people_sets
 from ste_plugin.audit.run_audit import keep
 from ste_plugin.audit.shares import judge_name
 from ste_plugin.context import GateFigures, RunContext, reported_figures
-from ste_plugin.errors import ConfigError, DataError, PluginError
+from ste_plugin.errors import ConfigError, DataError, PluginError, did_you_mean
 from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.plugins.loader import FIX_PLUGIN
 from ste_plugin.records import Record
@@ -141,7 +141,7 @@ def _finding(plugin: str, said: object, number: int) -> Finding:
 
 def _audit(context: RunContext, number: int) -> list[Finding]:
     """Return what the audit of collapse finds up to an iteration, and keep it with the run's."""
-    if context.config.gates.audit == "off":
+    if context.config.gates.audit == "ignore":
         return []
     found = list(collapse.check_collapse(context, number))
     keep(context.folder, number, {collapse.CHECK: found})
@@ -199,6 +199,6 @@ def check_people(context: RunContext) -> None:
     figures = GateFigures(1, 0, {}, context)
     if unknown := [name for name in people_sets(figures) if name not in known]:
         raise ConfigError(
-            f"gates.people: found {unknown[0]!r}; expected names of `evaluation.pairs` or "
-            f"`evaluation.tasks` ({', '.join(known) or 'there are none'})."
+            f"gates.people: found {unknown[0]!r}.{did_you_mean(unknown[0], known)} Expected names "
+            f"of `evaluation.pairs` or `evaluation.tasks` ({', '.join(known) or 'none'})."
         )

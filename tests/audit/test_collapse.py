@@ -27,7 +27,7 @@ def clean(tiny_model, tmp_path_factory):
 def planted(tiny_model, folder, *judges, **more):
     """A run without gates, so that every judge judges in the next iteration."""
     off = {"position_bias": None, "consistency": None, "invalid_rate": None, "accuracy_loss": None}
-    off |= {"variety": None, "length": None, "audit": "off"}
+    off |= {"variety": None, "length": None, "audit": "ignore"}
     path = config_of(folder, tiny_model, iterations=len(judges), gates=off, **more)
     with judges_trained(*judges):
         run(path)

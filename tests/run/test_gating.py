@@ -127,7 +127,7 @@ def test_each_fault_breaks_its_gate(tiny_model, tmp_path, judges, gate):
     assert gate in [words.partition(":")[0] for words in report.broken]
 
 
-@pytest.mark.parametrize("gates", [{"position_bias": None}, {"audit": "off"}])
+@pytest.mark.parametrize("gates", [{"position_bias": None}, {"audit": "ignore"}])
 def test_a_gate_that_is_off_is_not_looked_at(tiny_model, tmp_path, gates):
     path = config_of(tmp_path, tiny_model, iterations=1, gates=gates)
     with judges_trained("always A"):

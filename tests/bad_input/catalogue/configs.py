@@ -159,8 +159,8 @@ ROWS = [
         2,
         TO_FIX
         + "learning_rate: unknown key; there are: run, seed, iterations, keep, judge, generator, "
-        "instructions, privacy, selection, pairs, judging, dataset, training, evaluation, budget,"
-        " hosts, plugins",
+        "instructions, privacy, selection, pairs, judging, dataset, training, evaluation, gates, "
+        "budget, hosts, plugins",
     ),
     Row(
         "marks of thoughts without the one that ends them",
@@ -298,6 +298,28 @@ ROWS = [
         TO_FIX
         + "selection: found min_complexity 7 above max_complexity 3; expected the smaller number "
         "first. Swap them",
+    ),
+    Row(
+        "a gate that there is not",
+        run_with(gates="{position_bais: 0.1}"),
+        RUN,
+        2,
+        TO_FIX + "gates.position_bais: unknown key; did you mean 'position_bias'?",
+    ),
+    Row(
+        "a position bias that no judge can have",
+        run_with(gates="{position_bias: 0.7}"),
+        RUN,
+        2,
+        TO_FIX + "gates.position_bias: found 0.7; expected less than 0.5",
+    ),
+    Row(
+        "people's labels that are not measured",
+        run_with(gates="{people: [mien]}", evaluation="{pairs: {mine: mine.jsonl}}"),
+        RUN,
+        2,
+        "gates.people: found 'mien'. Did you mean 'mine'? Expected names of `evaluation.pairs` "
+        "or `evaluation.tasks` (mine).",
     ),
     Row(
         "a name of pairs that is a path",
