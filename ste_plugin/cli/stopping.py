@@ -43,6 +43,17 @@ def handle_signals() -> None:
             signal.signal(number, _raise)
 
 
+def leave_interrupts() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt from here on: by it a server of pages ends well.
+
+    uvicorn sends itself the signal again once its answers are sent, which would count as a second
+    one and end the process at once.
+    """
+    signal.set_wakeup_fd(-1)
+    if signal.getsignal(signal.SIGINT) == _raise:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def exit_stopped(stopped: Stopped) -> NoReturn:
     """Say how to resume, and exit as shells expect: 130 for Ctrl-C, 143 for SIGTERM."""
     os.write(screen.stderr_descriptor(), _RESUME_HINT)

@@ -9,6 +9,7 @@ import typer
 
 from ste_plugin.cli.app import app, say
 from ste_plugin.cli.running import Plugin
+from ste_plugin.cli.stopping import leave_interrupts
 from ste_plugin.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ Folders = Annotated[
         help="A run's folder or YAML, or what `ste eval` wrote; judges of several are compared.",
     ),
 ]
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="By default a free one.")]
-Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 is a free one.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the link alone.")]
 Export = Annotated[
     Path | None,
     typer.Option(
@@ -39,7 +40,7 @@ Export = Annotated[
 def view(
     folders: Folders,
     port: Port = 0,
-    browser: Browser = True,
+    no_browser: NoBrowser = False,
     export_inspect: Export = None,
     plugin: Plugin = None,
 ) -> None:
@@ -53,7 +54,7 @@ def view(
         with _indexed(roots) as indexed:
             _export(indexed, export_inspect, plugins)
         return
-    _serve(roots, port, browser, plugins)
+    _serve(roots, port, plugins, open_browser=not no_browser)
 
 
 def _folder_of(path: Path) -> Path:
@@ -94,7 +95,11 @@ def _indexed(roots: Sequence[Path]) -> "Iterator[list[IndexedFolder]]":
 
 
 def _serve(
-    roots: Sequence[Path], port: int, browser: bool, plugins: "pluggy.PluginManager | None"
+    roots: Sequence[Path],
+    port: int,
+    plugins: "pluggy.PluginManager | None",
+    *,
+    open_browser: bool,
 ) -> None:
     from ste_plugin.web import require_web
 
@@ -107,7 +112,8 @@ def _serve(
         for folder in indexed:
             folder.start_words()
         routes = view_routes(indexed, format_finder(plugins))
-        serve(routes, say=say, port=port, open_browser=browser, static=[STATIC])
+        leave_interrupts()
+        serve(routes, say=say, port=port, open_browser=open_browser, static=[STATIC])
 
 
 def _export(
@@ -116,7 +122,8 @@ def _export(
     from ste_plugin.view.inspect_log import export
     from ste_plugin.view.prompts import format_finder
 
-    written = [path for folder in indexed for path in export(folder, out, format_finder(plugins))]
-    for path in written:
-        say(f"Wrote {path}")
-    say(f"To look at {'it' if len(written) == 1 else 'them'}: inspect view --log-dir {out}")
+    for number, folder in enumerate(indexed, start=1):
+        place = out / f"{number}-{folder.name}" if len(indexed) > 1 else out
+        for path in export(folder, place, format_finder(plugins)):
+            say(f"Wrote {path}")
+    say(f"To look at them: inspect view --log-dir {out}")

@@ -9,6 +9,7 @@ from ste_plugin.forget.editor import JsonlEditor
 from ste_plugin.forget.query import ForgetQuery
 from ste_plugin.forget.selection import Selection
 from ste_plugin.storage.run_layout import LABELLED, READ
+from ste_plugin.view.index import FOLDER as INDEX_FOLDER
 
 _MIN_LENGTH = 12
 """Characters that a text must have to be searched for: shorter ones occur by chance."""
@@ -52,12 +53,15 @@ def remove_log_lines(root: Path, scanner: ResidueScanner, editor: JsonlEditor) -
 
 
 def remove_partial_files(root: Path, editor: JsonlEditor) -> None:
-    """Remove files that killed writers left unfinished, and axolotl's prepared copies of rows."""
+    """Remove files that killed writers left unfinished, and what is made again without asking.
+
+    That is axolotl's prepared copies of rows, and the index of `ste view`, which holds words.
+    """
     for pattern in (".*.new", READ, LABELLED):
         for path in sorted(root.rglob(pattern)):
             editor.remove(path)
     if not editor.dry:
-        for folder in sorted(root.rglob("prepared")):
+        for folder in sorted([*root.rglob("prepared"), *root.rglob(INDEX_FOLDER)]):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -197,7 +197,10 @@ def _agreements(said: Mapping[str, Any]) -> Iterator[Table]:
 def _who(said: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
     number = said.get("judge_iteration")
     judge = f"judge of iteration {number}" if number else "the seed judge"
-    together = {"people, all": said.get("people"), f"{judge}, anybody": said.get("judge")}
+    together = {
+        "people with each other": said.get("people"),
+        f"{judge} with a person": said.get("judge"),
+    }
     pairs = said.get("pairs_of_people") or {}
     with_judge = {f"judge, {name}": v for name, v in (said.get("judge_with") or {}).items()}
     found = (

@@ -9,9 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ste_plugin.errors import DataError
-from ste_plugin.records import ORDERS
 from ste_plugin.view.indexed_folder import IndexedFolder
-from ste_plugin.view.prompts import Prompt, logged_prompts, sampled_prompts
 from ste_plugin.view.queries import (
     PAGE,
     Counted,
@@ -23,10 +21,10 @@ from ste_plugin.view.queries import (
     position,
     spans_of,
 )
-from ste_plugin.view.texts import PairText, Said, replies_of
+from ste_plugin.view.read_item import by_order, read_item
 from ste_plugin.view.viewer import Viewer, refuse
 
-FACETS = (
+FACETS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
     ("judge", "Judge", {}),
     ("on", "Pairs", {"train": "train (sampled)", "train-dev": "train-dev (sampled)"}),
     ("subset", "Strategy or subset", {}),
@@ -201,7 +199,7 @@ def show_pair(viewer: Viewer, request: Request) -> Response:
             for (judge, on) in db.execute("SELECT judge, on_pairs FROM source ORDER BY id")
             if (other := find_item(db, judge, on, item.key)) and other.pair == item.pair
         ]
-    text, said, prompts, problem = read_item(viewer, folder, item, spans)
+    text, said, prompts, problem = read_item(folder, item, spans, viewer.find_format)
     where = {"run": name}
     return viewer.pages.show(
         "pair.html",
@@ -221,35 +219,3 @@ def show_pair(viewer: Viewer, request: Request) -> Response:
         others=[(o, _query(o, Filter(), where)) for o in others],
         back=wanted.to_query(**where, after=max(item.id - 1, 0)),
     )
-
-
-def read_item(
-    viewer: Viewer, folder: IndexedFolder, item: Item, spans: Sequence[tuple[int, int]]
-) -> tuple[PairText | None, list[Said], list[Prompt], str]:
-    """Return the pair's texts, what was said, the prompts, and what could not be read, in words."""
-    texts, text = folder.texts, None
-    try:
-        text = texts.pair(item.pair)
-        if spans or item.start is None or item.on in ("train", "train-dev"):
-            said = list(texts.samples_of(item.source, spans))
-            prompts = sampled_prompts(folder.root, item.judge, text, viewer.find_format)
-            return text, said, prompts, ""
-        judged = texts.judged(item.source, item.start)
-        if item.sample is None:
-            return text, [], [], "What the judge wrote is gone: lm-eval's samples are not there."
-        sample = texts.sample(item.source, item.sample)
-        return text, replies_of(sample, judged), logged_prompts(sample, judged), ""
-    except (DataError, LookupError, TypeError, AttributeError) as error:
-        return text, [], [], f"Not all of it can be read: {error}"
-
-
-def by_order(item: Item, said: Sequence[Said]) -> list[tuple[str, int | None, list[Said]]]:
-    """Return (letter of the better answer, how it ended, replies) of each order shown."""
-    points = {"A": item.a, "B": item.b}
-    orders: list[tuple[str, int | None, list[Said]]] = [
-        (order, points[order], [each for each in said if each.order == order])
-        for order in ORDERS
-        if points[order] is not None or any(each.order == order for each in said)
-    ]
-    rest = [each for each in said if not each.order]
-    return [("", item.a, rest)] if rest else orders

@@ -10,9 +10,10 @@ from starlette.responses import Response
 from ste_plugin.errors import DataError, SteError
 from ste_plugin.evaluation.compare import Comparison, compare
 from ste_plugin.view import pairing
-from ste_plugin.view.browse import by_order, cut, number_in, question, read_item, reason
+from ste_plugin.view.browse import cut, number_in, question, reason
 from ste_plugin.view.pairing import KINDS, Side
 from ste_plugin.view.queries import PAGE, find_item, spans_of
+from ste_plugin.view.read_item import by_order, read_item
 from ste_plugin.view.viewer import Viewer, refuse
 
 LABELS = {
@@ -56,18 +57,18 @@ def read_asked(request: Request, known: dict[str, dict[str, Side]]) -> Asked | s
             return f"No judge {name!r} here. There are: {', '.join(names)}."
     common = [on for on in known[first] if on in known[second]]
     on = given.get("on") or _preferred(common)
-    sides = known[first].get(on), known[second].get(on)
+    left, right = known[first].get(on), known[second].get(on)
     if not common and len(known[first]) == len(known[second]) == 1:
         # two single evaluations are compared whatever their names
-        sides = tuple(next(iter(known[name].values())) for name in (first, second))
-    if sides[0] is None or sides[1] is None:
+        left, right = (next(iter(known[name].values())) for name in (first, second))
+    if left is None or right is None:
         return (
             f"{first} and {second} were not both asked about {on or 'the same pairs'}. "
             f"{first} was about {', '.join(known[first])}; {second} about "
             f"{', '.join(known[second])}."
         )
     show = given.get("show", "")
-    return Asked(first, second, on, show if show in KINDS else "", (sides[0], sides[1]))
+    return Asked(first, second, on, show if show in KINDS else "", (left, right))
 
 
 def _second(known: dict[str, dict[str, Side]]) -> str:
@@ -190,7 +191,7 @@ def _column(viewer: Viewer, asked: Asked, number: int, key: str) -> dict[str, An
         if item is None:
             raise DataError(f"{side.judge}: the pair {key} is gone. Load the page again.")
         spans = spans_of(db, item.id)
-    text, said, prompts, problem = read_item(viewer, side.folder, item, spans)
+    text, said, prompts, problem = read_item(side.folder, item, spans, viewer.find_format)
     run = next(name for name, folder in viewer.folders.items() if folder is side.folder)
     own = {"run": run, "of": side.judge, "set": side.on, "pair": key}
     return {

@@ -30,10 +30,11 @@ class IndexedFolder:
     def __init__(self, root: Path, say: Say, labels: Labels = lambda _: {}) -> None:
         """Make the index, or bring it up to date; what takes long is told."""
         self.root, self._say, self._labels = root, say, labels
+        find_contents(root)  # before anything is written
         self.place: Place = place_for(root)
         self._lock, self._closing = Lock(), False
         self._words: Thread | None = None
-        self.words_share = 0.0
+        self.words_share, self.words_problem = 0.0, ""
         self.index: Index = self._build()
         self.texts = Texts(self.index)
 
@@ -123,7 +124,6 @@ class IndexedFolder:
         try:
             add_words(self.index, texts, progress, lambda: self._closing)
         except (SteError, OSError, sqlite3.Error) as error:
-            if not self._closing:
-                self._say(f"{self.root}: words cannot be searched ({error}).")
+            self.words_problem = str(error)
         finally:
             texts.close()

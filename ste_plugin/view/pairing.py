@@ -1,9 +1,9 @@
 """Two judges on the same pairs: which of them is right, pair by pair."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ste_plugin.view.indexed_folder import IndexedFolder
 from ste_plugin.view.queries import PAGE
@@ -98,8 +98,14 @@ def pairs(
         f" AND {edge}{narrowed} ORDER BY a.id {order} LIMIT {limit}",
         _numbers(*sides) | {"edge": before or after},
     ).fetchall()
-    found = [Twice(*row[:5], OUTCOMES[row[5]], OUTCOMES[row[6]]) for row in rows]
+    found = [_twice(row) for row in rows]
     return found[::-1] if before else found
+
+
+def _twice(row: Sequence[Any]) -> Twice:
+    first, second, key, pair, subset, first_outcome, second_outcome = row
+    outcomes = OUTCOMES[first_outcome], OUTCOMES[second_outcome]
+    return Twice(first, second, key, pair, subset, *outcomes)
 
 
 def find(db: sqlite3.Connection, sides: tuple[Side, Side], key: str) -> Twice | None:
@@ -109,7 +115,7 @@ def find(db: sqlite3.Connection, sides: tuple[Side, Side], key: str) -> Twice | 
         " AND pair.key = :key",
         _numbers(*sides) | {"key": key},
     ).fetchone()
-    return Twice(*row[:5], OUTCOMES[row[5]], OUTCOMES[row[6]]) if row else None
+    return _twice(row) if row else None
 
 
 def _numbers(first: Side, second: Side) -> dict[str, int | str]:

@@ -288,6 +288,8 @@ def test_a_pool_that_was_killed_before_it_was_made_keeps_nothing(run, scratch):
 
 def test_what_half_written_files_and_logs_hold_goes_as_well(run):
     (run / "pool/.pairs.jsonl.new").write_text(TEXT)
+    (run / ".view").mkdir()
+    (run / ".view/words.sqlite").write_text(f"words of {CANARY}")
     (run / "iter-01/axolotl.log").write_text(f"begins\nsees {CANARY} there\nends\n")
     with (run / "pool/pairs.completions.jsonl").open("a") as file:
         file.write(f'{{"key": "x-0", "text": "{CANARY}')

@@ -1,10 +1,24 @@
 """Bad inputs of every kind: each must be told in one exact message, and change nothing."""
 
-from . import batches, configs, data_files, environment, models, plugins, recipes, tasks
+from . import (
+    batches,
+    configs,
+    data_files,
+    environment,
+    models,
+    people,
+    plugins,
+    recipes,
+    tasks,
+    viewing,
+)
 
 AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
-    for area in (batches, configs, data_files, models, recipes, tasks, plugins, environment)
+    for area in (
+        *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
+        viewing,
+    )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]
 REFUSED = recipes.REFUSED

@@ -30,7 +30,11 @@ def only(text: str, *prompts: str) -> Match:
 
 
 def test_case_and_punctuation_do_not_hide_a_copy():
-    match = only(PROMPT.upper().replace(",", "").replace("?", "!!"), "Name a fruit that grows on trees.", PROMPT)
+    match = only(
+        PROMPT.upper().replace(",", "").replace("?", "!!"),
+        "Name a fruit that grows on trees.",
+        PROMPT,
+    )
     assert (match.prompt, match.measure, match.figure) == (1, "exact", 1.0)
 
 

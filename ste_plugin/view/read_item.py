@@ -1,0 +1,59 @@
+"""All that files hold of one item: the pair, what was said of it, and the prompts."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ste_plugin.errors import DataError
+from ste_plugin.records import ORDERS
+from ste_plugin.view.fill import TRAIN, TRAIN_DEV
+from ste_plugin.view.indexed_folder import IndexedFolder
+from ste_plugin.view.prompts import FindFormat, Prompt, logged_prompts, sampled_prompts
+from ste_plugin.view.queries import Item
+from ste_plugin.view.texts import PairText, Said, replies_of
+
+
+class Read(NamedTuple):
+    """What could be read of an item."""
+
+    text: PairText | None
+    said: list[Said]
+    prompts: list[Prompt]
+    problem: str = ""
+    """What could not be read, in words."""
+
+
+def read_item(
+    folder: IndexedFolder,
+    item: Item,
+    spans: Sequence[tuple[int, int]],
+    find_format: FindFormat,
+) -> Read:
+    """Return all that is known of an item; `spans` are those of its sampled judgments."""
+    texts, text = folder.texts, None
+    try:
+        text = texts.pair(item.pair)
+        if spans or item.start is None or item.on in (TRAIN, TRAIN_DEV):
+            said = list(texts.samples_of(item.source, spans))
+            prompts = sampled_prompts(folder.root, item.judge, text, find_format)
+            return Read(text, said, prompts)
+        judged = texts.judged(item.source, item.start)
+        if item.sample is None:
+            return Read(
+                text, [], [], "What the judge wrote is gone: lm-eval's samples are not there."
+            )
+        sample = texts.sample(item.source, item.sample)
+        return Read(text, replies_of(sample, judged), logged_prompts(sample, judged))
+    except (DataError, LookupError, TypeError, AttributeError) as error:
+        return Read(text, [], [], f"Not all of it can be read: {error}")
+
+
+def by_order(item: Item, said: Sequence[Said]) -> list[tuple[str, int | None, list[Said]]]:
+    """Return (letter of the better answer, how it ended, replies) of each order shown."""
+    points = {"A": item.a, "B": item.b}
+    orders: list[tuple[str, int | None, list[Said]]] = [
+        (order, points[order], [each for each in said if each.order == order])
+        for order in ORDERS
+        if points[order] is not None or any(each.order == order for each in said)
+    ]
+    rest = [each for each in said if not each.order]
+    return [("", item.a, rest)] if rest else orders
