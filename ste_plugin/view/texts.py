@@ -231,5 +231,7 @@ def replies_of(sample: Mapping[str, Any], judged: Mapping[str, Any]) -> list[Sai
             split = split_thinking(reply)
             thought = without_marks(split.thinking) if split.thinking else ""
             verdict = letters[number] if number < len(letters) else None
-            said.append(Said(order, number, thought, split.said.strip(), verdict))
+            said.append(
+                Said(order, number if order else len(said), thought, split.said.strip(), verdict)
+            )
     return said
