@@ -200,6 +200,7 @@ def test_what_ste_eval_wrote_is_shown_with_its_judges(tmp_path):
     sources = "SELECT judge, on_pairs, round FROM source ORDER BY judge"
     both = [("ours", "ste_local", 0), ("theirs", "ste_local", 0)]
     assert rows(update(tmp_path)[0], sources) == both
+    assert rows(update(tmp_path)[0], "SELECT DISTINCT changed FROM item") == [(None,)]
     assert rows(update(tmp_path / "ours")[0], sources) == [("ours", "ste_local", 0)]
     assert rows(update(tmp_path / "ours/ste_local")[0], sources) == [("ours", "ste_local", 0)]
 
