@@ -12,8 +12,13 @@ NAVIGATION = {
     "How to": [
         "how-to/axolotl-config",
         "how-to/lm-eval",
+        "how-to/review",
+        "how-to/trust",
         "how-to/served-judges",
         "how-to/thinking-models",
+        "how-to/report",
+        "how-to/probes",
+        "how-to/gates",
         "how-to/view",
         "how-to/plugins",
         "how-to/privacy",

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from ste_plugin.audit.probes.probe import BiasProbe
 from ste_plugin.engines import ChatRequest, Message, Sampling
 from ste_plugin.plugins import builtin
-from ste_plugin.testing import FakeEngine, check_plugin
+from ste_plugin.testing import FakeEngine, check_plugin, check_probe, honest_judge, read_shown
 
 HOOK = "from ste_plugin.hookspecs import hookimpl\n\n@hookimpl\n"
 
@@ -57,3 +59,42 @@ def test_the_fake_engine_says_a_choice_whatever_its_function_replies(reply, text
     engine = FakeEngine(lambda _asked: reply)
     requests = [request(sample_index=i, choices=("A", "B")) for i in range(16)]
     assert {c.text for c in engine.complete(requests)} == texts
+
+
+def likes_smileys(asked: ChatRequest) -> str:
+    shown = read_shown(asked)
+    a, b = ":-)" in shown.a, ":-)" in shown.b
+    return honest_judge()(asked) if a == b else "A" if a else "B"
+
+
+def smile(pair, _):
+    return replace(pair, worse=f"{pair.worse} :-)")
+
+
+def test_a_probe_that_finds_its_bias_and_nothing_else_has_no_problems():
+    assert check_probe(BiasProbe("likes smileys", smile), likes_smileys) == []
+
+
+def test_a_probe_that_does_not_find_its_bias_is_told_so():
+    blind = BiasProbe("likes smileys", lambda pair, _: replace(pair, worse=f"{pair.worse} :-|"))
+    (problem,) = check_probe(blind, likes_smileys)
+    assert problem.startswith("not found in the biased judge: the figure is ")
+
+
+def test_a_probe_that_makes_the_better_answer_worse_raises_a_false_alarm():
+    def swap(pair, _):
+        return replace(pair, better=pair.worse, worse=pair.better)
+
+    (problem,) = check_probe(BiasProbe("any", swap), likes_smileys)
+    assert problem == "found in 40 of 40 honest judges, which lack the bias."
+
+
+def test_a_probe_that_draws_anew_each_time_or_changes_no_pair_is_told_so():
+    drawn = iter(range(10**6))
+    problems = check_probe(
+        BiasProbe("any", lambda pair, _: replace(pair, worse=f"{pair.worse} {next(drawn)}")),
+        likes_smileys,
+    )
+    assert problems[0].startswith("change: returned another pair when called again")
+    (problem,) = check_probe(BiasProbe("any", lambda _, __: None), likes_smileys)
+    assert problem.startswith("change: returned None for most of the made pairs")

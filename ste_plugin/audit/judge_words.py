@@ -10,6 +10,8 @@ from ste_plugin.evaluation.judges import Evaluation, evaluations_at, read_judge_
 from ste_plugin.lm_eval_tasks.judged_file import JUDGED, read_judged
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import CHOSEN, NEITHER, REJECTED, preferred
+from ste_plugin.storage.config_file import read_config
+from ste_plugin.storage.run_layout import RunLayout
 
 
 class JudgeWord(NamedTuple):
@@ -57,10 +59,6 @@ def judge_words(
 def _evaluations(judge: Path, labels: Path) -> dict[str, Evaluation]:
     if judge.name == JUDGED:
         judge = judge.parent
-    if judge.is_file() and judge.suffix in (".yaml", ".yml"):
-        from ste_plugin.storage.config_file import read_config
-
-        judge = judge.resolve().parent / read_config(judge).run
     if not judge.exists() or (judge / "config.json").is_file():
         what = "a model's folder" if judge.exists() else "no such file or folder"
         raise DataError(
@@ -68,6 +66,16 @@ def _evaluations(judge: Path, labels: Path) -> dict[str, Evaluation]:
             f"model on these pairs first, then name that folder:\n{_command(str(judge), labels)}"
         )
     return evaluations_at(judge)
+
+
+def folder_of(judge: Path, iteration: int | None = None) -> Path:
+    """Return the folder of a run whose config is named instead, or of one of its iterations.
+
+    Raises: ConfigError for a file of YAML that is no config.
+    """
+    if judge.is_file() and judge.suffix in (".yaml", ".yml"):
+        judge = judge.resolve().parent / read_config(judge).run
+    return judge if iteration is None else RunLayout(judge).iteration(iteration)
 
 
 def _command(model: str, labels: Path, version: str = "") -> str:
@@ -110,10 +118,9 @@ def _of_pair(pair: JudgedPair) -> JudgeWord:
 def _of_sample(row: Mapping[str, Any]) -> JudgeWord:
     """Return what a sample that lm-eval logged says in words."""
     doc = row["doc"]
-    said = {order.get("prefers") for order in row["judged"]["verdicts"]}
-    side = (
-        {"chosen": CHOSEN, "rejected": REJECTED}.get(*said, NEITHER) if len(said) == 1 else NEITHER
-    )
+    said = [order.get("prefers") for order in row["judged"]["verdicts"]]
+    side = {"chosen": CHOSEN, "rejected": REJECTED}.get(said[0], NEITHER)
+    side = side if len(set(said)) == 1 else NEITHER
     return JudgeWord(doc["prompt"], side, (len(doc["chosen"]), len(doc["rejected"])))
 
 

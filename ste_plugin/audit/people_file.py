@@ -50,6 +50,11 @@ def read_people(path: Path) -> dict[str, PeopleOnPair]:
     either, chosen (or the `label`) is what one person said.
     Raises: DataError naming the row that is none of this.
     """
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such file. --labels is a file of pairs that people labelled, or "
+            "review/labels.jsonl of a run."
+        )
     if _is_of_review(path):
         return _of_review(path)
     found: dict[str, PeopleOnPair] = {}

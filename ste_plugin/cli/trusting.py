@@ -68,9 +68,10 @@ def audit_by_labels(
             "of their own."
         )
     from ste_plugin.audit import trust, trust_words
+    from ste_plugin.audit.judge_words import folder_of
 
     found = trust.trust(
-        judge if iteration is None else judge / f"iter-{iteration:02d}",
+        folder_of(judge, iteration),
         labels,
         _criterion(at_least, of_people, one_look),
     )

@@ -43,6 +43,6 @@ class GatesConfig(Strict):
     ] = None
     """The evaluations whose labels are people's; by default all of `evaluation.pairs`. A benchmark
     that is named here decides, and is no longer one to report on."""
-    audit: Literal["off", "warn", "block"] = "warn"
+    audit: Literal["ignore", "warn", "block"] = "warn"
     """What is done about a failed figure of the audit of collapse, which is made after every
     iteration: nothing, a warning, or the iteration breaks a gate."""

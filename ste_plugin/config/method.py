@@ -15,7 +15,10 @@ class PairsConfig(Strict):
     one call writes a similar instruction and its answer, as in the paper.
     `modified-instruction-two-calls`: the same for small generators. `other-instruction`: the
     answer to another instruction, which is free and an easy negative. `ask-for-worse`: asked to
-    be worse."""
+    be worse. Free as well, against what `ste audit` finds: `padded-worse` and `restyled-worse`,
+    the answer to another instruction, padded, or in Markdown, with an authority or an opener;
+    `borrowed-opening`, the same behind the better answer's first sentence; `empty-opener`, nothing
+    but an opener or a punctuation mark."""
     temperature: Annotated[float, Field(ge=0.0)] = 0.7
     """Of the answers."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9

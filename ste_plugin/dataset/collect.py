@@ -145,7 +145,7 @@ def no_examples_error(stage: DatasetStage, collected: CollectedJudgments) -> Jud
         advice = "Mend what these reasons name; judging.max_new_tokens is a judgment's token limit."
     if collected.kept["train"] and stage.iteration.context.config.dataset.match:
         advice = (
-            "dataset.match leaves pairs that lean either way: use other pairs.strategies or more "
+            "dataset.match leaves none: all pairs lean one way. Use other pairs.strategies or more "
             "instructions, or leave match out."
         )
     if stage.iteration.context.budget.stopped:

@@ -14,8 +14,8 @@ def decimals(value: float | None, *, signed: bool = False) -> str:
     """
     if value is None:
         return DASH
-    rounded = round(value, 3) + 0.0  # no minus before a zero
-    return f"{rounded:{'+' if signed else ''}.3f}".replace("-", MINUS)
+    rounded = round(value, 3) + 0.0  # no minus before a zero, and no plus either
+    return f"{rounded:{'+' if signed and rounded else ''}.3f}".replace("-", MINUS)
 
 
 def axis_text(value: float, *, signed: bool = False) -> str:

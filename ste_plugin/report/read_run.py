@@ -12,8 +12,9 @@ from ste_plugin.config import RunConfig
 from ste_plugin.context import IterationReport
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.compare import Comparison, compare
+from ste_plugin.review.results import Results
 from ste_plugin.storage.config_file import read_run_yaml
-from ste_plugin.storage.jsonl import read_derived_json, read_json, read_rows
+from ste_plugin.storage.jsonl import read_derived_json, read_rows
 from ste_plugin.storage.run_layout import RunLayout
 
 HELD_OUT = ("test", "dev")
@@ -75,11 +76,13 @@ class RunFigures:
     """Every round with the one before, and the round of `shown` with the seed."""
     findings: Mapping[int, Mapping[str, list[Finding]]]
     """Iteration → check → what an audit found."""
+    people: Results | None
+    """What people said of its pairs and judgments; None where nobody has looked."""
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
-        return self.folder.root.resolve().name
+        """The name of its folder and of the one around it."""
+        return "/".join(self.folder.root.resolve().parts[-2:])
 
     @property
     def seed_name(self) -> str:
@@ -125,7 +128,7 @@ def read_run(root: Path) -> RunFigures:
         raise DataError(
             f"{root}: not a run's folder (no run.yaml). `ste run CONFIG.yaml` makes one."
         )
-    report = read_json(folder.report) if folder.report.exists() else {}
+    report = _read_object(folder.report, "best") if folder.report.exists() else {}
     config = read_run_yaml(folder.config)
     rounds = tuple(_read_rounds(folder, len(config.training.recipe)))
     done = folder.pool / "done.json"
@@ -133,13 +136,14 @@ def read_run(root: Path) -> RunFigures:
     return RunFigures(
         folder=folder,
         config=config,
-        pool=read_json(done) if done.exists() else {},
+        pool=_read_object(done) if done.exists() else {},
         rounds=rounds,
         best=best,
         keep=report.get("keep", config.keep),
         seconds=_read_seconds(folder.events),
         compared=tuple(_compare_rounds([r for r in rounds if r.results], best)),
         findings=read_findings(folder),
+        people=_read_people(folder.review / "agreement.json"),
     )
 
 
@@ -154,7 +158,10 @@ def _read_rounds(folder: RunLayout, stages: int) -> list[Round]:
 
 def _read_round(folder: RunLayout, number: int, stages: int) -> Round:
     place = folder.iteration(number)
-    results = {p.parent.name: read_json(p) for p in place.glob("eval/*/results.json")}
+    results = {
+        path.parent.name: _read_object(path, "overall", "n", "subsets")
+        for path in place.glob("eval/*/results.json")
+    }
     done = place / "done.json"
     manifests = [
         folder.iteration(number, s) / "dataset/manifest.json" for s in range(1, stages + 1)
@@ -165,9 +172,25 @@ def _read_round(folder: RunLayout, number: int, stages: int) -> Round:
         folder=place,
         results={name: results[name] for name in sort_names(set(results))},
         report=read_derived_json(done, IterationReport.from_dict) if done.exists() else None,
-        manifests=tuple(read_json(path) for path in manifests if path.exists()),
-        gates=read_json(gates) if gates.exists() else {},
+        manifests=tuple(_read_object(path) for path in manifests if path.exists()),
+        gates=_read_object(gates) if gates.exists() else {},
     )
+
+
+def _read_people(path: Path) -> Results | None:
+    def parse(content: Any) -> Results:
+        return Results.from_dict({name: content[name] for name in Results.__struct_fields__})
+
+    return read_derived_json(path, parse) if path.exists() else None
+
+
+def _read_object(path: Path, *names: str) -> dict[str, Any]:
+    """Return a JSON object. Raises: DataError where it is none, or lacks one of these names."""
+
+    def parse(content: Any) -> dict[str, Any]:
+        return {name: content[name] for name in (*names, *content.keys())}
+
+    return read_derived_json(path, parse)
 
 
 def _read_seconds(events: Path) -> dict[tuple[int | None, str], float]:

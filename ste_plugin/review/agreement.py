@@ -157,7 +157,7 @@ def _agreement(cases: Sequence[_Case], raters: int, categories: int) -> Agreemen
     )
     if not paired:
         raw = Estimate(None, None, NO_OVERLAP)
-    kappas = [kappa_sums(*case.given, categories) for case in paired] if raters == 2 else []
+    kappas = [_confusion(case, categories) for case in paired] if raters == 2 else []
     every = [ac1_sums(case.counts(categories)) for case in cases]
     return Agreement(
         items=len({case.item for case in paired}),
@@ -168,6 +168,11 @@ def _agreement(cases: Sequence[_Case], raters: int, categories: int) -> Agreemen
         ac1=coefficient(_rows(cases, every), ac1, raw),
         alpha=coefficient(_rows(paired, list(map(alpha_sums, counts))), alpha, raw),
     )
+
+
+def _confusion(case: _Case, categories: int) -> Array:
+    first, second = (number for number in case.given if number is not None)
+    return kappa_sums(first, second, categories)
 
 
 def _rows(cases: Sequence[_Case], sums: Sequence[Array]) -> list[Row]:

@@ -5,13 +5,14 @@ from typing import Any
 
 import pluggy
 
-from ste_plugin.audit import collapse
+from ste_plugin.audit import shares
+from ste_plugin.audit.collapse import check_collapse
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.gates import CHECK, people_sets
 from ste_plugin.audit.run_audit import keep
 from ste_plugin.audit.shares import judge_name
 from ste_plugin.context import GateFigures, RunContext, reported_figures
-from ste_plugin.errors import ConfigError, DataError, PluginError
+from ste_plugin.errors import ConfigError, DataError, PluginError, did_you_mean
 from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.plugins.loader import FIX_PLUGIN
 from ste_plugin.records import Record
@@ -141,10 +142,10 @@ def _finding(plugin: str, said: object, number: int) -> Finding:
 
 def _audit(context: RunContext, number: int) -> list[Finding]:
     """Return what the audit of collapse finds up to an iteration, and keep it with the run's."""
-    if context.config.gates.audit == "off":
+    if context.config.gates.audit == "ignore":
         return []
-    found = list(collapse.check_collapse(context, number))
-    keep(context.folder, number, {collapse.CHECK: found})
+    found = list(check_collapse(context, number))
+    keep(context.folder, number, {shares.CHECK: found})
     return found
 
 
@@ -153,9 +154,9 @@ def _report(context: RunContext, decision: Decision) -> None:
     number, say = decision.iteration, context.progress.say
     facts = {"passed": decision.passed, "broken": list(decision.broken)}
     context.progress.event("gates", iteration=number, **facts)
-    for warning in decision.warnings:
-        say(f"iteration {number}: warning: {warning}")
     if decision.passed:
+        for warning in decision.warnings:  # beside a broken gate they say the same once more
+            say(f"iteration {number}: warning: {warning}")
         say(f"iteration {number}: gates: passed{_left_open(decision.findings)}")
         return
     for words in decision.broken:
@@ -199,6 +200,6 @@ def check_people(context: RunContext) -> None:
     figures = GateFigures(1, 0, {}, context)
     if unknown := [name for name in people_sets(figures) if name not in known]:
         raise ConfigError(
-            f"gates.people: found {unknown[0]!r}; expected names of `evaluation.pairs` or "
-            f"`evaluation.tasks` ({', '.join(known) or 'there are none'})."
+            f"gates.people: found {unknown[0]!r}.{did_you_mean(unknown[0], known)} Expected names "
+            f"of `evaluation.pairs` or `evaluation.tasks` ({', '.join(known) or 'none'})."
         )

@@ -1,4 +1,4 @@
-"""What breaks a gate: only what is beyond it, worse than what would be shipped, and not by chance."""
+"""What breaks a gate: what is beyond it, worse than what would be shipped, and not by chance."""
 
 import pytest
 from hypothesis import given

@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from ste_plugin.config import ModelConfig
+from ste_plugin.config import EvaluationConfig, ModelConfig
 from ste_plugin.engines import ChatRequest, Place, Sampling
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.lm_eval_tasks import runner
@@ -158,7 +158,8 @@ def measure(model: Path, out: Path, settings) -> dict:
     ]
     replace_rows(out / "lm-eval" / "samples_ste_local_2026-01-01.jsonl", logged)
     figures = runner.write_replies(out, rows, replies, settings)
-    replace_json(out / "results.json", results := {"model": str(model), **figures})
+    how = runner.identity(str(model), settings, judge_format, EvaluationConfig(), rows)
+    replace_json(out / "results.json", results := {"task": "ste_local", **how, **figures})
     return json.loads(json.dumps(results))
 
 

@@ -118,7 +118,7 @@ def measured(folder: Path, subset: str) -> IterationReport:
         "overall": {"acc": 0.5, "acc_pc": 0.0},
         "subsets": {subset: {"n": 1, "acc_pc": 0.0}},
     }
-    return IterationReport(1, str(folder), subset, {"dev": found}, 1, 1, 1, 1, None, 0.1)
+    return IterationReport(1, str(folder), subset, {subset: found}, 1, 1, 1, 1, None, 0.1)
 
 
 @pytest.mark.parametrize("text", ORDERS)
@@ -126,10 +126,10 @@ def test_tables_show_untrusted_names_as_they_are(text, tmp_path):
     drawn = io.StringIO()
     console = Console(file=drawn, markup=False, emoji=False, width=200)
     reports = [measured(tmp_path, text)]
-    console.print(report.iterations_table(reports, "dev"))
-    console.print(report.strategies_table(reports, "dev"))
+    console.print(report.iterations_table(reports, text))
+    console.print(report.strategies_table(reports, text))
     console.print(
-        report.judges_table([report.judge_line(text, text, reports[0].evaluations["dev"])])
+        report.judges_table([report.judge_line(text, text, reports[0].evaluations[text])])
     )
     assert not steering_in(drawn.getvalue())
     if text.isprintable():
@@ -155,6 +155,9 @@ HOSTILE_NAMES = [
     "**b**",
     "&lt;",
     "http://x.example",
+    "www.x.example",
+    ":bomb: @somebody",
+    "_a_ and ste_judgebench",
 ]
 
 
@@ -162,12 +165,12 @@ HOSTILE_NAMES = [
 def test_a_report_page_holds_untrusted_names_as_words_alone(name, tmp_path):
     report.write_page(measured(tmp_path, name))
     page = (tmp_path / "report.md").read_text()
-    assert Cells(page).widths == {4}
-    assert [line for line in page.splitlines() if line.startswith("#")] == [
-        "# Iteration 1",
-        "## dev (1 pairs, both orders)",
-    ]
-    assert not any(mark in page for mark in ("<", "](", "![", "`", "**", "://"))
+    assert Cells(page).widths == {5}
+    assert [line for line in page.splitlines() if line.startswith("#")] == ["# Iteration 1"]
+    ours = "[report.html](../report.html)"
+    assert page.count(ours) == 1
+    rest = page.replace(ours, "")
+    assert not any(mark in rest for mark in ("<", "](", "![", "`", "**", "://"))
     assert not steering_in(page)
 
 

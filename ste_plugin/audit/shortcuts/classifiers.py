@@ -88,7 +88,7 @@ def _scaled(differences: Floats) -> Floats:
 def _weighed_words(words: Sequence[list[str]]) -> tuple[sparse.csr_matrix, NDArray[np.object_]]:
     """Return TF-IDF of words and two in a row, answers × vocabulary, and the vocabulary."""
     vectorizer = TfidfVectorizer(
-        analyzer=word_grams, min_df=2, max_features=_MOST_WORDS, sublinear_tf=True
+        analyzer=word_grams, min_df=2, max_features=_MOST_WORDS, sublinear_tf=True, dtype=np.float32
     )
     try:
         return vectorizer.fit_transform(words), vectorizer.get_feature_names_out()
@@ -120,7 +120,8 @@ def _fit(features: sparse.csr_matrix) -> Floats:
     Without an intercept, a pair turned round says the same again, so each pair is fitted one way,
     and as many one way as the other.
     """
-    model = LogisticRegression(fit_intercept=False, max_iter=300, tol=1e-3)
+    # the default tolerance is met at once where words are many and rare
+    model = LogisticRegression(fit_intercept=False, max_iter=500, tol=1e-7)
     turns = np.where(np.arange(features.shape[0]) % 2, -1.0, 1.0)
     model.fit(sparse.diags(turns) @ features, turns > 0)
     return np.asarray(model.coef_[0], np.float64)

@@ -27,6 +27,7 @@ THRESHOLD = 0.7
 LEAST_INSTRUCTIONS = 40
 """With fewer there is no figure: its interval would be wider than from chance to the threshold."""
 FORM, WORDS, ALL = "length and format", "words", "length, format and words"
+_MOSTLY = 0.7
 _MOST_TOLD, _MOST_STRONG = 4, 6
 """Signs in a finding's words, and words that a classifier goes by most."""
 
@@ -93,7 +94,7 @@ def _examine(
         areas=_areas(differences) if enough else {},
         longer=float(np.mean(leaning > 0)),
         shorter=float(np.mean(leaning < 0)),
-        length=area_of(leaning, groups) if enough else None,
+        length=area_of(leaning, groups, are_fitted=False) if enough else None,
         matched=len(list(counterparts(ratios, seed=0))),
         giveaways=find_giveaways(signs, rows, groups) if enough else [],
         strongest=strongest_words(differences, _MOST_STRONG) if enough else [],
@@ -180,10 +181,7 @@ def _strongest(examined: Examined) -> Iterator[str]:
 
 
 def _cure(name: str, examined: Examined, config: RunConfig) -> str:
-    leans = examined.length and not (
-        examined.length.interval[0] < 0.55 and examined.length.interval[1] > 0.45
-    )
-    if name == FORM and leans and "length" not in config.dataset.match:
+    if name == FORM and _is_length(examined) and "length" not in config.dataset.match:
         return (
             f"Set dataset.match: [length], which keeps {examined.matched:,} of these "
             f"{examined.pairs:,} pairs; then redo: ste run CONFIG --from generate."
@@ -192,3 +190,9 @@ def _cure(name: str, examined: Examined, config: RunConfig) -> str:
         "Have both answers written alike: another of pairs.strategies, a stronger generator, or "
         "pairs.system; then redo: ste run CONFIG --from pool."
     )
+
+
+def _is_length(examined: Examined) -> bool:
+    """Return whether most of what length and format tell is told by length alone."""
+    form = examined.areas[FORM].auc - 0.5
+    return examined.length is not None and abs(examined.length.auc - 0.5) > _MOSTLY * form

@@ -93,11 +93,12 @@ def _indicators(
 
 
 def find_giveaways(signs: Signs, rows: Integers, groups: Integers) -> list[Giveaway]:
-    """Return what gives the better answer of some pairs away, the clearest first.
+    """Return what gives the better answer of some pairs away: form, then words, the clearest first.
 
     `groups`: the instruction of each of these pairs, from 0. A sign counts where the shares differ
     by `LEAST_DIFFERENCE` or more, and a sign test of the instructions, corrected for all signs that
-    were frequent enough to be looked at, rejects chance. Of signs of the same pairs one is named.
+    were frequent enough to be looked at, rejects chance. Of signs of the same pairs one is
+    named, of form and of words.
     """
     better, worse = signs.better[rows], signs.worse[rows]
     has = np.asarray((better + worse).sum(axis=0)).ravel()
@@ -109,17 +110,18 @@ def find_giveaways(signs: Signs, rows: Integers, groups: Integers) -> list[Givea
     strength = np.abs(shares[0] - shares[1])
     critical = stats.norm.isf(SIGNIFICANCE / len(looked_at) / 2)
     clear = (np.abs(_sign_test(difference, groups)) > critical) & (strength >= LEAST_DIFFERENCE)
-    names = signs.names[looked_at]
+    names, forms = signs.names[looked_at], signs.is_form[looked_at]
     order = sorted(np.flatnonzero(clear), key=lambda n: (-round(strength[n], 2), _rank(names[n])))
     return [
         Giveaway(
             str(names[n]),
-            bool(signs.is_form[looked_at[n]]),
+            is_form,
             float(shares[0][n]),
             float(shares[1][n]),
             len(looked_at),
         )
-        for n in _distinct(difference, order)
+        for is_form in (True, False)
+        for n in _distinct(difference, [n for n in order if forms[n] == is_form])
     ]
 
 

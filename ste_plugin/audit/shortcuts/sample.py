@@ -11,8 +11,8 @@ from ste_plugin.records import ResponsePair, content_key
 from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest
 from ste_plugin.storage.training_manifest import read_training_manifest
 
-MAX_PAIRS = 20_000
-"""Of more than that many pairs a sample is examined: by then an AUC is known to within 0.01."""
+MAX_PAIRS = 10_000
+"""Of more than that many pairs a sample is examined: by then the AUC is known to within 0.01."""
 
 
 @dataclass(frozen=True, slots=True)

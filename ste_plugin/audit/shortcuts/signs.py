@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from math import log
+from sys import intern
 from typing import NamedTuple
 
 from ste_plugin.instructions.selection.shingles import split_run
@@ -118,7 +119,7 @@ def words_of(text: str) -> list[str]:
     ['sure', "it's", '用', 'python']
     """
     runs = _WORD.findall(text[:_MOST_CHARACTERS].casefold())
-    return [word for run in runs for word in split_run(run)]
+    return [intern(word) for run in runs for word in split_run(run)]
 
 
 def word_grams(words: list[str]) -> list[str]:

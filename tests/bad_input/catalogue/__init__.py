@@ -1,12 +1,25 @@
 """Bad inputs of every kind: each must be told in one exact message, and change nothing."""
 
-from . import batches, configs, data_files, environment, models, plugins, recipes, tasks, viewing
+from . import (
+    audits,
+    batches,
+    configs,
+    data_files,
+    environment,
+    models,
+    people,
+    plugins,
+    recipes,
+    reviews,
+    tasks,
+    viewing,
+)
 
 AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
     for area in (
-        *(batches, configs, data_files, models, recipes, tasks, plugins, environment),
-        viewing,
+        *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
+        *(audits, reviews, viewing),
     )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]

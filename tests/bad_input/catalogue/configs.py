@@ -159,8 +159,8 @@ ROWS = [
         2,
         TO_FIX
         + "learning_rate: unknown key; there are: run, seed, iterations, keep, judge, generator, "
-        "instructions, privacy, selection, pairs, judging, dataset, training, evaluation, budget,"
-        " hosts, plugins",
+        "instructions, privacy, selection, pairs, judging, dataset, training, evaluation, gates, "
+        "budget, hosts, plugins",
     ),
     Row(
         "marks of thoughts without the one that ends them",
@@ -300,6 +300,28 @@ ROWS = [
         "first. Swap them",
     ),
     Row(
+        "a gate that there is not",
+        run_with(gates="{position_bais: 0.1}"),
+        RUN,
+        2,
+        TO_FIX + "gates.position_bais: unknown key; did you mean 'position_bias'?",
+    ),
+    Row(
+        "a position bias that no judge can have",
+        run_with(gates="{position_bias: 0.7}"),
+        RUN,
+        2,
+        TO_FIX + "gates.position_bias: found 0.7; expected less than 0.5",
+    ),
+    Row(
+        "people's labels that are not measured",
+        run_with(gates="{people: [mien]}", evaluation="{pairs: {mine: mine.jsonl}}"),
+        RUN,
+        2,
+        "gates.people: found 'mien'. Did you mean 'mine'? Expected names of `evaluation.pairs` "
+        "or `evaluation.tasks` (mine).",
+    ),
+    Row(
         "a name of pairs that is a path",
         run_with(evaluation="{pairs: {../mine: a.jsonl}}"),
         RUN,
@@ -330,8 +352,9 @@ ROWS = [
         run_with(pairs="{strategies: [worse]}"),
         RUN,
         2,
-        "pairs.strategies: no 'worse'. There are: ask-for-worse, modified-instruction, "
-        "modified-instruction-two-calls, other-instruction; a plugin can add more (see `ste "
+        "pairs.strategies: no 'worse'. There are: ask-for-worse, borrowed-opening, empty-opener, "
+        "modified-instruction, modified-instruction-two-calls, other-instruction, padded-worse, "
+        "restyled-worse; a plugin can add more (see `ste "
         "plugins`).",
     ),
     Row(

@@ -1,7 +1,7 @@
 """Measuring and comparing: tasks, their settings, and results."""
 
 from tests.bad_input.catalogue.data_files import PAIR
-from tests.bad_input.catalogue.row import Row, lines, run_with
+from tests.bad_input.catalogue.row import Row, lines, run_with, started
 
 PAIRS = {"pairs.jsonl": lines(PAIR)}
 EVAL = "ste eval --model some/judge --data pairs.jsonl"
@@ -166,6 +166,37 @@ ROWS = [
         3,
         "run/run.yaml: expected the config that the run was started with, found other YAML. Put "
         "it back from a copy, or move the run's folder away and start a new run.",
+    ),
+    Row(
+        "the report of a folder that is no run",
+        {"run": None},
+        "ste report run",
+        3,
+        "run: not a run's folder (no run.yaml). `ste run CONFIG.yaml` makes one.",
+    ),
+    Row(
+        "the report of a run that was not begun",
+        run_with(),
+        "ste report ste.yaml",
+        3,
+        "run: not a run's folder (no run.yaml). `ste run CONFIG.yaml` makes one.",
+    ),
+    Row(
+        "the report of a run with damaged findings",
+        started() | {"run/audit/findings.json": "7"},
+        "ste report run",
+        3,
+        "run/audit/findings.json: changed since it was written (AttributeError(\"'int' object has "
+        "no attribute 'items'\")). Delete it and run the same command again: it is made again, and "
+        "nothing is paid for twice.",
+    ),
+    Row(
+        "the report of a run with damaged results",
+        started() | {"run/iter-00/eval/dev/results.json": '{"overall": {}}'},
+        "ste report run",
+        3,
+        "run/iter-00/eval/dev/results.json: changed since it was written (KeyError('n')). Delete "
+        "it and run the same command again: it is made again, and nothing is paid for twice.",
     ),
     Row(
         "an instruction to forget, unnamed",

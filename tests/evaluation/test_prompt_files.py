@@ -1,0 +1,95 @@
+"""Texts of any file, whichever column and form holds them."""
+
+import csv
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.evaluation.prompt_files import read_texts
+from ste_plugin.records import Drop, Instruction
+from tests.helpers.contaminated import write_rows
+
+ASKED = "Name a fruit."
+SAID = [{"role": "user", "content": ASKED}, {"role": "assistant", "content": "Fig."}]
+
+
+def texts(path: Path, **how: str) -> list[str]:
+    return [t.text for t in read_texts(path.name, path.parent, **how) if isinstance(t, Instruction)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"instruction": ASKED},
+        {"prompt": ASKED, "chosen": "Fig.", "rejected": "Rock."},
+        {"question": ASKED, "answer": "Fig."},
+        {"messages": SAID},
+        {"conversations": [{"from": "human", "value": ASKED}, {"from": "gpt", "value": "Fig."}]},
+        {"conversations": SAID},
+        {"conversation": SAID, "toxic": False},
+        {"prompt": SAID[:1], "chosen": SAID[1:], "rejected": SAID[1:]},
+        {"chosen": SAID, "rejected": SAID},
+        {"id": 7, "text": ASKED},
+    ],
+    ids=lambda row: "+".join(row),
+)
+def test_the_first_row_shows_where_the_prompt_is(row: dict, tmp_path: Path):
+    assert texts(write_rows(tmp_path / "data.jsonl", [row])) == [ASKED]
+
+
+def test_an_input_belongs_to_its_instruction(tmp_path: Path):
+    path = write_rows(tmp_path / "a.jsonl", [{"instruction": ASKED, "input": "Red.", "output": ""}])
+    assert texts(path) == [f"{ASKED}\n\nRed."]
+
+
+def test_lists_tables_and_turns_in_a_table_are_read(tmp_path: Path):
+    (tmp_path / "a.json").write_text('[{"prompt": "Name a fruit."}]')
+    pyarrow.parquet.write_table(pa.Table.from_pylist([{"messages": SAID}]), tmp_path / "a.parquet")
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [["messages"], ['[{"role": "user", "content": "Name a fruit."}]']]
+        )
+    assert [texts(tmp_path / f"a.{kind}") for kind in ("json", "parquet", "csv")] == [[ASKED]] * 3
+
+
+def test_a_folder_is_read_file_by_file_in_natural_order(tmp_path: Path):
+    for number in (10, 9):
+        write_rows(tmp_path / f"part-{number}.jsonl", [{"prompt": f"Number {number}?"}])
+    expected = ["Number 9?", "Number 10?"]
+    assert [t.text for t in read_texts(".", tmp_path)] == expected
+    assert [t.text for t in read_texts("part-*.jsonl", tmp_path)] == expected
+
+
+def test_a_form_and_a_column_that_are_named_count(tmp_path: Path):
+    row = {"prompt": "no", "asked": ASKED, "turns": SAID}
+    path = write_rows(tmp_path / "a.jsonl", [row])
+    assert texts(path, column="asked") == [ASKED]
+    assert texts(path, column="turns") == [ASKED]
+    assert texts(path, form="openai", column="turns") == [ASKED]
+
+
+def test_a_row_without_anything_asked_is_a_drop_with_its_reason(tmp_path: Path):
+    rows = [{"messages": SAID}, {"messages": SAID[1:]}, {"messages": SAID[1:] + SAID}]
+    path = write_rows(tmp_path / "a.jsonl", rows)
+    drops = [t for t in read_texts("a.jsonl", tmp_path) if isinstance(t, Drop)]
+    assert [d.reason for d in drops] == ["no user turn", "first turn is not the user's"]
+    assert drops[0].key == f"{path}:2"
+
+
+def test_columns_that_hold_no_prompt_are_named(tmp_path: Path):
+    write_rows(tmp_path / "a.jsonl", [{"score": 1, "label": "A"}])
+    with pytest.raises(DataError, match="found no column of prompts among 'score', 'label'"):
+        list(read_texts("a.jsonl", tmp_path))
+
+
+def test_a_form_that_there_is_none_of_is_refused(tmp_path: Path):
+    with pytest.raises(ConfigError, match="--form: found 'opnai'. Did you mean 'openai'?"):
+        list(read_texts("a.jsonl", tmp_path, form="opnai"))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path):
+    with pytest.raises(DataError, match="gone.jsonl: no such file or folder"):
+        list(read_texts("gone.jsonl", tmp_path))

@@ -1,0 +1,101 @@
+"""Instructions that repeat what is measured on: left out, told, and counted."""
+
+import pytest
+
+from ste_plugin.config import SelectionConfig
+from ste_plugin.context import PromptSet
+from ste_plugin.instructions.selection.contamination import KeptOut, Overlap
+from ste_plugin.records import Drop, Instruction
+from tests.helpers.contaminated import clean, planted, question
+
+COUNT = 60
+
+
+def instructions(texts: list[str]) -> list[Instruction]:
+    return [Instruction(f"{n:016x}", text, f"file:{n}") for n, text in enumerate(texts)]
+
+
+def benchmark(name: str = "bench") -> PromptSet:
+    return PromptSet(name, [(f"q{n}", question(n)) for n in range(COUNT)])
+
+
+def keep_out(
+    texts: list[str], *sets: PromptSet, **settings: object
+) -> tuple[list[Instruction], list[Drop], list[Overlap], dict]:
+    kept_out = KeptOut(sets or [benchmark()], SelectionConfig(**settings))
+    told: list[Overlap] = []
+    results = list(kept_out.without(instructions(texts), told.append))
+    kept = [item for item in results if isinstance(item, Instruction)]
+    dropped = [item for item in results if isinstance(item, Drop)]
+    return kept, dropped, told, kept_out.summary()
+
+
+def test_a_tenth_of_a_benchmark_is_found_and_named_however_it_is_disguised():
+    disguised = planted(range(6))
+    texts = clean(50) + [text for texts in disguised.values() for text in texts]
+    kept, dropped, told, summary = keep_out(texts)
+    assert [i.text for i in kept] == clean(50)
+    assert [d.reason for d in dropped] == [
+        *["repeats a prompt of bench (exact)"] * 4,
+        *["repeats a prompt of bench (8-grams)"] * 2,
+    ]
+    assert [o.prompt for o in told] == ["q0", "q3", "q1", "q4", "q2", "q5"]
+    assert summary["benchmarks"]["bench"]["found"] == {
+        "exact": 4,
+        "near-duplicate": 0,
+        "8-grams": 2,
+        "13-grams": 0,
+    }
+    assert (summary["compared"], summary["dropped"]) == (56, 6)
+
+
+def test_instructions_of_their_own_all_stay():
+    kept, dropped, told, summary = keep_out(clean(500))
+    assert (len(kept), dropped, told, summary["dropped"]) == (500, [], [], 0)
+
+
+def test_a_paraphrase_stays():
+    text = "Suppose someone mends a thing and later another one sells it: what comes of that?"
+    assert keep_out([text])[1:3] == ([], [])
+
+
+def test_what_does_not_drop_is_told_all_the_same():
+    text = planted(range(3))["wrapped"][0]
+    kept, dropped, told, summary = keep_out([text], keep_out_by=("exact",))
+    assert (len(kept), dropped) == (1, [])
+    assert [(o.measure, o.key, o.source) for o in told] == [("8-grams", "0" * 16, "file:0")]
+    assert summary["dropped"] == 0
+
+
+def test_13_grams_drop_where_the_config_says_so():
+    shared = " ".join(f"word{n}" for n in range(13))
+    prompts = PromptSet("bench", [("q", f"{shared} {' '.join(f'p{n}' for n in range(30))}")])
+    text = f"{shared} and something else"
+    assert keep_out([text], prompts)[1] == []
+    _, dropped, _, _ = keep_out([text], prompts, keep_out_by=("13-grams",))
+    assert [d.reason for d in dropped] == ["repeats a prompt of bench (13-grams)"]
+
+
+def test_an_instruction_in_two_benchmarks_is_counted_in_both_and_dropped_once():
+    near = PromptSet("near", [("n", question(0) + " Why?")])
+    _, dropped, told, summary = keep_out([question(0)], near, benchmark())
+    assert [d.reason for d in dropped] == ["repeats a prompt of bench (exact)"]
+    assert [o.benchmark for o in told] == ["near", "bench"]
+    assert summary["benchmarks"]["near"]["instructions"]["near-duplicate"] == 1
+
+
+def test_what_could_not_be_read_is_named_and_nothing_is_dropped_for_it():
+    unread = PromptSet("gone", problem="no network")
+    kept, _, _, summary = keep_out([question(0)], unread)
+    assert len(kept) == 1
+    assert (summary["benchmarks"], summary["unread"]) == ({}, {"gone": "no network"})
+
+
+@pytest.mark.parametrize("count", [0, 1, 2047, 2048, 2049, 4100])
+def test_instructions_keep_their_order_whatever_their_number(count: int):
+    texts = [
+        f"{n} {question(n % COUNT) if n % 5 == 0 else question(n, 'other')}" for n in range(count)
+    ]
+    kept, dropped, _, summary = keep_out(texts)
+    assert [i.text for i in kept] == [t for n, t in enumerate(texts) if n % 5]
+    assert (len(dropped), summary["compared"]) == ((count + 4) // 5, count)
