@@ -3,6 +3,7 @@
 from . import (
     batches,
     configs,
+    contamination,
     data_files,
     environment,
     models,
@@ -17,7 +18,7 @@ AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
     for area in (
         *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
-        viewing,
+        *(contamination, viewing),
     )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]
