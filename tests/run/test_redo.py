@@ -35,6 +35,7 @@ def asked(path) -> int:
         ({"evaluation": {"batch_size": 2}}, "eval"),
         ({"pairs": {"temperature": 0.1}}, "pool"),
         ({"seed": 5}, "pool"),
+        ({"selection": {"keep_out_by": ["exact"]}}, "pool"),
     ],
 )
 def test_a_changed_setting_is_refused_with_what_it_makes_obsolete(
