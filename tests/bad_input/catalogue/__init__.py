@@ -18,7 +18,7 @@ AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
     for area in (
         *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
-        viewing,
+        *(audits, viewing),
     )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]
