@@ -10,6 +10,7 @@ from . import (
     people,
     plugins,
     recipes,
+    reviews,
     tasks,
     viewing,
 )
@@ -18,7 +19,7 @@ AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
     for area in (
         *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
-        *(audits, viewing),
+        *(audits, reviews, viewing),
     )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]
