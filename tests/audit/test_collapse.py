@@ -65,7 +65,7 @@ def test_a_judge_that_repeats_itself_is_found_by_its_words(tiny_model, tmp_path)
     pairs = failed["distinct pairs of words"]
     assert pairs.figure < 0.2
     assert pairs.interval[1] < pairs.threshold == 0.5
-    assert "times that of iteration 1 on the same questions" in pairs.words
+    assert "of iteration 1's on the same questions; at least 50%" in pairs.words
 
 
 def test_a_judge_that_stops_reasoning_is_found_by_the_length(tiny_model, tmp_path):

@@ -46,7 +46,7 @@ def test_a_judge_that_collapsed_to_one_letter_is_not_shipped(collapsed):
     assert report["best"] == 3
     assert [bool(row["broken"]) for row in report["iterations"]] == [False, False, True, False]
     (bias, *_) = report["iterations"][2]["broken"]
-    assert bias.startswith("position_bias: the share of A among its verdicts is off one half by")
+    assert bias.startswith("position_bias: one letter gets 100% of its verdicts (the seed 53%,")
 
 
 def test_the_iteration_after_it_is_judged_by_the_last_judge_that_passed(collapsed):
