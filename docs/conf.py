@@ -12,6 +12,7 @@ NAVIGATION = {
     "How to": [
         "how-to/axolotl-config",
         "how-to/lm-eval",
+        "how-to/review",
         "how-to/trust",
         "how-to/served-judges",
         "how-to/thinking-models",

@@ -75,9 +75,10 @@ def find_last_trained(context: RunContext) -> int:
 def check_iteration(context: RunContext, iteration: int) -> None:
     """Raise ConfigError for an iteration that a run has not begun."""
     if iteration and not context.folder.iteration(iteration).is_dir():
+        last = find_last_trained(context)
         raise ConfigError(
-            f"--iteration: {context.folder.root} has no iteration {iteration}; the last one that "
-            f"was trained is {find_last_trained(context)} (0 is the seed)."
+            f"--iteration: found {iteration}, which {context.folder.root} has not begun; the last "
+            f"that was trained is {last or '0 (the seed)'}. Leave it out, or begin it: `ste run`."
         )
 
 

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pluggy
+
+from ste_plugin.config import RunConfig
 from ste_plugin.context import PromptSet, RunContext
 from ste_plugin.errors import ConfigError, DataError, SteError, did_you_mean
 from ste_plugin.evaluation.prompt_files import read_texts
@@ -45,6 +48,15 @@ class PromptSource:
             f"({self._base / name}).{did_you_mean(name, known)} `ste tasks list` shows the "
             "benchmarks; a file has a column of prompts, as `prompt`."
         )
+
+    def check(self, name: str, where: str) -> str:
+        """Return what a name stands for, in words; a benchmark of the hub is not asked for.
+
+        Raises: as `read`.
+        """
+        if name in task_names(self._task_dirs) and self._settings(name, where).data is None:
+            return f"{name}, from the hub"
+        return f"{name}, {len(self.read(name, where).prompts)} prompts"
 
     def of_file(self, name: str, path: str) -> PromptSet:
         """Return the prompts of a file. Raises: DataError where there is none, or a bad row."""
@@ -123,10 +135,14 @@ def _turns(prompt: str) -> Iterator[str]:
             yield said.strip()
 
 
+def prompt_source(config: RunConfig, base: Path, plugins: pluggy.PluginManager) -> PromptSource:
+    """Return where the names of a run's config are read; `base` is the config's folder."""
+    data = base / Path(config.evaluation.data).expanduser() if config.evaluation.data else None
+    return PromptSource(base, data, contributed_folders(plugins, "ste_task_dirs"))
+
+
 def _source(context: RunContext) -> PromptSource:
-    folder = context.config.evaluation.data
-    data = context.base / Path(folder).expanduser() if folder else None
-    return PromptSource(context.base, data, contributed_folders(context.plugins, "ste_task_dirs"))
+    return prompt_source(context.config, context.base, context.plugins)
 
 
 def check_kept_out(context: RunContext) -> None:

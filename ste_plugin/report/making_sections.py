@@ -1,11 +1,17 @@
-"""What a run cost, what its data sets were made of, and what was left out of them."""
+"""What a run's data sets were made of, what was left out of them, and by which settings."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ste_plugin.evaluation.report import COSTS, PER_1000, judge_line
-from ste_plugin.report.numbers import DASH, duration
+from ste_plugin.report.cost_section import (
+    cost_section,
+    counts_of,
+    total_of,
+    value_at,
+    without_empty,
+)
+from ste_plugin.report.numbers import DASH
 from ste_plugin.report.parts import (
     Bar,
     Cell,
@@ -19,119 +25,41 @@ from ste_plugin.report.parts import (
 )
 from ste_plugin.report.read_run import Round, RunFigures
 
-STEPS = ("pairs", "judging", "training", "measuring")
-_STEP_OF = {"pool": "pairs", "generate": "judging", "train": "training"}
-
 
 def making_sections(run: RunFigures) -> list[Section]:
     """Return the sections about how the judges were made."""
-    return [_costs(run), _data(run), _drops(run), _how(run)]
-
-
-def _costs(run: RunFigures) -> Section:
-    columns = [Column("")] + [
-        Column(heading, "number") for heading in ("tokens read", "tokens written", "cost", *STEPS)
-    ]
-    rows = [_pool_costs(run), *(_round_costs(run, r) for r in run.rounds)]
-    rows.append(["all", *(_sum_of(column) for column in list(zip(*rows, strict=True))[1:])])
-    shown = [[*row[:4], *(_time(cell) for cell in row[4:])] for row in rows]
-    caption = "Tokens that the data sets took, and the time of every step."
-    parts: list[Part] = [_without_empty(Table(columns, shown, caption))]
-    if rows[-1][3] is None:
-        parts.append(Paragraph("No prices are set, so nothing is said of money.", "note"))
-    return Section("Costs", "costs", [*parts, *_per_1000(run)])
-
-
-def _pool_costs(run: RunFigures) -> list[Any]:
-    cost = run.pool.get("cost", {})
-    tokens = [cost.get("prompt_tokens"), cost.get("generated_tokens"), cost.get("cost")]
-    return ["response pairs", *tokens, *_seconds(run, None)]
-
-
-def _round_costs(run: RunFigures, r: Round) -> list[Any]:
-    counts = _counts(r)
-    tokens = [_total(counts, name) for name in ("prompt_tokens", "generated_tokens")]
-    return [r.name, *tokens, r.report.cost if r.report else None, *_seconds(run, r.number)]
-
-
-def _seconds(run: RunFigures, number: int | None) -> list[float | None]:
-    """Return the time of each of STEPS in a round, or before all of them."""
-    spent: Counter[str] = Counter()
-    for (iteration, stage), seconds in run.seconds.items():
-        if iteration == number:
-            spent[_STEP_OF.get(stage, "measuring")] += seconds  # type: ignore[assignment]
-    return [spent.get(step) for step in STEPS]
-
-
-def _sum_of(column: Sequence[Any]) -> Any:
-    known = [cell for cell in column if cell is not None]
-    return sum(known) if known else None
-
-
-def _time(seconds: Any) -> str:
-    return DASH if seconds is None else duration(seconds)
-
-
-def _without_empty(table: Table) -> Table:
-    """Return a table without the columns that hold nothing but dashes."""
-    kept = [
-        index
-        for index in range(len(table.columns))
-        if index == 0 or any(row[index] not in (None, DASH) for row in table.rows)
-    ]
-    rows = [[row[index] for index in kept] for row in table.rows]
-    return Table([table.columns[i] for i in kept], rows, table.caption, table.wordy)
-
-
-def _per_1000(run: RunFigures) -> list[Part]:
-    """Return what a judgment takes of each judge, as lm-eval asked it."""
-    lines = [
-        judge_line(r.name, name, results)
-        for r in run.measured
-        for name, results in r.results.items()
-    ]
-    headings = [name + PER_1000 for name in COSTS]
-    rows: list[list[Cell]] = [
-        [line["judge"], line["pairs"], *(_whole(line[heading]) for heading in headings)]
-        for line in lines
-        if any(line[heading] is not None for heading in headings)
-    ]
-    if not rows:
-        return []
-    columns = [Column("round"), Column("pairs"), *(Column(name, "number") for name in COSTS)]
-    caption = "As measured; seconds of a first set include loading the judge."
-    return [Details("Tokens and seconds per 1,000 judgments", [Table(columns, rows, caption)])]
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None else round(value)
-
-
-def _counts(r: Round) -> list[Mapping[str, Any]]:
-    return [manifest.get("counts", {}) for manifest in r.manifests]
-
-
-def _total(counts: Sequence[Mapping[str, Any]], *path: str) -> int | None:
-    """Return the sum of a count over the stages of a round; None where none has it."""
-    found = [_at(count, path) for count in counts]
-    known = [value for value in found if isinstance(value, int)]
-    return sum(known) if known else None
-
-
-def _at(value: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
+    return [cost_section(run), _data(run), _drops(run), _how(run)]
 
 
 def _data(run: RunFigures) -> Section:
     rounds = [r for r in run.rounds if r.manifests]
     parts: list[Part] = [Paragraph(_pool_in_words(run))]
+    parts += _kept_out(run.pool.get("kept_out") or {})
     if rounds:
         parts += [_rows_table(rounds), *_strategies_table(rounds)]
     else:
         parts.append(Paragraph("No data set is made yet.", "note"))
     return Section("Training data", "data", parts)
+
+
+def _kept_out(found: Mapping[str, Any]) -> list[Part]:
+    """Return how many instructions repeat prompts of what is measured on, by benchmark."""
+    benchmarks = found.get("benchmarks") or {}
+    measures = list(dict.fromkeys(m for b in benchmarks.values() for m in b["instructions"]))
+    rows: list[list[Cell]] = [
+        [name, b["prompts"], *(b["instructions"].get(m, 0) for m in measures)]
+        for name, b in benchmarks.items()
+    ]
+    columns = [Column("benchmark"), *(Column(h, "number") for h in ("prompts", *measures))]
+    caption = (
+        f"Instructions that repeat a prompt of what judges are measured on, by how: "
+        f"{found.get('dropped', 0):,} were left out."
+    )
+    unread = [
+        Paragraph(f"Not compared with {name}: {why}", "note")
+        for name, why in (found.get("unread") or {}).items()
+    ]
+    return [*([Table(columns, rows, caption)] if rows else []), *unread]
 
 
 def _pool_in_words(run: RunFigures) -> str:
@@ -155,7 +83,7 @@ def _rows_table(rounds: Sequence[Round]) -> Table:
         "as B": ("letters", "train", "B"),
     }
     rows = [
-        [r.name, *(_total(_counts(r), *path) for path in paths.values()), _pass_rate(r)]
+        [r.name, *(total_of(counts_of(r), *path) for path in paths.values()), _pass_rate(r)]
         for r in rounds
     ]
     columns = [Column("round"), *(Column(h, "number") for h in (*paths, "pass rate"))]
@@ -163,11 +91,11 @@ def _rows_table(rounds: Sequence[Round]) -> Table:
         "Judgments sampled and kept. Pass rate: the mean chance that a sampled judgment of a pair "
         "is right, ± 1.96 standard errors."
     )
-    return _without_empty(Table(columns, rows, caption))
+    return without_empty(Table(columns, rows, caption))
 
 
 def _pass_rate(r: Round) -> Estimate | None:
-    rates = [_at(count, ("pass_rate",)) for count in _counts(r)]
+    rates = [value_at(count, ("pass_rate",)) for count in counts_of(r)]
     if len(rates) != 1 or not rates[0] or rates[0].get("mean") is None:
         return None
     mean, error = rates[0]["mean"], rates[0].get("se")
@@ -186,8 +114,8 @@ def _strategies_table(rounds: Sequence[Round]) -> Iterable[Table]:
 
 def _strategies(r: Round) -> Counter[str]:
     counted: Counter[str] = Counter()
-    for counts in _counts(r):
-        counted.update(_at(counts, ("strategies", "train")) or {})
+    for counts in counts_of(r):
+        counted.update(value_at(counts, ("strategies", "train")) or {})
     return counted
 
 

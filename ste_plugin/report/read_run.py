@@ -12,6 +12,7 @@ from ste_plugin.config import RunConfig
 from ste_plugin.context import IterationReport
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.compare import Comparison, compare
+from ste_plugin.review.results import Results
 from ste_plugin.storage.config_file import read_run_yaml
 from ste_plugin.storage.jsonl import read_derived_json, read_rows
 from ste_plugin.storage.run_layout import RunLayout
@@ -75,6 +76,8 @@ class RunFigures:
     """Every round with the one before, and the round of `shown` with the seed."""
     findings: Mapping[int, Mapping[str, list[Finding]]]
     """Iteration → check → what an audit found."""
+    people: Results | None
+    """What people said of its pairs and judgments; None where nobody has looked."""
 
     @property
     def name(self) -> str:
@@ -140,6 +143,7 @@ def read_run(root: Path) -> RunFigures:
         seconds=_read_seconds(folder.events),
         compared=tuple(_compare_rounds([r for r in rounds if r.results], best)),
         findings=read_findings(folder),
+        people=_read_people(folder.review / "agreement.json"),
     )
 
 
@@ -171,6 +175,13 @@ def _read_round(folder: RunLayout, number: int, stages: int) -> Round:
         manifests=tuple(_read_object(path) for path in manifests if path.exists()),
         gates=_read_object(gates) if gates.exists() else {},
     )
+
+
+def _read_people(path: Path) -> Results | None:
+    def parse(content: Any) -> Results:
+        return Results.from_dict({name: content[name] for name in Results.__struct_fields__})
+
+    return read_derived_json(path, parse) if path.exists() else None
 
 
 def _read_object(path: Path, *names: str) -> dict[str, Any]:

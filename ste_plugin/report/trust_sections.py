@@ -1,6 +1,6 @@
 """Whether a run's judges can be trusted: what audits and gates found, and how people agree."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -20,16 +20,13 @@ from ste_plugin.report.parts import (
     Table,
 )
 from ste_plugin.report.read_run import Round, RunFigures
-from ste_plugin.storage.jsonl import read_json
+from ste_plugin.review.agreement import Agreement
+from ste_plugin.review.coefficients import Coefficient
+from ste_plugin.review.rates import Estimate as Rate
+from ste_plugin.review.results import Results
 
 GATES = "gates"
 """The check whose findings are those of gates."""
-_COEFFICIENTS = {
-    "raw": "same answer",
-    "kappa": "Cohen's κ",
-    "ac1": "Gwet's AC1",
-    "alpha": "Krippendorff's α",
-}
 
 
 def trust_sections(run: RunFigures) -> list[Section]:
@@ -46,7 +43,7 @@ def _audit(run: RunFigures) -> Section:
         "Not examined yet: `ste audit` looks for what the judge learnt instead of judging.",
         "note",
     )
-    return Section("Audit", "audit", [*_findings_parts(by_iteration)] or [nothing])
+    return Section("Audit", "audit", [*_findings_parts(run, by_iteration)] or [nothing])
 
 
 def _gates(run: RunFigures) -> list[Section]:
@@ -75,10 +72,14 @@ def _gate_findings(gates: Mapping[str, Any]) -> list[Finding]:
     return [Finding.from_dict(f) for f in gates.get("findings", ()) if f.get("check") == GATES]
 
 
-def _findings_parts(by_iteration: Mapping[int, Sequence[Finding]]) -> Iterator[Part]:
-    """Yield the latest iteration's findings, those that failed first and with their cures; earlier
-    ones are shown on request."""
+def _findings_parts(
+    run: RunFigures, by_iteration: Mapping[int, Sequence[Finding]]
+) -> Iterator[Part]:
+    """Yield what was found of the round that is shown, or else of the latest: what failed first,
+    with its cure. Findings of other rounds are shown on request."""
+    first = run.shown.number if run.shown else None
     audited = [number for number in sorted(by_iteration, reverse=True) if by_iteration[number]]
+    audited.sort(key=lambda number: number != first)
     for place, number in enumerate(audited):
         findings = by_iteration[number]
         name = f"Iteration {number}" if number else "The seed"
@@ -130,80 +131,84 @@ def _row(f: Finding) -> list[Cell]:
 
 
 def _people(run: RunFigures) -> Section:
-    path = run.folder.review / "agreement.json"
-    if not path.exists():
+    said = run.people
+    if said is None:
         nothing = "Nobody has looked at its pairs and judgments yet: `ste review` asks people to."
         return Section("People", "people", [Paragraph(nothing, "note")])
-    said = read_json(path)
-    labels = ", ".join(f"{rater} ({n:,})" for rater, n in sorted(said.get("labels", {}).items()))
+    labels = ", ".join(f"{rater} ({n:,})" for rater, n in sorted(said.labels.items()))
     parts: list[Part] = [Paragraph(f"Labels by {labels}.")]
-    if said.get("ceiling") is not None:
+    if said.of_other_pairs:
+        others = f"{said.of_other_pairs:,} labels are of pairs that this run does not have."
+        parts.append(Paragraph(others, "note"))
+    if said.ceiling is not None:
         parts.append(
             Paragraph(
-                f"Two people say the same of {percent(said['ceiling'])} of the pairs: no judge can "
-                "be asked for more."
+                f"Two people say the same of {percent(said.ceiling)} of the pairs: no judge can be "
+                "asked for more."
             )
         )
     return Section("People", "people", [*parts, *_strategies(said), *_agreements(said)])
 
 
-def _strategies(said: Mapping[str, Any]) -> Iterator[Table]:
+def _strategies(said: Results) -> Iterator[Table]:
     """Yield how often better answers are better, and how often a judgment's reasoning holds."""
-    rates = said.get("strategies") or {}
-    if rates:
-        rows = [
-            [name, _strip(rate["rate"]), _estimate(rate["rate"]), rate["pairs"], rate["worse"]]
-            for name, rate in rates.items()
-        ]
-        columns = [
-            Column("kind of pair"),
-            Column("is better", "plot"),
-            Column("share", "number"),
-            Column("pairs", "number"),
-            Column("called worse", "number"),
-        ]
+    rows: list[list[Cell]] = [
+        [name, _strip(rate.rate), _estimate(rate.rate), rate.pairs, rate.worse]
+        for name, rate in said.strategies.items()
+    ]
+    columns = [
+        Column("kind of pair"),
+        Column("is better", "plot"),
+        Column("share", "number"),
+        Column("pairs", "number"),
+        Column("called worse", "number"),
+    ]
+    if rows:
         yield Table(columns, rows, "How often the better answer is better, as most people say.")
-    if holds := said.get("reasoning") or {}:
-        rows = [[name, _strip(rate), _estimate(rate)] for name, rate in holds.items()]
-        columns = [Column("kind of pair"), Column("holds", "plot"), Column("share", "number")]
+    rows = [[name, _strip(rate), _estimate(rate)] for name, rate in said.reasoning.items()]
+    columns = [Column("kind of pair"), Column("holds", "plot"), Column("share", "number")]
+    if rows:
         yield Table(columns, rows, "How often a judgment's reasoning holds, as people say.")
 
 
-def _strip(rate: Mapping[str, Any]) -> Strip:
+def _strip(rate: Rate) -> Strip:
     return Strip((Mark("share", _estimate(rate)),))
 
 
-def _estimate(found: Mapping[str, Any] | None) -> Estimate:
-    interval = (found or {}).get("interval")
-    value = (found or {}).get("value")
-    return Estimate(value, (interval[0], interval[1]) if interval else None)
+def _estimate(found: Rate | Coefficient | None) -> Estimate:
+    return Estimate(found.value, found.interval) if found else Estimate(None)
 
 
-def _agreements(said: Mapping[str, Any]) -> Iterator[Table]:
+def _agreements(said: Results) -> Iterator[Table]:
     """Yield how far people agree with each other, and the judge with them."""
-    rows = [
-        [name, *(_estimate(found.get(key)) for key in _COEFFICIENTS), found.get("items")]
+    rows: list[list[Cell]] = [
+        [
+            name,
+            *map(_estimate, (found.raw, found.kappa, found.ac1, found.alpha)),
+            found.kappa.expected if found.kappa else None,
+            found.items,
+        ]
         for name, found in _who(said)
     ]
-    columns = [
-        Column("who"),
-        *(Column(heading, "number") for heading in _COEFFICIENTS.values()),
-        Column("pairs", "number"),
-    ]
-    if rows:
-        yield Table(columns, rows, "How far they agree: raw, and beyond what chance would give.")
-
-
-def _who(said: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    number = said.get("judge_iteration")
-    judge = f"judge of iteration {number}" if number else "the seed judge"
-    together = {
-        "people with each other": said.get("people"),
-        f"{judge} with a person": said.get("judge"),
-    }
-    pairs = said.get("pairs_of_people") or {}
-    with_judge = {f"judge, {name}": v for name, v in (said.get("judge_with") or {}).items()}
-    found = (
-        together | (pairs if len(pairs) > 1 else {}) | (with_judge if len(with_judge) > 1 else {})
+    headings = ("same answer", "Cohen's κ", "Gwet's AC1", "Krippendorff's α", "by chance", "pairs")
+    columns = [Column("who"), *(Column(heading, "number") for heading in headings)]
+    caption = (
+        "How far they agree: raw, and beyond what chance would give. By chance: raw agreement that "
+        "κ expects of it."
     )
-    return [(name, value) for name, value in found.items() if value]
+    if rows:
+        yield Table(columns, rows, caption)
+
+
+def _who(said: Results) -> Iterator[tuple[str, Agreement]]:
+    """Yield who agrees with whom; single raters only where there are several."""
+    if said.people:
+        yield "people with each other", said.people
+    if len(said.pairs_of_people) > 1:
+        yield from said.pairs_of_people.items()
+    number = said.judge_iteration
+    judge = f"judge of iteration {number}" if number else "seed judge"
+    if said.judge:
+        yield f"{judge} with a person", said.judge
+    if len(said.judge_with) > 1:
+        yield from ((f"{judge} with {name}", found) for name, found in said.judge_with.items())

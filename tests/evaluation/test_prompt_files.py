@@ -3,12 +3,13 @@
 import csv
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.prompt_files import read_texts
 from ste_plugin.records import Drop, Instruction
-from tests.bad_input.catalogue.row import parquet
 from tests.helpers.contaminated import write_rows
 
 ASKED = "Name a fruit."
@@ -46,7 +47,7 @@ def test_an_input_belongs_to_its_instruction(tmp_path: Path):
 
 def test_lists_tables_and_turns_in_a_table_are_read(tmp_path: Path):
     (tmp_path / "a.json").write_text('[{"prompt": "Name a fruit."}]')
-    (tmp_path / "a.parquet").write_bytes(parquet({"messages": SAID}))
+    pyarrow.parquet.write_table(pa.Table.from_pylist([{"messages": SAID}]), tmp_path / "a.parquet")
     with (tmp_path / "a.csv").open("w", newline="") as file:
         csv.writer(file).writerows(
             [["messages"], ['[{"role": "user", "content": "Name a fruit."}]']]

@@ -13,6 +13,10 @@ from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.run_audit import keep
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.report.page import write_report
+from ste_plugin.review.agreement import Agreement
+from ste_plugin.review.coefficients import Coefficient
+from ste_plugin.review.rates import Estimate as Rate
+from ste_plugin.review.results import Results, StrategyRate, to_json
 from ste_plugin.storage.jsonl import read_json, replace_json
 from ste_plugin.storage.run_layout import RunLayout
 from tests.helpers.browser import PHONE, axe_problems, open_page
@@ -235,6 +239,17 @@ def test_what_an_audit_found_stands_with_its_cure_failed_ones_first(tmp_path):
     assert page.index("shortcuts: length") < page.index("probes: swapped")
 
 
+def test_findings_of_the_shipped_round_come_before_those_of_later_ones(tmp_path):
+    root = measured_run(tmp_path, best=1)
+    for number in (1, 2):
+        name = f"checked in {number}"
+        found = Finding("probes", name, "test", 0.5, None, None, 9, False, "So it is.")
+        keep(RunLayout(root), number, {"probes": [found]})
+    page = page_of(root)
+    assert page.index("checked in 1") < page.index("<details><summary>Iteration 2: 0 of 1")
+    assert page.index("<summary>Iteration 2: 0 of 1") < page.index("checked in 2")
+
+
 def test_a_gate_that_is_broken_is_told_at_the_top_and_in_its_section(tmp_path):
     root = measured_run(tmp_path, best=0)
     for number in (1, 2):
@@ -249,19 +264,29 @@ def test_a_gate_that_is_broken_is_told_at_the_top_and_in_its_section(tmp_path):
 
 def test_what_people_said_stands_beside_its_interval(tmp_path):
     root = measured_run(tmp_path)
-    rate = {"value": 0.8, "interval": [0.71, 0.87], "why": ""}
-    people = {"items": 40, "raw": rate, "kappa": None, "ac1": rate, "alpha": rate}
-    said = {
-        "labels": {"Ada": 40, "<b>Bo</b>": 38},
-        "strategies": {"other-instruction": {"rate": rate, "pairs": 20, "worse": 3}},
-        "people": people,
-        "ceiling": 0.8,
-    }
-    replace_json(root / "review/agreement.json", said)
+    rate, none = Rate(0.8, (0.71, 0.87)), Coefficient(None, None, None, "one category")
+    people = Agreement(40, 40, 80, rate, None, Coefficient(0.62, (0.4, 0.8), 0.5), none)
+    strategy = StrategyRate(20, 20, 16, 3, 1, rate, Rate(0.15, (0.05, 0.36)))
+    said = Results(
+        labels={"Ada": 40, "<b>Bo</b>": 38},
+        of_other_pairs=2,
+        strategies={"other-instruction": strategy},
+        people=people,
+        pairs_of_people={},
+        judge=people,
+        judge_with={},
+        judge_iteration=2,
+        reasoning={"all": rate},
+        people_on_reasoning=None,
+    )
+    replace_json(root / "review/agreement.json", to_json(said))
     page = Elements(page_of(root)).text
     assert "Labels by <b>Bo</b> (38), Ada (40)." in page
+    assert "2 labels are of pairs that this run does not have." in page
     assert "Two people say the same of 80.0% of the pairs" in page
-    assert "0.800 0.710 to 0.870" in page
+    assert "judge of iteration 2 with a person" in page
+    assert page.count("0.800 0.710 to 0.870") == 4
+    assert page.count("0.620 0.400 to 0.800") == 2
 
 
 @pytest.mark.slow

@@ -62,7 +62,7 @@ def draw_pairs(context: RunContext) -> tuple[str, list[ResponsePair]]:
         raise DataError(f"{pool}: no pool of pairs there yet. `ste run` makes one.")
     pairs = read_pool(pool, context.config).pairs
     for split in ("test", "dev"):
-        found = [p for p in pairs[split] if p.strategy not in CONSTRUCTED]  # type: ignore[index]
+        found = [p for p in pairs[split] if p.strategy not in CONSTRUCTED]
         if found:
             seed = context.config.seed
             drawn = sorted(found, key=lambda p: content_key("probes", seed, p.key))

@@ -1,6 +1,7 @@
 """Bad inputs of every kind: each must be told in one exact message, and change nothing."""
 
 from . import (
+    audits,
     batches,
     configs,
     data_files,
@@ -9,6 +10,7 @@ from . import (
     people,
     plugins,
     recipes,
+    reviews,
     tasks,
     viewing,
 )
@@ -17,7 +19,7 @@ AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
     for area in (
         *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
-        viewing,
+        *(audits, reviews, viewing),
     )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]
