@@ -11,8 +11,11 @@ from docs.generate.markdown import code, sentence, table
 from ste_plugin import errors, hookspecs
 from ste_plugin.cli.stopping import SIGNALS
 from ste_plugin.engines.base import Completion
+from ste_plugin.instructions.selection.contamination import Overlap
 from ste_plugin.plugins.manager import contributed_names, hook_descriptions, plugin_manager
 from ste_plugin.records import Drop, Instruction, Judgment, Record, ResponsePair
+from ste_plugin.review.labels import Label
+from ste_plugin.review.sample import Drawn
 from ste_plugin.sampling.pass_rates import PassRate
 from ste_plugin.text.field_docs import field_docs
 
@@ -126,6 +129,9 @@ _FILES = {
     "judgments.jsonl": Judgment,
     "pass_rates.jsonl": PassRate,
     "drops.jsonl": Drop,
+    "review/labels.jsonl": Label,
+    "review/sample.jsonl": Drawn,
+    "contamination.jsonl": Overlap,
 }
 """File of a run → the record on each of its lines."""
 

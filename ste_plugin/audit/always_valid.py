@@ -88,7 +88,7 @@ def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, floa
 def _end(cases: Cases, near: float, far: float, level: float) -> float:
     """Return the mean farthest from the cases' own, towards `far`, that is not left out."""
     inner, outer = near, far
-    for _ in range(50):
+    for _ in range(34):
         middle = (inner + outer) / 2
         if 1e-12 < middle < 1 - 1e-12 and cases.excludes(middle, level):
             outer = middle

@@ -18,11 +18,9 @@ from ste_plugin.audit.shares import (
     HELD_OUT,
     SAMPLED,
     change_finding,
-    course_of,
     judge_name,
     level_finding,
     share_finding,
-    shown,
 )
 from ste_plugin.audit.variety import compare_texts
 from ste_plugin.context import RunContext
@@ -59,12 +57,12 @@ class _History:
         pairs, sums = self._held_out()
         own, seed = sums.get(self.iteration), sums.get(0)
         for held in HELD_OUT:
-            told = held._replace(words=held.words.format(pairs=pairs))
+            told = held._replace(words=held.words.replace("{pairs}", pairs))
             if own is None:
                 yield self._undecided(held.name, f"iteration {self.iteration}", "not measured.")
                 continue
             subject = f"{judge_name(self.iteration)}, {pairs}"
-            course = course_of({n: s.estimate(held.figure).figure for n, s in sums.items()})
+            course = held.course({n: s.share(held.figure).figure for n, s in sums.items()})
             yield level_finding(told, subject, own, course, is_held=self.iteration > 0)
             if self.iteration and seed is not None:
                 yield change_finding(told, subject, "the seed", seed, own)
@@ -110,13 +108,14 @@ class _History:
         total = found.sums.total()
         again = total[5] / (total[3] - total[4])
         words = (
-            f"the rates' variance is {shown(estimate)} of the most it can be, at most "
-            f"{MOST_AT_THE_ENDS:g}; a wrong judgment is followed by a right one in {again:.0%}, "
-            f"and {found.never_right} of {found.questions} questions are never judged right"
+            f"a wrong first judgment is followed by a right one in {again:.0%}, and "
+            f"{found.never_right} of {found.questions} questions are never judged right; "
+            f"{estimate.figure:.0%} of how far pass rates can lie at 0 and 1, at most "
+            f"{MOST_AT_THE_ENDS:.0%}"
         )
         if before is not None and before.iteration != found.iteration:
-            was = before.sums.estimate(rounds.at_the_ends).figure
-            words += f"; in iteration 1 it was {'unknown' if was is None else f'{was:.3f}'}"
+            was = before.sums.share(rounds.at_the_ends).figure
+            words += f" (iteration 1 {'unknown' if was is None else f'{was:.0%}'})"
         failed = found.trained and estimate.above(MOST_AT_THE_ENDS)
         cure = "Raise judging.temperature, or write harder pairs: more of the same teach nothing."
         return share_finding(
@@ -144,8 +143,8 @@ class _History:
                 yield self._undecided(name, subject, why)
                 continue
             failed = ratio.below(least) or (most is not None and ratio.above(most))
-            limits = f"at least {least:g}" + (f" and at most {most:g}" if most else "")
-            words = f"{shown(ratio)} times that of iteration 1 on the same questions; {limits}"
+            limits = f"at least {least:.0%}" + (f" and at most {most:.0%}" if most else "")
+            words = f"{name}: {ratio.figure:.0%} of iteration 1's on the same questions; {limits}"
             cure = "Read some judgments of both rounds; train for fewer steps, or on more pairs."
             yield share_finding(name, subject, ratio, least, compared.texts, failed, words, cure)
 
@@ -164,10 +163,10 @@ class _History:
             rights = {n: c.acc_pc.second for n, c in enumerate(course) if c is not None}
             difference = found.acc_pc
             estimate = Estimate(difference.difference, difference.interval)
-            words = (
-                f"{found.right} on {pairs}: {course_of(rights)}; {shown(estimate)} since the seed, "
-                f"p = {found.p:.2g}; it must not fall"
-            )
+            told = ", ".join(f"{judge_name(n)} {right:.0%}" for n, right in rights.items())
+            words = f"{found.right} on {pairs}: {told} (p = {found.p:.2g}); it must not fall"
+            if difference.difference < 0:
+                words += self._beside_dev()
             yield share_finding(
                 "agreement",
                 f"iteration {self.iteration}, {pairs}",
@@ -179,6 +178,16 @@ class _History:
                 "It learns the pairs, not what people prefer. Ship an earlier iteration, and "
                 "change the pair strategies.",
             )
+
+    def _beside_dev(self) -> str:
+        """Return how the judge did on dev pairs meanwhile, if it rose there."""
+        places = [self.context.folder.iteration(n) / "eval" / "dev" for n in (0, self.iteration)]
+        dev = compare_evaluations(*places)
+        if dev is None or dev.acc_pc.difference <= 0:
+            return ""
+        return (
+            f", while on dev pairs it rose from {dev.acc_pc.first:.0%} to {dev.acc_pc.second:.0%}"
+        )
 
     def _undecided(self, name: str, subject: str, why: str) -> Finding:
         return Finding(CHECK, name, subject, None, None, None, 0, False, f"undecided: {why}")

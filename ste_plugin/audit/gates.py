@@ -7,7 +7,6 @@ where chance is no explanation. What cannot be computed breaks nothing.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.held_out import (
@@ -20,8 +19,8 @@ from ste_plugin.audit.held_out import (
     read_words,
     verdict_sums,
 )
-from ste_plugin.audit.jackknife import Estimate, Figure, GroupedSums, change
-from ste_plugin.audit.shares import judge_name, shown
+from ste_plugin.audit.jackknife import Estimate, GroupedSums, change
+from ste_plugin.audit.shares import Held, judge_name, more_frequent
 from ste_plugin.audit.variety import compare_texts
 from ste_plugin.context import GateFigures, RunContext
 from ste_plugin.storage.jsonl import read_json
@@ -30,33 +29,34 @@ from ste_plugin.storage.run_layout import RunLayout
 CHECK = "gates"
 
 
-class Level(NamedTuple):
-    """A figure that is held to a level; more of it is worse."""
-
-    figure: Figure
-    words: str
-    cure: str
-
-
-LEVELS: dict[str, Level] = {
-    "position_bias": Level(
+LEVELS = (
+    Held(
+        "position_bias",
         POSITION_BIAS,
-        "the share of A among its verdicts is off one half by",
+        0.2,
+        "one letter gets {value} of its verdicts",
         "Are the training rows as many of each letter (`letters` in dataset/manifest.json)? A "
         "lower learning rate, or fewer epochs, may keep it from learning the letter.",
+        more_frequent,
     ),
-    "consistency": Level(
+    Held(
+        "consistency",
         INCONSISTENCY,
-        "shown in the other order, it prefers another answer for a share of the pairs of",
+        0.5,
+        "it prefers the same answer in both orders for {value} of the pairs",
         "Set dataset.both_orders_only: true, or train for fewer steps.",
+        lambda value: 1 - value,
+        "at least",
     ),
-    "invalid_rate": Level(
+    Held(
+        "invalid_rate",
         INVALID_RATE,
-        "replies that state no verdict are a share of",
+        0.1,
+        "{value} of its replies state no verdict by themselves",
         "Read them in eval/dev/lm-eval; evaluation.max_new_tokens may be too low.",
     ),
-}
-"""Gate → its figure."""
+)
+"""The gates that hold a share to a level, which the config sets."""
 
 
 def check_gates(figures: GateFigures) -> Iterator[Finding]:
@@ -69,9 +69,9 @@ def check_gates(figures: GateFigures) -> Iterator[Finding]:
     }
     judges = {number: _evaluation(folder, number, "dev") for number in _compared(figures)}
     sums = {number: verdict_sums(path) for number, path in judges.items()}
-    for name, threshold in thresholds.items():
-        if threshold is not None:
-            yield _level_finding(figures.number, name, threshold, sums)
+    for held in LEVELS:
+        if (threshold := thresholds[held.name]) is not None:
+            yield _level_finding(figures.number, held._replace(level=threshold), sums)
     if config.accuracy_loss is not None:
         yield from _loss_findings(figures, "accuracy_loss", "dev", config.accuracy_loss)
     yield from _text_findings(figures)
@@ -95,31 +95,35 @@ def _evaluation(folder: RunLayout, number: int, name: str) -> Path:
     return folder.iteration(number) / "eval" / name
 
 
-def _level_finding(
-    number: int, name: str, threshold: float, sums: Mapping[int, GroupedSums | None]
-) -> Finding:
+def _level_finding(number: int, held: Held, sums: Mapping[int, GroupedSums | None]) -> Finding:
     """Return whether a figure lies beyond its level, and got worse than in what is shipped now."""
-    level, own = LEVELS[name], sums[number]
+    own = sums[number]
     if own is None:
-        return undecided(name, number, threshold, "there are no dev pairs to measure it on.")
-    estimate = own.share(level.figure)
-    worse = change(level.figure, WIDTH)
+        return undecided(held.name, number, held.level, "there are no dev pairs to measure it on.")
+    estimate = own.share(held.figure)
+    worse = change(held.figure, WIDTH)
     others = {n: other for n, other in sums.items() if n != number and other is not None}
     changes = {n: other.beside(own).estimate(worse) for n, other in others.items()}
-    before = {n: other.estimate(level.figure).figure for n, other in others.items()}
-    told = ", ".join(f"{judge_name(n)} {value:.3f}" for n, value in before.items() if value)
-    words = f"{level.words} {shown(estimate)}; at most {threshold:g}"
+    course = held.course({n: other.share(held.figure).figure for n, other in others.items()})
+    failed = breaks_level(estimate, held.level, changes)
+    words = f"{held.sentence(estimate.figure, course)}."
+    if estimate.interval is None:
+        return undecided(held.name, number, held.level, f"of too few prompts: {words}")
+    told = estimate if held.limit == "at most" else _of_the_rest(estimate)
+    level = held.level if held.limit == "at most" else 1 - held.level
+    n = int(max(own.total()[1::2]))
+    subject = f"iteration {number}"
     return Finding(
-        CHECK,
-        name,
-        f"iteration {number}",
-        estimate.figure,
-        estimate.interval,
-        threshold,
-        int(max(own.total()[1::2])),
-        breaks_level(estimate, threshold, changes),
-        f"{words} ({told})." if told else f"{words}.",
-        level.cure,
+        CHECK, held.name, subject, told.figure, told.interval, level, n, failed, words, held.cure
+    )
+
+
+def _of_the_rest(estimate: Estimate) -> Estimate:
+    """Return the share that is left: of consistency, from that of inconsistency."""
+    figure, interval = estimate.figure, estimate.interval
+    return Estimate(
+        None if figure is None else 1 - figure,
+        None if interval is None else (1 - interval[1], 1 - interval[0]),
     )
 
 
@@ -156,9 +160,9 @@ def _loss_findings(
             threshold,
             comparison.n,
             breaks_loss(comparison, threshold),
-            f"{comparison.right} on {pairs}: {difference.second:.3f}, {judge_name(other)} "
-            f"{difference.first:.3f} (won {comparison.won}, lost {comparison.lost}; "
-            f"p = {comparison.p:.2g}); it may lose at most {threshold:g}.",
+            f"{comparison.right} on {pairs}: {difference.second:.0%}, {judge_name(other)} "
+            f"{difference.first:.0%} (won {comparison.won}, lost {comparison.lost}; "
+            f"p = {comparison.p:.2g}); it must not lose{f' {threshold:.0%}' if threshold else ''}.",
             "Look at what it learnt: `ste audit`. Other pair strategies, or fewer steps, may help.",
         )
 
@@ -176,8 +180,8 @@ def _text_findings(figures: GateFigures) -> Iterator[Finding]:
     context, number = figures.context, figures.number
     config = context.config.gates
     gates = [
-        _TextGate("variety", config.variety, "distinct pairs of words", _SAME_WORDS),
-        _TextGate("length", config.length, "words", _SAME_WORDS),
+        _TextGate("variety", config.variety, "as many distinct pairs of words as", _SAME_WORDS),
+        _TextGate("length", config.length, "as many words as", _SAME_WORDS),
     ]
     wanted = [gate for gate in gates if gate.threshold is not None]
     if not wanted or not context.judge_format.reasons:
@@ -187,7 +191,7 @@ def _text_findings(figures: GateFigures) -> Iterator[Finding]:
     ratios = {"variety": compared.distinct_2, "length": compared.length}
     for gate in wanted:
         ratio, threshold = ratios[gate.name], gate.threshold or 0.0
-        if ratio.figure is None:
+        if ratio.figure is None or ratio.interval is None:
             why = f"{compared.texts} prompts have words of both judges, which are too few."
             yield undecided(gate.name, number, threshold, why)
             continue
@@ -200,8 +204,8 @@ def _text_findings(figures: GateFigures) -> Iterator[Finding]:
             threshold,
             compared.texts,
             ratio.below(threshold),
-            f"{gate.words} in its judgments are {shown(ratio)} times those of the seed; at least "
-            f"{threshold:g}.",
+            f"its judgments have {ratio.figure:.0%} {gate.words} the seed's on the same prompts; "
+            f"at least {threshold:.0%}.",
             gate.cure,
         )
 

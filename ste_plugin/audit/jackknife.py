@@ -77,11 +77,12 @@ class GroupedSums:
 
 
 def clipped(estimate: Estimate) -> Estimate:
-    """Return the estimate of a share, its interval within 0 and 1."""
-    if estimate.interval is None:
+    """Return the estimate of a share, within 0 and 1."""
+    if estimate.figure is None:
         return estimate
-    low, high = estimate.interval
-    return Estimate(estimate.figure, (max(low, 0.0), min(high, 1.0)))
+    figure, interval = min(max(estimate.figure, 0.0), 1.0), estimate.interval
+    within = None if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
+    return Estimate(figure, within)
 
 
 def group_of(key: str, groups: int = GROUPS) -> int:

@@ -76,4 +76,6 @@ def summarize(findings: Sequence[Finding]) -> str:
     kept = sum(status_of(finding) == PASSED for finding in findings)
     undecided = sum(finding.undecided for finding in findings)
     rest = f"; {undecided} undecided" if undecided else ""
-    return f"{kept} figures keep their thresholds{rest}."
+    return (
+        f"{kept} figure{'s keep their thresholds' if kept != 1 else ' keeps its threshold'}{rest}."
+    )

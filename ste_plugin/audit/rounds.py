@@ -19,7 +19,7 @@ from ste_plugin.storage.jsonl import iter_records, read_json
 from ste_plugin.storage.run_layout import RunLayout
 
 WIDTH = 7
-TEXTS, TEXT_CHARS = 2000, 8000
+TEXTS, TEXT_CHARS = 1000, 8000
 """Judgments whose words are kept: the same questions in every iteration."""
 
 

@@ -1,6 +1,6 @@
 """Shares that a judge is held to: their levels, how far they moved, and the findings in words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ste_plugin.audit import rounds
@@ -15,13 +15,40 @@ MOST_CHANGE = 0.1
 
 
 class Held(NamedTuple):
-    """A share that is held to a level; more of it is worse."""
+    """A share that is held to a level; more of the figure is worse."""
 
     name: str
     figure: Figure
     level: float
     words: str
+    """With `{value}` where the share is told."""
     cure: str
+    told_as: Callable[[float], float] = lambda value: value
+    """Figure → the share that people are told."""
+    limit: str = "at most"
+    """How what is told relates to the level."""
+
+    def sentence(self, value: float | None, others: str = "") -> str:
+        """Return the figure in words, and its level; `others` are told beside it."""
+        if value is None:
+            return "there is nothing to compute it of"
+        beside = f" ({others})" if others else ""
+        told = self.words.replace("{value}", self.percent(value))
+        return f"{told}{beside}; {self.limit} {self.percent(self.level)}"
+
+    def percent(self, value: float) -> str:
+        """Return what people are told of a value of the figure."""
+        return f"{self.told_as(value):.0%}"
+
+    def course(self, figures: Mapping[int, float | None]) -> str:
+        """Return the figure of each iteration, in their order."""
+        known = {n: value for n, value in figures.items() if value is not None}
+        return ", ".join(f"{judge_name(n)} {self.percent(value)}" for n, value in known.items())
+
+
+def more_frequent(value: float) -> float:
+    """Return the share of the letter that is given more often, from how far A is off one half."""
+    return 0.5 + value
 
 
 HELD_OUT = (
@@ -29,14 +56,15 @@ HELD_OUT = (
         "position bias",
         POSITION_BIAS,
         0.2,
-        "the share of A among its verdicts on {pairs} pairs is off one half by",
+        "one letter gets {value} of its verdicts on {pairs} pairs",
         "Both orders and balanced letters keep it low: see `letters` in dataset/manifest.json.",
+        more_frequent,
     ),
     Held(
         "no verdict",
         INVALID_RATE,
         0.1,
-        "replies on {pairs} pairs that state no verdict by themselves are a share of",
+        "{value} of its replies on {pairs} pairs state no verdict by themselves",
         "Read some; evaluation.max_new_tokens may be too low, or the training too long.",
     ),
 )
@@ -47,14 +75,15 @@ SAMPLED = (
         "letters",
         rounds.LETTERS,
         0.2,
-        "the share of A among first judgments is off one half by",
+        "one letter gets {value} of the first judgments",
         "A judge that prefers a letter wastes samples on it, and is learning it.",
+        more_frequent,
     ),
     Held(
         "forced",
         rounds.FORCED,
         0.5,
-        "first judgments whose letter had to be forced are a share of",
+        "of the first judgments, {value} had to have their letter forced",
         "Turn judging.force_verdict off once the judge states verdicts by itself.",
     ),
 )
@@ -66,34 +95,15 @@ def judge_name(number: int) -> str:
     return f"iteration {number}" if number else "the seed"
 
 
-def shown(estimate: Estimate) -> str:
-    """Return a figure and its interval."""
-    if estimate.figure is None:
-        return "unknown"
-    if estimate.interval is None:
-        return f"{estimate.figure:.3f}"
-    low, high = estimate.interval
-    return f"{estimate.figure:.3f} ({low:.3f} to {high:.3f})"
-
-
-def course_of(figures: Mapping[int, float | None]) -> str:
-    """Return a figure of each iteration, in their order."""
-    return ", ".join(
-        f"{judge_name(n)} {value:.3f}" for n, value in figures.items() if value is not None
-    )
-
-
 def level_finding(
     held: Held, subject: str, sums: GroupedSums, course: str, *, is_held: bool
 ) -> Finding:
     """Return a share, held to its level where the judge was trained."""
     estimate = sums.share(held.figure)
-    n = int(max(sums.total()))
-    words = f"{held.words} {shown(estimate)}, at most {held.level:g}"
-    words += f" ({course})" if course else ""
+    words = held.sentence(estimate.figure, course)
     words += "" if is_held else "; the seed's is only told"
     failed = is_held and estimate.above(held.level)
-    level = held.level if is_held else None
+    level, n = held.level if is_held else None, int(max(sums.total()))
     return share_finding(held.name, subject, estimate, level, n, failed, words, held.cure)
 
 
@@ -102,17 +112,11 @@ def change_finding(
 ) -> Finding:
     """Return how far a share moved since the run began."""
     moved = before.beside(now).estimate(change(held.figure, before.width))
-    words = f"{held.name} moved by {shown(moved)} since {start}, at most {MOST_CHANGE:g}"
-    return share_finding(
-        f"{held.name} since {start}",
-        subject,
-        moved,
-        MOST_CHANGE,
-        int(max(now.total())),
-        moved.above(MOST_CHANGE),
-        words,
-        held.cure,
-    )
+    told = "unknown" if moved.figure is None else f"{100 * moved.figure:+.0f} points"
+    words = f"{held.name}: {told} since {start}; a rise by at most {100 * MOST_CHANGE:.0f}"
+    name, n = f"{held.name} since {start}", int(max(now.total()))
+    failed = moved.above(MOST_CHANGE)
+    return share_finding(name, subject, moved, MOST_CHANGE, n, failed, words, held.cure)
 
 
 def share_finding(
@@ -125,7 +129,12 @@ def share_finding(
     words: str,
     cure: str,
 ) -> Finding:
-    interval = estimate.interval
-    return Finding(
-        CHECK, name, subject, estimate.figure, interval, threshold, n, failed, f"{words}.", cure
-    )
+    figure, interval = estimate.figure, estimate.interval
+    if interval is None:
+        figure, words = None, undecided_words(words)
+    return Finding(CHECK, name, subject, figure, interval, threshold, n, failed, f"{words}.", cure)
+
+
+def undecided_words(words: str) -> str:
+    """Return the words of a figure that so few prompts give that it has no interval."""
+    return f"undecided, of too few prompts: {words}"

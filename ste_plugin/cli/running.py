@@ -107,8 +107,9 @@ def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool)
         if share := tables.easy_share(reports[0], name):
             console.print(share, soft_wrap=True)
         console.print()
-    console.print(tables.pool_cost(read_json(root / "pool" / "done.json")), soft_wrap=True)
-    for line in tables.gates_lines(reports):
+    done = read_json(root / "pool" / "done.json")
+    console.print(tables.pool_cost(done), soft_wrap=True)
+    for line in (*tables.kept_out_lines(done), *tables.gates_lines(reports)):
         console.print(line, soft_wrap=True)
     console.print(tables.verdict_on(reports, report["best"], report["keep"]), soft_wrap=True)
     console.print(f"Judge: {report['model']}", soft_wrap=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Folders = Annotated[
     list[Path],
     typer.Argument(
-        metavar="RUN [OTHER]...",
+        metavar="RUN",
         help="A run's folder or YAML, or what `ste eval` wrote; judges of several are compared.",
     ),
 ]

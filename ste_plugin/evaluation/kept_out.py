@@ -4,13 +4,18 @@ import glob
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import pluggy
+
+from ste_plugin.config import RunConfig
 from ste_plugin.context import PromptSet, RunContext
 from ste_plugin.errors import ConfigError, DataError, SteError, did_you_mean
 from ste_plugin.evaluation.prompt_files import read_texts
 from ste_plugin.lm_eval_tasks import runner as lm_eval
-from ste_plugin.lm_eval_tasks.pairs_file import Document
+from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
+from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.published_files import NotThere
 from ste_plugin.lm_eval_tasks.settings import LOCAL, JudgeSettings
 from ste_plugin.plugins.manager import contributed_folders
@@ -46,6 +51,15 @@ class PromptSource:
             "benchmarks; a file has a column of prompts, as `prompt`."
         )
 
+    def check(self, name: str, where: str) -> str:
+        """Return what a name stands for, in words; a benchmark of the hub is not asked for.
+
+        Raises: as `read`.
+        """
+        if name in task_names(self._task_dirs) and self._settings(name, where).data is None:
+            return f"{name}, from the hub"
+        return f"{name}, {len(self.read(name, where).prompts)} prompts"
+
     def of_file(self, name: str, path: str) -> PromptSet:
         """Return the prompts of a file. Raises: DataError where there is none, or a bad row."""
         prompts = list[tuple[str, str]]()
@@ -77,7 +91,7 @@ class PromptSource:
             ) from error
         return PromptSet(task, _each_once((d.id, d.prompt) for d in documents))
 
-    def _read_documents(self, settings: JudgeSettings) -> Sequence[Document]:
+    def _read_documents(self, settings: JudgeSettings) -> Sequence[LabelledPair] | Sequence[Choice]:
         """Return what is judged: of the folder of data, or of the hub where that has none of it."""
         try:
             return lm_eval.read_documents(settings)
@@ -123,10 +137,14 @@ def _turns(prompt: str) -> Iterator[str]:
             yield said.strip()
 
 
+def prompt_source(config: RunConfig, base: Path, plugins: pluggy.PluginManager) -> PromptSource:
+    """Return where the names of a run's config are read; `base` is the config's folder."""
+    data = base / Path(config.evaluation.data).expanduser() if config.evaluation.data else None
+    return PromptSource(base, data, contributed_folders(plugins, "ste_task_dirs"))
+
+
 def _source(context: RunContext) -> PromptSource:
-    folder = context.config.evaluation.data
-    data = context.base / Path(folder).expanduser() if folder else None
-    return PromptSource(context.base, data, contributed_folders(context.plugins, "ste_task_dirs"))
+    return prompt_source(context.config, context.base, context.plugins)
 
 
 def check_kept_out(context: RunContext) -> None:
@@ -148,12 +166,11 @@ def read_kept_out(context: RunContext) -> list[PromptSet]:
         sets[source.identity(name)] = source.read(name, KEEP_OUT)
     for name, path in evaluation.pairs.items():
         if (identity := source.identity(name, path)) not in sets:
-            sets[identity] = _read_if_there(name, lambda n, p=path: source.of_file(n, p))
+            sets[identity] = _read_if_there(name, partial(source.of_file, path=path))
     for task in evaluation.tasks:
         if (identity := source.identity(task)) not in sets:
-            sets[identity] = _read_if_there(
-                task, lambda n: source.of_benchmark(n, "evaluation.tasks")
-            )
+            read = partial(source.of_benchmark, where="evaluation.tasks")
+            sets[identity] = _read_if_there(task, read)
     return list(sets.values())
 
 

@@ -46,22 +46,28 @@ def read_texts(
     for file in find_source_files(SourceConfig(path=path), base, ""):
         for row in file_rows(file.path, ""):
             source = source or _source_of(row, path, form, column)
-            yield _read(row, source)
+            yield _read(file.shown + row.where.removeprefix(str(file.path)), row, source)
 
 
-def _read(row: Row, source: SourceConfig) -> Instruction | Drop:
+def _read(where: str, row: Row, source: SourceConfig) -> Instruction | Drop:
     try:
-        return read_row(row.where, row.columns, source)
+        return read_row(where, row.columns, source)
     except LeftOut as left_out:
-        return Drop("sources", row.where, left_out.reason)
+        return Drop("sources", where, left_out.reason)
     except BadRow as error:
         if error.reason.startswith("no column"):
             raise
-        return Drop("sources", row.where, error.reason)
+        return Drop("sources", where, error.reason)
 
 
 def _source_of(row: Row, path: str, form: str, column: str) -> SourceConfig:
     """Return how the rows of a file are read, as its first row shows."""
+    wanted = column or _COLUMN.get(form)
+    if wanted and wanted not in row.columns:
+        raise DataError(
+            f"{row.where}: no column {wanted!r}; found {', '.join(map(repr, row.columns))}."
+            f"{did_you_mean(wanted, row.columns)} Name the one that holds what is asked: --column."
+        )
     if not form:
         form, column = _form_of(row, (column,) if column else ())
     columns = {_COLUMN[form]: column} if column else {}
@@ -81,7 +87,7 @@ def _form_of(row: Row, only: tuple[str, ...]) -> tuple[str, str]:
         f"{row.where}: found no column of prompts among "
         f"{', '.join(map(repr, columns)) or 'none'}; expected one of "
         f"{', '.join(dict.fromkeys((*_TEXT_COLUMNS, *_TURN_COLUMNS)))}. Rename the column that "
-        "holds them."
+        "holds them (`ste audit` also takes --column)."
     )
 
 

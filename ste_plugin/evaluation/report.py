@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from ste_plugin.context import IterationReport
+from ste_plugin.instructions.selection.contamination import describe_counts
 from ste_plugin.storage.jsonl import replace_bytes
 from ste_plugin.text.sanitize import escape_for_markdown, escape_for_terminal
 
@@ -101,6 +102,18 @@ def pool_cost(done: Mapping[str, Any]) -> str:
     cost, tokens = done["cost"]["cost"], done["cost"]["generated_tokens"]
     price = f", {number_text(cost)} by its prices" if cost is not None else ""
     return f"Writing the pairs took the generator {tokens:,} tokens{price}."
+
+
+def kept_out_lines(done: Mapping[str, Any]) -> list[str]:
+    """Return a line on what of the benchmarks was kept out; none where none was compared."""
+    found = done.get("kept_out", {})
+    if not found.get("benchmarks"):
+        return []
+    told = "; ".join(describe_counts(*item) for item in found["benchmarks"].items())
+    line = (
+        f"Left out as they repeat what is measured on: {found['dropped']:,} instructions. {told}."
+    )
+    return [escape_for_terminal(line)]
 
 
 def strategies_table(reports: Sequence[IterationReport], pairs: str) -> Table:

@@ -4,9 +4,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
+from ste_plugin.audit.probes.requested import probe_keys
 from ste_plugin.context import RunContext
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.identity import fingerprint, model_identity
+from ste_plugin.engines.nested import with_trained_weights
 from ste_plugin.forget.selection import Selection, find_files
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.inference.requests import GeneratorRequests, JudgeRequests, Prompt
@@ -18,6 +20,9 @@ from ste_plugin.storage.jsonl import iter_records, read_json
 from ste_plugin.storage.training_manifest import NAME as TRAINED
 from ste_plugin.storage.training_manifest import find_trained_model
 
+PROBES = "probes-*.completions.jsonl"
+"""What audits asked, a file per judge."""
+
 
 def find_prompt_keys(context: RunContext, selection: Selection) -> set[str]:
     """Return the prompt keys of every label, answer and judgment that was requested."""
@@ -27,6 +32,7 @@ def find_prompt_keys(context: RunContext, selection: Selection) -> set[str]:
         *_answer_keys(context, instructions, pairs),
         *_judgment_keys(context, list(pairs.values())),
         *_stored_judgment_keys(context.folder.root, pairs.keys()),
+        *_probe_keys(context, list(pairs.values())),
     }
 
 
@@ -118,6 +124,13 @@ def _judgment_keys(context: RunContext, pairs: Sequence[ResponsePair]) -> Iterat
                     )
 
 
+def _probe_keys(context: RunContext, pairs: Sequence[ResponsePair]) -> Iterator[str]:
+    """Yield the keys of what audits asked the run's judges, where there was one."""
+    root = context.folder.root
+    if find_completions(root, PROBES):
+        yield from probe_keys(context, _find_judges(context), pairs, _Replies(root, PROBES).get)
+
+
 def _forced_keys(
     builder: JudgeRequests, request: ChatRequest, replies: _Replies, samples: int
 ) -> Iterator[str]:
@@ -141,11 +154,12 @@ def _count_draws(context: RunContext) -> int:
 
 def _find_judges(context: RunContext) -> set[str]:
     """Return the identities of all judges: the seed, trained ones, and those in manifests."""
-    root = context.folder.root
-    judges = {model_identity(context.config.judge, context.base)}
+    root, seed = context.folder.root, context.config.judge
+    judges = {model_identity(seed, context.base)}
     for path in find_files(root, TRAINED):
         if final := find_trained_model(path.parent):
-            judges.add(f"folder:{fingerprint(final)}")
+            trained = with_trained_weights(seed, str(final))
+            judges |= {f"folder:{fingerprint(final)}", model_identity(trained, context.base)}
     manifests: list[Mapping[str, str]] = [read_json(p) for p in find_files(root, "manifest.json")]
     return judges | {m["judge"] for m in manifests if "judge" in m}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ste_plugin.report.kept_out_section import kept_out_sections
 from ste_plugin.report.making_sections import making_sections
 from ste_plugin.report.parts import Paragraph, Section
 from ste_plugin.report.read_run import RunFigures
@@ -20,7 +21,8 @@ _ANCHOR = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 def built_in_sections(run: RunFigures) -> list[Section]:
     """Return the sections that every report has."""
-    return [*result_sections(run), *trust_sections(run), *making_sections(run)]
+    sections = (result_sections, trust_sections, kept_out_sections, making_sections)
+    return [section for make in sections for section in make(run)]
 
 
 def collect_sections(run: RunFigures, plugins: "pluggy.PluginManager") -> list[tuple[str, Section]]:

@@ -20,6 +20,7 @@ LARGEST_UNDEFINED = 0.05
 """Largest share of resamples without a value, as where one category is left, that an interval is
 given for."""
 ONE_CATEGORY = "every rating is the same category, so that chance agrees as often"
+ALL_ALIKE = "the same whatever prompts are drawn, as one of them always says the same or few differ"
 UNSTABLE = "undefined in too many resamples, as a category is so rare"
 
 
@@ -138,5 +139,5 @@ def _interval(
     defined = values[~np.isnan(values)]
     if len(defined) < (1 - LARGEST_UNDEFINED) * RESAMPLES:
         return None, UNSTABLE
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return (rounded(float(low)), rounded(float(high))), ""
+    low, high = (rounded(float(end)) for end in np.percentile(defined, [2.5, 97.5]))
+    return ((low, high), "") if low < high else (None, ALL_ALIKE)

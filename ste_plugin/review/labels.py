@@ -97,8 +97,8 @@ def _parse(path: Path, number: int, line: bytes) -> Label:
     try:
         label = parse_record(Label, path, number, line)
     except DataError as error:
-        problem = str(error).removeprefix(f"{path}:{number}: ")
-        raise DataError(f"{path}:{number}: {problem} {_REBUILD}") from error
+        problem = str(error).removeprefix(f"{path}:{number}: ").removesuffix(".")
+        raise DataError(f"{path}:{number}: {problem}. {_REBUILD}") from error
     if label.choice and label.choice not in CHOICES[label.kind]:
         raise DataError(
             f"{path}:{number}: {label.choice!r} of a {label.kind}, expected "

@@ -68,15 +68,15 @@ def _effective(
     value: float, most: float, total: float, clusters: list[list[float]]
 ) -> tuple[float, float]:
     """Return how many independent cases tell as much, and the quantile that their number needs."""
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit  # scipy.stats takes a second to import
 
     count = len(clusters)
     if value * (1 - value) < 1e-12:
         distinct = total**2 / fsum(sorted(weight**2 for weight, _ in clusters))
-        return distinct, float(norm.ppf(1 - LEVEL / 2))
+        return distinct, float(ndtri(1 - LEVEL / 2))
     spread = fsum(sorted(excess**2 for _, excess in clusters)) * count / (count - 1) / total**2
     n = value * (1 - value) / max(spread, value * (1 - value) / most)
-    return n, float(t.ppf(1 - LEVEL / 2, count - 1))
+    return n, float(stdtrit(count - 1, 1 - LEVEL / 2))
 
 
 def wilson(value: float, n: float, quantile: float) -> tuple[float, float]:

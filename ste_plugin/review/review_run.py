@@ -70,13 +70,15 @@ class Review:
         from ste_plugin.web.serve import serve
 
         name, path = self.name, labels_path(self.folder)
+        sample = self.draw(split, number)
         with hold_rater(self.folder, name):
-            sample = self.draw(split, number)
             session = ReviewSession(path, name, self.kind, sample.items)
             self.say(describe(sample, session))
             routes = review_routes(session, sample)
             serve(routes, say=self.say, port=port, open_browser=open_browser, static=[STATIC])
             self.say(f"{session.done} of {len(sample.items)} labelled by {name}: {path}")
+            if session.done:
+                self.say(f"What comes of it: ste agreement {self.folder.root}")
 
     def export_csv(self, path: Path, split: Splits | None, number: int | None) -> None:
         """Write the sample for those who label elsewhere.

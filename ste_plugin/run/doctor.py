@@ -18,6 +18,7 @@ from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.ray.engine import describe_cluster
 from ste_plugin.engines.registry import LOADING
 from ste_plugin.errors import ConfigError, DataError, HostError, PluginError, SteError
+from ste_plugin.evaluation.kept_out import KEEP_OUT, prompt_source
 from ste_plugin.fitting.catalogue import recipe_problems
 from ste_plugin.hosts.run_host import require_module
 from ste_plugin.instructions.sources.files import describe_files
@@ -71,6 +72,7 @@ def examine(configs: Sequence[Path], files: Sequence[Path]) -> list[Finding]:
         *_libraries(),
         _gpu(),
         *(finding for path, config in runs.items() for finding in _sources(path, config)),
+        *(f for path, config in runs.items() for f in _kept_out(path, config, files)),
         *(finding for path, config in runs.items() for finding in _models(path, config)),
         *(finding for host in hosts for finding in _hosts(host)),
         *(finding for config in runs.values() for finding in _clusters(config)),
@@ -147,6 +149,21 @@ def _sources(path: Path, config: RunConfig) -> Iterator[Finding]:
             if (base / Path(source.path).expanduser()).exists():
                 cure = "see the words above"
             yield Finding("instructions", str(error), False, cure)
+
+
+def _kept_out(path: Path, config: RunConfig, files: Sequence[Path]) -> Iterator[Finding]:
+    """Yield a finding for each benchmark and file whose prompts no instruction may repeat."""
+    if not config.selection.keep_out:
+        return
+    try:
+        source = prompt_source(config, path.resolve().parent, plugin_manager(files))
+    except PluginError:
+        return  # told among the plugins
+    for name in config.selection.keep_out:
+        try:
+            yield Finding("kept out", source.check(name, KEEP_OUT), True)
+        except (DataError, ConfigError) as error:
+            yield Finding("kept out", str(error), False, f"correct {KEEP_OUT}")
 
 
 def _models(path: Path, config: RunConfig) -> Iterator[Finding]:

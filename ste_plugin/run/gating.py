@@ -5,7 +5,8 @@ from typing import Any
 
 import pluggy
 
-from ste_plugin.audit import collapse
+from ste_plugin.audit import shares
+from ste_plugin.audit.collapse import check_collapse
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.gates import CHECK, people_sets
 from ste_plugin.audit.run_audit import keep
@@ -143,8 +144,8 @@ def _audit(context: RunContext, number: int) -> list[Finding]:
     """Return what the audit of collapse finds up to an iteration, and keep it with the run's."""
     if context.config.gates.audit == "ignore":
         return []
-    found = list(collapse.check_collapse(context, number))
-    keep(context.folder, number, {collapse.CHECK: found})
+    found = list(check_collapse(context, number))
+    keep(context.folder, number, {shares.CHECK: found})
     return found
 
 
@@ -153,9 +154,9 @@ def _report(context: RunContext, decision: Decision) -> None:
     number, say = decision.iteration, context.progress.say
     facts = {"passed": decision.passed, "broken": list(decision.broken)}
     context.progress.event("gates", iteration=number, **facts)
-    for warning in decision.warnings:
-        say(f"iteration {number}: warning: {warning}")
     if decision.passed:
+        for warning in decision.warnings:  # beside a broken gate they say the same once more
+            say(f"iteration {number}: warning: {warning}")
         say(f"iteration {number}: gates: passed{_left_open(decision.findings)}")
         return
     for words in decision.broken:

@@ -53,13 +53,14 @@ def run(context: RunContext) -> list[IterationReport]:
     """Do what is left to do of a run; return the reports of the seed and of every iteration."""
     check_ahead(context)
     with stages.log_time(context, "pool", None):
-        prepare_pool_with_prefetch(stages.read_iteration(context, 1, 1))
+        pool = prepare_pool_with_prefetch(stages.read_iteration(context, 1, 1))
     reports = list(_run_iterations(context))
     best = decide(reports, context.config.keep)
     report = {
         "best": best,
         "model": stages.find_judge(context, best).model,
         "keep": context.config.keep,
+        "kept_out": pool.kept_out,
         "iterations": [report.to_dict() for report in reports],
     }
     replace_json(context.folder.report, report)

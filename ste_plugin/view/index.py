@@ -82,14 +82,16 @@ def remove_place(place: Place) -> None:
         shutil.rmtree(place.folder, ignore_errors=True)
 
 
-def bring_up_to_date(root: Path, place: Place, progress: Progress) -> Index:
+def bring_up_to_date(root: Path, place: Place, progress: Progress, *, anew: bool = False) -> Index:
     """Return the index of what a folder holds now; what is indexed already is not read again.
+
+    `anew`: nothing of an index that is there is used.
 
     Raises: DataError where there is nothing to look at, or no room for the index.
     """
     contents = find_contents(root)
     path = place.folder / INDEX
-    known = _read_known(path)
+    known = None if anew else _read_known(path)
     if known and not _differs(known, contents):
         return Index(root, place, contents, known.lineage)
     _remove_abandoned(place.folder)
@@ -133,6 +135,12 @@ def _read_known(path: Path) -> _Known | None:
         return None
     whole = pages * size == path.stat().st_size and meta.get("version") == str(VERSION)
     return known if whole else None
+
+
+def is_current(index: Index) -> bool:
+    """Return whether the file of an index is still that index; another viewer may replace it."""
+    known = _read_known(index.path)
+    return known is not None and known.lineage == index.lineage
 
 
 def _differs(known: _Known, contents: Contents) -> bool:
@@ -250,8 +258,10 @@ def _remove_gone(db: sqlite3.Connection, contents: Contents, files: frozenset[Fi
 
 def compare_rounds(db: sqlite3.Connection) -> None:
     """Set what changed on each pair since the round before that was asked about the same pairs."""
+    # of judges outside a run, whose round is 0, none came before another
     sources = db.execute(
-        "SELECT id, on_pairs FROM source ORDER BY on_pairs, round, judge"
+        "SELECT id, on_pairs FROM source WHERE round > 0 OR judge = 'iter-00'"
+        " ORDER BY on_pairs, round, judge"
     ).fetchall()
     for (before, on), (now, on_now) in pairwise(sources):
         if on == on_now:

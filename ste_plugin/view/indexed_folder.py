@@ -8,10 +8,10 @@ from threading import Lock, Thread
 
 from ste_plugin.errors import SteError
 from ste_plugin.view.index import (
-    INDEX,
     Index,
     Place,
     bring_up_to_date,
+    is_current,
     place_for,
     remove_place,
 )
@@ -65,18 +65,16 @@ class IndexedFolder:
         """Take up what came or changed in the folder since; return whether there was something."""
         # while files are replaced, the old index still tells
         with self._lock, suppress(SteError):
-            if find_contents(self.root) != self.index.contents or not self.index.path.is_file():
+            if find_contents(self.root) != self.index.contents or not is_current(self.index):
                 self._replace(self._build())
                 return True
         return False
 
-    def rebuild(self) -> None:
-        """Make an index anew that turned out to be damaged."""
+    def rebuild(self, damaged: Index) -> None:
+        """Make an index anew that turned out to be damaged, unless that was done meanwhile."""
         with self._lock:
-            for path in (self.place.folder / INDEX, words_path(self.index)):
-                with suppress(OSError):
-                    path.unlink()
-            self._replace(self._build())
+            if self.index is damaged:
+                self._replace(self._build(anew=True))
 
     @contextmanager
     def connect(self) -> Iterator[sqlite3.Connection]:
@@ -84,7 +82,7 @@ class IndexedFolder:
         with closing(self.index.open()) as db:
             path = words_path(self.index)
             if self.has_words():
-                db.execute("ATTACH ? AS words", (f"{path.resolve().as_uri()}?immutable=1",))
+                db.execute("ATTACH ? AS words", (f"{path.resolve().as_uri()}?mode=ro&immutable=1",))
             db.execute("ATTACH ':memory:' AS people")
             db.execute("PRAGMA query_only = OFF")
             db.execute("CREATE TABLE people.label (pair INTEGER PRIMARY KEY, people INTEGER)")
@@ -99,7 +97,7 @@ class IndexedFolder:
         """Return whether words can be searched by now."""
         return are_complete(self.index)
 
-    def _build(self) -> Index:
+    def _build(self, *, anew: bool = False) -> Index:
         told = False
 
         def progress(share: float) -> None:
@@ -108,7 +106,7 @@ class IndexedFolder:
                 told = True
                 self._say(f"{self.root}: making the index, once …")
 
-        return bring_up_to_date(self.root, self.place, progress)
+        return bring_up_to_date(self.root, self.place, progress, anew=anew)
 
     def _replace(self, index: Index) -> None:
         old, self.index = self.texts, index

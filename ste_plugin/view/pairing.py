@@ -70,7 +70,7 @@ def connect(first: Side, second: Side) -> Iterator[sqlite3.Connection]:
     """Open the first judge's index, with the second's beside it as `other`."""
     with first.folder.connect() as db:
         path = second.folder.index.path.resolve().as_uri()
-        db.execute("ATTACH ? AS other", (f"{path}?immutable=1",))
+        db.execute("ATTACH ? AS other", (f"{path}?mode=ro&immutable=1",))
         yield db
 
 

@@ -62,7 +62,7 @@ _WRITING = (
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """Return a connection that takes no lock: a finished index is replaced, never changed."""
     connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?immutable=1", uri=True, check_same_thread=False
+        f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
     )
     connection.executescript(_READING)
     return connection

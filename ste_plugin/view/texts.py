@@ -52,7 +52,7 @@ class Texts:
     def __init__(self, index: Index) -> None:
         self._root = index.root
         self._open: dict[str, int] = {}
-        self._lock = Lock()
+        self._lock, self._closed = Lock(), False
         with closing(index.open()) as db:
             states = db.execute("SELECT path, size, mtime, inode FROM file")
             self._states = {row[0]: FileState(*row) for row in states}
@@ -68,11 +68,13 @@ class Texts:
         self._pool = "pool/pairs.jsonl"
 
     def close(self) -> None:
-        """Close all files."""
-        for file in self._open.values():
-            os.close(file)
-        self._open.clear()
-        self._db.close()
+        """Close all files; what is asked for from here on is a DataError."""
+        with self._lock:
+            self._closed = True
+            for file in self._open.values():
+                os.close(file)
+            self._open.clear()
+            self._db.close()
 
     def pair(self, pair: int) -> PairText:
         """Return the texts of a pair. Raises: DataError where they are nowhere to be read."""
@@ -154,9 +156,14 @@ class Texts:
 
     def _read(self, path: str, start: int, size: int) -> bytes:
         with self._lock:
+            self._require_open()
             if path not in self._open:
                 self._open[path] = self._open_unchanged(path)
             return os.pread(self._open[path], size, start)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise DataError("The files changed meanwhile. Load the page again.")
 
     def _open_unchanged(self, path: str) -> int:
         """Open a file that is still the one that was indexed, and stays so once it is open."""
@@ -178,6 +185,7 @@ class Texts:
 
     def _one_row(self, query: str, number: int) -> Any:
         with self._lock:
+            self._require_open()
             return self._db.execute(query, (number,)).fetchone()
 
 
@@ -223,7 +231,7 @@ def as_text(prompt: Any) -> str:
 def replies_of(sample: Mapping[str, Any], judged: Mapping[str, Any]) -> list[Said]:
     """Return what was replied to a pair, by the order in which its answers were shown."""
     shown = judged.get("shown") or list(ORDERS)
-    said = []
+    said: list[Said] = []
     for place, (_, replies) in enumerate(replies_in(sample)):
         order = shown[place] if "shown" in judged and place < len(shown) else ""
         letters = judged.get(f"samples_{order.lower()}") or [None] * len(replies)
@@ -231,5 +239,7 @@ def replies_of(sample: Mapping[str, Any], judged: Mapping[str, Any]) -> list[Sai
             split = split_thinking(reply)
             thought = without_marks(split.thinking) if split.thinking else ""
             verdict = letters[number] if number < len(letters) else None
-            said.append(Said(order, number, thought, split.said.strip(), verdict))
+            said.append(
+                Said(order, number if order else len(said), thought, split.said.strip(), verdict)
+            )
     return said

@@ -88,13 +88,12 @@ def route(path: str, viewer: Viewer, show: Show) -> Route:
 
     def answer(request: Request) -> Response:
         viewer.look_again()
+        used = {name: folder.index for name, folder in viewer.folders.items()}
         try:
             return show(viewer, request)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            for folder in viewer.folders.values():
-                folder.rebuild()
+        except sqlite3.Error:
+            for name, folder in viewer.folders.items():
+                folder.rebuild(used[name])
             return show(viewer, request)
 
     return Route(path, answer)

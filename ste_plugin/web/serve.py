@@ -7,9 +7,9 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from types import FrameType
 
 import uvicorn
 from starlette.routing import BaseRoute
@@ -41,8 +41,15 @@ def serve(
         say(f"Open {url}\nCtrl-C ends it.{_how_from_elsewhere(listener)}")
         if open_browser and _has_screen():
             Thread(target=webbrowser.open, args=[url], daemon=True).start()
-        with suppress(KeyboardInterrupt):  # uvicorn ends by it once its answers are sent
-            server.run(sockets=[listener])
+        server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends by Ctrl-C as a server should; uvicorn 0.54 raises the signal once more after that."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def make_server(
@@ -65,7 +72,7 @@ def make_server(
         server_header=False,
         timeout_graceful_shutdown=_GOODBYE_S,
     )
-    return uvicorn.Server(config), f"http://{HOST}:{access.port}/?token={access.token}"
+    return _Server(config), f"http://{HOST}:{access.port}/?token={access.token}"
 
 
 def bind(port: int) -> socket.socket:

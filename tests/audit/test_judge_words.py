@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from ste_plugin.audit.judge_words import judge_words
+from ste_plugin.audit.judge_words import folder_of, judge_words
 from ste_plugin.audit.people_file import PeopleOnPair
 from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.judged_file import write_judged
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
+from tests.helpers.builders import config_text
 
 PAIR = LabelledPair("p", "s", "Why?", "Because.", "No.")
 
@@ -95,3 +96,10 @@ def test_another_pair_of_the_same_id_is_refused(tmp_path, other):
     evaluated(tmp_path / "mine", **other)
     with pytest.raises(DataError, match="has other texts than the pair of that id"):
         judge_words(tmp_path / "mine", people(), tmp_path / "people.jsonl")
+
+
+def test_a_run_is_named_by_its_folder_or_config_and_an_iteration_by_its_number(tmp_path):
+    (tmp_path / "ste.yaml").write_text(config_text(run="runs/mine"))
+    assert folder_of(tmp_path / "ste.yaml") == tmp_path / "runs/mine"
+    assert folder_of(tmp_path / "ste.yaml", 2) == tmp_path / "runs/mine/iter-02"
+    assert folder_of(tmp_path / "evaluations") == tmp_path / "evaluations"

@@ -3,12 +3,13 @@
 import csv
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.prompt_files import read_texts
 from ste_plugin.records import Drop, Instruction
-from tests.bad_input.catalogue.row import parquet
 from tests.helpers.contaminated import write_rows
 
 ASKED = "Name a fruit."
@@ -46,7 +47,7 @@ def test_an_input_belongs_to_its_instruction(tmp_path: Path):
 
 def test_lists_tables_and_turns_in_a_table_are_read(tmp_path: Path):
     (tmp_path / "a.json").write_text('[{"prompt": "Name a fruit."}]')
-    (tmp_path / "a.parquet").write_bytes(parquet({"messages": SAID}))
+    pyarrow.parquet.write_table(pa.Table.from_pylist([{"messages": SAID}]), tmp_path / "a.parquet")
     with (tmp_path / "a.csv").open("w", newline="") as file:
         csv.writer(file).writerows(
             [["messages"], ['[{"role": "user", "content": "Name a fruit."}]']]
@@ -72,10 +73,10 @@ def test_a_form_and_a_column_that_are_named_count(tmp_path: Path):
 
 def test_a_row_without_anything_asked_is_a_drop_with_its_reason(tmp_path: Path):
     rows = [{"messages": SAID}, {"messages": SAID[1:]}, {"messages": SAID[1:] + SAID}]
-    path = write_rows(tmp_path / "a.jsonl", rows)
+    write_rows(tmp_path / "a.jsonl", rows)
     drops = [t for t in read_texts("a.jsonl", tmp_path) if isinstance(t, Drop)]
     assert [d.reason for d in drops] == ["no user turn", "first turn is not the user's"]
-    assert drops[0].key == f"{path}:2"
+    assert drops[0].key == "a.jsonl:2"
 
 
 def test_columns_that_hold_no_prompt_are_named(tmp_path: Path):

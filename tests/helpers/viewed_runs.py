@@ -8,9 +8,11 @@ import yaml
 
 from ste_plugin.config import RunConfig
 from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
+from ste_plugin.lm_eval_tasks.choice_scores import ChoiceScore
 from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.judged_file import write_judged
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
+from ste_plugin.lm_eval_tasks.pairs_file import ONE_VOTE, LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.records import ORDERS, Judgment, ResponsePair, content_key
@@ -100,20 +102,24 @@ def write_judgments(
 
 
 def write_evaluation(
-    folder: Path, said: Mapping[ResponsePair, str], by: str = "", replies: Mapping[str, str] = {}
+    folder: Path,
+    said: Mapping[ResponsePair, str],
+    by: str = "",
+    people: Mapping[str, tuple[int, int, int]] | None = None,
 ) -> None:
     """Write what `ste eval` does: of each pair, the letters said in both orders, as `AB`.
 
-    `replies`: pair's key → what is replied in both orders instead.
+    `people`: pair's key → how many prefer the better answer, the other one, neither.
     """
-    labelled = {pair.key: LabelledPair(**held_out(pair)) for pair in said}
+    votes = people or {}
+    labelled = {
+        pair.key: LabelledPair(**held_out(pair), votes=votes.get(pair.key, ONE_VOTE))
+        for pair in said
+    }
     settings = JudgeSettings()
     judged, samples = [], []
     for pair, letters in said.items():
-        texts = [
-            replies.get(pair.key) or reason(gold, letter, by)
-            for gold, letter in zip(ORDERS, letters, strict=True)
-        ]
+        texts = [reason(gold, letter, by) for gold, letter in zip(ORDERS, letters, strict=True)]
         judged.append(read_replies(labelled[pair.key], texts, FORMAT, settings))
         samples.append(_sample(pair, texts, labelled[pair.key]))
     (folder / "lm-eval").mkdir(parents=True)
@@ -145,6 +151,31 @@ def _sample(pair: ResponsePair, texts: Sequence[str], doc: LabelledPair) -> dict
         "resps": [[text] for text in texts],
         "filtered_resps": list(texts),
     }
+
+
+def write_choices(folder: Path, points: Sequence[float]) -> None:
+    """Write an evaluation of RewardBench 2: of each row what its choice is worth."""
+    (folder / "lm-eval").mkdir(parents=True)
+    choices = [
+        Choice(
+            f"Focus/{n}", "Focus", f"Question {n}?", (f"Good {n}.",), ("Bad.", "Worse.", "Worst.")
+        )
+        for n in range(len(points))
+    ]
+    scores = [
+        ChoiceScore("Focus", row.id, value, 1, 0, 0.25, 0.0)._asdict() | {"id": row.id}
+        for row, value in zip(choices, points, strict=True)
+    ]
+    replace_rows(folder / "judged.jsonl", scores)
+    samples = [
+        {
+            "doc": row.to_doc(),
+            "arguments": {"gen_args_0": {"arg_0": f"Best of four: {row.prompt}", "arg_1": {}}},
+            "filtered_resps": ["Errors were named. Final verdict: [[C]]"],
+        }
+        for row in choices
+    ]
+    replace_rows(folder / "lm-eval" / "samples_ste_rewardbench2_2026-01-01.jsonl", samples)
 
 
 def write_run(root: Path, count: int = 16, held: int = 8, **words: str) -> list[ResponsePair]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from ste_plugin.review.agreement import NO_OVERLAP, Rating, agreement, agreement_with, pairwise
-from ste_plugin.review.coefficients import ONE_CATEGORY
+from ste_plugin.review.coefficients import ALL_ALIKE, ONE_CATEGORY
 from ste_plugin.review.rates import ONE_CLUSTER
 
 FOUR_OBSERVERS = (
@@ -118,6 +118,15 @@ def test_no_figure_depends_on_what_raters_and_items_are_called(given_):
         assert first.interval == (second.interval and pytest.approx(second.interval))
 
 
+@given(GIVEN, st.sampled_from([0.01, 3.0, 1e6]))
+def test_how_many_pairs_every_item_stands_for_changes_nothing(given_, weight):
+    ratings = [Rating(rater, str(item), c) for (rater, item), c in given_.items()]
+    found, other = agreement(ratings), agreement([r._replace(weight=weight) for r in ratings])
+    for name in ("raw", "ac1", "alpha"):
+        first, second = getattr(found, name), getattr(other, name)
+        assert (first.value, first.why) == (pytest.approx(second.value), second.why)
+
+
 @given(st.lists(st.sampled_from(["better", "worse"]), min_size=2, max_size=20))
 def test_raters_who_always_agree_have_1_and_an_interval_that_tells_how_few_they_were(categories):
     ratings = [Rating(r, str(i), c) for i, c in enumerate(categories) for r in "abc"]
@@ -152,6 +161,13 @@ def test_one_category_alone_leaves_kappa_undefined_and_says_so():
         ).ac1.value
         == 1
     )
+
+
+def test_a_rater_who_always_says_the_same_has_kappa_0_and_no_interval_that_could_tell_more():
+    ratings = ratings_of(("+ + - + - -", "+ + + + + +"))
+    found = agreement(ratings)
+    assert (found.kappa.value, found.kappa.interval, found.kappa.why) == (0, None, ALL_ALIKE)
+    assert found.raw.interval is not None
 
 
 def test_one_item_gives_a_value_and_no_interval():

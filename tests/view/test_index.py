@@ -200,5 +200,15 @@ def test_what_ste_eval_wrote_is_shown_with_its_judges(tmp_path):
     sources = "SELECT judge, on_pairs, round FROM source ORDER BY judge"
     both = [("ours", "ste_local", 0), ("theirs", "ste_local", 0)]
     assert rows(update(tmp_path)[0], sources) == both
+    assert rows(update(tmp_path)[0], "SELECT DISTINCT changed FROM item") == [(None,)]
     assert rows(update(tmp_path / "ours")[0], sources) == [("ours", "ste_local", 0)]
     assert rows(update(tmp_path / "ours/ste_local")[0], sources) == [("ours", "ste_local", 0)]
+
+
+def test_votes_of_several_people_are_labels_and_ties_have_no_right_answer(tmp_path):
+    test = runs.pairs(4)
+    votes = {test[0].key: (3, 1, 0), test[1].key: (1, 1, 0), test[2].key: (0, 0, 0)}
+    runs.write_evaluation(tmp_path / "judge/mt", dict.fromkeys(test, "AB"), people=votes)
+    found = rows(update(tmp_path)[0], "SELECT people, outcome FROM item ORDER BY id")
+    right, no_label = 0, 4
+    assert found == [(1, right), (0, no_label), (None, no_label), (None, right)]

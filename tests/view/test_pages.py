@@ -70,6 +70,26 @@ def test_a_prompt_that_another_version_of_the_format_sent_is_not_shown(tmp_path)
     assert "The prompt cannot be rebuilt: it was sent by version brief-0 of the format" in page
 
 
+def test_a_row_of_several_answers_is_shown_without_orders(tmp_path):
+    runs.write_choices(tmp_path / "judge/ste_rewardbench2", [1.0, 0.25])
+    with opened(tmp_path) as folder, client_of(folder) as client:
+        assert "Question 1?" in client.get("/?outcome=wrong").text
+        page = text_of(client.get("/pair?of=judge&set=ste_rewardbench2&pair=Focus/0").text)
+    for words in ("Good 0.", "Bad. Worse. Worst.", "Judged: right", "Best of four: Question 0?"):
+        assert words in page
+
+
+def test_pairs_whose_logged_replies_are_gone_say_so(tmp_path):
+    pairs = runs.write_run(tmp_path)
+    for path in (tmp_path / "iter-01/eval/test/lm-eval").iterdir():
+        path.unlink()
+    address = f"/pair?of=iter-01&set=test&pair={pairs[-1].key}"
+    with opened(tmp_path) as folder, client_of(folder) as client:
+        page = text_of(client.get(address).text)
+    assert pairs[-1].instruction in page
+    assert "is gone: lm-eval&#39;s samples are not there" in page
+
+
 def test_next_and_previous_stay_within_the_filter(tmp_path):
     runs.write_run(tmp_path)
     with opened(tmp_path) as folder, client_of(folder) as client:

@@ -1,5 +1,6 @@
 """Search in the words of questions, answers and judgments."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -102,6 +103,17 @@ def test_no_query_is_a_syntax_error(text):
         if match := to_match(text):
             hits = db.execute("SELECT rowid FROM said WHERE said MATCH ?", (match,)).fetchall()
             assert hits in ([], [(1,)])
+
+
+def test_two_viewers_of_one_run_end_up_with_one_index(tmp_path):
+    runs.write_run(tmp_path)
+    with opened(tmp_path) as first:
+        shutil.rmtree(tmp_path / ".view")
+        with opened(tmp_path) as second:
+            assert not first.has_words()
+            assert first.refresh()
+            first.wait_for_words()
+            assert found(first, "seed") == found(second, "seed") != set()
 
 
 def test_a_folder_that_is_closed_stops_making_words(tmp_path):

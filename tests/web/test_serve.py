@@ -9,7 +9,9 @@ import sys
 import httpx
 import pytest
 
-from ste_plugin.errors import ConfigError
+from ste_plugin import web
+from ste_plugin.errors import ConfigError, HostError
+from ste_plugin.web import require_web
 from ste_plugin.web.serve import bind
 from tests.helpers import environment
 
@@ -54,6 +56,14 @@ def test_a_port_in_use_is_named():
 def test_nobody_but_this_machine_is_listened_to():
     with bind(0) as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch):
+    require_web()
+    monkeypatch.setattr(web, "_LIBRARIES", ("starlette", "no_such_library"))
+    cure = r"no_such_library, not installed\. pip install 'ste-plugin\[web\]'"
+    with pytest.raises(HostError, match=cure):
+        require_web()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may use every port")

@@ -151,8 +151,8 @@ def _sentences(name: str, examined: Examined, *, is_told: bool) -> Iterator[str]
     area = examined.areas[name]
     signs = "; ".join(_signs(name, examined))
     yield (
-        f"Without the question, {name} tell the better answer in {area.told:.0%} of pairs (AUC "
-        f"{area.auc:.2f}; 0.5 is chance){': it ' if signs else ''}{signs}."
+        f"{name.capitalize()} tell the better answer in {area.told:.0%} of pairs without the "
+        f"question (AUC {area.auc:.2f}){': it ' if signs else ''}{signs}."
     )
     if name == WORDS and area.interval[0] > 0.5:
         yield from _strongest(examined)
@@ -181,7 +181,7 @@ def _strongest(examined: Examined) -> Iterator[str]:
 
 
 def _cure(name: str, examined: Examined, config: RunConfig) -> str:
-    if name == FORM and _is_length(examined) and "length" not in config.dataset.match:
+    if name != WORDS and _is_length(examined) and "length" not in config.dataset.match:
         return (
             f"Set dataset.match: [length], which keeps {examined.matched:,} of these "
             f"{examined.pairs:,} pairs; then redo: ste run CONFIG --from generate."

@@ -60,7 +60,8 @@ class Comparison:
         if not self._sets:
             yield from ((instruction, []) for instruction in instructions)
             return
-        from ste_plugin.instructions.selection.prompt_index import GRAM, PromptIndex  # numpy
+        from ste_plugin.instructions.selection.candidates import GRAM  # imports numpy
+        from ste_plugin.instructions.selection.prompt_index import PromptIndex
 
         index = PromptIndex([[text for _, text in s.prompts] for s in self._sets], self._threshold)
         ids = [key for prompts in self._sets for key, _ in prompts.prompts]

@@ -1,14 +1,17 @@
 """Bad inputs of every kind: each must be told in one exact message, and change nothing."""
 
 from . import (
+    audits,
     batches,
     configs,
+    contamination,
     data_files,
     environment,
     models,
     people,
     plugins,
     recipes,
+    reviews,
     tasks,
     viewing,
 )
@@ -17,7 +20,7 @@ AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
     for area in (
         *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
-        viewing,
+        *(audits, contamination, reviews, viewing),
     )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]

@@ -352,8 +352,9 @@ ROWS = [
         run_with(pairs="{strategies: [worse]}"),
         RUN,
         2,
-        "pairs.strategies: no 'worse'. There are: ask-for-worse, modified-instruction, "
-        "modified-instruction-two-calls, other-instruction; a plugin can add more (see `ste "
+        "pairs.strategies: no 'worse'. There are: ask-for-worse, borrowed-opening, empty-opener, "
+        "modified-instruction, modified-instruction-two-calls, other-instruction, padded-worse, "
+        "restyled-worse; a plugin can add more (see `ste "
         "plugins`).",
     ),
     Row(

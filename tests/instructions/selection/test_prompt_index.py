@@ -1,6 +1,7 @@
-"""Prompts found again in texts: each measure by its definition, and the same as by comparing all."""
+"""Prompts found again in texts: by the definition of each measure, as by comparing all."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -159,4 +160,4 @@ def test_stretches_are_in_order_apart_and_as_long_as_a_gram(
 ):
     stretches = shared_stretches(own, other, 3)
     assert all(end - start >= 3 for start, end in stretches)
-    assert all(a[1] < b[0] for a, b in zip(stretches, stretches[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in pairwise(stretches))

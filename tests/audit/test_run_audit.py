@@ -1,0 +1,190 @@
+"""An audit makes all checks, keeps what they found, and ends with an answer for CI."""
+
+import json
+
+import pytest
+
+from ste_plugin.audit import run_audit
+from ste_plugin.audit.checks import CHECKS
+from ste_plugin.audit.finding import Finding
+from ste_plugin.audit.run_audit import audit_run, conclude, read_findings
+from ste_plugin.errors import ConfigError, DataError, EngineError, Inconclusive, NotTrusted
+from ste_plugin.plugins.manager import contributions
+from ste_plugin.run.open_run import open_run
+from ste_plugin.storage.run_layout import RunLayout
+from tests.helpers.command import ste
+from tests.helpers.planted_pairs import honest, longer, planted, run_of
+
+PLUGIN = """
+from ste_plugin.audit.finding import Finding
+from ste_plugin.errors import DataError, EngineError
+from ste_plugin.hookspecs import hookimpl
+
+
+def lean(context, iteration):
+    yield Finding(
+        check="lean", name="letters", subject=f"iteration {iteration}", figure=0.5, interval=None,
+        threshold=0.6, n=10, failed=False, words="As many A as B.",
+    )
+
+
+def absent(context, iteration):
+    raise DataError("eval/test: no judgments there. `ste run` makes them.")
+
+
+@hookimpl
+def ste_audit_checks():
+    return {"lean": lean, "absent": absent}
+"""
+
+
+def finding(**more) -> Finding:
+    settings = {
+        "check": "c",
+        "name": "n",
+        "subject": "s",
+        "figure": 0.5,
+        "interval": (0.4, 0.6),
+        "threshold": 0.7,
+        "n": 100,
+        "failed": False,
+        "words": "It is.",
+    }
+    return Finding(**(settings | more))
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    path = tmp_path / "hooks.py"
+    path.write_text(PLUGIN)
+    return path
+
+
+@pytest.fixture
+def run(tmp_path):
+    return run_of(tmp_path, planted(honest, count=100))
+
+
+def audited(run, plugin, iteration=0, only=()):
+    with open_run(run, [plugin], quiet=True) as context:
+        return audit_run(context, iteration, only)
+
+
+def test_the_checks_of_plugins_come_after_our_own(run, plugin):
+    with open_run(run, [plugin], quiet=True) as context:
+        checks = list(contributions(context.plugins, "ste_audit_checks"))
+    assert checks == [*CHECKS, "lean", "absent"]
+
+
+def test_a_check_of_a_plugin_is_made_as_our_own_are(run, plugin):
+    found = audited(run, plugin, only=["lean", "shortcuts"])
+    assert [finding.check for finding in found] == ["lean", *["shortcuts"] * 3]
+
+
+def test_what_was_found_before_an_error_is_shown(tmp_path, plugin):
+    run_of(tmp_path, planted(honest, count=100))
+    plugin.write_text(PLUGIN.replace("raise DataError(", "raise EngineError("))
+    options = ("--only", "lean", "--only", "absent", "--plugin", "hooks.py")
+    done = ste("audit", "run", *options, cwd=tmp_path)
+    assert done.returncode == EngineError.exit_code
+    assert "As many A as B." in done.stdout
+
+
+def test_a_check_that_lacks_what_it_needs_says_so_and_the_others_go_on(run, plugin):
+    found = {f.check: f for f in audited(run, plugin, only=["absent", "lean"])}
+    assert found["absent"].undecided
+    assert found["absent"].words == "eval/test: no judgments there. `ste run` makes them."
+    assert found["lean"].figure == 0.5
+
+
+def test_what_was_found_is_kept_by_iteration_and_by_check(run, plugin):
+    (run.parent / "run/iter-02").mkdir()
+    audited(run, plugin, 0, ["lean", "absent"])
+    audited(run, plugin, 2, ["lean"])
+    again = audited(run, plugin, 0, ["lean"])
+    kept = read_findings(RunLayout(run.parent / "run"))
+    assert {number: list(checks) for number, checks in kept.items()} == {
+        0: ["lean", "absent"],
+        2: ["lean"],
+    }
+    assert kept[0]["lean"] == again
+    assert kept[2]["lean"][0].subject == "iteration 2"
+
+
+def test_findings_survive_an_error_of_a_later_check(run, plugin):
+    plugin.write_text(PLUGIN.replace("raise DataError(", "raise EngineError("))
+    with pytest.raises(EngineError):
+        audited(run, plugin, only=["lean", "absent"])
+    assert list(read_findings(RunLayout(run.parent / "run"))[0]) == ["lean"]
+
+
+def test_a_damaged_file_of_findings_is_named(run, plugin):
+    audited(run, plugin, only=["lean"])
+    path = run.parent / "run/audit/findings.json"
+    path.write_text(path.read_text().replace('"figure"', '"figures"'))
+    with pytest.raises(DataError, match=r"findings.json: changed since it was written"):
+        read_findings(RunLayout(run.parent / "run"))
+
+
+def test_a_check_named_twice_is_made_once(run, plugin):
+    assert len(audited(run, plugin, only=["lean", "lean"])) == 1
+
+
+def test_the_last_iteration_that_was_trained_is_audited_by_default(run, monkeypatch):
+    trained = {1, 2}
+    monkeypatch.setattr(
+        run_audit,
+        "find_trained_model",
+        lambda output: output if int(output.parent.name[-2:]) in trained else None,
+    )
+    with open_run(run, [], quiet=True) as context:
+        last = run_audit.find_last_trained(context)
+        (run.parent / "run/iter-02").mkdir()
+        run_audit.check_iteration(context, 2)
+        with pytest.raises(ConfigError, match="found 4, which .* has not begun; .* is 1"):
+            run_audit.check_iteration(context, 4)
+    assert last == 1  # the config asks for one
+
+
+def test_one_failure_among_many_findings_is_not_trusted():
+    with pytest.raises(NotTrusted, match=r"(?s)1 of 3 figures break.*c: length \(easy\)"):
+        conclude([finding(), finding(failed=True, name="length", subject="easy"), finding()])
+
+
+def test_findings_that_keep_their_thresholds_are_trusted_though_some_are_undecided():
+    conclude([finding(), finding(figure=None)])
+
+
+@pytest.mark.parametrize("findings", [[], [finding(figure=None)]])
+def test_nothing_but_undecided_findings_is_inconclusive(findings):
+    with pytest.raises(Inconclusive):
+        conclude(findings)
+
+
+@pytest.mark.parametrize("what", ["ste.yaml", "run"])
+def test_a_run_is_audited_by_its_config_or_its_folder(tmp_path, what):
+    run_of(tmp_path, planted(honest))
+    done = ste("audit", what, "--only", "shortcuts", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{what}: the seed\n\nshortcuts\nok ")
+    assert done.stdout.endswith("\n3 figures keep their thresholds.\n")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_a_shortcut_ends_the_command_with_8_and_its_figures_are_json(tmp_path):
+    run_of(tmp_path, planted(longer(0.95)))
+    done = ste("audit", "run", "--json", "--only", "shortcuts", cwd=tmp_path)
+    assert done.returncode == 8
+    shown = json.loads(done.stdout)
+    assert shown["iteration"] == 0
+    failed = [f for f in shown["findings"] if f["failed"]]
+    assert failed[0]["name"] == "length and format"
+    assert "NOT TRUSTED" in done.stderr
+
+
+def test_too_few_pairs_end_the_command_with_9(tmp_path):
+    run_of(tmp_path, planted(longer(0.95), count=30))
+    done = ste("audit", "run", "--only", "shortcuts", cwd=tmp_path)
+    assert done.returncode == 9
+    assert "INCONCLUSIVE" in done.stderr
+    assert "undecided" in done.stdout

@@ -1,0 +1,52 @@
+"""Runs that cannot be audited as asked."""
+
+from tests.bad_input.catalogue.row import TO_FIX, Row, run_with, started
+
+ROWS = [
+    Row(
+        "an audit of a folder that is no run",
+        {"run": None},
+        "ste audit run",
+        2,
+        "run: neither a run's folder (no run.yaml in it) nor a config. Give one of them.",
+    ),
+    Row(
+        "an audit before anything was made",
+        run_with(),
+        "ste audit ste.yaml",
+        2,
+        "{tmp}/run: not a run's folder (no run.yaml); nothing was made yet. `ste run` makes one.",
+    ),
+    Row(
+        "an audit by a check that there is none of",
+        started(),
+        "ste audit run --only shortcut",
+        2,
+        "--only: no check 'shortcut'. Did you mean 'shortcuts'? There are: shortcuts{host}",
+    ),
+    Row(
+        "an audit of an iteration that was not begun",
+        started(),
+        "ste audit run --iteration 3",
+        2,
+        "--iteration: found 3, which {tmp}/run has not begun; the last that was trained is 0 (the "
+        "seed). Leave it out, or begin it: `ste run`.",
+    ),
+    Row(
+        "an audit of a run by a config that was changed since",
+        run_with(seed="2") | started(),
+        "ste audit ste.yaml",
+        2,
+        "{tmp}/run: made with other settings, says its run.yaml:\n"
+        "  seed: 0 → 2  (makes obsolete: everything)\n"
+        "Set them back, or give this run another folder (run: ...), or redo what depends on them: "
+        "`ste run CONFIG --from pool`, which keeps the old output beside the new.",
+    ),
+    Row(
+        "pairs matched by what they cannot be matched by",
+        run_with(dataset="{match: [format]}"),
+        "ste run ste.yaml",
+        2,
+        TO_FIX + "dataset.match.0: found 'format'; expected 'length'",
+    ),
+]
