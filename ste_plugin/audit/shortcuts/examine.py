@@ -111,9 +111,10 @@ def _areas(of: Differences) -> dict[str, Area]:
 
 
 def findings_of(
-    subject: str, examined: Examined, config: RunConfig, *, is_told: bool
+    subject: str, examined: Examined, config: RunConfig, *, told_why: str | None
 ) -> Iterator[Finding]:
-    """Yield a finding per classifier. `is_told`: they are held to no threshold."""
+    """Yield a finding per classifier. `told_why`: why they are held to no threshold, or None."""
+    is_told = told_why is not None
     if not examined.areas:
         yield _undecided(subject, examined)
     for name, area in examined.areas.items():
@@ -127,7 +128,7 @@ def findings_of(
             threshold=None if is_told else THRESHOLD,
             n=examined.pairs,
             failed=failed,
-            words=" ".join(_sentences(name, examined, is_told=is_told)),
+            words=" ".join([*_sentences(name, examined, is_told=is_told), told_why or ""]).strip(),
             cure=_cure(name, examined, config) if failed else "",
         )
 
