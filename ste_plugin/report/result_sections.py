@@ -38,7 +38,11 @@ def result_sections(run: RunFigures) -> list[Section]:
 
 
 def _rounds(run: RunFigures, shown: Round) -> Section:
-    parts: list[Part] = [Lines([_panel(run, name, shown) for name in run.names])]
+    ring = "" if run.best is None else " The ring is the judge that is shipped."
+    parts: list[Part] = [
+        Paragraph(f"Bands are 95% intervals.{ring}", "note"),
+        Lines([_panel(run, name, shown) for name in run.names]),
+    ]
     parts += [*_comparisons(run, shown), *_refusals(run)]
     name = next(iter(shown.results))
     watched = [m for m in _WATCHED if _measured(run, name, m)]
