@@ -165,6 +165,8 @@ class _History:
             estimate = Estimate(difference.difference, difference.interval)
             told = ", ".join(f"{judge_name(n)} {right:.0%}" for n, right in rights.items())
             words = f"{found.right} on {pairs}: {told} (p = {found.p:.2g}); it must not fall"
+            if difference.difference < 0:
+                words += self._beside_dev()
             yield share_finding(
                 "agreement",
                 f"iteration {self.iteration}, {pairs}",
@@ -176,6 +178,16 @@ class _History:
                 "It learns the pairs, not what people prefer. Ship an earlier iteration, and "
                 "change the pair strategies.",
             )
+
+    def _beside_dev(self) -> str:
+        """Return how the judge did on dev pairs meanwhile, if it rose there."""
+        places = [self.context.folder.iteration(n) / "eval" / "dev" for n in (0, self.iteration)]
+        dev = compare_evaluations(*places)
+        if dev is None or dev.acc_pc.difference <= 0:
+            return ""
+        return (
+            f", while on dev pairs it rose from {dev.acc_pc.first:.0%} to {dev.acc_pc.second:.0%}"
+        )
 
     def _undecided(self, name: str, subject: str, why: str) -> Finding:
         return Finding(CHECK, name, subject, None, None, None, 0, False, f"undecided: {why}")

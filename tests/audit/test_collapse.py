@@ -6,7 +6,7 @@ import pytest
 from ste_plugin.audit.collapse import check_collapse
 from ste_plugin.run.open_run import open_run
 from ste_plugin.storage.jsonl import read_json
-from tests.helpers.judged_runs import config_of, judges_trained, run
+from tests.helpers.judged_runs import config_of, judges_trained, labelled, run
 
 
 def findings(path, iteration):
@@ -27,7 +27,7 @@ def clean(tiny_model, tmp_path_factory):
 def planted(tiny_model, folder, *judges, **more):
     """A run without gates, so that every judge judges in the next iteration."""
     off = {"position_bias": None, "consistency": None, "invalid_rate": None, "accuracy_loss": None}
-    off |= {"variety": None, "length": None, "audit": "ignore"}
+    off |= {"variety": None, "length": None, "agreement_loss": None, "audit": "ignore"}
     path = config_of(folder, tiny_model, iterations=len(judges), gates=off, **more)
     with judges_trained(*judges):
         run(path)
@@ -85,6 +85,19 @@ def test_one_round_leaves_the_trend_undecided_and_judges_the_levels(clean):
     assert next(f for f in found if f.name == "position bias").threshold == 0.2
 
 
+def test_of_a_handful_of_dev_prompts_nothing_is_decided(tiny_model, tmp_path):
+    dataset = {"dev_fraction": 0.08, "test_fraction": 0.1}
+    path = config_of(tmp_path, tiny_model, iterations=1, dataset=dataset)
+    with judges_trained("always A"):
+        (_, report) = run(path)
+    assert not [words for words in report.broken if words.startswith(("position", "consistency"))]
+    (bias,) = [f for f in findings(path, 1) if f.name == "position bias"]
+    assert bias.undecided
+    assert bias.words.startswith("undecided, of too few prompts: one letter gets 100%")
+    gates = read_json(tmp_path / "run/iter-01/gates.json")["findings"]
+    assert {f["figure"] for f in gates if f["name"] == "position_bias"} == {None}
+
+
 def test_without_judgments_or_dev_pairs_nothing_is_decided_and_nothing_fails(tiny_model, tmp_path):
     dataset = {"dev_fraction": 0.0, "test_fraction": 0.0}
     path = config_of(tmp_path, tiny_model, iterations=1, dataset=dataset)
@@ -104,18 +117,14 @@ def test_a_bare_letter_has_no_words_to_vary_and_is_forced_by_design(tiny_model, 
     assert not names & {"forced", "variety", "length", "distinct pairs of words"}
 
 
-def test_agreement_with_people_that_falls_is_found(tiny_model, tmp_path):
-    labels = "".join(
-        f'{{"id": "h{n}", "subset": "s", "prompt": "Say it {n}.", '
-        f'"chosen": "Reply to <Say it {n}.>", "rejected": "No."}}\n'
-        for n in range(40)
-    )
-    (tmp_path / "people.jsonl").write_text(labels)
-    path = planted(tiny_model, tmp_path, 0.3, evaluation={"pairs": {"people": "people.jsonl"}})
-    (found,) = [f for f in findings(path, 1) if f.name == "agreement"]
-    assert found.failed
-    assert found.subject == "iteration 1, people"
-    assert found.figure < 0
+def test_agreement_with_people_that_falls_while_dev_rises_is_found(tiny_model, tmp_path):
+    labelled(tmp_path / "people.jsonl")
+    evaluation = {"pairs": {"people": "people.jsonl"}}
+    path = planted(tiny_model, tmp_path, "learns the pairs", evaluation=evaluation)
+    (found,) = [f for f in findings(path, 1) if f.failed]
+    assert (found.name, found.subject) == ("agreement", "iteration 1, people")
+    assert found.interval[1] < 0
+    assert "while on dev pairs it rose from 53% to" in found.words
 
 
 def test_the_table_has_every_judge_and_round(clean):

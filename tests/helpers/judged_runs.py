@@ -60,6 +60,8 @@ def said(request: ChatRequest, judges: float | str) -> str:
             words = "It is what was asked for, and says so in as many words as it takes to say it."
         case "terse":
             return f"[[{letter}]]"
+        case "learns the pairs" if asked.startswith("People say"):
+            letter = OTHER[right]
         case "says nothing":
             return words
     return f"{words}. Final verdict: [[{letter}]]"
@@ -75,6 +77,26 @@ def config_of(folder: Path, tiny_model: Path, iterations: int = 3, **more: objec
     }
     path = written(folder, tiny_model, texts=60, **(options | more))
     (folder / "hooks.py").write_text(HOOKS)
+    return path
+
+
+def labelled(path: Path, pairs: int = 40) -> Path:
+    """A file of labelled pairs that no run makes itself."""
+    path.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "id": f"h{n}",
+                    "subset": "people",
+                    "prompt": f"People say {n}.",
+                    "chosen": f"Reply to <People say {n}.>",
+                    "rejected": "No.",
+                }
+            )
+            + "\n"
+            for n in range(pairs)
+        )
+    )
     return path
 
 

@@ -4,16 +4,20 @@ import json
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ste_plugin.audit.run_audit import read_findings
+from ste_plugin.context import IterationReport
 from ste_plugin.errors import ConfigError, DataError, PluginError
 from ste_plugin.run import stages
+from ste_plugin.run.loop import decide
 from ste_plugin.run.open_run import open_run
 from ste_plugin.run.redo import Redo
 from ste_plugin.run.status import read_status
 from ste_plugin.storage.jsonl import read_json, read_rows
 from ste_plugin.storage.run_layout import RunLayout
-from tests.helpers.judged_runs import HOOKS, config_of, judges_trained, report_of, run
+from tests.helpers.judged_runs import HOOKS, config_of, judges_trained, labelled, report_of, run
 
 COLLAPSED = (0.9, "always A", 0.95)
 
@@ -125,6 +129,52 @@ def test_each_fault_breaks_its_gate(tiny_model, tmp_path, judges, gate):
     with judges_trained(judges):
         (_, report) = run(path)
     assert gate in [words.partition(":")[0] for words in report.broken]
+
+
+@pytest.mark.parametrize(("people", "breaks"), [(None, True), (["people"], True), ([], False)])
+def test_a_judge_that_learns_the_pairs_and_not_what_people_prefer_is_not_shipped(
+    tiny_model, tmp_path, people, breaks
+):
+    labelled(tmp_path / "people.jsonl")
+    evaluation = {"pairs": {"people": "people.jsonl"}}
+    gates = {"people": people}
+    path = config_of(tmp_path, tiny_model, iterations=1, evaluation=evaluation, gates=gates)
+    with judges_trained("learns the pairs"):
+        (_, report) = run(path)
+    assert [words.partition(":")[0] for words in report.broken] == ["agreement_loss"] * breaks
+
+
+figures = st.tuples(st.floats(0, 1), st.floats(0, 1), st.booleans())
+
+
+@given(st.lists(figures, min_size=1), st.sampled_from(["best", "last"]), st.booleans())
+def test_what_is_shipped_never_broke_a_gate_and_is_the_best_or_last_of_the_others(
+    found, keep, has_dev
+):
+    reports = [
+        IterationReport(
+            number=n,
+            folder="",
+            model="",
+            evaluations={"dev": {"overall": {"acc_pc": pc, "acc": acc}}} if has_dev else {},
+            sampled=0,
+            kept=0,
+            tokens=0,
+            prompt_tokens=0,
+            cost=None,
+            minutes=0.0,
+            broken=("a gate: it breaks.",) * (broken and n > 0),
+        )
+        for n, (pc, acc, broken) in enumerate(found)
+    ]
+    best = decide(reports, keep)
+    passed = [r for r in reports if not r.broken]
+    assert best in [r.number for r in passed]
+    if keep == "last" or not has_dev:
+        assert best == passed[-1].number
+    else:
+        shipped = reports[best].evaluations["dev"]["overall"]["acc_pc"]
+        assert all(r.evaluations["dev"]["overall"]["acc_pc"] <= shipped for r in passed)
 
 
 @pytest.mark.parametrize("gates", [{"position_bias": None}, {"audit": "ignore"}])
