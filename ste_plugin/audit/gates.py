@@ -107,6 +107,8 @@ def _level_finding(number: int, held: Held, sums: Mapping[int, GroupedSums | Non
     course = held.course({n: other.share(held.figure).figure for n, other in others.items()})
     failed = breaks_level(estimate, held.level, changes)
     words = f"{held.sentence(estimate.figure, course)}."
+    if estimate.interval is None:
+        return undecided(held.name, number, held.level, f"of too few prompts: {words}")
     told = estimate if held.limit == "at most" else _of_the_rest(estimate)
     level = held.level if held.limit == "at most" else 1 - held.level
     n = int(max(own.total()[1::2]))
@@ -189,7 +191,7 @@ def _text_findings(figures: GateFigures) -> Iterator[Finding]:
     ratios = {"variety": compared.distinct_2, "length": compared.length}
     for gate in wanted:
         ratio, threshold = ratios[gate.name], gate.threshold or 0.0
-        if ratio.figure is None:
+        if ratio.figure is None or ratio.interval is None:
             why = f"{compared.texts} prompts have words of both judges, which are too few."
             yield undecided(gate.name, number, threshold, why)
             continue

@@ -129,7 +129,12 @@ def share_finding(
     words: str,
     cure: str,
 ) -> Finding:
-    interval = estimate.interval
-    return Finding(
-        CHECK, name, subject, estimate.figure, interval, threshold, n, failed, f"{words}.", cure
-    )
+    figure, interval = estimate.figure, estimate.interval
+    if interval is None:
+        figure, words = None, undecided_words(words)
+    return Finding(CHECK, name, subject, figure, interval, threshold, n, failed, f"{words}.", cure)
+
+
+def undecided_words(words: str) -> str:
+    """Return the words of a figure that so few prompts give that it has no interval."""
+    return f"undecided, of too few prompts: {words}"

@@ -85,6 +85,19 @@ def test_one_round_leaves_the_trend_undecided_and_judges_the_levels(clean):
     assert next(f for f in found if f.name == "position bias").threshold == 0.2
 
 
+def test_of_a_handful_of_dev_prompts_nothing_is_decided(tiny_model, tmp_path):
+    dataset = {"dev_fraction": 0.08, "test_fraction": 0.1}
+    path = config_of(tmp_path, tiny_model, iterations=1, dataset=dataset)
+    with judges_trained("always A"):
+        (_, report) = run(path)
+    assert not [words for words in report.broken if words.startswith(("position", "consistency"))]
+    (bias,) = [f for f in findings(path, 1) if f.name == "position bias"]
+    assert bias.undecided
+    assert bias.words.startswith("undecided, of too few prompts: one letter gets 100%")
+    gates = read_json(tmp_path / "run/iter-01/gates.json")["findings"]
+    assert {f["figure"] for f in gates if f["name"] == "position_bias"} == {None}
+
+
 def test_without_judgments_or_dev_pairs_nothing_is_decided_and_nothing_fails(tiny_model, tmp_path):
     dataset = {"dev_fraction": 0.0, "test_fraction": 0.0}
     path = config_of(tmp_path, tiny_model, iterations=1, dataset=dataset)

@@ -126,7 +126,7 @@ ROWS = [
         {"people.jsonl": lines(PROMPT), "data.jsonl": lines(PROMPT)},
         AUDIT + " --form openai --column turns",
         3,
-        "{tmp}/data.jsonl:1: no column 'turns'; found 'id', 'prompt'. Name the one that holds what is "
-        "asked: --column.",
+        "{tmp}/data.jsonl:1: no column 'turns'; found 'id', 'prompt'. Name the one that "
+        "holds what is asked: --column.",
     ),
 ]
