@@ -119,7 +119,9 @@ def find_giveaways(signs: Signs, rows: Integers, groups: Integers) -> list[Givea
     critical = stats.norm.isf(SIGNIFICANCE / len(looked_at) / 2)
     clear = (np.abs(_sign_test(difference, groups)) > critical) & (strength >= LEAST_DIFFERENCE)
     names, forms = signs.names[looked_at], signs.is_form[looked_at]
-    order = sorted(np.flatnonzero(clear), key=lambda n: (-round(strength[n], 2), _rank(names[n])))
+    order = sorted(
+        np.flatnonzero(clear), key=lambda n: (-round(strength[n], 2), _rank(str(names[n])))
+    )
     return [
         Giveaway(
             str(names[n]),
