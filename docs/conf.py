@@ -19,6 +19,7 @@ NAVIGATION = {
         "how-to/report",
         "how-to/probes",
         "how-to/gates",
+        "how-to/contamination",
         "how-to/view",
         "how-to/plugins",
         "how-to/privacy",

@@ -49,6 +49,8 @@ def test_a_wheel_carries_demo_data_pages_types_and_licence(unpacked_wheel):
     assert (package / "py.typed").exists()
     assert (package / "web/static/ste.css").exists()
     assert (package / "web/templates/base.html").exists()
+    assert (package / "review/static/review.js").exists()
+    assert (package / "review/templates/item.html").exists()
     assert list(unpacked_wheel.glob("*.dist-info/licenses/LICENSE"))
     assert not list(unpacked_wheel.rglob("*.pyc"))
 

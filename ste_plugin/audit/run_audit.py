@@ -1,6 +1,6 @@
 """The audit of a run: every check in turn, their findings kept in `audit/findings.json`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,17 @@ what it needs, it raises a DataError, which becomes an undecided finding."""
 
 
 def audit_run(context: RunContext, iteration: int, only: Sequence[str] = ()) -> list[Finding]:
-    """Make the checks of a run, by default all; return and keep what they found.
+    """Make the checks of a run, by default all; return and keep what they found."""
+    return [finding for found in audit_checks(context, iteration, only) for finding in found]
 
-    What a check found is kept at once, so that an error of a later one loses nothing. Findings of
-    checks that were made before, and are not made now, stay in the file.
+
+def audit_checks(
+    context: RunContext, iteration: int, only: Sequence[str] = ()
+) -> Iterator[list[Finding]]:
+    """Yield what each check of a run found, by default of all, as each ends.
+
+    It is kept before that, so that an error of a later check loses nothing. Findings of checks that
+    were made before, and are not made now, stay in the file.
     Raises: ConfigError for a check that there is none of.
     """
     checks = {name: check for name, (_, check) in _contributed(context).items()}
@@ -31,12 +38,10 @@ def audit_run(context: RunContext, iteration: int, only: Sequence[str] = ()) -> 
                 f"--only: no check {name!r}.{did_you_mean(name, checks)} There are: "
                 f"{', '.join(checks)}."
             )
-    findings: list[Finding] = []
     for name in dict.fromkeys(only) or checks:
         found = _examine(name, checks[name], context, iteration)
         keep(context.folder, iteration, {name: found})
-        findings += found
-    return findings
+        yield found
 
 
 def _contributed(context: RunContext) -> dict[str, tuple[str, Check]]:

@@ -1,7 +1,7 @@
 """The command `ste audit`: what a judge learnt, and whether it can be trusted."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +9,9 @@ from ste_plugin.cli.app import app, open_existing_run, say, show
 from ste_plugin.cli.running import Json, Plugin
 from ste_plugin.cli.trusting import AtLeast, Labels, OfPeople, OneLook, audit_by_labels
 from ste_plugin.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ste_plugin.audit.finding import Finding
 
 Run = Annotated[
     Path | None,
@@ -95,16 +98,18 @@ def audit_of_run(
     """Make the checks of a run, print what they found, and end with its exit code."""
     from ste_plugin.audit import printing, run_audit
 
+    findings: list[Finding] = []
     with open_existing_run(run, plugins, quiet=as_json) as context:
         number = run_audit.find_last_trained(context) if iteration is None else iteration
         run_audit.check_iteration(context, number)
-        findings = run_audit.audit_run(context, number, only)
+        if not as_json:
+            say(f"{run}: {f'iteration {number}' if number else 'the seed'}\n")
+        for found in run_audit.audit_checks(context, number, only):
+            findings += found
+            for line in () if as_json else printing.format_findings(found):
+                say(line)
     if as_json:
         show({"iteration": number, "findings": [finding.to_dict() for finding in findings]})
-    else:
-        say(f"{run}: {f'iteration {number}' if number else 'the seed'}\n")
-        for line in printing.format_findings(findings):
-            say(line)
     run_audit.conclude(findings)
     if not as_json:
         say(printing.summarize(findings))

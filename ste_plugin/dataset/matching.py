@@ -7,6 +7,7 @@ from math import log
 
 from ste_plugin.config import RunConfig
 from ste_plugin.dataset.filters import balance_letters
+from ste_plugin.pairs.constructed import CONSTRUCTED
 from ste_plugin.records import Drop, ResponsePair, Split, content_key
 from ste_plugin.sampling.judge_task import JudgeTask
 
@@ -47,7 +48,8 @@ def match_lengths(
     """Keep tasks whose better answers are longer as often as shorter, within each strategy.
 
     `ratios`: pair key → `log_ratio`. Pairs kept in both orders are counterparts of such pairs, so
-    that it holds for rows as it does for pairs, and both orders stay together.
+    that it holds for rows as it does for pairs, and both orders stay together. Pairs whose worse
+    answers are dressed up on purpose lean one way in order to outweigh others: all are kept.
     """
     orders: dict[str, list[JudgeTask]] = defaultdict(list)
     for task in tasks:
@@ -56,10 +58,16 @@ def match_lengths(
     for key, own in orders.items():
         strata[own[0].strategy, len(own)].append(key)
     matched = {
-        key for keys in strata.values() for key in counterparts({k: ratios[k] for k in keys}, seed)
+        key
+        for (strategy, _), keys in strata.items()
+        for key in _kept_of(strategy, {key: ratios[key] for key in keys}, seed)
     }
     drops = [_drop(task, ratios) for task in tasks if task.pair_key not in matched]
     return [task for task in tasks if task.pair_key in matched], drops
+
+
+def _kept_of(strategy: str, ratios: Mapping[str, float], seed: int) -> Iterable[str]:
+    return ratios if strategy in CONSTRUCTED else counterparts(ratios, seed)
 
 
 def _drop(task: JudgeTask, ratios: Mapping[str, float]) -> Drop:

@@ -4,6 +4,7 @@ import glob
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pluggy
@@ -13,7 +14,8 @@ from ste_plugin.context import PromptSet, RunContext
 from ste_plugin.errors import ConfigError, DataError, SteError, did_you_mean
 from ste_plugin.evaluation.prompt_files import read_texts
 from ste_plugin.lm_eval_tasks import runner as lm_eval
-from ste_plugin.lm_eval_tasks.pairs_file import Document
+from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
+from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.published_files import NotThere
 from ste_plugin.lm_eval_tasks.settings import LOCAL, JudgeSettings
 from ste_plugin.plugins.manager import contributed_folders
@@ -89,7 +91,7 @@ class PromptSource:
             ) from error
         return PromptSet(task, _each_once((d.id, d.prompt) for d in documents))
 
-    def _read_documents(self, settings: JudgeSettings) -> Sequence[Document]:
+    def _read_documents(self, settings: JudgeSettings) -> Sequence[LabelledPair] | Sequence[Choice]:
         """Return what is judged: of the folder of data, or of the hub where that has none of it."""
         try:
             return lm_eval.read_documents(settings)
@@ -164,12 +166,11 @@ def read_kept_out(context: RunContext) -> list[PromptSet]:
         sets[source.identity(name)] = source.read(name, KEEP_OUT)
     for name, path in evaluation.pairs.items():
         if (identity := source.identity(name, path)) not in sets:
-            sets[identity] = _read_if_there(name, lambda n, p=path: source.of_file(n, p))
+            sets[identity] = _read_if_there(name, partial(source.of_file, path=path))
     for task in evaluation.tasks:
         if (identity := source.identity(task)) not in sets:
-            sets[identity] = _read_if_there(
-                task, lambda n: source.of_benchmark(n, "evaluation.tasks")
-            )
+            read = partial(source.of_benchmark, where="evaluation.tasks")
+            sets[identity] = _read_if_there(task, read)
     return list(sets.values())
 
 

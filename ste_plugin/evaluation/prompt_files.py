@@ -1,17 +1,22 @@
 """Texts of any file of prompts or training rows, whichever column and form holds them."""
 
 import glob
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
 from ste_plugin.instructions.sources.files import find_source_files
-from ste_plugin.instructions.sources.forms import BadRow, LeftOut, read_row
+from ste_plugin.instructions.sources.forms import (
+    CONVERSATIONS,
+    BadRow,
+    missing_column,
+    read_row,
+)
 from ste_plugin.lm_eval_tasks.row_files import file_rows
 from ste_plugin.lm_eval_tasks.rows import Row
-from ste_plugin.records import Drop, Instruction
+from ste_plugin.records import Drop, Instruction, content_key
 
 FORMS: tuple[str, ...] = get_args(SourceConfig.model_fields["form"].annotation)
 _COLUMN = {
@@ -31,8 +36,8 @@ def read_texts(
 ) -> Iterator[Instruction | Drop]:
     """Yield what is asked in each row of a file, a folder or a pattern of files, or why nothing is.
 
-    Of a conversation it is what the user says first, as in instruction sources. Without a `form`
-    it is told from the first row; `column` names the file's column, where that is another.
+    Of a conversation that is what the user says in each turn. Without a `form` it is told from the
+    first row; `column` names the file's column, where that is another.
     Raises: DataError where a file cannot be read, or its columns hold no such thing; ConfigError
     for a form that there is none of.
     """
@@ -46,22 +51,45 @@ def read_texts(
     for file in find_source_files(SourceConfig(path=path), base, ""):
         for row in file_rows(file.path, ""):
             source = source or _source_of(row, path, form, column)
-            yield _read(row, source)
+            yield from _read(file.shown + row.where.removeprefix(str(file.path)), row, source)
 
 
-def _read(row: Row, source: SourceConfig) -> Instruction | Drop:
+def _read(where: str, row: Row, source: SourceConfig) -> Iterable[Instruction | Drop]:
     try:
-        return read_row(row.where, row.columns, source)
-    except LeftOut as left_out:
-        return Drop("sources", row.where, left_out.reason)
+        if source.form in CONVERSATIONS:
+            return _turns(where, row, source)
+        return [read_row(where, row.columns, source)]
     except BadRow as error:
         if error.reason.startswith("no column"):
             raise
-        return Drop("sources", row.where, error.reason)
+        return [Drop("sources", where, error.reason)]
+
+
+def _turns(where: str, row: Row, source: SourceConfig) -> Sequence[Instruction | Drop]:
+    """Return what the user says in each turn. Raises: BadRow where the row has no turns."""
+    conversation = CONVERSATIONS[source.form]
+    column = source.columns.get(conversation.column, conversation.column)
+    if column not in row.columns:
+        raise missing_column(where, row.columns, source, conversation.column)
+    asked = conversation.user_turns({conversation.column: row.columns[column]})
+    if not asked:
+        return [Drop("sources", where, "no user turn")]
+    return [
+        Instruction(
+            content_key("instruction", text), text, f"{where}, turn {n}" if n > 1 else where
+        )
+        for n, text in enumerate(asked, start=1)
+    ]
 
 
 def _source_of(row: Row, path: str, form: str, column: str) -> SourceConfig:
     """Return how the rows of a file are read, as its first row shows."""
+    wanted = column or _COLUMN.get(form)
+    if wanted and wanted not in row.columns:
+        raise DataError(
+            f"{row.where}: no column {wanted!r}; found {', '.join(map(repr, row.columns))}."
+            f"{did_you_mean(wanted, row.columns)} Name the one that holds what is asked: --column."
+        )
     if not form:
         form, column = _form_of(row, (column,) if column else ())
     columns = {_COLUMN[form]: column} if column else {}
@@ -81,7 +109,7 @@ def _form_of(row: Row, only: tuple[str, ...]) -> tuple[str, str]:
         f"{row.where}: found no column of prompts among "
         f"{', '.join(map(repr, columns)) or 'none'}; expected one of "
         f"{', '.join(dict.fromkeys((*_TEXT_COLUMNS, *_TURN_COLUMNS)))}. Rename the column that "
-        "holds them."
+        "holds them (`ste audit` also takes --column)."
     )
 
 

@@ -27,6 +27,8 @@ from ste_plugin.review.results import Results
 
 GATES = "gates"
 """The check whose findings are those of gates."""
+_MANY = 8
+"""Figures of an audit; more of them would push what follows off the screen."""
 
 
 def trust_sections(run: RunFigures) -> list[Section]:
@@ -84,7 +86,7 @@ def _findings_parts(
         findings = by_iteration[number]
         name = f"Iteration {number}" if number else "The seed"
         failed = [finding for finding in findings if finding.failed]
-        parts: list[Part] = [_counted(name, findings), *_failures(failed), _table(findings)]
+        parts: list[Part] = [_counted(name, findings), *_failures(failed), _all_figures(findings)]
         if place == 0:
             yield from parts
         else:
@@ -109,6 +111,12 @@ def _failures(failed: Sequence[Finding]) -> Iterator[Paragraph]:
         yield Paragraph(f"{finding.name} ({finding.subject}): {finding.words}{cure}", "bad")
 
 
+def _all_figures(findings: Sequence[Finding]) -> Part:
+    """Return the table of what was looked at; a long one is shown on request."""
+    table = _table(findings)
+    return Details(f"All {len(findings)} figures", [table]) if len(findings) > _MANY else table
+
+
 def _table(findings: Sequence[Finding]) -> Table:
     """Return what was looked at: what failed, then what is undecided, then the rest."""
     columns = [
@@ -125,9 +133,13 @@ def _table(findings: Sequence[Finding]) -> Table:
 
 
 def _row(f: Finding) -> list[Cell]:
-    figure = Estimate(f.figure, f.interval)
+    counted = f.interval is None and f.figure is not None and f.figure == int(f.figure)
+    figure: Cell = int(f.figure or 0) if counted else Estimate(f.figure, f.interval)
+    threshold = f.threshold
+    if counted and threshold is not None and threshold == int(threshold):
+        threshold = int(threshold)
     what = f"{f.check}: {f.name}"
-    return [what, status_of(f).lower(), f.subject, figure, f.threshold, f.n or None, f.words]
+    return [what, status_of(f).lower(), f.subject, figure, threshold, f.n or None, f.words]
 
 
 def _people(run: RunFigures) -> Section:

@@ -1,6 +1,6 @@
 """What of a run can be reviewed: its pairs, and its judge's judgments, by what the judge did."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -100,7 +100,7 @@ def _pairs(folder: RunLayout, config: RunConfig, splits: tuple[Split, ...]) -> I
             yield Candidate(pair.key, pair.key, strata.setdefault(stratum, stratum), path, start)
 
 
-def read_outcomes(folder: RunLayout, splits: Iterable[Split]) -> dict[str, Outcome]:
+def read_outcomes(folder: RunLayout, splits: Collection[Split]) -> dict[str, Outcome]:
     """Return pair key → what the newest judge made of it, of the pairs that it was asked about.
 
     Held-out pairs are those that the iteration's own judge was measured on, training pairs those
@@ -110,9 +110,10 @@ def read_outcomes(folder: RunLayout, splits: Iterable[Split]) -> dict[str, Outco
     for split in splits:
         if split != "train":
             outcomes |= _newest(folder, f"eval/{split}/{JUDGED}", _measured)
+    if "train" not in splits and outcomes:
+        return outcomes
     # pairs of dev are judged for the data set, too; being measured comes first
-    rates = _newest(folder, "pass_rates.jsonl", _sampled)
-    return rates | outcomes
+    return _newest(folder, "pass_rates.jsonl", _sampled) | outcomes
 
 
 def _newest(

@@ -129,7 +129,9 @@ def _obsolete(folder: RunLayout, redo: Redo) -> list[Path]:
             first = "iter-00" if redo.iteration <= 1 else current.name
             measured = [p for p in iterations if p.name >= first]
             paths = [p / name for p in measured for name in _MEASURED]
-    return [path for path in [folder.report, folder.report_page, *paths] if path.exists()]
+    found = [] if redo.stage == "eval" else [folder.audit]  # of judges that there are no more
+    whole = [folder.report, folder.report_page, *found]
+    return [path for path in [*whole, *paths] if path.exists()]
 
 
 def _move(source: Path, target: Path) -> None:

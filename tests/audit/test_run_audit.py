@@ -5,9 +5,11 @@ import json
 import pytest
 
 from ste_plugin.audit import run_audit
+from ste_plugin.audit.checks import CHECKS
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.run_audit import audit_run, conclude, read_findings
 from ste_plugin.errors import ConfigError, DataError, EngineError, Inconclusive, NotTrusted
+from ste_plugin.plugins.manager import contributions
 from ste_plugin.run.open_run import open_run
 from ste_plugin.storage.run_layout import RunLayout
 from tests.helpers.command import ste
@@ -68,10 +70,24 @@ def audited(run, plugin, iteration=0, only=()):
         return audit_run(context, iteration, only)
 
 
-def test_the_checks_of_plugins_are_made_after_our_own(run, plugin):
-    checks = list(dict.fromkeys(f.check for f in audited(run, plugin)))
-    assert checks[0] == "shortcuts"
-    assert checks[-2:] == ["lean", "absent"]
+def test_the_checks_of_plugins_come_after_our_own(run, plugin):
+    with open_run(run, [plugin], quiet=True) as context:
+        checks = list(contributions(context.plugins, "ste_audit_checks"))
+    assert checks == [*CHECKS, "lean", "absent"]
+
+
+def test_a_check_of_a_plugin_is_made_as_our_own_are(run, plugin):
+    found = audited(run, plugin, only=["lean", "shortcuts"])
+    assert [finding.check for finding in found] == ["lean", *["shortcuts"] * 3]
+
+
+def test_what_was_found_before_an_error_is_shown(tmp_path, plugin):
+    run_of(tmp_path, planted(honest, count=100))
+    plugin.write_text(PLUGIN.replace("raise DataError(", "raise EngineError("))
+    options = ("--only", "lean", "--only", "absent", "--plugin", "hooks.py")
+    done = ste("audit", "run", *options, cwd=tmp_path)
+    assert done.returncode == EngineError.exit_code
+    assert "As many A as B." in done.stdout
 
 
 def test_a_check_that_lacks_what_it_needs_says_so_and_the_others_go_on(run, plugin):
@@ -148,7 +164,7 @@ def test_nothing_but_undecided_findings_is_inconclusive(findings):
 @pytest.mark.parametrize("what", ["ste.yaml", "run"])
 def test_a_run_is_audited_by_its_config_or_its_folder(tmp_path, what):
     run_of(tmp_path, planted(honest))
-    done = ste("audit", what, cwd=tmp_path)
+    done = ste("audit", what, "--only", "shortcuts", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{what}: the seed\n\nshortcuts\nok ")
     assert done.stdout.endswith("\n3 figures keep their thresholds.\n")

@@ -187,6 +187,11 @@ def test_where_all_pairs_lean_one_way_the_error_says_that_matching_leaves_none(
         generated(path)
 
 
+def test_pairs_that_are_dressed_up_on_purpose_are_all_kept():
+    tasks = tasks_of([(10, 30, "both", "padded-worse")] * 3)
+    assert balance_letters_and_lengths(tasks, 0) == (tasks, [])
+
+
 def test_a_pair_counts_with_the_orders_that_it_was_kept_in():
     """Two longer rows of one pair are not made up for by one shorter row."""
     tasks = tasks_of([(20, 10, "both", "easy"), (10, 20, "A", "easy")])

@@ -28,10 +28,10 @@ def read_in(tmp_path: Path, tiny_model: Path, keep_out=(), **evaluation: object)
 
 def test_a_file_of_pairs_gives_its_prompts_once_each(tmp_path: Path):
     rows = [{"id": str(n), "prompt": question(n % 3), "chosen": "a"} for n in range(6)]
-    path = write_rows(tmp_path / "mine.jsonl", rows)
+    write_rows(tmp_path / "mine.jsonl", rows)
     prompts = source(tmp_path).read("mine.jsonl", KEEP_OUT)
     assert prompts.name == "mine.jsonl"
-    assert prompts.prompts == [(f"{path}:{n + 1} ({n})", question(n)) for n in range(3)]
+    assert prompts.prompts == [(f"mine.jsonl:{n + 1} ({n})", question(n)) for n in range(3)]
 
 
 def test_a_benchmark_is_read_from_the_folder_that_has_it(tmp_path: Path):
@@ -58,8 +58,8 @@ def test_a_task_without_prompts_of_its_own_is_refused(tmp_path: Path):
 
 
 def test_a_row_without_a_prompt_is_an_error_rather_than_not_kept_out(tmp_path: Path):
-    path = write_rows(tmp_path / "mine.jsonl", [{"prompt": "Why?"}, {"prompt": " "}])
-    with pytest.raises(DataError, match=f"{path}:2: empty instruction"):
+    write_rows(tmp_path / "mine.jsonl", [{"prompt": "Why?"}, {"prompt": " "}])
+    with pytest.raises(DataError, match="mine.jsonl:2: empty instruction"):
         source(tmp_path).read("mine.jsonl", KEEP_OUT)
 
 

@@ -72,11 +72,20 @@ def test_a_form_and_a_column_that_are_named_count(tmp_path: Path):
 
 
 def test_a_row_without_anything_asked_is_a_drop_with_its_reason(tmp_path: Path):
-    rows = [{"messages": SAID}, {"messages": SAID[1:]}, {"messages": SAID[1:] + SAID}]
-    path = write_rows(tmp_path / "a.jsonl", rows)
+    rows = [{"messages": SAID}, {"messages": SAID[1:]}, {"messages": "none"}]
+    write_rows(tmp_path / "a.jsonl", rows)
     drops = [t for t in read_texts("a.jsonl", tmp_path) if isinstance(t, Drop)]
-    assert [d.reason for d in drops] == ["no user turn", "first turn is not the user's"]
-    assert drops[0].key == f"{path}:2"
+    assert [d.reason for d in drops] == ["no user turn", "malformed line"]
+    assert drops[0].key == "a.jsonl:2"
+
+
+def test_each_turn_of_the_user_is_a_text_of_its_own(tmp_path: Path):
+    turns = [{"role": "system", "content": "Be brief."}, *SAID, {"role": "user", "content": "Why?"}]
+    write_rows(tmp_path / "a.jsonl", [{"messages": turns}])
+    read = [
+        (t.text, t.source) for t in read_texts("a.jsonl", tmp_path) if isinstance(t, Instruction)
+    ]
+    assert read == [(ASKED, "a.jsonl:1"), ("Why?", "a.jsonl:1, turn 2")]
 
 
 def test_columns_that_hold_no_prompt_are_named(tmp_path: Path):

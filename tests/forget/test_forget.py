@@ -298,6 +298,21 @@ def test_what_half_written_files_and_logs_hold_goes_as_well(run):
     assert (holding(run), told.removed["log lines"]) == ([], 1)
 
 
+def test_a_report_that_quotes_it_is_written_again(run):
+    page = run / "report.html"
+    page.write_text(f"<p>{TEXT}</p>")
+    assert forgotten(run).quoted == []
+    assert page.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_report_that_quotes_it_and_cannot_be_written_is_removed(run):
+    (run / "audit").mkdir()
+    (run / "audit/findings.json").write_text("7")
+    (run / "report.html").write_text(f"<p>{TEXT}</p>")
+    assert forgotten(run).quoted == []
+    assert not (run / "report.html").exists()
+
+
 def test_a_file_of_somebody_else_that_quotes_it_is_named(run):
     (run / "notes.txt").write_text(f"Ask {CANARY}")
     assert forgotten(run).quoted == ["notes.txt"]

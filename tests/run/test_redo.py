@@ -7,9 +7,10 @@ import yaml
 from ste_plugin.errors import ConfigError
 from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
-from ste_plugin.run.redo import STAGES, Redo, first_stage, flat_settings
+from ste_plugin.run.redo import STAGES, Redo, first_stage, flat_settings, set_aside
 from ste_plugin.storage.config_file import changed_fields
 from ste_plugin.storage.jsonl import read_json, read_rows
+from ste_plugin.storage.run_layout import RunLayout
 from tests.helpers.builders import config
 from tests.helpers.fake_runs import generated, written
 
@@ -35,6 +36,7 @@ def asked(path) -> int:
         ({"evaluation": {"batch_size": 2}}, "eval"),
         ({"pairs": {"temperature": 0.1}}, "pool"),
         ({"seed": 5}, "pool"),
+        ({"selection": {"keep_out_by": ["exact"]}}, "pool"),
     ],
 )
 def test_a_changed_setting_is_refused_with_what_it_makes_obsolete(
@@ -165,3 +167,17 @@ def test_another_revision_of_a_cluster_s_model_makes_everything_obsolete(tmp_pat
     )
     (line,) = changed_fields(before, after)
     assert first_stage(line.split(":")[0]) == "pool"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_an_audit_found_of_judges_that_are_made_anew_goes_and_what_it_asked_stays(
+    tmp_path, stage
+):
+    folder = RunLayout(tmp_path)
+    folder.audit.mkdir()
+    (folder.audit / "findings.json").write_text("{}")
+    (folder.audit / "probes-01.completions.jsonl").write_text("")
+    aside = set_aside(folder, Redo(stage))
+    assert (folder.audit / "probes-01.completions.jsonl").exists()
+    assert (folder.audit / "findings.json").exists() == (stage == "eval")
+    assert stage == "eval" or (aside / "audit/findings.json").exists()

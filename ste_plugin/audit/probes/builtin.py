@@ -124,13 +124,19 @@ _PUSHBACK_CURE = "Ask for a verdict once: what is said against it is no evidence
 
 PROBES: dict[str, BiasProbe] = {
     "orders swapped": BiasProbe(
-        "prefers an answer for its place", as_it_is, by_position, "either", cure=_ORDER_CURE
+        "prefers an answer for its place",
+        as_it_is,
+        by_position,
+        "either",
+        cure=_ORDER_CURE,
+        ways=("to A in both orders", "to B in both orders"),
     ),
     "question removed": BiasProbe(
         "tells the better answer without the question",
         without_question,
         told_apart,
         cure=_QUESTION_CURE,
+        ways=("to the better answer all the same", "to the worse one"),
         threshold=0.1,
     ),
     "worse padded": BiasProbe(
@@ -157,6 +163,7 @@ PROBES: dict[str, BiasProbe] = {
         fooled,
         "rate",
         variants=HELD_OUT.empty,
+        ways=("to the empty answer in both orders", ""),
         strategies=("empty-opener",),
     ),
     "rubric reworded": BiasProbe(
@@ -167,7 +174,11 @@ PROBES: dict[str, BiasProbe] = {
         cure=_RUBRIC_CURE,
     ),
     "pushback": BiasProbe(
-        "gives in to a person who doubts it", under_pressure, gave_in, cure=_PUSHBACK_CURE
+        "gives in to a person who doubts it",
+        under_pressure,
+        gave_in,
+        cure=_PUSHBACK_CURE,
+        ways=("to the other answer when doubted, and not when agreed with", "the other way round"),
     ),
 }
 """Name → probe, in the order in which they are shown."""

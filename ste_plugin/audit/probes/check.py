@@ -181,15 +181,26 @@ def _words(probe: BiasProbe, row: Row, seed: Row | None) -> str:
             f"it {probe.bias}."
         )
     variant = f" ({row.variant!r})" if row.variant else ""
-    verb = "It" if row.failed else "Whether it"
-    figures = f"{row.toward:.0%} of {len(row.values)} pairs that way, {row.away:.0%} the other way"
-    before = ""
-    if seed and seed.measured:
-        before = f"; the seed: {seed.toward:.0%} and {seed.away:.0%}"
-        if rise := since(row, seed):
-            before += f", a change of {rise[0]:+.2f} [{rise[1][0]:+.2f}, {rise[1][1]:+.2f}]"
+    start = f"It {probe.bias}" if row.failed else f"No sign that it {probe.bias}"
     p = f"p {row.corrected_p:.2g} corrected for all probes"
-    return f"{verb} {probe.bias}{variant}: {figures}{before}; {p}."
+    return f"{start}{variant}: {_moves(probe, row)}{_before(row, seed)}; {p}."
+
+
+def _moves(probe: BiasProbe, row: Row) -> str:
+    """Return which share of pairs moved which way."""
+    toward, away = probe.ways
+    told = f"{row.toward:.0%} of {len(row.values)} pairs {toward}"
+    return f"{told}, {row.away:.0%} {away}" if away else told
+
+
+def _before(row: Row, seed: Row | None) -> str:
+    """Return how that was with the seed, and the change since then."""
+    if seed is None or seed.measured is None:
+        return ""
+    told = f"; the seed {seed.toward:.0%} and {seed.away:.0%}"
+    if rise := since(row, seed):
+        told += f", a change of {rise[0]:+.2f} [{rise[1][0]:+.2f}, {rise[1][1]:+.2f}]"
+    return told
 
 
 def _cure(context: RunContext, probe: BiasProbe) -> str:

@@ -83,6 +83,8 @@ class BiasProbe:
     """What to do about it."""
     strategies: tuple[str, ...] = ()
     """Pair strategies that train against it: named in the cure."""
+    ways: tuple[str, str] = ("to the worse answer", "to the better one")
+    """Where pairs moved that add more than 0 to the figure, and where those that add less."""
     threshold: float = 0.05
     """Figures below it are no problem, however sure they are."""
 

@@ -7,10 +7,15 @@ from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.shortcuts.sample import PairSample, sample_pool, trained_keys
 from ste_plugin.context import RunContext
 from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.pairs.constructed import CONSTRUCTED
 from ste_plugin.storage.jsonl import read_json, replace_json
 
 TRAINED, POOL = "every strategy", "all pairs of the pool"
 """Subjects of findings beside single strategies."""
+_TOLD = {POOL: ""} | dict.fromkeys(
+    CONSTRUCTED, "Its worse answers are dressed up on purpose: all strategies together count."
+)
+"""Subjects that are held to no threshold → why."""
 _MANY_MORE = 1.1
 """Pairs in the pool for one that was trained on, from which the pool is examined as well."""
 
@@ -19,7 +24,8 @@ def check_shortcuts(context: RunContext, iteration: int) -> Iterator[Finding]:
     """Yield the findings of text-blind classifiers, per strategy and over all of them.
 
     Held to a threshold are the pairs that the iteration was trained on, or all where none was. Of
-    all pairs, before the judge's answers chose among them, the same is told where they are more.
+    all pairs, before the judge's answers chose among them, the same is told where they are more,
+    and of strategies whose worse answers are made to look better than they are.
     The signs found are in `audit/shortcuts.json`.
     Raises: ConfigError where scikit-learn is missing, DataError where there are no pairs.
     """
@@ -38,7 +44,7 @@ def check_shortcuts(context: RunContext, iteration: int) -> Iterator[Finding]:
         examined |= examine(pool, [POOL])
     _keep_signs(context, iteration, {name: e.to_json() for name, e in examined.items()})
     for name, subject in examined.items():
-        yield from findings_of(name, subject, context.config, is_told=name == POOL)
+        yield from findings_of(name, subject, context.config, told_why=_TOLD.get(name))
 
 
 def _require_library() -> None:

@@ -111,9 +111,10 @@ def _areas(of: Differences) -> dict[str, Area]:
 
 
 def findings_of(
-    subject: str, examined: Examined, config: RunConfig, *, is_told: bool
+    subject: str, examined: Examined, config: RunConfig, *, told_why: str | None
 ) -> Iterator[Finding]:
-    """Yield a finding per classifier. `is_told`: they are held to no threshold."""
+    """Yield a finding per classifier. `told_why`: why they are held to no threshold, or None."""
+    is_told = told_why is not None
     if not examined.areas:
         yield _undecided(subject, examined)
     for name, area in examined.areas.items():
@@ -127,7 +128,7 @@ def findings_of(
             threshold=None if is_told else THRESHOLD,
             n=examined.pairs,
             failed=failed,
-            words=" ".join(_sentences(name, examined, is_told=is_told)),
+            words=" ".join([*_sentences(name, examined, is_told=is_told), told_why or ""]).strip(),
             cure=_cure(name, examined, config) if failed else "",
         )
 
@@ -151,8 +152,8 @@ def _sentences(name: str, examined: Examined, *, is_told: bool) -> Iterator[str]
     area = examined.areas[name]
     signs = "; ".join(_signs(name, examined))
     yield (
-        f"Without the question, {name} tell the better answer in {area.told:.0%} of pairs (AUC "
-        f"{area.auc:.2f}; 0.5 is chance){': it ' if signs else ''}{signs}."
+        f"{name.capitalize()} tell the better answer in {area.told:.0%} of pairs without the "
+        f"question (AUC {area.auc:.2f}){': it ' if signs else ''}{signs}."
     )
     if name == WORDS and area.interval[0] > 0.5:
         yield from _strongest(examined)
@@ -181,7 +182,7 @@ def _strongest(examined: Examined) -> Iterator[str]:
 
 
 def _cure(name: str, examined: Examined, config: RunConfig) -> str:
-    if name == FORM and _is_length(examined) and "length" not in config.dataset.match:
+    if name != WORDS and _is_length(examined) and "length" not in config.dataset.match:
         return (
             f"Set dataset.match: [length], which keeps {examined.matched:,} of these "
             f"{examined.pairs:,} pairs; then redo: ste run CONFIG --from generate."

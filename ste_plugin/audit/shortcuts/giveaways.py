@@ -121,7 +121,7 @@ def find_giveaways(signs: Signs, rows: Integers, groups: Integers) -> list[Givea
             len(looked_at),
         )
         for is_form in (True, False)
-        for n in _distinct(difference, [n for n in order if forms[n] == is_form])
+        for n in _distinct(difference, [n for n in order if forms[n] == is_form], names)
     ]
 
 
@@ -147,14 +147,28 @@ def _sign_test(difference: sparse.csc_matrix, groups: Integers) -> Floats:
     return np.asarray(total / np.sqrt(np.maximum(squares, 1)), np.float64)
 
 
-def _distinct(difference: sparse.csc_matrix, order: Sequence[int]) -> Iterator[int]:
-    """Yield the columns, in this order, but those that tell the same pairs as one before."""
-    kept: list[Floats] = []
+def _distinct(
+    difference: sparse.csc_matrix, order: Sequence[int], names: NDArray[np.object_]
+) -> Iterator[int]:
+    """Yield the columns, in this order, but those that tell the same as one before.
+
+    That is, of mostly the same pairs, or of a beginning the same with more words.
+    """
+    kept: list[tuple[Floats, str]] = []
     for number in order:
-        column = difference[:, [number]].toarray().ravel()
+        column, name = difference[:, [number]].toarray().ravel(), str(names[number])
         column = column / np.linalg.norm(column)
-        if all(abs(column @ other) < _SAME for other in kept):
-            kept.append(column)
+        if not any(abs(column @ o) >= _SAME or _goes_on(name, known) for o, known in kept):
+            kept.append((column, name))
             yield number
             if len(kept) == _MOST:
                 return
+
+
+def _goes_on(name: str, known: str) -> bool:
+    """Return whether a sign is another one with more words behind it.
+
+    >>> _goes_on("begins with “sure the”", "begins with “sure”")
+    True
+    """
+    return known.startswith("begins with “") and name.startswith(f"{known[:-1]} ")

@@ -137,6 +137,8 @@ def describe_gram(gram: str) -> str:
     >>> describe_gram("^ sure"), describe_gram("thing $"), describe_gram("sure thing")
     ('“sure” at the beginning', '“thing” at the end', '“sure thing”')
     """
+    if gram == "^ $":
+        return "no word at all"
     word = gram.removeprefix("^ ").removesuffix(" $")
     place = " at the beginning" if gram.startswith("^ ") else ""
     return f"“{word}”{place}{' at the end' if gram.endswith(' $') else ''}"

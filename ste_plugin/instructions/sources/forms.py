@@ -111,6 +111,12 @@ class Conversation:
         told = [words for words in told if words and not _SAYS_NOTHING.fullmatch(words)]
         return "\n\n".join([*told, asked]) if asked else ""
 
+    def user_turns(self, row: Mapping[str, Any]) -> list[str]:
+        """Return what the user says in each turn, wherever in the conversation it is."""
+        asked = [t for t in self._turns(row[self.column]) if self._is_from(t, self.users)]
+        said = [self._words(self._require(turn, self.content)) for turn in asked]
+        return [_LONE_SURROGATE.sub("\ufffd", words) for words in said if words]
+
     def _is_from(self, turn: Mapping[str, Any], who: tuple[str, ...]) -> bool:
         role = turn.get(self.role)
         return isinstance(role, str) and role.strip().casefold() in who
@@ -160,6 +166,7 @@ _LABELS = ("category", "id")
 _WILDCHAT = Conversation("conversation", "role", "content")
 _SHAREGPT = Conversation("conversations", "from", "value", ("human", "user"))
 _OPENAI = Conversation("messages", "role", "content")
+CONVERSATIONS = {"wildchat": _WILDCHAT, "sharegpt": _SHAREGPT, "openai": _OPENAI}
 FORMS = {
     "plain": Form(("instruction",), _LABELS, _plain),
     "wildchat": Form((_WILDCHAT.column,), _LABELS, _WILDCHAT.text),

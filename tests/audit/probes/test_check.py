@@ -34,6 +34,10 @@ def test_a_judge_that_reads_fails_no_probe(honest):
     _, found, table = honest
     assert [f.name for f in found.values() if f.failed] == []
     assert [*found] == [*PROBES, "own answers preferred"]
+    assert found["worse padded"].words.startswith(
+        "No sign that it prefers the longer answer: 0% of "
+    )
+    assert "; the seed 0% and 0%, a change of +0.00 [" in found["worse padded"].words
     assert found["orders swapped"].figure == 0 and found["orders swapped"].subject == "iteration 1"
     assert table["split"] == "test"
 
@@ -84,6 +88,7 @@ def test_a_judge_that_always_says_a_fails_by_its_orders_alone(tiny_model, tmp_pa
     assert (failed.name, failed.figure, failed.subject) == ("orders swapped", 1.0, "seed")
     assert "both_orders_only: true" in failed.cure
     assert failed.words.startswith("It prefers an answer for its place: 100% of")
+    assert " pairs to A in both orders, 0% to B in both orders; p 0.0" in failed.words
 
 
 def test_forced_verdicts_are_forced_as_the_run_does(tiny_model, tmp_path):

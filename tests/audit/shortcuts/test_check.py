@@ -91,6 +91,20 @@ def test_one_strategy_that_fails_is_told_from_one_that_does_not(tmp_path):
     )
 
 
+def test_a_strategy_that_dresses_its_worse_answers_up_counts_only_together_with_others(tmp_path):
+    pairs = [
+        *planted(longer(0.0), strategy="padded-worse"),
+        *planted(longer(1.0), strategy="ask-for-worse"),
+    ]
+    found = findings_of(tmp_path, pairs)
+    padded = found[FORM, "padded-worse"]
+    assert padded.figure > 0.95
+    assert padded.threshold is None
+    assert "dressed up on purpose" in padded.words
+    assert found[FORM, "ask-for-worse"].failed
+    assert not found[FORM, "every strategy"].failed
+
+
 def test_answers_that_are_better_here_and_worse_there_give_nothing_away(tmp_path):
     """As of `other-instruction`: each answer is that of another instruction as well."""
     pairs = planted(honest, strategy="other-instruction")

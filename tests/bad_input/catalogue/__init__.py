@@ -4,6 +4,7 @@ from . import (
     audits,
     batches,
     configs,
+    contamination,
     data_files,
     environment,
     models,
@@ -19,7 +20,7 @@ AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
     for area in (
         *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
-        *(audits, reviews, viewing),
+        *(audits, contamination, reviews, viewing),
     )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]

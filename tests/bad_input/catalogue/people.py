@@ -186,7 +186,7 @@ ROWS = [
         RUN | {"run/review/labels.jsonl": '{"rater": "ann"}\n'},
         "ste agreement run",
         3,
-        "run/review/labels.jsonl:1: not a Label (Object missing required field `kind`) Fix or "
+        "run/review/labels.jsonl:1: not a Label (Object missing required field `kind`). Fix or "
         "remove the line; labels cannot be made again, so keep a copy of the file.",
     ),
     Row(

@@ -74,7 +74,7 @@ ROWS = [
         "--export labels.csv: exists already, maybe with labels. Give another name.",
     ),
     Row(
-        "labels that are not there",
+        "a CSV file of labels that is not there",
         RUN,
         IMPORT,
         3,
@@ -97,7 +97,7 @@ ROWS = [
         "choice, rater.",
     ),
     Row(
-        "labels of other pairs",
+        "CSV with labels of other pairs",
         given("key,choice,rater", "aaaaaaaaaaaaaaaa-00000000,1,ann"),
         IMPORT,
         3,
