@@ -149,7 +149,8 @@ def _draw_dot(dot: _Dot, *, last: bool) -> Iterator[Markup]:
         yield element("text", text, class_="value", x=dot.x + 12, y=dot.y + 5)
     elif dot.chosen:
         above = dot.y - 13 if dot.y > TOP + 20 else dot.y + 24
-        yield element("text", text, class_="value middle", x=dot.x, y=above)
+        # not centred: the first dot stands beside the figures of the axis
+        yield element("text", text, class_="value", x=dot.x - 6, y=above)
 
 
 def _label_below(x: float, label: str, index: int, count: int) -> Markup:

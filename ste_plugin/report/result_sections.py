@@ -34,7 +34,8 @@ def result_sections(run: RunFigures) -> list[Section]:
     """Return the sections about figures; none before anything is measured."""
     if run.shown is None:
         return []
-    return [_rounds(run, run.shown), *_evaluations(run, run.shown)]
+    held = run.held_against_seed or run.shown
+    return [_rounds(run, run.shown), *_evaluations(run, held)]
 
 
 def _rounds(run: RunFigures, shown: Round) -> Section:
@@ -87,7 +88,8 @@ _Row = tuple[str, str, Comparison]
 
 def _comparisons(run: RunFigures, shown: Round) -> Iterable[Part]:
     """Yield the shown round against the seed and, on request, all against the ones before."""
-    with_seed = run.comparison(0, shown.number)
+    held = run.held_against_seed or shown
+    with_seed = run.comparison(0, held.number)
     others = [found for found in run.compared if found is not with_seed]
     if with_seed and (rows := list(_comparison_rows([with_seed]))):
         yield _comparison_table(rows)
