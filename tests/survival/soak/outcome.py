@@ -18,6 +18,7 @@ LEFT_OUT = (
     "axolotl.log",
     "lm-eval.log",
     "debug.log",
+    "report.html",
     "prepared",
     "lm-eval",
 )
