@@ -17,7 +17,7 @@ from ste_plugin.forget.editor import JsonlEditor, Row
 from ste_plugin.forget.evaluations import update_evaluations
 from ste_plugin.forget.prompt_keys import find_prompt_keys
 from ste_plugin.forget.query import ForgetQuery
-from ste_plugin.forget.reports import update_page, update_reports
+from ste_plugin.forget.reports import update_findings, update_page, update_reports
 from ste_plugin.forget.residue import (
     ResidueScanner,
     find_files_quoting,
@@ -137,6 +137,8 @@ def _remove_derived(
         for path in find_files(root, f"{name}.jsonl"):
             editor.remove_rows(path, name.replace("_", " "), is_derived)
     _update_drop_counts(root, editor)
+    if selection.instructions:
+        update_findings(root, editor)
     update_reports(root, editor)
 
 

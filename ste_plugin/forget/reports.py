@@ -42,6 +42,24 @@ def update_reports(root: Path, editor: JsonlEditor) -> None:
             editor.json(report, content | {"iterations": iterations})
 
 
+_FIGURES_OF_JUDGES = ("collapse", "gates", "probes")
+"""The checks whose findings quote no text of instructions or answers; a plugin's may."""
+
+
+def update_findings(root: Path, editor: JsonlEditor) -> None:
+    """Remove what audits may quote; `ste audit` finds it again in what is left."""
+    for path in find_files(root, "findings.json"):
+        before = read_json(path)
+        after = {
+            number: {check: checks[check] for check in checks if check in _FIGURES_OF_JUDGES}
+            for number, checks in before.items()
+        }
+        if after != before:
+            editor.json(path, after)
+    for path in find_files(root, "shortcuts.json"):
+        editor.remove(path)
+
+
 def update_page(context: RunContext) -> None:
     """Write report.html again where there is one, or remove it where that cannot be done."""
     from ste_plugin.report.page import write_report

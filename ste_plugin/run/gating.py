@@ -183,13 +183,14 @@ def _left_open(findings: Iterable[Mapping[str, Any]]) -> str:
 def check_judged_by(context: RunContext, number: int) -> None:
     """Check that an iteration's data set is by the judge that would judge it now.
 
+    One that does not say whose it is was made before there were gates, and stays what it is.
     Raises: ConfigError where changed gates make that another one.
     """
     path = context.folder.iteration(number) / "dataset" / "manifest.json"
     manifest = read_json(path) if path.exists() else {}
-    if "judge" not in manifest:  # nothing there, or a plugin's own
+    if "judged_by" not in manifest:  # nothing there, a plugin's own, or from before gates
         return
-    was = manifest.get("judged_by", {}).get("iteration", number - 1)
+    was = manifest["judged_by"]["iteration"]
     now = find_passed(context, number)
     if was != now:
         raise ConfigError(

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import replace as replace_fields
 
+from ste_plugin.audit.finding import Finding
+from ste_plugin.audit.run_audit import keep, read_findings
 from ste_plugin.errors import ConfigError
 from ste_plugin.forget import ForgetQuery, read_run
 from ste_plugin.run.open_run import open_existing
 from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.jsonl import read_json, read_rows, replace_json
+from ste_plugin.storage.run_layout import RunLayout
 from tests.helpers import environment
 from tests.helpers.command import ste
 from tests.helpers.fake_runs import ALL_ROWS, generated, rows_of, written
@@ -99,6 +103,20 @@ def test_no_file_holds_the_text_afterwards(run):
     assert holding(run) == []
     assert told.quoted == []
     assert len(told.keys) == 1
+
+
+def test_what_an_audit_quotes_goes_and_its_figures_of_judges_stay(run):
+    folder = RunLayout(run)
+    words = "1 training instruction repeats a prompt, as “write to quokka 77 wombat”"
+    found = Finding("", "a figure", "iteration 1", 1.0, None, 0.0, 9, True, words)
+    checks = ("contamination", "shortcuts", "a-plugins", "probes", "collapse")
+    keep(folder, 1, {c: [replace_fields(found, check=c)] for c in checks[:3]})
+    keep(folder, 1, {c: [replace_fields(found, check=c, words="")] for c in checks[3:]})
+    replace_json(folder.audit / "shortcuts.json", {"1": {"s": {"giveaways": [words]}}})
+    shutil.copytree(folder.audit, run / "old-1/audit")
+    forgotten(run)
+    assert holding(run, "quokka 77") == []
+    assert set(read_findings(folder)[1]) == {"probes", "collapse"}
 
 
 def test_no_file_names_the_instruction_or_its_pairs_afterwards(run):

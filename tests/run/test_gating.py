@@ -21,6 +21,7 @@ from ste_plugin.storage.run_layout import RunLayout
 from tests.helpers.judged_runs import HOOKS, config_of, judges_trained, labelled, report_of, run
 
 COLLAPSED = (0.9, "always A", 0.95)
+OFF = dict.fromkeys(("position_bias", "consistency", "accuracy_loss"))
 
 
 @pytest.fixture(scope="module")
@@ -271,8 +272,7 @@ def test_changed_gates_that_change_no_judge_decide_anew_on_a_finished_run(tiny_m
     with judges_trained(0.9, "always A"):
         run(path)
         assert report_of(path)["best"] == 1
-        off = dict.fromkeys(("position_bias", "consistency", "accuracy_loss"))
-        run(changed(path, gates=off, keep="last"))
+        run(changed(path, gates=OFF, keep="last"))
     assert report_of(path)["best"] == 2
     assert read_json(path.parent / "run/iter-02/done.json")["broken"] == []
 
@@ -302,20 +302,38 @@ def test_an_iteration_that_was_not_measured_judges_nothing(tiny_model, tmp_path)
         assert stages.generate(context, 2).exists()
 
 
+def forget_gates(path, numbers):
+    """Leave of these iterations what a build without gates had written."""
+    for number in numbers:
+        folder = path.parent / f"run/iter-{number:02d}"
+        (folder / "gates.json").unlink()
+        for name in ("done.json", "dataset/manifest.json"):
+            content = read_json(folder / name)
+            content.pop("broken", None), content.pop("judged_by", None)
+            (folder / name).write_text(json.dumps(content))
+
+
 def test_a_run_from_before_there_were_gates_goes_on(tiny_model, tmp_path):
     path = config_of(tmp_path, tiny_model, iterations=2)
     with judges_trained(0.9, 0.95):
         run(path)
         before = report_of(path)
-        for number in (1, 2):
-            folder = path.parent / f"run/iter-{number:02d}"
-            (folder / "gates.json").unlink()
-            for name in ("done.json", "dataset/manifest.json"):
-                content = read_json(folder / name)
-                content.pop("broken", None), content.pop("judged_by", None)
-                (folder / name).write_text(json.dumps(content))
+        forget_gates(path, (1, 2))
         run(path)
     assert report_of(path) == before
+
+
+def test_a_run_from_before_there_were_gates_goes_on_where_a_judge_of_it_breaks_one(
+    tiny_model, tmp_path
+):
+    path = config_of(tmp_path, tiny_model, iterations=2, gates={"accuracy_loss": None})
+    with judges_trained(0.4, 0.95, 0.95):
+        run(path)
+        forget_gates(path, (1, 2))
+        run(changed(path, gates={}, iterations=3))
+    broken = [bool(row["broken"]) for row in report_of(path)["iterations"]]
+    assert broken == [False, True, False, False]
+    assert manifest(path, 3)["judged_by"]["iteration"] == 2
 
 
 PLUGIN = (

@@ -1,6 +1,7 @@
 """What a run ended with: its files without times, and what it was paid for."""
 
 import json
+import re
 from collections import Counter
 from contextlib import suppress
 from hashlib import sha256
@@ -18,6 +19,7 @@ LEFT_OUT = (
     "axolotl.log",
     "lm-eval.log",
     "debug.log",
+    "report.html",
     "prepared",
     "lm-eval",
 )
@@ -53,6 +55,8 @@ def _hash(path: Path) -> str:
         return "whole" if content.endswith(b"</html>\n") else "broken off"
     if path.name.endswith(".completions.jsonl"):
         content = b"\n".join(sorted(content.split(b"\n")))
+    elif path.name == "report.md":
+        content = re.sub(rb"[\d.]+ minutes", b"", content)
     elif path.suffix == ".json" and "merged" not in path.parts:
         with suppress(ValueError):  # a damaged one counts as it is
             content = json.dumps(_without_times(json.loads(content)), indent=1).encode()
