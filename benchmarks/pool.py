@@ -32,6 +32,7 @@ def measure(inputs: Inputs) -> Iterator[Measurement]:
     for step, at_most in (("near-duplicates", NEAR_DUPLICATES), ("rest", REST)):
         yield compare(step, at_most, inputs)
         yield from growth(step)
+    yield from growth("kept-out")
     yield from growth("whole")
     yield find_misses()
 

@@ -2,9 +2,10 @@
 
 It uses what every build of the package has had, so that PYTHONPATH may name the folder of another
 one. Steps: `near-duplicates`, that selector alone; `planted`, the same on texts with planted
-duplicates; `rest`, the pool without selectors, by an engine that answers at once; `whole`, that
-with selectors. Printed as JSON: `seconds` of the processor; `megabytes`, resident at most; `kept`,
-the numbers of the texts kept, or `digest`, a hash of the pool's files.
+duplicates; `kept-out`, such texts held against a benchmark of 10,000 prompts; `rest`, the pool
+without selectors, by an engine that answers at once; `whole`, that with selectors. Printed as JSON:
+`seconds` of the processor; `megabytes`, resident at most; `kept`, the numbers of the texts kept, or
+`digest`, a hash of the pool's files.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -93,6 +95,29 @@ def select(made: Iterable[str]) -> dict[str, Any]:
     return {"seconds": time.process_time() - began, "kept": numbers}
 
 
+def keep_out(count: int) -> dict[str, Any]:
+    """Return the figures of holding made texts against the prompts of a benchmark."""
+    from ste_plugin.context import PromptSet
+    from ste_plugin.instructions.selection.contamination import KeptOut
+
+    rng = random.Random(2)
+    prompts = [
+        " ".join(rng.choices(WORDS, cum_weights=FREQUENCIES, k=rng.randint(10, 200)))
+        for _ in range(10_000)
+    ]
+    sets = [PromptSet("made", [(str(n), text) for n, text in enumerate(prompts)])]
+
+    def made() -> Iterator[Instruction]:
+        return (Instruction(f"{n:016x}", t, "made") for n, t in enumerate(texts(count)))
+
+    began = time.process_time()
+    deque(made(), maxlen=0)
+    making = time.process_time() - began
+    kept_out = KeptOut(sets, SelectionConfig()).without(made(), lambda _: None)
+    deque(kept_out, maxlen=0)
+    return {"seconds": time.process_time() - began - 2 * making}
+
+
 def make_pool(count: int, selectors: list[str], folder: Path) -> dict[str, Any]:
     """Return the figures of making a pool with these selectors."""
     with (folder / "instructions.jsonl").open("w") as file:
@@ -129,6 +154,8 @@ def main(step: str, count: int) -> dict[str, Any]:
         return select(planted(count))
     if step == "near-duplicates":
         return select(texts(count))
+    if step == "kept-out":
+        return keep_out(count)
     selectors = {"rest": [], "whole": list(SelectionConfig().selectors)}[step]
     with tempfile.TemporaryDirectory() as folder:
         return make_pool(count, selectors, Path(folder))

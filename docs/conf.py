@@ -14,6 +14,7 @@ NAVIGATION = {
         "how-to/lm-eval",
         "how-to/review",
         "how-to/trust",
+        "how-to/audit",
         "how-to/served-judges",
         "how-to/thinking-models",
         "how-to/report",

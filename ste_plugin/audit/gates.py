@@ -27,6 +27,8 @@ from ste_plugin.storage.jsonl import read_json
 from ste_plugin.storage.run_layout import RunLayout
 
 CHECK = "gates"
+NO_WORSE = "It is beyond that, but no worse than what would be shipped instead."
+"""What is said of a level that is exceeded and does not break the gate."""
 
 
 LEVELS = (
@@ -107,6 +109,8 @@ def _level_finding(number: int, held: Held, sums: Mapping[int, GroupedSums | Non
     course = held.course({n: other.share(held.figure).figure for n, other in others.items()})
     failed = breaks_level(estimate, held.level, changes)
     words = f"{held.sentence(estimate.figure, course)}."
+    if estimate.above(held.level) and not failed:
+        words = f"{words} {NO_WORSE}"
     if estimate.interval is None:
         return undecided(held.name, number, held.level, f"of too few prompts: {words}")
     told = estimate if held.limit == "at most" else _of_the_rest(estimate)
@@ -155,8 +159,8 @@ def _loss_findings(
             CHECK,
             name,
             f"iteration {number}, {pairs}, {judge_name(other)}",
-            -difference.difference,
-            difference.interval and (-difference.interval[1], -difference.interval[0]),
+            0.0 - difference.difference,
+            difference.interval and (0.0 - difference.interval[1], 0.0 - difference.interval[0]),
             threshold,
             comparison.n,
             breaks_loss(comparison, threshold),

@@ -177,8 +177,7 @@ def write_page(report: IterationReport) -> None:
         cost = f", {number_text(report.cost)} by its prices" if report.cost is not None else ""
         lines += [
             f"{report.kept:,} of {report.sampled:,} judgments became training rows. They took "
-            f"{report.prompt_tokens:,} tokens read and {report.tokens:,} written{cost}, and the "
-            f"round {report.minutes:.1f} minutes.",
+            f"{report.prompt_tokens:,} tokens read and {report.tokens:,} written{cost}.",
             "",
         ]
     lines += [

@@ -1,7 +1,8 @@
 """Plots as SVG: colours come from the page, texts stay texts, and every plot says what it shows."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil, floor
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -11,8 +12,8 @@ from ste_plugin.text.sanitize import escape_for_terminal
 
 Scale = tuple[float, float]
 
-WIDTH, HEIGHT = 300, 176
-LEFT, RIGHT, TOP, BOTTOM = 36, 60, 10, 28
+WIDTH, HEIGHT = 310, 176
+LEFT, RIGHT, TOP, BOTTOM = 42, 68, 10, 28
 STRIP_WIDTH, TRACK = 200, 11
 _PAD = 6
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
@@ -67,6 +68,15 @@ def values_of(panel: Panel) -> list[float]:
     return [*(e.value for e in known if e.value is not None), *ends]
 
 
+class _Dot(NamedTuple):
+    """A round with a figure, and where it is drawn."""
+
+    x: float
+    y: float
+    estimate: Estimate
+    chosen: bool
+
+
 def draw_panel(panel: Panel, identifier: str, scale: tuple[Scale, list[float]]) -> Markup:
     """Return a line over rounds with a band for the intervals; `identifier` is its own."""
     (low, high), ticks = scale
@@ -74,24 +84,23 @@ def draw_panel(panel: Panel, identifier: str, scale: tuple[Scale, list[float]]) 
     def y(value: float) -> float:
         return TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    places = [
-        (label, estimate, _x(index, len(panel.points)), index)
-        for index, (label, estimate) in enumerate(panel.points)
+    places = [_x(index, len(panel.points)) for index in range(len(panel.points))]
+    dots = [
+        _Dot(x, y(estimate.value), estimate, index == panel.chosen)
+        for index, (x, (_, estimate)) in enumerate(zip(places, panel.points, strict=True))
+        if estimate.value is not None
     ]
-    known = [(label, e, x, i) for label, e, x, i in places if e.value is not None]
     inner = [
         element("title", panel.title, id=f"{identifier}-title"),
         element("desc", describe(panel), id=f"{identifier}-desc"),
         *(_grid_line(y(tick), tick) for tick in ticks),
-        *_band([(x, e) for _, e, x, _ in known], y),
-        element(
-            "polyline",
-            class_="line",
-            points=" ".join(f"{x:.1f},{y(e.value or 0):.1f}" for _, e, x, _ in known),
+        *_band([(dot.x, dot.estimate) for dot in dots], y),
+        element("polyline", class_="line", points=" ".join(f"{d.x:.1f},{d.y:.1f}" for d in dots)),
+        *(shape for dot in dots for shape in _draw_dot(dot, last=dot is dots[-1])),
+        *(
+            _label_below(x, label, index, len(places))
+            for index, (x, (label, _)) in enumerate(zip(places, panel.points, strict=True))
         ),
-        *(_dot(x, y(e.value or 0), chosen=i == panel.chosen) for _, e, x, i in known),
-        *(_label_below(x, label, i, len(places)) for label, _, x, i in places),
-        *(_value_beside(known[-1][2], y(known[-1][1].value or 0), known[-1][1]) if known else ()),
     ]
     return element(
         "svg",
@@ -130,10 +139,18 @@ def _band(points: Sequence[tuple[float, Estimate]], y: Callable[[float], float])
     return [element("polygon", class_="band", points=" ".join(there + back))] if ends else []
 
 
-def _dot(x: float, y: float, *, chosen: bool) -> Markup:
-    return element(
-        "circle", class_="dot chosen" if chosen else "dot", cx=x, cy=y, r=5.0 if chosen else 3.5
-    )
+def _draw_dot(dot: _Dot, *, last: bool) -> Iterator[Markup]:
+    """Yield a dot, a ring around the chosen one, and the figures of that and of the last one."""
+    yield element("circle", class_="dot", cx=dot.x, cy=dot.y, r=3.5)
+    if dot.chosen:
+        yield element("circle", class_="ring", cx=dot.x, cy=dot.y, r=7.0)
+    text = decimals(dot.estimate.value, signed=dot.estimate.signed)
+    if last:
+        yield element("text", text, class_="value", x=dot.x + 12, y=dot.y + 5)
+    elif dot.chosen:
+        above = dot.y - 13 if dot.y > TOP + 20 else dot.y + 24
+        # not centred: the first dot stands beside the figures of the axis
+        yield element("text", text, class_="value", x=dot.x - 6, y=above)
 
 
 def _label_below(x: float, label: str, index: int, count: int) -> Markup:
@@ -142,11 +159,6 @@ def _label_below(x: float, label: str, index: int, count: int) -> Markup:
     short = label.removeprefix("iteration ")
     text = short if (count - 1 - index) % every == 0 else ""
     return element("text", text, class_="tick middle", x=x, y=HEIGHT - 10)
-
-
-def _value_beside(x: float, y: float, estimate: Estimate) -> list[Markup]:
-    text = decimals(estimate.value, signed=estimate.signed)
-    return [element("text", text, class_="value", x=x + 10, y=y + 5)]
 
 
 def draw_strip(strip: Strip, scale: Scale, zero: float | None) -> Markup:

@@ -55,7 +55,7 @@ def _title(run: RunFigures, shown: Round, name: str) -> str:
         how = "the best" if run.keep == "best" else "the last, which is kept"
         return f"{who} is {how}: {figure}{where}{then}."
     if run.best == 0:
-        return f"The seed stays the best: {figure}{where}."
+        return f"The seed is kept: {figure}{where}."
     return f"{who} is {figure}{where}{then}."
 
 
@@ -100,6 +100,7 @@ def _warnings(run: RunFigures, shown: Round, name: str) -> list[Paragraph]:
         told.append(Paragraph(_what_is_missing(run), "note"))
     elif run.best == 0:
         told.append(Paragraph(f"{_why_the_seed(run)}, so the seed is kept.", "note"))
+        told += _despite_better(run, name)
     told += [
         Paragraph(f"{r.name.capitalize()} breaks a gate and is not shipped: see Gates.", "bad")
         for r in run.rounds
@@ -132,6 +133,24 @@ def _why_the_seed(run: RunFigures) -> str:
     if trained and all(r.gates.get("broken") for r in trained):
         return "Every iteration breaks a gate"
     return "No iteration beat the seed on the dev pairs"
+
+
+def _despite_better(run: RunFigures, name: str) -> list[Paragraph]:
+    """Return that the last iteration is better on pairs that do not choose, where it is."""
+    last = run.measured[-1]
+    found = run.comparison(0, last.number)
+    comparison = found.comparisons.get(name) if found else None
+    if name == "dev" or comparison is None or tone_of(comparison) != "good":
+        return []
+    n = run.shown.results.get("dev", {}).get("n", 0) if run.shown else 0
+    return [
+        Paragraph(
+            f"On the {name} pairs, which choose nothing, {last.name} is better. "
+            f"{gain_in_words(comparison)} Are {n:,} dev pairs enough to choose by "
+            "(dataset.dev_fraction)?",
+            "note",
+        )
+    ]
 
 
 def _what_is_missing(run: RunFigures) -> str:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from ste_plugin.report.cost_section import (
     cost_section,
@@ -34,32 +33,11 @@ def making_sections(run: RunFigures) -> list[Section]:
 def _data(run: RunFigures) -> Section:
     rounds = [r for r in run.rounds if r.manifests]
     parts: list[Part] = [Paragraph(_pool_in_words(run))]
-    parts += _kept_out(run.pool.get("kept_out") or {})
     if rounds:
         parts += [_rows_table(rounds), *_strategies_table(rounds)]
     else:
         parts.append(Paragraph("No data set is made yet.", "note"))
     return Section("Training data", "data", parts)
-
-
-def _kept_out(found: Mapping[str, Any]) -> list[Part]:
-    """Return how many instructions repeat prompts of what is measured on, by benchmark."""
-    benchmarks = found.get("benchmarks") or {}
-    measures = list(dict.fromkeys(m for b in benchmarks.values() for m in b["instructions"]))
-    rows: list[list[Cell]] = [
-        [name, b["prompts"], *(b["instructions"].get(m, 0) for m in measures)]
-        for name, b in benchmarks.items()
-    ]
-    columns = [Column("benchmark"), *(Column(h, "number") for h in ("prompts", *measures))]
-    caption = (
-        f"Instructions that repeat a prompt of what judges are measured on, by how: "
-        f"{found.get('dropped', 0):,} were left out."
-    )
-    unread = [
-        Paragraph(f"Not compared with {name}: {why}", "note")
-        for name, why in (found.get("unread") or {}).items()
-    ]
-    return [*([Table(columns, rows, caption)] if rows else []), *unread]
 
 
 def _pool_in_words(run: RunFigures) -> str:

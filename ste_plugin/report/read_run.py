@@ -73,7 +73,7 @@ class RunFigures:
     seconds: Mapping[tuple[int | None, str], float]
     """(round, stage) → how long it took, all starts together; the pool's round is None."""
     compared: tuple[Compared, ...]
-    """Every round with the one before, and the round of `shown` with the seed."""
+    """Every round with the one before, and `held_against_seed` with the seed."""
     findings: Mapping[int, Mapping[str, list[Finding]]]
     """Iteration → check → what an audit found."""
     people: Results | None
@@ -106,6 +106,13 @@ class RunFigures:
         latest = max(by_number, default=None)
         number = self.best if self.best in by_number else latest
         return None if number is None else by_number[number]
+
+    @property
+    def held_against_seed(self) -> Round | None:
+        """The round that is compared with the seed: the one shown, or where that is the seed, the
+        last one."""
+        shown = self.shown
+        return self.measured[-1] if shown and shown.number == 0 else shown
 
     def comparison(self, first: int, second: int) -> Compared | None:
         """Return how two rounds compare, where they were compared."""
@@ -208,7 +215,8 @@ def _compare_rounds(measured: list[Round], best: int | None) -> list[Compared]:
         return []
     numbers = [r.number for r in measured]
     shown = best if best in numbers else numbers[-1]
-    wanted = dict.fromkeys([*([(0, shown)] if shown else []), *pairwise(numbers)])
+    held = shown or numbers[-1]
+    wanted = dict.fromkeys([*([(0, held)] if held else []), *pairwise(numbers)])
     folders = {r.number: r.folder for r in measured}
     return [_compared(first, second, folders) for first, second in wanted]
 

@@ -34,11 +34,16 @@ def result_sections(run: RunFigures) -> list[Section]:
     """Return the sections about figures; none before anything is measured."""
     if run.shown is None:
         return []
-    return [_rounds(run, run.shown), *_evaluations(run, run.shown)]
+    held = run.held_against_seed or run.shown
+    return [_rounds(run, run.shown), *_evaluations(run, held)]
 
 
 def _rounds(run: RunFigures, shown: Round) -> Section:
-    parts: list[Part] = [Lines([_panel(run, name, shown) for name in run.names])]
+    ring = "" if run.best is None else " The ring is the judge that is shipped."
+    parts: list[Part] = [
+        Paragraph(f"Bands are 95% intervals.{ring}", "note"),
+        Lines([_panel(run, name, shown) for name in run.names]),
+    ]
     parts += [*_comparisons(run, shown), *_refusals(run)]
     name = next(iter(shown.results))
     watched = [m for m in _WATCHED if _measured(run, name, m)]
@@ -83,7 +88,8 @@ _Row = tuple[str, str, Comparison]
 
 def _comparisons(run: RunFigures, shown: Round) -> Iterable[Part]:
     """Yield the shown round against the seed and, on request, all against the ones before."""
-    with_seed = run.comparison(0, shown.number)
+    held = run.held_against_seed or shown
+    with_seed = run.comparison(0, held.number)
     others = [found for found in run.compared if found is not with_seed]
     if with_seed and (rows := list(_comparison_rows([with_seed]))):
         yield _comparison_table(rows)

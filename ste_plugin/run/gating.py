@@ -8,7 +8,7 @@ import pluggy
 from ste_plugin.audit import shares
 from ste_plugin.audit.collapse import check_collapse
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.gates import CHECK, people_sets
+from ste_plugin.audit.gates import CHECK, NO_WORSE, people_sets
 from ste_plugin.audit.run_audit import keep
 from ste_plugin.audit.shares import judge_name
 from ste_plugin.context import GateFigures, RunContext, reported_figures
@@ -168,10 +168,16 @@ def _report(context: RunContext, decision: Decision) -> None:
 
 
 def _left_open(findings: Iterable[Mapping[str, Any]]) -> str:
-    """Return which of the gates could not be computed, in brackets."""
+    """Return which gates could not be computed, and which would break for a better seed."""
     gates = [f for f in findings if f["check"] == CHECK and not f["failed"]]
-    names = dict.fromkeys(f["name"] for f in gates if f["figure"] is None)
-    return f" (too little to decide {', '.join(names)})" if names else ""
+    names = {
+        "too little to decide": [f["name"] for f in gates if f["figure"] is None],
+        "beyond the level, but no worse than before": [
+            f["name"] for f in gates if f["words"].endswith(NO_WORSE)
+        ],
+    }
+    told = [f"{why}: {', '.join(dict.fromkeys(n))}" for why, n in names.items() if n]
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def check_judged_by(context: RunContext, number: int) -> None:

@@ -213,6 +213,19 @@ def test_labels_are_forgotten_too(tiny_model, tmp_path):
     assert len(labels.read_text().splitlines()) == before - 1
 
 
+def test_that_it_repeats_a_benchmark_is_forgotten_too(tiny_model, tmp_path):
+    rows = [{"prompt": TEXT}, {"prompt": "Say number 3."}]
+    (tmp_path / "people.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    selection = {"keep_out": ["people.jsonl"], "keep_out_by": []}
+    generated(with_canary(tmp_path, tiny_model, selection=selection))
+    overlaps = tmp_path / "run/pool/contamination.jsonl"
+    assert CANARY in overlaps.read_text()
+    report = forgotten(tmp_path / "run")
+    assert [row["quote"] for _, row in read_rows(overlaps)] == ["say number 3"]
+    assert report.removed["overlaps"] == 1
+    assert holding(tmp_path / "run") == []
+
+
 def test_a_dry_run_tells_the_same_and_writes_nothing(run):
     before = contents(run)
     dry = forgotten(run, dry=True)

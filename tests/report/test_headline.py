@@ -43,8 +43,17 @@ def test_a_judge_that_got_worse_on_the_test_pairs_is_called_worse(tmp_path):
 
 def test_where_the_seed_stays_best_that_is_the_headline(tmp_path):
     title, words = told(measured_run(tmp_path, skills=(0.8, 0.7), best=0))
-    assert title.startswith("The seed stays the best: right in both orders on ")
+    assert title.startswith("The seed is kept: right in both orders on ")
     assert "No iteration beat the seed on the dev pairs" in words
+
+
+def test_a_seed_that_is_kept_against_the_test_pairs_is_told(tmp_path):
+    root = measured_run(tmp_path, skills=(0.5, 0.55, 0.95), best=0)
+    _, words = told(root)
+    assert (
+        "On the test pairs, which choose nothing, iteration 2 is better. More than noise" in words
+    )
+    assert "Are 60 dev pairs enough to choose by" in words
 
 
 def test_the_last_iteration_that_is_kept_is_not_called_the_best(tmp_path):

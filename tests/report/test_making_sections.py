@@ -49,19 +49,6 @@ def test_training_rows_are_told_by_strategy_and_letter(tmp_path):
     assert rows(strategies)["other-instruction"]["iteration 2"] == 60
 
 
-def test_instructions_that_repeat_a_benchmark_are_told_by_benchmark(tmp_path):
-    root = measured_run(tmp_path, skills=(0.5, 0.6))
-    counts = {"exact": 3, "near duplicate": 0}
-    found = {"prompts": 500, "short": 1, "found": {}, "instructions": counts}
-    kept_out = {"benchmarks": {"ste_llmbar": found}, "unread": {"x": "offline."}, "dropped": 3}
-    path = root / "pool/done.json"
-    replace_json(path, read_json(path) | {"kept_out": kept_out})
-    _, table, unread, *_ = section(root, "data").parts
-    assert rows(table)["ste_llmbar"] == {"prompts": 500, "exact": 3, "near duplicate": 0}
-    assert "3 were left out" in table.caption
-    assert unread.text == "Not compared with x: offline."
-
-
 def test_a_stage_of_a_plugins_own_that_counts_nothing_is_shown_without_counts(tmp_path):
     root = measured_run(tmp_path, skills=(0.5, 0.6))
     replace_json(root / "iter-01/dataset/manifest.json", {"files": {}, "judge_format": {}})

@@ -70,8 +70,8 @@ def test_a_run_whose_instructions_are_not_there_is_not_ready(tmp_path):
 def test_what_is_to_be_kept_out_is_looked_up_before_a_run(tmp_path):
     names = "[ste_rewardbench, people.jsonl, ste_llmbr]"
     (tmp_path / "ste.yaml").write_text(config_text(selection=f"{{keep_out: {names}}}"))
-    (tmp_path / "instructions.jsonl").write_text(json_lines({"instruction": "Name a fruit."}))
-    (tmp_path / "people.jsonl").write_text(json_lines({"prompt": "Name a tree."}))
+    (tmp_path / "instructions.jsonl").write_bytes(json_lines({"instruction": "Name a fruit."}))
+    (tmp_path / "people.jsonl").write_bytes(json_lines({"prompt": "Name a tree."}))
     done = doctor("ste.yaml", cwd=tmp_path)
     assert "ok  kept out: ste_rewardbench, from the hub" in done.stdout
     assert "ok  kept out: people.jsonl, 1 prompts" in done.stdout

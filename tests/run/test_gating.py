@@ -1,6 +1,7 @@
 """An iteration that breaks a gate is not shipped and judges nothing; a sane run passes them all."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from ste_plugin.audit.run_audit import read_findings
 from ste_plugin.context import IterationReport
 from ste_plugin.errors import ConfigError, DataError, PluginError
-from ste_plugin.run import stages
+from ste_plugin.run import gating, stages
 from ste_plugin.run.loop import decide
 from ste_plugin.run.open_run import open_run
 from ste_plugin.run.redo import Redo
@@ -97,6 +98,25 @@ def test_a_sane_run_passes_and_ships_its_best(tiny_model, tmp_path):
     assert not any(row["broken"] for row in report["iterations"])
     assert report["best"] == 2
     assert not decision(path, 2)["warnings"]
+
+
+def test_a_fault_that_the_seed_has_too_is_told_and_breaks_nothing(tiny_model, tmp_path):
+    path = config_of(tmp_path, tiny_model, iterations=2)
+    with judges_trained("says nothing", "says nothing"):
+        run(path)
+    first, second = decision(path, 1), decision(path, 2)
+    assert not first["passed"]  # the seed states verdicts
+    assert second["reference"] == 0
+    shutil.copytree(
+        tmp_path / "run/iter-01/eval/dev", tmp_path / "run/iter-00/eval/dev", dirs_exist_ok=True
+    )
+    for number in (1, 2):
+        (tmp_path / f"run/iter-0{number}/gates.json").unlink()
+    with open_run(path, [], quiet=True) as context:
+        found = gating.decide_gates(context, 1)
+    (silent,) = [f for f in found.findings if f["name"] == "invalid_rate"]
+    assert found.passed
+    assert silent["words"].endswith("no worse than what would be shipped instead.")
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])
@@ -347,8 +367,8 @@ def test_a_plugins_gate_that_fails_ends_the_run_naming_it(tiny_model, tmp_path, 
 
 def test_what_is_no_evaluation_of_the_run_cannot_hold_peoples_labels(tiny_model, tmp_path):
     path = config_of(tmp_path, tiny_model, gates={"people": ["dev"]})
-    with pytest.raises(ConfigError, match="gates.people: found 'dev'"):
-        from ste_plugin.run import gating
-
-        with open_run(path, [], quiet=True) as context:
-            gating.check_people(context)
+    with (
+        open_run(path, [], quiet=True) as context,
+        pytest.raises(ConfigError, match="gates.people: found 'dev'"),
+    ):
+        gating.check_people(context)

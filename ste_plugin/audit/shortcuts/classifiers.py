@@ -11,9 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from ste_plugin.audit.shortcuts.answers import Answers
 from ste_plugin.audit.shortcuts.area import Floats, Integers
 from ste_plugin.audit.shortcuts.signs import describe_gram, format_signs, measure, word_grams
-from ste_plugin.records import ResponsePair
 
 FOLDS = 5
 _MOST_WORDS = 50_000
@@ -43,38 +43,29 @@ class Differences:
         return Differences(form, words, self.vocabulary, groups, self.texts[rows])
 
 
-def differences_of(pairs: Sequence[ResponsePair], words: Sequence[list[str]]) -> Differences:
-    """Return the differences of pairs; `words` are those of all better, then of all worse answers.
+def differences_of(answers: Answers) -> Differences:
+    """Return the differences of pairs.
 
     What scales them (how far a measure spreads, how rare a word is) does not depend on which answer
     is the better one, so nothing of that reaches a fold that is held out.
     """
-    answers = [p.better for p in pairs] + [p.worse for p in pairs]
-    known: dict[str, int] = {}
-    numbers = np.array([known.setdefault(text, len(known)) for text in answers])
-    keys = [pair.instruction_key for pair in pairs]
-    weighed, vocabulary = _weighed_words(words)
+    form = _form(answers.texts)
+    words, vocabulary = _weighed_words(answers.words)
     return Differences(
-        form=sparse.csr_matrix(_scaled(_halves(_form(answers)))),
-        words=_halves(weighed).tocsr(),
+        form=sparse.csr_matrix(_scaled(form[answers.better] - form[answers.worse])),
+        words=(words[answers.better] - words[answers.worse]).tocsr(),
         vocabulary=vocabulary,
-        groups=np.unique(keys, return_inverse=True)[1],
-        texts=numbers.reshape(2, -1).T,
+        groups=answers.groups,
+        texts=np.stack([answers.better, answers.worse], axis=1),
     )
 
 
-def _halves(matrix: "Floats | sparse.csr_matrix") -> "Floats | sparse.csr_matrix":
-    """Return the first half of the rows, of better answers, less the second half."""
-    half = matrix.shape[0] // 2
-    return matrix[:half] - matrix[half:]
-
-
-def _form(answers: Sequence[str]) -> Floats:
+def _form(texts: Sequence[str]) -> Floats:
     """Return measures, by how much length is beyond each fifth of them, and format signs."""
-    measures = np.array([measure(text) for text in answers])
+    measures = np.array([measure(text) for text in texts])
     fifths = np.quantile(measures[:, 0], [0.2, 0.4, 0.6, 0.8])
     beyond = np.maximum(0, measures[:, :1] - fifths)
-    signs = MultiLabelBinarizer().fit_transform([set(format_signs(text)) for text in answers])
+    signs = MultiLabelBinarizer().fit_transform([set(format_signs(text)) for text in texts])
     return np.hstack([measures, beyond, signs])
 
 
@@ -86,7 +77,7 @@ def _scaled(differences: Floats) -> Floats:
 
 
 def _weighed_words(words: Sequence[list[str]]) -> tuple[sparse.csr_matrix, NDArray[np.object_]]:
-    """Return TF-IDF of words and two in a row, answers × vocabulary, and the vocabulary."""
+    """Return TF-IDF of words and two in a row, texts × vocabulary, and the vocabulary."""
     vectorizer = TfidfVectorizer(
         analyzer=word_grams, min_df=2, max_features=_MOST_WORDS, sublinear_tf=True, dtype=np.float32
     )

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ste_plugin.audit.finding import Finding
+from ste_plugin.audit.shortcuts.answers import answers_of
 from ste_plugin.audit.shortcuts.area import Area, Integers, area_of
 from ste_plugin.audit.shortcuts.classifiers import (
     Differences,
@@ -17,7 +18,6 @@ from ste_plugin.audit.shortcuts.classifiers import (
 )
 from ste_plugin.audit.shortcuts.giveaways import Giveaway, Signs, find_giveaways, signs_of
 from ste_plugin.audit.shortcuts.sample import PairSample
-from ste_plugin.audit.shortcuts.signs import words_of
 from ste_plugin.config import RunConfig
 from ste_plugin.dataset.matching import counterparts, log_ratio
 from ste_plugin.records import ResponsePair
@@ -64,8 +64,8 @@ class Examined:
 def examine(sample: PairSample, subjects: Sequence[str]) -> dict[str, Examined]:
     """Return what was found of each subject: a strategy's name, or any other for all pairs."""
     pairs = sample.pairs
-    words = [words_of(p.better) for p in pairs] + [words_of(p.worse) for p in pairs]
-    differences, signs = differences_of(pairs, words), signs_of(pairs, words)
+    answers = answers_of(pairs)
+    differences, signs = differences_of(answers), signs_of(answers)
     found = {}
     for subject in subjects:
         of_all = subject not in sample.strategies

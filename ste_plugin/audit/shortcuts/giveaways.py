@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse, stats
 from sklearn.feature_extraction.text import CountVectorizer
 
+from ste_plugin.audit.shortcuts.answers import Answers
 from ste_plugin.audit.shortcuts.area import Floats, Integers
 from ste_plugin.audit.shortcuts.signs import (
     MEASURES,
@@ -16,7 +17,6 @@ from ste_plugin.audit.shortcuts.signs import (
     opening_signs,
     word_signs,
 )
-from ste_plugin.records import ResponsePair
 
 LEAST_DIFFERENCE = 0.05
 """Between the shares of better and worse answers that have a sign."""
@@ -62,34 +62,42 @@ class Signs:
     worse: sparse.csr_matrix
 
 
-def signs_of(pairs: Sequence[ResponsePair], words: Sequence[list[str]]) -> Signs:
-    """Return the signs of pairs; `words` are those of all better, then of all worse answers."""
-    measures = np.array([measure(a) for p in pairs for a in (p.better, p.worse)])
-    more = np.sign(measures[::2] - measures[1::2])
-    answers = [p.better for p in pairs] + [p.worse for p in pairs]
-    formats, format_names = _indicators([list(format_signs(text)) for text in answers], len(pairs))
-    spoken = [[*opening_signs(own), *word_signs(own)] for own in words]
-    wording, wording_names = _indicators(spoken, len(pairs))
-    names = [*(m.more for m in MEASURES), *format_names, *wording_names]
-    half = len(pairs)
+def signs_of(answers: Answers) -> Signs:
+    """Return the signs of pairs."""
+    measures = np.array([measure(text) for text in answers.texts])
+    more = np.sign(measures[answers.better] - measures[answers.worse])
+    least = max(
+        2, int(LEAST_DIFFERENCE * len(answers.better) / 4)
+    )  # of a strategy with a few pairs
+    formats = _indicators([list(format_signs(text)) for text in answers.texts], answers, least)
+    spoken = [[*opening_signs(own), *word_signs(own)] for own in answers.words]
+    wording = _indicators(spoken, answers, least)
+    names = [*(m.more for m in MEASURES), *formats[0], *wording[0]]
     return Signs(
         names=np.array(names, object),
-        is_form=np.arange(len(names)) < len(MEASURES) + len(format_names),
-        better=sparse.hstack([more > 0, formats[:half], wording[:half]]).tocsr(),
-        worse=sparse.hstack([more < 0, formats[half:], wording[half:]]).tocsr(),
+        is_form=np.arange(len(names)) < len(MEASURES) + len(formats[0]),
+        better=sparse.hstack([more > 0, formats[1], wording[1]]).tocsr(),
+        worse=sparse.hstack([more < 0, formats[2], wording[2]]).tocsr(),
     )
 
 
 def _indicators(
-    signs: Sequence[Sequence[str]], pairs: int
-) -> tuple[sparse.csr_matrix, Sequence[str]]:
-    """Return answers × signs and the signs' names, those aside that too few answers have."""
-    least = max(2, int(LEAST_DIFFERENCE * pairs / 4))  # a strategy may have a few of the pairs
-    vectorizer = CountVectorizer(analyzer=list, binary=True, min_df=least)
+    signs: Sequence[Sequence[str]], answers: Answers, least: int
+) -> tuple[Sequence[str], sparse.csr_matrix, sparse.csr_matrix]:
+    """Return the names of signs, and pairs × signs of better and of worse answers.
+
+    `signs` are those of the texts. Signs that fewer answers than `least` have are left out.
+    """
+    vectorizer = CountVectorizer(analyzer=list, binary=True)
     try:
-        return vectorizer.fit_transform(signs), list(vectorizer.get_feature_names_out())
-    except ValueError:  # no sign is frequent
-        return sparse.csr_matrix((len(signs), 0)), []
+        matrix = vectorizer.fit_transform(signs)
+    except ValueError:  # there is no sign
+        empty = sparse.csr_matrix((len(answers.better), 0))
+        return [], empty, empty
+    better, worse = matrix[answers.better], matrix[answers.worse]
+    frequent = np.flatnonzero(np.asarray((better + worse).sum(axis=0)).ravel() >= least)
+    names = vectorizer.get_feature_names_out()[frequent]
+    return list(names), better[:, frequent], worse[:, frequent]
 
 
 def find_giveaways(signs: Signs, rows: Integers, groups: Integers) -> list[Giveaway]:
@@ -111,7 +119,9 @@ def find_giveaways(signs: Signs, rows: Integers, groups: Integers) -> list[Givea
     critical = stats.norm.isf(SIGNIFICANCE / len(looked_at) / 2)
     clear = (np.abs(_sign_test(difference, groups)) > critical) & (strength >= LEAST_DIFFERENCE)
     names, forms = signs.names[looked_at], signs.is_form[looked_at]
-    order = sorted(np.flatnonzero(clear), key=lambda n: (-round(strength[n], 2), _rank(names[n])))
+    order = sorted(
+        np.flatnonzero(clear), key=lambda n: (-round(strength[n], 2), _rank(str(names[n])))
+    )
     return [
         Giveaway(
             str(names[n]),

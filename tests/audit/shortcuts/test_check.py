@@ -116,6 +116,21 @@ def test_answers_that_are_better_here_and_worse_there_give_nothing_away(tmp_path
         assert finding.interval[0] < 0.5 < finding.interval[1]
 
 
+def test_worse_answers_that_are_better_ones_elsewhere_are_not_known_by_being_there_twice(tmp_path):
+    """Their rarest words are in two pairs, those of other answers in one."""
+
+    def with_a_word_of_its_own(draw, better, worse):
+        return " ".join([*better, f"w{draw.random()}"]), " ".join(worse)
+
+    pairs = planted(with_a_word_of_its_own, strategy="other-instruction", count=400)
+    half = len(pairs) // 2
+    turned = [
+        keyed(replace(pair, worse=pairs[(n * 7 + 1) % half].better)) for n, pair in enumerate(pairs)
+    ]
+    words = findings_of(tmp_path, turned)[WORDS, "other-instruction"]
+    assert words.interval[0] < 0.5 < words.interval[1]
+
+
 def test_one_phrase_that_many_worse_answers_are_is_found_though_it_is_once_right(tmp_path):
     def refuse(draw, better, _worse):
         return (

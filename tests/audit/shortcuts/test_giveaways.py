@@ -2,15 +2,14 @@
 
 import numpy as np
 
+from ste_plugin.audit.shortcuts.answers import answers_of
 from ste_plugin.audit.shortcuts.giveaways import find_giveaways, signs_of
-from ste_plugin.audit.shortcuts.signs import words_of
 from tests.helpers.planted_pairs import honest, longer, opening, planted
 
 
 def found_in(pairs):
-    words = [words_of(p.better) for p in pairs] + [words_of(p.worse) for p in pairs]
-    groups = np.unique([p.instruction_key for p in pairs], return_inverse=True)[1]
-    return find_giveaways(signs_of(pairs, words), np.arange(len(pairs)), groups)
+    answers = answers_of(pairs)
+    return find_giveaways(signs_of(answers), np.arange(len(pairs)), answers.groups)
 
 
 def test_an_opener_in_few_answers_is_named_with_both_shares():
