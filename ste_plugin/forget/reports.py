@@ -50,6 +50,9 @@ def update_findings(root: Path, editor: JsonlEditor) -> None:
     """Remove what audits may quote; `ste audit` finds it again in what is left."""
     for path in find_files(root, "findings.json"):
         before = read_json(path)
+        if not isinstance(before, dict) or not all(isinstance(c, dict) for c in before.values()):
+            editor.remove(path)  # damaged: what it quotes cannot be told
+            continue
         after = {
             number: {check: checks[check] for check in checks if check in _FIGURES_OF_JUDGES}
             for number, checks in before.items()
