@@ -61,7 +61,7 @@ def _action(path: str, act: Callable[[dict[str, Any]], bool]) -> Route:
 def _fields(body: bytes) -> dict[str, Any] | None:
     try:
         fields = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     known = isinstance(fields, dict) and isinstance(fields.get("key"), str)
     return fields if known and fields.get("choice") in (0, 1, 2) else None

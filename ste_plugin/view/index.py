@@ -97,6 +97,7 @@ def bring_up_to_date(root: Path, place: Place, progress: Progress, *, anew: bool
     _remove_abandoned(place.folder)
     kept = known if known and _may_extend(known, contents) else None
     try:
+        place.folder.mkdir(exist_ok=True)  # `ste forget` removes it, also while it is looked at
         return Index(root, place, contents, _make(root, path, contents, kept, progress))
     except OSError as error:
         if is_about_storage(error):

@@ -186,3 +186,14 @@ def test_other_sites_can_neither_read_nor_frame_nor_label(browser, tmp_path):
         rebound = httpx.get(f"{base}next", headers={"Host": "evil.example"})
         assert rebound.status_code == 403
     assert read_labels(labels_path(run)) == []
+
+
+def test_a_body_that_is_no_label_is_refused_and_not_our_bug(tmp_path):
+    run = run_with_pairs(tmp_path / "run", plain_texts(2))
+    with reviewing(run) as (url, session):
+        base = url.partition("?")[0]
+        with httpx.Client(headers={"Origin": base.rstrip("/")}, follow_redirects=True) as client:
+            client.get(url)
+            for body in (b"", b"[]", b"\xff", b"[" * 100_000):
+                assert client.post(f"{base}label", content=body).status_code == 400
+        assert session.done == 0

@@ -1,6 +1,7 @@
 """The pages: what they show, their addresses, and keys and looks in a real browser."""
 
 import re
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -191,6 +192,13 @@ def test_an_index_damaged_while_it_is_used_is_made_again(tmp_path):
         size = path.stat().st_size
         path.unlink()
         path.write_bytes(b"x" * size)
+        assert "40 judged pairs" in client.get("/").text
+
+
+def test_an_index_removed_with_its_folder_while_it_is_used_is_made_again(tmp_path):
+    runs.write_run(tmp_path)
+    with opened(tmp_path) as folder, client_of(folder) as client:
+        shutil.rmtree(folder.index.path.parent)  # as `ste forget` does
         assert "40 judged pairs" in client.get("/").text
 
 

@@ -26,6 +26,11 @@ _SELF_PREFERENCE = (
     "another model."
 )
 
+_USED_UP = (
+    " The run's budget is used up: raise budget.max_tokens_total or budget.max_minutes, and audit "
+    "again; what was answered is kept."
+)
+
 
 def check_probes(context: RunContext, iteration: int) -> Iterator[Finding]:
     """Yield the findings on the judge of an iteration; each earlier judge is asked, too.
@@ -160,6 +165,7 @@ def _finding(
     context: RunContext, name: str, probe: BiasProbe, row: Row, seed: Row | None, subject: str
 ) -> Finding:
     found = row.measured
+    is_cut = found is None and context.budget.stopped
     return Finding(
         check=CHECK,
         name=name,
@@ -169,7 +175,7 @@ def _finding(
         threshold=probe.threshold,
         n=len(row.values),
         failed=row.failed,
-        words=_words(probe, row, seed),
+        words=_words(probe, row, seed) + (_USED_UP if is_cut else ""),
         cure=_cure(context, probe) if row.failed else "",
     )
 

@@ -1,6 +1,7 @@
 """The word 3-grams of a text, by which near duplicates are told; and their hashes, for millions."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from itertools import chain
 
@@ -18,6 +19,9 @@ _UNSPACED = (  # the blocks of scripts that are written without spaces between w
     "\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f"  # Japanese
     "\u3100-\u312f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese
 )
+_UNSEEN = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+_WIDE = "".join(map(chr, range(0xFF01, 0xFF5F)))
+_ALIKE = str.maketrans("‘’“”" + _WIDE, "''\"\"" + "".join(map(chr, range(0x21, 0x7F))), _UNSEEN)
 _CHARACTER = re.compile(f"[{_UNSPACED}]")
 _CHARACTER_OR_REST = re.compile(f"[{_UNSPACED}]|[^{_UNSPACED}]+")
 
@@ -33,8 +37,8 @@ _NO_WORD = 0
 def shingles(text: str) -> frozenset[str]:
     """Return the word 3-grams of a text, or its words where there are fewer than three.
 
-    Letter case and the punctuation around a word do not count; signs on their own do. Each
-    character of a script that is written without spaces counts as a word.
+    Letter case, forms of Unicode and the punctuation around a word do not count; signs on their own
+    do. Each character of a script that is written without spaces counts as a word.
 
     >>> sorted(shingles("What is 2 + 2?"))
     ['2 + 2', 'is 2 +', 'what is 2']
@@ -52,7 +56,21 @@ def words_of(text: str) -> list[str]:
     >>> words_of("Say: 用Python!")
     ['say', '用', 'python']
     """
-    return [word for run in text.casefold().split() for word in split_run(run)]
+    return [word for run in _folded(text).split() for word in split_run(run)]
+
+
+def _folded(text: str) -> str:
+    r"""Return a text without what looks the same but is stored otherwise.
+
+    Letter case, forms of Unicode (NFD as macOS writes it, wide letters), curly quotes, and
+    characters that are not seen.
+
+    >>> _folded("Cafe\u0301 “Ｏｋ” soft\u00adly")
+    'café "ok" softly'
+    """
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", text.translate(_ALIKE)).casefold()
 
 
 def split_run(run: str) -> list[str]:
@@ -84,7 +102,7 @@ class WordHashes:
         if len(self._known) > _MOST_KNOWN:
             self._known.clear()
         found: list[int] = []
-        for run in text.casefold().split():
+        for run in _folded(text).split():
             hashes = self._known.get(run)
             if hashes is None:
                 hashes = self._known[run] = tuple(map(hash, split_run(run)))

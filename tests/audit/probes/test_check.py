@@ -175,3 +175,4 @@ def test_a_used_up_budget_leaves_figures_out_and_claims_nothing(tiny_model, tmp_
     path.write_text(text)
     found, _ = audited(path, 0)
     assert all(f.undecided and not f.failed for f in found.values())
+    assert "budget is used up: raise budget.max_tokens_total" in found["worse padded"].words
