@@ -337,11 +337,20 @@ def test_a_report_that_quotes_it_is_written_again(run):
 
 
 def test_a_report_that_quotes_it_and_cannot_be_written_is_removed(run):
+    (run / "review").mkdir()
+    (run / "review/agreement.json").write_text("7")
+    (run / "report.html").write_text(f"<p>{TEXT}</p>")
+    assert forgotten(run).quoted == []
+    assert not (run / "report.html").exists()
+
+
+def test_damaged_findings_are_removed_and_the_report_is_written_without_them(run):
     (run / "audit").mkdir()
     (run / "audit/findings.json").write_text("7")
     (run / "report.html").write_text(f"<p>{TEXT}</p>")
     assert forgotten(run).quoted == []
-    assert not (run / "report.html").exists()
+    assert not (run / "audit/findings.json").exists()
+    assert "<html" in (run / "report.html").read_text()
 
 
 def test_a_file_of_somebody_else_that_quotes_it_is_named(run):
