@@ -14,6 +14,7 @@ from ste_plugin.pairs.pool_files import split_of
 from ste_plugin.records import Record, ResponsePair
 from ste_plugin.review.agreement import Agreement, Rating, agreement, agreement_with, pairwise
 from ste_plugin.review.labels import CHOICES, Label, labels_path, read_labels
+from ste_plugin.review.majority import most_say
 from ste_plugin.review.rates import Case, Estimate, rate_of
 from ste_plugin.storage.jsonl import iter_records, replace_json
 from ste_plugin.storage.run_layout import RunLayout
@@ -38,11 +39,11 @@ class StrategyRate(Record, frozen=True):
     pairs: int
     prompts: int
     better: int
-    """Pairs that more people call better than call worse."""
+    """Pairs that most people call better; who says tie counts, too."""
     worse: int
     """The other way round."""
     undecided: int
-    """As many of both, or nobody who can tell."""
+    """The others: people are divided, or most cannot tell."""
     rate: Estimate
     """Of `better` among all, undecided ones included."""
     wrong: Estimate
@@ -214,11 +215,11 @@ def _strategies(
 def _strategy(
     keys: Sequence[str], votes: Mapping[str, Counter[str]], pairs: Mapping[str, Reviewed]
 ) -> StrategyRate:
-    net = {key: votes[key]["better"] - votes[key]["worse"] for key in keys}
+    net = {key: most_say(*(votes[key][choice] for choice in CHOICES["pair"])) for key in keys}
 
     def rate(sign: int) -> Estimate:
         return rate_of(
-            Case(pairs[key].instruction_key, float(sign * net[key] > 0), pairs[key].stands_for)
+            Case(pairs[key].instruction_key, float(net[key] == sign), pairs[key].stands_for)
             for key in keys
         )
 

@@ -73,7 +73,7 @@ def results(root, iteration=None):
 def test_it_is_counted_how_often_the_better_answers_of_a_strategy_are_better(run):
     pairs = pairs_of(run, OTHER)[:8]
     say(run, "ann", pairs, ["better"] * 5 + ["worse"] * 2 + ["tie"])
-    say(run, "ben", pairs[:2], ["worse", "tie"])  # divided; still better
+    say(run, "ben", pairs[:2], ["worse", "better"])  # divided; better still
     rate = results(run).strategies[OTHER]
     assert (rate.pairs, rate.better, rate.worse, rate.undecided) == (8, 4, 2, 2)
     assert (rate.rate.value, rate.wrong.value) == (0.5, 0.25)
