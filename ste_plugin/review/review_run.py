@@ -108,7 +108,12 @@ class Review:
             for rater in raters:
                 stack.enter_context(hold_rater(self.folder, rater))
             append_labels(target, given)
-        self.say(f"{len(given)} new labels by {len(raters)} raters: {target}")
+        labels, people = _counted(len(given), "new label"), _counted(len(raters), "rater")
+        self.say(f"{labels} by {people}: {target}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _login() -> str:
