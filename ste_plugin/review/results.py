@@ -5,9 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ste_plugin.config import RunConfig
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.judges import iterations_at
+from ste_plugin.evaluation.shipped import number_in_words
 from ste_plugin.lm_eval_tasks.judged_file import read_judged
 from ste_plugin.lm_eval_tasks.metrics import NEITHER, REJECTED, preferred
 from ste_plugin.pairs.pool_files import split_of
@@ -73,6 +76,8 @@ class Results(Record, frozen=True):
     reasoning: dict[str, Estimate]
     """Pair strategy, or `all` → how often a person finds that a judgment's reasoning holds."""
     people_on_reasoning: Agreement | None
+    judge_is: str = ""
+    """In words: which one's, and whether the run ships that one."""
 
     @property
     def ceiling(self) -> float | None:
@@ -81,9 +86,10 @@ class Results(Record, frozen=True):
 
 
 def review_results(folder: RunLayout, config: RunConfig, iteration: int | None = None) -> Results:
-    """Return what comes of a run's labels, kept in `review/agreement.json`, too.
+    """Return what comes of a run's labels; without an iteration kept in `review/agreement.json`.
 
-    `iteration` is that of the judge held against people: by default the last that was measured.
+    `iteration` is that of the judge held against people: by default the last that was measured,
+    of which the report speaks.
     Raises: DataError where nobody has labelled anything, or all labels are of other pairs.
     """
     path = labels_path(folder)
@@ -99,14 +105,16 @@ def review_results(folder: RunLayout, config: RunConfig, iteration: int | None =
         )
     number, judged = _judge(folder.root, {label.pair_key for label in known}, iteration)
     results = _results(known, pairs, number, judged, len(labels) - len(known))
-    replace_json(folder.review / "agreement.json", to_json(results))
+    if results.judge_iteration is not None:
+        words = number_in_words(folder.root, results.judge_iteration)
+        results = msgspec.structs.replace(results, judge_is=words)
+    if iteration is None:
+        replace_json(folder.review / "agreement.json", to_json(results))
     return results
 
 
 def to_json(results: Results) -> dict[str, Any]:
     """Return the results as the file has them."""
-    import msgspec
-
     builtins: dict[str, Any] = msgspec.to_builtins(results)
     return builtins | {"ceiling": results.ceiling}
 

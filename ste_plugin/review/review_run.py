@@ -130,7 +130,7 @@ def describe(sample: Sample, session: ReviewSession) -> str:
     lines = [
         f"{len(sample.items)} {what} for {session.rater}{done}; all take about {sample.minutes} "
         "minutes.",
-        f"{'strategy':<34}{what:>10}{'drawn':>7}   a share of 90% is known to    at worst",
+        f"{'strategy':<34}{what:>10}{'drawn':>7}    95% interval if 90% good    at worst",
     ]
     for share in sample.shares:
         between = f"{100 * share.low:.0f}–{100 * share.high:.0f}%"

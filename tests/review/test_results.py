@@ -114,6 +114,19 @@ def test_the_last_judge_that_was_measured_counts_unless_another_is_named(run):
         results(run, 1)
 
 
+def test_the_judge_is_named_and_another_iteration_leaves_what_the_report_shows(run):
+    pairs = pairs_of(run, OTHER, ("test",))[:4]
+    say(run, "ann", pairs, ["better"] * 4)
+    measure(run, 0, {pair.key: "tie" for pair in pairs})
+    measure(run, 1, {pair.key: "better" for pair in pairs})
+    (run / "report.json").write_text(json.dumps({"best": 0}))
+    assert "The judge is iteration 1 (the run ships the seed)." in said_by("agreement", run)
+    kept = read_json(run / "review/agreement.json")
+    assert kept["judge_is"] == "iteration 1 (the run ships the seed)"
+    assert "\njudge (seed), person" in said_by("agreement", run, "--iteration", "0")
+    assert read_json(run / "review/agreement.json") == kept
+
+
 def test_one_rater_and_no_judge_leave_rates_alone(run):
     say(run, "ann", pairs_of(run, OTHER)[:3], ["better"] * 3)
     found = results(run)
