@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "ste_plugin"
 
 LAYERS = (
     ("errors", "records", "config", "screen", "text"),
-    ("storage", "progress", "web", "review.labels"),
+    ("storage", "progress", "web", "review.labels", "review.majority"),
     ("hosts", "engines"),
     ("judging",),
     ("inference", "plugins.manager", "plugins.loader", "context", "engines.ray"),

@@ -12,6 +12,7 @@ from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import CHOSEN, NEITHER, REJECTED, preferred
 from ste_plugin.storage.config_file import read_config
 from ste_plugin.storage.run_layout import RunLayout
+from ste_plugin.storage.training_manifest import read_training_manifest
 
 
 class JudgeWord(NamedTuple):
@@ -61,9 +62,10 @@ def _evaluations(judge: Path, labels: Path) -> dict[str, Evaluation]:
         judge = judge.parent
     if not judge.exists() or (judge / "config.json").is_file():
         what = "a model's folder" if judge.exists() else "no such file or folder"
+        command = _command(str(judge), labels, _format_of(judge))
         raise DataError(
             f"{judge}: {what}; expected a run, an iteration, or what `ste eval` wrote. Measure the "
-            f"model on these pairs first, then name that folder:\n{_command(str(judge), labels)}"
+            f"model on these pairs first, then name that folder:\n{command}"
         )
     return evaluations_at(judge)
 
@@ -81,7 +83,27 @@ def folder_of(judge: Path, iteration: int | None = None) -> Path:
 def _command(model: str, labels: Path, version: str = "") -> str:
     name = version.rpartition("-")[0]
     judge_format = f" --format {name}" if name else ""
-    return f"  ste eval --model {model} --data {labels}{judge_format} --out evaluations/labels"
+    out = f"evaluations/labels-{_short_name(model)}"
+    return f"  ste eval --model {model} --data {labels}{judge_format} --out {out}"
+
+
+def _format_of(model: Path) -> str:
+    """Return the version of the format that a model's folder was trained on; empty if not known."""
+    if not model.exists():
+        return ""
+    for folder in (model.resolve(), model.resolve().parent):
+        if manifest := read_training_manifest(folder):
+            return str((manifest.get("judge_format") or {}).get("version") or "")
+    return ""
+
+
+def _short_name(model: str) -> str:
+    """Return what tells a judge from others, as `mine-iter-02` for mine/iter-02/model/merged."""
+    parts = [part for part in Path(model).parts if part not in ("model", "merged", "/", "..")]
+    first = max(len(parts) - 1, 0)
+    while first and parts[first].startswith(("iter-", "stage-")):
+        first -= 1
+    return "-".join(parts[first:]) or "judge"
 
 
 def _not_measured(

@@ -18,6 +18,7 @@ from ste_plugin.lm_eval_tasks.pairs_file import (
 from ste_plugin.lm_eval_tasks.row_files import file_rows
 from ste_plugin.lm_eval_tasks.rows import Row
 from ste_plugin.review.labels import read_labels
+from ste_plugin.review.majority import most_say
 
 VOTES, LABELS = "votes", "labels"
 _TIES = dict.fromkeys(("tie", "neither", "both"), 2)
@@ -36,9 +37,8 @@ class PeopleOnPair(NamedTuple):
 
     @property
     def preferred(self) -> int | None:
-        """0 where more preferred the chosen answer, 1 the rejected one; None where as many did."""
-        better, worse, _ = self.votes
-        return None if better == worse else int(worse > better)
+        """0 where most preferred the chosen answer, 1 the rejected one; None for neither."""
+        return {1: 0, -1: 1}.get(most_say(*self.votes))
 
 
 def read_people(path: Path) -> dict[str, PeopleOnPair]:

@@ -12,6 +12,7 @@ from ste_plugin.audit.always_valid import interval as always_valid
 from ste_plugin.audit.judge_words import JudgeWord, judge_words
 from ste_plugin.audit.people_file import PeopleOnPair, read_people
 from ste_plugin.errors import DataError, Inconclusive, NotTrusted
+from ste_plugin.evaluation.shipped import judge_in_words
 from ste_plugin.lm_eval_tasks.bootstrap import prompt_key, rounded
 from ste_plugin.records import Record
 from ste_plugin.review.rates import Case, Estimate, rate_of
@@ -29,9 +30,13 @@ class Trust(Record, frozen=True):
     answer: Answer
     judge: str
     """Where what it said was read."""
+    which: str
+    """Of a run: which of its judges, and whether the run ships that one; otherwise empty."""
     measure: str
     """`right`: in both orders, of the pairs on which most people agree. `of people`: its agreement
     with a person, less the share asked for of that between two people."""
+    of_people: float | None
+    """The share asked for of people's agreement; None where `right`."""
     threshold: float
     """What the figure is held to."""
     figure: float
@@ -152,7 +157,9 @@ def _decide(
     return Trust(
         answer=answer,
         judge=str(judge),
+        which=judge_in_words(judge),
         measure="right" if ratio is None else "of people",
+        of_people=ratio,
         threshold=rounded(threshold * scale - shift),
         figure=figure,
         interval=(ends[0], ends[1]),

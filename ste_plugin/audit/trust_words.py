@@ -11,7 +11,10 @@ from ste_plugin.errors import Inconclusive, NotTrusted
 
 def lines_of(found: Trust) -> Iterator[str]:
     """Yield what is told before the answer; the answer, too, where the judge is trusted."""
-    yield f"{found.judge}: {found.labelled} pairs labelled by people"
+    labelled = f"{found.labelled} pairs labelled by people"
+    yield f"{found.judge}: {found.which or labelled}"
+    if found.which:
+        yield labelled
     for count, what in (
         (found.not_judged, "were not shown to this judge: left out"),
         (found.divided, "divide people, or are ties: nobody can be right about them"),
@@ -45,21 +48,30 @@ def conclude(found: Trust) -> None:
 
 
 def why(found: Trust) -> str:
-    """Return what the answer was decided by, as a sentence."""
-    low, high = (f"{100 * end:.1f}" for end in found.interval)
+    """Return what the answer was decided by, as one sentence or two."""
     of = f"{found.pairs} pairs of {found.prompts} prompts"
     looks = "if this is the only look" if found.one_look else "however often you look"
-    if found.measure == "right":
-        figure = f"right in both orders on {100 * found.figure:.1f}%"
-        asked = f"{100 * found.threshold:g}% asked for"
-    else:
-        judge, people = (100 * (rate.value or 0) for rate in (found.with_people, found.people))
-        figure = (
-            f"says what a person says of {judge:.1f}% of the pairs, two people the same of "
-            f"{people:.1f}%: {100 * found.figure:+.1f} points from what is asked for"
-        )
-        asked = "0 or more asked for"
-    return f"{figure} [{low}, {high}] of {of} ({asked}; 95% interval, {looks})."
+    if found.of_people is not None:
+        return _beside_people(found, found.of_people, of, looks)
+    low, high = (f"{100 * end:.1f}" for end in found.interval)
+    return (
+        f"right in both orders on {100 * found.figure:.1f}% [{low}, {high}] of {of} "
+        f"({100 * found.threshold:g}% asked for; 95% interval, {looks})."
+    )
+
+
+def _beside_people(found: Trust, ratio: float, of: str, looks: str) -> str:
+    judge, people = (100 * (rate.value or 0) for rate in (found.with_people, found.people))
+    low, high = map(_points, found.interval)
+    return (
+        f"the judge agrees with a person on {judge:.1f}% of the pairs, two people with each other "
+        f"on {people:.1f}%; {ratio:g} times as often, {ratio * people:.1f}%, is asked for. The "
+        f"judge is {_points(found.figure)} that (95% interval: {low} to {high}, {looks}; {of})."
+    )
+
+
+def _points(distance: float) -> str:
+    return f"{100 * abs(distance):.1f} points {'below' if distance < 0 else 'above'}"
 
 
 def what_would_decide(found: Trust) -> str:

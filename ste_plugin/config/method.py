@@ -83,8 +83,8 @@ class DatasetConfig(Strict):
     behind an empty thought where its chat template writes one."""
 
     reviewed: Literal["keep", "drop"] = "keep"
-    """Whether pairs that people call wrong (`ste review`) are trained on. `drop`: pairs that more
-    raters call worse than better are left out of every data set begun from then on; held-out pairs
+    """Whether pairs that people call wrong (`ste review`) are trained on. `drop`: pairs that most
+    raters call worse are left out of every data set begun from then on; held-out pairs
     go on measuring."""
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from ste_plugin.errors import DataError
 from ste_plugin.pairs.pool_files import Pool
 from ste_plugin.records import Drop, Record
 from ste_plugin.review.labels import labels_path, read_labels
+from ste_plugin.review.majority import most_say
 from ste_plugin.storage.jsonl import read_derived_json, replace_json
 
 REASON = "people call it wrong (dataset.reviewed: drop)"
@@ -26,7 +27,7 @@ class Reviewed(Record, frozen=True):
     of_other_pairs: int
     """Labelled pairs that are not this run's."""
     wrong: tuple[str, ...]
-    """Keys of the pairs that more people call wrong than right, whatever their split."""
+    """Keys of the pairs that most people call wrong, whatever their split."""
 
 
 def reviewed_pairs(iteration: Iteration, pool: Pool) -> Reviewed:
@@ -67,15 +68,13 @@ def find_wrong(path: Path, known: Iterable[str]) -> Reviewed:
 
 
 def called_wrong(choices: Mapping[str, str]) -> bool:
-    """Return whether more raters call the better answer worse than call it better.
+    """Return whether most raters, those who say tie among them, call the better answer worse.
 
-    Who says that neither is better has no say in this.
-
-    >>> called_wrong({"a": "worse", "b": "tie"}), called_wrong({"a": "worse", "b": "better"})
+    >>> called_wrong({"a": "worse"}), called_wrong({"a": "worse", "b": "tie"})
     (True, False)
     """
     votes = Counter(choices.values())
-    return votes["worse"] > votes["better"]
+    return most_say(votes["better"], votes["worse"], votes["tie"]) < 0
 
 
 def read_choices(path: Path) -> dict[str, dict[str, str]]:

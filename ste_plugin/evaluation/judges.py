@@ -92,13 +92,18 @@ def evaluations_at(path: Path) -> dict[str, Evaluation]:
         path = path.parent
     if (path / "report.json").is_file():
         path = path / f"iter-{read_json(path / 'report.json')['best']:02d}"
-    if evaluations := _measured(path) or _logged(path):
+    if evaluations := _measured(path):
         return evaluations
-    unfinished = (path / "run.yaml").is_file()
-    why = " The run is not finished: name one of its iterations." if unfinished else ""
+    if (path / "run.yaml").is_file():
+        raise DataError(
+            f"{path}: no best iteration yet, as the run is not finished; give --iteration, or name "
+            "an iteration's folder, as iter-01."
+        )
+    if evaluations := _logged(path):
+        return evaluations
     raise DataError(
         f"{path}: no evaluation there; expected results.json (`ste eval` writes it) or "
-        f"samples_*.jsonl (lm_eval --log_samples).{why}"
+        "samples_*.jsonl (lm_eval --log_samples)."
     )
 
 

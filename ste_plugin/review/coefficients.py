@@ -134,10 +134,15 @@ def _interval(
     if len(sums) < 2 or raw.interval is None:
         return None, ONE_CLUSTER
     if raw.value == 1:  # every resample agrees, however few items there are
-        return (rounded((raw.interval[0] - expected) / (1 - expected)), 1.0), ""
+        return (_possible((raw.interval[0] - expected) / (1 - expected)), 1.0), ""
     values, _ = _values(resampled(SEED, "agreement", len(sums)) @ sums, formula)
     defined = values[~np.isnan(values)]
     if len(defined) < (1 - LARGEST_UNDEFINED) * RESAMPLES:
         return None, UNSTABLE
-    low, high = (rounded(float(end)) for end in np.percentile(defined, [2.5, 97.5]))
+    low, high = (_possible(float(end)) for end in np.percentile(defined, [2.5, 97.5]))
     return ((low, high), "") if low < high else (None, ALL_ALIKE)
+
+
+def _possible(end: float) -> float:
+    """Return an end of an interval, within what a coefficient of agreement can be."""
+    return rounded(min(1.0, max(-1.0, end)))

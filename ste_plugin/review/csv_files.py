@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -179,18 +180,32 @@ def _rows(path: Path, columns: Mapping[str, str], rater: str | None) -> Iterator
     (_, head), *rows = lines
     key = _find("key", head, columns, path, rows)
     choice = _find("choice", head, columns, path, rows)
-    named = None if rater else _find("rater", head, columns, path, rows)
+    there = not rater or "rater" in columns or any(name in head for name in COLUMNS["rater"])
+    named = _find("rater", head, columns, path, rows, needed=not rater) if there else None
     status = f"{head[choice]}.status"
     several = head.index(status) if status in head else None
     for line, cells in rows:
         cells = [*cells, *[""] * (len(head) - len(cells))]
         values = _listed(cells[choice])
-        raters = [rater] * len(values) if rater else _listed(cells[named or 0])
+        raters = [] if named is None else _listed(cells[named])
+        if rater:
+            _refuse_others(f"{path}:{line}", raters if values else [], rater)
+            raters = [rater] * len(values)
         done = _listed(cells[several]) if several is not None else ["submitted"] * len(values)
         for number, value in enumerate(values):
             if done[number : number + 1] in ([], ["submitted"]):
                 name = raters[number] if number < len(raters) else ""
                 yield Given(line, cells[key], value, name)
+
+
+def _refuse_others(where: str, raters: Sequence[str], rater: str) -> None:
+    """Refuse a row that names another rater than `--rater`."""
+    for name in raters:
+        if " ".join(unicodedata.normalize("NFC", name).split()) != rater:
+            raise DataError(
+                f"{where}: rater {name[:40]!r}, but --rater {rater}. Leave --rater out, as the "
+                "file names its raters, or correct the row.\nNo label was taken over."
+            )
 
 
 def _find(
@@ -199,8 +214,13 @@ def _find(
     columns: Mapping[str, str],
     path: Path,
     rows: Sequence[tuple[int, Sequence[str]]],
+    *,
+    needed: bool = True,
 ) -> int:
-    """Return the index of a column: the one named, or the first of the known names with values."""
+    """Return the index of a column: the one named, or the first of the known names with values.
+
+    `needed`: it must have values. Raises: ConfigError or DataError where it is not there.
+    """
     if column in columns:
         if columns[column] not in head:
             raise ConfigError(
@@ -210,12 +230,12 @@ def _find(
         return head.index(columns[column])
     there = [head.index(name) for name in COLUMNS[column] if name in head]
     filled = [i for i in there if any(len(cells) > i and cells[i].strip() for _, cells in rows)]
-    if not there or (column == "rater" and not filled):
+    if needed and (not there or (column == "rater" and not filled)):
         or_rater = ", or who labelled with --rater NAME" if column == "rater" else ""
-        raise DataError(
-            f"{path}:1: no column {column!r} with values; found {', '.join(head)[:200]}. Name it: "
-            f"--column {column}=COLUMN{or_rater}."
-        )
+        found = f"no column {column!r}; found {', '.join(head)[:200]}. Name it"
+        if there:
+            found = f"the column {head[there[0]]!r} has no values. Name another"
+        raise DataError(f"{path}:1: {found}: --column {column}=COLUMN{or_rater}.")
     return (filled or there)[0]
 
 

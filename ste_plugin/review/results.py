@@ -5,15 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ste_plugin.config import RunConfig
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.judges import iterations_at
+from ste_plugin.evaluation.shipped import number_in_words
 from ste_plugin.lm_eval_tasks.judged_file import read_judged
 from ste_plugin.lm_eval_tasks.metrics import NEITHER, REJECTED, preferred
 from ste_plugin.pairs.pool_files import split_of
 from ste_plugin.records import Record, ResponsePair
 from ste_plugin.review.agreement import Agreement, Rating, agreement, agreement_with, pairwise
 from ste_plugin.review.labels import CHOICES, Label, labels_path, read_labels
+from ste_plugin.review.majority import most_say
 from ste_plugin.review.rates import Case, Estimate, rate_of
 from ste_plugin.storage.jsonl import iter_records, replace_json
 from ste_plugin.storage.run_layout import RunLayout
@@ -38,11 +42,11 @@ class StrategyRate(Record, frozen=True):
     pairs: int
     prompts: int
     better: int
-    """Pairs that more people call better than call worse."""
+    """Pairs that most people call better; who says tie counts, too."""
     worse: int
     """The other way round."""
     undecided: int
-    """As many of both, or nobody who can tell."""
+    """The others: people are divided, or most cannot tell."""
     rate: Estimate
     """Of `better` among all, undecided ones included."""
     wrong: Estimate
@@ -72,6 +76,8 @@ class Results(Record, frozen=True):
     reasoning: dict[str, Estimate]
     """Pair strategy, or `all` → how often a person finds that a judgment's reasoning holds."""
     people_on_reasoning: Agreement | None
+    judge_is: str = ""
+    """In words: which one's, and whether the run ships that one."""
 
     @property
     def ceiling(self) -> float | None:
@@ -80,9 +86,10 @@ class Results(Record, frozen=True):
 
 
 def review_results(folder: RunLayout, config: RunConfig, iteration: int | None = None) -> Results:
-    """Return what comes of a run's labels, kept in `review/agreement.json`, too.
+    """Return what comes of a run's labels; without an iteration kept in `review/agreement.json`.
 
-    `iteration` is that of the judge held against people: by default the last that was measured.
+    `iteration` is that of the judge held against people: by default the last that was measured,
+    of which the report speaks.
     Raises: DataError where nobody has labelled anything, or all labels are of other pairs.
     """
     path = labels_path(folder)
@@ -98,14 +105,16 @@ def review_results(folder: RunLayout, config: RunConfig, iteration: int | None =
         )
     number, judged = _judge(folder.root, {label.pair_key for label in known}, iteration)
     results = _results(known, pairs, number, judged, len(labels) - len(known))
-    replace_json(folder.review / "agreement.json", to_json(results))
+    if results.judge_iteration is not None:
+        words = number_in_words(folder.root, results.judge_iteration)
+        results = msgspec.structs.replace(results, judge_is=words)
+    if iteration is None:
+        replace_json(folder.review / "agreement.json", to_json(results))
     return results
 
 
 def to_json(results: Results) -> dict[str, Any]:
     """Return the results as the file has them."""
-    import msgspec
-
     builtins: dict[str, Any] = msgspec.to_builtins(results)
     return builtins | {"ceiling": results.ceiling}
 
@@ -214,11 +223,11 @@ def _strategies(
 def _strategy(
     keys: Sequence[str], votes: Mapping[str, Counter[str]], pairs: Mapping[str, Reviewed]
 ) -> StrategyRate:
-    net = {key: votes[key]["better"] - votes[key]["worse"] for key in keys}
+    net = {key: most_say(*(votes[key][choice] for choice in CHOICES["pair"])) for key in keys}
 
     def rate(sign: int) -> Estimate:
         return rate_of(
-            Case(pairs[key].instruction_key, float(sign * net[key] > 0), pairs[key].stands_for)
+            Case(pairs[key].instruction_key, float(net[key] == sign), pairs[key].stands_for)
             for key in keys
         )
 

@@ -108,7 +108,12 @@ class Review:
             for rater in raters:
                 stack.enter_context(hold_rater(self.folder, rater))
             append_labels(target, given)
-        self.say(f"{len(given)} new labels by {len(raters)} raters: {target}")
+        labels, people = _counted(len(given), "new label"), _counted(len(raters), "rater")
+        self.say(f"{labels} by {people}: {target}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _login() -> str:
@@ -125,7 +130,7 @@ def describe(sample: Sample, session: ReviewSession) -> str:
     lines = [
         f"{len(sample.items)} {what} for {session.rater}{done}; all take about {sample.minutes} "
         "minutes.",
-        f"{'strategy':<34}{what:>10}{'drawn':>7}   a share of 90% is known to    at worst",
+        f"{'strategy':<34}{what:>10}{'drawn':>7}    95% interval if 90% good    at worst",
     ]
     for share in sample.shares:
         between = f"{100 * share.low:.0f}–{100 * share.high:.0f}%"

@@ -39,7 +39,8 @@ def _agreements(results: Results) -> Iterator[tuple[str, Agreement]]:
     if len(results.pairs_of_people) > 1:
         yield from ((f"  {name}", found) for name, found in results.pairs_of_people.items())
     if results.judge:
-        yield f"judge (iteration {results.judge_iteration}), person", results.judge
+        number = results.judge_iteration
+        yield f"judge ({f'iteration {number}' if number else 'seed'}), person", results.judge
         if len(results.judge_with) > 1:
             yield from ((f"  judge, {name}", found) for name, found in results.judge_with.items())
 
@@ -51,6 +52,8 @@ def _notes(results: Results) -> Iterator[str]:
             f"Two people say the same of {_percent(results.people.raw.value)} of the pairs: the "
             "most that can be asked of a judge."
         )
+    if results.judge_is:
+        yield f"The judge is {results.judge_is}."
     if results.judge:
         yield "The judge's word is what it says in both orders; where these differ, it is a tie."
     for name, found in _agreements(results):

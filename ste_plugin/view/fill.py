@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.records import OTHER
+from ste_plugin.review.majority import most_say
 from ste_plugin.view.read_lines import (
     Advance,
     HeldOutLine,
@@ -259,7 +260,7 @@ def _people(row: JudgedLine) -> int | None:
     """Return what several people preferred; of a single label nobody knows whose it is."""
     if sum(row.votes) < 2 or len(row.votes) < 2:
         return None
-    return (row.votes[0] > row.votes[1]) - (row.votes[0] < row.votes[1])
+    return most_say(row.votes[0], row.votes[1], sum(row.votes[2:]))
 
 
 def _is_mixed(row: JudgedLine) -> bool:

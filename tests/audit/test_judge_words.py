@@ -68,7 +68,7 @@ def test_a_judge_of_other_pairs_is_told_the_command_that_measures_it(tmp_path):
         judge_words(tmp_path / "mine", people(), tmp_path / "people.jsonl")
     assert str(caught.value).endswith(
         "(mine). Measure it on them, then name that folder:\n  ste eval --model judges/mine "
-        f"--data {tmp_path / 'people.jsonl'} --format verdict --out evaluations/labels"
+        f"--data {tmp_path / 'people.jsonl'} --format verdict --out evaluations/labels-mine"
     )
 
 
@@ -82,6 +82,28 @@ def test_a_model_that_was_not_measured_is_told_the_command(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(DataError, match=r"a model's folder; expected a run(.|\n)*ste eval --model"):
         judge_words(tmp_path, people(), tmp_path / "people.jsonl")
+
+
+def test_a_trained_judge_is_measured_in_its_format_and_a_folder_of_its_own(tmp_path):
+    model = tmp_path / "runs/mine/iter-02/model"
+    (model / "merged").mkdir(parents=True)
+    (model / "merged/config.json").write_text("{}")
+    trained = {"final": "merged", "data_sha256": {}, "judge_format": {"version": "brief-12ab34cd"}}
+    (model / "trained.json").write_text(json.dumps(trained))
+    with pytest.raises(DataError) as caught:
+        judge_words(model / "merged", people(), tmp_path / "people.jsonl")
+    assert str(caught.value).endswith(" --format brief --out evaluations/labels-mine-iter-02")
+
+
+def test_an_unfinished_run_has_no_best_judge_whatever_was_logged_in_it(tmp_path):
+    evaluated(tmp_path / "run/iter-01/eval/test")
+    for name in ("a", "b"):
+        (tmp_path / "run/iter-01/eval" / name).mkdir()
+        (tmp_path / "run/iter-01/eval" / name / "samples_ste_local_2026.jsonl").touch()
+    (tmp_path / "run/run.yaml").touch()
+    with pytest.raises(DataError, match="no best iteration yet.*; give --iteration"):
+        judge_words(tmp_path / "run", people(), tmp_path)
+    assert judge_words(tmp_path / "run/iter-01", people(), tmp_path)["p"].side == 0
 
 
 def test_a_pair_judged_in_two_evaluations_is_refused(tmp_path):

@@ -45,7 +45,7 @@ def test_a_label_b_names_the_chosen_one_and_votes_for_b_are_for_it(tmp_path):
 
 @pytest.mark.parametrize(
     ("votes", "preferred"),
-    [((2, 1, 0), 0), ((1, 2, 5), 1), ((1, 1, 0), None), ((0, 0, 3), None)],
+    [((2, 1, 0), 0), ((1, 2, 5), None), ((1, 2, 0), 1), ((1, 1, 0), None), ((0, 0, 3), None)],
 )
 def test_most_people_prefer_one_answer_or_none(tmp_path, votes, preferred):
     path = written(tmp_path, PAIR | {"votes": votes})

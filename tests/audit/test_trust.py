@@ -71,6 +71,17 @@ def test_a_judge_that_is_wrong_or_knows_places_only_is_not_trusted(tmp_path, sai
         conclude(found)
 
 
+def test_of_a_run_the_first_line_says_which_judge_it_is(tmp_path):
+    labels = people_say(tmp_path / "people.jsonl", [(3, 0, 0)] * 60)
+    judged(tmp_path / "run/iter-02/eval/test", ["chosen"] * 60)
+    (tmp_path / "run/report.json").write_text(json.dumps({"best": 2}))
+    found = trust(tmp_path / "run", labels, Criterion())
+    first, second, *_ = lines_of(found)
+    assert first == f"{tmp_path / 'run'}: iteration 2, which the run ships"
+    assert second == "60 pairs labelled by people"
+    assert to_json(found)["which"] == "iteration 2, which the run ships"
+
+
 def test_too_few_labels_are_inconclusive_and_as_many_as_it_says_decide(tmp_path):
     prefers, votes = ["chosen"] * 9 + ["first"], [(2, 0, 0)] * 10
     found = answered(tmp_path, prefers, votes)
@@ -150,6 +161,19 @@ def test_of_people_the_figure_is_the_difference_by_hand(tmp_path):
     assert found.people.value == pytest.approx(1 / 3)
     assert found.with_people.value == pytest.approx(2 / 3)
     assert (found.figure, found.threshold) == (pytest.approx(2 / 3 - 1 / 6), 0)
+
+
+def test_of_people_the_answer_is_two_plain_sentences(tmp_path):
+    found = answered(tmp_path, ["first"] * 4, [(3, 0, 0)] * 4, of_people=0.9)
+    with pytest.raises((NotTrusted, Inconclusive)) as caught:
+        conclude(found)
+    told = str(caught.value)
+    assert (
+        ": the judge agrees with a person on 0.0% of the pairs, two people with each other on "
+        "100.0%; 0.9 times as often, 90.0%, is asked for. The judge is 90.0 points below that (95% "
+        "interval: " in told
+    )
+    assert ", however often you look; 4 pairs of 4 prompts)." in told
 
 
 def test_one_label_a_pair_says_nothing_of_how_far_people_agree(tmp_path):

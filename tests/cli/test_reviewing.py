@@ -89,6 +89,6 @@ def test_labels_go_out_as_csv_and_come_back(run):
     text = (folder / "a.csv").read_text(encoding="utf-8-sig")
     (folder / "b.csv").write_text(text.replace(",,\n", ",1,\n"), encoding="utf-8")
     command = ["review", "run", "--import", "b.csv", "--rater", "ann", "--column", "choice=choice"]
-    assert ste(*command, cwd=folder).stdout.startswith("4 new labels by 1 raters: ")
+    assert ste(*command, cwd=folder).stdout.startswith("4 new labels by 1 rater: ")
     assert ste(*command, cwd=folder).stdout.startswith("0 new labels by 0 raters: ")
     assert len(labels_in(run)) == 4

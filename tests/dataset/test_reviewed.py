@@ -38,10 +38,9 @@ def pairs_of(run):
 
 
 @given(st.lists(st.sampled_from(["better", "worse", "tie"]), max_size=9))
-def test_a_pair_is_wrong_where_more_say_worse_than_better(choices):
+def test_a_pair_is_wrong_where_more_than_half_say_worse(choices):
     said = {str(rater): choice for rater, choice in enumerate(choices)}
-    assert called_wrong(said) == (choices.count("worse") > choices.count("better"))
-    assert called_wrong(said | {"new": "tie"}) == called_wrong(said)
+    assert called_wrong(said) == (choices.count("worse") > len(choices) / 2)
 
 
 def test_of_one_raters_labels_of_a_pair_the_last_counts_and_may_be_taken_back(tmp_path):
@@ -89,7 +88,7 @@ def test_wrong_pairs_are_no_rows_and_are_counted_as_drops(tiny_model, tmp_path):
     path, run = written(tmp_path, tiny_model), tmp_path / "run"
     before = generated(path)
     bad, good = (shown_in(run, row) for row in (rows_of(path, "sft-train")[i] for i in (0, -1)))
-    people_say(run, label(bad, "worse"), label(bad, "tie", "ben"), label(good, "tie"))
+    people_say(run, label(bad, "worse"), label(bad, "worse", "ben"), label(good, "tie"))
     settings = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(settings | {"dataset": DROP}))
     assert generated(path) == before  # what is made stays as it was made

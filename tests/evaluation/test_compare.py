@@ -188,7 +188,7 @@ def test_evaluations_that_cannot_be_compared_do_not_hide_those_that_can(tmp_path
 
 def test_an_unfinished_run_asks_for_one_of_its_iterations(tmp_path):
     (tmp_path / "run.yaml").write_text("config: {}\n")
-    with pytest.raises(DataError, match="name one of its iterations"):
+    with pytest.raises(DataError, match="no best iteration yet.*name an iteration.s folder"):
         evaluations_at(tmp_path)
 
 

@@ -140,6 +140,23 @@ def test_raters_who_always_agree_have_1_and_an_interval_that_tells_how_few_they_
         assert (found.alpha.value, found.alpha.why) == (None, ONE_CATEGORY)
 
 
+@given(GIVEN)
+def test_no_interval_holds_what_a_coefficient_cannot_be(given_):
+    ratings = [Rating(rater, str(item), c) for (rater, item), c in given_.items()]
+    for found in (agreement(ratings), *pairwise(ratings).values()):
+        for figure in filter(None, (found.kappa, found.ac1, found.alpha)):
+            low, high = figure.interval or (0, 0)
+            assert -1 <= low <= high <= 1
+
+
+def test_of_few_pairs_all_alike_an_interval_ends_at_what_is_possible():
+    rows = ("+ + + + + -", "+ + + + + -")  # raw 54% at least, chance 72%
+    assert -1 <= agreement(ratings_of(rows)).kappa.interval[0] < 0
+    rows = ("+ " * 30 + "-",) * 2
+    few = [r._replace(cluster="x" if r.item != "item 30" else "y") for r in ratings_of(rows)]
+    assert agreement(few).kappa.interval == (-1, 1)
+
+
 def test_raters_who_guess_have_coefficients_about_0():
     draw = random.Random(3)
     ratings = [

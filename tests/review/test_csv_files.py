@@ -111,6 +111,26 @@ def test_columns_of_other_names_are_named(run):
         imported(run, as_csv(rows), rater="bob", key="id")
 
 
+def test_rater_names_those_whose_rows_do_not_and_nobody_else(run):
+    rows = [row | {"choice": choose_good(row)} for row in exported(run)]
+    rows[1]["rater"] = "ben"
+    with pytest.raises(DataError) as caught:
+        imported(run, as_csv(rows), rater="dora")
+    assert str(caught.value).endswith(
+        "labels.csv:3: rater 'ben', but --rater dora. Leave --rater out, as the file names its "
+        "raters, or correct the row.\nNo label was taken over."
+    )
+    assert not labels_path(run).exists()
+    rows[1]["rater"] = " dora "
+    assert {x.rater for x in imported(run, as_csv(rows), rater="dora")} == {"dora"}
+
+
+def test_a_column_of_raters_that_is_empty_is_told_as_such(run):
+    rows = [row | {"choice": choose_good(row)} for row in exported(run)]
+    with pytest.raises(DataError, match=r"the column 'rater' has no values\. Name another: --c"):
+        imported(run, as_csv(rows))
+
+
 def test_judgments_go_out_and_come_back(run):
     rows = exported(run, "judgment")
     assert "keeps to the question" in rows[0]["judgment"]
@@ -153,8 +173,8 @@ def test_what_is_wrong_is_named_by_file_and_line_and_nothing_is_taken_over(run):
     ("text", "problem"),
     [
         ("", "labels.csv: empty."),
-        ("a,b\n1,2\n", "labels.csv:1: no column 'key' with values; found a, b. Name it: --column"),
-        ("key,choice\nx,1\n", "no column 'rater' with values; found key, choice."),
+        ("a,b\n1,2\n", "labels.csv:1: no column 'key'; found a, b. Name it: --column"),
+        ("key,choice\nx,1\n", "no column 'rater'; found key, choice."),
         (
             b"key,choice,rater\nx,1,J\xfcrgen\n",
             "labels.csv:2: not UTF-8 text. Save it as CSV UTF-8",

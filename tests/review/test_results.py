@@ -73,7 +73,7 @@ def results(root, iteration=None):
 def test_it_is_counted_how_often_the_better_answers_of_a_strategy_are_better(run):
     pairs = pairs_of(run, OTHER)[:8]
     say(run, "ann", pairs, ["better"] * 5 + ["worse"] * 2 + ["tie"])
-    say(run, "ben", pairs[:2], ["worse", "tie"])  # divided; still better
+    say(run, "ben", pairs[:2], ["worse", "better"])  # divided; better still
     rate = results(run).strategies[OTHER]
     assert (rate.pairs, rate.better, rate.worse, rate.undecided) == (8, 4, 2, 2)
     assert (rate.rate.value, rate.wrong.value) == (0.5, 0.25)
@@ -112,6 +112,19 @@ def test_the_last_judge_that_was_measured_counts_unless_another_is_named(run):
     assert results(run, 0).judge.raw.value == 0
     with pytest.raises(DataError, match="iteration 1 was not measured; those of 0, 2 were"):
         results(run, 1)
+
+
+def test_the_judge_is_named_and_another_iteration_leaves_what_the_report_shows(run):
+    pairs = pairs_of(run, OTHER, ("test",))[:4]
+    say(run, "ann", pairs, ["better"] * 4)
+    measure(run, 0, {pair.key: "tie" for pair in pairs})
+    measure(run, 1, {pair.key: "better" for pair in pairs})
+    (run / "report.json").write_text(json.dumps({"best": 0}))
+    assert "The judge is iteration 1 (the run ships the seed)." in said_by("agreement", run)
+    kept = read_json(run / "review/agreement.json")
+    assert kept["judge_is"] == "iteration 1 (the run ships the seed)"
+    assert "\njudge (seed), person" in said_by("agreement", run, "--iteration", "0")
+    assert read_json(run / "review/agreement.json") == kept
 
 
 def test_one_rater_and_no_judge_leave_rates_alone(run):

@@ -60,7 +60,7 @@ ROWS = [
         3,
         "gone: no such file or folder; expected a run, an iteration, or what `ste eval` wrote. "
         "Measure the model on these pairs first, then name that folder:\n"
-        "  ste eval --model gone --data people.jsonl --out evaluations/labels",
+        "  ste eval --model gone --data people.jsonl --out evaluations/labels-gone",
     ),
     Row(
         "labels that are not there",
@@ -77,7 +77,8 @@ ROWS = [
         3,
         "mine: none of the pairs of people.jsonl is among those that this judge was measured on "
         "(mine). Measure it on them, then name that folder:\n"
-        "  ste eval --model some/judge --data people.jsonl --format brief --out evaluations/labels",
+        "  ste eval --model some/judge --data people.jsonl --format brief --out "
+        "evaluations/labels-judge",
     ),
     Row(
         "labels of a review of other pairs",

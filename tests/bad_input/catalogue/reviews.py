@@ -85,8 +85,15 @@ ROWS = [
         given("prompt,winner", "a,1"),
         IMPORT,
         3,
-        "labels.csv:1: no column 'key' with values; found prompt, winner. Name it: --column "
-        "key=COLUMN.",
+        "labels.csv:1: no column 'key'; found prompt, winner. Name it: --column key=COLUMN.",
+    ),
+    Row(
+        "another rater's labels",
+        given("key,choice,rater", f"{ROW_KEY},1,ben"),
+        f"{IMPORT} --rater dora",
+        3,
+        "labels.csv:2: rater 'ben', but --rater dora. Leave --rater out, as the file names its "
+        "raters, or correct the row.\nNo label was taken over.",
     ),
     Row(
         "a column that is none of ours",

@@ -1,0 +1,40 @@
+"""Which judge of a run is meant, and which one the run ships, in words."""
+
+from pathlib import Path
+
+from ste_plugin.storage.jsonl import read_json
+from ste_plugin.storage.run_layout import RunLayout
+
+
+def judge_in_words(path: Path) -> str:
+    """Return which judge of its run a folder stands for, and whether the run ships that one.
+
+    `path` is a run, for the judge that it ships, or an iteration's folder; empty for anything else.
+    """
+    if (path / "report.json").is_file():
+        return number_in_words(path, None)
+    name = path.name.removeprefix("iter-")
+    if path.name != name and name.isdecimal() and (path.parent / "run.yaml").is_file():
+        return number_in_words(path.parent, int(name))
+    return ""
+
+
+def number_in_words(run: Path, number: int | None) -> str:
+    """Return the same of the judge of an iteration, 0 being the seed; None is the one shipped."""
+    report = RunLayout(run).report
+    if not report.is_file():
+        return "" if number is None else f"{_name(number)} (the run is not finished)"
+    told = read_json(report)
+    best = told["best"]
+    if number not in (None, best):
+        return f"{_name(number)} (the run ships {_name(best)})"
+    if best:
+        return f"{_name(best)}, which the run ships"
+    trained = [each for each in told.get("iterations", ()) if each.get("number")]
+    if trained and all(each.get("broken") for each in trained):
+        return f"{_name(0)}, which the run ships, as no iteration passed its gates"
+    return f"{_name(0)}, which the run ships, as no iteration was better"
+
+
+def _name(number: int | None) -> str:
+    return f"iteration {number}" if number else "the seed"
