@@ -171,6 +171,7 @@ def _finding(
         failed=row.failed,
         words=_words(probe, row, seed),
         cure=_cure(context, probe) if row.failed else "",
+        limit="size" if probe.test == "either" else "most",
     )
 
 
