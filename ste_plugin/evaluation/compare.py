@@ -90,8 +90,9 @@ class Comparison:
         between = (
             f", 95% interval {d.interval[0]:+.3f} to {d.interval[1]:+.3f}" if d.interval else ""
         )
+        won = f"{self.won} pair{'' if self.won == 1 else 's'}"
         counts = (
-            f"The second judge gets {self.won} pair{'' if self.won == 1 else 's'} right that the first does not, and loses "
+            f"The second judge gets {won} right that the first does not, and loses "
             f"{self.lost} ({d.difference:+.3f}{between}; McNemar p = {self.p:.2g})."
         )
         if self.differs:

@@ -90,7 +90,8 @@ def _findings_parts(
         if place == 0:
             yield from parts
         else:
-            yield Details(f"{name}: {len(failed)} of {len(findings)} figures failed", parts)
+            figures = f"figure{'' if len(findings) == 1 else 's'}"
+            yield Details(f"{name}: {len(failed)} of {len(findings)} {figures} failed", parts)
 
 
 def _counted(name: str, findings: Sequence[Finding]) -> Paragraph:
