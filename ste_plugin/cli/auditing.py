@@ -71,10 +71,11 @@ def audit(
     of_people: OfPeople = None,
     one_look: OneLook = False,
 ) -> None:
-    """Examine what a run's judge learnt: 0 where every figure keeps its threshold, 8 where not.
+    """Examine what a run's judge learnt: 0 where it keeps thresholds, 8 where not, 9 undecided.
 
-    With --labels: whether a judge can be trusted, by what people say (0), or not (8), or whether
-    there are too few labels to tell (9).
+    Undecided: nothing fails, and no figure that is held to a threshold surely keeps it. 6 where a
+    plugin's check has a mistake, and nothing fails. With --labels: whether a judge can be trusted,
+    by what people say (0), or not (8), or whether there are too few labels to tell (9).
     """
     if benchmark or against:
         from ste_plugin.cli.auditing_data import audit_data
