@@ -146,7 +146,18 @@ class _History:
             limits = f"at least {least:.0%}" + (f" and at most {most:.0%}" if most else "")
             words = f"{name}: {ratio.figure:.0%} of iteration 1's on the same questions; {limits}"
             cure = "Read some judgments of both rounds; train for fewer steps, or on more pairs."
-            yield share_finding(name, subject, ratio, least, compared.texts, failed, words, cure)
+            is_long = most is not None and ratio.figure > most
+            yield share_finding(
+                name,
+                subject,
+                ratio,
+                most if is_long else least,
+                compared.texts,
+                failed,
+                words,
+                cure,
+                "most" if is_long else "least",
+            )
 
     def of_people(self) -> Iterator[Finding]:
         """Yield how the judge agrees with people's labels, beside the seed."""
@@ -177,6 +188,7 @@ class _History:
                 words,
                 "It learns the pairs, not what people prefer. Ship an earlier iteration, and "
                 "change the pair strategies.",
+                "least",
             )
 
     def _beside_dev(self) -> str:

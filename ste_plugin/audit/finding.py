@@ -1,5 +1,7 @@
 """A finding: one figure of an audit, the threshold that it is held to, and what it means."""
 
+from typing import Literal
+
 from ste_plugin.records import Record
 
 
@@ -26,8 +28,26 @@ class Finding(Record, frozen=True):
     """What it means, as one sentence for people."""
     cure: str = ""
     """What to do about it, where it failed."""
+    limit: Literal["most", "least", "size"] = "most"
+    """Whether the threshold is the most that the figure should be, the least, or the most that it
+    should be off 0 on either side."""
 
     @property
     def undecided(self) -> bool:
         """Whether there was too little to compute the figure of."""
         return self.figure is None
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the figure is beyond its threshold, but not surely enough to have failed."""
+        if self.failed or self.figure is None or self.threshold is None:
+            return False
+        if self.limit == "least":
+            return self.figure < self.threshold
+        return (abs(self.figure) if self.limit == "size" else self.figure) > self.threshold
+
+    @property
+    def kept(self) -> bool:
+        """Whether the figure was held to a threshold, and keeps it."""
+        held = self.figure is not None and self.threshold is not None
+        return held and not self.failed and not self.unsure

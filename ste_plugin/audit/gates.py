@@ -7,6 +7,7 @@ where chance is no explanation. What cannot be computed breaks nothing.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.held_out import (
@@ -117,8 +118,19 @@ def _level_finding(number: int, held: Held, sums: Mapping[int, GroupedSums | Non
     level = held.level if held.limit == "at most" else 1 - held.level
     n = int(max(own.total()[1::2]))
     subject = f"iteration {number}"
+    limit: Literal["most", "least"] = "most" if held.limit == "at most" else "least"
     return Finding(
-        CHECK, held.name, subject, told.figure, told.interval, level, n, failed, words, held.cure
+        CHECK,
+        held.name,
+        subject,
+        told.figure,
+        told.interval,
+        level,
+        n,
+        failed,
+        words,
+        held.cure,
+        limit,
     )
 
 
@@ -211,6 +223,7 @@ def _text_findings(figures: GateFigures) -> Iterator[Finding]:
             f"its judgments have {ratio.figure:.0%} {gate.words} the seed's on the same prompts; "
             f"at least {threshold:.0%}.",
             gate.cure,
+            "least",
         )
 
 

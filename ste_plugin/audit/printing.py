@@ -7,7 +7,9 @@ from textwrap import wrap
 from ste_plugin.audit.finding import Finding
 
 WIDTH = 80
-FAILED, UNDECIDED, PASSED, TOLD = "FAILED", "undecided", "ok", "told"
+FAILED, UNSURE, UNDECIDED, PASSED, TOLD = "FAILED", "unsure", "undecided", "ok", "told"
+STATUSES = (FAILED, UNSURE, UNDECIDED, PASSED, TOLD)
+"""In the order in which they are shown."""
 _INDENT = " " * (len(UNDECIDED) + 1)
 
 
@@ -31,7 +33,7 @@ def _shares_cure(finding: Finding, following: Finding | None) -> bool:
 
 
 def _rank(finding: Finding) -> int:
-    return [FAILED, UNDECIDED, PASSED, TOLD].index(status_of(finding))
+    return STATUSES.index(status_of(finding))
 
 
 def status_of(finding: Finding) -> str:
@@ -40,6 +42,8 @@ def status_of(finding: Finding) -> str:
         return FAILED
     if finding.undecided:
         return UNDECIDED
+    if finding.unsure:
+        return UNSURE
     return TOLD if finding.threshold is None else PASSED
 
 
@@ -57,12 +61,18 @@ def _format_figures(finding: Finding) -> str:
 def _figures(finding: Finding) -> Iterable[str]:
     if finding.figure is not None:
         interval = finding.interval
-        around = f" [{interval[0]:.3g}, {interval[1]:.3g}]" if interval else ""
-        yield f"{finding.figure:.3g}{around}"
+        around = f" [{_decimals(interval[0])}, {_decimals(interval[1])}]" if interval else ""
+        is_count = not interval and finding.figure == round(finding.figure)
+        yield f"{finding.figure:,.0f}" if is_count else f"{_decimals(finding.figure)}{around}"
     if finding.threshold is not None:
         yield f"threshold {finding.threshold:g}"
     if finding.n:
         yield f"n = {finding.n:,}"
+
+
+def _decimals(value: float) -> str:
+    """Return a figure to three decimals, and a zero without a sign."""
+    return f"{round(value, 3) + 0.0:.3f}"
 
 
 def _wrapped(text: str, start: str) -> list[str]:
@@ -73,9 +83,9 @@ def _wrapped(text: str, start: str) -> list[str]:
 
 def summarize(findings: Sequence[Finding]) -> str:
     """Return the line that ends the output where no figure breaks its threshold."""
-    kept = sum(status_of(finding) == PASSED for finding in findings)
-    undecided = sum(finding.undecided for finding in findings)
-    rest = f"; {undecided} undecided" if undecided else ""
-    return (
-        f"{kept} figure{'s keep their thresholds' if kept != 1 else ' keeps its threshold'}{rest}."
-    )
+    statuses = [status_of(finding) for finding in findings]
+    kept, unsure, undecided = map(statuses.count, (PASSED, UNSURE, UNDECIDED))
+    told = f"{kept} figure{'s keep their thresholds' if kept != 1 else ' keeps its threshold'}"
+    if unsure:
+        told += f"; {unsure} unsure (beyond the threshold, but not failed)"
+    return f"{told}; {undecided} undecided." if undecided else f"{told}."

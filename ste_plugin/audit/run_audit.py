@@ -1,14 +1,24 @@
 """The audit of a run: every check in turn, their findings kept in `audit/findings.json`."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ste_plugin.audit.finding import Finding
 from ste_plugin.context import RunContext
-from ste_plugin.errors import ConfigError, DataError, Inconclusive, NotTrusted, did_you_mean
-from ste_plugin.plugins.manager import contributions
-from ste_plugin.storage.jsonl import read_derived_json, replace_json
+from ste_plugin.errors import (
+    ConfigError,
+    DataError,
+    Inconclusive,
+    NotTrusted,
+    PluginError,
+    SteError,
+    did_you_mean,
+)
+from ste_plugin.plugins.loader import FIX_PLUGIN
+from ste_plugin.plugins.manager import BUILT_IN_NAME, contributions
+from ste_plugin.storage.jsonl import read_derived_json, read_json, replace_json
 from ste_plugin.storage.run_layout import RunLayout
 from ste_plugin.storage.training_manifest import find_trained_model
 
@@ -18,20 +28,28 @@ what it needs, it raises a DataError, which becomes an undecided finding."""
 
 
 def audit_run(context: RunContext, iteration: int, only: Sequence[str] = ()) -> list[Finding]:
-    """Make the checks of a run, by default all; return and keep what they found."""
-    return [finding for found in audit_checks(context, iteration, only) for finding in found]
+    """Make the checks of a run, by default all; return and keep what they found.
+
+    Raises: PluginError at the end where a plugin's check has a mistake.
+    """
+    mistakes: list[PluginError] = []
+    found = [f for fs in audit_checks(context, iteration, only, mistakes) for f in fs]
+    for mistake in mistakes:
+        raise mistake
+    return found
 
 
 def audit_checks(
-    context: RunContext, iteration: int, only: Sequence[str] = ()
+    context: RunContext, iteration: int, only: Sequence[str], mistakes: list[PluginError]
 ) -> Iterator[list[Finding]]:
     """Yield what each check of a run found, by default of all, as each ends.
 
     It is kept before that, so that an error of a later check loses nothing. Findings of checks that
-    were made before, and are not made now, stay in the file.
+    were made before, and are not made now, stay in the file. A mistake of a plugin's check is
+    added to `mistakes` and becomes an undecided finding: the other checks go on.
     Raises: ConfigError for a check that there is none of.
     """
-    checks = {name: check for name, (_, check) in _contributed(context).items()}
+    checks = _contributed(context)
     for name in only:
         if name not in checks:
             raise ConfigError(
@@ -39,7 +57,11 @@ def audit_checks(
                 f"{', '.join(checks)}."
             )
     for name in dict.fromkeys(only) or checks:
-        found = _examine(name, checks[name], context, iteration)
+        try:
+            found = _examine(name, *checks[name], context, iteration)
+        except PluginError as error:
+            mistakes.append(error)
+            found = [_not_examined(name, iteration, error)]
         keep(context.folder, iteration, {name: found})
         yield found
 
@@ -48,25 +70,57 @@ def _contributed(context: RunContext) -> dict[str, tuple[str, Check]]:
     return contributions(context.plugins, "ste_audit_checks")
 
 
-def _examine(name: str, check: Check, context: RunContext, iteration: int) -> list[Finding]:
-    """Return what a check found, or the undecided finding that says what it lacks."""
+def _examine(
+    name: str, plugin: str, check: Check, context: RunContext, iteration: int
+) -> list[Finding]:
+    """Return what a check found, or the undecided finding that says what it lacks.
+
+    Raises: PluginError for a mistake of a plugin's check.
+    """
     context.progress.say(f"audit: {name}")
     try:
-        return list(check(context, iteration))
+        return _checked(name, plugin, check(context, iteration))
     except DataError as error:
-        return [
-            Finding(
-                check=name,
-                name="not examined",
-                subject=f"iteration {iteration}" if iteration else "seed",
-                figure=None,
-                interval=None,
-                threshold=None,
-                n=0,
-                failed=False,
-                words=str(error),
+        return [_not_examined(name, iteration, error)]
+    except SteError:
+        raise
+    except Exception as error:  # whatever a plugin raises: what it would find is not known
+        if plugin == BUILT_IN_NAME:
+            raise
+        raise PluginError(
+            f"{plugin}: its check {name!r} failed: {type(error).__name__}: {error}. {FIX_PLUGIN}"
+        ) from error
+
+
+def _checked(name: str, plugin: str, found: Iterable[Finding]) -> list[Finding]:
+    """Return findings as they are read again. Raises: PluginError where they cannot be kept."""
+    for finding in (findings := list(found)):
+        if not isinstance(finding, Finding):
+            raise PluginError(
+                f"{plugin}: its check {name!r} yielded {finding!r}; expected Findings (see "
+                f"ste_plugin.audit.finding). {FIX_PLUGIN}"
             )
-        ]
+    try:
+        return [Finding.from_dict(json.loads(json.dumps(f.to_dict()))) for f in findings]
+    except (DataError, TypeError) as error:
+        raise PluginError(
+            f"{plugin}: its check {name!r} yielded a Finding that cannot be kept: {error}. "
+            f"{FIX_PLUGIN}"
+        ) from error
+
+
+def _not_examined(name: str, iteration: int, error: Exception) -> Finding:
+    return Finding(
+        check=name,
+        name="not examined",
+        subject=f"iteration {iteration}" if iteration else "seed",
+        figure=None,
+        interval=None,
+        threshold=None,
+        n=0,
+        failed=False,
+        words=str(error),
+    )
 
 
 def find_last_trained(context: RunContext) -> int:
@@ -75,6 +129,11 @@ def find_last_trained(context: RunContext) -> int:
     numbers = range(context.config.iterations, 0, -1)
     folders = ((n, context.folder.iteration(n, stages) / "model") for n in numbers)
     return next((n for n, folder in folders if find_trained_model(folder)), 0)
+
+
+def find_shipped(folder: RunLayout) -> int | None:
+    """Return the iteration that a finished run ships, 0 for the seed; None before its end."""
+    return read_json(folder.report).get("best") if folder.report.exists() else None
 
 
 def check_iteration(context: RunContext, iteration: int) -> None:
@@ -122,18 +181,27 @@ def _parse_findings(
     }
 
 
-def conclude(findings: Sequence[Finding]) -> None:
-    """Raise NotTrusted where a finding failed, Inconclusive where none could be computed."""
+def conclude(findings: Sequence[Finding], mistakes: Sequence[PluginError] = ()) -> None:
+    """Raise NotTrusted where a finding failed, or else PluginError for the mistakes of plugins.
+
+    Raises: Inconclusive where no finding keeps its threshold: all are undecided, unsure or told.
+    """
     if failed := [finding for finding in findings if finding.failed]:
+        breaks = "breaks its threshold" if len(failed) == 1 else "break their thresholds"
+        figures = f"{len(findings)} figure{'' if len(findings) == 1 else 's'}"
         names = [f"  {f.check}: {f.name} ({f.subject})" for f in failed]
         raise NotTrusted(
             "\n".join(
                 [
-                    f"NOT TRUSTED: {len(failed)} of {len(findings)} figures break their "
-                    "thresholds:",
+                    f"NOT TRUSTED: {len(failed)} of {figures} {breaks}:",
                     *names,
                 ]
             )
         )
-    if all(finding.undecided for finding in findings):
-        raise Inconclusive("INCONCLUSIVE: nothing could be computed; see the figures above.")
+    if mistakes:
+        raise PluginError("\n".join(map(str, mistakes)))
+    if not any(finding.kept for finding in findings):
+        raise Inconclusive(
+            "INCONCLUSIVE: no figure that is held to a threshold surely keeps it; see what was "
+            "found above."
+        )

@@ -1,7 +1,7 @@
 """Shares that a judge is held to: their levels, how far they moved, and the findings in words."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ste_plugin.audit import rounds
 from ste_plugin.audit.finding import Finding
@@ -128,11 +128,13 @@ def share_finding(
     failed: bool,
     words: str,
     cure: str,
+    limit: Literal["most", "least"] = "most",
 ) -> Finding:
     figure, interval = estimate.figure, estimate.interval
     if interval is None:
         figure, words = None, undecided_words(words)
-    return Finding(CHECK, name, subject, figure, interval, threshold, n, failed, f"{words}.", cure)
+    words = f"{words}."
+    return Finding(CHECK, name, subject, figure, interval, threshold, n, failed, words, cure, limit)
 
 
 def undecided_words(words: str) -> str:

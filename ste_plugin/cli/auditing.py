@@ -8,7 +8,7 @@ import typer
 from ste_plugin.cli.app import app, open_existing_run, say, show
 from ste_plugin.cli.running import Json, Plugin
 from ste_plugin.cli.trusting import AtLeast, Labels, OfPeople, OneLook, audit_by_labels
-from ste_plugin.errors import ConfigError
+from ste_plugin.errors import ConfigError, PluginError
 
 if TYPE_CHECKING:
     from ste_plugin.audit.finding import Finding
@@ -71,10 +71,11 @@ def audit(
     of_people: OfPeople = None,
     one_look: OneLook = False,
 ) -> None:
-    """Examine what a run's judge learnt: 0 where every figure keeps its threshold, 8 where not.
+    """Examine what a run's judge learnt: 0 where it keeps thresholds, 8 where not, 9 undecided.
 
-    With --labels: whether a judge can be trusted, by what people say (0), or not (8), or whether
-    there are too few labels to tell (9).
+    Undecided: nothing fails, and no figure that is held to a threshold surely keeps it. 6 where a
+    plugin's check has a mistake, and nothing fails. With --labels: whether a judge can be trusted,
+    by what people say (0), or not (8), or whether there are too few labels to tell (9).
     """
     if benchmark or against:
         from ste_plugin.cli.auditing_data import audit_data
@@ -99,17 +100,28 @@ def audit_of_run(
     from ste_plugin.audit import printing, run_audit
 
     findings: list[Finding] = []
+    mistakes: list[PluginError] = []
     with open_existing_run(run, plugins, quiet=as_json) as context:
         number = run_audit.find_last_trained(context) if iteration is None else iteration
         run_audit.check_iteration(context, number)
+        shipped = run_audit.find_shipped(context.folder)
         if not as_json:
-            say(f"{run}: {f'iteration {number}' if number else 'the seed'}\n")
-        for found in run_audit.audit_checks(context, number, only):
+            say(f"{run}: {_which(number, shipped)}\n")
+        for found in run_audit.audit_checks(context, number, only, mistakes):
             findings += found
             for line in () if as_json else printing.format_findings(found):
                 say(line)
     if as_json:
-        show({"iteration": number, "findings": [finding.to_dict() for finding in findings]})
-    run_audit.conclude(findings)
+        shown = [finding.to_dict() for finding in findings]
+        show({"iteration": number, "shipped": shipped, "findings": shown})
+    run_audit.conclude(findings, mistakes)
     if not as_json:
         say(printing.summarize(findings))
+
+
+def _which(number: int, shipped: int | None) -> str:
+    """Return which iteration is examined, and how to examine the one that the run ships."""
+    names = [f"iteration {n}" if n else "the seed" for n in (number, shipped or 0)]
+    if shipped in (None, number):
+        return names[0]
+    return f"{names[0]}. The run ships {names[1]}; examine it: --iteration {shipped}"

@@ -77,7 +77,8 @@ class DatasetConfig(Strict):
     match: tuple[Literal["length"], ...] = ()
     """What must not tell the better answer. `length`: of each strategy, training pairs are kept
     whose better answer is longer as often as shorter, and by as much. Where it is longer in two of
-    three, that costs a third of the pairs; `ste audit` says how many would be left."""
+    three, that costs a third of the pairs. Where `ste audit` finds that length gives the better
+    answer away, it says how many would be left."""
     thinking: Literal["keep", "drop"] = "keep"
     """Whether a judge that thinks is trained on its thoughts, too. `drop`: on the judgment alone,
     behind an empty thought where its chat template writes one."""

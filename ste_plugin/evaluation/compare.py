@@ -90,14 +90,15 @@ class Comparison:
         between = (
             f", 95% interval {d.interval[0]:+.3f} to {d.interval[1]:+.3f}" if d.interval else ""
         )
+        won = f"{self.won} pair{'' if self.won == 1 else 's'}"
         counts = (
-            f"The second judge gets {self.won} pairs right that the first does not, and loses "
+            f"The second judge gets {won} right that the first does not, and loses "
             f"{self.lost} ({d.difference:+.3f}{between}; McNemar p = {self.p:.2g})."
         )
         if self.differs:
             counts += f" They were measured differently: {self.differs}."
         if not self.more_than_noise:
-            return f"{counts} No more than noise: {self.n} pairs do not tell them apart."
+            return f"{counts} No more than noise: {self.n} {_do(self.n)} not tell them apart."
         better = "second" if d.difference > 0 else "first"
         finding = f"{counts} More than noise: the {better} is {self.right} more often."
         if self.acc.difference * d.difference < 0:
@@ -108,6 +109,10 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Return it for scripts."""
         return asdict(self) | {"more_than_noise": self.more_than_noise, "sentence": self.sentence()}
+
+
+def _do(pairs: int) -> str:
+    return "pair does" if pairs == 1 else "pairs do"
 
 
 def compare(first: Path, second: Path) -> tuple[dict[str, Comparison], dict[str, str]]:

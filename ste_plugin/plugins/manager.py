@@ -12,6 +12,7 @@ from ste_plugin.plugins.loader import FIX_PLUGIN, register_file
 
 SPECIFICATIONS, BUILT_IN = "ste_plugin.hookspecs", "ste_plugin.plugins.builtin"
 """By name, not imported: they import every step of the method, and every step imports this."""
+BUILT_IN_NAME = "builtin"
 
 NAMED_HOOKS = (
     "ste_sources",
@@ -33,7 +34,7 @@ def plugin_manager(files: Iterable[Path] = ()) -> pluggy.PluginManager:
     """
     manager = pluggy.PluginManager("ste")
     manager.add_hookspecs(importlib.import_module(SPECIFICATIONS))
-    manager.register(importlib.import_module(BUILT_IN), "builtin")
+    manager.register(importlib.import_module(BUILT_IN), BUILT_IN_NAME)
     try:
         manager.load_setuptools_entrypoints("ste")
     except Exception as error:  # whatever a plugin raises when imported

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ste_plugin.evaluation.compare import Comparison
+from ste_plugin.report.cost_section import counts_of, total_of
 from ste_plugin.report.figures import LABELS, MAIN, estimate_of, main_metric
 from ste_plugin.report.numbers import between, decimals, duration, p_text, percent
 from ste_plugin.report.parts import Estimate, Paragraph
@@ -80,8 +81,9 @@ def gain_in_words(comparison: Comparison) -> str:
     difference = comparison.acc_pc
     interval = between(difference.interval, signed=True)
     told = f", 95% interval {interval}" if interval else ""
+    pairs = f"{comparison.n:,} pair{'' if comparison.n == 1 else 's'}"
     counts = (
-        f"Of {comparison.n:,} pairs it wins {comparison.won:,} that the seed did not get, and "
+        f"Of {pairs} it wins {comparison.won:,} that the seed did not get, and "
         f"loses {comparison.lost:,}: {decimals(difference.difference, signed=True)}{told} "
         f"(McNemar's exact test, {p_text(comparison.p)})."
     )
@@ -100,7 +102,7 @@ def _warnings(run: RunFigures, shown: Round, name: str) -> list[Paragraph]:
         told.append(Paragraph(_what_is_missing(run), "note"))
     elif run.best == 0:
         told.append(Paragraph(f"{_why_the_seed(run)}, so the seed is kept.", "note"))
-        told += _despite_better(run, name)
+        told += _last_against_seed(run, name)
     told += [
         Paragraph(f"{r.name.capitalize()} breaks a gate and is not shipped: see Gates.", "bad")
         for r in run.rounds
@@ -120,37 +122,38 @@ def _warnings(run: RunFigures, shown: Round, name: str) -> list[Paragraph]:
         f for findings in run.findings.get(shown.number, {}).values() for f in findings if f.failed
     ]
     if failed:
-        told.append(
-            Paragraph(
-                f"The audit found {len(failed)} figures beyond their thresholds: see Audit.", "bad"
-            )
-        )
+        figures = "figure beyond its" if len(failed) == 1 else "figures beyond their"
+        ends = "" if len(failed) == 1 else "s"
+        words = f"The audit found {len(failed)} {figures} threshold{ends}: see Audit."
+        told.append(Paragraph(words, "bad"))
     return told
 
 
 def _why_the_seed(run: RunFigures) -> str:
-    trained = [r for r in run.rounds if r.number]
-    if trained and all(r.gates.get("broken") for r in trained):
+    if _all_break_gates(run):
         return "Every iteration breaks a gate"
     return "No iteration beat the seed on the dev pairs"
 
 
-def _despite_better(run: RunFigures, name: str) -> list[Paragraph]:
-    """Return that the last iteration is better on pairs that do not choose, where it is."""
+def _all_break_gates(run: RunFigures) -> bool:
+    trained = [r for r in run.rounds if r.number]
+    return bool(trained) and all(r.gates.get("broken") for r in trained)
+
+
+def _last_against_seed(run: RunFigures, name: str) -> list[Paragraph]:
+    """Return how the last iteration does on pairs that do not choose, where the seed is kept."""
     last = run.measured[-1]
     found = run.comparison(0, last.number)
     comparison = found.comparisons.get(name) if found else None
-    if name == "dev" or comparison is None or tone_of(comparison) != "good":
+    if name == "dev" or comparison is None:
         return []
-    n = run.shown.results.get("dev", {}).get("n", 0) if run.shown else 0
-    return [
-        Paragraph(
-            f"On the {name} pairs, which choose nothing, {last.name} is better. "
-            f"{gain_in_words(comparison)} Are {n:,} dev pairs enough to choose by "
-            "(dataset.dev_fraction)?",
-            "note",
-        )
-    ]
+    is_better = tone_of(comparison) == "good"
+    told = f"{last.name} is better." if is_better else f"{last.name} against the seed:"
+    words = f"On the {name} pairs, which choose nothing, {told} {gain_in_words(comparison)}"
+    if is_better and not _all_break_gates(run):
+        n = run.shown.results.get("dev", {}).get("n", 0) if run.shown else 0
+        words += f" Are {n:,} dev pairs enough to choose by (dataset.dev_fraction)?"
+    return [Paragraph(words, "note")]
 
 
 def _what_is_missing(run: RunFigures) -> str:
@@ -177,8 +180,9 @@ def _tiles(run: RunFigures, shown: Round, name: str) -> list[Tile]:
         for metric in metrics
         if overall.get(metric) is not None
     ]
-    tokens = sum(r.report.tokens + r.report.prompt_tokens for r in run.rounds if r.report)
-    tokens += sum(run.pool.get("cost", {}).get(k, 0) for k in ("prompt_tokens", "generated_tokens"))
+    kinds = ("prompt_tokens", "generated_tokens")
+    tokens = sum(total_of(counts_of(r), kind) or 0 for r in run.rounds for kind in kinds)
+    tokens += sum(run.pool.get("cost", {}).get(kind, 0) for kind in kinds)
     took = Tile("time", duration(sum(run.seconds.values())), f"{tokens:,} tokens read and written")
     return [*tiles, took]
 

@@ -5,7 +5,7 @@ from itertools import zip_longest
 from typing import Any
 
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.printing import FAILED, UNDECIDED, status_of
+from ste_plugin.audit.printing import FAILED, PASSED, STATUSES, UNDECIDED, UNSURE, status_of
 from ste_plugin.report.numbers import percent
 from ste_plugin.report.parts import (
     Cell,
@@ -90,17 +90,21 @@ def _findings_parts(
         if place == 0:
             yield from parts
         else:
-            yield Details(f"{name}: {len(failed)} of {len(findings)} figures failed", parts)
+            figures = f"figure{'' if len(findings) == 1 else 's'}"
+            yield Details(f"{name}: {len(failed)} of {len(findings)} {figures} failed", parts)
 
 
 def _counted(name: str, findings: Sequence[Finding]) -> Paragraph:
     statuses = [status_of(finding) for finding in findings]
-    failed, undecided = statuses.count(FAILED), statuses.count(UNDECIDED)
-    told = f"{name}: of {len(findings)} figures "
-    told += f"{failed} break their thresholds" if failed else "none breaks its threshold"
+    failed, unsure, undecided, kept = map(statuses.count, (FAILED, UNSURE, UNDECIDED, PASSED))
+    told = f"{name}: of {len(findings)} figure{'' if len(findings) == 1 else 's'} "
+    breaks = "breaks its threshold" if failed == 1 else "break their thresholds"
+    told += f"{failed} {breaks}" if failed else "none breaks its threshold"
+    if unsure:
+        told += f", {unsure} {'is' if unsure == 1 else 'are'} beyond it but not failed (unsure)"
     if undecided:
         told += f", and {undecided} could not be computed"
-    return Paragraph(f"{told}.", "bad" if failed else "good")
+    return Paragraph(f"{told}.", "bad" if failed else "good" if kept else "note")
 
 
 def _failures(failed: Sequence[Finding]) -> Iterator[Paragraph]:
@@ -118,7 +122,7 @@ def _all_figures(findings: Sequence[Finding]) -> Part:
 
 
 def _table(findings: Sequence[Finding]) -> Table:
-    """Return what was looked at: what failed, then what is undecided, then the rest."""
+    """Return what was looked at: what failed, then what is unsure or undecided, then the rest."""
     columns = [
         Column("what"),
         Column("state"),
@@ -128,7 +132,7 @@ def _table(findings: Sequence[Finding]) -> Table:
         Column("n", "number"),
         Column("meaning"),
     ]
-    ordered = sorted(findings, key=lambda f: (not f.failed, not f.undecided))
+    ordered = sorted(findings, key=lambda f: STATUSES.index(status_of(f)))
     return Table(columns, [_row(finding) for finding in ordered], "All figures.", wordy=True)
 
 

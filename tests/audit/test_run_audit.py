@@ -11,6 +11,7 @@ from ste_plugin.audit.run_audit import audit_run, conclude, read_findings
 from ste_plugin.errors import ConfigError, DataError, EngineError, Inconclusive, NotTrusted
 from ste_plugin.plugins.manager import contributions
 from ste_plugin.run.open_run import open_run
+from ste_plugin.storage.jsonl import replace_json
 from ste_plugin.storage.run_layout import RunLayout
 from tests.helpers.command import ste
 from tests.helpers.planted_pairs import honest, longer, planted, run_of
@@ -147,7 +148,9 @@ def test_the_last_iteration_that_was_trained_is_audited_by_default(run, monkeypa
 
 
 def test_one_failure_among_many_findings_is_not_trusted():
-    with pytest.raises(NotTrusted, match=r"(?s)1 of 3 figures break.*c: length \(easy\)"):
+    with pytest.raises(
+        NotTrusted, match=r"(?s)1 of 3 figures breaks its threshold:.*c: length \(easy\)"
+    ):
         conclude([finding(), finding(failed=True, name="length", subject="easy"), finding()])
 
 
@@ -155,10 +158,48 @@ def test_findings_that_keep_their_thresholds_are_trusted_though_some_are_undecid
     conclude([finding(), finding(figure=None)])
 
 
-@pytest.mark.parametrize("findings", [[], [finding(figure=None)]])
-def test_nothing_but_undecided_findings_is_inconclusive(findings):
+@pytest.mark.parametrize(
+    "findings",
+    [
+        [],
+        [finding(figure=None)],
+        [finding(threshold=None), finding(figure=None)],
+        [finding(figure=0.8), finding(threshold=None)],
+    ],
+)
+def test_findings_of_which_none_surely_keeps_a_threshold_are_inconclusive(findings):
     with pytest.raises(Inconclusive):
         conclude(findings)
+
+
+FAULTY = [
+    ('words="As many A as B.", because="so"', "TypeError: Unexpected keyword argument 'because'"),
+    ('words=["A"]', "Expected `str`, got `array` - at `$.words`"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "told"), FAULTY)
+@pytest.mark.parametrize(("other", "code"), [(False, 6), (True, 8)])
+def test_a_mistake_of_a_plugin_is_told_and_the_other_checks_go_on(
+    tmp_path, plugin, mistake, told, other, code
+):
+    run_of(tmp_path, planted(honest, count=100))
+    text = PLUGIN.replace('words="As many A as B."', mistake)
+    plugin.write_text(
+        text.replace(
+            'raise DataError("',
+            f'yield Finding("absent", "other", "s", 0.9, None, 0.5, 1, {other}, "',
+        )
+    )
+    options = ("--only", "lean", "--only", "absent", "--plugin", "hooks.py")
+    done = ste("audit", "run", *options, cwd=tmp_path)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    shown = "".join(done.stdout.split())
+    assert "hooks.py:itscheck'lean'" in shown
+    assert told.replace(" ", "") in shown
+    assert ("NOT TRUSTED" if other else told) in done.stderr
+    assert "other · s" in done.stdout
 
 
 @pytest.mark.parametrize("what", ["ste.yaml", "run"])
@@ -180,6 +221,24 @@ def test_a_shortcut_ends_the_command_with_8_and_its_figures_are_json(tmp_path):
     failed = [f for f in shown["findings"] if f["failed"]]
     assert failed[0]["name"] == "length and format"
     assert "NOT TRUSTED" in done.stderr
+
+
+def test_the_audit_of_a_seed_that_is_only_told_is_inconclusive(tmp_path):
+    run_of(tmp_path, planted(honest))
+    done = ste("audit", "run", "--only", "collapse", "--iteration", "0", cwd=tmp_path)
+    assert done.returncode == 9
+    assert "INCONCLUSIVE" in done.stderr
+
+
+def test_the_iteration_that_the_run_ships_is_named_where_another_is_examined(tmp_path):
+    run_of(tmp_path, planted(honest))
+    replace_json(tmp_path / "run/report.json", {"best": 1})
+    done = ste("audit", "run", "--only", "shortcuts", cwd=tmp_path)
+    assert done.stdout.splitlines()[0] == (
+        "run: the seed. The run ships iteration 1; examine it: --iteration 1"
+    )
+    done = ste("audit", "run", "--only", "shortcuts", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["shipped"] == 1
 
 
 def test_too_few_pairs_end_the_command_with_9(tmp_path):

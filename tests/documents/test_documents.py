@@ -20,6 +20,8 @@ from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.engines.ray.options import RayOptions
 from ste_plugin.engines.vllm.options import VllmOptions
 from ste_plugin.engines.vllm.server import ServeOptions
+from tests.helpers.command import ste
+from tests.helpers.planted_pairs import honest, planted, run_of
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -130,6 +132,16 @@ def test_every_hooks_file_that_is_shown_is_a_plugin(tmp_path):
         path.parent.mkdir()
         path.write_text(text)
         assert str(path) in [name for name, _ in plugin_manager([path]).list_name_plugin()]
+
+
+def test_the_check_of_an_audit_that_is_shown_runs_as_written(tmp_path):
+    run_of(tmp_path, planted(honest, count=20))
+    page = "docs/how-to/audit.md"
+    (text,) = [t for p, t in blocks("python") if str(p) == page and t.startswith("# hooks.py")]
+    (tmp_path / "hooks.py").write_text(text)
+    done = ste("audit", "run", "--only", "refusals", "--plugin", "hooks.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "ok        excuses · better answers" in done.stdout
 
 
 def test_every_exit_code_is_listed():

@@ -56,6 +56,31 @@ def test_a_seed_that_is_kept_against_the_test_pairs_is_told(tmp_path):
     assert "Are 60 dev pairs enough to choose by" in words
 
 
+def test_where_the_seed_stays_best_the_last_iteration_is_held_against_it_on_the_test_pairs(
+    tmp_path,
+):
+    _, words = told(
+        measured_run(tmp_path, skills=(0.6, 0.62), sets={"dev": 12, "test": 14}, best=0)
+    )
+    assert (
+        "On the test pairs, which choose nothing, iteration 1 against the seed: No more" in words
+    )
+    assert "enough to choose by" not in words
+
+
+def test_tokens_are_of_the_iterations_whose_time_is_told_finished_or_not(tmp_path):
+    def tokens() -> str:
+        return make_headline(read_run(root)).tiles[-1].below
+
+    root = measured_run(tmp_path, skills=(0.5, 0.9), iterations=3, best=None)
+    (root / "iter-01/done.json").unlink(missing_ok=True)
+    manifest = root / "iter-01/dataset/manifest.json"
+    manifest.parent.mkdir(exist_ok=True)
+    before = read_json(manifest) if manifest.exists() else {}
+    replace_json(manifest, before | {"counts": {"prompt_tokens": 7_000_000, "generated_tokens": 5}})
+    assert tokens().startswith("7,0")
+
+
 def test_the_last_iteration_that_is_kept_is_not_called_the_best(tmp_path):
     root = measured_run(tmp_path)
     replace_json(root / "report.json", read_json(root / "report.json") | {"keep": "last"})

@@ -234,7 +234,7 @@ def test_what_an_audit_found_stands_with_its_cure_failed_ones_first(tmp_path):
     )
     keep(RunLayout(root), 2, {"probes": [fine], "shortcuts": [bad]})
     page = Elements(page_of(root)).text
-    assert "of 2 figures 1 break their thresholds" in page
+    assert "of 2 figures 1 breaks its threshold" in page
     assert "length (all): Longer wins. What to do: Match it." in page
     assert page.index("shortcuts: length") < page.index("probes: swapped")
 

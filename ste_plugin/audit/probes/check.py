@@ -177,6 +177,7 @@ def _finding(
         failed=row.failed,
         words=_words(probe, row, seed) + (_USED_UP if is_cut else ""),
         cure=_cure(context, probe) if row.failed else "",
+        limit="size" if probe.test == "either" else "most",
     )
 
 
