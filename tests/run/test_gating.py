@@ -366,6 +366,20 @@ def test_a_plugins_gate_breaks_with_its_sentence(tiny_model, tmp_path):
     assert manifest(path, 2)["judged_by"]["iteration"] == 0
 
 
+def test_a_plugins_gate_decides_on_a_finished_run_that_was_decided_without_it(
+    tiny_model, tmp_path
+):
+    path = config_of(tmp_path, tiny_model, iterations=1)
+    with judges_trained(0.9):
+        assert not run(path)[1].broken
+        with_plugin(path, "return ['never good enough.']")
+        assert [words.partition(": ")[2] for words in run(path)[1].broken] == ["never good enough."]
+        assert report_of(path)["best"] == 0
+        with_plugin(path, "return []")  # the same file, and another rule in it
+        assert not run(path)[1].broken
+    assert report_of(path)["best"] == 1
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
