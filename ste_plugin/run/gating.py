@@ -5,12 +5,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pluggy
 
 from ste_plugin.audit import shares
 from ste_plugin.audit.collapse import check_collapse
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.gates import CHECK, NO_WORSE, people_sets
+from ste_plugin.audit.gates import CHECK, NOT_HELD, people_sets
 from ste_plugin.audit.run_audit import keep
 from ste_plugin.audit.shares import judge_name
 from ste_plugin.context import GateFigures, RunContext, reported_figures
@@ -37,7 +38,7 @@ class Decision(Record, frozen=True):
     """`gates` of the config that it was decided by."""
     findings: tuple[dict[str, Any], ...]
     """All figures that were looked at."""
-    plugins: dict[str, str] = {}
+    plugins: dict[str, str] = msgspec.field(default_factory=dict)
     """Plugins whose gates it was decided by → what their file held, as a hash."""
 
 
@@ -197,7 +198,7 @@ def _left_open(findings: Iterable[Mapping[str, Any]]) -> str:
     names = {
         "too little to decide": [f["name"] for f in gates if f["figure"] is None],
         "beyond the level, but no worse than before": [
-            f["name"] for f in gates if f["words"].endswith(NO_WORSE)
+            f["name"] for f in gates if f["words"].startswith(NOT_HELD)
         ],
     }
     told = [f"{why}: {', '.join(dict.fromkeys(n))}" for why, n in names.items() if n]
