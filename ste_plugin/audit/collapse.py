@@ -110,12 +110,12 @@ class _History:
         words = (
             f"a wrong first judgment is followed by a right one in {again:.0%}, and "
             f"{found.never_right} of {found.questions} questions are never judged right; "
-            f"on a scale where 100% is the same verdict each time that a question is asked, and 0% "
-            f"is chance, it is at {estimate.figure:.0%}; at most {MOST_AT_THE_ENDS:.0%}"
+            f"its verdicts on a question are {estimate.figure:.0%} fixed (0%: drawn anew each "
+            f"time; 100%: always the same), at most {MOST_AT_THE_ENDS:.0%}"
         )
         if before is not None and before.iteration != found.iteration:
             was = before.sums.share(rounds.at_the_ends).figure
-            words += f" (iteration 1 {'unknown' if was is None else f'{was:.0%}'})"
+            words += f"; iteration 1 {'unknown' if was is None else f'{was:.0%}'}"
         failed = found.trained and estimate.above(MOST_AT_THE_ENDS)
         cure = "Raise judging.temperature, or write harder pairs: more of the same teach nothing."
         return share_finding(

@@ -126,11 +126,9 @@ def _level_finding(number: int, held: Held, sums: Mapping[int, GroupedSums | Non
 def _no_better(numbers: Iterable[int]) -> str:
     """Return that none of these judges, at most two, would be a better one to ship."""
     names = [judge_name(number) for number in numbers]
-    return (
-        f"{names[0]} is no better"
-        if len(names) == 1
-        else f"neither {' nor '.join(names)} is better"
-    )
+    if len(names) == 1:
+        return f"{names[0]} is no better"
+    return f"neither {' nor '.join(names)} is clearly better"
 
 
 def _of_the_rest(estimate: Estimate) -> Estimate:

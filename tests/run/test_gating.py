@@ -1,7 +1,9 @@
 """An iteration that breaks a gate is not shipped and judges nothing; a sane run passes them all."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -378,6 +380,26 @@ def test_a_plugins_gate_decides_on_a_finished_run_that_was_decided_without_it(ti
         with_plugin(path, "return []")  # the same file, and another rule in it
         assert not run(path)[1].broken
     assert report_of(path)["best"] == 1
+
+
+def test_changed_gates_of_a_finished_run_measure_nothing_again(tiny_model, tmp_path, monkeypatch):
+    path = config_of(tmp_path, tiny_model, iterations=1)
+    with judges_trained("always A"):
+        assert run(path)[1].broken
+        monkeypatch.setattr(stages.lm_eval, "evaluate", None)
+        assert not run(changed(path, gates=OFF))[1].broken
+    assert read_json(tmp_path / "run/iter-01/done.json")["broken"] == []
+
+
+def test_the_gate_of_the_documentation_decides_as_it_is_written(tiny_model, tmp_path):
+    page = (Path(__file__).parents[2] / "docs/how-to/gates.md").read_text()
+    path = config_of(tmp_path, tiny_model, iterations=1)
+    (written,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "ties.py").write_text(written)
+    changed(path, plugins=["hooks.py", "ties.py"])
+    with judges_trained(0.9):
+        assert not run(path)[1].broken
+    assert "ties.py" in decision(path, 1)["plugins"]
 
 
 @pytest.mark.parametrize(
