@@ -62,7 +62,7 @@ class _History:
                 yield self._undecided(held.name, f"iteration {self.iteration}", "not measured.")
                 continue
             subject = f"{judge_name(self.iteration)}, {pairs}"
-            course = held.course({n: s.share(held.figure).figure for n, s in sums.items()})
+            course = held.course({n: held.share(s).figure for n, s in sums.items()})
             yield level_finding(told, subject, own, course, is_held=self.iteration > 0)
             if self.iteration and seed is not None:
                 yield change_finding(told, subject, "the seed", seed, own)
@@ -98,8 +98,8 @@ class _History:
         return self.context.config.judging.force_verdict and not self.context.judge_format.reasons
 
     def _pass_rates(self, found: Round, before: Round | None) -> Finding:
-        """Return how far pass rates pile at 0 and 1."""
-        name, subject = "pass rates at 0 and 1", _subject(found)
+        """Return how far the judge says the same each time that it is asked a question."""
+        name, subject = "same verdict each time", _subject(found)
         if found.samples == 1 or found.temperature == 0:
             return self._undecided(name, subject, "a question has one sample, or all are the same.")
         estimate = found.sums.share(rounds.at_the_ends)
@@ -110,12 +110,12 @@ class _History:
         words = (
             f"a wrong first judgment is followed by a right one in {again:.0%}, and "
             f"{found.never_right} of {found.questions} questions are never judged right; "
-            f"{estimate.figure:.0%} of how far pass rates can lie at 0 and 1, at most "
-            f"{MOST_AT_THE_ENDS:.0%}"
+            f"its verdicts on a question are {estimate.figure:.0%} fixed (0%: drawn anew each "
+            f"time; 100%: always the same), at most {MOST_AT_THE_ENDS:.0%}"
         )
         if before is not None and before.iteration != found.iteration:
             was = before.sums.share(rounds.at_the_ends).figure
-            words += f" (iteration 1 {'unknown' if was is None else f'{was:.0%}'})"
+            words += f"; iteration 1 {'unknown' if was is None else f'{was:.0%}'}"
         failed = found.trained and estimate.above(MOST_AT_THE_ENDS)
         cure = "Raise judging.temperature, or write harder pairs: more of the same teach nothing."
         return share_finding(
@@ -207,9 +207,7 @@ class _History:
     def table(self, found: Sequence[Round]) -> dict[str, Any]:
         """Return every figure of every iteration, for tables and plots."""
         pairs, sums = self._held_out()
-        judges = {
-            str(n): {h.name: _json(s.share(h.figure)) for h in HELD_OUT} for n, s in sums.items()
-        }
+        judges = {str(n): {h.name: _json(h.share(s)) for h in HELD_OUT} for n, s in sums.items()}
         return {"iteration": self.iteration, "pairs": pairs, "judges": judges} | {
             "rounds": [_row(r) for r in {(r.iteration, r.stage): r for r in found}.values()]
         }

@@ -4,7 +4,7 @@ Each is decided by figures of the dev pairs (people's labels for `agreement_loss
 where chance is no explanation. What cannot be computed breaks nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,22 +14,23 @@ from ste_plugin.audit.held_out import (
     INCONSISTENCY,
     INVALID_RATE,
     POSITION_BIAS,
-    WIDTH,
+    TOWARD_A,
     breaks_loss,
     compare_evaluations,
     read_words,
     verdict_sums,
 )
-from ste_plugin.audit.jackknife import Estimate, GroupedSums, change
+from ste_plugin.audit.jackknife import Estimate, GroupedSums
 from ste_plugin.audit.shares import Held, judge_name, more_frequent
 from ste_plugin.audit.variety import compare_texts
 from ste_plugin.context import GateFigures, RunContext
+from ste_plugin.errors import DataError
 from ste_plugin.storage.jsonl import read_json
 from ste_plugin.storage.run_layout import RunLayout
 
 CHECK = "gates"
-NO_WORSE = "It is beyond that, but no worse than what would be shipped instead."
-"""What is said of a level that is exceeded and does not break the gate."""
+NOT_HELD = "beyond its level; not held against it, as "
+"""How the words begin of a level that is exceeded and does not break the gate."""
 
 
 LEVELS = (
@@ -41,6 +42,7 @@ LEVELS = (
         "Are the training rows as many of each letter (`letters` in dataset/manifest.json)? A "
         "lower learning rate, or fewer epochs, may keep it from learning the letter.",
         more_frequent,
+        toward_a=TOWARD_A,
     ),
     Held(
         "consistency",
@@ -103,15 +105,14 @@ def _level_finding(number: int, held: Held, sums: Mapping[int, GroupedSums | Non
     own = sums[number]
     if own is None:
         return undecided(held.name, number, held.level, "there are no dev pairs to measure it on.")
-    estimate = own.share(held.figure)
-    worse = change(held.figure, WIDTH)
+    estimate = held.share(own)
     others = {n: other for n, other in sums.items() if n != number and other is not None}
-    changes = {n: other.beside(own).estimate(worse) for n, other in others.items()}
-    course = held.course({n: other.share(held.figure).figure for n, other in others.items()})
+    changes = {n: held.change(other, own) for n, other in others.items()}
+    course = held.course({n: held.share(other).figure for n, other in others.items()})
     failed = breaks_level(estimate, held.level, changes)
     words = f"{held.sentence(estimate.figure, course)}."
     if estimate.above(held.level) and not failed:
-        words = f"{words} {NO_WORSE}"
+        words = f"{NOT_HELD}{_no_better(others)}: {words}"
     if estimate.interval is None:
         return undecided(held.name, number, held.level, f"of too few prompts: {words}")
     told = estimate if held.limit == "at most" else _of_the_rest(estimate)
@@ -132,6 +133,14 @@ def _level_finding(number: int, held: Held, sums: Mapping[int, GroupedSums | Non
         held.cure,
         limit,
     )
+
+
+def _no_better(numbers: Iterable[int]) -> str:
+    """Return that none of these judges, at most two, would be a better one to ship."""
+    names = [judge_name(number) for number in numbers]
+    if len(names) == 1:
+        return f"{names[0]} is no better"
+    return f"neither {' nor '.join(names)} is clearly better"
 
 
 def _of_the_rest(estimate: Estimate) -> Estimate:
@@ -240,9 +249,15 @@ def undecided(name: str, number: int, threshold: float, why: str, of: str = "") 
 
 
 def read_findings(context: RunContext, iteration: int) -> Iterator[Finding]:
-    """Yield what the gates of an iteration found when it was measured."""
+    """Yield what the gates of an iteration found when it was measured.
+
+    Raises: DataError where they were not decided.
+    """
+    if iteration == 0:
+        raise DataError("undecided: the seed has no gates; iterations are held against it.")
     path = context.folder.iteration(iteration) / "gates.json"
-    if path.exists():
-        for row in read_json(path)["findings"]:
-            if row["check"] == CHECK:
-                yield Finding.from_dict(row)
+    if not path.exists():
+        raise DataError(f"undecided: no {path}: `ste run` decides gates.")
+    for row in read_json(path)["findings"]:
+        if row["check"] == CHECK:
+            yield Finding.from_dict(row)

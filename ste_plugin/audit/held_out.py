@@ -19,7 +19,8 @@ from ste_plugin.text.thinking import split_thinking
 
 METRICS = (pos_bias, consistency, invalid_rate, acc_pc)
 WIDTH = 2 * len(METRICS)
-POSITION_BIAS: Figure = magnitude(quotient(0, 1))
+TOWARD_A: Figure = quotient(0, 1)
+POSITION_BIAS: Figure = magnitude(TOWARD_A)
 INCONSISTENCY: Figure = lambda sums: (  # noqa: E731
     1 - sums[2] / sums[3] if sums[3] > 0 else None
 )

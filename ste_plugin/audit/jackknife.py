@@ -71,18 +71,22 @@ class GroupedSums:
         )
         return estimate_of(figure(total), left_out)
 
-    def share(self, figure: Figure) -> Estimate:
-        """Return a figure that is a share, its interval within 0 and 1."""
-        return clipped(self.estimate(figure))
+    def share(self, figure: Figure, most: float = 1.0) -> Estimate:
+        """Return a figure that is a share, its interval within 0 and the most it can be."""
+        return clipped(self.estimate(figure), 0.0, most)
 
 
-def clipped(estimate: Estimate) -> Estimate:
-    """Return the estimate of a share, within 0 and 1."""
+def clipped(estimate: Estimate, least: float = 0.0, most: float = 1.0) -> Estimate:
+    """Return an estimate within what is possible; by default that of a share."""
     if estimate.figure is None:
         return estimate
-    figure, interval = min(max(estimate.figure, 0.0), 1.0), estimate.interval
-    within = None if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
-    return Estimate(figure, within)
+
+    def within(value: float) -> float:
+        return min(max(value, least), most)
+
+    interval = estimate.interval
+    ends = None if interval is None else (within(interval[0]), within(interval[1]))
+    return Estimate(within(estimate.figure), ends)
 
 
 def group_of(key: str, groups: int = GROUPS) -> int:

@@ -23,11 +23,12 @@ TEXTS, TEXT_CHARS = 1000, 8000
 """Judgments whose words are kept: the same questions in every iteration."""
 
 
-def _off_one_half(sums: Sums) -> float | None:
+def letter_a(sums: Sums) -> float | None:
+    """Return how far the share of A is above one half."""
     return sums[0] / sums[1] - 0.5 if sums[1] > 0 else None
 
 
-LETTERS: Figure = magnitude(_off_one_half)
+LETTERS: Figure = magnitude(letter_a)
 FORCED: Figure = quotient(2, 3)
 RIGHT: Figure = quotient(4, 3)
 

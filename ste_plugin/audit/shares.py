@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple
 
 from ste_plugin.audit import rounds
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.held_out import INVALID_RATE, POSITION_BIAS
-from ste_plugin.audit.jackknife import Estimate, Figure, GroupedSums, change
+from ste_plugin.audit.held_out import INVALID_RATE, POSITION_BIAS, TOWARD_A
+from ste_plugin.audit.jackknife import Estimate, Figure, GroupedSums, change, clipped
 
 CHECK = "collapse"
 
@@ -27,6 +27,22 @@ class Held(NamedTuple):
     """Figure → the share that people are told."""
     limit: str = "at most"
     """How what is told relates to the level."""
+    toward_a: Figure | None = None
+    """Of a preference for a letter, whose strength is the figure: that of A, below 0 for B."""
+
+    def share(self, sums: GroupedSums) -> Estimate:
+        """Return the figure of a judge, with its interval within what is possible."""
+        return sums.share(self.figure, self._most)
+
+    def change(self, before: GroupedSums, now: GroupedSums) -> Estimate:
+        """Return how far the figure of the second judge lies above that of the first."""
+        moved = before.beside(now).estimate(change(self.figure, before.width))
+        return clipped(moved, -self._most, self._most)
+
+    @property
+    def _most(self) -> float:
+        """The most that the figure can be: a letter's share is at most a half off one half."""
+        return 1.0 if self.toward_a is None else 0.5
 
     def sentence(self, value: float | None, others: str = "") -> str:
         """Return the figure in words, and its level; `others` are told beside it."""
@@ -59,6 +75,7 @@ HELD_OUT = (
         "one letter gets {value} of its verdicts on {pairs} pairs",
         "Both orders and balanced letters keep it low: see `letters` in dataset/manifest.json.",
         more_frequent,
+        toward_a=TOWARD_A,
     ),
     Held(
         "no verdict",
@@ -78,6 +95,7 @@ SAMPLED = (
         "one letter gets {value} of the first judgments",
         "A judge that prefers a letter wastes samples on it, and is learning it.",
         more_frequent,
+        toward_a=rounds.letter_a,
     ),
     Held(
         "forced",
@@ -99,7 +117,7 @@ def level_finding(
     held: Held, subject: str, sums: GroupedSums, course: str, *, is_held: bool
 ) -> Finding:
     """Return a share, held to its level where the judge was trained."""
-    estimate = sums.share(held.figure)
+    estimate = held.share(sums)
     words = held.sentence(estimate.figure, course)
     words += "" if is_held else "; the seed's is only told"
     failed = is_held and estimate.above(held.level)
@@ -111,12 +129,30 @@ def change_finding(
     held: Held, subject: str, start: str, before: GroupedSums, now: GroupedSums
 ) -> Finding:
     """Return how far a share moved since the run began."""
-    moved = before.beside(now).estimate(change(held.figure, before.width))
+    moved = held.change(before, now)
     told = "unknown" if moved.figure is None else f"{100 * moved.figure:+.0f} points"
-    words = f"{held.name}: {told} since {start}; a rise by at most {100 * MOST_CHANGE:.0f}"
+    what = held.name if held.toward_a is None else "strength of the preference for one letter"
+    words = f"{what}: {told} since {start}{_letters(held, before, now)}"
+    words += f"; a rise by at most {100 * MOST_CHANGE:.0f}"
     name, n = f"{held.name} since {start}", int(max(now.total()))
     failed = moved.above(MOST_CHANGE)
     return share_finding(name, subject, moved, MOST_CHANGE, n, failed, words, held.cure)
+
+
+def _letters(held: Held, before: GroupedSums, now: GroupedSums) -> str:
+    """Return that another letter is preferred now, where it is: strengths do not show that."""
+    if held.toward_a is None:
+        return ""
+    was, is_now = (held.toward_a(sums.total()) for sums in (before, now))
+    if was is None or is_now is None or was * is_now >= 0:
+        return ""
+    return f", and the letter is another one: {_preferred(was)} before, {_preferred(is_now)} now"
+
+
+def _preferred(toward_a: float) -> str:
+    """Return the letter that is preferred, and how often it is given."""
+    letter, share = "A" if toward_a > 0 else "B", more_frequent(abs(toward_a))
+    return f"always {letter}" if share == 1 else f"{letter} in {share:.0%}"
 
 
 def share_finding(

@@ -66,11 +66,13 @@ def evaluate(
     task_dirs: Sequence[Path] = (),
     process: MeasuringProcess | None = None,
     server: Callable[[], str] | None = None,
+    announce: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Return the figures of `model` on a task, which `out`/results.json then holds as well.
 
     A `process` (`open_process`) measures one model on several tasks and loads it once. `server`
-    starts the server that has the model, if need be, and returns its base URL.
+    starts the server that has the model, if need be, and returns its base URL. `announce` is called
+    where there is something to measure, before that.
 
     A results.json of the same model, pairs and settings is returned as it is. `out` also gets what
     was said about each pair (judged.jsonl), lm-eval's log and, in `lm-eval/`, prompts and replies.
@@ -84,6 +86,7 @@ def evaluate(
     wanted = {"task": task, **identity(model, settings, judge_format, config, rows)}
     if done := read_finished(out / "results.json", wanted):
         return done
+    announce()
     version, before = require_host(python_of(host), config.backend), set(sample_files(out, task))
     started, at = time.monotonic(), server() if server else None
     asked = order(

@@ -1,14 +1,17 @@
 """Which iterations pass their gates: decided once each, from files, and kept in `gates.json`."""
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pluggy
 
 from ste_plugin.audit import shares
 from ste_plugin.audit.collapse import check_collapse
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.gates import CHECK, NO_WORSE, people_sets
+from ste_plugin.audit.gates import CHECK, NOT_HELD, people_sets
 from ste_plugin.audit.run_audit import keep
 from ste_plugin.audit.shares import judge_name
 from ste_plugin.context import GateFigures, RunContext, reported_figures
@@ -35,6 +38,8 @@ class Decision(Record, frozen=True):
     """`gates` of the config that it was decided by."""
     findings: tuple[dict[str, Any], ...]
     """All figures that were looked at."""
+    plugins: dict[str, str] = msgspec.field(default_factory=dict)
+    """Plugins whose gates it was decided by → what their file held, as a hash."""
 
 
 def find_passed(context: RunContext, before: int) -> int:
@@ -47,14 +52,15 @@ def find_passed(context: RunContext, before: int) -> int:
 
 
 def decide_gates(context: RunContext, number: int) -> Decision:
-    """Return what an iteration's gates decided; decided now where settings have changed since.
+    """Return what an iteration's gates decided; decided now where settings or plugins have changed.
 
     Raises: DataError where its judge was not measured; PluginError where a plugin's gate fails.
     """
     path = context.folder.iteration(number) / "gates.json"
     if path.exists():
         decision = read_derived_json(path, Decision.from_dict)
-        if decision.settings == _settings(context):
+        by = _settings(context), _plugins(context.plugins)
+        if (decision.settings, decision.plugins) == by:
             return decision
     _require_measured(context, number)
     decision = _decide(context, number)
@@ -65,6 +71,24 @@ def decide_gates(context: RunContext, number: int) -> Decision:
 
 def _settings(context: RunContext) -> dict[str, Any]:
     return context.config.gates.model_dump(mode="json")
+
+
+def _plugins(plugins: pluggy.PluginManager) -> dict[str, str]:
+    """Return the plugins that have gates, without the built-in ones, and a hash of their files.
+
+    Files go by their names alone, so that a run that is moved keeps its decisions.
+    """
+    gates = plugins.hook.ste_gates.get_hookimpls()
+    return {
+        Path(gate.plugin_name).name: _hash_of(gate.plugin)
+        for gate in sorted(gates, key=lambda gate: gate.plugin_name)
+        if gate.plugin_name != "builtin"
+    }
+
+
+def _hash_of(plugin: object) -> str:
+    file = Path(getattr(plugin, "__file__", None) or "")
+    return sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
 
 
 def _require_measured(context: RunContext, number: int) -> None:
@@ -97,6 +121,7 @@ def _decide(context: RunContext, number: int) -> Decision:
         () if blocks else tuple(failed),
         _settings(context),
         tuple(finding.to_dict() for finding in [*findings, *audited]),
+        _plugins(context.plugins),
     )
 
 
@@ -173,7 +198,7 @@ def _left_open(findings: Iterable[Mapping[str, Any]]) -> str:
     names = {
         "too little to decide": [f["name"] for f in gates if f["figure"] is None],
         "beyond the level, but no worse than before": [
-            f["name"] for f in gates if f["words"].endswith(NO_WORSE)
+            f["name"] for f in gates if f["words"].startswith(NOT_HELD)
         ],
     }
     told = [f"{why}: {', '.join(dict.fromkeys(n))}" for why, n in names.items() if n]

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec.structs import replace
+
 from ste_plugin.axolotl import runner as axolotl
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import IterationReport, RunContext, reported_counts, reported_figures
@@ -95,15 +97,22 @@ def finish_iteration(context: RunContext, number: int) -> IterationReport:
         gating.check_judged_by(context, number)
         report = read_derived_json(done, IterationReport.from_dict)
         measured = set(plan_evaluations(context)) <= set(report.evaluations)
-        if measured and report.broken == _find_broken(context, number):
+        broken = _find_broken(context, number) if measured else ()
+        if measured and report.broken == broken:
             return report
+        if measured:
+            return _finished(context, replace(report, broken=broken))
     elif number:
         for stage in stages.stage_numbers(context):
             stages.generate(context, number, stage)
             stages.train(context, number, stage)
-    report = _make_report(context, number, stages.evaluate(context, number))
+    return _finished(context, _make_report(context, number, stages.evaluate(context, number)))
+
+
+def _finished(context: RunContext, report: IterationReport) -> IterationReport:
+    """Tell observers of an iteration, and mark it as done."""
     _notify_observers(context, report)  # before it is done: after a kill they are notified again
-    replace_json(done, report.to_dict())
+    replace_json(context.folder.iteration(report.number) / "done.json", report.to_dict())
     _write_page(context)
     return report
 

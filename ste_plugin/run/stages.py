@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,7 @@ def evaluate(context: RunContext, number: int) -> dict[str, Any]:
     judge = f"iteration {number}" if number else "seed"
     with lm_eval.open_process(context.config.hosts.eval) as process:
         for name, (task, settings) in plan_evaluations(context).items():
-            context.progress.say(f"{judge}: lm-eval measures the judge on {name}")
+            words = f"{judge}: lm-eval measures the judge on {name}"
             with log_time(context, f"eval {name}", number):
                 results[name] = lm_eval.evaluate(
                     model.model,
@@ -199,6 +200,7 @@ def evaluate(context: RunContext, number: int) -> dict[str, Any]:
                     host=context.config.hosts.eval,
                     process=process,
                     server=server,
+                    announce=partial(context.progress.say, words),
                 )
     if number:
         gating.decide_gates(context, number)

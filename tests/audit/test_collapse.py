@@ -45,7 +45,7 @@ def test_a_clean_run_is_silent_and_every_figure_is_told(clean):
         "letters",
         "letters since iteration 1",
         "forced",
-        "pass rates at 0 and 1",
+        "same verdict each time",
         "distinct pairs of words",
         "distinct triples of words",
         "size compressed",

@@ -14,9 +14,13 @@ from ste_plugin.audit.held_out import (
     sums_of,
 )
 from ste_plugin.audit.jackknife import Estimate, change
+from ste_plugin.audit.run_audit import audit_run
+from ste_plugin.audit.shares import HELD_OUT, change_finding
 from ste_plugin.evaluation.compare import compare_outcomes
 from ste_plugin.evaluation.judges import Outcome
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
+from ste_plugin.run.open_run import open_run
+from tests.helpers.judged_runs import config_of
 
 share = st.floats(0, 1)
 interval = st.none() | st.tuples(share, share).map(lambda ends: tuple(sorted(ends)))
@@ -33,7 +37,8 @@ def judged(says: list[str | None]) -> list[JudgedPair]:
     ]
 
 
-ALWAYS_A, RIGHT, CONSTANT = [("A", "A")], [("A", "B")], [("A", "A"), ("B", "B")]
+ALWAYS_A, ALWAYS_B, RIGHT = [("A", "A")], [("B", "B")], [("A", "B")]
+CONSTANT = ALWAYS_A + ALWAYS_B
 
 
 def breaks(figure, threshold, judge, *others):
@@ -106,3 +111,33 @@ def test_of_two_judges_at_most_one_is_worse_and_none_than_itself(rights):
     back = breaks_loss(compare_outcomes(second, first), 0.0)
     assert not (there and back)
     assert not breaks_loss(compare_outcomes(first, first), 0.0)
+
+
+def moved(before, now):
+    held, start, own = HELD_OUT[0], sums_of(judged(before)), sums_of(judged(now))
+    return change_finding(held, "iteration 1, dev", "the seed", start, own)
+
+
+def test_a_preference_that_turned_to_the_other_letter_is_told_beside_its_strength():
+    turned = moved(ALWAYS_A * 40, ALWAYS_B * 36 + RIGHT * 4)
+    assert turned.words == (
+        "strength of the preference for one letter: -5 points since the seed, and the letter is "
+        "another one: always A before, B in 95% now; a rise by at most 10."
+    )
+    assert "another" not in moved(ALWAYS_A * 40, ALWAYS_A * 36 + RIGHT * 4).words
+
+
+@given(st.lists(st.sampled_from(["A", "B", None]), min_size=20, max_size=40))
+def test_intervals_of_a_bias_stay_within_what_is_possible(letters):
+    held, sums = HELD_OUT[0], sums_of(judged([(letter, letter) for letter in letters]))
+    interval = held.share(sums).interval
+    assert interval is None or 0 <= interval[0] <= interval[1] <= 0.5
+    change = held.change(sums_of(judged(ALWAYS_A * 20)), sums).interval
+    assert change is None or -0.5 <= change[0] <= change[1] <= 0.5
+
+
+def test_where_gates_were_not_decided_the_audit_says_so(tiny_model, tmp_path):
+    with open_run(config_of(tmp_path, tiny_model), [], quiet=True) as context:
+        (told,) = audit_run(context, 1, ["gates"])
+    assert told.undecided
+    assert told.words.endswith("iter-01/gates.json: `ste run` decides gates.")

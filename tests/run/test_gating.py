@@ -1,7 +1,9 @@
 """An iteration that breaks a gate is not shipped and judges nothing; a sane run passes them all."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -117,7 +119,9 @@ def test_a_fault_that_the_seed_has_too_is_told_and_breaks_nothing(tiny_model, tm
         found = gating.decide_gates(context, 1)
     (silent,) = [f for f in found.findings if f["name"] == "invalid_rate"]
     assert found.passed
-    assert silent["words"].endswith("no worse than what would be shipped instead.")
+    assert silent["words"].startswith(
+        "beyond its level; not held against it, as the seed is no better: 100% of its replies"
+    )
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])
@@ -364,6 +368,38 @@ def test_a_plugins_gate_breaks_with_its_sentence(tiny_model, tmp_path):
     ]
     assert not second.broken
     assert manifest(path, 2)["judged_by"]["iteration"] == 0
+
+
+def test_a_plugins_gate_decides_on_a_finished_run_that_was_decided_without_it(tiny_model, tmp_path):
+    path = config_of(tmp_path, tiny_model, iterations=1)
+    with judges_trained(0.9):
+        assert not run(path)[1].broken
+        with_plugin(path, "return ['never good enough.']")
+        assert [words.partition(": ")[2] for words in run(path)[1].broken] == ["never good enough."]
+        assert report_of(path)["best"] == 0
+        with_plugin(path, "return []")  # the same file, and another rule in it
+        assert not run(path)[1].broken
+    assert report_of(path)["best"] == 1
+
+
+def test_changed_gates_of_a_finished_run_measure_nothing_again(tiny_model, tmp_path, monkeypatch):
+    path = config_of(tmp_path, tiny_model, iterations=1)
+    with judges_trained("always A"):
+        assert run(path)[1].broken
+        monkeypatch.setattr(stages.lm_eval, "evaluate", None)
+        assert not run(changed(path, gates=OFF))[1].broken
+    assert read_json(tmp_path / "run/iter-01/done.json")["broken"] == []
+
+
+def test_the_gate_of_the_documentation_decides_as_it_is_written(tiny_model, tmp_path):
+    page = (Path(__file__).parents[2] / "docs/how-to/gates.md").read_text()
+    path = config_of(tmp_path, tiny_model, iterations=1)
+    (written,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "ties.py").write_text(written)
+    changed(path, plugins=["hooks.py", "ties.py"])
+    with judges_trained(0.9):
+        assert not run(path)[1].broken
+    assert "ties.py" in decision(path, 1)["plugins"]
 
 
 @pytest.mark.parametrize(
