@@ -62,9 +62,7 @@ def test_where_the_seed_stays_best_the_last_iteration_is_held_against_it_on_the_
     _, words = told(
         measured_run(tmp_path, skills=(0.6, 0.62), sets={"dev": 12, "test": 14}, best=0)
     )
-    assert (
-        "On the test pairs, which choose nothing, iteration 1 against the seed: No more" in words
-    )
+    assert "On the test pairs, which choose nothing, iteration 1 against the seed: No more" in words
     assert "enough to choose by" not in words
 
 
