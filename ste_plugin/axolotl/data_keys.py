@@ -15,7 +15,6 @@ DROPPED: dict[str, str] = {
     "pretraining_dataset": "is trained on in place of `datasets`",
     "streaming": "reads rows as they come, and finds none of ours",
     "processor_type": "collates images and turns, where our rows are tokens",
-    "curriculum_sampling": "keeps the order of your own rows",
     "dataset_exact_deduplication": "drops equal judgments, and with them the balance of letters",
     "min_sample_len": "drops short rows",
     "eval_sequence_len": "drops longer held-out rows",
@@ -73,6 +72,7 @@ HARMLESS = (
     "chat_template",
     "chat_template_jinja",
     "chat_template_kwargs",
+    "curriculum_sampling",  # the order of ours is drawn, with both orders of a pair side by side
     "dataloader_drop_last",
     "dataset_keep_in_memory",
     "dataset_num_proc",

@@ -172,7 +172,6 @@ OTHER_DATA = {
     "pretraining_dataset": [{"path": "allenai/c4", "type": "pretrain"}],
     "streaming": True,
     "processor_type": "AutoProcessor",
-    "curriculum_sampling": True,
     "dataset_exact_deduplication": True,
     "min_sample_len": 512,
     "dataset_shard_num": 4,
@@ -186,6 +185,13 @@ def test_replace_leaves_out_what_says_how_other_data_is_read(manifest):
     assert {key: found[key] for key in OTHER_DATA} == dict.fromkeys(OTHER_DATA)
     assert checked(OTHER_DATA, manifest) == found
     assert changes(OTHER_DATA, settings(datasets="off"), manifest) == {}
+
+
+@pytest.mark.parametrize("how", ["replace", "append", "off"])
+def test_rows_are_read_in_their_order_where_the_config_says_so(manifest, how):
+    """Both orders of a pair lie side by side: in batches apart, a small judge learnt one letter."""
+    cfg = {"datasets": [THEIRS], "curriculum_sampling": True}
+    assert changed(cfg, manifest, datasets=how)["curriculum_sampling"] is True
 
 
 @pytest.mark.parametrize("key", ["pretraining_dataset", "streaming", "processor_type"])
