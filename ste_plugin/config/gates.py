@@ -27,22 +27,22 @@ class GatesConfig(Strict):
     invalid_rate: Loss | None = 0.1
     """Most replies that state no verdict by themselves, forced afterwards or not."""
     accuracy_loss: Loss | None = 0.0
-    """Most that right-in-both-orders may lie under the seed's, and under that of the last iteration
-    that passed; breaks where a paired test on the same pairs says so."""
+    """Most that it may lose, right in both orders, to the seed or to the last that passed. It
+    breaks where a paired test on the same pairs says so."""
     variety: Share | None = 0.5
-    """Least variety of the judge's own words as a share of the seed's: distinct pairs of words, on
-    the same prompts and as many words of each. Not for formats without reasoning."""
+    """Least variety of the judge's own words as a share of the seed's. Distinct pairs of words are
+    counted, on the same prompts and as many words of each. Not for formats without reasoning."""
     length: Share | None = 0.25
     """Least length of what it writes as a share of the seed's, on the same prompts. Not for formats
     without reasoning."""
     agreement_loss: Loss | None = 0.0
-    """Most that right-in-both-orders on pairs labelled by people may lie under the seed's; breaks
-    where a paired test says so."""
+    """Most that it may lose, right in both orders, to the seed on people's labels. It breaks where
+    a paired test says so."""
     people: Annotated[
         tuple[FolderName, ...] | None, Field(examples=[["mine", "ste_judgebench"]])
     ] = None
     """The evaluations whose labels are people's; by default all of `evaluation.pairs`. A benchmark
     that is named here decides, and is no longer one to report on."""
     audit: Literal["ignore", "warn", "block"] = "warn"
-    """What is done about a failed figure of the audit of collapse, which is made after every
-    iteration: nothing, a warning, or the iteration breaks a gate."""
+    """What to do where the audit of collapse fails. It is made after every iteration; `ignore` does
+    nothing, `warn` tells it, and under `block` the iteration breaks a gate."""

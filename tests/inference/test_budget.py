@@ -5,7 +5,8 @@ import pytest
 from ste_plugin.inference.budget import Budget
 
 
-@pytest.mark.parametrize("budget", [Budget(), Budget(tokens=9), Budget(minutes=9)])
-def test_a_budget_that_lasts_gives_each_item_once(budget):
+@pytest.mark.parametrize("limits", [{}, {"tokens": 9}, {"minutes": 9}])
+def test_a_budget_that_lasts_gives_each_item_once(limits):
+    budget = Budget(**limits)
     assert list(budget.limit(["a", "b"])) == ["a", "b"]
     assert not budget.stopped

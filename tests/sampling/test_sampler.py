@@ -12,6 +12,7 @@ from ste_plugin.errors import JudgeError
 from ste_plugin.judging import TIE, JudgeFormat
 from ste_plugin.records import Judgment
 from ste_plugin.run import stages
+from ste_plugin.run.gating import Decision
 from ste_plugin.run.open_run import open_run
 from ste_plugin.sampling.pass_rates import PassRate
 from ste_plugin.storage.jsonl import read_json, read_records, read_rows, replace_json
@@ -162,6 +163,8 @@ def test_pairs_that_the_last_iteration_always_got_right_can_be_skipped(tiny_mode
         model.symlink_to(tiny_model)
         done = {"final": str(model), "data_sha256": {}}
         replace_json(before / "model" / "trained.json", done)
+        by = context.config.gates.model_dump(mode="json")
+        replace_json(before / "gates.json", Decision(1, True, 0, (), (), by, ()).to_dict())
         manifest = read_json(stages.generate(context, 2))
     skipped = manifest["drops"]["judging: always right in the iteration before"]
     assert 0 < skipped < manifest["counts"]["pairs"]["train"]
