@@ -50,17 +50,7 @@ def audit_by_labels(
     Raises: ConfigError for options that do not go together.
     """
     if labels is None:
-        if (
-            given := [
-                name
-                for name, value in (("--at-least", at_least), ("--of-people", of_people))
-                if value is not None
-            ]
-            + ["--one-look"] * one_look
-        ):
-            raise ConfigError(
-                f"ste audit: found {given[0]} without --labels. Give the labels, too."
-            )
+        _refuse_alone(at_least, of_people, one_look)
         return False
     if leave_out:
         raise ConfigError(
@@ -82,6 +72,13 @@ def audit_by_labels(
             say(line)
     trust_words.conclude(found)
     return True
+
+
+def _refuse_alone(at_least: float | None, of_people: float | None, one_look: bool) -> None:
+    """Raise ConfigError for an option that says something about labels, where there are none."""
+    options = {"--at-least": at_least, "--of-people": of_people, "--one-look": one_look or None}
+    if given := [name for name, value in options.items() if value is not None]:
+        raise ConfigError(f"ste audit: found {given[0]} without --labels. Give the labels, too.")
 
 
 def _criterion(at_least: float | None, of_people: float | None, one_look: bool) -> Any:
