@@ -21,7 +21,14 @@ from uuid import uuid4
 from ste_plugin.errors import DataError
 from ste_plugin.storage.durable import is_about_storage, sync_folder, write_error
 from ste_plugin.view.fill import Filler
-from ste_plugin.view.schema import TABLES, VERSION, open_for_reading, open_for_writing
+from ste_plugin.view.schema import (
+    TABLES,
+    VERSION,
+    beside,
+    open_for_reading,
+    open_for_writing,
+    write_meta,
+)
 from ste_plugin.view.sources import Contents, FileState, Source, find_contents
 
 FOLDER = ".view"
@@ -167,21 +174,14 @@ def _make(
     root: Path, path: Path, contents: Contents, kept: _Known | None, progress: Progress
 ) -> str:
     """Make an index in place of the one at `path`, out of it where `kept`; return its lineage."""
-    new = path.with_name(f"{path.name}.new-{os.getpid()}")
-    try:
-        if kept:
-            shutil.copyfile(path, new)
+    with beside(path, copied=bool(kept)) as new:
         with closing(open_for_writing(new)) as db:
             db.execute("BEGIN")
             stays = _fill(db, root, contents, kept, progress)
             lineage = kept.lineage if kept and stays else uuid4().hex
-            meta = {"lineage": lineage, "version": str(VERSION)}
-            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
+            write_meta(db, {"lineage": lineage, "version": str(VERSION)})
             db.execute("COMMIT")
         finish(new, path)
-    finally:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
     return lineage
 
 

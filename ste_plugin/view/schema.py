@@ -1,6 +1,10 @@
-"""The index's tables, and what their small numbers stand for."""
+"""The index's tables, what their small numbers stand for, and how its files are made."""
 
+import os
+import shutil
 import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 VERSION = 1
@@ -73,3 +77,24 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.executescript(_WRITING)
     return connection
+
+
+@contextmanager
+def beside(path: Path, *, copied: bool) -> Iterator[Path]:
+    """Yield where another file is made in place of this one, out of it where `copied`.
+
+    It is removed afterwards, unless it was renamed to its place.
+    """
+    new = path.with_name(f"{path.name}.new-{os.getpid()}")
+    try:
+        if copied:
+            shutil.copyfile(path, new)
+        yield new
+    finally:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+
+
+def write_meta(db: sqlite3.Connection, meta: Mapping[str, str]) -> None:
+    """Write what an index says of itself."""
+    db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())

@@ -5,13 +5,17 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from itertools import groupby
-from os import getpid
 from pathlib import Path
-from shutil import copyfile
 
 from ste_plugin.errors import SteError
 from ste_plugin.view.index import Index, finish
-from ste_plugin.view.schema import VERSION, open_for_reading, open_for_writing
+from ste_plugin.view.schema import (
+    VERSION,
+    beside,
+    open_for_reading,
+    open_for_writing,
+    write_meta,
+)
 from ste_plugin.view.texts import Texts
 
 WORDS = "words.sqlite"
@@ -46,10 +50,7 @@ def add_words(index: Index, texts: Texts, progress: Progress, stop: Callable[[],
     path, last, known = words_path(index), _last(index), _known(index)
     if known == last:
         return
-    new = path.with_name(f"{path.name}.new-{getpid()}")
-    try:
-        if known:
-            copyfile(path, new)
+    with beside(path, copied=bool(known)) as new:
         with closing(open_for_writing(new)) as db, closing(index.open()) as items:
             db.execute("BEGIN")
             for statement in _TABLES:
@@ -62,12 +63,9 @@ def add_words(index: Index, texts: Texts, progress: Progress, stop: Callable[[],
                 "items": str(last[0]),
                 "pairs": str(last[1]),
             }
-            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta.items())
+            write_meta(db, meta)
             db.execute("COMMIT")
         finish(new, path)
-    finally:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
 
 
 def _last(index: Index) -> tuple[int, int]:
