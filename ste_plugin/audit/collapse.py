@@ -18,12 +18,12 @@ from ste_plugin.audit.shares import (
     HELD_OUT,
     SAMPLED,
     change_finding,
-    judge_name,
     level_finding,
     share_finding,
 )
 from ste_plugin.audit.variety import compare_texts
 from ste_plugin.context import RunContext
+from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.storage.jsonl import replace_json
 
 MOST_AT_THE_ENDS = 0.95

@@ -21,10 +21,11 @@ from ste_plugin.audit.held_out import (
     verdict_sums,
 )
 from ste_plugin.audit.jackknife import Estimate, GroupedSums
-from ste_plugin.audit.shares import Held, judge_name, more_frequent
+from ste_plugin.audit.shares import Held, more_frequent
 from ste_plugin.audit.variety import compare_texts
 from ste_plugin.context import GateFigures, RunContext
 from ste_plugin.errors import DataError
+from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.storage.jsonl import read_json
 from ste_plugin.storage.run_layout import RunLayout
 

@@ -7,6 +7,7 @@ from ste_plugin.audit import rounds
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.held_out import INVALID_RATE, POSITION_BIAS, TOWARD_A
 from ste_plugin.audit.jackknife import Estimate, Figure, GroupedSums, change, clipped
+from ste_plugin.evaluation.shipped import judge_name
 
 CHECK = "collapse"
 
@@ -106,11 +107,6 @@ SAMPLED = (
     ),
 )
 """Of the judgments that were sampled for an iteration."""
-
-
-def judge_name(number: int) -> str:
-    """Return what sentences call the judge of an iteration."""
-    return f"iteration {number}" if number else "the seed"
 
 
 def level_finding(

@@ -121,7 +121,9 @@ def audit_of_run(
 
 def _which(number: int, shipped: int | None) -> str:
     """Return which iteration is examined, and how to examine the one that the run ships."""
-    names = [f"iteration {n}" if n else "the seed" for n in (number, shipped or 0)]
+    from ste_plugin.evaluation.shipped import judge_name
+
+    names = [judge_name(number), judge_name(shipped)]
     if shipped in (None, number):
         return names[0]
     return f"{names[0]}. The run ships {names[1]}; examine it: --iteration {shipped}"

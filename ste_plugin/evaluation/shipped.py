@@ -23,18 +23,19 @@ def number_in_words(run: Path, number: int | None) -> str:
     """Return the same of the judge of an iteration, 0 being the seed; None is the one shipped."""
     report = RunLayout(run).report
     if not report.is_file():
-        return "" if number is None else f"{_name(number)} (the run is not finished)"
+        return "" if number is None else f"{judge_name(number)} (the run is not finished)"
     told = read_json(report)
     best = told["best"]
     if number not in (None, best):
-        return f"{_name(number)} (the run ships {_name(best)})"
+        return f"{judge_name(number)} (the run ships {judge_name(best)})"
     if best:
-        return f"{_name(best)}, which the run ships"
+        return f"{judge_name(best)}, which the run ships"
     trained = [each for each in told.get("iterations", ()) if each.get("number")]
     if trained and all(each.get("broken") for each in trained):
-        return f"{_name(0)}, which the run ships, as no iteration passed its gates"
-    return f"{_name(0)}, which the run ships, as no iteration was better"
+        return f"{judge_name(0)}, which the run ships, as no iteration passed its gates"
+    return f"{judge_name(0)}, which the run ships, as no iteration was better"
 
 
-def _name(number: int | None) -> str:
+def judge_name(number: int | None) -> str:
+    """Return what sentences call the judge of an iteration; 0 is the seed."""
     return f"iteration {number}" if number else "the seed"

@@ -13,10 +13,10 @@ from ste_plugin.audit.collapse import check_collapse
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.gates import CHECK, NOT_HELD, people_sets
 from ste_plugin.audit.run_audit import keep
-from ste_plugin.audit.shares import judge_name
 from ste_plugin.context import GateFigures, RunContext, reported_figures
 from ste_plugin.errors import ConfigError, DataError, PluginError, did_you_mean
 from ste_plugin.evaluation.plan import plan_evaluations
+from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.plugins.loader import FIX_PLUGIN
 from ste_plugin.records import Record
 from ste_plugin.storage.jsonl import read_derived_json, read_json, replace_json
