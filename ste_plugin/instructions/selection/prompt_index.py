@@ -20,8 +20,9 @@ from ste_plugin.instructions.selection.candidates import (
     Grams,
     Prefixes,
 )
-from ste_plugin.instructions.selection.shingles import WordHashes, shingles, words_of
+from ste_plugin.instructions.selection.shingles import WordHashes, shingles
 from ste_plugin.instructions.selection.similarity_join import jaccard
+from ste_plugin.instructions.selection.words import words_of
 
 RANKS: dict[Measure, int] = {"exact": 3, "near-duplicate": 2, "8-grams": 1, "13-grams": 0}
 _QUOTED_CHARS = 300

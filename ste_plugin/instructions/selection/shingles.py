@@ -1,29 +1,12 @@
 """The word 3-grams of a text, by which near duplicates are told; and their hashes, for millions."""
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-_PUNCTUATION = ".,;:!?\"'()"
-_WIDE_PUNCTUATION = "。、，．：；！？「」『』（）《》〈〉【】…—～・“”‘’។៕"
-_UNSPACED = (  # the blocks of scripts that are written without spaces between words
-    "\u0e00-\u0fff"  # Thai, Lao, Tibetan
-    "\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f"  # Myanmar
-    "\u1780-\u17ff"  # Khmer
-    "\u1950-\u19df\u1a20-\u1aaf"  # Tai
-    "\u1b00-\u1b7f\ua980-\ua9df"  # Balinese, Javanese
-    "\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f"  # Japanese
-    "\u3100-\u312f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Chinese
-)
-_UNSEEN = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
-_WIDE = "".join(map(chr, range(0xFF01, 0xFF5F)))
-_ALIKE = str.maketrans("‘’“”" + _WIDE, "''\"\"" + "".join(map(chr, range(0x21, 0x7F))), _UNSEEN)
-_CHARACTER = re.compile(f"[{_UNSPACED}]")
-_CHARACTER_OR_REST = re.compile(f"[{_UNSPACED}]|[^{_UNSPACED}]+")
+from ste_plugin.instructions.selection.words import fold, split_run, words_of
 
 Integers = NDArray[np.int64]
 Words = NDArray[np.uint64]
@@ -50,38 +33,6 @@ def shingles(text: str) -> frozenset[str]:
     return frozenset(" ".join(words[i : i + size]) for i in range(len(words) - size + 1))
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words of a text as shingles are made of them.
-
-    >>> words_of("Say: 用Python!")
-    ['say', '用', 'python']
-    """
-    return [word for run in _folded(text).split() for word in split_run(run)]
-
-
-def _folded(text: str) -> str:
-    r"""Return a text without what looks the same but is stored otherwise.
-
-    Letter case, forms of Unicode (NFD as macOS writes it, wide letters), curly quotes, and
-    characters that are not seen.
-
-    >>> _folded("Cafe\u0301 “Ｏｋ” soft\u00adly")
-    'café "ok" softly'
-    """
-    if text.isascii():
-        return text.lower()
-    return unicodedata.normalize("NFC", text.translate(_ALIKE)).casefold()
-
-
-def split_run(run: str) -> list[str]:
-    """Return what counts as the words of a run without spaces."""
-    if not _CHARACTER.search(run):
-        return [run.strip(_PUNCTUATION) or run]
-    parts = _CHARACTER_OR_REST.findall(run)
-    words = [part.strip(_PUNCTUATION + _WIDE_PUNCTUATION) for part in parts]
-    return [word for word in words if word] or [run]
-
-
 class WordHashes:
     """The hashes of the words of texts; those of frequent words are made once."""
 
@@ -102,7 +53,7 @@ class WordHashes:
         if len(self._known) > _MOST_KNOWN:
             self._known.clear()
         found: list[int] = []
-        for run in _folded(text).split():
+        for run in fold(text).split():
             hashes = self._known.get(run)
             if hashes is None:
                 hashes = self._known[run] = tuple(map(hash, split_run(run)))

@@ -13,8 +13,9 @@ from ste_plugin.instructions.selection.prompt_index import (
     PromptIndex,
     shared_stretches,
 )
-from ste_plugin.instructions.selection.shingles import shingles, words_of
+from ste_plugin.instructions.selection.shingles import shingles
 from ste_plugin.instructions.selection.similarity_join import jaccard
+from ste_plugin.instructions.selection.words import words_of
 
 PROMPT = (
     "Which three rivers meet below the old town, and what do people there call the place today?"

@@ -80,7 +80,7 @@ def test_short_questions_that_differ_stay_in_scripts_without_spaces(one: str, ot
     assert kept_texts("near-duplicates", one, other) == [one, other]
 
 
-@given(st.text(st.characters(max_codepoint=0x24F, exclude_characters="\xad")))
+@given(st.text(st.characters(max_codepoint=0x24F, exclude_characters="\xad*_`~#>+=-")))
 def test_words_between_spaces_are_compared_as_they_are(text: str) -> None:
     words = [word.strip(".,;:!?\"'()") or word for word in text.casefold().split()]
     size = 3 if len(words) >= 3 else 1
