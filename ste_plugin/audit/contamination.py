@@ -9,7 +9,12 @@ from ste_plugin.audit.finding import Finding
 from ste_plugin.config.instructions import Measure
 from ste_plugin.context import PromptSet, RunContext
 from ste_plugin.errors import DataError
-from ste_plugin.instructions.selection.contamination import MEASURES, Comparison, Overlap
+from ste_plugin.instructions.selection.contamination import (
+    MEASURES,
+    Comparison,
+    Overlap,
+    describe_shared,
+)
 from ste_plugin.pairs.pool_files import HELD_OUT, split_of
 from ste_plugin.records import Instruction, Split
 from ste_plugin.storage.jsonl import iter_records, read_json
@@ -128,6 +133,8 @@ def _repeated(
     words += f" ({_listed(counts)}), {found.example(name, by)}." if number else "."
     if before and (dropped := sum(before["instructions"][measure] for measure in by)):
         words += f" {dropped:,} were left out before anything was generated."
+    if shared := describe_shared(found.summary["benchmarks"][name]):
+        words += f" {shared[:1].upper()}{shared[1:]}."
     threshold = 0.0 if by else None
     return Finding(
         CHECK,
@@ -175,6 +182,8 @@ def format_contamination(found: Contamination, left_out: Mapping[str, int]) -> I
         yield ""
         short = f"{counts['short']:,} of them too short for 8-grams"
         yield f"{name}: {counts['prompts']:,} prompts, {short}"
+        if shared := describe_shared(counts):
+            yield f"  {shared}"
         for measure in MEASURES:
             told = counts["instructions"][measure]
             yield f"  {measure:<15}{told:>8,} instructions, {counts['found'][measure]:,} prompts"

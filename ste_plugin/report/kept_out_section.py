@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ste_plugin.instructions.selection.contamination import MEASURES
+from ste_plugin.instructions.selection.contamination import MEASURES, describe_shared
 from ste_plugin.report.parts import Cell, Column, Paragraph, Part, Section, Table
 from ste_plugin.report.read_run import RunFigures
 
@@ -28,6 +28,8 @@ def _parts(found: Mapping[str, Any]) -> list[Part]:
         told = f"{found['dropped']:,} of {found['compared']:,} instructions repeated what the run "
         parts.append(Paragraph(told + "measures on, and were left out before anything was asked."))
         parts.append(_table(benchmarks))
+        shared = ((name, describe_shared(counts)) for name, counts in benchmarks.items())
+        parts += [Paragraph(f"{name}: {told}.") for name, told in shared if told]
     for name, problem in found["unread"].items():
         told = f"{name} could not be read, so nothing of it was kept out: {problem}"
         parts.append(Paragraph(told, "bad"))

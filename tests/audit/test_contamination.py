@@ -15,6 +15,7 @@ from ste_plugin.storage.config_file import read_config
 from ste_plugin.storage.jsonl import iter_records
 from tests.helpers.contaminated import (
     AFTER,
+    TEMPLATE,
     clean,
     question,
     write_instructions,
@@ -25,9 +26,11 @@ from tests.helpers.fake_runs import written
 MINE = {"pairs": {"people": "people.jsonl"}}
 
 
-def run_on(folder: Path, tiny_model: Path, texts: list[str], **more: object) -> Path:
+def run_on(
+    folder: Path, tiny_model: Path, texts: list[str], template: str = "{}", **more: object
+) -> Path:
     path = written(folder, tiny_model, **more)
-    write_pairs(folder / "people.jsonl", 40)
+    write_pairs(folder / "people.jsonl", 40, template)
     write_instructions(folder / "instructions.jsonl", texts)
     with open_run(path, [], quiet=True) as context:
         prepare_pool(context)
@@ -78,6 +81,16 @@ def test_a_benchmark_that_was_added_afterwards_is_found_with_its_figure(
         f"prompts (exact {len(repeated)}), as “if the "
     )
     assert "ste run CONFIG --from pool" in finding.cure
+
+
+def test_a_template_of_benchmark_and_instructions_is_told_and_no_repetition(
+    tmp_path: Path, tiny_model: Path
+):
+    texts = [TEMPLATE.format(text) for text in clean(40)]
+    findings = audited(run_on(tmp_path, tiny_model, texts, TEMPLATE, evaluation=MINE))
+    assert not any(f.failed for f in findings.values())
+    words = findings["repeated prompts", "people"].words
+    assert " Not counted, as 40 of its prompts share them: " in words
 
 
 def test_what_the_config_lets_stay_is_told_and_breaks_no_threshold(

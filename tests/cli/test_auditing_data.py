@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.helpers.command import ste
-from tests.helpers.contaminated import clean, planted, question, write_pairs, write_rows
+from tests.helpers.contaminated import TEMPLATE, clean, planted, question, write_pairs, write_rows
 
 
 def audit(folder: Path, *more: str):
@@ -23,6 +23,15 @@ def test_clean_data_ends_with_0(tmp_path: Path):
     assert (done.returncode, done.stderr) == (0, "")
     assert "bench.jsonl: 40 prompts, 0 of them too short for 8-grams" in done.stdout
     assert done.stdout.endswith("Clean: none of them repeats a prompt.\n")
+
+
+def test_data_of_a_benchmarks_template_are_clean_and_the_template_is_told(tmp_path: Path):
+    write_rows(tmp_path / "data.jsonl", [{"prompt": TEMPLATE.format(text)} for text in clean(30)])
+    write_pairs(tmp_path / "bench.jsonl", 40, TEMPLATE)
+    done = audit(tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  not counted, as 40 of its prompts share them: " in done.stdout
+    assert "“below is an instruction that describes a task" in done.stdout
 
 
 def test_a_tenth_of_a_benchmark_ends_with_8_and_is_shown(tmp_path: Path):

@@ -56,6 +56,14 @@ _WHERE = [
 BEFORE, AFTER = "Dear assistant, I have a question for you. ", " Please take your time."
 
 
+TEMPLATE = (
+    "Below is an instruction that describes a task, paired with an input that provides further "
+    "context. Write a response that appropriately completes the request.\n\n### Instruction:\n{}"
+    "\n\n### Response:"
+)
+"""What many data sets put around each instruction."""
+
+
 def question(number: int, seed: str = "benchmark") -> str:
     """A question of about twenty words; two of them have few words in a row in common."""
     rng = random.Random(f"{seed} {number}")
@@ -81,11 +89,12 @@ def planted(numbers: range) -> dict[str, list[str]]:
     }
 
 
-def write_pairs(path: Path, count: int) -> Path:
+def write_pairs(path: Path, count: int, template: str = "{}") -> Path:
     """The benchmark, as labelled pairs."""
+    prompts = [template.format(question(n)) for n in range(count)]
     rows = [
-        {"id": f"q{n}", "subset": "s", "prompt": question(n), "chosen": "Yes.", "rejected": "No."}
-        for n in range(count)
+        {"id": f"q{n}", "subset": "s", "prompt": prompt, "chosen": "Yes.", "rejected": "No."}
+        for n, prompt in enumerate(prompts)
     ]
     return write_rows(path, rows)
 

@@ -35,7 +35,13 @@ def test_a_tenth_of_a_benchmark_is_left_out_counted_and_named(tmp_path: Path, ti
     assert done["kept_out"] == {
         "compared": 44,
         "benchmarks": {
-            "people": {"prompts": 40, "short": 0, "found": counts, "instructions": counts}
+            "people": {
+                "prompts": 40,
+                "short": 0,
+                "shared": {"grams": 0, "prompts": 0, "quote": ""},
+                "found": counts,
+                "instructions": counts,
+            }
         },
         "unread": {},
         "dropped": 4,

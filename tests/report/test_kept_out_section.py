@@ -26,6 +26,18 @@ def test_each_benchmark_is_a_row_of_counts(tmp_path):
     assert table.rows == [["people", 40, 3, 1, 2, 4]]
 
 
+def test_what_was_not_counted_of_a_benchmark_is_told(tmp_path):
+    shared = {"grams": 27, "prompts": 40, "quote": "below is an instruction"}
+    people = {"prompts": 40, "short": 0, "found": COUNTS, "instructions": COUNTS, "shared": shared}
+    (section,) = with_kept_out(measured_run(tmp_path), benchmarks={"people": people})
+    *_, told = section.parts
+    assert isinstance(told, Paragraph)
+    assert told.text == (
+        "people: not counted, as 40 of its prompts share them: 27 8-grams, “below is an "
+        "instruction”."
+    )
+
+
 def test_a_benchmark_that_could_not_be_read_stands_out(tmp_path):
     (section,) = with_kept_out(measured_run(tmp_path), unread={"ste_llmbar": "no network"})
     (told,) = section.parts

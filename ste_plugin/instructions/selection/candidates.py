@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ste_plugin.instructions.selection.shingles import Words, hash_ngrams, hash_shingles
+from ste_plugin.instructions.selection.hashed_texts import GRAM, HashedTexts
 from ste_plugin.instructions.selection.similarity_join import rarest
 
 Integers = NDArray[np.int64]
 
-GRAM, LONG_GRAM, SHARE = 8, 13, 0.5
-"""Words of a gram, of a long one, and the share of a prompt's words that is too many."""
+LONG_GRAM, SHARE = 13, 0.5
+"""Words of a long gram, and the share of a prompt's words that is too many."""
 _GRAMS_OF_LONG = LONG_GRAM - GRAM + 1
 """So many grams in a row are in one long gram."""
 _REMEMBERED = 64
@@ -25,15 +25,13 @@ _BUCKETS_PER_PROMPT, _MOST_BUCKETS = 64, 1 << 22
 
 
 class Candidates(NamedTuple):
-    """Prompts that share 8-grams with a text, of each set the most covered first."""
+    """Prompts that share 8-grams with a text, the most covered first."""
 
     prompts: Integers
     is_shared: NDArray[np.bool_]
     """Whether half of its words are in them."""
     is_long: NDArray[np.bool_]
     """Whether so many are in a row that a long gram may be shared."""
-    ranks: Integers
-    """Its place among those of its set, from 0."""
 
 
 class _Postings:
@@ -70,16 +68,16 @@ class _Postings:
 class Grams:
     """The 8-grams of prompts."""
 
-    def __init__(self, counts: Integers, words: Words, sets: Integers) -> None:
-        owners, places, hashes = hash_ngrams(counts, words, GRAM)
+    def __init__(self, prompts: HashedTexts) -> None:
+        owners, places, hashes = prompts.grams
         self._postings = _Postings(hashes, owners, places)
-        self._lengths, self._sets = counts, sets
-        self._widest = int(counts.max(initial=0)) + 1
+        self._lengths = prompts.counts
+        self._widest = int(prompts.counts.max(initial=0)) + 1
         self._candidates = lru_cache(_REMEMBERED)(self._find_candidates)
 
-    def find(self, counts: Integers, words: Words) -> Iterator[tuple[int, Candidates]]:
+    def find(self, texts: HashedTexts) -> Iterator[tuple[int, Candidates]]:
         """Yield number of a text and its candidates, if it has any."""
-        owners, _, hashes = hash_ngrams(counts, words, GRAM)
+        owners, _, hashes = texts.grams
         owners, starts, ends = self._postings.find(owners, hashes)
         cuts = [*np.flatnonzero(np.diff(owners, prepend=-1)).tolist(), len(owners)]
         for first, end in pairwise(cuts):
@@ -103,12 +101,9 @@ class Grams:
         starts = np.flatnonzero(is_new)
         prompts, is_long = prompts[starts], np.add.reduceat(in_a_row, starts) > 0
         shares = np.add.reduceat(covered, starts) / self._lengths[prompts]
-        order = np.lexsort((-shares, self._sets[prompts]))
+        order = np.argsort(-shares, kind="stable")
         order = order[(shares >= SHARE)[order] | is_long[order]]
-        prompts, is_shared, is_long = prompts[order], shares[order] >= SHARE, is_long[order]
-        firsts = np.flatnonzero(np.diff(self._sets[prompts], prepend=-1))
-        ranks = np.arange(len(prompts)) - np.repeat(firsts, np.diff([*firsts, len(prompts)]))
-        return Candidates(prompts, is_shared, is_long, ranks)
+        return Candidates(prompts[order], shares[order] >= SHARE, is_long[order])
 
 
 class Prefixes:
@@ -117,20 +112,23 @@ class Prefixes:
     As in `similarity_join`; rare is what few prompts have.
     """
 
-    def __init__(self, counts: Integers, words: Words, threshold: float) -> None:
+    def __init__(self, prompts: HashedTexts, threshold: float) -> None:
         self.threshold = threshold
-        buckets = min(_MOST_BUCKETS, 1 << (_BUCKETS_PER_PROMPT * len(counts) + 1).bit_length())
+        count = len(prompts)
+        buckets = min(_MOST_BUCKETS, 1 << (_BUCKETS_PER_PROMPT * count + 1).bit_length())
         self._frequencies = np.zeros(buckets, np.uint32)
-        self._sizes, hashes = hash_shingles(counts, words)
+        self._sizes, hashes = prompts.shingles
         np.add.at(self._frequencies, hashes % buckets, 1)
         owners, rare = self._prefixes(self._sizes, hashes)
         self._postings = _Postings(rare, owners)
 
-    def find(self, counts: Integers, words: Words) -> defaultdict[int, list[int]]:
+    def find(self, texts: HashedTexts) -> defaultdict[int, list[int]]:
         """Return number of a text → numbers of the prompts that may be near duplicates."""
         found: defaultdict[int, list[int]] = defaultdict(list)
-        sizes, hashes = hash_shingles(counts, words)
-        owners, starts, ends = self._postings.find(*self._prefixes(sizes, hashes))
+        sizes, hashes = texts.shingles
+        numbers, near_sizes, hashes = self._well_known(sizes, hashes)
+        owners, starts, ends = self._postings.find(*self._prefixes(near_sizes, hashes))
+        owners = numbers[owners]
         (prompts,) = self._postings.read(starts, ends)
         texts = np.repeat(owners, ends - starts)
         low, high = np.sort([sizes[texts], self._sizes[prompts]], axis=0)
@@ -138,6 +136,17 @@ class Prefixes:
         for text, prompt in np.unique([texts[alike], prompts[alike]], axis=1).T.tolist():
             found[text].append(prompt)
         return found
+
+    def _well_known(self, sizes: Integers, hashes: Integers) -> tuple[Integers, Integers, Integers]:
+        """Return numbers, sizes and hashes of the texts that prompts have enough shingles of.
+
+        Of a near duplicate some prompt has that share of them which the threshold is, at least.
+        """
+        owners = np.repeat(np.arange(len(sizes)), sizes)
+        is_known = self._frequencies[hashes % len(self._frequencies)] > 0
+        known = np.bincount(owners[is_known], minlength=len(sizes))
+        is_near = known >= self.threshold * sizes - 1e-9
+        return np.flatnonzero(is_near), sizes[is_near], hashes[is_near[owners]]
 
     def _prefixes(self, sizes: Integers, hashes: Integers) -> tuple[Integers, Integers]:
         """Return owner and hash of what the prefixes hold, but what no prompt has."""

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.config.instructions import Measure
@@ -11,7 +13,8 @@ from ste_plugin.records import Drop, Instruction, Record
 
 if TYPE_CHECKING:
     from ste_plugin.config import SelectionConfig
-    from ste_plugin.instructions.selection.prompt_index import Match
+    from ste_plugin.instructions.selection.hashed_texts import HashedTexts
+    from ste_plugin.instructions.selection.prompt_index import Match, PromptIndex
 
 MEASURES: tuple[Measure, ...] = ("exact", "near-duplicate", "8-grams", "13-grams")
 _BATCH = 2048
@@ -48,52 +51,36 @@ class Comparison:
         """`threshold`: similarity from which two texts are near duplicates."""
         self._sets = [prompts for prompts in sets if not prompts.problem]
         self._unread = {prompts.name: prompts.problem for prompts in sets if prompts.problem}
-        self._threshold = threshold
         self.compared = 0
         """How many instructions."""
         self._counts: list[Counter[Measure]] = [Counter() for _ in self._sets]
-        self._found: list[dict[Measure, int]] = [{} for _ in self._sets]
-        self._short = [0 for _ in self._sets]
+        self._hash, self._indexes = _index(self._sets, threshold) if self._sets else (None, [])
 
     def compare(self, instructions: Iterable[Instruction]) -> Overlaps:
         """Yield each instruction with what it repeats: of each set, what it repeats most."""
-        if not self._sets:
+        if not self._hash:
             yield from ((instruction, []) for instruction in instructions)
             return
-        from ste_plugin.instructions.selection.candidates import GRAM  # imports numpy
-        from ste_plugin.instructions.selection.prompt_index import PromptIndex
-
-        index = PromptIndex([[text for _, text in s.prompts] for s in self._sets], self._threshold)
-        ids = [key for prompts in self._sets for key, _ in prompts.prompts]
-        for number in range(len(ids)):
-            self._short[index.set_of(number)] += index.length(number) < GRAM
         incoming = iter(instructions)
         while batch := list(islice(incoming, _BATCH)):
             self.compared += len(batch)
-            matches = index.find([instruction.text for instruction in batch])
-            for instruction, found in zip(batch, matches, strict=True):
-                yield (
-                    instruction,
-                    [
-                        self._overlap(
-                            instruction, index.set_of(match.prompt), ids[match.prompt], match
-                        )
-                        for match in found
-                    ],
-                )
-        for measure, prompts in index.found.items():
-            for number, count in Counter(map(index.set_of, prompts)).items():
-                self._found[number][measure] = count
+            texts = self._hash([instruction.text for instruction in batch])
+            found = [index.find(texts) for index in self._indexes]
+            for number, instruction in enumerate(batch):
+                overlaps = [
+                    self._overlap(instruction, of_set, matches[number])
+                    for of_set, matches in enumerate(found)
+                    if number in matches
+                ]
+                yield instruction, overlaps
 
-    def _overlap(
-        self, instruction: Instruction, number: int, prompt: str, match: "Match"
-    ) -> Overlap:
-        self._counts[number][match.measure] += 1
+    def _overlap(self, instruction: Instruction, of_set: int, match: "Match") -> Overlap:
+        self._counts[of_set][match.measure] += 1
         return Overlap(
             instruction.key,
             instruction.source,
-            self._sets[number].name,
-            prompt,
+            self._sets[of_set].name,
+            self._sets[of_set].prompts[match.prompt][0],
             match.measure,
             round(match.figure, 4),
             match.quote,
@@ -103,20 +90,39 @@ class Comparison:
         """Return the counts: `compared`, `benchmarks` by name, and why others were not `read`.
 
         Of a benchmark: its `prompts`, how many are too `short` for 8-grams, how many are `found`
-        by each measure, and how many instructions repeat one by each measure (the strictest).
+        by each measure, and how many instructions repeat one by each measure (the strictest); and
+        what was not compared as many of its prompts have it (`shared`): how many 8-grams, in how
+        many prompts, and the longest as a quote.
         """
         benchmarks = {
             prompts.name: {
                 "prompts": len(prompts.prompts),
-                "short": short,
-                "found": {m: found.get(m, 0) for m in MEASURES},
+                "short": index.short,
+                "shared": index.shared._asdict(),
+                "found": {m: len(index.found[m]) for m in MEASURES},
                 "instructions": {m: counts[m] for m in MEASURES},
             }
-            for prompts, short, found, counts in zip(
-                self._sets, self._short, self._found, self._counts, strict=True
-            )
+            for prompts, index, counts in zip(self._sets, self._indexes, self._counts, strict=True)
         }
         return {"compared": self.compared, "benchmarks": benchmarks, "unread": self._unread}
+
+
+def _index(
+    sets: Sequence[PromptSet], threshold: float
+) -> tuple[Callable[[Sequence[str]], "HashedTexts"], list["PromptIndex"]]:
+    """Return what hashes texts, and the index of the prompts of each set."""
+    from ste_plugin.instructions.selection.hashed_texts import HashedTexts  # imports numpy
+    from ste_plugin.instructions.selection.prompt_index import PromptIndex
+    from ste_plugin.instructions.selection.shingles import WordHashes
+
+    hash_texts = partial(HashedTexts.of, hashes=WordHashes())
+    indexes = list[PromptIndex]()
+    for prompts in sets:
+        numbers: dict[str, int] = {}
+        owners = [numbers.setdefault(key, len(numbers)) for key, _ in prompts.prompts]
+        texts = hash_texts([text for _, text in prompts.prompts])
+        indexes.append(PromptIndex(texts, owners, threshold))
+    return hash_texts, indexes
 
 
 class KeptOut:
@@ -160,4 +166,16 @@ def describe_counts(name: str, counts: Mapping[str, Any]) -> str:
     """Return what was found of one benchmark, in words."""
     found = {measure: n for measure, n in counts["instructions"].items() if n}
     told = ", ".join(f"{measure} {n}" for measure, n in found.items())
-    return f"{name} ({counts['prompts']} prompts): {told or 'none'}"
+    shared = describe_shared(counts)
+    return f"{name} ({counts['prompts']} prompts): {told or 'none'}{shared and f' ({shared})'}"
+
+
+def describe_shared(counts: Mapping[str, Any]) -> str:
+    """Return what of one benchmark was not compared, in words; '' where everything was."""
+    shared = counts.get("shared", {})  # runs of an earlier version did not count it
+    if not shared.get("grams"):
+        return ""
+    return (
+        f"not counted, as {shared['prompts']:,} of its prompts share them: {shared['grams']:,} "
+        f"8-grams, “{shorten(shared['quote'], 80, placeholder='…')}”"
+    )

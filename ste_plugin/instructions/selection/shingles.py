@@ -1,6 +1,6 @@
 """The word 3-grams of a text, by which near duplicates are told; and their hashes, for millions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 import numpy as np
@@ -28,7 +28,11 @@ def shingles(text: str) -> frozenset[str]:
     >>> sorted(shingles("用Python排序。"))
     ['python 排 序', '用 python 排']
     """
-    words = words_of(text)
+    return shingles_of(words_of(text))
+
+
+def shingles_of(words: Sequence[str]) -> frozenset[str]:
+    """Return the shingles of a text that has these words."""
     size = 3 if len(words) >= 3 else 1
     return frozenset(" ".join(words[i : i + size]) for i in range(len(words) - size + 1))
 
@@ -88,7 +92,7 @@ def hash_shingles(counts: Integers, words: Words) -> tuple[Integers, Integers]:
     owners, places = _places(counts)
     hashes = np.where((counts < 3)[owners], words, _mix(words, 3))
     is_start = (counts < 3)[owners] | (places < counts[owners] - 2)
-    return _distinct(owners[is_start], hashes[is_start].view(np.int64), len(counts))
+    return distinct(owners[is_start], hashes[is_start].view(np.int64), len(counts))
 
 
 def hash_ngrams(counts: Integers, words: Words, size: int) -> tuple[Integers, Integers, Integers]:
@@ -117,7 +121,7 @@ def _mix(words: Words, size: int) -> Words:
     return np.asarray(mixed ^ (mixed >> np.uint64(29)), np.uint64)
 
 
-def _distinct(owners: Integers, hashes: Integers, count: int) -> tuple[Integers, Integers]:
+def distinct(owners: Integers, hashes: Integers, count: int) -> tuple[Integers, Integers]:
     """Return how many different hashes each of so many owners has, and these in turn."""
     order = np.lexsort((hashes, owners))
     owners, hashes = owners[order], hashes[order]

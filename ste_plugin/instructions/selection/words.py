@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 _PUNCTUATION = ".,;:!?\"'()"
 _WIDE_PUNCTUATION = "。、，．：；！？「」『』（）《》〈〉【】…—～・“”‘’។៕"
@@ -23,15 +24,16 @@ _CHARACTER = re.compile(f"[{_UNSPACED}]")
 _CHARACTER_OR_REST = re.compile(f"[{_UNSPACED}]|[^{_UNSPACED}]+")
 
 _LINE_MARK = (
-    r"(?:[#*+-](?!\S)|#{2,6}(?!\S)|>|[-=*_]{3,}(?!\S)"
+    r"(?:[*+-](?!\S)|>|[-=*_]{3,}(?!\S)"
     r"|(?:`{3,}|~{3,})(?:\w*[ \t]*(?![^\r\n]))?)[ \t]*"
 )
 _LINE_MARKS = re.compile(rf"^[ \t]*(?:{_LINE_MARK})+", re.MULTILINE)
-"""Headings, items of a list, quotes, rules, and the fences of code."""
+"""Of items of a list, quotes, rules, and the fences of code."""
 _BROKEN_WORD = re.compile(r"-(?<=[^\W\d_]-)[ \t]*\r?\n[ \t]*(?=[^\W\d_])")
 _MARK = "*_~`"
 _MARKS = re.compile(rf"(?<![^\W_])(?<![{_MARK}])[{_MARK}]+|[{_MARK}]++(?![^\W_])")
 """Those around words: in `2**3` and `snake_case` they are part of one."""
+_QUOTED_CHARS = 300
 _HYPHEN = re.compile(r"-(?<=[^\W\d_]-)(?=[^\W\d_])")
 
 
@@ -66,12 +68,14 @@ def fold(text: str) -> str:
 def split_run(run: str) -> list[str]:
     """Return what counts as the words of a run without spaces.
 
-    Punctuation and Markdown's marks around words do not count, nor do hyphens within; signs on
-    their own do.
+    Punctuation and Markdown's marks around words do not count, nor do hyphens within and the marks
+    of headings; other signs on their own do.
 
     >>> split_run("(**well-known**),")
     ['wellknown']
     """
+    if not run.strip("#"):
+        return []
     plain = run.strip(_PUNCTUATION)
     if plain.isalnum() and plain.isascii():
         return [plain]
@@ -81,3 +85,9 @@ def split_run(run: str) -> list[str]:
     parts = _CHARACTER_OR_REST.findall(plain)
     words = [part.strip(_PUNCTUATION + _WIDE_PUNCTUATION + _MARK) for part in parts]
     return [word for word in words if word] or [run]
+
+
+def quote(words: Sequence[str]) -> str:
+    """Return words as they are quoted: 300 characters at most."""
+    text = " ".join(words)
+    return text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]}…"

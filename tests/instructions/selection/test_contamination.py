@@ -4,9 +4,9 @@ import pytest
 
 from ste_plugin.config import SelectionConfig
 from ste_plugin.context import PromptSet
-from ste_plugin.instructions.selection.contamination import KeptOut, Overlap
+from ste_plugin.instructions.selection.contamination import KeptOut, Overlap, describe_counts
 from ste_plugin.records import Drop, Instruction
-from tests.helpers.contaminated import clean, planted, question
+from tests.helpers.contaminated import TEMPLATE, clean, planted, question
 
 COUNT = 60
 
@@ -52,6 +52,50 @@ def test_a_tenth_of_a_benchmark_is_found_and_named_however_it_is_disguised():
 def test_instructions_of_their_own_all_stay():
     kept, dropped, told, summary = keep_out(clean(500))
     assert (len(kept), dropped, told, summary["dropped"]) == (500, [], [], 0)
+
+
+def templated(texts: list[str]) -> list[str]:
+    return [TEMPLATE.format(text) for text in texts]
+
+
+def templated_benchmark() -> PromptSet:
+    return PromptSet("bench", [(f"q{n}", TEMPLATE.format(question(n))) for n in range(COUNT)])
+
+
+def test_instructions_of_the_template_that_a_benchmark_has_all_stay():
+    kept, dropped, told, summary = keep_out(templated(clean(500)), templated_benchmark())
+    assert (len(kept), dropped, told) == (500, [], [])
+    shared = summary["benchmarks"]["bench"]["shared"]
+    assert shared["prompts"] == COUNT
+    assert shared["grams"] >= 20
+    assert shared["quote"].startswith("below is an instruction that describes a task paired with")
+
+
+def test_a_tenth_of_a_templated_benchmark_is_found_in_its_template_and_outside():
+    disguised = [text for texts in planted(range(6)).values() for text in texts]
+    texts = templated(clean(50) + disguised) + disguised
+    kept, dropped, told, _ = keep_out(texts, templated_benchmark())
+    assert [i.text for i in kept] == templated(clean(50))
+    assert [o.prompt for o in told] == ["q0", "q3", "q1", "q4", "q2", "q5"] * 2
+    assert len(dropped) == 12
+
+
+def test_a_template_of_one_set_is_none_of_another():
+    alone = PromptSet("alone", [("a", TEMPLATE.format("Why?"))])
+    _, dropped, told, _ = keep_out(templated(clean(3)), templated_benchmark(), alone)
+    assert [o.benchmark for o in told] == ["alone"] * 3
+    assert len(dropped) == 3
+
+
+def test_what_was_not_counted_is_told_with_the_counts():
+    *_, summary = keep_out(templated([question(0)]), templated_benchmark())
+    counts = summary["benchmarks"]["bench"]
+    assert describe_counts("bench", counts) == (
+        f"bench (60 prompts): exact 1 (not counted, as 60 of its prompts share them: "
+        f"{counts['shared']['grams']} 8-grams, “below is an instruction that describes a task "
+        "paired with an input that…”)"
+    )
+    assert describe_counts("old", counts | {"shared": {}}) == "old (60 prompts): exact 1"
 
 
 def test_a_paraphrase_stays():

@@ -12,7 +12,8 @@ WORDS = st.sampled_from(
 )
 PROMPTS = st.lists(WORDS, min_size=1, max_size=20)
 AROUND = st.sampled_from(["**", "*", "_", "__", "`", "~~", "***", "_**"])
-BEFORE_A_LINE = st.sampled_from(["# ", "### ", "> ", "- ", "* ", "> - ", "  + ", ">"])
+BEFORE_A_LINE = st.sampled_from(["", "> ", "- ", "* ", "> - ", "  + ", ">"])
+BEFORE_ALL = st.sampled_from(["", "# ", "### ", "> ## "])
 
 
 @st.composite
@@ -30,7 +31,8 @@ def marked_up(draw: st.DrawFn) -> tuple[str, str]:
         if draw(st.booleans()):
             lines.append(line)
             line = ""
-    lines = [draw(BEFORE_A_LINE) + each.strip() for each in [*lines, line] if each.strip()]
+    first, *rest = (each.strip() for each in [*lines, line] if each.strip())
+    lines = [draw(BEFORE_ALL) + first, *(draw(BEFORE_A_LINE) + each for each in rest)]
     fence = draw(st.sampled_from(["", "```", "~~~"]))
     body = "\n".join(lines)
     return " ".join(words), f"{fence}text\n{body}\n{fence}\n" if fence else body
@@ -50,6 +52,7 @@ def test_marking_up_a_prompt_changes_none_of_its_words(case: tuple[str, str]):
         ("the `x`-axis of **Zoë**'s _(own)_ ~~plan~~", "the xaxis of zoë's own plan"),
         ("请**解释**`天空`。", "请 解 释 天 空"),
         ("the post-  \r\n  war pre\u2010\nwar e-mail", "the postwar prewar email"),
+        ("say why. ### Input: 2 ### Output:", "say why input 2 output"),
         ("Title\n=====\n---\n```python\nx\n```", "title x"),
     ],
 )
