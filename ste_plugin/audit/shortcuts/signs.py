@@ -8,7 +8,7 @@ from math import log
 from sys import intern
 from typing import NamedTuple
 
-from ste_plugin.instructions.selection.shingles import split_run
+from ste_plugin.instructions.selection.words import split_run
 from ste_plugin.text.thinking import split_thinking
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")

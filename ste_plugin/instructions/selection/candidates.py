@@ -128,12 +128,11 @@ class Prefixes:
         sizes, hashes = texts.shingles
         numbers, near_sizes, hashes = self._well_known(sizes, hashes)
         owners, starts, ends = self._postings.find(*self._prefixes(near_sizes, hashes))
-        owners = numbers[owners]
         (prompts,) = self._postings.read(starts, ends)
-        texts = np.repeat(owners, ends - starts)
-        low, high = np.sort([sizes[texts], self._sizes[prompts]], axis=0)
+        owners = np.repeat(numbers[owners], ends - starts)
+        low, high = np.sort([sizes[owners], self._sizes[prompts]], axis=0)
         alike = low >= self.threshold * high - 1e-9
-        for text, prompt in np.unique([texts[alike], prompts[alike]], axis=1).T.tolist():
+        for text, prompt in np.unique([owners[alike], prompts[alike]], axis=1).T.tolist():
             found[text].append(prompt)
         return found
 

@@ -54,17 +54,19 @@ class Comparison:
         self.compared = 0
         """How many instructions."""
         self._counts: list[Counter[Measure]] = [Counter() for _ in self._sets]
-        self._hash, self._indexes = _index(self._sets, threshold) if self._sets else (None, [])
+        self._indexes: list[PromptIndex] = []
+        if self._sets:
+            self._hash_texts, self._indexes = _index(self._sets, threshold)
 
     def compare(self, instructions: Iterable[Instruction]) -> Overlaps:
         """Yield each instruction with what it repeats: of each set, what it repeats most."""
-        if not self._hash:
+        if not self._sets:
             yield from ((instruction, []) for instruction in instructions)
             return
         incoming = iter(instructions)
         while batch := list(islice(incoming, _BATCH)):
             self.compared += len(batch)
-            texts = self._hash([instruction.text for instruction in batch])
+            texts = self._hash_texts([instruction.text for instruction in batch])
             found = [index.find(texts) for index in self._indexes]
             for number, instruction in enumerate(batch):
                 overlaps = [
