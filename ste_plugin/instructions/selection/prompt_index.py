@@ -25,6 +25,8 @@ from ste_plugin.instructions.selection.similarity_join import jaccard
 from ste_plugin.instructions.selection.words import quote
 
 RANKS: dict[Measure, int] = {"exact": 3, "near-duplicate": 2, "8-grams": 1, "13-grams": 0}
+_REMEMBERED = 4096
+"""Prompts whose words are held."""
 _TRIED = 16
 """How many prompts are tried for one text, of those that were found in others before."""
 
@@ -59,7 +61,8 @@ class PromptIndex:
         self._prompts = self._template.prompts
         self._grams = Grams(self._prompts)
         self._near = Prefixes(self._prompts, threshold)
-        self._words = lru_cache(4096)(self._prompts.words_of)
+        self._words = lru_cache(_REMEMBERED)(self._prompts.words_of)
+        self._shingles = lru_cache(_REMEMBERED)(lambda number: shingles_of(self._words(number)))
         self.short = int((self._prompts.counts < GRAM).sum())
         """How many prompts have too few words for 8-grams."""
         self.found: dict[Measure, set[int]] = {measure: set() for measure in RANKS}
@@ -75,8 +78,9 @@ class PromptIndex:
         texts = self._template.without(texts)
         for number, prompts in self._near.find(texts).items():
             words = texts.words_of(number)
+            elements = shingles_of(words)
             for prompt in prompts:
-                self._note(best, number, self._nearly(prompt, words))
+                self._note(best, number, self._nearly(prompt, words, elements))
         for number, candidates in self._grams.find(texts):
             self._verify_grams(best, number, candidates, texts.words_of(number))
         return best
@@ -106,11 +110,11 @@ class PromptIndex:
         if number not in best or _merit(match) > _merit(best[number]):
             best[number] = match
 
-    def _nearly(self, prompt: int, words: list[str]) -> Match | None:
+    def _nearly(self, prompt: int, words: list[str], elements: frozenset[str]) -> Match | None:
         own = self._words(prompt)
         if own == words:
             return Match(prompt, "exact", 1.0, quote(own))
-        similarity = jaccard(shingles_of(own), shingles_of(words))
+        similarity = jaccard(self._shingles(prompt), elements)
         if similarity >= self._near.threshold:
             return Match(prompt, "near-duplicate", similarity, quote(own))
         return None
