@@ -9,7 +9,11 @@ from ste_plugin.cli.app import say, show
 from ste_plugin.errors import ConfigError, NotTrusted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from ste_plugin.audit.contamination import Contamination
+    from ste_plugin.instructions.sources.forms import BadRow
+    from ste_plugin.records import Instruction
 
 
 def audit_data(
@@ -63,14 +67,24 @@ def compare(
     from ste_plugin.evaluation.kept_out import PromptSource
     from ste_plugin.evaluation.prompt_files import read_texts
     from ste_plugin.plugins.manager import contributed_folders, plugin_manager
-    from ste_plugin.storage.drop_log import without_drops
 
     folders = contributed_folders(plugin_manager(plugins), "ste_task_dirs")
     source = PromptSource(Path(), None, folders)
     sets = [source.read(name, "--benchmark") for name in dict.fromkeys(benchmarks)]
-    texts = read_texts(against, Path(), form=form, column=column)
-    instructions = without_drops(texts, lambda drop: left_out.update([drop.reason]))
-    return find_contamination(instructions, sets, SelectionConfig().near_duplicate_threshold)
+    asked = _without_bad_rows(read_texts(against, Path(), form=form, column=column), left_out)
+    return find_contamination(asked, sets, SelectionConfig().near_duplicate_threshold)
+
+
+def _without_bad_rows(
+    texts: "Iterable[Instruction | BadRow]", left_out: Counter[str]
+) -> "Iterator[Instruction]":
+    from ste_plugin.instructions.sources.forms import BadRow
+
+    for text in texts:
+        if isinstance(text, BadRow):
+            left_out[text.reason] += 1
+        else:
+            yield text
 
 
 def to_json(found: "Contamination", left_out: Counter[str]) -> dict[str, object]:

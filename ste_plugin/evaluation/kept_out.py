@@ -13,13 +13,13 @@ from ste_plugin.config import RunConfig
 from ste_plugin.context import PromptSet, RunContext
 from ste_plugin.errors import ConfigError, DataError, SteError, did_you_mean
 from ste_plugin.evaluation.prompt_files import read_texts
+from ste_plugin.instructions.sources.forms import BadRow
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.published_files import NotThere
 from ste_plugin.lm_eval_tasks.settings import LOCAL, JudgeSettings
 from ste_plugin.plugins.manager import contributed_folders
-from ste_plugin.records import Drop
 from ste_plugin.storage.resources import find_task, task_names
 
 KEEP_OUT = "selection.keep_out"
@@ -64,10 +64,8 @@ class PromptSource:
         """Return the prompts of a file. Raises: DataError where there is none, or a bad row."""
         prompts = list[tuple[str, str]]()
         for text in read_texts(path, self._base):
-            if isinstance(text, Drop):
-                raise DataError(
-                    f"{text.key}: {text.reason}; expected a prompt to keep out. Fix or remove it."
-                )
+            if isinstance(text, BadRow):
+                raise DataError(str(text))
             prompts.append((text.source, text.text))
         if not prompts:
             raise DataError(f"{self._base / path}: no prompt in it. Fill it, or name another.")

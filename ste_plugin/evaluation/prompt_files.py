@@ -1,22 +1,17 @@
 """Texts of any file of prompts or training rows, whichever column and form holds them."""
 
 import glob
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
-from ste_plugin.instructions.sources.files import find_source_files
-from ste_plugin.instructions.sources.forms import (
-    CONVERSATIONS,
-    BadRow,
-    missing_column,
-    read_row,
-)
+from ste_plugin.instructions.sources.files import SourceFile, find_source_files, match_files
+from ste_plugin.instructions.sources.forms import CONVERSATIONS, BadRow, Conversation, read_row
 from ste_plugin.lm_eval_tasks.row_files import file_rows
 from ste_plugin.lm_eval_tasks.rows import Row
-from ste_plugin.records import Drop, Instruction, content_key
+from ste_plugin.records import Instruction, content_key
 
 FORMS: tuple[str, ...] = get_args(SourceConfig.model_fields["form"].annotation)
 _COLUMN = {
@@ -33,7 +28,7 @@ _TURN_COLUMNS = ("messages", "conversations", "conversation", "prompt", "chosen"
 
 def read_texts(
     path: str, base: Path, *, form: str = "", column: str = ""
-) -> Iterator[Instruction | Drop]:
+) -> Iterator[Instruction | BadRow]:
     """Yield what is asked in each row of a file, a folder or a pattern of files, or why nothing is.
 
     Of a conversation that is what the user says in each turn. Without a `form` it is told from the
@@ -45,35 +40,54 @@ def read_texts(
         raise ConfigError(
             f"--form: found {form!r}.{did_you_mean(form, FORMS)} There are: {', '.join(FORMS)}."
         )
-    if not (glob.has_magic(path) or (base / Path(path).expanduser()).exists()):
-        raise DataError(f"{base / path}: no such file or folder. Correct the path.")
     source: SourceConfig | None = None
-    for file in find_source_files(SourceConfig(path=path), base, ""):
+    for file in _files(path, base):
         for row in file_rows(file.path, ""):
             source = source or _source_of(row, path, form, column)
             yield from _read(file.shown + row.where.removeprefix(str(file.path)), row, source)
 
 
-def _read(where: str, row: Row, source: SourceConfig) -> Iterable[Instruction | Drop]:
-    try:
-        if source.form in CONVERSATIONS:
-            return _turns(where, row, source)
-        return [read_row(where, row.columns, source)]
-    except BadRow as error:
-        if error.reason.startswith("no column"):
-            raise
-        return [Drop("sources", where, error.reason)]
+def _files(path: str, base: Path) -> Sequence[SourceFile]:
+    """Return the files. Raises: DataError where there are none."""
+    if (base / Path(path).expanduser()).exists():
+        return find_source_files(SourceConfig(path=path), base, "")
+    if glob.has_magic(path):
+        return match_files(path, base, "Correct the pattern.")
+    raise DataError(f"{base / path}: no such file or folder. Correct the path.")
 
 
-def _turns(where: str, row: Row, source: SourceConfig) -> Sequence[Instruction | Drop]:
-    """Return what the user says in each turn. Raises: BadRow where the row has no turns."""
-    conversation = CONVERSATIONS[source.form]
-    column = source.columns.get(conversation.column, conversation.column)
+def _read(where: str, row: Row, source: SourceConfig) -> Sequence[Instruction | BadRow]:
+    """Return what is asked in a row, or why nothing is; in the file's own names of columns."""
+    form = CONVERSATIONS.get(source.form)
+    name = form.column if form else "instruction"
+    column = source.columns.get(name, name)
     if column not in row.columns:
-        raise missing_column(where, row.columns, source, conversation.column)
-    asked = conversation.user_turns({conversation.column: row.columns[column]})
+        raise DataError(
+            f"{where}: no column {column!r}, which the file's first row has; found "
+            f"{', '.join(map(repr, row.columns)) or 'none'}. Name it alike in all rows."
+        )
+    try:
+        if form:
+            return _turns(where, form, row.columns[column])
+        return [read_row(where, row.columns, source, "a prompt")]
+    except BadRow as error:
+        told = str(error).removeprefix(f"{where}: ")
+        if told.startswith(f"{name}: "):
+            told = column + told.removeprefix(name)
+        return [BadRow(f"{where}: {told}", error.reason)]
+
+
+def _turns(where: str, form: Conversation, value: Any) -> Sequence[Instruction]:
+    """Return what the user says in each turn. Raises: BadRow where there is nothing."""
+    try:
+        asked = form.user_turns({form.column: value})
+    except BadRow as error:
+        raise BadRow(f"{error}. Fix or remove it.", error.reason) from error
     if not asked:
-        return [Drop("sources", where, "no user turn")]
+        raise BadRow(
+            f"{form.column}: expected a turn of the user, found none. Fix or remove it.",
+            "no user turn",
+        )
     return [
         Instruction(
             content_key("instruction", text), text, f"{where}, turn {n}" if n > 1 else where

@@ -59,7 +59,7 @@ def test_a_task_without_prompts_of_its_own_is_refused(tmp_path: Path):
 
 def test_a_row_without_a_prompt_is_an_error_rather_than_not_kept_out(tmp_path: Path):
     write_rows(tmp_path / "mine.jsonl", [{"prompt": "Why?"}, {"prompt": " "}])
-    with pytest.raises(DataError, match="mine.jsonl:2: empty instruction"):
+    with pytest.raises(DataError, match="mine.jsonl:2: expected a prompt, found an empty one"):
         source(tmp_path).read("mine.jsonl", KEEP_OUT)
 
 

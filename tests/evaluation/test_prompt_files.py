@@ -1,6 +1,7 @@
 """Texts of any file, whichever column and form holds them."""
 
 import csv
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +10,8 @@ import pytest
 
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.prompt_files import read_texts
-from ste_plugin.records import Drop, Instruction
+from ste_plugin.instructions.sources.forms import BadRow
+from ste_plugin.records import Instruction
 from tests.helpers.contaminated import write_rows
 
 ASKED = "Name a fruit."
@@ -71,12 +73,62 @@ def test_a_form_and_a_column_that_are_named_count(tmp_path: Path):
     assert texts(path, form="openai", column="turns") == [ASKED]
 
 
-def test_a_row_without_anything_asked_is_a_drop_with_its_reason(tmp_path: Path):
-    rows = [{"messages": SAID}, {"messages": SAID[1:]}, {"messages": "none"}]
-    write_rows(tmp_path / "a.jsonl", rows)
-    drops = [t for t in read_texts("a.jsonl", tmp_path) if isinstance(t, Drop)]
-    assert [d.reason for d in drops] == ["no user turn", "malformed line"]
-    assert drops[0].key == "a.jsonl:2"
+@pytest.mark.parametrize(
+    ("first", "second", "told", "reason"),
+    [
+        (
+            {"prompt": ASKED},
+            {"prompt": " "},
+            "expected a prompt, found an empty one. Fill it in or remove it.",
+            "empty prompt",
+        ),
+        (
+            {"question": ASKED},
+            {"question": 5},
+            "question: expected text, found int '5'. Fix or remove it.",
+            "malformed line",
+        ),
+        (
+            {"chosen": SAID},
+            {"chosen": SAID[1:]},
+            "chosen: expected a turn of the user, found none. Fix or remove it.",
+            "no user turn",
+        ),
+        (
+            {"messages": SAID},
+            {"messages": "none"},
+            "messages: expected a list of turns, found str 'none'. Fix or remove it.",
+            "malformed line",
+        ),
+    ],
+)
+def test_a_row_without_anything_asked_says_why_in_the_files_own_columns(
+    tmp_path: Path, first: dict, second: dict, told: str, reason: str
+):
+    write_rows(tmp_path / "a.jsonl", [first, second])
+    (bad,) = [t for t in read_texts("a.jsonl", tmp_path) if isinstance(t, BadRow)]
+    assert (str(bad), bad.reason) == (f"a.jsonl:2: {told}", reason)
+
+
+def test_a_row_with_other_columns_than_the_first_is_an_error(tmp_path: Path):
+    write_rows(tmp_path / "a.jsonl", [{"prompt": ASKED}, {"question": ASKED}])
+    told = (
+        "a.jsonl:2: no column 'prompt', which the file's first row has; found 'question'. Name it "
+        "alike in all rows."
+    )
+    with pytest.raises(DataError, match=re.escape(told)):
+        list(read_texts("a.jsonl", tmp_path))
+
+
+def test_no_message_on_files_of_prompts_speaks_of_a_source(tmp_path: Path):
+    """Whose settings `path` and `reader` nobody has written here."""
+    write_rows(tmp_path / "a.jsonl", [{"prompt": ASKED}])
+    (tmp_path / "b.csv").write_text("prompt\nWhy?\n")
+    (tmp_path / "empty").mkdir()
+    for path in ("gone-*.jsonl", ".", "*", "empty", "gone/x"):
+        with pytest.raises(DataError) as error:
+            list(read_texts(path, tmp_path))
+        assert not re.search("source|reader|`path`|config", str(error.value))
 
 
 def test_each_turn_of_the_user_is_a_text_of_its_own(tmp_path: Path):

@@ -91,24 +91,30 @@ def choose_files(
 ) -> list[str]:
     """Return those of a folder's files that hold rows: not hidden ones, nor what describes them.
 
-    Without a reader, any kind will do. `pattern` has the parts of the pattern that named them,
-    if one did; it may ask for hidden files, and for names without any ending.
+    Without a reader, any kind will do, but one only. `pattern` has the parts of the pattern that
+    named them, if one did; it may ask for hidden files, and for names without any ending.
     Raises: DataError for no file, or for others than the reader's.
     """
     names = list(names)
     _refuse_tables(place, names)
     shown = [name for name in names if not _is_aside(name, pattern)]
+    is_source = bool(reader)
     reader = reader or next(filter(None, map(kind_of, shown)), "jsonl")
+    expected = f"{place}: expected files that end in {_endings(reader)}"
+    expected += f" for reader: {reader}" if is_source else ""
     kinds = {name: kind_of(name) for name in shown}
     if pattern:
         kinds |= {name: reader for name in shown if not PurePosixPath(name).suffix}
     if not shown:
         raise DataError(
-            f"{place}: expected files that end in {_endings(reader)} for reader: {reader}, found "
-            f"{first_few(names) or 'nothing'}. Put the files there, or correct `path`."
+            f"{expected}, found {first_few(names) or 'nothing'}. Put the files there, or correct "
+            f"{'`path`' if is_source else 'the path'}."
         )
     if others := [name for name in shown if kinds[name] != reader]:
-        raise DataError(_other_kinds(place, reader, others, len(shown) - len(others), kinds))
+        count = len(shown) - len(others)
+        found = f"{expected}, found {first_few(others)}{f' beside {count} that do' * (count > 0)}"
+        only = {kinds[name] for name in others}
+        raise DataError(f"{found}. {_cure(reader, only, count, is_source=is_source)}")
     return shown
 
 
@@ -129,22 +135,14 @@ def _is_aside(name: str, pattern: Sequence[str]) -> bool:
     return any(part.startswith(hidden) for part in parts) or bool(_NO_ROWS.fullmatch(parts[-1]))
 
 
-def _other_kinds(
-    place: Path, reader: str, others: Sequence[str], count: int, kinds: dict[str, str]
-) -> str:
-    """Return the message about files that are not of the reader's kind, beside `count` that are."""
-    only = {kinds[name] for name in others}
-    if not count and len(only) == 1 and (kind := only.pop()):
-        return (
-            f"{place}: expected files that end in {_endings(reader)} for reader: {reader}, found "
-            f"{first_few(others)}. Set reader: {kind}."
-        )
-    beside = f" beside {count} that do" if count else ""
-    return (
-        f"{place}: expected files that end in {_endings(reader)} for reader: {reader}, found "
-        f"{first_few(others)}{beside}. Read one kind: `path` with a pattern such as "
-        f"FOLDER/**/*{ENDINGS[reader][0]}{'' if reader == 'parquet' else '*'}, a source for each."
-    )
+def _cure(reader: str, others: set[str], count: int, *, is_source: bool) -> str:
+    """Return what to do about files of `others` kinds, beside `count` of the reader's."""
+    if is_source and not count and len(others) == 1 and (kind := next(iter(others))):
+        return f"Set reader: {kind}."
+    pattern = f"FOLDER/**/*{ENDINGS[reader][0]}{'' if reader == 'parquet' else '*'}"
+    if not is_source:
+        return f"Name those of one kind by a pattern, such as {pattern}."
+    return f"Read one kind: `path` with a pattern such as {pattern}, a source for each."
 
 
 def _endings(reader: str) -> str:

@@ -189,8 +189,10 @@ def check_columns(source: "SourceConfig") -> None:
             )
 
 
-def read_row(location: str, row: Mapping[str, Any], source: "SourceConfig") -> Instruction:
-    """Return the instruction of one row.
+def read_row(
+    location: str, row: Mapping[str, Any], source: "SourceConfig", what: str = "an instruction"
+) -> Instruction:
+    """Return the instruction of one row; `what` errors call it.
 
     Raises: BadRow naming the location, what was found and what was expected; LeftOut.
     """
@@ -202,8 +204,8 @@ def read_row(location: str, row: Mapping[str, Any], source: "SourceConfig") -> I
         raise BadRow(f"{location}: {error}. Fix or remove it.", error.reason) from error
     if not text:
         raise BadRow(
-            f"{location}: expected an instruction, found an empty one. Fill it in or remove it.",
-            "empty instruction",
+            f"{location}: expected {what}, found an empty one. Fill it in or remove it.",
+            f"empty {what.split()[-1]}",
         )
     origin = location if values["id"] in (None, "") else f"{location} ({values['id']})"
     return Instruction(content_key("instruction", text), text, origin, category)

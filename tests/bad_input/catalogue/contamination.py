@@ -63,7 +63,22 @@ ROWS = [
         keeping_out("[people.jsonl]", people=lines(PROMPT, PROMPT | {"prompt": " "})),
         RUN,
         3,
-        "people.jsonl:2: empty instruction; expected a prompt to keep out. Fix or remove it.",
+        "people.jsonl:2: expected a prompt, found an empty one. Fill it in or remove it.",
+    ),
+    Row(
+        "a prompt to keep out that is no text",
+        keeping_out("[people.jsonl]", people=lines(PROMPT, PROMPT | {"prompt": 5})),
+        RUN,
+        3,
+        "people.jsonl:2: prompt: expected text, found int '5'. Fix or remove it.",
+    ),
+    Row(
+        "a pattern of files to keep out that matches none",
+        keeping_out("['people-*.jsonl']", others=lines(PROMPT)),
+        RUN,
+        3,
+        "{tmp}/people-*.jsonl: no file matches this pattern; {tmp} holds instructions.jsonl, "
+        "others.jsonl, ste.yaml. Correct the pattern.",
     ),
     Row(
         "a measure that there is none of",
