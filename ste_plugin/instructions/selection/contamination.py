@@ -35,9 +35,10 @@ class Overlap(Record, frozen=True):
     """The strictest by which it does."""
     figure: float
     """The similarity of the two (exact, near-duplicate), or the share of the prompt's words that
-    lie in 8-grams of the instruction."""
+    lie in 8-grams of the instruction; without what many prompts share."""
     quote: str
-    """Words that both have, as they are compared: in small letters, without punctuation."""
+    """Words that both have, as they are compared: in small letters, without punctuation and what
+    many prompts share."""
 
 
 OnOverlap = Callable[[Overlap], object]

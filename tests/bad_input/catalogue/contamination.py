@@ -78,7 +78,7 @@ ROWS = [
         RUN,
         3,
         "{tmp}/people-*.jsonl: no file matches this pattern; {tmp} holds instructions.jsonl, "
-        "others.jsonl, ste.yaml. Correct the pattern.",
+        "others.jsonl, run, ste.yaml. Correct the pattern.",
     ),
     Row(
         "a measure that there is none of",
