@@ -9,7 +9,7 @@ DEMO ?= runs/demo
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check docs docs-reference fuzz soak audit test-axolotl-latest test-vllm bench clean
+.PHONY: demo test check docs docs-reference fuzz soak audit test-axolotl-latest test-vllm bench study clean
 
 demo: $(READY)
 	$(BIN)/ste demo $(DEMO)
@@ -33,6 +33,10 @@ check: $(READY)
 DOCS_VENV ?= .venv-docs
 docs: $(DOCS_VENV)/.ready
 	$(DOCS_VENV)/bin/sphinx-build -E -n -W --keep-going -q docs site
+
+# Hours: STE_STUDY_DATA is the folder of its sets. What has results in study/results.jsonl is not run again.
+study: $(READY)
+	$(BIN)/python -m study $(ARMS)
 
 # Writes what the code knows into docs/reference; a test says where it was forgotten.
 docs-reference: $(READY)

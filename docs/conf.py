@@ -46,6 +46,7 @@ NAVIGATION = {
         "explanation/method",
         "explanation/sampling",
         "explanation/what-is-kept-out",
+        "explanation/study",
         "explanation/open-questions",
     ],
     "Decisions": ["decisions/index", *(f"decisions/{name}" for name in DECISIONS)],

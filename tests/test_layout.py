@@ -7,7 +7,7 @@ from tests.helpers import ROOT
 
 TESTS = ROOT / "tests"
 FILES = {path.relative_to(TESTS): path.read_text() for path in TESTS.rglob("*.py")}
-ACROSS = {"bad_input", "documents", "security", "survival"}
+ACROSS = {"bad_input", "documents", "security", "study", "survival"}
 """Folders about what no single folder of the package answers for."""
 OF_THE_WHOLE = {"test_architecture", "test_environment", "test_layout", "test_packaging"}
 

@@ -1,0 +1,80 @@
+"""The study's arms: the base recipe, and the same with one thing changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+BASE: dict[str, Any] = {
+    "iterations": 2,
+    "pairs": {
+        "strategies": ["other-instruction", "modified-instruction-two-calls"],
+        "system": "Answer in one short sentence.",
+        "temperature": 0.5,
+        "max_new_tokens": 64,
+    },
+    "judging": {"format": "verdict", "force_verdict": True, "samples": 8, "temperature": 1.0},
+    "dataset": {"sequence_len": 512, "dev_fraction": 0.1, "test_fraction": 0.1},
+    "training": {"start_from": "seed"},
+    "evaluation": {"batch_size": 16},
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One change to the base recipe."""
+
+    what: str
+    """What it asks, for the table."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What differs of `BASE`."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """What differs of the axolotl config."""
+
+
+ARMS: dict[str, Arm] = {
+    "base": Arm("easy and rewritten worse answers, both orders, always from the seed"),
+    "from-previous": Arm(
+        "each round goes on from the judge before", {"training": {"start_from": "previous"}}
+    ),
+    "other-instruction": Arm(
+        "worse: the answer to another instruction",
+        {"pairs": {"strategies": ["other-instruction"]}},
+    ),
+    "modified-instruction": Arm(
+        "worse: the answer to a rewritten instruction",
+        {"pairs": {"strategies": ["modified-instruction-two-calls"]}},
+    ),
+    "ask-for-worse": Arm("worse: asked to be worse", {"pairs": {"strategies": ["ask-for-worse"]}}),
+    "longer-answers": Arm(
+        "answers of up to 160 tokens, not of one sentence",
+        {"pairs": {"system": "Answer in a few sentences.", "max_new_tokens": 160}},
+    ),
+    "length-matched": Arm("length tells nothing", {"dataset": {"match": ["length"]}}),
+    "both-orders-only": Arm(
+        "pairs judged right in both orders", {"dataset": {"both_orders_only": True}}
+    ),
+    "hard-pairs": Arm(
+        "fewer of the pairs that it is mostly right about",
+        {"dataset": {"weigh_by_pass_rate": True}},
+    ),
+    "majority": Arm(
+        "a judgment of a right majority of 7, not the first right one",
+        {"judging": {"sampling": "until_decided", "samples": 7}},
+    ),
+    "brief": Arm(
+        "two sentences of reasoning before the verdict",
+        {"judging": {"format": "brief"}, "dataset": {"sequence_len": 640}},
+        {"sequence_len": 640},
+    ),
+    "half-the-steps": Arm("0.75 epochs instead of 1.5", recipe={"num_epochs": 0.75}),
+}
+"""Name → arm, in the order in which they are run."""
+
+
+def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings with a change laid over them."""
+    both = dict(base)
+    for key, value in change.items():
+        nested = isinstance(value, Mapping) and isinstance(both.get(key), Mapping)
+        both[key] = merged(both[key], value) if nested else value
+    return both

@@ -1,0 +1,58 @@
+"""What judges are taught from and measured on: samples of files that are given, not kept here."""
+
+import json
+import random
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+INSTRUCTIONS = ("oasst_en", "self_instruct_seed", "mbpp", "gsm8k_train")
+"""Unlabelled sets, below `instructions/` of the data; as many are drawn of each."""
+CHOOSING = ("pandalm", "humanevalpack")
+"""Labelled sets, below `pairs/`, on which recipes are chosen."""
+REPORTING = ("truthfulqa", "hhh_alignment", "gsm8k_solutions", "qa_feedback")
+"""Labelled sets that decide nothing."""
+LONGEST_INSTRUCTION = 400
+LONGEST_PAIR = 3000
+"""Characters of prompt and both answers: two cores read no more in reasonable time."""
+
+
+def draw_instructions(data: Path, count: int, seed: int, target: Path) -> None:
+    """Write instructions drawn at random, as many of each set.
+
+    Raises: OSError where a set is not there.
+    """
+    draw = random.Random(seed)
+    drawn: list[Mapping[str, Any]] = []
+    for name in INSTRUCTIONS:
+        rows = read(data / "instructions" / f"{name}.jsonl")
+        short = [row for row in rows if len(row["instruction"]) <= LONGEST_INSTRUCTION]
+        drawn += draw.sample(short, min(len(short), count // len(INSTRUCTIONS)))
+    write(target, ({"id": r["id"], "instruction": r["instruction"]} for r in drawn))
+
+
+def draw_pairs(data: Path, count: int, folder: Path) -> dict[str, str]:
+    """Write each labelled set's sample, the same for every judge; return name → file.
+
+    Raises: OSError where a set is not there.
+    """
+    for name in (*CHOOSING, *REPORTING):
+        rows = read(data / "pairs" / f"{name}.jsonl")
+        kept = [r for r in rows if sum(len(r[k]) for k in FIELDS[2:]) <= LONGEST_PAIR]
+        drawn = random.Random(name).sample(kept, min(count, len(kept)))
+        write(folder / f"{name}.jsonl", ({key: r[key] for key in FIELDS} for r in drawn))
+    return {name: str(folder / f"{name}.jsonl") for name in (*CHOOSING, *REPORTING)}
+
+
+FIELDS = ("id", "subset", "prompt", "chosen", "rejected")
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a JSONL file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as JSONL."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

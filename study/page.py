@@ -1,0 +1,55 @@
+"""The tables of `docs/explanation/study.md`, between its marks."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from docs.generate.markdown import table
+from study.arms import ARMS
+from study.inputs import CHOOSING, REPORTING
+from study.results import Cell, cells, read_results
+
+PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "study.md"
+BLOCK = re.compile(r"<!-- study: results -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def write_page() -> None:
+    """Write the tables of all results so far into the page."""
+    written = f"<!-- study: results -->\n\n{tables()}\n\n<!-- end -->"
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(BLOCK.sub(lambda _: written, page), encoding="utf-8")
+
+
+def tables() -> str:
+    """Return a table per model and round, an arm a row and a set a column."""
+    found = cells(read_results())
+    parts = []
+    for model, number in sorted({(m, r) for m, _, r, _ in found}):
+        head = ("arm", "seeds", *CHOOSING, *REPORTING)
+        parts.append(f"### {model}, round {number}\n\n{table(head, rows(found, model, number))}")
+    return "\n\n".join(parts)
+
+
+def rows(
+    found: dict[tuple[str, str, int, str], Cell], model: str, number: int
+) -> Iterator[tuple[str, ...]]:
+    """Yield the baselines, then each arm's row."""
+    one = next(iter({a for m, a, r, _ in found if (m, r) == (model, number)}))
+    of_sets = [found[model, one, number, name] for name in (*CHOOSING, *REPORTING)]
+    yield ("pairs", "", *(str(cell.n) for cell in of_sets))
+    yield ("always the longer answer (accuracy)", "", *(f"{c.longer:.2f}" for c in of_sets))
+    for arm in ARMS:
+        of_arm = [found.get((model, arm, number, name)) for name in (*CHOOSING, *REPORTING)]
+        if any(of_arm):
+            seeds = str(max(cell.seeds for cell in of_arm if cell))
+            yield (f"`{arm}`", seeds, *(told(cell) for cell in of_arm))
+
+
+def told(cell: Cell | None) -> str:
+    """Return a cell: right in both orders, before and after; how many seeds gain or lose surely."""
+    if cell is None:
+        return ""
+    signs = "".join(
+        f" {sign}{count}" for sign, count in (("▲", cell.better), ("▼", cell.worse)) if count
+    )
+    return f"{cell.seed_right:.2f} → {cell.right:.2f}{signs} (accuracy {cell.acc:.2f})"

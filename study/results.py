@@ -1,0 +1,86 @@
+"""The study's results: a row per trial, round and set, kept in `results.jsonl` beside this file."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.audit.probes.figures import holm
+from ste_plugin.evaluation.compare import LEVEL
+from study.run_arm import Trial
+
+RESULTS = Path(__file__).with_name("results.jsonl")
+
+
+def read_results(path: Path = RESULTS) -> list[dict[str, Any]]:
+    """Return the rows so far."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def is_done(trial: Trial, rows: Iterable[dict[str, Any]]) -> bool:
+    """Return whether a trial has its rows."""
+    return any(all(row[k] == v for k, v in vars(trial).items()) for row in rows)
+
+
+def add(rows: Sequence[dict[str, Any]], path: Path = RESULTS) -> None:
+    """Append a finished trial's rows, all at once."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An arm's judges of one round on one set, over random seeds."""
+
+    n: int
+    """Pairs of the set."""
+    seeds: int
+    seed_right: float
+    right: float
+    """Right in both orders, the mean over random seeds."""
+    acc: float
+    longer: float
+    """Accuracy of always choosing the longer answer."""
+    better: int
+    """Random seeds whose gain is more than noise, after Holm's correction over the trial's sets."""
+    worse: int
+
+
+def cells(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str, int, str], Cell]:
+    """Return (model, arm, round, set) → what was found."""
+    verdicts: dict[int, int] = {}
+    for tests in grouped(rows, "arm", "model", "seed", "round").values():
+        for row, p in zip(tests, holm([row["p"] for row in tests]), strict=True):
+            low, high = row["interval"] or (0, 0)
+            # the test knows nothing of shared prompts, the interval does: both must say so
+            sure = p <= LEVEL and (low > 0 or high < 0)
+            verdicts[id(row)] = (1 if row["gain"] > 0 else -1) if sure else 0
+    return {
+        key: Cell(
+            n=found[0]["n"],
+            seeds=len(found),
+            seed_right=mean(row["seed_right"] for row in found),
+            right=mean(row["right"] for row in found),
+            acc=mean(row["acc"] for row in found),
+            longer=mean(row["longer"] for row in found),
+            better=sum(verdicts[id(row)] > 0 for row in found),
+            worse=sum(verdicts[id(row)] < 0 for row in found),
+        )
+        for key, found in grouped(rows, "model", "arm", "round", "set").items()
+    }
+
+
+def grouped(rows: Iterable[dict[str, Any]], *keys: str) -> dict[Any, list[dict[str, Any]]]:
+    """Return values of the keys → rows that have them."""
+    groups: dict[Any, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups
+
+
+def mean(values: Iterable[float]) -> float:
+    """Return the mean of some numbers."""
+    found = list(values)
+    return sum(found) / len(found)

@@ -1,0 +1,144 @@
+"""One run of an arm: a judge is taught, and each round's is measured on people's labels."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ste_plugin.config import EvaluationConfig, ProgramConfig
+from ste_plugin.evaluation.compare import Comparison, compare
+from ste_plugin.lm_eval_tasks import runner
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.storage.resources import shipped_folder
+from study.arms import ARMS, BASE, merged
+from study.inputs import draw_instructions, draw_pairs
+from study.seeds import SEEDS
+
+RECIPE = "demo-smollm2-cpu-lora.yaml"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An arm with one seed model and one random seed."""
+
+    arm: str
+    model: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Return the name of its folder."""
+        return f"{self.arm}--{self.model}--{self.seed}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the study reads and works."""
+
+    data: Path
+    work: Path
+    instructions: int
+    pairs: int
+
+
+def run_trial(trial: Trial, place: Place) -> Iterator[dict[str, Any]]:
+    """Teach and measure; yield a row per round and set. What was done before is not done again.
+
+    Raises: subprocess.CalledProcessError where `ste run` fails.
+    """
+    model = place.work / "models" / trial.model
+    SEEDS[trial.model](model)
+    folder = place.work / "trials" / trial.name
+    config = write_config(trial, place, model, folder)
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "ste_plugin", "run", str(config)], check=True)
+    minutes = (time.monotonic() - began) / 60
+    sets = draw_pairs(place.data, place.pairs, place.work / "pairs")
+    judging = yaml.safe_load(config.read_text())["judging"]
+    before = place.work / "seeds" / f"{trial.model}--{judging['format']}"
+    measure(model, before, sets, judging)
+    report = json.loads((folder / "run" / "report.json").read_text())
+    for number, made in enumerate(report["iterations"]):
+        if number:
+            after = folder / "measured" / f"round-{number}"
+            measure(trained(folder / "run", number), after, sets, judging)
+            about = {"round": number, "minutes": round(minutes, 1), **costs(made)}
+            for name, found in compare(before, after)[0].items():
+                yield {**vars(trial), "set": name, **about, **figures(found, after / name)}
+
+
+def write_config(trial: Trial, place: Place, model: Path, folder: Path) -> Path:
+    """Write what `ste run` reads for a trial; return the config."""
+    arm = ARMS[trial.arm]
+    instructions = folder / "instructions.jsonl"
+    draw_instructions(place.data, place.instructions, trial.seed, instructions)
+    recipe = yaml.safe_load((shipped_folder("recipes") / RECIPE).read_text())
+    recipe = merged(recipe, {"sequence_len": 512, "seed": trial.seed, **arm.recipe})
+    if trial.model != "smollm2-135m":
+        recipe["special_tokens"] = {"eos_token": "<end_of_turn>"}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    sets = draw_pairs(place.data, place.pairs, place.work / "pairs")
+    ours = {
+        "run": "run",
+        "seed": trial.seed,
+        "judge": {"model": str(model)},
+        "instructions": [{"path": "instructions.jsonl"}],
+        "selection": {"keep_out": sorted(sets.values())},
+        "training": {"recipe": "recipe.yaml"},
+    }
+    config = folder / "ste.yaml"
+    config.write_text(yaml.safe_dump(merged(merged(BASE, arm.config), ours)))
+    return config
+
+
+def trained(run: Path, number: int) -> Path:
+    """Return the folder of a round's judge."""
+    model = run / f"iter-{number:02d}" / "model"
+    return model / "merged" if (model / "merged").is_dir() else model
+
+
+def measure(model: Path, out: Path, sets: Mapping[str, str], judging: Mapping[str, Any]) -> None:
+    """Measure a judge on every set, in one process of lm-eval."""
+    settings = {"format": judging["format"], "force": judging["force_verdict"]}
+    host = ProgramConfig()
+    with runner.open_process(host) as process:
+        for name, path in sets.items():
+            runner.evaluate(
+                str(model),
+                out / name,
+                settings=JudgeSettings(Path(path), **settings),
+                config=EvaluationConfig(batch_size=16),
+                host=host,
+                process=process,
+            )
+
+
+def figures(found: Comparison, measured: Path) -> dict[str, Any]:
+    """Return what the table says of one judge on one set, beside the seed."""
+    overall = json.loads((measured / "results.json").read_text())["overall"]
+    right, acc = found.acc_pc, found.acc
+    return {
+        "n": found.n,
+        "seed_right": round(right.first, 4),
+        "right": round(right.second, 4),
+        "gain": right.difference,
+        "interval": right.interval,
+        "won": found.won,
+        "lost": found.lost,
+        "p": found.p,
+        "seed_acc": round(acc.first, 4),
+        "acc": round(acc.second, 4),
+        "longer": overall["len_baseline"],
+        "consistency": overall["consistency"],
+    }
+
+
+def costs(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a round cost: tokens written, rows trained on."""
+    return {"rows": made.get("kept"), "tokens": made.get("tokens")}

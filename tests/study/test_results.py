@@ -1,0 +1,62 @@
+"""The study's rows: what counts as a gain, and what a table says of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from study.arms import ARMS, BASE, merged
+from study.inputs import draw_instructions, read, write
+from study.results import add, cells, is_done, read_results
+from study.run_arm import Trial
+
+
+def row(**what: Any) -> dict[str, Any]:
+    """Return a row of a trial that gained surely on one set."""
+    about = {"arm": "base", "model": "small", "seed": 0, "round": 1, "set": "one", "n": 80}
+    figures = {"seed_right": 0.0, "right": 0.3, "gain": 0.3, "interval": (0.2, 0.4), "p": 1e-6}
+    return about | figures | {"acc": 0.6, "longer": 0.5} | what
+
+
+def test_a_gain_counts_where_the_corrected_test_and_the_interval_say_so() -> None:
+    found = cells([row(), row(set="two", p=0.03), row(set="three", p=0.03)])
+    assert [cell.better for cell in found.values()] == [1, 0, 0]  # 0.03 of three tests is none
+    unsure = cells([row(interval=(-0.1, 0.7))])
+    assert next(iter(unsure.values())).better == 0
+
+
+def test_a_loss_is_counted_apart_and_means_are_over_random_seeds() -> None:
+    lost = row(seed=1, right=0.1, gain=-0.2, interval=(-0.3, -0.1), seed_right=0.3)
+    (cell,) = cells([row(), lost]).values()
+    assert (cell.better, cell.worse, cell.seeds) == (1, 1, 2)
+    assert cell.right == pytest.approx(0.2)
+
+
+def test_a_trial_with_rows_is_done_and_only_that_one(tmp_path: Path) -> None:
+    add([row(), row(set="two")], tmp_path / "results.jsonl")
+    rows = read_results(tmp_path / "results.jsonl")
+    assert is_done(Trial("base", "small", 0), rows)
+    assert not is_done(Trial("base", "small", 1), rows)
+
+
+def test_an_arm_changes_what_it_names_and_nothing_else() -> None:
+    for name, arm in ARMS.items():
+        changed = merged(BASE, arm.config)
+        assert changed.keys() == BASE.keys(), name
+        assert merged(changed, BASE) | {} == merged(merged(BASE, arm.config), BASE)
+    longer = merged(BASE, ARMS["longer-answers"].config)
+    assert longer["pairs"]["strategies"] == BASE["pairs"]["strategies"]
+    assert longer["pairs"]["max_new_tokens"] == 160
+
+
+def test_instructions_are_drawn_alike_for_one_seed_and_otherwise_for_another(
+    tmp_path: Path,
+) -> None:
+    for name in ("oasst_en", "self_instruct_seed", "mbpp", "gsm8k_train"):
+        rows = [{"id": f"{name}-{n}", "instruction": f"Count to {n}."} for n in range(30)]
+        write(tmp_path / "instructions" / f"{name}.jsonl", rows)
+    drawn = []
+    for n, seed in enumerate((0, 0, 1)):
+        draw_instructions(tmp_path, 40, seed, tmp_path / f"{n}.jsonl")
+        drawn.append(read(tmp_path / f"{n}.jsonl"))
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert [len(d) for d in drawn] == [40, 40, 40]
