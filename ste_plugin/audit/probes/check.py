@@ -6,8 +6,9 @@ from typing import Any
 
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.probes.asking import JudgeAsker, ask_judge
-from ste_plugin.audit.probes.examine import LEVEL, Row, examine, since, worst
+from ste_plugin.audit.probes.examine import Row, examine, since, worst
 from ste_plugin.audit.probes.probe import Arm, BiasProbe
+from ste_plugin.audit.significance import LEVEL
 from ste_plugin.context import RunContext
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.trained_judges import find_judge
