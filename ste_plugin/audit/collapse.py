@@ -10,7 +10,7 @@ from typing import Any
 
 from ste_plugin.audit import rounds
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.held_out import breaks_loss, compare_evaluations, verdict_sums
+from ste_plugin.audit.held_out import Compared, breaks_loss, compare_evaluations, verdict_sums
 from ste_plugin.audit.jackknife import Estimate, GroupedSums
 from ste_plugin.audit.rounds import Round, read_rounds
 from ste_plugin.audit.shares import (
@@ -21,8 +21,10 @@ from ste_plugin.audit.shares import (
     level_finding,
     share_finding,
 )
+from ste_plugin.audit.significance import LEVEL, holm
 from ste_plugin.audit.variety import compare_texts
 from ste_plugin.context import RunContext
+from ste_plugin.evaluation.compare import Comparison
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.storage.jsonl import replace_json
 
@@ -102,7 +104,7 @@ class _History:
         name, subject = "same verdict each time", _subject(found)
         if found.samples == 1 or found.temperature == 0:
             return self._undecided(name, subject, "a question has one sample, or all are the same.")
-        estimate = found.sums.share(rounds.at_the_ends)
+        estimate = _at_the_ends(found)
         if estimate.figure is None:
             return self._undecided(name, subject, "all first judgments are right, or none is.")
         total = found.sums.total()
@@ -114,7 +116,7 @@ class _History:
             f"time; 100%: always the same), at most {MOST_AT_THE_ENDS:.0%}"
         )
         if before is not None and before.iteration != found.iteration:
-            was = before.sums.share(rounds.at_the_ends).figure
+            was = _at_the_ends(before).figure
             words += f"; iteration 1 {'unknown' if was is None else f'{was:.0%}'}"
         failed = found.trained and estimate.above(MOST_AT_THE_ENDS)
         cure = "Raise judging.temperature, or write harder pairs: more of the same teach nothing."
@@ -163,43 +165,48 @@ class _History:
         """Yield how the judge agrees with people's labels, beside the seed."""
         config, folder = self.context.config, self.context.folder
         people = config.gates.people
+        found: dict[str, Compared] = {}
         for pairs in tuple(config.evaluation.pairs) if people is None else people:
-            places = [folder.iteration(n) / "eval" / pairs for n in range(self.iteration + 1)]
-            found = compare_evaluations(places[0], places[-1]) if self.iteration else None
-            if found is None:
+            places = [folder.iteration(n) / "eval" / pairs for n in (0, self.iteration)]
+            compared = compare_evaluations(*places) if self.iteration else None
+            if compared is None:
                 why = "not measured for the seed and for it, or without a labelled pair."
                 yield self._undecided("agreement", f"iteration {self.iteration}, {pairs}", why)
-                continue
-            course = [compare_evaluations(places[0], place) for place in places]
-            rights = {n: c.acc_pc.second for n, c in enumerate(course) if c is not None}
-            difference = found.acc_pc
-            estimate = Estimate(difference.difference, difference.interval)
-            told = ", ".join(f"{judge_name(n)} {right:.0%}" for n, right in rights.items())
-            words = f"{found.right} on {pairs}: {told} (p = {found.p:.2g}); it must not fall"
-            if difference.difference < 0:
-                words += self._beside_dev()
-            yield share_finding(
-                "agreement",
-                f"iteration {self.iteration}, {pairs}",
-                estimate,
-                0.0,
-                found.n,
-                breaks_loss(found, 0.0),
-                words,
-                "It learns the pairs, not what people prefer. Ship an earlier iteration, and "
-                "change the pair strategies.",
-                "least",
-            )
+            else:
+                found[pairs] = compared
+        corrected = holm([compared.p_lost for compared in found.values()])
+        for (pairs, compared), p in zip(found.items(), corrected, strict=True):
+            yield self._agreement(pairs, compared.comparison, p)
+
+    def _agreement(self, pairs: str, comparison: Comparison, p: float) -> Finding:
+        """Return how the judge agrees with people on one set; `p` is corrected for all sets."""
+        places = [self.context.folder.iteration(n) / "eval" for n in range(self.iteration + 1)]
+        course = [compare_evaluations(places[0] / pairs, place / pairs) for place in places]
+        rights = {n: c.comparison.acc_pc.second for n, c in enumerate(course) if c is not None}
+        difference = comparison.acc_pc
+        told = ", ".join(f"{judge_name(n)} {right:.0%}" for n, right in rights.items())
+        words = f"{comparison.right} on {pairs}: {told} (p = {p:.2g}); it must not fall"
+        return share_finding(
+            "agreement",
+            f"iteration {self.iteration}, {pairs}",
+            Estimate(difference.difference, difference.interval),
+            0.0,
+            comparison.n,
+            breaks_loss(comparison, 0.0) and p < LEVEL,
+            words + (self._beside_dev() if difference.difference < 0 else ""),
+            "It learns the pairs, not what people prefer. Ship an earlier iteration, and "
+            "change the pair strategies.",
+            "least",
+        )
 
     def _beside_dev(self) -> str:
         """Return how the judge did on dev pairs meanwhile, if it rose there."""
         places = [self.context.folder.iteration(n) / "eval" / "dev" for n in (0, self.iteration)]
-        dev = compare_evaluations(*places)
-        if dev is None or dev.acc_pc.difference <= 0:
+        found = compare_evaluations(*places)
+        dev = None if found is None else found.comparison.acc_pc
+        if dev is None or dev.difference <= 0:
             return ""
-        return (
-            f", while on dev pairs it rose from {dev.acc_pc.first:.0%} to {dev.acc_pc.second:.0%}"
-        )
+        return f", while on dev pairs it rose from {dev.first:.0%} to {dev.second:.0%}"
 
     def _undecided(self, name: str, subject: str, why: str) -> Finding:
         return Finding(CHECK, name, subject, None, None, None, 0, False, f"undecided: {why}")
@@ -213,6 +220,10 @@ class _History:
         }
 
 
+def _at_the_ends(found: Round) -> Estimate:
+    return found.sums.bounded(rounds.at_the_ends, rounds.first_wrong)
+
+
 def _row(found: Round) -> dict[str, Any]:
     """Return the figures of one round."""
     own = found.sums.total()[6]
@@ -221,19 +232,14 @@ def _row(found: Round) -> dict[str, Any]:
         "stage": found.stage,
         "judged_by": found.judged_by,
         "questions": found.questions,
-        "share_of_a": _share_of_a(found),
+        "share_of_a": rounds.LETTER_A(found.sums.total()),
         "right": _json(found.sums.share(rounds.RIGHT)),
         "forced": _json(found.sums.share(rounds.FORCED)),
-        "at_the_ends": _json(found.sums.share(rounds.at_the_ends)),
+        "at_the_ends": _json(_at_the_ends(found)),
         "never_right": found.never_right,
         "in_own_words": int(own),
         "words": rounds.mean_words(found),
     }
-
-
-def _share_of_a(found: Round) -> float | None:
-    total = found.sums.total()
-    return total[0] / total[1] if total[1] else None
 
 
 def _json(estimate: Estimate) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import pluggy
 from ste_plugin.audit import shares
 from ste_plugin.audit.collapse import check_collapse
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.gates import CHECK, NOT_HELD, people_sets
+from ste_plugin.audit.gate_decision import CHECK
+from ste_plugin.audit.gates import NOT_HELD, people_sets
 from ste_plugin.audit.run_audit import keep
 from ste_plugin.context import GateFigures, RunContext, reported_figures
 from ste_plugin.errors import ConfigError, DataError, PluginError, did_you_mean
@@ -197,7 +198,7 @@ def _left_open(findings: Iterable[Mapping[str, Any]]) -> str:
     gates = [f for f in findings if f["check"] == CHECK and not f["failed"]]
     names = {
         "too little to decide": [f["name"] for f in gates if f["figure"] is None],
-        "beyond the level, but no worse than before": [
+        "beyond the level, but not clearly worse than before": [
             f["name"] for f in gates if f["words"].startswith(NOT_HELD)
         ],
     }

@@ -120,7 +120,7 @@ def test_a_fault_that_the_seed_has_too_is_told_and_breaks_nothing(tiny_model, tm
     (silent,) = [f for f in found.findings if f["name"] == "invalid_rate"]
     assert found.passed
     assert silent["words"].startswith(
-        "beyond its level; not held against it, as the seed is no better: 100% of its replies"
+        "beyond its level; not held against it, as the seed is not clearly better: 100% of its "
     )
 
 
