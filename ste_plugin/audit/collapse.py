@@ -15,25 +15,19 @@ from ste_plugin.audit.jackknife import Estimate, GroupedSums
 from ste_plugin.audit.rounds import Round, read_rounds
 from ste_plugin.audit.shares import (
     CHECK,
-    HELD_OUT,
-    SAMPLED,
     change_finding,
+    held_out_shares,
     level_finding,
+    sampled_shares,
     share_finding,
 )
 from ste_plugin.audit.significance import LEVEL, holm
 from ste_plugin.audit.variety import compare_texts
+from ste_plugin.config.audit import AuditConfig
 from ste_plugin.context import RunContext
 from ste_plugin.evaluation.compare import Comparison
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.storage.jsonl import replace_json
-
-MOST_AT_THE_ENDS = 0.95
-"""Above it, after a wrong judgment another one is right in fewer than a twentieth of the cases in
-which it would be by the mean rate: sampling finds nothing more to learn from."""
-LEAST_VARIETY = 0.5
-LEAST_LENGTH, MOST_LENGTH = 0.25, 4.0
-"""Of the first round's."""
 
 
 def check_collapse(context: RunContext, iteration: int) -> Iterator[Finding]:
@@ -54,11 +48,16 @@ class _History:
     context: RunContext
     iteration: int
 
+    @property
+    def levels(self) -> AuditConfig:
+        """Return what the config holds figures to."""
+        return self.context.config.audit
+
     def of_held_out_pairs(self) -> Iterator[Finding]:
         """Yield the figures of the judge of the iteration, on dev pairs (or else on test pairs)."""
         pairs, sums = self._held_out()
         own, seed = sums.get(self.iteration), sums.get(0)
-        for held in HELD_OUT:
+        for held in held_out_shares(self.levels):
             told = held._replace(words=held.words.replace("{pairs}", pairs))
             if own is None:
                 yield self._undecided(held.name, f"iteration {self.iteration}", "not measured.")
@@ -67,7 +66,7 @@ class _History:
             course = held.course({n: held.share(s).figure for n, s in sums.items()})
             yield level_finding(told, subject, own, course, is_held=self.iteration > 0)
             if self.iteration and seed is not None:
-                yield change_finding(told, subject, "the seed", seed, own)
+                yield change_finding(told, subject, "the seed", seed, own, self.levels.change)
 
     def _held_out(self) -> tuple[str, dict[int, GroupedSums]]:
         names = ("dev", "test")
@@ -84,14 +83,13 @@ class _History:
             )
         for found in now:
             before = first.get(found.stage)
-            for held in SAMPLED:
+            for held in sampled_shares(self.levels):
                 if held.name == "forced" and self._always_forced():
                     continue
                 yield level_finding(held, _subject(found), found.sums, "", is_held=found.trained)
                 if before is not None and before.iteration != found.iteration:
-                    yield change_finding(
-                        held, _subject(found), "iteration 1", before.sums, found.sums
-                    )
+                    sums, most = (before.sums, found.sums), self.levels.change
+                    yield change_finding(held, _subject(found), "iteration 1", *sums, most)
             yield self._pass_rates(found, before)
             yield from self._words(found, before)
 
@@ -107,22 +105,20 @@ class _History:
         estimate = _at_the_ends(found)
         if estimate.figure is None:
             return self._undecided(name, subject, "all first judgments are right, or none is.")
-        total = found.sums.total()
+        total, most = found.sums.total(), self.levels.same_verdict
         again = total[5] / (total[3] - total[4])
         words = (
             f"a wrong first judgment is followed by a right one in {again:.0%}, and "
             f"{found.never_right} of {found.questions} questions are never judged right; "
             f"its verdicts on a question are {estimate.figure:.0%} fixed (0%: drawn anew each "
-            f"time; 100%: always the same), at most {MOST_AT_THE_ENDS:.0%}"
+            f"time; 100%: always the same), at most {most:.0%}"
         )
         if before is not None and before.iteration != found.iteration:
             was = _at_the_ends(before).figure
             words += f"; iteration 1 {'unknown' if was is None else f'{was:.0%}'}"
-        failed = found.trained and estimate.above(MOST_AT_THE_ENDS)
+        failed = found.trained and estimate.above(most)
         cure = "Raise judging.temperature, or write harder pairs: more of the same teach nothing."
-        return share_finding(
-            name, subject, estimate, MOST_AT_THE_ENDS, found.questions, failed, words, cure
-        )
+        return share_finding(name, subject, estimate, most, found.questions, failed, words, cure)
 
     def _words(self, found: Round, before: Round | None) -> Iterator[Finding]:
         """Yield how long and varied judgments are beside those of the first round."""
@@ -132,12 +128,12 @@ class _History:
         if before is None or before.iteration == found.iteration:
             yield self._undecided("variety", subject, "there is one round only.")
             return
-        compared = compare_texts(before.texts, found.texts)
+        compared, levels = compare_texts(before.texts, found.texts), self.levels
         ratios = {
-            "distinct pairs of words": (compared.distinct_2, LEAST_VARIETY, None),
-            "distinct triples of words": (compared.distinct_3, LEAST_VARIETY, None),
-            "size compressed": (compared.compression, LEAST_VARIETY, None),
-            "length": (compared.length, LEAST_LENGTH, MOST_LENGTH),
+            "distinct pairs of words": (compared.distinct_2, levels.variety, None),
+            "distinct triples of words": (compared.distinct_3, levels.variety, None),
+            "size compressed": (compared.compression, levels.variety, None),
+            "length": (compared.length, levels.shortest, levels.longest),
         }
         for name, (ratio, least, most) in ratios.items():
             if ratio.figure is None:
@@ -214,7 +210,8 @@ class _History:
     def table(self, found: Sequence[Round]) -> dict[str, Any]:
         """Return every figure of every iteration, for tables and plots."""
         pairs, sums = self._held_out()
-        judges = {str(n): {h.name: _json(h.share(s)) for h in HELD_OUT} for n, s in sums.items()}
+        shares = held_out_shares(self.levels)
+        judges = {str(n): {h.name: _json(h.share(s)) for h in shares} for n, s in sums.items()}
         return {"iteration": self.iteration, "pairs": pairs, "judges": judges} | {
             "rounds": [_row(r) for r in {(r.iteration, r.stage): r for r in found}.values()]
         }

@@ -9,12 +9,10 @@ from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.held_out import INVALID_RATE, LETTER_A
 from ste_plugin.audit.jackknife import Estimate, GroupedSums, Share, Sums, change
 from ste_plugin.audit.significance import sign_flip_p
+from ste_plugin.config.audit import AuditConfig
 from ste_plugin.evaluation.shipped import judge_name
 
 CHECK = "collapse"
-
-MOST_CHANGE = 0.1
-"""Of a share since the run began: ten points that no chance explains are a drift, not noise."""
 
 
 _NOTHING = 1e-9
@@ -133,45 +131,48 @@ def more_frequent(value: float) -> float:
     return 0.5 + value
 
 
-HELD_OUT = (
-    Held(
-        "position bias",
-        LETTER_A,
-        0.2,
-        "one letter gets {value} of its verdicts on {pairs} pairs",
-        "Both orders and balanced letters keep it low: see `letters` in dataset/manifest.json.",
-        more_frequent,
-        is_letter=True,
-    ),
-    Held(
-        "no verdict",
-        INVALID_RATE,
-        0.1,
-        "{value} of its replies on {pairs} pairs state no verdict by themselves",
-        "Read some; evaluation.max_new_tokens may be too low, or the training too long.",
-    ),
-)
-"""Of the judge that an iteration trained. At a bias of 0.2 two pairs in five get one letter in both
-orders, so that no more than three can be judged right."""
-SAMPLED = (
-    Held(
-        "letters",
-        rounds.LETTER_A,
-        0.2,
-        "one letter gets {value} of the first judgments",
-        "A judge that prefers a letter wastes samples on it, and is learning it.",
-        more_frequent,
-        is_letter=True,
-    ),
-    Held(
-        "forced",
-        rounds.FORCED,
-        0.5,
-        "of the first judgments, {value} had to have their letter forced",
-        "Turn judging.force_verdict off once the judge states verdicts by itself.",
-    ),
-)
-"""Of the judgments that were sampled for an iteration."""
+def held_out_shares(levels: AuditConfig) -> tuple[Held, ...]:
+    """Return what the judge that an iteration trained is held to on held-out pairs."""
+    return (
+        Held(
+            "position bias",
+            LETTER_A,
+            levels.position_bias,
+            "one letter gets {value} of its verdicts on {pairs} pairs",
+            "Both orders and balanced letters keep it low: see `letters` in dataset/manifest.json.",
+            more_frequent,
+            is_letter=True,
+        ),
+        Held(
+            "no verdict",
+            INVALID_RATE,
+            levels.invalid_rate,
+            "{value} of its replies on {pairs} pairs state no verdict by themselves",
+            "Read some; evaluation.max_new_tokens may be too low, or the training too long.",
+        ),
+    )
+
+
+def sampled_shares(levels: AuditConfig) -> tuple[Held, ...]:
+    """Return what the judgments that were sampled for an iteration are held to."""
+    return (
+        Held(
+            "letters",
+            rounds.LETTER_A,
+            levels.letters,
+            "one letter gets {value} of the first judgments",
+            "A judge that prefers a letter wastes samples on it, and is learning it.",
+            more_frequent,
+            is_letter=True,
+        ),
+        Held(
+            "forced",
+            rounds.FORCED,
+            levels.forced,
+            "of the first judgments, {value} had to have their letter forced",
+            "Turn judging.force_verdict off once the judge states verdicts by itself.",
+        ),
+    )
 
 
 def level_finding(
@@ -187,17 +188,17 @@ def level_finding(
 
 
 def change_finding(
-    held: Held, subject: str, start: str, before: GroupedSums, now: GroupedSums
+    held: Held, subject: str, start: str, before: GroupedSums, now: GroupedSums, most: float
 ) -> Finding:
-    """Return how far a share moved since the run began."""
+    """Return how far a share moved since the run began, held to the most that it may rise."""
     moved = held.change(before, now)
     told = "unknown" if moved.figure is None else f"{100 * moved.figure:+.0f} points"
     what = "strength of the preference for one letter" if held.is_letter else held.name
     words = f"{what}: {told} since {start}{_letters(held, before, now)}"
-    words += f"; a rise by at most {100 * MOST_CHANGE:.0f}"
+    words += f"; a rise by at most {100 * most:.0f}"
     name, n = f"{held.name} since {start}", int(max(now.total()))
-    failed = moved.above(MOST_CHANGE)
-    return share_finding(name, subject, moved, MOST_CHANGE, n, failed, words, held.cure)
+    failed = moved.above(most)
+    return share_finding(name, subject, moved, most, n, failed, words, held.cure)
 
 
 def _letters(held: Held, before: GroupedSums, now: GroupedSums) -> str:

@@ -20,6 +20,7 @@ from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.plugins.loader import FIX_PLUGIN
 from ste_plugin.records import Record
+from ste_plugin.run.data_audit import audit_data
 from ste_plugin.storage.jsonl import read_derived_json, read_json, replace_json
 
 
@@ -36,7 +37,7 @@ class Decision(Record, frozen=True):
     warnings: tuple[str, ...]
     """Figures of the audit that failed, under `gates.audit: warn`."""
     settings: dict[str, Any]
-    """`gates` of the config that it was decided by."""
+    """`gates` of the config that it was decided by, and `audit` where that blocks."""
     findings: tuple[dict[str, Any], ...]
     """All figures that were looked at."""
     plugins: dict[str, str] = msgspec.field(default_factory=dict)
@@ -71,7 +72,10 @@ def decide_gates(context: RunContext, number: int) -> Decision:
 
 
 def _settings(context: RunContext) -> dict[str, Any]:
-    return context.config.gates.model_dump(mode="json")
+    """Return the settings that decide; those of the audit do where it blocks."""
+    gates, audit = context.config.gates, context.config.audit
+    levels = {"levels": audit.model_dump(mode="json")} if gates.audit == "block" else {}
+    return gates.model_dump(mode="json") | levels
 
 
 def _plugins(plugins: pluggy.PluginManager) -> dict[str, str]:
@@ -167,11 +171,15 @@ def _finding(plugin: str, said: object, number: int) -> Finding:
 
 
 def _audit(context: RunContext, number: int) -> list[Finding]:
-    """Return what the audit of collapse finds up to an iteration, and keep it with the run's."""
+    """Return what the audit of collapse finds up to an iteration, and keep it with the run's.
+
+    What its training pairs give away is kept, too, and told.
+    """
     if context.config.gates.audit == "ignore":
         return []
     found = list(check_collapse(context, number))
     keep(context.folder, number, {shares.CHECK: found})
+    audit_data(context, number)
     return found
 
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from ste_plugin.audit.held_out import WIDTH
 from ste_plugin.audit.jackknife import GroupedSums
-from ste_plugin.audit.shares import HELD_OUT
+from ste_plugin.audit.shares import held_out_shares
+from ste_plugin.config.audit import AuditConfig
 
-BIAS, NO_VERDICT = HELD_OUT
+BIAS, NO_VERDICT = held_out_shares(AuditConfig())
 figures = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=12, max_size=40)
 
 
