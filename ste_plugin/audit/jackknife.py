@@ -132,7 +132,8 @@ class GroupedSums:
         squares = [sum(value**2 for value in values) for values in apart]
         if min(squares) < _NOTHING**2:
             return 0.0
-        return sum(a * b for a, b in zip(*apart, strict=True)) / sqrt(squares[0] * squares[1])
+        together: float = sum(a * b for a, b in zip(*apart, strict=True))
+        return together / sqrt(squares[0] * squares[1])
 
 
 def group_of(key: str, groups: int = GROUPS) -> int:
