@@ -32,13 +32,13 @@ def measure(_: Inputs) -> Iterator[Measurement]:
     """Yield how often each errs, of sets drawn by the seeds 0, 1, …"""
     yield from _coverage()
     for name, kind in SOUND.items():
-        for pairs, each in ((40, 1), (200, 2)):
+        for pairs, each in ((40, 1), (80, 2)):
             stopped = _stopped([kind] * 3, pairs, each)
             yield _alarms(f"{name}, {pairs} dev pairs of {pairs // each} prompts: as good", stopped)
-    worse = _stopped([Kind(), Kind(), AT_ITS_LEVELS], 200, 1)
+    worse = _stopped([Kind(), Kind(), AT_ITS_LEVELS], 100, 1)
     yield Measurement(f"(11) worse than its seed, and just at the levels: of {SETS}", str(worse))
     for name, kind in COLLAPSED.items():
-        for pairs in (12, 20, 40, 100):
+        for pairs in (20, 40):
             found = _stopped([Kind(), Kind(), kind], pairs, 1)
             told = f"(11) collapsed, {name}, {pairs} dev pairs: stopped of {SETS}"
             yield Measurement(told, str(found))
@@ -86,7 +86,7 @@ def _held(share: float, prompts: int, each: int, likeness: float) -> int:
 
 def _shortcuts() -> Iterator[Measurement]:
     """Yield how often chance is left out, and the threshold exceeded, where nothing can be told."""
-    for count, each in ((60, 1), (200, 1), (200, 2)):
+    for count, each in ((60, 1), (120, 2)):
         left_out = failed = figures = 0
         for seed in range(100):
             pairs = planted(honest, count=count, seed=seed, each=each)
