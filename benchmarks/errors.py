@@ -24,8 +24,6 @@ COLLAPSED = {
     "says A in 95%": Kind(always_a=0.9),
     "says A in 90%": Kind(always_a=0.8),
 }
-AT_ITS_LEVELS = Kind(right=0.8, always_a=0.4, silent=0.1)
-"""Says A in 70% of its verdicts, and states none in 10% of its replies: just what is allowed."""
 
 
 def measure(_: Inputs) -> Iterator[Measurement]:
@@ -35,8 +33,6 @@ def measure(_: Inputs) -> Iterator[Measurement]:
         for pairs, each in ((40, 1), (80, 2)):
             stopped = _stopped([kind] * 3, pairs, each)
             yield _alarms(f"{name}, {pairs} dev pairs of {pairs // each} prompts: as good", stopped)
-    worse = _stopped([Kind(), Kind(), AT_ITS_LEVELS], 100, 1)
-    yield Measurement(f"(11) worse than its seed, and just at the levels: of {SETS}", str(worse))
     for name, kind in COLLAPSED.items():
         for pairs in (20, 40):
             found = _stopped([Kind(), Kind(), kind], pairs, 1)
