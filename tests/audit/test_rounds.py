@@ -7,11 +7,15 @@ import pytest
 
 from ste_plugin.audit import rounds
 from ste_plugin.audit.rounds import TEXTS, at_the_ends, read_round, read_rounds
+from ste_plugin.audit.shares import sampled_shares
+from ste_plugin.config.audit import AuditConfig
 from ste_plugin.records import ORDERS, OTHER, Judgment
 from ste_plugin.sampling.judge_task import CORRECT, WRONG
 from ste_plugin.sampling.stopping_rules import RULES, Counts
 from ste_plugin.storage.jsonl import replace_records
 from ste_plugin.storage.run_layout import RunLayout
+
+LETTERS = sampled_shares(AuditConfig())[0]
 
 
 def round_of(folder, rates, rule="until_correct", samples=8, seed=0, **manifest):
@@ -61,7 +65,7 @@ def test_a_letter_is_counted_once_per_question_however_often_it_was_sampled(tmp_
     total = found.sums.total()
     assert total[3] == found.questions == 400
     assert total[1] == 400
-    assert not found.sums.estimate(rounds.LETTERS).above(0.06)
+    assert not LETTERS.share(found.sums).above(0.06)
 
 
 def test_a_judge_that_always_says_a_lies_at_the_ends_and_at_one_letter(tmp_path):
@@ -72,8 +76,8 @@ def test_a_judge_that_always_says_a_lies_at_the_ends_and_at_one_letter(tmp_path)
     ]
     replace_records(tmp_path / "judgments.jsonl", judgments)
     found = read_round(tmp_path, 2, 1)
-    assert found.sums.estimate(rounds.LETTERS).figure == 0.5
-    assert found.sums.estimate(rounds.FORCED).figure == 1.0
+    assert LETTERS.share(found.sums).figure == 0.5
+    assert found.sums.share(rounds.FORCED).figure == 1.0
     assert found.sums.estimate(at_the_ends).figure == 1.0
     assert found.trained
     assert not found.texts
