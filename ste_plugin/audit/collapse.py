@@ -6,11 +6,12 @@ run began. The seed's own are only told: the audit is of what was learnt.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from ste_plugin.audit import rounds
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.held_out import breaks_loss, compare_evaluations, verdict_sums
+from ste_plugin.audit.held_out import breaks_loss, compare_labelled, measured_at, verdict_sums
 from ste_plugin.audit.jackknife import Estimate, GroupedSums
 from ste_plugin.audit.rounds import Round, read_rounds
 from ste_plugin.audit.shares import (
@@ -23,6 +24,8 @@ from ste_plugin.audit.shares import (
 )
 from ste_plugin.audit.variety import compare_texts
 from ste_plugin.context import RunContext
+from ste_plugin.evaluation.compare import Comparison
+from ste_plugin.evaluation.judges import Evaluation
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.storage.jsonl import replace_json
 
@@ -161,16 +164,15 @@ class _History:
 
     def of_people(self) -> Iterator[Finding]:
         """Yield how the judge agrees with people's labels, beside the seed."""
-        config, folder = self.context.config, self.context.folder
+        config = self.context.config
         people = config.gates.people
         for pairs in tuple(config.evaluation.pairs) if people is None else people:
-            places = [folder.iteration(n) / "eval" / pairs for n in range(self.iteration + 1)]
-            found = compare_evaluations(places[0], places[-1]) if self.iteration else None
+            course = self._course(pairs) if self.iteration else [None]
+            found = course[-1]
             if found is None:
                 why = "not measured for the seed and for it, or without a labelled pair."
                 yield self._undecided("agreement", f"iteration {self.iteration}, {pairs}", why)
                 continue
-            course = [compare_evaluations(places[0], place) for place in places]
             rights = {n: c.acc_pc.second for n, c in enumerate(course) if c is not None}
             difference = found.acc_pc
             estimate = Estimate(difference.difference, difference.interval)
@@ -191,10 +193,18 @@ class _History:
                 "least",
             )
 
+    def _course(self, pairs: str) -> list[Comparison | None]:
+        """Return the judge of each iteration, from the seed on, beside the seed."""
+        seed = self._measured(0, pairs)
+        later = (self._measured(n, pairs) for n in range(1, self.iteration + 1))
+        return [compare_labelled(seed, judge) for judge in chain((seed,), later)]
+
+    def _measured(self, number: int, pairs: str) -> Evaluation | None:
+        return measured_at(self.context.folder.iteration(number) / "eval" / pairs)
+
     def _beside_dev(self) -> str:
         """Return how the judge did on dev pairs meanwhile, if it rose there."""
-        places = [self.context.folder.iteration(n) / "eval" / "dev" for n in (0, self.iteration)]
-        dev = compare_evaluations(*places)
+        dev = compare_labelled(self._measured(0, "dev"), self._measured(self.iteration, "dev"))
         if dev is None or dev.acc_pc.difference <= 0:
             return ""
         return (

@@ -16,7 +16,8 @@ from ste_plugin.audit.held_out import (
     POSITION_BIAS,
     TOWARD_A,
     breaks_loss,
-    compare_evaluations,
+    compare_labelled,
+    measured_at,
     read_words,
     verdict_sums,
 )
@@ -168,10 +169,10 @@ def _loss_findings(
 ) -> Iterator[Finding]:
     """Yield what a paired test says of the judge and the seed, and of it and the reference."""
     number, folder = figures.number, figures.context.folder
-    own = _evaluation(folder, number, pairs)
+    own = measured_at(_evaluation(folder, number, pairs))
     earlier = [0] if name == "agreement_loss" else _compared(figures)[:-1]
     for other in earlier:
-        comparison = compare_evaluations(_evaluation(folder, other, pairs), own)
+        comparison = compare_labelled(measured_at(_evaluation(folder, other, pairs)), own)
         if comparison is None:
             why = f"{pairs} was not measured for both, or has no labelled pair."
             yield undecided(name, number, threshold, why, f"{pairs}, {judge_name(other)}")

@@ -78,14 +78,17 @@ def breaks_loss(comparison: Comparison, threshold: float) -> bool:
     return worse and interval is not None and interval[1] < -threshold
 
 
-def compare_evaluations(first: Path, second: Path) -> Comparison | None:
+def measured_at(path: Path) -> Evaluation | None:
+    """Return the evaluation in a folder; None where it was not measured."""
+    results = path / "results.json"
+    return Evaluation(path, read_json(results)) if results.is_file() else None
+
+
+def compare_labelled(first: Evaluation | None, second: Evaluation | None) -> Comparison | None:
     """Return how two judges compare on the labelled pairs that both were measured on."""
-    outcomes = []
-    for path in (first, second):
-        if not (path / "results.json").is_file():
-            return None
-        outcomes.append(Evaluation(path, read_json(path / "results.json")).outcomes())
-    shared = [key for key in outcomes[0] if key in outcomes[1]]
+    if first is None or second is None:
+        return None
+    shared = [key for key in first.outcomes if key in second.outcomes]
     if not shared:
         return None
-    return compare_outcomes(*([found[key] for key in shared] for found in outcomes))
+    return compare_outcomes(*([e.outcomes[key] for key in shared] for e in (first, second)))

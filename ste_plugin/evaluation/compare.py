@@ -130,22 +130,21 @@ def compare(first: Path, second: Path) -> tuple[dict[str, Comparison], dict[str,
     left, right = evaluations_at(first), evaluations_at(second)
     if len(left) == len(right) == 1 and not left.keys() & right.keys():
         right = dict(zip(left, right.values(), strict=True))
+    there = ", ".join(left), ", ".join(right)
     comparisons: dict[str, Comparison] = {}
     refused: dict[str, str] = {}
     for name in [name for name in left if name in right]:
-        why = differing(left[name].results, right[name].results)
-        common = _common(left[name], right[name]) if not why else ([], [])
-        if why := why or _other_orders(*common):
-            refused[name] = why
-            continue
-        differs = told_apart(left[name].results, right[name].results)
-        comparisons[name] = replace(compare_outcomes(*common), differs=differs)
+        # popped, so that what was read of one set is gone before the next
+        found = compare_evaluations(left.pop(name), right.pop(name))
+        if isinstance(found, str):
+            refused[name] = found
+        else:
+            comparisons[name] = found
     if not comparisons:
         raise DataError(
             "\n".join(
                 [
-                    f"Nothing to compare: {first} has {', '.join(left)}; {second} has "
-                    f"{', '.join(right)}.",
+                    f"Nothing to compare: {first} has {there[0]}; {second} has {there[1]}.",
                     *(f"  {name}: {why}" for name, why in refused.items()),
                     "Measure both on the same pairs in the same way: ste eval --model … --task … "
                     "--format …",
@@ -153,6 +152,19 @@ def compare(first: Path, second: Path) -> tuple[dict[str, Comparison], dict[str,
             )
         )
     return comparisons, refused
+
+
+def compare_evaluations(first: Evaluation, second: Evaluation) -> Comparison | str:
+    """Return how two judges compare on one set of pairs, or why they cannot be compared.
+
+    Raises: DataError where no pair is common to both, or what was said was not kept or is damaged.
+    """
+    if why := differing(first.results, second.results):
+        return why
+    common = _common(first, second)
+    if why := _other_orders(*common):
+        return why
+    return replace(compare_outcomes(*common), differs=told_apart(first.results, second.results))
 
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
@@ -215,7 +227,7 @@ def _short(value: Any) -> str:
 
 
 def _common(first: Evaluation, second: Evaluation) -> tuple[list[Outcome], list[Outcome]]:
-    a, b = first.outcomes(), second.outcomes()
+    a, b = first.outcomes, second.outcomes
     shared = [key for key in a if key in b]
     if not shared:
         raise DataError(f"{first.path} and {second.path}: no labelled pair that both judged.")
