@@ -32,6 +32,16 @@ from ste_plugin.storage.jsonl import replace_json
 MOST_AT_THE_ENDS = 0.95
 """Above it, after a wrong judgment another one is right in fewer than a twentieth of the cases in
 which it would be by the mean rate: sampling finds nothing more to learn from."""
+OF_FIRST_ROUND = (
+    "distinct pairs of words",
+    "distinct triples of words",
+    "size compressed",
+    "length",
+)
+"""Figures that are ratios to the first round's, on the same questions."""
+SAME_EACH_TIME = "same verdict each time"
+TRENDS = (*(held.name for held in (*HELD_OUT, *SAMPLED)), SAME_EACH_TIME, *OF_FIRST_ROUND)
+"""Figures that every round has, and that a line over rounds shows."""
 LEAST_VARIETY = 0.5
 LEAST_LENGTH, MOST_LENGTH = 0.25, 4.0
 """Of the first round's."""
@@ -102,7 +112,7 @@ class _History:
 
     def _pass_rates(self, found: Round, before: Round | None) -> Finding:
         """Return how far the judge says the same each time that it is asked a question."""
-        name, subject = "same verdict each time", _subject(found)
+        name, subject = SAME_EACH_TIME, _subject(found)
         if found.samples == 1 or found.temperature == 0:
             return self._undecided(name, subject, "a question has one sample, or all are the same.")
         estimate = found.sums.share(rounds.at_the_ends)
@@ -134,13 +144,13 @@ class _History:
             yield self._undecided("variety", subject, "there is one round only.")
             return
         compared = compare_texts(before.texts, found.texts)
-        ratios = {
-            "distinct pairs of words": (compared.distinct_2, LEAST_VARIETY, None),
-            "distinct triples of words": (compared.distinct_3, LEAST_VARIETY, None),
-            "size compressed": (compared.compression, LEAST_VARIETY, None),
-            "length": (compared.length, LEAST_LENGTH, MOST_LENGTH),
-        }
-        for name, (ratio, least, most) in ratios.items():
+        ratios = (
+            (compared.distinct_2, LEAST_VARIETY, None),
+            (compared.distinct_3, LEAST_VARIETY, None),
+            (compared.compression, LEAST_VARIETY, None),
+            (compared.length, LEAST_LENGTH, MOST_LENGTH),
+        )
+        for name, (ratio, least, most) in zip(OF_FIRST_ROUND, ratios, strict=True):
             if ratio.figure is None:
                 why = f"{compared.texts} questions have words of both judges, which are too few."
                 yield self._undecided(name, subject, why)

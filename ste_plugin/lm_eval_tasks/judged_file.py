@@ -100,7 +100,8 @@ def iter_judged(folder: Path) -> Iterator[tuple[str, JudgedPair | ChoiceScore]]:
 
     Raises: DataError where there is no such file, or a line is neither.
     """
-    path, convert = folder / JUDGED, None
+    path = folder / JUDGED
+    convert: Callable[[Mapping[str, Any]], JudgedPair | ChoiceScore] | None = None
     if not path.is_file():
         raise DataError(
             f"{path}: no such file, which holds what was said about each pair. Delete results.json "

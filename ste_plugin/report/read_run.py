@@ -65,6 +65,8 @@ class RunFigures:
     """Every round with the one before, and `held_against_seed` with the seed."""
     findings: Mapping[int, Mapping[str, list[Finding]]]
     """Iteration → check → what an audit found."""
+    collapse: Mapping[str, Any]
+    """The audit's collapse.json; empty until it looked."""
     people: Results | None
     """What people said of its pairs and judgments; None where nobody has looked."""
 
@@ -129,6 +131,7 @@ def read_run(root: Path) -> RunFigures:
     rounds = tuple(_read_rounds(folder, len(config.training.recipe)))
     done = folder.pool / "done.json"
     best = report.get("best")
+    collapse = folder.audit / "collapse.json"
     return RunFigures(
         folder=folder,
         config=config,
@@ -139,6 +142,7 @@ def read_run(root: Path) -> RunFigures:
         seconds=_read_seconds(folder.events),
         compared=tuple(_compare_rounds([r for r in rounds if r.results], best)),
         findings=read_findings(folder),
+        collapse=_read_object(collapse) if collapse.exists() else {},
         people=_read_people(folder.review / "agreement.json"),
     )
 

@@ -19,6 +19,7 @@ from ste_plugin.report.parts import (
     Table,
 )
 from ste_plugin.report.read_run import Round, RunFigures
+from ste_plugin.report.trends import trend_parts
 from ste_plugin.review.agreement import Agreement
 from ste_plugin.review.coefficients import Coefficient
 from ste_plugin.review.rates import Estimate as Rate
@@ -78,7 +79,7 @@ def _findings_parts(
     run: RunFigures, by_iteration: Mapping[int, Sequence[Finding]]
 ) -> Iterator[Part]:
     """Yield what was found of the round that is shown, or else of the latest: what failed first,
-    with its cure. Findings of other rounds are shown on request."""
+    with its cure, and how figures moved. Findings of other rounds are shown on request."""
     first = run.shown.number if run.shown else None
     audited = [number for number in sorted(by_iteration, reverse=True) if by_iteration[number]]
     audited.sort(key=lambda number: number != first)
@@ -86,12 +87,13 @@ def _findings_parts(
         findings = by_iteration[number]
         name = f"Iteration {number}" if number else "The seed"
         failed = [finding for finding in findings if finding.failed]
-        parts: list[Part] = [_counted(name, findings), *_failures(failed), _all_figures(findings)]
+        parts: list[Part] = [_counted(name, findings), *_failures(failed)]
         if place == 0:
-            yield from parts
+            yield from [*parts, *trend_parts(run), _all_figures(findings)]
         else:
             figures = f"figure{'' if len(findings) == 1 else 's'}"
-            yield Details(f"{name}: {len(failed)} of {len(findings)} {figures} failed", parts)
+            title = f"{name}: {len(failed)} of {len(findings)} {figures} failed"
+            yield Details(title, [*parts, _all_figures(findings)])
 
 
 def _counted(name: str, findings: Sequence[Finding]) -> Paragraph:
