@@ -6,6 +6,7 @@ from typing import Any
 
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.printing import FAILED, PASSED, STATUSES, UNDECIDED, UNSURE, status_of
+from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.report.parts import (
     Cell,
     Column,
@@ -155,6 +156,7 @@ def _people(run: RunFigures) -> Section:
         return Section("People", "people", [Paragraph(nothing, "note")])
     labels = ", ".join(f"{rater} ({n:,})" for rater, n in sorted(said.labels.items()))
     parts: list[Part] = [Paragraph(f"Labels by {labels}.")]
+    parts += _other_judge(run, said)
     if said.of_other_pairs:
         others = f"{said.of_other_pairs:,} labels are of pairs that this run does not have."
         parts.append(Paragraph(others, "note"))
@@ -166,6 +168,19 @@ def _people(run: RunFigures) -> Section:
             )
         )
     return Section("People", "people", [*parts, *_strategies(said), *_agreements(said)])
+
+
+def _other_judge(run: RunFigures, said: Results) -> list[Part]:
+    """Return that people were held against another judge than the shipped one, where it is so."""
+    held = said.judge_iteration
+    if held is None or run.best in (None, held):
+        return []
+    words = (
+        f"The judge that they are held against is {judge_name(held)}; the run ships "
+        f"{judge_name(run.best)}: `ste agreement RUN --iteration {run.best}` holds them against "
+        "that one."
+    )
+    return [Paragraph(words, "bad")]
 
 
 def _strategies(said: Results) -> Iterator[Table]:
