@@ -21,7 +21,7 @@ TOPICS = {
     "pool": "(7) the pool of instructions and pairs",
     "measuring": "(8) time to measure a judge on four sets",
     "ray": "(9) replicas on a Ray cluster",
-    "view": "(10) looking at a million judgments",
+    "view": "(10) looking at judgments, by default a million",
     "errors": "(11) how often gates, intervals and shortcuts err",
 }
 
@@ -42,12 +42,15 @@ def main(
     openai: Annotated[Path | None, path_option("openai", "interpreter with openai")] = None,
     repetitions: Annotated[int, typer.Option(help="of what is timed")] = 3,
     old: Annotated[Path | None, path_option("old", "checkout of an older build")] = None,
+    judgments: Annotated[int, typer.Option(help="to look at, of `view`", min=1000)] = 1_000_000,
 ) -> None:
     """Run the measurements named, by default all of them, and print one Markdown table."""
     unknown = set(topics or ()) - set(TOPICS)
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}; there are: {', '.join(TOPICS)}")
-    inputs = Inputs(model, pairs, vllm, distilabel, openai or distilabel, repetitions, old)
+    inputs = Inputs(
+        model, pairs, vllm, distilabel, openai or distilabel, repetitions, old, judgments
+    )
     rows = [row for topic in topics or TOPICS for row in run_topic(topic, inputs)]
     print(to_table(rows))  # noqa: T201 (the table is what the command is for)
 

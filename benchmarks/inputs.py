@@ -28,6 +28,8 @@ class Inputs:
     repetitions: int = 3
     old: Path | None = None
     """The checkout of an older build to compare with, as `git worktree add` makes one."""
+    judgments: int = 1_000_000
+    """How many there are to look at."""
 
     def need(self, name: str) -> Path:
         """Return the path of that name.

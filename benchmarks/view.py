@@ -1,4 +1,4 @@
-"""(10) Looking at a run of a million judgments: index, first page, filters, search, memory.
+"""(10) Looking at a run of `--judgments`, a million: index, first page, filters, search, memory.
 
 `view_worker.py` does it in a process of its own, so that the memory measured is the viewer's alone.
 """
@@ -19,7 +19,7 @@ from benchmarks.table import Measurement
 from ste_plugin.records import ORDERS, OTHER, Judgment, ResponsePair, content_key
 from ste_plugin.storage.jsonl import encode_record
 
-JUDGMENTS, ROUNDS, SAMPLES = 1_000_000, 2, 2
+ROUNDS, SAMPLES = 2, 2
 MEGABYTES, FIRST_PAGE_S = 300, 1.0
 HERE = Path(__file__).parent
 _WORDS = 5000
@@ -27,15 +27,15 @@ _ENDS = ("", "a", "er", "ing", "o", "y", "en", "is", "al", "um")
 _ENDINGS = [f"{a}{b}" for a in ("l", "n", "r", "st", "nd", "ck", "m", "sh", "v") for b in _ENDS]
 
 
-def measure(_inputs: Inputs) -> Iterator[Measurement]:
+def measure(inputs: Inputs) -> Iterator[Measurement]:
     """Yield what it takes to make the index, to open it again, and to use it."""
     with tempfile.TemporaryDirectory() as place:
         root = Path(place) / "run"
-        write_run(root, JUDGMENTS)
+        write_run(root, inputs.judgments)
         size = sum(path.stat().st_size for path in root.rglob("*.jsonl"))
         made, used = (run(root, step) for step in ("make", "use"))
     yield Measurement(
-        f"(10) index of {JUDGMENTS:,} judgments ({size / 1e6:,.0f} MB), made once",
+        f"(10) index of {inputs.judgments:,} judgments ({size / 1e6:,.0f} MB), made once",
         f"{made['index_s']:.0f} s, {made['index_mb']:.0f} MB; of their words "
         f"{made['words_s']:.0f} s more, {made['words_mb']:.0f} MB; peak {made['megabytes']:.0f} MB",
         f"at most {MEGABYTES} MB",

@@ -65,7 +65,8 @@ def _page(folder: IndexedFolder, wanted: Filter) -> None:
 
 def _next(folder: IndexedFolder, wanted: Filter) -> None:
     with folder.connect() as db:
-        middle = items(db, wanted, limit=500)[-1].id
+        found = items(db, wanted, limit=500)
+        middle = found[-1].id if found else 1  # a small run may have none so rare
         items(db, wanted, after=middle, limit=1)
         items(db, wanted, before=middle, limit=1)
         position(db, wanted, middle)

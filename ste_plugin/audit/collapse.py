@@ -6,11 +6,18 @@ run began. The seed's own are only told: the audit is of what was learnt.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from ste_plugin.audit import rounds
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.held_out import Compared, breaks_loss, compare_evaluations, verdict_sums
+from ste_plugin.audit.held_out import (
+    Compared,
+    breaks_loss,
+    compare_labelled,
+    measured_at,
+    verdict_sums,
+)
 from ste_plugin.audit.jackknife import Estimate, GroupedSums
 from ste_plugin.audit.rounds import Round, read_rounds
 from ste_plugin.audit.shares import (
@@ -25,9 +32,21 @@ from ste_plugin.audit.significance import LEVEL, holm
 from ste_plugin.audit.variety import compare_texts
 from ste_plugin.config.audit import AuditConfig
 from ste_plugin.context import RunContext
-from ste_plugin.evaluation.compare import Comparison
+from ste_plugin.evaluation.judges import Evaluation
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.storage.jsonl import replace_json
+
+OF_FIRST_ROUND = (
+    "distinct pairs of words",
+    "distinct triples of words",
+    "size compressed",
+    "length",
+)
+"""Figures that are ratios to the first round's, on the same questions."""
+SAME_EACH_TIME = "same verdict each time"
+_SHARES = (*held_out_shares(AuditConfig()), *sampled_shares(AuditConfig()))
+TRENDS = (*(held.name for held in _SHARES), SAME_EACH_TIME, *OF_FIRST_ROUND)
+"""Figures that every round has, and that a line over rounds shows."""
 
 
 def check_collapse(context: RunContext, iteration: int) -> Iterator[Finding]:
@@ -99,7 +118,7 @@ class _History:
 
     def _pass_rates(self, found: Round, before: Round | None) -> Finding:
         """Return how far the judge says the same each time that it is asked a question."""
-        name, subject = "same verdict each time", _subject(found)
+        name, subject = SAME_EACH_TIME, _subject(found)
         if found.samples == 1 or found.temperature == 0:
             return self._undecided(name, subject, "a question has one sample, or all are the same.")
         estimate = _at_the_ends(found)
@@ -129,13 +148,13 @@ class _History:
             yield self._undecided("variety", subject, "there is one round only.")
             return
         compared, levels = compare_texts(before.texts, found.texts), self.levels
-        ratios = {
-            "distinct pairs of words": (compared.distinct_2, levels.variety, None),
-            "distinct triples of words": (compared.distinct_3, levels.variety, None),
-            "size compressed": (compared.compression, levels.variety, None),
-            "length": (compared.length, levels.shortest, levels.longest),
-        }
-        for name, (ratio, least, most) in ratios.items():
+        ratios = (
+            (compared.distinct_2, levels.variety, None),
+            (compared.distinct_3, levels.variety, None),
+            (compared.compression, levels.variety, None),
+            (compared.length, levels.shortest, levels.longest),
+        )
+        for name, (ratio, least, most) in zip(OF_FIRST_ROUND, ratios, strict=True):
             if ratio.figure is None:
                 why = f"{compared.texts} questions have words of both judges, which are too few."
                 yield self._undecided(name, subject, why)
@@ -159,26 +178,24 @@ class _History:
 
     def of_people(self) -> Iterator[Finding]:
         """Yield how the judge agrees with people's labels, beside the seed."""
-        config, folder = self.context.config, self.context.folder
+        config = self.context.config
         people = config.gates.people
-        found: dict[str, Compared] = {}
+        courses: dict[str, dict[int, Compared]] = {}
         for pairs in tuple(config.evaluation.pairs) if people is None else people:
-            places = [folder.iteration(n) / "eval" / pairs for n in (0, self.iteration)]
-            compared = compare_evaluations(*places) if self.iteration else None
-            if compared is None:
+            course = self._course(pairs) if self.iteration else {}
+            if self.iteration not in course:
                 why = "not measured for the seed and for it, or without a labelled pair."
                 yield self._undecided("agreement", f"iteration {self.iteration}, {pairs}", why)
             else:
-                found[pairs] = compared
-        corrected = holm([compared.p_lost for compared in found.values()])
-        for (pairs, compared), p in zip(found.items(), corrected, strict=True):
-            yield self._agreement(pairs, compared.comparison, p)
+                courses[pairs] = course
+        corrected = holm([course[self.iteration].p_lost for course in courses.values()])
+        for (pairs, course), p in zip(courses.items(), corrected, strict=True):
+            yield self._agreement(pairs, course, p)
 
-    def _agreement(self, pairs: str, comparison: Comparison, p: float) -> Finding:
+    def _agreement(self, pairs: str, course: Mapping[int, Compared], p: float) -> Finding:
         """Return how the judge agrees with people on one set; `p` is corrected for all sets."""
-        places = [self.context.folder.iteration(n) / "eval" for n in range(self.iteration + 1)]
-        course = [compare_evaluations(places[0] / pairs, place / pairs) for place in places]
-        rights = {n: c.comparison.acc_pc.second for n, c in enumerate(course) if c is not None}
+        rights = {n: compared.comparison.acc_pc.second for n, compared in course.items()}
+        comparison = course[self.iteration].comparison
         difference = comparison.acc_pc
         told = ", ".join(f"{judge_name(n)} {right:.0%}" for n, right in rights.items())
         words = f"{comparison.right} on {pairs}: {told} (p = {p:.2g}); it must not fall"
@@ -195,10 +212,19 @@ class _History:
             "least",
         )
 
+    def _course(self, pairs: str) -> dict[int, Compared]:
+        """Return each iteration's judge, from the seed on, beside the seed, where both are known."""
+        seed = self._measured(0, pairs)
+        later = ((n, self._measured(n, pairs)) for n in range(1, self.iteration + 1))
+        course = ((n, compare_labelled(seed, judge)) for n, judge in chain([(0, seed)], later))
+        return {n: compared for n, compared in course if compared is not None}
+
+    def _measured(self, number: int, pairs: str) -> Evaluation | None:
+        return measured_at(self.context.folder.iteration(number) / "eval" / pairs)
+
     def _beside_dev(self) -> str:
         """Return how the judge did on dev pairs meanwhile, if it rose there."""
-        places = [self.context.folder.iteration(n) / "eval" / "dev" for n in (0, self.iteration)]
-        found = compare_evaluations(*places)
+        found = compare_labelled(self._measured(0, "dev"), self._measured(self.iteration, "dev"))
         dev = None if found is None else found.comparison.acc_pc
         if dev is None or dev.difference <= 0:
             return ""

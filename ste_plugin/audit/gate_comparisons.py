@@ -6,7 +6,13 @@ from pathlib import Path
 
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.gate_decision import CHECK, P, Tested, undecided
-from ste_plugin.audit.held_out import Compared, breaks_loss, compare_evaluations, read_words
+from ste_plugin.audit.held_out import (
+    Compared,
+    breaks_loss,
+    compare_labelled,
+    measured_at,
+    read_words,
+)
 from ste_plugin.audit.variety import compare_texts, p_not_below
 from ste_plugin.context import GateFigures
 from ste_plugin.evaluation.shipped import judge_name
@@ -26,10 +32,10 @@ def evaluation(folder: RunLayout, number: int, name: str) -> Path:
 def loss_gates(figures: GateFigures, name: str, pairs: str, threshold: float) -> Iterator[Tested]:
     """Yield what a paired test says of the judge and the seed, and of it and the reference."""
     number, folder = figures.number, figures.context.folder
-    own = evaluation(folder, number, pairs)
+    own = measured_at(evaluation(folder, number, pairs))
     earlier = [0] if name == "agreement_loss" else compared(figures)[:-1]
     for other in earlier:
-        found = compare_evaluations(evaluation(folder, other, pairs), own)
+        found = compare_labelled(measured_at(evaluation(folder, other, pairs)), own)
         if found is None:
             why = f"{pairs} was not measured for both, or has no labelled pair."
             yield undecided(name, number, threshold, why, f"{pairs}, {judge_name(other)}")

@@ -51,6 +51,9 @@ LEVELS = (
     ),
 )
 """The gates that hold a share to a level, which the config sets."""
+NAMES = (*(held.name for held in LEVELS), "accuracy_loss", "agreement_loss", "variety", "length")
+OF_AUDIT = "the audit"
+"""How the words on a gate begin that is a failed figure of the audit."""
 
 
 def check_gates(figures: GateFigures) -> Iterator[Finding]:

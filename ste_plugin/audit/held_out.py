@@ -86,18 +86,20 @@ class Compared(NamedTuple):
     """How likely chance alone has the second judge right so much less often, in both orders."""
 
 
-def compare_evaluations(first: Path, second: Path) -> Compared | None:
-    """Return how two judges compare; None where one was not measured, or they share no pair."""
-    outcomes = []
-    for path in (first, second):
-        if not (path / "results.json").is_file():
-            return None
-        outcomes.append(Evaluation(path, read_json(path / "results.json")).outcomes())
-    shared = [key for key in outcomes[0] if key in outcomes[1]]
+def measured_at(path: Path) -> Evaluation | None:
+    """Return the evaluation in a folder; None where it was not measured."""
+    results = path / "results.json"
+    return Evaluation(path, read_json(results)) if results.is_file() else None
+
+
+def compare_labelled(first: Evaluation | None, second: Evaluation | None) -> Compared | None:
+    """Return how two judges compare on the labelled pairs that both were measured on."""
+    if first is None or second is None:
+        return None
+    shared = [key for key in first.outcomes if key in second.outcomes]
     if not shared:
         return None
-    first_outcomes, second_outcomes = ([found[key] for key in shared] for found in outcomes)
-    return compared(first_outcomes, second_outcomes)
+    return compared(*([e.outcomes[key] for key in shared] for e in (first, second)))
 
 
 def compared(first: Sequence[Outcome], second: Sequence[Outcome]) -> Compared:

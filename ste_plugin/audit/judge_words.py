@@ -11,6 +11,7 @@ from ste_plugin.lm_eval_tasks.judged_file import JUDGED, read_judged
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import CHOSEN, NEITHER, REJECTED, preferred
 from ste_plugin.storage.config_file import read_config
+from ste_plugin.storage.jsonl import read_json, read_rows
 from ste_plugin.storage.run_layout import RunLayout
 from ste_plugin.storage.training_manifest import read_training_manifest
 
@@ -38,7 +39,7 @@ def judge_words(
     `judge` is a run, an iteration, an evaluation or its results.json or judged.jsonl.
     Raises: DataError where it was measured on none of them, or they are other pairs of those ids.
     """
-    evaluations = _evaluations(judge, labels)
+    evaluations = _evaluations(judge, people, labels)
     words: dict[str, JudgeWord] = {}
     places: dict[str, str] = {}
     for name, evaluation in evaluations.items():
@@ -52,20 +53,20 @@ def judge_words(
                 )
             words[key], places[key] = word, name
     if not words:
-        texts = any(said.pair for said in people.values())
-        raise DataError(_not_measured(judge, evaluations, labels, texts=texts))
+        raise DataError(_not_measured(judge, evaluations, people, labels))
     return _of_the_same_pairs(words, people, labels)
 
 
-def _evaluations(judge: Path, labels: Path) -> dict[str, Evaluation]:
+def _evaluations(
+    judge: Path, people: Mapping[str, PeopleOnPair], labels: Path
+) -> dict[str, Evaluation]:
     if judge.name == JUDGED:
         judge = judge.parent
     if not judge.exists() or (judge / "config.json").is_file():
         what = "a model's folder" if judge.exists() else "no such file or folder"
-        command = _command(str(judge), labels, _format_of(judge))
+        how = _how_to_measure(str(judge), people, labels, _format_of(judge))
         raise DataError(
-            f"{judge}: {what}; expected a run, an iteration, or what `ste eval` wrote. Measure the "
-            f"model on these pairs first, then name that folder:\n{command}"
+            f"{judge}: {what}; expected a run, an iteration, or what `ste eval` wrote. {how}"
         )
     return evaluations_at(judge)
 
@@ -80,11 +81,38 @@ def folder_of(judge: Path, iteration: int | None = None) -> Path:
     return judge if iteration is None else RunLayout(judge).iteration(iteration)
 
 
-def _command(model: str, labels: Path, version: str = "") -> str:
+def _how_to_measure(
+    model: str, people: Mapping[str, PeopleOnPair], labels: Path, version: str
+) -> str:
+    """Return the commands that measure a model on the labelled pairs, and what to do then."""
+    has_texts = any(said.pair for said in people.values())
+    files = {"": labels} if has_texts else _held_out(people, labels)
+    if not files:
+        return (
+            f"{labels} has no texts, and none of its pairs is a held-out one of the run around it: "
+            "label some of those, `ste review RUN --split held-out`."
+        )
     name = version.rpartition("-")[0]
     judge_format = f" --format {name}" if name else ""
     out = f"evaluations/labels-{_short_name(model)}"
-    return f"  ste eval --model {model} --data {labels}{judge_format} --out {out}"
+    commands = [
+        f"  ste eval --model {model} --data {file}{judge_format} --out {out}{place and '/'}{place}"
+        for place, file in files.items()
+    ]
+    return "\n".join([f"Measure the judge on these pairs first, then name {out}:", *commands])
+
+
+def _held_out(people: Mapping[str, PeopleOnPair], labels: Path) -> dict[str, Path]:
+    """Return name → file of those held-out pairs of the run around `review/labels.jsonl` of which
+    some are labelled; they have the texts that labels lack."""
+    pool = labels.parent.parent / "pool"
+    done = pool / "done.json"
+    files = read_json(done)["files"] if done.is_file() else {}
+    return {
+        name: pool / file
+        for name, file in files.items()
+        if any(row.get("id") in people for _, row in read_rows(pool / file))
+    }
 
 
 def _format_of(model: Path) -> str:
@@ -107,18 +135,17 @@ def _short_name(model: str) -> str:
 
 
 def _not_measured(
-    judge: Path, evaluations: Mapping[str, Evaluation], labels: Path, *, texts: bool
+    judge: Path,
+    evaluations: Mapping[str, Evaluation],
+    people: Mapping[str, PeopleOnPair],
+    labels: Path,
 ) -> str:
     results = next(iter(evaluations.values())).results
-    told = (
-        f"{judge}: none of the pairs of {labels} is among those that this judge was measured on "
-        f"({', '.join(evaluations)})."
-    )
-    if not texts:
-        return f"{told} Label held-out pairs of its run: `ste review RUN --split held-out`."
     model, version = results.get("model") or "MODEL", results.get("judge_format") or ""
-    command = _command(model, labels, str(version))
-    return f"{told} Measure it on them, then name that folder:\n{command}"
+    return (
+        f"{judge}: none of the pairs of {labels} is among those that this judge was measured on "
+        f"({', '.join(evaluations)}). {_how_to_measure(model, people, labels, str(version))}"
+    )
 
 
 def _words(evaluation: Evaluation) -> Iterator[tuple[str, JudgeWord]]:

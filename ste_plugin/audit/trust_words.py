@@ -15,12 +15,14 @@ def lines_of(found: Trust) -> Iterator[str]:
     yield f"{found.judge}: {found.which or labelled}"
     if found.which:
         yield labelled
-    for count, what in (
-        (found.not_judged, "were not shown to this judge: left out"),
-        (found.divided, "divide people, or are ties: nobody can be right about them"),
-    ):
-        if count:
-            yield f"  {count} of them {what}"
+    if found.not_judged:
+        were = "was" if found.not_judged == 1 else "were"
+        yield f"  {found.not_judged} of them {were} not shown to this judge: left out"
+    if found.divided:
+        divide = (
+            "divides people, or is a tie" if found.divided == 1 else "divide people, or are ties"
+        )
+        yield f"  {found.divided} of them {divide}: nobody can be right about that"
     if found.people.value is not None:
         low, high = found.people.interval or (0.0, 1.0)
         yield (

@@ -1,15 +1,18 @@
 """Measured judges on disk: which evaluations a path holds, and what was said about each pair."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from sys import intern
 from typing import Any, NamedTuple
 
 from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm
 from ste_plugin.lm_eval_tasks.choice_scores import ChoiceScore
 from ste_plugin.lm_eval_tasks.figures import Figure
-from ste_plugin.lm_eval_tasks.judged_file import pairs_hash, read_judged
+from ste_plugin.lm_eval_tasks.judged_file import iter_judged, pairs_hash
+from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.measurement import JUDGED
 from ste_plugin.lm_eval_tasks.metrics import acc, acc_pc
 from ste_plugin.storage.jsonl import read_json, read_rows
@@ -27,7 +30,7 @@ class Outcome(NamedTuple):
     """Whether it was shown in both orders, rather than once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evaluation:
     """One judge on one set of pairs."""
 
@@ -36,19 +39,26 @@ class Evaluation:
     results: Mapping[str, Any]
     """What results.json says; of plain lm-eval's samples how they were made, as far as they say."""
 
+    @cached_property
     def outcomes(self) -> dict[str, Outcome]:
-        """Return id of the pair → how the judge did; pairs without a better response are left out.
+        """Id of the pair → how the judge did; pairs without a better response are left out.
 
+        Read once, and held as long as this is.
         Raises: DataError where that was not kept, or is damaged.
         """
+        return {key: outcome for key, outcome in self._read_outcomes() if outcome}
+
+    def _read_outcomes(self) -> Iterator[tuple[str, Outcome | None]]:
         if self.path.is_file():
-            logged = {row["doc"]["id"]: _of_sample(row) for row in read_judge_samples(self.path)}
-        elif isinstance(judged := read_judged(self.path), dict):
-            logged = {row_id: _of_score(score) for row_id, score in judged.items()}
-        else:
-            either, both = Figure(acc), Figure(acc_pc)
-            logged = {pair.id: _of_terms(either.term(pair), both.term(pair)) for pair in judged}
-        return {key: outcome for key, outcome in logged.items() if outcome}
+            for row in read_judge_samples(self.path):
+                yield row["doc"]["id"], _of_sample(row)
+            return
+        either, both = Figure(acc), Figure(acc_pc)
+        for row_id, said in iter_judged(self.path):
+            if isinstance(said, JudgedPair):
+                yield row_id, _of_terms(either.term(said), both.term(said))
+            else:
+                yield row_id, _of_score(said)
 
 
 def _of_terms(either: Any, both: Any) -> Outcome | None:
@@ -57,7 +67,8 @@ def _of_terms(either: Any, both: Any) -> Outcome | None:
         return None
     term = MetricTerm(*either)
     right = MetricTerm(*both).numerator if both else float(term.numerator == 1)
-    return Outcome(term.stratum, term.prompt_key, term.numerator, right == 1, bool(both))
+    stratum = intern(term.stratum)  # a few texts for all pairs
+    return Outcome(stratum, term.prompt_key, term.numerator, right == 1, bool(both))
 
 
 def _of_score(score: ChoiceScore) -> Outcome:

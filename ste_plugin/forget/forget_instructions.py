@@ -15,6 +15,7 @@ from ste_plugin.context import RunContext
 from ste_plugin.forget.datasets import count_drops, find_models_trained_on, update_datasets
 from ste_plugin.forget.editor import JsonlEditor, Row
 from ste_plugin.forget.evaluations import update_evaluations
+from ste_plugin.forget.gate_words import forget_gate_words
 from ste_plugin.forget.prompt_keys import find_prompt_keys
 from ste_plugin.forget.query import ForgetQuery
 from ste_plugin.forget.reports import update_findings, update_page, update_reports
@@ -139,6 +140,7 @@ def _remove_derived(
     _update_drop_counts(root, editor)
     if selection.instructions:
         update_findings(root, editor)
+        forget_gate_words(root, editor)
     update_reports(root, editor)
 
 

@@ -5,10 +5,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ste_plugin.audit.gate_decision import CHECK as GATES
 from ste_plugin.context import IterationReport, RunContext, reported_counts, reported_figures
 from ste_plugin.errors import SteError
 from ste_plugin.evaluation.report import write_page
 from ste_plugin.forget.editor import JsonlEditor
+from ste_plugin.forget.gate_words import is_built_in, without_plugins
 from ste_plugin.forget.selection import find_files
 from ste_plugin.storage.durable import remove
 from ste_plugin.storage.jsonl import read_json
@@ -42,8 +44,9 @@ def update_reports(root: Path, editor: JsonlEditor) -> None:
             editor.json(report, content | {"iterations": iterations})
 
 
-_FIGURES_OF_JUDGES = ("collapse", "gates", "probes")
-"""The checks whose findings quote no text of instructions or answers; a plugin's may."""
+_FIGURES_OF_JUDGES = ("collapse", GATES, "probes")
+"""The checks whose findings quote no text of instructions or answers; a plugin's may, also among
+gates."""
 
 
 def update_findings(root: Path, editor: JsonlEditor) -> None:
@@ -54,7 +57,11 @@ def update_findings(root: Path, editor: JsonlEditor) -> None:
             editor.remove(path)  # damaged: what it quotes cannot be told
             continue
         after = {
-            number: {check: checks[check] for check in checks if check in _FIGURES_OF_JUDGES}
+            number: {
+                check: [row for row in rows if check != GATES or is_built_in(row)]
+                for check, rows in checks.items()
+                if check in _FIGURES_OF_JUDGES
+            }
             for number, checks in before.items()
         }
         if after != before:
@@ -82,6 +89,7 @@ def _update_report(folder: Path, report: IterationReport) -> IterationReport:
     figures = {
         name: reported_figures(read_json(path)) for name, path in paths.items() if path.exists()
     }
-    report = replace(report, evaluations=report.evaluations | figures)
+    broken = tuple(without_plugins(report.broken))
+    report = replace(report, evaluations=report.evaluations | figures, broken=broken)
     counts = [read_json(path).get("counts", {}) for path in find_files(folder, "manifest.json")]
     return replace(report, **reported_counts(counts)) if counts else report

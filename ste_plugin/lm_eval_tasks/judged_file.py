@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,21 +83,37 @@ def write_choices(folder: Path, rows: Sequence[Choice], replies: Sequence[list[A
 def read_judged(folder: Path) -> list[JudgedPair] | dict[str, ChoiceScore]:
     """Return the judged pairs of an evaluation; of RewardBench 2 id → what the row adds.
 
+    Raises: as `iter_judged` does.
+    """
+    pairs: list[JudgedPair] = []
+    scores: dict[str, ChoiceScore] = {}
+    for row_id, said in iter_judged(folder):
+        if isinstance(said, JudgedPair):
+            pairs.append(said)
+        else:
+            scores[row_id] = said
+    return scores or pairs
+
+
+def iter_judged(folder: Path) -> Iterator[tuple[str, JudgedPair | ChoiceScore]]:
+    """Yield (id, what was said) of each row of an evaluation, all of one kind.
+
     Raises: DataError where there is no such file, or a line is neither.
     """
-    if not (folder / JUDGED).is_file():
+    path = folder / JUDGED
+    convert: Callable[[Mapping[str, Any]], JudgedPair | ChoiceScore] | None = None
+    if not path.is_file():
         raise DataError(
-            f"{folder / JUDGED}: no such file, which holds what was said about each pair. Delete "
-            "results.json beside it and measure again."
+            f"{path}: no such file, which holds what was said about each pair. Delete results.json "
+            "beside it and measure again."
         )
-    rows = [(f"{folder / JUDGED}:{number}", row) for number, row in read_rows(folder / JUDGED)]
-    if rows and "points" in rows[0][1]:
-        return {row.pop("id"): _read(where, row, _choice_score) for where, row in rows}
-    return [_read(where, row, from_row) for where, row in rows]
+    for number, row in read_rows(path):
+        convert = convert or (_choice_score if "points" in row else from_row)
+        yield row.get("id", ""), _read(f"{path}:{number}", row, convert)
 
 
 def _choice_score(row: Mapping[str, Any]) -> ChoiceScore:
-    return ChoiceScore(**row)
+    return ChoiceScore(**{name: value for name, value in row.items() if name != "id"})
 
 
 def _read(where: str, row: Mapping[str, Any], convert: Callable[[Mapping[str, Any]], T]) -> T:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from ste_plugin.report.numbers import axis_text, decimals, estimate_text
+from ste_plugin.report.numbers import estimate_text
 from ste_plugin.report.parts import Bar, Estimate, Panel, Strip
+from ste_plugin.text.numbers import axis_text, decimals
 from ste_plugin.text.sanitize import escape_for_terminal
 
 Scale = tuple[float, float]
@@ -65,7 +66,8 @@ def values_of(panel: Panel) -> list[float]:
     """Return every value that a panel has to show."""
     known = [estimate for _, estimate in panel.points if estimate.value is not None]
     ends = [end for estimate in known for end in estimate.interval or ()]
-    return [*(e.value for e in known if e.value is not None), *ends]
+    shown = [*(e.value for e in known if e.value is not None), *ends]
+    return [*shown, panel.limit] if shown and panel.limit is not None else shown
 
 
 class _Dot(NamedTuple):
@@ -94,6 +96,7 @@ def draw_panel(panel: Panel, identifier: str, scale: tuple[Scale, list[float]]) 
         element("title", panel.title, id=f"{identifier}-title"),
         element("desc", describe(panel), id=f"{identifier}-desc"),
         *(_grid_line(y(tick), tick) for tick in ticks),
+        *(_limit_line(y(limit)) for limit in [panel.limit] if limit is not None),
         *_band([(dot.x, dot.estimate) for dot in dots], y),
         element("polyline", class_="line", points=" ".join(f"{d.x:.1f},{d.y:.1f}" for d in dots)),
         *(shape for dot in dots for shape in _draw_dot(dot, last=dot is dots[-1])),
@@ -115,7 +118,7 @@ def draw_panel(panel: Panel, identifier: str, scale: tuple[Scale, list[float]]) 
 def describe(panel: Panel) -> str:
     """Return what a panel shows, in words."""
     told = [f"{label} {estimate_text(estimate)}" for label, estimate in panel.points]
-    return f"{'; '.join(told)}."
+    return f"{'; '.join(told)}{f'; {panel.note}' if panel.limit is not None else ''}."
 
 
 def _x(index: int, count: int) -> float:
@@ -126,6 +129,10 @@ def _x(index: int, count: int) -> float:
 def _grid_line(y: float, tick: float) -> Markup:
     line = element("line", class_="grid", x1=LEFT, x2=WIDTH - RIGHT + 10, y1=y, y2=y)
     return line + element("text", axis_text(tick), class_="tick end", x=LEFT - 8, y=y + 4)
+
+
+def _limit_line(y: float) -> Markup:
+    return element("line", class_="limit", x1=LEFT, x2=WIDTH - RIGHT + 10, y1=y, y2=y)
 
 
 def _band(points: Sequence[tuple[float, Estimate]], y: Callable[[float], float]) -> list[Markup]:

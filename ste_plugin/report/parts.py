@@ -102,6 +102,8 @@ class Panel:
     """Which point is set apart."""
     note: str = ""
     """A line below the title, as how many pairs there are."""
+    limit: float | None = None
+    """A threshold, drawn as a dashed line; the note says whether it is the most or the least."""
 
 
 @dataclass(frozen=True, slots=True)

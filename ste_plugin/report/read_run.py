@@ -11,7 +11,8 @@ from ste_plugin.audit.run_audit import read_findings
 from ste_plugin.config import RunConfig
 from ste_plugin.context import IterationReport
 from ste_plugin.errors import DataError
-from ste_plugin.evaluation.compare import Comparison, compare
+from ste_plugin.evaluation.shipped import judge_label
+from ste_plugin.report.compared import Compared, Measured, compare_rounds
 from ste_plugin.review.results import Results
 from ste_plugin.storage.config_file import read_run_yaml
 from ste_plugin.storage.jsonl import read_derived_json, read_rows
@@ -40,19 +41,7 @@ class Round:
     @property
     def name(self) -> str:
         """What tables call it."""
-        return f"iteration {self.number}" if self.number else "seed"
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Two rounds on the pairs that both judged."""
-
-    first: int
-    second: int
-    comparisons: Mapping[str, Comparison]
-    """Name of the pairs or benchmark → how they compare."""
-    refused: Mapping[str, str]
-    """Name → why there is none."""
+        return judge_label(self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +65,8 @@ class RunFigures:
     """Every round with the one before, and `held_against_seed` with the seed."""
     findings: Mapping[int, Mapping[str, list[Finding]]]
     """Iteration → check → what an audit found."""
+    collapse: Mapping[str, Any]
+    """The audit's collapse.json; empty until it looked."""
     people: Results | None
     """What people said of its pairs and judgments; None where nobody has looked."""
 
@@ -140,6 +131,7 @@ def read_run(root: Path) -> RunFigures:
     rounds = tuple(_read_rounds(folder, len(config.training.recipe)))
     done = folder.pool / "done.json"
     best = report.get("best")
+    collapse = folder.audit / "collapse.json"
     return RunFigures(
         folder=folder,
         config=config,
@@ -150,6 +142,7 @@ def read_run(root: Path) -> RunFigures:
         seconds=_read_seconds(folder.events),
         compared=tuple(_compare_rounds([r for r in rounds if r.results], best)),
         findings=read_findings(folder),
+        collapse=_read_object(collapse) if collapse.exists() else {},
         people=_read_people(folder.review / "agreement.json"),
     )
 
@@ -214,17 +207,10 @@ def _compare_rounds(measured: list[Round], best: int | None) -> list[Compared]:
     if not measured or measured[0].number != 0:
         return []
     numbers = [r.number for r in measured]
-    shown = best if best in numbers else numbers[-1]
-    held = shown or numbers[-1]
+    held = (best if best in numbers else None) or numbers[-1]
     wanted = dict.fromkeys([*([(0, held)] if held else []), *pairwise(numbers)])
-    folders = {r.number: r.folder for r in measured}
-    return [_compared(first, second, folders) for first, second in wanted]
-
-
-def _compared(first: int, second: int, folders: Mapping[int, Path]) -> Compared:
-    try:
-        comparisons, refused = compare(folders[first], folders[second])
-    except DataError as error:
-        return Compared(first, second, {}, {"": str(error).splitlines()[0]})
-    ordered = {name: comparisons[name] for name in sort_names(set(comparisons))}
-    return Compared(first, second, ordered, refused)
+    by_name: dict[str, list[Measured]] = {}
+    for r in measured:
+        for name, results in r.results.items():
+            by_name.setdefault(name, []).append((r.number, r.folder / "eval" / name, results))
+    return compare_rounds({name: by_name[name] for name in sort_names(set(by_name))}, wanted)

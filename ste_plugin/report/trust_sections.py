@@ -6,7 +6,7 @@ from typing import Any
 
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.printing import FAILED, PASSED, STATUSES, UNDECIDED, UNSURE, status_of
-from ste_plugin.report.numbers import percent
+from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.report.parts import (
     Cell,
     Column,
@@ -20,10 +20,12 @@ from ste_plugin.report.parts import (
     Table,
 )
 from ste_plugin.report.read_run import Round, RunFigures
+from ste_plugin.report.trends import trend_parts
 from ste_plugin.review.agreement import Agreement
 from ste_plugin.review.coefficients import Coefficient
 from ste_plugin.review.rates import Estimate as Rate
 from ste_plugin.review.results import Results
+from ste_plugin.text.numbers import percent
 
 GATES = "gates"
 """The check whose findings are those of gates."""
@@ -78,7 +80,7 @@ def _findings_parts(
     run: RunFigures, by_iteration: Mapping[int, Sequence[Finding]]
 ) -> Iterator[Part]:
     """Yield what was found of the round that is shown, or else of the latest: what failed first,
-    with its cure. Findings of other rounds are shown on request."""
+    with its cure, and how figures moved. Findings of other rounds are shown on request."""
     first = run.shown.number if run.shown else None
     audited = [number for number in sorted(by_iteration, reverse=True) if by_iteration[number]]
     audited.sort(key=lambda number: number != first)
@@ -86,12 +88,13 @@ def _findings_parts(
         findings = by_iteration[number]
         name = f"Iteration {number}" if number else "The seed"
         failed = [finding for finding in findings if finding.failed]
-        parts: list[Part] = [_counted(name, findings), *_failures(failed), _all_figures(findings)]
+        parts: list[Part] = [_counted(name, findings), *_failures(failed)]
         if place == 0:
-            yield from parts
+            yield from [*parts, *trend_parts(run), _all_figures(findings)]
         else:
             figures = f"figure{'' if len(findings) == 1 else 's'}"
-            yield Details(f"{name}: {len(failed)} of {len(findings)} {figures} failed", parts)
+            title = f"{name}: {len(failed)} of {len(findings)} {figures} failed"
+            yield Details(title, [*parts, _all_figures(findings)])
 
 
 def _counted(name: str, findings: Sequence[Finding]) -> Paragraph:
@@ -153,6 +156,7 @@ def _people(run: RunFigures) -> Section:
         return Section("People", "people", [Paragraph(nothing, "note")])
     labels = ", ".join(f"{rater} ({n:,})" for rater, n in sorted(said.labels.items()))
     parts: list[Part] = [Paragraph(f"Labels by {labels}.")]
+    parts += _other_judge(run, said)
     if said.of_other_pairs:
         others = f"{said.of_other_pairs:,} labels are of pairs that this run does not have."
         parts.append(Paragraph(others, "note"))
@@ -164,6 +168,19 @@ def _people(run: RunFigures) -> Section:
             )
         )
     return Section("People", "people", [*parts, *_strategies(said), *_agreements(said)])
+
+
+def _other_judge(run: RunFigures, said: Results) -> list[Part]:
+    """Return that people were held against another judge than the shipped one, where it is so."""
+    held = said.judge_iteration
+    if held is None or run.best in (None, held):
+        return []
+    words = (
+        f"The judge that they are held against is {judge_name(held)}; the run ships "
+        f"{judge_name(run.best)}: `ste agreement RUN --iteration {run.best}` holds them against "
+        "that one."
+    )
+    return [Paragraph(words, "bad")]
 
 
 def _strategies(said: Results) -> Iterator[Table]:

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.records import Record, Verdict
 from ste_plugin.storage.durable import make_folder
-from ste_plugin.storage.jsonl import encode_record, open_for_append, parse_record
+from ste_plugin.storage.jsonl import FIX_LINE, encode_record, open_for_append, parse_record
 from ste_plugin.storage.run_layout import RunLayout
 
 Kind = Literal["pair", "judgment"]
@@ -31,7 +31,7 @@ CHOICES: dict[Kind, tuple[Choice, Choice, Choice]] = {
 """What can be said of each; the last of each is that one cannot say."""
 
 _NAME = re.compile(r"\w[\w .,@+'-]{0,99}")
-_REBUILD = "Fix or remove the line; labels cannot be made again, so keep a copy of the file."
+_FIX = "Fix or remove the line; labels cannot be made again, so keep a copy of the file."
 
 
 class Label(Record, frozen=True, omit_defaults=True):
@@ -97,12 +97,12 @@ def _parse(path: Path, number: int, line: bytes) -> Label:
     try:
         label = parse_record(Label, path, number, line)
     except DataError as error:
-        problem = str(error).removeprefix(f"{path}:{number}: ").removesuffix(".")
-        raise DataError(f"{path}:{number}: {problem}. {_REBUILD}") from error
+        told = str(error).removeprefix(f"{path}:{number}: ").removesuffix(FIX_LINE)
+        raise DataError(f"{path}:{number}: {told.removesuffix('.')}. {_FIX}") from error
     if label.choice and label.choice not in CHOICES[label.kind]:
         raise DataError(
             f"{path}:{number}: {label.choice!r} of a {label.kind}, expected "
-            f"{', '.join(CHOICES[label.kind])}. {_REBUILD}"
+            f"{', '.join(CHOICES[label.kind])}. {_FIX}"
         )
     return label
 

@@ -12,7 +12,7 @@ from ste_plugin.audit import shares
 from ste_plugin.audit.collapse import check_collapse
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.gate_decision import CHECK
-from ste_plugin.audit.gates import NOT_HELD, people_sets
+from ste_plugin.audit.gates import NOT_HELD, OF_AUDIT, people_sets
 from ste_plugin.audit.run_audit import keep
 from ste_plugin.context import GateFigures, RunContext, reported_figures
 from ste_plugin.errors import ConfigError, DataError, PluginError, did_you_mean
@@ -115,7 +115,7 @@ def _decide(context: RunContext, number: int) -> Decision:
     findings = list(_ask_plugins(context.plugins, figures))
     broken = [_in_words(finding) for finding in findings if finding.failed]
     audited = _audit(context, number)
-    failed = [f"the audit: {_in_words(f)}" for f in audited if f.failed]
+    failed = [f"{OF_AUDIT}: {_in_words(f)}" for f in audited if f.failed]
     blocks = context.config.gates.audit == "block"
     broken += failed if blocks else []
     return Decision(

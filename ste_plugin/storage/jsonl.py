@@ -36,7 +36,8 @@ _JSON_ONLY = (
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 _BLOCK = 1 << 16
-_FIX = " Fix or remove the line."
+FIX_LINE = " Fix or remove the line."
+"""How an error on a line that is none ends."""
 _HOW_TO_REBUILD = (
     "delete it, and the done.json or manifest.json beside it, and run the same command again: it "
     "is made again, and nothing is paid for twice."
@@ -215,12 +216,12 @@ def parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise DataError(
             f"{path}:{number}: not a JSON object ({explain_json_error(error)}); found "
-            f"{quote_start(line)}.{_FIX}"
+            f"{quote_start(line)}.{FIX_LINE}"
         ) from error
     if not isinstance(row, dict):
         raise DataError(
             f"{path}:{number}: expected a JSON object, found {type(row).__name__} "
-            f"{str(row)[:40]!r}.{JSON_LINES_HINT if isinstance(row, list) else _FIX}"
+            f"{str(row)[:40]!r}.{JSON_LINES_HINT if isinstance(row, list) else FIX_LINE}"
         )
     return row
 
@@ -243,7 +244,7 @@ def iter_record_starts(path: Path, kind: type[R]) -> Iterator[tuple[R, int]]:
             record = parse_record(kind, path, number, line)
         except DataError as error:
             location = f"{path}:{number}: "
-            problem = str(error).removeprefix(location).removesuffix(_FIX).removesuffix(".")
+            problem = str(error).removeprefix(location).removesuffix(FIX_LINE).removesuffix(".")
             raise DataError(f"{location}{problem}.\nDerived file: {_HOW_TO_REBUILD}") from error
         yield record, start
 

@@ -25,7 +25,7 @@ from ste_plugin.view.read_item import by_order, read_item
 from ste_plugin.view.viewer import Viewer, refuse
 
 FACETS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
-    ("judge", "Judge", {}),
+    ("judge", "Round", {}),
     ("on", "Pairs", {"train": "train (sampled)", "train-dev": "train-dev (sampled)"}),
     ("subset", "Strategy or subset", {}),
     (

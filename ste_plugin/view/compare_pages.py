@@ -15,6 +15,7 @@ from ste_plugin.view.pairing import KINDS, Side
 from ste_plugin.view.queries import PAGE, find_item, spans_of
 from ste_plugin.view.read_item import by_order, read_item
 from ste_plugin.view.viewer import Viewer, refuse
+from ste_plugin.view.words import to_match
 
 LABELS = {
     "only-first": "only the first is right",
@@ -31,11 +32,21 @@ class Asked(NamedTuple):
     second: str
     on: str
     show: str
+    q: str
+    """The words that are searched for, as they were typed."""
     sides: tuple[Side, Side]
+    note: str = ""
+    """What of the address is not there, and is something else here."""
+
+    @property
+    def words(self) -> str:
+        """Return the words in the form of the index; empty while they cannot be searched."""
+        return to_match(self.q) if pairing.can_search(*self.sides) else ""
 
     def to_query(self, **more: object) -> str:
         """Return the parameters of an address."""
         own = {"first": self.first, "second": self.second, "on": self.on, "show": self.show}
+        own["q"] = self.q
         return urlencode({k: v for k, v in (own | more).items() if v not in ("", None, 0)})
 
 
@@ -50,32 +61,50 @@ def choices(viewer: Viewer) -> dict[str, dict[str, Side]]:
 def read_asked(request: Request, known: dict[str, dict[str, Side]]) -> Asked | str:
     """Return what an address names, by default the first and the last judge; else why not."""
     given = request.query_params
-    names = list(known)
-    first, second = given.get("first") or names[0], given.get("second") or _second(known)
-    for name in (first, second):
+    for name in filter(None, (given.get("first"), given.get("second"))):
         if name not in known:
-            return f"No judge {name!r} here. There are: {', '.join(names)}."
-    common = [on for on in known[first] if on in known[second]]
-    on = given.get("on") or _preferred(common)
-    left, right = known[first].get(on), known[second].get(on)
-    if not common and len(known[first]) == len(known[second]) == 1:
-        # two single evaluations are compared whatever their names
-        left, right = (next(iter(known[name].values())) for name in (first, second))
-    if left is None or right is None:
+            return f"No judge {name!r} here. There are: {', '.join(known)}."
+    comparable = [name for name in known if partners(known, name)]
+    first = given.get("first") or (comparable or list(known))[0]
+    others = partners(known, first)
+    if not others:
         return (
-            f"{first} and {second} were not both asked about {on or 'the same pairs'}. "
-            f"{first} was about {', '.join(known[first])}; {second} about "
-            f"{', '.join(known[second])}."
+            f"{first} was asked about {', '.join(known[first])}, and nobody else was: there is "
+            "nothing to compare it with."
         )
+    second, on = given.get("second") or others[-1], given.get("on", "")
+    note = ""
+    if second not in others:
+        note = f"{first} and {second} were not asked about the same pairs: here is {others[-1]}."
+        second = others[-1]
+    common = [name for name in known[first] if name in known[second]]
+    if on and common and on not in common:
+        note = note or f"{first} and {second} were not both asked about {on}."
+        on = ""
+    on = on or _preferred(common)
+    if common:
+        sides = known[first][on], known[second][on]
+    else:  # two single evaluations are compared whatever their names
+        sides = next(iter(known[first].values())), next(iter(known[second].values()))
     show = given.get("show", "")
-    return Asked(first, second, on, show if show in KINDS else "", (left, right))
+    show = show if show in KINDS else ""
+    return Asked(first, second, on, show, given.get("q", ""), sides, note)
 
 
-def _second(known: dict[str, dict[str, Side]]) -> str:
-    """Return the last judge that was asked about anything that the first was."""
-    first, *rest = known
-    shared = [name for name in rest if known[name].keys() & known[first].keys()]
-    return (shared or rest or [first])[-1]
+def partners(known: dict[str, dict[str, Side]], first: str) -> list[str]:
+    """Return the judges that one can be compared with: on the same pairs, or where each of two was
+    measured once, whatever its pairs are called."""
+    once = _measured_once(known[first])
+    return [
+        name
+        for name, other in known.items()
+        if name != first
+        and (other.keys() & known[first].keys() or (once and _measured_once(other)))
+    ]
+
+
+def _measured_once(sides: dict[str, Side]) -> bool:
+    return len(sides) == 1 and not any(side.sampled for side in sides.values())
 
 
 def _preferred(common: Sequence[str]) -> str:
@@ -90,8 +119,8 @@ def show_compare(viewer: Viewer, request: Request) -> Response:
         return refuse(viewer, asked)
     edges = {name: number_in(request, name) for name in ("after", "before")}
     with pairing.connect(*asked.sides) as db:
-        tally = pairing.tally(db, *asked.sides)
-        found = pairing.pairs(db, asked.sides, asked.show, **edges, limit=PAGE + 1)
+        tally = pairing.tally(db, *asked.sides, asked.words)
+        found = pairing.pairs(db, asked.sides, asked.show, asked.words, **edges, limit=PAGE + 1)
     page, more_before, more_after = cut(found, edges)
     reasons = [_reasons(side, [pair.key for pair in page]) for side in asked.sides]
     comparison, why_not = _test(asked)
@@ -100,7 +129,9 @@ def show_compare(viewer: Viewer, request: Request) -> Response:
         "compare.html",
         viewer=viewer,
         asked=asked,
-        judges=list(known),
+        judges=[name for name in known if partners(known, name)],
+        seconds=partners(known, asked.first),
+        search_waits=bool(asked.q) and not asked.words,
         sets=[on for on in known[asked.first] if on in known[asked.second]],
         tally=_tally_links(asked, tally),
         total=sum(tally.values()),
@@ -141,8 +172,8 @@ def _test(asked: Asked) -> tuple[Comparison | None, str]:
     first, second = asked.sides
     if first.sampled or second.sampled:
         return None, (
-            "No test: sampled judgments are by the judge before each round, and more samples were "
-            "drawn of what was wrong. The first sample of each order counts here."
+            "No test: of sampled judgments more were drawn where the first was wrong. The first "
+            "sample of each order counts here."
         )
     try:
         folders = [side.folder.root / side.path for side in (first, second)]
@@ -164,9 +195,9 @@ def show_compared_pair(viewer: Viewer, request: Request) -> Response:
         pair = pairing.find(db, asked.sides, key)
         if pair is None:
             return refuse(viewer, f"Not both judges were asked about a pair {key}.")
-        after = pairing.pairs(db, asked.sides, asked.show, after=pair.first, limit=1)
-        before = pairing.pairs(db, asked.sides, asked.show, before=pair.first, limit=1)
-        tally = pairing.tally(db, *asked.sides)
+        after = pairing.pairs(db, asked.sides, asked.show, asked.words, after=pair.first, limit=1)
+        before = pairing.pairs(db, asked.sides, asked.show, asked.words, before=pair.first, limit=1)
+        tally = pairing.tally(db, *asked.sides, asked.words)
     columns = [_column(viewer, asked, side, key) for side in (0, 1)]
     return viewer.pages.show(
         "compare_pair.html",

@@ -15,7 +15,8 @@ from ste_plugin.view.index import (
     place_for,
     remove_place,
 )
-from ste_plugin.view.sources import find_contents
+from ste_plugin.view.queries import Item
+from ste_plugin.view.sources import find_contents, spoken_by
 from ste_plugin.view.texts import Texts
 from ste_plugin.view.words import add_words, are_complete, words_path
 
@@ -92,6 +93,10 @@ class IndexedFolder:
             )
             db.commit()
             yield db
+
+    def speaker(self, item: Item) -> str:
+        """Return which judge's words an item is."""
+        return spoken_by(self.root, item.judge, sampled=item.is_sampled)
 
     def has_words(self) -> bool:
         """Return whether words can be searched by now."""

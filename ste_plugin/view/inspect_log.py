@@ -21,6 +21,7 @@ from ste_plugin.view.indexed_folder import IndexedFolder
 from ste_plugin.view.prompts import FindFormat
 from ste_plugin.view.queries import Filter, Item, items, spans_of
 from ste_plugin.view.read_item import Read, read_item
+from ste_plugin.view.sources import spoken_by
 from ste_plugin.view.texts import Said
 
 SCHEMA = 2
@@ -39,6 +40,7 @@ class _Source(NamedTuple):
     on: str
     file: str
     mtime_ns: int
+    sampled: int
 
     @property
     def name(self) -> str:
@@ -59,8 +61,8 @@ def export(folder: IndexedFolder, out: Path, find_format: FindFormat) -> Iterato
     make_folder(out)
     with folder.connect() as db:
         rows = db.execute(
-            "SELECT judge, on_pairs, path, mtime FROM source JOIN file ON file.id = source.file"
-            " ORDER BY source.id"
+            "SELECT judge, on_pairs, path, mtime, sampled FROM source"
+            " JOIN file ON file.id = source.file ORDER BY source.id"
         ).fetchall()
     for source in (_Source(*row) for row in rows):
         samples, part = _samples(folder, source, find_format), 1
@@ -86,13 +88,14 @@ def _samples(
             spans = [spans_of(db, item.id) for item in page]
         for item, places in zip(page, spans, strict=True):
             read = read_item(folder, item, places, find_format)
-            yield from (_sample(item, read, said) for said in read.said)
+            model = folder.speaker(item)
+            yield from (_sample(model, item, read, said) for said in read.said)
         if not page:
             return
         after = page[-1].id
 
 
-def _sample(item: Item, read: Read, said: Said) -> dict[str, Any]:
+def _sample(model: str, item: Item, read: Read, said: Said) -> dict[str, Any]:
     prompt = next((p.text for p in read.prompts if p.order == said.order and p.text), "")
     question = read.text.question if read.text else ""
     key = item.key.replace("/", "_")  # it becomes the name of a file in the zip
@@ -101,7 +104,7 @@ def _sample(item: Item, read: Read, said: Said) -> dict[str, Any]:
     if said.thinking:
         thought = {"type": "reasoning", "reasoning": said.thinking}
         reply["content"] = [thought, {"type": "text", "text": said.text}]
-    reply |= {"id": content_key(name, said.number), "model": item.judge}
+    reply |= {"id": content_key(name, said.number), "model": model}
     asked = {"role": "user", "content": prompt or question, "id": content_key(name, "prompt")}
     return {
         "id": name,
@@ -110,7 +113,7 @@ def _sample(item: Item, read: Read, said: Said) -> dict[str, Any]:
         "target": said.order,
         "messages": [asked, reply],
         "output": {
-            "model": item.judge,
+            "model": model,
             "choices": [{"message": reply, "stop_reason": "stop"}],
             "completion": said.text,
         },
@@ -200,7 +203,7 @@ def _spec(
         "task_attribs": {},
         "task_args": {},
         "dataset": {"name": source.on, "samples": len(names), "sample_ids": names},
-        "model": source.judge,
+        "model": spoken_by(folder.root, source.judge, sampled=bool(source.sampled)),
         "model_args": {},
         "config": {"epochs": epochs},
         "packages": {"ste-plugin": __version__},

@@ -76,6 +76,11 @@ class Item(NamedTuple):
     start: int | None
     sample: int | None
 
+    @property
+    def is_sampled(self) -> bool:
+        """Return whether it was sampled for a round of training, rather than measured."""
+        return self.correct is not None
+
     def to_query(self, wanted: Filter) -> str:
         """Return the parameters of this item's page, within a filter's list."""
         own = urlencode({"of": self.judge, "set": self.on, "pair": self.key})

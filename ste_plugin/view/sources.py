@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ste_plugin.errors import DataError
+from ste_plugin.storage.jsonl import read_json
 
 SAMPLED = "sampled"
 """What judgments that a data set was made of are called, beside dev, test and tasks."""
@@ -115,6 +116,24 @@ def _evaluation(root: Path, folder: Path, judge: str, number: int) -> Iterator[S
     samples = state_of(root, logged[-1]) if logged else None
     if file := state_of(root, folder / "judged.jsonl"):
         yield Source(judge, number, folder.name, file, samples)
+
+
+def spoken_by(root: Path, judge: str, *, sampled: bool) -> str:
+    """Return whose words they are: for a round of training, those of the judge before it.
+
+    As `iter-00 for iter-01` of what was sampled for iteration 1.
+    """
+    if not sampled:
+        return judge
+    name, _, stage = judge.partition("/stage-")
+    if stage:
+        return f"{name}/stage-{int(stage) - 1:02d} for {judge}"
+    number = int(name.removeprefix("iter-"))
+    try:  # by gates, an earlier one may have judged again
+        speaker = int(read_json(root / judge / "dataset/manifest.json")["judged_by"]["iteration"])
+    except (DataError, LookupError, TypeError, ValueError):
+        speaker = max(number - 1, 0)
+    return f"iter-{speaker:02d} for {judge}"
 
 
 def state_of(root: Path, path: Path) -> FileState | None:

@@ -11,6 +11,7 @@ from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.judged_file import write_judged
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
+from ste_plugin.storage.jsonl import replace_json, replace_rows
 from tests.helpers.builders import config_text
 
 PAIR = LabelledPair("p", "s", "Why?", "Because.", "No.")
@@ -67,7 +68,8 @@ def test_a_judge_of_other_pairs_is_told_the_command_that_measures_it(tmp_path):
     with pytest.raises(DataError) as caught:
         judge_words(tmp_path / "mine", people(), tmp_path / "people.jsonl")
     assert str(caught.value).endswith(
-        "(mine). Measure it on them, then name that folder:\n  ste eval --model judges/mine "
+        "(mine). Measure the judge on these pairs first, then name evaluations/labels-mine:\n"
+        "  ste eval --model judges/mine "
         f"--data {tmp_path / 'people.jsonl'} --format verdict --out evaluations/labels-mine"
     )
 
@@ -82,6 +84,27 @@ def test_a_model_that_was_not_measured_is_told_the_command(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(DataError, match=r"a model's folder; expected a run(.|\n)*ste eval --model"):
         judge_words(tmp_path, people(), tmp_path / "people.jsonl")
+
+
+def test_a_model_that_was_not_measured_is_measured_on_the_pairs_behind_a_runs_labels(tmp_path):
+    """Labels have no texts: the held-out pairs that they are about have."""
+    run, model = tmp_path / "run", tmp_path / "mine"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    replace_rows(run / "pool/dev-1.jsonl", [{"id": "x"}])
+    replace_rows(run / "pool/test-2.jsonl", [{"id": "x"}, {"id": "p"}])
+    replace_json(run / "pool/done.json", {"files": {"dev": "dev-1.jsonl", "test": "test-2.jsonl"}})
+    with pytest.raises(DataError) as caught:
+        judge_words(model, people(pair=None), run / "review/labels.jsonl")
+    out = "evaluations/labels-mine"
+    command = f"ste eval --model {model} --data {run}/pool/test-2.jsonl --out {out}/test"
+    assert str(caught.value).endswith(f"then name {out}:\n  {command}")
+
+
+def test_labels_that_no_held_out_pair_has_texts_for_say_so(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(DataError, match=r"has no texts, .*--split held-out"):
+        judge_words(tmp_path, people(pair=None), tmp_path / "labels.jsonl")
 
 
 def test_a_trained_judge_is_measured_in_its_format_and_a_folder_of_its_own(tmp_path):

@@ -126,6 +126,8 @@ def test_pairs_that_divide_people_are_left_out_and_told(tmp_path):
     found = answered(tmp_path, ["chosen"] * 55, votes)
     assert (found.pairs, found.divided) == (50, 5)
     assert "  5 of them divide people, or are ties" in "\n".join(lines_of(found))
+    found = answered(tmp_path, ["chosen"] * 51, votes[:51])
+    assert "  1 of them divides people, or is a tie: nobody" in "\n".join(lines_of(found))
     with pytest.raises(DataError, match="nobody can be right about them"):
         answered(tmp_path, ["chosen"] * 5, [(1, 1, 0)] * 5)
 

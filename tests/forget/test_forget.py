@@ -14,8 +14,11 @@ from msgspec.structs import replace as replace_fields
 
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.run_audit import keep, read_findings
+from ste_plugin.context import IterationReport
 from ste_plugin.errors import ConfigError
 from ste_plugin.forget import ForgetQuery, read_run
+from ste_plugin.forget.gate_words import FORGOTTEN
+from ste_plugin.run.gating import Decision
 from ste_plugin.run.open_run import open_existing
 from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.jsonl import read_json, read_rows, replace_json
@@ -117,6 +120,33 @@ def test_what_an_audit_quotes_goes_and_its_figures_of_judges_stay(run):
     forgotten(run)
     assert holding(run, "quokka 77") == []
     assert set(read_findings(folder)[1]) == {"probes", "collapse"}
+
+
+def test_what_a_plugins_gate_said_goes_and_what_was_decided_stays(run):
+    folder, words = RunLayout(run), "it copies answers, as “write to quokka 77 wombat”"
+    own = Finding("gates", "consistency", "iteration 1", 0.4, None, 0.5, 9, True, "0.4 kept.")
+    theirs = (Finding("gates", "hooks.py", "iteration 1", None, None, None, 0, True, words),)
+    theirs += (replace_fields(own, check="copies", name="of 9", words=words),)
+    sentences = ("consistency: 0.4 kept.", f"hooks.py: {words}", f"of 9: {words}")
+    found = tuple(finding.to_dict() for finding in (own, *theirs))
+    decision = Decision(1, False, 0, sentences, (), {}, found, {"hooks.py": "a hash"})
+    place = folder.iteration(1)
+    report = IterationReport(1, str(place), "m", {}, 0, 0, 0, 0, None, 0.1, sentences)
+    replace_json(place / "gates.json", decision.to_dict())
+    replace_json(place / "done.json", report.to_dict())
+    replace_json(folder.report, {"best": 0, "iterations": [report.to_dict()]})
+    (place / "report.md").write_text(words)
+    keep(folder, 1, {"gates": [own, *theirs]})
+    with (run / "events.jsonl").open("a") as file:
+        file.write(json.dumps({"stage": "gates", "iteration": 1, "broken": sentences}) + "\n")
+    forgotten(run)
+    assert holding(run, "quokka 77") == []
+    left = Decision.from_dict(read_json(place / "gates.json"))
+    assert (left.passed, left.broken) == (False, (sentences[0], FORGOTTEN, FORGOTTEN))
+    assert list(map(Finding.from_dict, left.findings)) == [own]
+    assert read_findings(folder)[1] == {"gates": [own]}
+    assert read_json(folder.report)["iterations"][0]["broken"] == list(left.broken)
+    assert FORGOTTEN in (place / "report.md").read_text()
 
 
 def test_no_file_names_the_instruction_or_its_pairs_afterwards(run):

@@ -287,6 +287,10 @@ def test_what_people_said_stands_beside_its_interval(tmp_path):
     assert "judge of iteration 2 with a person" in page
     assert page.count("0.800 0.710 to 0.870") == 4
     assert page.count("0.620 0.400 to 0.800") == 2
+    assert "the run ships" not in page
+    replace_json(root / "report.json", read_json(root / "report.json") | {"best": 1})
+    other = "The judge that they are held against is iteration 2; the run ships iteration 1:"
+    assert other in Elements(page_of(root)).text
 
 
 @pytest.mark.slow

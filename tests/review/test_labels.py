@@ -96,6 +96,7 @@ def test_two_people_at_once_lose_nothing(path):
             b'{"rater":"ann","kind":"pair","pair_key":"p","choice":"holds"}\n',
             "'holds' of a pair, expected better, worse, tie",
         ),
+        (b'{"rater":"ann",\n', "not a JSON object"),
     ],
 )
 def test_a_line_that_is_no_label_is_named(path, line, problem):
@@ -105,6 +106,7 @@ def test_a_line_that_is_no_label_is_named(path, line, problem):
     with pytest.raises(DataError, match=r"labels\.jsonl:2: .*labels cannot be made again") as told:
         read_labels(path)
     assert problem in str(told.value)
+    assert str(told.value).count("Fix or remove the line") == 1
 
 
 @pytest.mark.parametrize("name", ["Ann", "ann@lab.example", "7", "Ännä Ö. O'Neil-Smith", " a  b "])

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from study.arms import ARMS, BASE, merged
 from study.inputs import draw_instructions, read, write
 from study.results import add, cells, is_done, read_results

@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from ste_plugin.storage.jsonl import replace_json
 from ste_plugin.view.pages import STATIC, view_routes
 from ste_plugin.view.prompts import format_finder
 from tests.helpers import viewed_runs as runs
@@ -46,7 +47,7 @@ def test_a_pair_shows_both_orders_all_samples_thinking_and_the_rebuilt_prompt(tm
         "in sample 1; the other one does not.",
         "Rebuilt by the run&#39;s judge format",
         "Which answer serves the instruction better?",
-        "iter-02 on train right",
+        "iter-01 for iter-02 on train right",
     ):
         assert words in page
 
@@ -114,7 +115,7 @@ def test_two_judges_are_set_side_by_side_with_the_paired_test_above(tmp_path):
         (row, *_) = re.findall(r'href="(/compare/pair\?[^"]*)"', narrowed)
         pair = text_of(client.get(row.replace("&amp;", "&")).text)
     words = text_of(page)
-    assert "The second judge gets 5 pairs right that the first does not, and loses 0" in words
+    assert "iter-02 gets 5 right that iter-01 does not, and loses 0" in words
     assert "1 only the first is right 0 2 only the second is right 5" in words
     assert "3 both are right 6 4 neither is right 1" in words
     assert page.count("/compare/pair?") == 12
@@ -122,6 +123,56 @@ def test_two_judges_are_set_side_by_side_with_the_paired_test_above(tmp_path):
     assert "Only the second is right" in pair
     assert "friendlier to the first;" in pair
     assert "follows the question to the second;" in pair
+
+
+def test_two_judges_are_searched_for_words_of_questions_and_of_either(tmp_path):
+    runs.write_run(tmp_path, 24, 12)
+    query = "first=iter-01&second=iter-02&on=test"
+    with opened(tmp_path) as folder, client_of(folder) as client:
+        folder.start_words()
+        folder.wait_for_words()
+
+        def kinds(words):
+            page = text_of(client.get(f"/compare?{query}&q={words}").text)
+            return [int(n) for n in re.findall(r"(?:right|wrong) (\d+)", page)][:4]
+
+        of_question, of_second, of_nobody = map(kinds, ("bread", "follows", "zebra"))
+        row = re.search(
+            r'href="(/compare/pair[^"]*)"', client.get(f"/compare?{query}&q=bread").text
+        )
+        pair = client.get(row[1].replace("&amp;", "&")).text
+    assert sum(of_question) == 2
+    assert of_second[1] == 5
+    assert of_nobody == [0, 0, 0, 0]
+    assert "q=bread" in row[1]
+    assert "bread" in pair
+
+
+def test_what_was_sampled_for_a_round_is_by_the_judge_before_it(tmp_path):
+    runs.write_run(tmp_path)
+    with opened(tmp_path) as folder, client_of(folder) as client:
+        page = text_of(client.get("/?on=train").text)
+        gated = {"judged_by": {"iteration": 0}}
+        replace_json(tmp_path / "iter-02/dataset/manifest.json", gated)
+        later = text_of(client.get("/?on=train").text)
+    assert "iter-00 for iter-01 on train" in page
+    assert "iter-01 for iter-02 on train" in page
+    assert "iter-00 for iter-02 on train" in later
+
+
+def test_only_judges_of_the_same_pairs_are_offered_and_another_choice_is_told(tmp_path):
+    runs.write_run(tmp_path)
+    shutil.rmtree(tmp_path / "iter-02/eval")
+    with opened(tmp_path) as folder, client_of(folder) as client:
+        page = client.get("/compare?first=iter-00")
+        other = client.get("/compare?first=iter-00&second=iter-01+for+iter-02&on=train")
+        absent = client.get("/compare?first=iter-00&second=iter-01&on=dev")
+    second = re.search(r'<select name="second">(.*?)</select>', page.text, re.S)[1]
+    assert re.findall(r"<option[^>]*>([^<]*)", second) == ["iter-01"]
+    assert (other.status_code, absent.status_code) == (200, 200)
+    told = "iter-00 and iter-01 for iter-02 were not asked about the same pairs: here is iter-01."
+    assert told in text_of(other.text)
+    assert "iter-00 and iter-01 were not both asked about dev." in text_of(absent.text)
 
 
 def test_judges_of_another_folder_are_compared_by_pairs(tmp_path):
@@ -134,7 +185,7 @@ def test_judges_of_another_folder_are_compared_by_pairs(tmp_path):
         client_of(run, evals) as client,
     ):
         page = text_of(client.get(address).text)
-    assert "gets 8 pairs right that the first does not" in page
+    assert "evals:big gets 8 right that iter-00 does not" in page
     assert "by big; the other one does not." in page
 
 
@@ -146,7 +197,6 @@ def test_judges_of_another_folder_are_compared_by_pairs(tmp_path):
             "/compare?first=iter-09",
             "No judge 'iter-09' here. There are: iter-00, iter-01,",
         ),
-        ("/compare?on=ste_rewardbench", "were not both asked about ste_rewardbench."),
         ("/compare/pair?first=iter-01&second=iter-02&pair=x", "asked about a pair x."),
     ],
 )

@@ -59,7 +59,7 @@ ROWS = [
         "ste audit gone --labels people.jsonl",
         3,
         "gone: no such file or folder; expected a run, an iteration, or what `ste eval` wrote. "
-        "Measure the model on these pairs first, then name that folder:\n"
+        "Measure the judge on these pairs first, then name evaluations/labels-gone:\n"
         "  ste eval --model gone --data people.jsonl --out evaluations/labels-gone",
     ),
     Row(
@@ -76,7 +76,7 @@ ROWS = [
         AUDIT,
         3,
         "mine: none of the pairs of people.jsonl is among those that this judge was measured on "
-        "(mine). Measure it on them, then name that folder:\n"
+        "(mine). Measure the judge on these pairs first, then name evaluations/labels-judge:\n"
         "  ste eval --model some/judge --data people.jsonl --format brief --out "
         "evaluations/labels-judge",
     ),
@@ -86,7 +86,8 @@ ROWS = [
         AUDIT,
         3,
         "mine: none of the pairs of people.jsonl is among those that this judge was measured on "
-        "(mine). Label held-out pairs of its run: `ste review RUN --split held-out`.",
+        "(mine). people.jsonl has no texts, and none of its pairs is a held-out one of the run "
+        "around it: label some of those, `ste review RUN --split held-out`.",
     ),
     Row(
         "another pair of the same id",
