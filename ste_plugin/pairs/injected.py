@@ -1,0 +1,109 @@
+"""Answers that are nearly right: the good one with a single fault in it, which is named."""
+
+import re
+from dataclasses import dataclass
+
+from ste_plugin.engines.base import Message
+from ste_plugin.inference.requests import Prompt
+from ste_plugin.pairs.calls import SEEING_THE_ANSWER, Calls, MadePair
+from ste_plugin.pairs.strategies import Answers, Instructions, Replies
+from ste_plugin.records import Drop, Instruction, content_key
+
+_ASK = (
+    "[Question]\n{question}\n\n[Correct answer]\n{answer}\n\n[Task]\nPut one mistake into this "
+    "answer: a fact, number, step or reason that matters. Copy the few words of the answer that "
+    "change, and say what they become. All else stays as it is."
+)
+_NAME = "Right: {right}\nWrong: {wrong}"
+_EXAMPLES = (
+    (
+        "What is the capital of Australia?",
+        "The capital of Australia is Canberra, which lies between Sydney and Melbourne.",
+        "Canberra",
+        "Perth",
+    ),
+    (
+        "Tom has 3 boxes of 12 eggs and breaks 5 eggs. How many are left?",
+        "There are 3 x 12 = 36 eggs, of which 36 - 5 = 31 are left.",
+        "36 - 5 = 31",
+        "36 + 5 = 41",
+    ),
+    (
+        "Why do leaves turn yellow in autumn?",
+        "The trees stop making chlorophyll, so that other colours can be seen.",
+        "stop making",
+        "start making more",
+    ),
+)
+"""Question, correct answer, words of it, and what these become: turns of their own, since small
+models keep a form that they have kept before."""
+_NAMED = re.compile(
+    r"right:\W*?(?P<right>\S.*?)\n+\W*wrong:(?P<wrong>.+?)(?:\n\s*\n|\Z)", re.DOTALL | re.IGNORECASE
+)
+_QUOTES = "\"'`“”‘’* \n"
+_FEW_WORDS, _LARGE_SHARE = 5, 0.5
+"""A fault may be so many words long, or have that share of the answer's words: more is another
+answer."""
+
+
+def _prompt(question: str, answer: str) -> Prompt:
+    turns: list[Message] = []
+    for asked, good, right, wrong in _EXAMPLES:
+        turns += [
+            Message("user", _ASK.format(question=asked, answer=good)),
+            Message("assistant", _NAME.format(right=right, wrong=wrong)),
+        ]
+    return (*turns, Message("user", _ASK.format(question=question, answer=answer)))
+
+
+@dataclass(frozen=True, slots=True)
+class InjectError:
+    """The generator names words of its good answer and wrong ones for them; they are put in here.
+
+    So the rest of the answer stays as it is, and it is known which words a judgment should find.
+    """
+
+    version: str = content_key(_ASK, _NAME, _EXAMPLES)
+    calls: Calls = SEEING_THE_ANSWER
+
+    def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
+        return _prompt(instruction.text, replies[0]) if len(replies) == 1 else None
+
+    def worse(
+        self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
+    ) -> MadePair | Drop:
+        good, named = replies
+        made = put_fault(good, named)
+        return Drop("pairs", instruction.key, made) if isinstance(made, str) else made
+
+
+def put_fault(answer: str, named: str) -> MadePair | str:
+    r"""Return an answer with the fault in it that a reply names, or why that is none.
+
+    >>> put_fault("It is in Rome.", "Right: Rome\nWrong: Oslo").worse
+    'It is in Oslo.'
+    """
+    match = _NAMED.search(named.strip())
+    right, wrong = (match[n].strip(_QUOTES) for n in ("right", "wrong")) if match else ("", "")
+    if not (right and wrong and (found := _pattern(right).search(answer))):
+        return "no fault named in words of the answer"
+    if wrong.casefold().split() == right.casefold().split():
+        return "answer unchanged"
+    if _is_large(wrong, answer) or _is_large(right, answer):
+        return "answer rewritten rather than one fault put into it"
+    worse = _pattern(right).sub(lambda _: wrong, answer)
+    return MadePair(worse, fault=wrong, correction=found[0])
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    """Return what finds these words, and no parts of longer ones, however they are spaced."""
+    first, last = (r"\b" if re.match(r"\w", sign) else "" for sign in (words[0], words[-1]))
+    spaced = r"\s+".join(map(re.escape, words.split()))
+    return re.compile(f"{first}{spaced}{last}", re.IGNORECASE)
+
+
+def _is_large(words: str, answer: str) -> bool:
+    return len(words.split()) > max(_FEW_WORDS, _LARGE_SHARE * len(answer.split()))
+
+
+INJECTED = {"inject-error": InjectError()}
