@@ -26,9 +26,9 @@ class PairsConfig(Strict):
     but an opener or a punctuation mark."""
     samples: Annotated[int, Field(ge=2)] = 8
     """Answers to each instruction for `majority-answer` and `checked-answer`."""
-    weaker: ModelConfig | None = Field(
-        None, examples=[{"model": "HuggingFaceTB/SmolLM2-135M-Instruct"}]
-    )
+    weaker: Annotated[
+        ModelConfig | None, Field(examples=[{"model": "HuggingFaceTB/SmolLM2-135M-Instruct"}])
+    ] = None
     """Writes the worse answers of `stronger-vs-weaker`. It has the keys of `judge`."""
     temperature: Annotated[float, Field(ge=0.0)] = 0.7
     """Of the answers."""

@@ -24,11 +24,12 @@ class Calls:
     """Whether the good answer comes before the replies, as the first of them."""
     by_weaker: bool = False
     """Whether `pairs.weaker` is asked, rather than the generator."""
+    asked_as: str = ""
+    """The name in the keys of its requests, where strategies share replies; else its own."""
 
 
 ONE_BY_ONE = Calls()
 """Each prompt is asked once, of the generator, and builds on nothing but the replies."""
-SAMPLED = Calls(sampled=True)
 SEEING_THE_ANSWER = Calls(sees_answer=True)
 BY_WEAKER = Calls(by_weaker=True)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ste_plugin.inference.requests import Prompt, user
-from ste_plugin.pairs.calls import SAMPLED, Calls, MadePair
+from ste_plugin.pairs.calls import Calls, MadePair
 from ste_plugin.pairs.strategies import Answers, Instructions, Replies
 from ste_plugin.records import Drop, Instruction, content_key
 from ste_plugin.text.final_answer import find_final_answer
@@ -14,6 +14,8 @@ _SOLVE = (
     "line, behind the word Answer and a colon."
 )
 _VERSION = content_key(_SOLVE)
+_SAMPLED = Calls(sampled=True, asked_as="final-answer")
+"""Both strategies read the same samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class MajorityAnswer:
     """
 
     version: str = _VERSION
-    calls: Calls = SAMPLED
+    calls: Calls = _SAMPLED
 
     def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
         return None if replies else user(_SOLVE.format(instruction=instruction.text))
@@ -52,7 +54,7 @@ class CheckedAnswer:
     """Better: a sample that reaches the known final answer. Worse: one that reaches another."""
 
     version: str = _VERSION
-    calls: Calls = SAMPLED
+    calls: Calls = _SAMPLED
 
     def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
         if replies or not _known_answer(instruction):

@@ -1,6 +1,7 @@
 """What strategies' calls are replied: asked call after call, for all instructions at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 
 from ste_plugin.context import RunContext
 from ste_plugin.engines.base import ChatRequest, Completion
@@ -37,7 +38,8 @@ class StrategyCalls:
         prompt = self._strategy.next_prompt(instruction, texts)
         if prompt is None:
             return []
-        first = self._writer.requests.worse_answer(prompt, self._name, self._strategy.version)
+        name = self.kind.asked_as or self._name
+        first = self._writer.requests.worse_answer(prompt, name, self._strategy.version)
         return [first.with_sample_index(index) for index in range(self.width)]
 
 
@@ -109,8 +111,8 @@ def _next_requests(
     needed = len(replies.rounds) * calls.width
     for position, instruction in enumerate(instructions):
         earlier = replies.of(position)
-        wanted = []
+        wanted: list[ChatRequest] = []
         if len(earlier) == needed:  # else it has none left
             good = better.at(position) if calls.kind.sees_answer else ""
             wanted = calls.next_requests(instruction, good, earlier)
-        yield from wanted or [None] * calls.width
+        yield from wanted or repeat(None, calls.width)
