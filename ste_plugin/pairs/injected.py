@@ -10,11 +10,10 @@ from ste_plugin.pairs.strategies import Answers, Instructions, Replies
 from ste_plugin.records import Drop, Instruction, content_key
 
 _ASK = (
-    "[Question]\n{question}\n\n[Correct answer]\n{answer}\n\n[Task]\nPut one mistake into this "
-    "answer: a fact, number, step or reason that matters. Copy the few words of the answer that "
-    "change, and say what they become. All else stays as it is."
+    "Question: {question}\n\nCorrect answer: {answer}\n\nPut one mistake into this answer, in a "
+    "fact, number, step or reason that matters. Which of its words change, and into what?"
 )
-_NAME = "Right: {right}\nWrong: {wrong}"
+_NAME = "{right} -> {wrong}"
 _EXAMPLES = (
     (
         "What is the capital of Australia?",
@@ -31,15 +30,19 @@ _EXAMPLES = (
     (
         "Why do leaves turn yellow in autumn?",
         "The trees stop making chlorophyll, so that other colours can be seen.",
-        "stop making",
-        "start making more",
+        "stop",
+        "start",
+    ),
+    (
+        "Write a line of Python that prints the numbers from 0 to 4.",
+        "for n in range(5): print(n)",
+        "range(5)",
+        "range(1, 5)",
     ),
 )
 """Question, correct answer, words of it, and what these become: turns of their own, since small
 models keep a form that they have kept before."""
-_NAMED = re.compile(
-    r"right:\W*?(?P<right>\S.*?)\n+\W*wrong:(?P<wrong>.+?)(?:\n\s*\n|\Z)", re.DOTALL | re.IGNORECASE
-)
+_ARROW = re.compile("->|→|=>")
 _QUOTES = "\"'`“”‘’* \n"
 _FEW_WORDS, _LARGE_SHARE = 5, 0.5
 """A fault may be so many words long, or have that share of the answer's words: more is another
@@ -80,11 +83,10 @@ class InjectError:
 def put_fault(answer: str, named: str) -> MadePair | str:
     r"""Return an answer with the fault in it that a reply names, or why that is none.
 
-    >>> put_fault("It is in Rome.", "Right: Rome\nWrong: Oslo").worse
+    >>> put_fault("It is in Rome.", "Rome -> Oslo").worse
     'It is in Oslo.'
     """
-    match = _NAMED.search(named.strip())
-    right, wrong = (match[n].strip(_QUOTES) for n in ("right", "wrong")) if match else ("", "")
+    right, wrong = _read_change(named)
     if not (right and wrong and (found := _pattern(right).search(answer))):
         return "no fault named in words of the answer"
     if wrong.casefold().split() == right.casefold().split():
@@ -93,6 +95,19 @@ def put_fault(answer: str, named: str) -> MadePair | str:
         return "answer rewritten rather than one fault put into it"
     worse = _pattern(right).sub(lambda _: wrong, answer)
     return MadePair(worse, fault=wrong, correction=found[0])
+
+
+def _read_change(named: str) -> tuple[str, str]:
+    """Return the words that change and what they become; empty where a reply names none.
+
+    The arrow between them is the middle one: there are others in both where the answer has some.
+    """
+    named = next((p for p in re.split(r"\n\s*\n", named) if _ARROW.search(p)), "")
+    arrows = list(_ARROW.finditer(named))
+    if len(arrows) % 2 == 0:
+        return "", ""
+    start, end = arrows[len(arrows) // 2].span()
+    return named[:start].strip(_QUOTES), named[end:].strip(_QUOTES)
 
 
 def _pattern(words: str) -> re.Pattern[str]:

@@ -31,7 +31,7 @@ def said(request: ChatRequest, name: str = "strong") -> str:
     if "[Answer A]" in asked:
         return judgment(asked, "half", request)
     if "Put one mistake" in asked:
-        return "Right: reply\nWrong: silence"
+        return "reply -> silence"
     if "the word Answer" in asked:  # of eight samples five say 5, and one is too long
         late = "word " * 99 if request.sample_index == 6 else ""
         return f"{late}Let me see.\nAnswer: {7 if request.sample_index in (2, 5) else 5}"
