@@ -1,4 +1,4 @@
-"""Engines without a model that write answers as pair strategies ask for them."""
+"""Engines without a model that write answers as pair strategies ask for them, and judge them."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,6 @@ import yaml
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Place
 from ste_plugin.testing import FakeEngine
-from tests.helpers.fake_judge import judgment
 
 HOOKS = """
 from ste_plugin.hookspecs import hookimpl
@@ -29,7 +28,9 @@ def create(model: ModelConfig, _: Place) -> FakeEngine:
 def said(request: ChatRequest, name: str = "strong") -> str:
     asked = request.messages[-1].content
     if "[Answer A]" in asked:
-        return judgment(asked, "half", request)
+        first = asked.split("[Answer A]\n")[1].split("\n\n[Answer B]")[0]
+        reason = "It should say reply." if request.sample_index % 2 else "It is better."
+        return f"{reason} Final verdict: [[{'B' if 'silence' in first else 'A'}]]"
     if "Put one mistake" in asked:
         return "reply -> silence"
     if "the word Answer" in asked:  # of eight samples five say 5, and one is too long
