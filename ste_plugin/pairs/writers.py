@@ -89,9 +89,9 @@ def check_writers(context: RunContext) -> None:
         )
     if model_identity(weaker, context.base) == context.generator_identity:
         raise ConfigError(
-            f"pairs.weaker: found the generator's own model ({weaker.model}); expected one that "
-            "answers worse: of two samples of one model nobody knows which is better. Name "
-            "another model, or use another of pairs.strategies."
+            f"pairs.weaker: found the generator's own model ({weaker_name(context)}); expected "
+            "one that answers worse: of two samples of one model nobody knows which is better. "
+            "Name another model, or use another of pairs.strategies."
         )
 
 
