@@ -150,7 +150,8 @@ def _estimate_answers(
     stores = [CompletionStore(path) for path in paths]
     estimate = estimate_stage("answers", watch, context.generator_model, stores, factors)
     cost = writing_cost(context, stores)
-    return structs.replace(estimate, cost=cost and (cost * factors[0], cost * factors[1]))
+    low, high = factors
+    return structs.replace(estimate, cost=None if cost is None else (cost * low, cost * high))
 
 
 def _estimate_judgments(
