@@ -9,39 +9,30 @@ from ste_plugin.pairs.calls import SEEING_THE_ANSWER, Calls, MadePair
 from ste_plugin.pairs.strategies import Answers, Instructions, Replies
 from ste_plugin.records import Drop, Instruction, content_key
 
-_ASK = (
-    "Question: {question}\n\nCorrect answer: {answer}\n\nPut one mistake into this answer, in a "
-    "fact, number, step or reason that matters. Which of its words change, and into what?"
-)
+_ASK = "{answer}\n\nWhich words of this must change, and into what, so that it is false?"
+"""Without the question: with it small models answer that."""
 _NAME = "{right} -> {wrong}"
 _EXAMPLES = (
     (
-        "What is the capital of Australia?",
         "The capital of Australia is Canberra, which lies between Sydney and Melbourne.",
         "Canberra",
         "Perth",
     ),
+    ("There are 36 eggs, and 31 of them are left.", "31", "41"),
     (
-        "Tom has 3 boxes of 12 eggs and breaks 5 eggs. How many are left?",
-        "There are 3 x 12 = 36 eggs, of which 36 - 5 = 31 are left.",
-        "36 - 5 = 31",
-        "36 + 5 = 41",
-    ),
-    (
-        "Why do leaves turn yellow in autumn?",
         "The trees stop making chlorophyll, so that other colours can be seen.",
         "stop",
         "start",
     ),
+    ("for n in range(5): print(n)", "5", "3"),
     (
-        "Write a line of Python that prints the numbers from 0 to 4.",
-        "for n in range(5): print(n)",
-        "range(5)",
-        "range(1, 5)",
+        "Marie Curie was a scientist who studied radioactivity and won two Nobel Prizes.",
+        "scientist",
+        "singer",
     ),
 )
-"""Question, correct answer, words of it, and what these become: turns of their own, since small
-models keep a form that they have kept before."""
+"""A correct answer, words of it, and what these become: turns of their own, since small models keep
+a form that they have kept before."""
 _ARROW = re.compile("->|→|=>")
 _QUOTES = "\"'`“”‘’* \n"
 _FEW_WORDS, _LARGE_SHARE = 5, 0.5
@@ -49,14 +40,14 @@ _FEW_WORDS, _LARGE_SHARE = 5, 0.5
 answer."""
 
 
-def _prompt(question: str, answer: str) -> Prompt:
+def _prompt(answer: str) -> Prompt:
     turns: list[Message] = []
-    for asked, good, right, wrong in _EXAMPLES:
+    for good, right, wrong in _EXAMPLES:
         turns += [
-            Message("user", _ASK.format(question=asked, answer=good)),
+            Message("user", _ASK.format(answer=good)),
             Message("assistant", _NAME.format(right=right, wrong=wrong)),
         ]
-    return (*turns, Message("user", _ASK.format(question=question, answer=answer)))
+    return (*turns, Message("user", _ASK.format(answer=answer)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +61,7 @@ class InjectError:
     calls: Calls = SEEING_THE_ANSWER
 
     def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
-        return _prompt(instruction.text, replies[0]) if len(replies) == 1 else None
+        return _prompt(replies[0]) if len(replies) == 1 else None
 
     def worse(
         self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions

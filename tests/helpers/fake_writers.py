@@ -31,7 +31,7 @@ def said(request: ChatRequest, name: str = "strong") -> str:
         first = asked.split("[Answer A]\n")[1].split("\n\n[Answer B]")[0]
         reason = "It should say reply." if request.sample_index % 2 else "It is better."
         return f"{reason} Final verdict: [[{'B' if 'silence' in first else 'A'}]]"
-    if "Put one mistake" in asked:
+    if "so that it is false" in asked:
         return "reply -> silence"
     if "the word Answer" in asked:  # of eight samples five say 5, and one is too long
         late = "word " * 99 if request.sample_index == 6 else ""

@@ -22,10 +22,9 @@ def made(named: str):
     return read_pair(own, GOOD, "inject-error", STRATEGY, replies, better, [own])
 
 
-def test_the_generator_is_shown_question_and_good_answer_and_how_others_were_done():
-    prompt = STRATEGY.next_prompt(instruction(text="What is Rome?"), [GOOD])
-    assert [turn.role for turn in prompt] == ["user", "assistant"] * 4 + ["user"]
-    assert "What is Rome?" in prompt[-1].content
+def test_the_generator_is_shown_its_good_answer_and_how_others_were_done():
+    prompt = STRATEGY.next_prompt(instruction(), [GOOD])
+    assert [turn.role for turn in prompt] == ["user", "assistant"] * 5 + ["user"]
     assert GOOD in prompt[-1].content
     assert STRATEGY.next_prompt(instruction(), [GOOD, "Rome -> Oslo"]) is None
 
@@ -33,7 +32,7 @@ def test_the_generator_is_shown_question_and_good_answer_and_how_others_were_don
 def test_every_example_that_it_is_shown_is_one_that_can_be_put_in():
     turns = STRATEGY.next_prompt(instruction(), [GOOD])[:-1]
     for asked, named in zip(turns[::2], turns[1::2], strict=True):
-        answer = asked.content.split("Correct answer: ")[1].split("\n\nPut one")[0]
+        answer = asked.content.split("\n\nWhich")[0]
         assert not isinstance(put_fault(answer, named.content), str)
 
 
