@@ -131,6 +131,45 @@ def test_forgetting_an_instruction_leaves_nothing_that_any_strategy_asked(tmp_pa
     assert [sorted(prompt.values()) for prompt in gone] == [[1, 1, 1, 1, 8], [1]]
 
 
+PLUGIN = """
+from ste_plugin.hookspecs import hookimpl
+from ste_plugin.inference.requests import user
+from ste_plugin.pairs.calls import Calls, MadePair
+
+class Longest:
+    version = "1"
+    calls = Calls(sampled=True)
+
+    def next_prompt(self, instruction, replies):
+        return None if replies else user(f"Do not answer yet {instruction.text}")
+
+    def worse(self, instruction, replies, better, pool):
+        return MadePair(better=f"{len(replies)} replies", worse="none")
+
+class Plain:
+    version = "1"
+
+    def next_prompt(self, instruction, replies):
+        return None if replies else user("Say something else.")
+
+    def worse(self, instruction, replies, better, pool):
+        return replies[0]
+
+@hookimpl
+def ste_pair_strategies():
+    return {"longest": Longest(), "plain": Plain()}
+"""
+
+
+def test_a_plugin_s_strategy_may_say_how_it_is_asked_and_need_not(tmp_path: Path):
+    (tmp_path / "strategies.py").write_text(PLUGIN)
+    names, files = ["longest", "plain"], ["hooks.py", "strategies.py"]
+    pairs = pairs_of(written(tmp_path, names, plugins=files, pairs={"samples": 3}))
+    assert (pairs["longest"].better, pairs["longest"].worse) == ("3 replies", "none")
+    assert pairs["plain"].better == f"A strong reply to {pairs['plain'].instruction}"
+    assert pairs["plain"].worse == "A strong reply to Say something else."
+
+
 @pytest.mark.parametrize(
     ("strategies", "weaker", "said"),
     [
