@@ -71,14 +71,17 @@ class RunContext:
     of."""
 
     @property
-    def generator(self) -> Engine:
-        """The engine of the model that writes responses."""
-        return self.models.use(self.generator_model)
-
-    @property
     def generator_model(self) -> ModelConfig:
         """The model that writes responses: its own, or the seed judge."""
-        model = self.config.generator or self.config.judge
+        return self._placed(self.config.generator or self.config.judge)
+
+    @property
+    def weaker_model(self) -> ModelConfig | None:
+        """The model that writes worse responses, where the config names one."""
+        weaker = self.config.pairs.weaker
+        return self._placed(weaker) if weaker else None
+
+    def _placed(self, model: ModelConfig) -> ModelConfig:
         return model.model_copy(update={"model": model_path(model, self.base)})
 
     @property

@@ -90,8 +90,12 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Base of all records: written to JSONL files, and read back with their types checked."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields under their names on disk, as JSON values, in declaration order."""
-        return dict(zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True))
+        """Return the fields under their names on disk, as JSON values, in declaration order.
+
+        One that is unset is left out, as it is on disk.
+        """
+        values = zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True)
+        return {name: value for name, value in values if value is not msgspec.UNSET}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Self:
@@ -120,9 +124,11 @@ class Instruction(Record, frozen=True):
     """1 (trivial) to 10 (expert); 0 until labelled."""
     expected_words: int = 0
     """Length of a good answer in words, as the labelling model expects it; 0 until labelled."""
+    final_answer: str | msgspec.UnsetType = msgspec.UNSET
+    """What a right answer ends with, as its source has it; in files only where it does."""
 
 
-class ResponsePair(Record, frozen=True):
+class ResponsePair(Record, frozen=True, omit_defaults=True):
     """Two responses to one instruction, the first better than the second by construction."""
 
     key: str
@@ -134,9 +140,15 @@ class ResponsePair(Record, frozen=True):
     better: str
     """The answer to it."""
     worse: str
-    """An answer that is worse on purpose."""
+    """An answer that is worse by the way it was made."""
     strategy: str
-    """How the worse response was made; it names the subset in reports."""
+    """How the pair was made; it names the subset in reports."""
+    fault: str = ""
+    """The wrong words in the worse response, where one fault was put into the better one."""
+    correction: str = ""
+    """What the better response has in their place."""
+    worse_by: str = ""
+    """The model that wrote the worse response, where that is not the generator."""
 
 
 class Judgment(Record, frozen=True, omit_defaults=True):

@@ -5,20 +5,31 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ste_plugin.config.base import Fraction, Positive, Strict
+from ste_plugin.config.models import ModelConfig
 
 
 class PairsConfig(Strict):
     """How a better and a worse answer to each instruction are made."""
 
     strategies: Annotated[tuple[str, ...], Field(min_length=1)] = ("modified-instruction",)
-    """Ways to make the worse answer; every instruction goes through each. `modified-instruction`:
-    one call writes a similar instruction and its answer, as in the paper.
-    `modified-instruction-two-calls`: the same for small generators. `other-instruction`: the
-    answer to another instruction, which is free and an easy negative. `ask-for-worse`: asked to
-    be worse. Free as well, against what `ste audit` finds: `padded-worse` and `restyled-worse`,
+    """Ways to make a pair; every instruction goes through each. `modified-instruction`: one call
+    writes a similar instruction and its answer, as in the paper. `modified-instruction-two-calls`:
+    the same for small generators. `other-instruction`: the answer to another instruction, which is
+    free and an easy negative. `ask-for-worse`: asked to be worse. Nearly right: `inject-error`,
+    the better answer with one fault put into it; `majority-answer` and `checked-answer`, of
+    several answers one with the final answer of most, or the known one
+    (`instructions.columns.final_answer`), against one with another; `decomposed-vs-oneshot`, an
+    answer in steps against one at once; `stronger-vs-weaker`, the generator's answer against that
+    of `weaker`. Free as well, against what `ste audit` finds: `padded-worse` and `restyled-worse`,
     the answer to another instruction, padded, or in Markdown, with an authority or an opener;
     `borrowed-opening`, the same behind the better answer's first sentence; `empty-opener`, nothing
     but an opener or a punctuation mark."""
+    samples: Annotated[int, Field(ge=2)] = 8
+    """Answers to each instruction for `majority-answer` and `checked-answer`."""
+    weaker: Annotated[
+        ModelConfig | None, Field(examples=[{"model": "HuggingFaceTB/SmolLM2-135M-Instruct"}])
+    ] = None
+    """Writes the worse answers of `stronger-vs-weaker`. It has the keys of `judge`."""
     temperature: Annotated[float, Field(ge=0.0)] = 0.7
     """Of the answers."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9

@@ -184,6 +184,7 @@ def _counts(stage: DatasetStage, collected: CollectedJudgments, chosen: Chosen) 
         "forced": counts["forced"],
         "without_verdict": counts["judgments"] - counts["with_verdict"],
         "correct": counts["correct"],
+        **_fault_counts(counts["of_faults"], counts["naming_faults"]),
         "pass_rate": collected.pass_rate,
         "kept": {split: len(tasks) for split, tasks in chosen.items()},
         "letters": {s: dict(Counter(task.gold for task in tasks)) for s, tasks in chosen.items()},
@@ -192,6 +193,11 @@ def _counts(stage: DatasetStage, collected: CollectedJudgments, chosen: Chosen) 
         "generated_tokens": completions.completion_tokens,
         "ended_by_budget": stage.iteration.context.budget.stopped,
     }
+
+
+def _fault_counts(correct: int, naming: int) -> dict[str, Any]:
+    """Return how many correct judgments of pairs with a named fault name it; nothing of none."""
+    return {"faults": {"correct": correct, "named": naming}} if correct else {}
 
 
 def _report(iteration: Iteration, collected: CollectedJudgments, chosen: Chosen) -> None:

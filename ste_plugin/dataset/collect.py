@@ -11,6 +11,7 @@ from ste_plugin.dataset.sample import DatasetStage, SampledTasks, rule_name
 from ste_plugin.dataset.token_counts import count_tokens
 from ste_plugin.errors import JudgeError
 from ste_plugin.judging.example import Example
+from ste_plugin.judging.fault import names_fault
 from ste_plugin.records import Drop, Judgment, Record, Split
 from ste_plugin.sampling.judge_task import NEITHER, JudgeTask
 from ste_plugin.sampling.pass_rates import PassRate, estimate_pass_rate, mean_rate
@@ -28,7 +29,8 @@ class CollectedJudgments:
     lengths: dict[Split, list[int | None]] = field(default_factory=dict)
     """Tokens of each task in `kept` as a training row, as `count_tokens` yields them."""
     counts: Counter[str] = field(default_factory=Counter)
-    """`judgments`, `forced`, `with_verdict`, `correct`, `cut_off`, `topped_up` → how many."""
+    """`judgments`, `forced`, `with_verdict`, `correct`, `cut_off`, `topped_up`; `of_faults` of the
+    correct ones, of pairs with a named fault, and `naming_faults` of these → how many."""
     pass_rate: dict[str, Any] = field(default_factory=dict)
     """The mean over all pairs, as `mean_rate` returns it."""
 
@@ -119,6 +121,9 @@ class _JudgmentReader:
             counts["forced"] += judgment.forced
             counts["with_verdict"] += judgment.verdict is not None
             counts["correct"] += judgment.correct
+            if judgment.correct and task.pair.fault:
+                counts["of_faults"] += 1
+                counts["naming_faults"] += names_fault(task.pair, judgment.reply)
             if task.outcomes[judgment.sample_index] == NEITHER:
                 reason = str(self._sampler.drop_reason(judgment, task.pair))
                 self._drops.add([Drop("judging", judgment.key, reason)])

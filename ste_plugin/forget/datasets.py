@@ -1,13 +1,14 @@
 """Data sets without the rows of the selected instructions, and the models that trained on them."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ste_plugin.forget.editor import JsonlEditor, RewrittenFile
 from ste_plugin.forget.selection import Selection, find_files
-from ste_plugin.records import Drop, Judgment
+from ste_plugin.judging.fault import names_fault
+from ste_plugin.records import Drop, Judgment, ResponsePair
 from ste_plugin.sampling.pass_rates import PassRate, mean_rate
 from ste_plugin.storage.drop_log import count_reasons
 from ste_plugin.storage.jsonl import iter_records, read_json, read_rows
@@ -137,8 +138,23 @@ def _recount_judgments(counts: dict[str, Any], iteration: Path, selection: Selec
         counts["forced"] = sum(j.forced for j in left)
         counts["without_verdict"] = sum(j.verdict is None for j in left)
         counts["correct"] = sum(j.correct for j in left)
+        if "faults" in counts:
+            counts["faults"] = _count_faults(iteration, left)
     if rates := _read(iteration / "pass_rates.jsonl", PassRate):
         counts["pass_rate"] = mean_rate(r for r in rates if r.pair_key not in selection.pairs)
+
+
+def _count_faults(iteration: Path, judgments: Iterable[Judgment]) -> dict[str, int]:
+    """Return the counts of the correct judgments of pairs with a named fault."""
+    pools = (folder / "pool" / "pairs.jsonl" for folder in iteration.parents)
+    pool = next(path for path in pools if path.is_file())
+    faulty = {pair.key: pair for pair in iter_records(pool, ResponsePair) if pair.fault}
+    named = [
+        names_fault(faulty[judgment.pair_key], judgment.reply)
+        for judgment in judgments
+        if judgment.correct and judgment.pair_key in faulty
+    ]
+    return {"correct": len(named), "named": sum(named)}
 
 
 def _read_examples(iteration: Path) -> set[Example]:

@@ -11,10 +11,18 @@ from ste_plugin.engines.identity import fingerprint, model_identity
 from ste_plugin.engines.nested import with_trained_weights
 from ste_plugin.forget.selection import Selection, find_files
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
-from ste_plugin.inference.requests import GeneratorRequests, JudgeRequests, Prompt
+from ste_plugin.inference.requests import JudgeRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION, label
-from ste_plugin.pairs.generate import find_strategy, generator_requests
-from ste_plugin.pairs.strategies import PairStrategy, read_answer, read_pair
+from ste_plugin.pairs.strategies import read_answer, read_pair
+from ste_plugin.pairs.strategy_replies import StrategyCalls
+from ste_plugin.pairs.writers import (
+    PAIRS,
+    WEAKER,
+    find_strategy,
+    generator_requests,
+    weaker_name,
+    writer_of,
+)
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair
 from ste_plugin.storage.jsonl import iter_records, read_json
 from ste_plugin.storage.training_manifest import NAME as TRAINED
@@ -68,43 +76,44 @@ def _answer_keys(
     Their pairs are added to `pairs`: those of an unfinished pool are in no file, but may have been
     judged already.
     """
-    replies = _Replies(context.folder.root, "pairs.completions.jsonl")
-    builder = generator_requests(context)
+    files = [f"{name}.completions.jsonl" for name in (PAIRS, WEAKER)]
+    replies, builder = _Replies(context.folder.root, *files), generator_requests(context)
+    strategies = {n: find_strategy(context, n) for n in context.config.pairs.strategies}
+    samples = context.config.pairs.samples
+    calls = {n: StrategyCalls(n, s, writer_of(context, s), samples) for n, s in strategies.items()}
+    weaker = weaker_name(context)
     for instruction in instructions:
         request = builder.answer(instruction.text)
         yield request.prompt_key
         reply = replies.get(request)
         better = read_answer(instruction, reply) if reply else None
-        for name in context.config.pairs.strategies:
-            strategy = find_strategy(context, name)
-            calls = list(_replay_calls(builder, name, strategy, instruction, replies))
-            yield from (call.prompt_key for call, _ in calls)
-            answered = [reply for _, reply in calls if reply]
-            if calls and len(answered) == len(calls) and isinstance(better, str):
-                answers = {instruction.key: better}
+        good = better if isinstance(better, str) else ""
+        for name, strategy in strategies.items():
+            if calls[name].kind.sees_answer and not good:  # it was never asked
+                continue
+            asked = list(_replay_calls(calls[name], instruction, good, replies))
+            yield from (call.prompt_key for call, _ in asked)
+            answered = [reply for _, reply in asked if reply]
+            if good and asked and len(answered) == len(asked):
+                answers = {instruction.key: good}
                 pair = read_pair(
-                    instruction, better, name, strategy, answered, answers, [instruction]
+                    instruction, good, name, strategy, answered, answers, [instruction], weaker
                 )
                 if isinstance(pair, ResponsePair):
                     pairs.setdefault(pair.key, pair)
 
 
 def _replay_calls(
-    builder: GeneratorRequests,
-    name: str,
-    strategy: PairStrategy,
-    instruction: Instruction,
-    replies: _Replies,
+    calls: StrategyCalls, instruction: Instruction, good: str, replies: _Replies
 ) -> Iterator[tuple[ChatRequest, Completion | None]]:
     """Yield a strategy's calls for one instruction, up to the first without a reply."""
-    texts: list[str] = []
-    while prompt := strategy.next_prompt(instruction, texts):
-        request = builder.worse_answer(prompt, name, strategy.version)
-        reply = replies.get(request)
-        yield request, reply
-        if reply is None:
+    earlier: list[Completion] = []
+    while requests := calls.next_requests(instruction, good, earlier):
+        found = [replies.get(request) for request in requests]
+        yield from zip(requests, found, strict=True)
+        if None in found:
             return
-        texts.append(reply.text)
+        earlier += [reply for reply in found if reply]
 
 
 def _judgment_keys(context: RunContext, pairs: Sequence[ResponsePair]) -> Iterator[str]:

@@ -69,7 +69,8 @@ def select_instructions(context: RunContext, query: ForgetQuery) -> Selection:
     for instruction, raw in known:
         key = instruction.key
         is_unfinished = not raw and forgotten_hash(key) in listed
-        if query.matches(instruction.text, raw) or key == query.key or is_unfinished:
+        texts = (instruction.text, raw, instruction.final_answer or "")
+        if query.matches(*texts) or key == query.key or is_unfinished:
             selection.instructions[key] = instruction
     _add_pairs(selection, pairs)
     others = {k: p for k, p in pairs.items() if k not in selection.pairs}
@@ -105,11 +106,14 @@ def _find_by_output(root: Path, pairs: dict[str, ResponsePair], query: ForgetQue
 def _candidates(
     context: RunContext, pairs: Iterable[ResponsePair], unread: list[str]
 ) -> Iterator[tuple[Instruction, str]]:
-    """Yield every known instruction, with its original text if it is from a source."""
-    for path in find_files(context.folder.root, "instructions.jsonl", READ, LABELLED):
-        yield from ((instruction, "") for instruction in iter_records(path, Instruction))
+    """Yield every known instruction, with its original text if it is from a source.
+
+    Those that are known best come last.
+    """
     for pair in pairs:
         yield Instruction(pair.instruction_key, pair.instruction, ""), ""
+    for path in find_files(context.folder.root, "instructions.jsonl", READ, LABELLED):
+        yield from ((instruction, "") for instruction in iter_records(path, Instruction))
     is_pool_done = (context.folder.pool / "done.json").exists()
     for source in context.config.instructions:
         if source.reader == "hub" and is_pool_done:

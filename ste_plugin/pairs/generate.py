@@ -4,24 +4,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 
 from ste_plugin.context import RunContext
-from ste_plugin.engines.base import ChatRequest, Completion
-from ste_plugin.inference.dispatch import StoredCompletions, complete_requests
-from ste_plugin.inference.probe_checks import Stage
-from ste_plugin.inference.requests import GeneratorRequests, Prompt
-from ste_plugin.inference.share import WaveEnded
+from ste_plugin.inference.dispatch import StoredCompletions
+from ste_plugin.inference.requests import Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION
 from ste_plugin.pairs.answered import AnsweredInstructions, StoredAnswers
+from ste_plugin.pairs.calls import calls_of
 from ste_plugin.pairs.strategies import Instructions, PairStrategy, read_answer, read_pair
-from ste_plugin.plugins.manager import find_contribution
-from ste_plugin.records import Drop, ResponsePair
+from ste_plugin.pairs.strategy_replies import ask_strategies
+from ste_plugin.pairs.writers import ask_writer, find_strategy, generator, weaker_name
+from ste_plugin.records import Drop, Instruction, ResponsePair
 from ste_plugin.storage.drop_log import hold_drops
 
 
 def ask_for_labels(context: RunContext, prompts: Iterable[Prompt], count: int) -> StoredCompletions:
     """Return the generator's replies to `count` prompts for labels, sampled greedily, in order."""
-    builder = generator_requests(context)
-    requests = (builder.label(prompt, LABEL_VERSION) for prompt in prompts)
-    return _ask_generator(context, requests, count, "labels", "labelling instructions", limit="")
+    writer = generator(context, "labels")
+    requests = (writer.requests.label(prompt, LABEL_VERSION) for prompt in prompts)
+    return ask_writer(context, writer, requests, count, "labelling instructions", limit="")
 
 
 def make_pairs(
@@ -35,14 +34,15 @@ def make_pairs(
     answered = AnsweredInstructions(instructions, _usable(instructions, answers, drop))
     better = StoredAnswers(answered, answers)
     strategies = _strategies(context)
-    replies = _write_all_worse_answers(context, strategies, answered)
+    replies = ask_strategies(context, strategies, answered, better)
+    weaker = weaker_name(context)
     with ExitStack() as stack:
         unmade = {n: stack.enter_context(hold_drops(context.folder.pool)) for n in strategies}
         for position, instruction in enumerate(answered):
             good = better.at(position)
             for name, strategy in strategies.items():
                 reply = replies[name].of(position)
-                pair = read_pair(instruction, good, name, strategy, reply, better, answered)
+                pair = read_pair(instruction, good, name, strategy, reply, better, answered, weaker)
                 if isinstance(pair, Drop):
                     unmade[name].add([pair])
                 else:
@@ -61,22 +61,15 @@ def make_pairs_by_calls(context: RunContext, instructions: Instructions) -> list
     calling = {
         name
         for name, strategy in _strategies(context).items()
-        if any(strategy.next_prompt(instruction, []) for instruction in instructions)
+        if any(_calls_model(strategy, instruction) for instruction in instructions)
     }
     return [pair for pair in pairs if pair.strategy in calling]
 
 
-def generator_requests(context: RunContext) -> GeneratorRequests:
-    """Return the builder of requests to the run's generator; it reads the model's folder."""
-    return GeneratorRequests(context.generator_identity, context.config.pairs)
-
-
-def find_strategy(context: RunContext, name: str) -> PairStrategy:
-    """Return a pair strategy. Raises: ConfigError for one that no plugin contributes."""
-    strategy: PairStrategy = find_contribution(
-        context.plugins, "ste_pair_strategies", name, "pairs.strategies"
-    )
-    return strategy
+def _calls_model(strategy: PairStrategy, instruction: Instruction) -> bool:
+    """Return whether a strategy has anything to ask about an instruction; any answer will do."""
+    answer = [instruction.text] if calls_of(strategy).sees_answer else []
+    return strategy.next_prompt(instruction, answer) is not None
 
 
 def _strategies(context: RunContext) -> Mapping[str, PairStrategy]:
@@ -85,10 +78,10 @@ def _strategies(context: RunContext) -> Mapping[str, PairStrategy]:
 
 def _write_answers(context: RunContext, instructions: Instructions) -> StoredCompletions:
     """Return what the generator answers to each instruction."""
-    builder = generator_requests(context)
-    requests = (builder.answer(instruction.text) for instruction in instructions)
+    writer = generator(context)
+    requests = (writer.requests.answer(instruction.text) for instruction in instructions)
     title, count = "writing answers", len(instructions)
-    return _ask_generator(context, requests, count, "pairs", title, may_be_equal=False)
+    return ask_writer(context, writer, requests, count, title, may_be_equal=False)
 
 
 def _usable(
@@ -101,98 +94,3 @@ def _usable(
             drop(answer)
         else:
             yield position
-
-
-class _Replies:
-    """What the generator replied to a strategy's calls for each instruction."""
-
-    def __init__(self) -> None:
-        self.rounds: list[StoredCompletions] = []
-
-    def of(self, position: int) -> list[Completion]:
-        """Return the replies for one instruction, in the order of the calls."""
-        found = []
-        for answers in self.rounds:
-            if reply := answers.read(position):
-                found.append(reply)
-        return found
-
-
-def _write_all_worse_answers(
-    context: RunContext, strategies: Mapping[str, PairStrategy], instructions: Instructions
-) -> dict[str, _Replies]:
-    """Return what was replied to each strategy's calls.
-
-    Raises: WaveEnded where some are left to others; no strategy waits for another's.
-    """
-    replies: dict[str, _Replies] = {}
-    ended: WaveEnded | None = None
-    for name, strategy in strategies.items():
-        try:
-            replies[name] = _write_worse_answers(context, name, strategy, instructions)
-        except WaveEnded as wave:
-            ended = WaveEnded(ended.title if ended else wave.title, wave.left)
-    if ended:
-        raise ended
-    return replies
-
-
-def _write_worse_answers(
-    context: RunContext, name: str, strategy: PairStrategy, instructions: Instructions
-) -> _Replies:
-    """Return the replies, call after call until the strategy has all it needs."""
-    builder = generator_requests(context)  # reads the model's folder: once, not for every request
-    replies = _Replies()
-    while True:
-        prompts = _next_prompts(strategy, instructions, replies)
-        requests = (builder.worse_answer(p, name, strategy.version) if p else None for p in prompts)
-        title, count = f"writing worse answers ({name})", len(instructions)
-        answers = _ask_generator(context, requests, count, "pairs", title)
-        if not answers.any_asked:
-            return replies
-        replies.rounds.append(answers)
-
-
-def _next_prompts(
-    strategy: PairStrategy, instructions: Instructions, replies: _Replies
-) -> Iterator[Prompt | None]:
-    """Yield for each instruction the prompt of its next call, or None where it needs none."""
-    calls = len(replies.rounds)
-    for position, instruction in enumerate(instructions):
-        earlier = replies.of(position)
-        # A reply that is empty or cut off ends its pair: later calls would build on it.
-        if len(earlier) == calls and all(
-            r.finish_reason == "stop" and r.text.strip() for r in earlier
-        ):
-            yield strategy.next_prompt(instruction, [r.text for r in earlier])
-        else:
-            yield None
-
-
-def _ask_generator(
-    context: RunContext,
-    requests: Iterable[ChatRequest | None],
-    count: int,
-    name: str,
-    title: str,
-    limit: str = "pairs.max_new_tokens",
-    *,
-    may_be_equal: bool = True,
-) -> StoredCompletions:
-    """Return the generator's completions, kept in the pool's file of that name.
-
-    `limit` and `may_be_equal` are those of the probe's `Stage`.
-    """
-    store = context.stores.open(context.folder.pool / f"{name}.completions.jsonl")
-    stage = Stage(title, context.generator_model.model, limit, may_be_equal)
-    return complete_requests(
-        context.generator,
-        requests,
-        store,
-        context.progress,
-        context.budget,
-        title,
-        context.probes.of(stage),
-        count,
-        context.share,
-    )

@@ -9,8 +9,6 @@ from typing import Any
 
 from ste_plugin.config import RunConfig
 from ste_plugin.context import RunContext
-from ste_plugin.engines.http.prices import read_prices
-from ste_plugin.engines.nested import answering_model
 from ste_plugin.errors import DataError
 from ste_plugin.inference.completion_store import find_completions
 from ste_plugin.instructions.privacy import apply_privacy, read_scrub_counts
@@ -19,6 +17,7 @@ from ste_plugin.instructions.selection.contamination import KeptOut, OnOverlap, 
 from ste_plugin.instructions.sources import read_instructions
 from ste_plugin.pairs.generate import ask_for_labels, make_pairs, make_pairs_by_calls
 from ste_plugin.pairs.pool_files import Pool, Splits, read_pool, write_held_out
+from ste_plugin.pairs.writers import writing_cost
 from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Drop, Instruction, ResponsePair, Split
 from ste_plugin.storage.drop_log import (
@@ -70,7 +69,7 @@ def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> None:
         "drops": dict(drops.reasons),
         "kept_out": kept_out.summary(),
         "files": write_held_out(folder, splits),
-        "cost": _generator_cost(context),
+        "cost": _writing_cost(context),
         **read_scrub_counts(folder),
     }
     replace_json(folder / "done.json", done)
@@ -205,15 +204,13 @@ def _check_splits(
         )
 
 
-def _generator_cost(context: RunContext) -> dict[str, Any]:
-    """Return the tokens that the generator read and wrote, and their cost if it has prices."""
+def _writing_cost(context: RunContext) -> dict[str, Any]:
+    """Return the tokens that were read and written, and their cost by the models with prices."""
     stores = [context.stores.open(path) for path in find_completions(context.folder.pool)]
-    read, written = sum(s.prompt_tokens for s in stores), sum(s.completion_tokens for s in stores)
-    prices = read_prices(answering_model(context.generator_model).options)
     return {
-        "prompt_tokens": read,
-        "generated_tokens": written,
-        "cost": prices.cost(read, written) if prices else None,
+        "prompt_tokens": sum(store.prompt_tokens for store in stores),
+        "generated_tokens": sum(store.completion_tokens for store in stores),
+        "cost": writing_cost(context, stores),
     }
 
 

@@ -1,4 +1,4 @@
-"""Ways to make a worse response without any label, and the pairs that come out of them."""
+"""Ways to make a pair of responses without any label, and the pairs that come out of them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,13 +7,22 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from ste_plugin.engines.base import UNUSABLE, Completion
+from ste_plugin.engines.base import Completion
 from ste_plugin.inference.requests import Prompt, user
 from ste_plugin.pairs.answered import AnsweredInstructions, key_of_number
+from ste_plugin.pairs.calls import (
+    ONE_BY_ONE,
+    UNFINISHED,
+    MadePair,
+    calls_of,
+    find_problem,
+    usable_texts,
+)
 from ste_plugin.records import Drop, Instruction, ResponsePair, content_key
 
 Replies = Sequence[str]
-"""What the model replied to a strategy's calls for one instruction, in their order."""
+"""What the model replied to a strategy's calls for one instruction, in their order; behind the good
+answer where the strategy's `calls` say so."""
 Answers = Mapping[str, str]
 """Instruction key → its good answer."""
 Instructions = Sequence[Instruction]
@@ -21,7 +30,10 @@ Instructions = Sequence[Instruction]
 
 
 class PairStrategy(Protocol):
-    """A way to make the worse response of a pair, in as many model calls as it takes."""
+    """A way to make the worse response of a pair, in as many model calls as it takes.
+
+    It may have an attribute `calls`, a `Calls` that says how these are made.
+    """
 
     @property
     def version(self) -> str:
@@ -34,8 +46,8 @@ class PairStrategy(Protocol):
 
     def worse(
         self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
-    ) -> str | Drop:
-        """Return the worse response to an instruction, or why there is none."""
+    ) -> str | MadePair | Drop:
+        """Return the worse response to an instruction, or both, or why there is none."""
         ...
 
 
@@ -64,14 +76,6 @@ _NO_WORD = {n: " " for n in range(128) if not re.match(r"\w", chr(n))}
 """ASCII signs that are in no word → a space."""
 _TOO_CLOSE = 0.7
 """Word overlap above which a rewritten instruction counts as the same: its answer would be good."""
-
-
-UNFINISHED = {
-    "length": "cut off by the token limit",
-    "budget": "not asked for, as the budget was used up",
-    **UNUSABLE,
-}
-"""Finish reason of a reply that cannot be used → why, for drops."""
 
 
 def word_overlap(first: str, second: str) -> float:
@@ -185,26 +189,39 @@ def read_pair(
     replies: Sequence[Completion],
     better: Answers,
     pool: Instructions,
+    weaker: str = "",
 ) -> ResponsePair | Drop:
     """Return the pair of the good answer and what a strategy's replies make, or why there is none.
 
-    `better` holds the good answers to all of the pool's instructions.
+    `better` holds the good answers to all of the pool's instructions; `weaker` names the model that
+    strategies ask which ask a weaker one.
     """
-    for reply in replies:
-        if reply.finish_reason in UNFINISHED:
-            reason = UNFINISHED[reply.finish_reason]
-            return Drop("pairs", instruction.key, f"{name}: worse answer {reason}")
-    if any(not reply.text.strip() for reply in replies):
-        return Drop("pairs", instruction.key, f"{name}: worse answer empty")
-    worse = strategy.worse(instruction, [r.text for r in replies], better, pool)
-    if isinstance(worse, Drop):
-        return Drop(worse.stage, worse.key, f"{name}: {worse.reason}")
-    if worse.split() == good.split():
+    calls = calls_of(strategy)
+    if problem := find_problem(replies, calls):
+        what = "worse answer" if calls == ONE_BY_ONE else "reply"
+        return Drop("pairs", instruction.key, f"{name}: {what} {problem}")
+    texts = [good] * calls.sees_answer + usable_texts(replies)
+    made = strategy.worse(instruction, texts, better, pool)
+    if isinstance(made, Drop):
+        return Drop(made.stage, made.key, f"{name}: {made.reason}")
+    made = MadePair(made) if isinstance(made, str) else made
+    pair = ResponsePair(
+        "",
+        instruction.key,
+        instruction.text,
+        made.better or good,
+        made.worse,
+        name,
+        made.fault,
+        made.correction,
+        weaker if calls.by_weaker else "",
+    )
+    if pair.worse.split() == pair.better.split():
         return Drop("pairs", instruction.key, f"{name}: both answers are equal")
-    pair = ResponsePair("", instruction.key, instruction.text, good, worse, name)
     return replace(pair, key=pair_key(pair))
 
 
 def pair_key(pair: ResponsePair) -> str:
     """Return the key that a pair's contents give it."""
-    return content_key("pair", pair.instruction_key, pair.strategy, pair.better, pair.worse)
+    more = [text for text in (pair.fault, pair.correction, pair.worse_by) if text]
+    return content_key("pair", pair.instruction_key, pair.strategy, pair.better, pair.worse, *more)

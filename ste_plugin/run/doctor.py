@@ -129,8 +129,8 @@ def _launcher(host: HostConfig) -> CheckResult:
 
 def _clusters(config: RunConfig) -> Iterator[CheckResult]:
     """Yield a finding for each model that a run's config asks on a Ray cluster."""
-    for model in (config.judge, config.generator):
-        if model is not None and model.engine == "ray":
+    for model in config.models.values():
+        if model.engine == "ray":
             try:
                 yield CheckResult("Ray cluster", describe_cluster(model), True)
             except SteError as error:
@@ -168,8 +168,8 @@ def _kept_out(path: Path, config: RunConfig, files: Sequence[Path]) -> Iterator[
 
 def _models(path: Path, config: RunConfig) -> Iterator[CheckResult]:
     """Yield a finding for each model that an engine of ours is to load, and cannot."""
-    for role, model in (("judge", config.judge), ("generator", config.generator)):
-        if model is None or answering_model(model).engine not in LOADING:
+    for role, model in config.models.items():
+        if answering_model(model).engine not in LOADING:
             continue
         if problem := explain_unloadable(model_path(model, path.resolve().parent)):
             found = f"{model.model}: cannot be loaded as a model: {problem}"

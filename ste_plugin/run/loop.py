@@ -36,7 +36,7 @@ def check_ahead(context: RunContext) -> None:
         check_configured(context)
     if not (context.folder.pool / "done.json").exists():
         check_kept_out(context)
-    if any(starts_server(m, context) for m in (context.config.judge, context.generator_model)):
+    if any(starts_server(model, context) for model in context.config.models.values()):
         require_module(python_of(hosts.serve), "vllm", "pip install vllm")
     axolotl.require_host(python_of(hosts.train))
     if not context.folder.report.exists():

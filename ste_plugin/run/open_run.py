@@ -20,6 +20,7 @@ from ste_plugin.evaluation.kept_out import read_kept_out
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.inference.probe import Probes
+from ste_plugin.pairs.writers import check_writers
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.progress import ProgressReporter
 from ste_plugin.run.redo import Redo, flat_settings, refuse_changes, set_aside
@@ -215,7 +216,7 @@ def _check_names(context: RunContext) -> None:
     """
     config = context.config
     _ = context.judge_format
-    for model in (context.generator_model, config.judge):
+    for model in filter(None, (context.generator_model, config.judge, context.weaker_model)):
         context.models.use(model)
     context.models.close()
     configured = {
@@ -227,6 +228,7 @@ def _check_names(context: RunContext) -> None:
     for hook, names in configured.items():
         for setting, name in names:
             find_contribution(context.plugins, hook, name, setting)
+    check_writers(context)
 
 
 def _write_config(config: RunConfig, folder: RunLayout, redo: Redo | None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 
 from ste_plugin.context import Iteration
 from ste_plugin.dataset.sample import TRAINING_SPLITS, plugin_drop_reason, rule_name
@@ -28,10 +29,11 @@ def prepare_pool_with_prefetch(first: Iteration) -> Pool:
     """
     context = first.context
     done = (context.folder.pool / "done.json").exists()
-    if done or share_hardware(context.generator_model, first.judge):
+    models = [m for m in (context.generator_model, context.weaker_model, first.judge) if m]
+    if done or any(share_hardware(one, other) for one, other in combinations(models, 2)):
         return prepare_pool(context)
     context.progress.say("The judge works on another machine than the generator: both at once.")
-    for model in (context.generator_model, first.judge):
+    for model in models:
         context.models.use(model)  # neither is opened by the thread of the other
     store = CompletionStore(first.folder / "judging.completions.jsonl")
     with ThreadPoolExecutor(1, "ste-judge") as executor:

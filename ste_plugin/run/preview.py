@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 
+from msgspec import structs
+
 from ste_plugin.config import PrivacyConfig, RunConfig, SourceConfig
 from ste_plugin.context import Iteration, RunContext
 from ste_plugin.engines.model_pool import ModelPool
@@ -14,6 +16,7 @@ from ste_plugin.errors import JudgeError
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.instructions.selection.contamination import KeptOut
 from ste_plugin.pairs.pool import prepare_pool, select_instructions, usable_instructions
+from ste_plugin.pairs.writers import writing_cost
 from ste_plugin.records import Instruction, content_key
 from ste_plugin.run import stages
 from ste_plugin.run.estimate import StageEstimate, Watch, estimate_stage, samples_range, total
@@ -42,8 +45,7 @@ def preview(path: Path, files: Sequence[Path], *, quiet: bool) -> Preview:
             stages.check_servable(context)
             instructions = _find_instructions(context, base / whole.run)
             drawn = _draw(instructions, whole.seed)
-            rows = ({"instruction": i.text, "category": i.category} for i in drawn)
-            replace_rows(folder / "instructions.jsonl", rows)
+            replace_rows(folder / "instructions.jsonl", map(_row, drawn))
             short = replace(context, config=_shortened(config))
             return _go(short, whole, len(instructions), len(drawn))
 
@@ -85,6 +87,16 @@ def _draw(instructions: Sequence[Instruction], seed: int) -> list[Instruction]:
     return [instruction for instruction in instructions if instruction.key in keys]
 
 
+def _row(instruction: Instruction) -> dict[str, str]:
+    """Return an instruction as a row that is read back."""
+    answer = instruction.final_answer or ""
+    return {
+        "instruction": instruction.text,
+        "category": instruction.category,
+        "final_answer": answer,
+    }
+
+
 def _shortened(config: RunConfig) -> RunConfig:
     """Return the config of a run on the drawn instructions alone, all of them for training."""
     selection = config.selection
@@ -92,7 +104,12 @@ def _shortened(config: RunConfig) -> RunConfig:
     held_out = {"dev_fraction": 0.0, "test_fraction": 0.0}
     return config.model_copy(
         update={
-            "instructions": (SourceConfig(path=str(config.run / "instructions.jsonl")),),
+            "instructions": (
+                SourceConfig(
+                    path=str(config.run / "instructions.jsonl"),
+                    columns={"final_answer": "final_answer"},
+                ),
+            ),
             "privacy": PrivacyConfig(),
             "selection": selection.model_copy(update={"selectors": names}),
             "dataset": config.dataset.model_copy(update=held_out),
@@ -131,7 +148,10 @@ def _estimate_answers(
     """Return what the generator takes; every instruction is labelled, of which some are left."""
     paths = find_completions(context.folder.pool)
     stores = [CompletionStore(path) for path in paths]
-    return estimate_stage("answers", watch, context.generator_model, stores, factors)
+    estimate = estimate_stage("answers", watch, context.generator_model, stores, factors)
+    cost = writing_cost(context, stores)
+    low, high = factors
+    return structs.replace(estimate, cost=None if cost is None else (cost * low, cost * high))
 
 
 def _estimate_judgments(

@@ -25,7 +25,7 @@ _FIRST_STAGES: tuple[tuple[re.Pattern[str], Stage | None], ...] = (
     (re.compile(r"evaluation\.(tasks|data|too_long)\b"), None),
     (
         re.compile(
-            r"(judge|generator)\.(engine$|options\.(?!revision|dtype|adapter|extra_body|omit))"
+            r"(judge|generator|pairs\.weaker)\.(engine$|options\.(?!revision|dtype|adapter|extra_body|omit))"
         ),
         None,
     ),
@@ -70,7 +70,8 @@ def flat_settings(config: RunConfig) -> dict[str, Any]:
     one machine do: what the answers are made of is the same.
     """
     settings: dict[str, Any] = config.model_dump(mode="json")
-    for model in (settings["judge"], settings["generator"] or {}):
+    named = (settings["judge"], settings["generator"], settings["pairs"]["weaker"])
+    for model in filter(None, named):
         if isinstance(nested := model.get("options", {}).get("engine_options"), dict):
             outer = {k: v for k, v in model["options"].items() if k != "engine_options"}
             model["options"] = outer | nested

@@ -6,8 +6,10 @@ import pytest
 
 from ste_plugin.errors import JudgeError
 from ste_plugin.records import Judgment
-from ste_plugin.storage.jsonl import read_records
+from ste_plugin.storage.jsonl import read_json, read_records, read_rows
+from tests.helpers import fake_writers
 from tests.helpers.fake_runs import SPLITS, generated, rows_of, written
+from tests.helpers.forgetting import forgotten
 
 
 def test_a_thinking_judge_is_read_by_what_it_says_and_not_by_what_it_thinks(tiny_model, tmp_path):
@@ -55,3 +57,26 @@ def test_the_manifest_says_what_the_chat_template_was_given(tiny_model, tmp_path
     manifest = generated(written(tmp_path, tiny_model, judge=judge))
     assert manifest["chat_template"]["kwargs"] == {"enable_thinking": False}
     assert manifest["chat_template"]["thinking"] == judge["thinking"]
+
+
+def test_a_manifest_says_how_many_judgments_name_the_fault_that_they_should_have_found(
+    tiny_model, tmp_path
+):
+    judge = {"model": str(tiny_model), "engine": "writer"}
+    judging = {"format": "brief", "samples": 4, "sampling": "fixed"}
+    settings = {"judge": judge, "generator": fake_writers.STRONG, "judging": judging}
+    path = fake_writers.written(tmp_path, ["inject-error"], **settings)
+    counts = generated(path)["counts"]
+    judged = counts["pairs"]["train"] + counts["pairs"]["dev"]
+    assert counts["faults"] == {"correct": 8 * judged, "named": 4 * judged}
+    key = next(read_rows(tmp_path / "run/pool/instructions.jsonl"))[1]["key"]
+    before = len(read_records(tmp_path / "run/iter-01/judgments.jsonl", Judgment))
+    forgotten(tmp_path / "run", key=key)
+    left = len(read_records(tmp_path / "run/iter-01/judgments.jsonl", Judgment))
+    assert left < before
+    manifest = read_json(tmp_path / "run/iter-01/dataset/manifest.json")
+    assert manifest["counts"]["faults"] == {"correct": left, "named": left // 2}
+
+
+def test_a_manifest_of_pairs_without_named_faults_says_nothing_of_them(tiny_model, tmp_path):
+    assert "faults" not in generated(written(tmp_path, tiny_model))["counts"]

@@ -102,6 +102,13 @@ def test_a_judge_that_is_nowhere_is_a_problem(tmp_path):
     assert done.returncode == 1
 
 
+def test_a_weaker_model_that_is_nowhere_is_a_problem(tmp_path):
+    pairs = "{strategies: [stronger-vs-weaker], weaker: {model: ./models/weak, engine: local}}"
+    (tmp_path / "ste.yaml").write_text(config_text(pairs=pairs))
+    done = doctor("ste.yaml", cwd=tmp_path)
+    assert "PROBLEM  pairs.weaker: ./models/weak: cannot be loaded as a model" in done.stdout
+
+
 def test_nodes_that_would_not_meet_are_a_problem(tmp_path):
     nodes = "{train: {launcher: torchrun, launcher_args: [--nnodes, 2]}}"
     (tmp_path / "ste.yaml").write_text(config_text(hosts=nodes))

@@ -8,6 +8,7 @@ import pytest
 
 from ste_plugin.errors import ConfigError, EngineError
 from ste_plugin.run.preview import preview
+from tests.helpers import fake_writers
 from tests.helpers.chat_server import chat_server
 from tests.helpers.fake_judge import judgment, reply
 from tests.helpers.fake_runs import generated, written
@@ -116,6 +117,25 @@ def test_what_the_run_asks_is_estimated_from_the_ten(tiny_model, tmp_path):
     assert judgments.cost[0] == pytest.approx(read_and_written)
     assert total.cost == judgments.cost
     assert 0 < total.seconds[0] <= total.seconds[1]
+
+
+def test_known_answers_are_previewed_and_each_writer_is_priced(tiny_model, tmp_path):
+    prices = {"prompt_per_million": 0, "completion_per_million": 1e6}
+    path = fake_writers.written(
+        tmp_path,
+        ["checked-answer", "stronger-vs-weaker"],
+        judge={"model": str(tiny_model), "engine": "writer"},
+        generator=fake_writers.STRONG,
+        pairs={"weaker": fake_writers.WEAK | {"options": {"prices": prices}}},
+        judging={"format": "brief"},
+    )
+    shown = preview(path, [], quiet=True)
+    assert {pair.strategy for i in shown.shown for pair in i.pairs} == {
+        "checked-answer",
+        "stronger-vs-weaker",
+    }
+    low, high = shown.estimate[0].cost
+    assert low == high == 20 * 7  # words of "A weak reply to Say number 1."
 
 
 def test_the_ten_of_a_labelled_run_are_all_that_is_labelled(tiny_model, tmp_path):

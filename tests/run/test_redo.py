@@ -130,6 +130,7 @@ def test_a_later_iteration_alone_cannot_take_a_setting_of_all(tiny_model, tmp_pa
         "budget.max_minutes",
         "hosts.train.python",
         "judge.engine",
+        "pairs.weaker.engine",
         "evaluation.tasks",
         "judge.options.concurrency",
         "judge.options.replicas",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from ste_plugin.instructions.privacy.finders import Finder, make_finders
@@ -88,9 +89,12 @@ class Scrubber:
         if not self._finders:
             return instruction
         matches = find_matches(instruction.text, self._finders)
-        self._counts.update(match.kind for match in matches)
-        self._changed += bool(matches)
-        return _scrubbed(instruction, matches, self._finders)
+        answer = instruction.final_answer or ""
+        in_answer = find_matches(answer, self._finders)
+        self._counts.update(match.kind for match in (*matches, *in_answer))
+        self._changed += bool(matches or in_answer)
+        scrubbed = _scrubbed(instruction, matches, self._finders)
+        return replace(scrubbed, final_answer=replace_matches(answer, in_answer) or UNSET)
 
     @property
     def report(self) -> ScrubReport:

@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from itertools import takewhile, zip_longest
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
 from ste_plugin.records import Instruction, content_key
 from ste_plugin.text.listed_turns import is_list_of_texts
@@ -61,6 +63,13 @@ def _as_text(value: Any, where: str) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     raise BadRow(f"{where}: expected text, found {_describe(value)}")
+
+
+def _as_answer(value: Any) -> str:
+    """Return a final answer as text; in many files it is a number."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return _LONE_SURROGATE.sub("\ufffd", _as_text(value, _ANSWER)).strip()
 
 
 def _content(value: Any, where: str) -> str:
@@ -162,7 +171,9 @@ def _alpaca(row: Mapping[str, Any]) -> str:
     return f"{_plain(row).strip()}\n\n{text}" if text else _plain(row)
 
 
-_LABELS = ("category", "id")
+_ANSWER = "final_answer"
+"""Read where `columns` names it alone: a file may have a column of that name for something else."""
+_LABELS = ("category", "id", _ANSWER)
 _WILDCHAT = Conversation("conversation", "role", "content")
 _SHAREGPT = Conversation("conversations", "from", "value", ("human", "user"))
 _OPENAI = Conversation("messages", "role", "content")
@@ -200,6 +211,7 @@ def read_row(
     try:
         text = _LONE_SURROGATE.sub("\ufffd", FORMS[source.form].text(values)).strip()
         category = _as_text(values["category"], "category").strip()
+        answer = _as_answer(values[_ANSWER])
     except BadRow as error:
         raise BadRow(f"{location}: {error}. Fix or remove it.", error.reason) from error
     if not text:
@@ -208,7 +220,9 @@ def read_row(
             f"empty {what.split()[-1]}",
         )
     origin = location if values["id"] in (None, "") else f"{location} ({values['id']})"
-    return Instruction(content_key("instruction", text), text, origin, category)
+    return Instruction(
+        content_key("instruction", text), text, origin, category, final_answer=answer or UNSET
+    )
 
 
 def _form_values(location: str, row: Mapping[str, Any], source: "SourceConfig") -> dict[str, Any]:
@@ -219,7 +233,8 @@ def _form_values(location: str, row: Mapping[str, Any], source: "SourceConfig") 
         column = source.columns.get(name, name)
         if column not in row and (name in form.required or name in source.columns):
             raise missing_column(location, row, source, name)
-        values[name] = row.get(column)
+        is_read = name != _ANSWER or name in source.columns
+        values[name] = row.get(column) if is_read else None
     return values
 
 

@@ -352,10 +352,42 @@ ROWS = [
         run_with(pairs="{strategies: [worse]}"),
         RUN,
         2,
-        "pairs.strategies: no 'worse'. There are: ask-for-worse, borrowed-opening, empty-opener, "
+        "pairs.strategies: no 'worse'. There are: ask-for-worse, borrowed-opening, "
+        "checked-answer, decomposed-vs-oneshot, empty-opener, inject-error, majority-answer, "
         "modified-instruction, modified-instruction-two-calls, other-instruction, padded-worse, "
-        "restyled-worse; a plugin can add more (see `ste "
-        "plugins`).",
+        "restyled-worse, stronger-vs-weaker; a plugin can add more (see `ste plugins`).",
+    ),
+    Row(
+        "a strategy that asks a second model where none is named",
+        run_with(pairs="{strategies: [stronger-vs-weaker]}"),
+        RUN,
+        2,
+        "pairs.strategies: found a strategy that asks a second model, and no such model. Name one "
+        "that answers worse than the generator: pairs.weaker: {model: …, engine: …}.",
+    ),
+    Row(
+        "two generators that are one model",
+        run_with(pairs="{strategies: [stronger-vs-weaker], weaker: {model: some/judge}}"),
+        RUN,
+        2,
+        "pairs.weaker: found the generator's own model (some/judge); expected one that answers "
+        "worse: of two samples of one model nobody knows which is better. Name another model, or "
+        "use another of pairs.strategies.",
+    ),
+    Row(
+        "a weaker model that no strategy asks",
+        run_with(pairs="{weaker: {model: m}}"),
+        RUN,
+        2,
+        "pairs.weaker: no strategy among pairs.strategies asks it. Add stronger-vs-weaker there, "
+        "or remove the model.",
+    ),
+    Row(
+        "samples of which there is no majority",
+        run_with(pairs="{strategies: [majority-answer], samples: 1}"),
+        RUN,
+        2,
+        TO_FIX + "pairs.samples: found 1; expected 2 or more",
     ),
     Row(
         "an engine that is nearly right",

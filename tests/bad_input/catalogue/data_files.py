@@ -308,7 +308,7 @@ INSTRUCTIONS = [
         GENERATE,
         2,
         "instructions.columns: the form 'plain' has no column 'text'. It has: instruction, "
-        "category, id. Write {form's column: file's column}.",
+        "category, id, final_answer. Write {form's column: file's column}.",
     ),
     Row(
         "a filter on a column that is not there",

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ste_plugin.config import PrivacyConfig
 from ste_plugin.errors import ConfigError
@@ -256,3 +257,12 @@ def test_real_instructions_raise_hardly_a_false_alarm():
     _, report = scrub(given, EVERYTHING)
     assert len(given) > 9000
     assert report.counts == {"key": 0, "email": 3, "iban": 0, "card": 0, "phone": 1, "ip": 1}
+
+
+def test_a_final_answer_is_scrubbed_as_its_instruction_is():
+    asked = replace(instruction(text="Whom do I write to?"), final_answer="jane.doe@example.org")
+    (found,), report = scrub([asked], EVERYTHING)
+    assert (found.text, found.final_answer) == (asked.text, "<EMAIL>")
+    assert (report.changed, report.counts["email"]) == (1, 1)
+    (other,), _ = scrub([instruction()], EVERYTHING)
+    assert "final_answer" not in other.to_dict()

@@ -28,6 +28,36 @@ def test_columns_map_the_forms_names_to_the_files(tmp_path: Path) -> None:
     assert (found.text, found.category) == ("Hi", "other")
 
 
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [
+        (" 72 ", "72"),
+        (72, "72"),
+        (0.5, "0.5"),
+        ("a\n#### 72", "a\n#### 72"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_final_answer_is_read_from_the_column_that_is_named(tmp_path, value, answer) -> None:
+    written(tmp_path, {"instruction": "Hi", "answer": value})
+    (found,), _ = read(tmp_path, columns={"final_answer": "answer"})
+    assert found.to_dict().get("final_answer") == answer
+
+
+def test_a_column_that_happens_to_be_called_so_is_not(tmp_path: Path) -> None:
+    written(tmp_path, {"instruction": "Hi", "final_answer": "72"})
+    (found,), _ = read(tmp_path)
+    assert "final_answer" not in found.to_dict()
+
+
+@pytest.mark.parametrize("value", [True, ["72"], {"a": 1}])
+def test_a_final_answer_that_is_no_text_or_number_is_told(tmp_path: Path, value: Any) -> None:
+    written(tmp_path, {"instruction": "Hi", "answer": value})
+    with pytest.raises(DataError, match=r"a.jsonl:1: final_answer: expected text, found"):
+        read(tmp_path, columns={"final_answer": "answer"})
+
+
 CONVERSATIONS = {
     "wildchat": ("conversation", "role", "content", "user", "assistant"),
     "sharegpt": ("conversations", "from", "value", "human", "gpt"),

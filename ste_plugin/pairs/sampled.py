@@ -1,0 +1,86 @@
+"""Pairs of several answers to one instruction, told apart by the final answers that they reach."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from ste_plugin.inference.requests import Prompt, user
+from ste_plugin.pairs.calls import Calls, MadePair
+from ste_plugin.pairs.strategies import Answers, Instructions, Replies
+from ste_plugin.records import Drop, Instruction, content_key
+from ste_plugin.text.final_answer import find_final_answer
+
+_SOLVE = (
+    "{instruction}\n\nThink it through step by step. Then write the final answer alone on the last "
+    "line, behind the word Answer and a colon."
+)
+_VERSION = content_key(_SOLVE)
+_SAMPLED = Calls(sampled=True, asked_as="final-answer")
+"""Both strategies read the same samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class MajorityAnswer:
+    """Better: with the final answer that more than half of the samples have. Worse: with the
+    rarest.
+
+    Without any known answer. The majority of a model that is mostly wrong is wrong, too.
+    """
+
+    version: str = _VERSION
+    calls: Calls = _SAMPLED
+
+    def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
+        return None if replies else user(_SOLVE.format(instruction=instruction.text))
+
+    def worse(
+        self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
+    ) -> MadePair | Drop:
+        answers = [find_final_answer(reply) for reply in replies]
+        counts = Counter(answer for answer in answers if answer)
+        if not counts:
+            return Drop("pairs", instruction.key, "no final answer found")
+        if len(counts) == 1:
+            return Drop("pairs", instruction.key, "all samples have the same final answer")
+        most, votes = counts.most_common(1)[0]
+        if 2 * votes <= counts.total():
+            return Drop("pairs", instruction.key, "no final answer has a majority")
+        fewest = min(counts, key=counts.__getitem__)  # of equals the first
+        first = [replies[answers.index(answer)].strip() for answer in (most, fewest)]
+        return MadePair(better=first[0], worse=first[1])
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedAnswer:
+    """Better: a sample that reaches the known final answer. Worse: one that reaches another."""
+
+    version: str = _VERSION
+    calls: Calls = _SAMPLED
+
+    def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
+        if replies or not _known_answer(instruction):
+            return None
+        return user(_SOLVE.format(instruction=instruction.text))
+
+    def worse(
+        self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
+    ) -> MadePair | Drop:
+        known = _known_answer(instruction)
+        if not known:
+            return Drop("pairs", instruction.key, "no final answer is known")
+        answers = [find_final_answer(reply) for reply in replies]
+        if not any(answers):
+            return Drop("pairs", instruction.key, "no final answer found")
+        if known not in answers:
+            return Drop("pairs", instruction.key, "no sample reaches the known answer")
+        wrong = [at for at, answer in enumerate(answers) if answer not in ("", known)]
+        if not wrong:
+            return Drop("pairs", instruction.key, "every sample reaches the known answer")
+        right = replies[answers.index(known)]
+        return MadePair(better=right.strip(), worse=replies[wrong[0]].strip())
+
+
+def _known_answer(instruction: Instruction) -> str:
+    return find_final_answer(instruction.final_answer or "")
+
+
+BY_FINAL_ANSWER = {"majority-answer": MajorityAnswer(), "checked-answer": CheckedAnswer()}

@@ -1,0 +1,96 @@
+"""One fault is put into a good answer: in words of it, named, and nothing else changes."""
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from ste_plugin.engines.base import Completion
+from ste_plugin.pairs.injected import INJECTED, put_fault
+from ste_plugin.pairs.strategies import read_pair
+from ste_plugin.records import Drop, content_key
+from tests.helpers.builders import instruction
+
+KEY = content_key("i")
+GOOD = "Rome is the capital of Italy. It is on the Tiber; in Rome live 2.7 million people."
+STRATEGY = INJECTED["inject-error"]
+WORD = st.text(st.characters(categories=["L", "N"]), min_size=1)
+
+
+def made(named: str):
+    own, better = instruction(KEY), {KEY: GOOD}
+    replies = [Completion("k", named, "stop", 1, 1)]
+    return read_pair(own, GOOD, "inject-error", STRATEGY, replies, better, [own])
+
+
+def test_the_generator_is_shown_its_good_answer_and_how_others_were_done():
+    prompt = STRATEGY.next_prompt(instruction(), [GOOD])
+    assert [turn.role for turn in prompt] == ["user", "assistant"] * 5 + ["user"]
+    assert GOOD in prompt[-1].content
+    assert STRATEGY.next_prompt(instruction(), [GOOD, "Rome -> Oslo"]) is None
+
+
+def test_every_example_that_it_is_shown_is_one_that_can_be_put_in():
+    turns = STRATEGY.next_prompt(instruction(), [GOOD])[:-1]
+    for asked, named in zip(turns[::2], turns[1::2], strict=True):
+        answer = asked.content.split("\n\nWhich")[0]
+        assert not isinstance(put_fault(answer, named.content), str)
+
+
+def test_the_named_words_are_replaced_wherever_they_are_and_go_with_the_pair():
+    pair = made("Rome -> Oslo")
+    assert pair.worse == GOOD.replace("Rome", "Oslo")
+    assert (pair.better, pair.fault, pair.correction) == (GOOD, "Oslo", "Rome")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        '"the tiber" -> "the Po"',
+        "on the\n  Tiber => on the Po\n\nThis is false, as it is the Tiber.",
+        "Sure.\n\n`Tiber` → `Po`",
+    ],
+)
+def test_quotes_spaces_case_and_what_is_said_around_do_not_matter(named):
+    assert "Po; in Rome live 2.7 million people." in made(named).worse
+
+
+def test_an_arrow_may_be_among_the_words():
+    code = "fn one() -> i32 { 1 }"
+    found = put_fault(code, "one() -> i32 -> one() -> u8")
+    assert found.worse == "fn one() -> u8 { 1 }"
+
+
+NO_FAULT = "no fault named in words of the answer"
+REWRITTEN = "answer rewritten rather than one fault put into it"
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        ("Rome is now Oslo.", NO_FAULT),
+        ("-> Oslo", NO_FAULT),
+        ("Rome ->", NO_FAULT),
+        ("Milan -> Oslo", NO_FAULT),
+        ("Rom -> Oslo", NO_FAULT),
+        ("Rome -> Oslo -> Bern", NO_FAULT),
+        ("rome ->  Rome", "answer unchanged"),
+        ("Rome -> " + "many " * 20, REWRITTEN),
+        (f"{GOOD} -> Oslo", REWRITTEN),
+    ],
+)
+def test_what_is_no_single_named_fault_makes_no_pair(named, reason):
+    assert made(named) == Drop("pairs", KEY, f"inject-error: {reason}")
+
+
+def test_a_short_answer_may_change_altogether():
+    assert put_fault("No.", "No -> Yes").worse == "Yes."
+
+
+@given(before=st.lists(WORD, max_size=9), right=WORD, wrong=WORD, after=st.lists(WORD, max_size=9))
+def test_all_but_the_named_word_stays_as_it_is(before, right, wrong, after):
+    assume(right.casefold() != wrong.casefold())
+    assume(all(w.casefold() != right.casefold() for w in before + after))
+    answer = " ".join([*before, right, *after])
+    found = put_fault(answer, f"{right} -> {wrong}")
+    assume(not isinstance(found, str))
+    assert found.worse == " ".join([*before, wrong, *after])

@@ -1,0 +1,80 @@
+"""Final answers are found where a reply states them, and compared by what they mean."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ste_plugin.text.final_answer import find_final_answer, normal_answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"First 3, then \boxed{12\text{ cm}}.", "12"),
+        (r"So \(\boxed{\frac{1}{2}}\), not \boxed{0.75}", "3/4"),
+        ("48/2 = 24\n48 + 24 = 72\n#### 72", "72"),
+        ("The answer is 5. It took 3 steps.", "5"),
+        ("**Answer:** $1,200", "1200"),
+        ("Answer:\n 42 clips", "42"),
+        ("Answer: 5\nNo, wait. Final answer: 6", "6"),
+        ("The answer to the whole question is 7 dollars.", "7"),
+        ("Answer: (B).", "b"),
+        ("Answer: Paris", "paris"),
+        ("Answer: 10%", "10"),
+        ("Answer: x = 0.50", "1/2"),
+        ("In the end, 3 apples cost $6 in total.", "6"),
+        ("It follows.\nYes.", "yes"),
+    ],
+)
+def test_a_final_answer_is_found_where_it_is_announced_or_at_the_end(text, answer):
+    assert find_final_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " \n",
+        "Answer:",
+        "Here is a long closing sentence without any figure in it.",
+        "1. Boil it.\n2. Serve it with as much salt as you like.",
+    ],
+)
+def test_a_reply_that_ends_in_mere_words_has_none(text):
+    assert find_final_answer(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1,234.50", "1234.5 dollars"),
+        ("2/4", "0.5"),
+        ("x = 3", "3"),
+        (r"$\frac{3}{4}$", ".75"),
+        ("(A)", "a."),
+        ("New  York", "new york"),
+    ],
+)
+def test_answers_that_mean_the_same_are_equal(one, other):
+    assert normal_answer(one) == normal_answer(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("7:30", "730"), ("1 or 2", "2"), ("x^2", "2"), ("-5", "5"), ("5/0", "5"), ("12", "1,2")],
+)
+def test_answers_that_mean_something_else_are_not(one, other):
+    assert normal_answer(one) != normal_answer(other)
+
+
+@given(number=st.integers() | st.decimals(-(10**9), 10**9, places=3))
+def test_a_number_is_found_however_it_is_announced(number):
+    answer = normal_answer(f"{number:f}" if not isinstance(number, int) else str(number))
+    written = f"{number:,f}" if not isinstance(number, int) else f"{number:,}"
+    for form in ("#### {}", "Answer: {}", "The answer is {}.", r"\boxed{{{}}}", "So it is {}"):
+        assert find_final_answer(form.format(written)) == answer
+
+
+@given(text=st.text())
+def test_any_text_has_a_final_answer_or_none(text):
+    assert isinstance(find_final_answer(text), str)
