@@ -6,10 +6,10 @@ from pathlib import Path
 from types import ModuleType
 
 from ste_plugin.audit.probes.asking import JudgeAsker
-from ste_plugin.audit.probes.examine import LEVEL, Row, examine, worst
-from ste_plugin.audit.probes.figures import binomial_tail
+from ste_plugin.audit.probes.examine import Row, examine, worst
 from ste_plugin.audit.probes.made_pairs import Judge, honest_judge, made_pairs, read_shown
 from ste_plugin.audit.probes.probe import Arm, BiasProbe, Sides
+from ste_plugin.audit.significance import LEVEL, binomial_tail
 from ste_plugin.config import JudgingConfig
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.errors import PluginError

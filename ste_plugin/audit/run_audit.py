@@ -16,6 +16,7 @@ from ste_plugin.errors import (
     SteError,
     did_you_mean,
 )
+from ste_plugin.evaluation.shipped import judge_label
 from ste_plugin.plugins.loader import FIX_PLUGIN
 from ste_plugin.plugins.manager import BUILT_IN_NAME, contributions
 from ste_plugin.storage.jsonl import read_derived_json, read_json, replace_json
@@ -113,7 +114,7 @@ def _not_examined(name: str, iteration: int, error: Exception) -> Finding:
     return Finding(
         check=name,
         name="not examined",
-        subject=f"iteration {iteration}" if iteration else "seed",
+        subject=judge_label(iteration),
         figure=None,
         interval=None,
         threshold=None,

@@ -21,6 +21,7 @@ JudgePath = Annotated[
 def compare(first: JudgePath, second: JudgePath, as_json: Json = False) -> None:
     """Compare two judges pair by pair on every evaluation that both have."""
     from ste_plugin.evaluation import compare as judges
+    from ste_plugin.text.numbers import decimals
 
     comparisons, refused = judges.compare(first, second)
     if as_json:
@@ -34,8 +35,10 @@ def compare(first: JudgePath, second: JudgePath, as_json: Json = False) -> None:
             ("accuracy", comparison.acc),
             (comparison.right, comparison.acc_pc),
         ):
-            interval = f"  [{d.interval[0]:+.3f}, {d.interval[1]:+.3f}]" if d.interval else ""
-            say(f"  {metric:<21} {d.first:.3f} → {d.second:.3f}  {d.difference:+.3f}{interval}")
+            low_high = [decimals(end, signed=True) for end in d.interval or ()]
+            interval = f"  [{', '.join(low_high)}]" if low_high else ""
+            difference = decimals(d.difference, signed=True)
+            say(f"  {metric:<21} {d.first:.3f} → {d.second:.3f}  {difference}{interval}")
         say(f"  {comparison.sentence()}")
     for name, why in refused.items():
         say(f"\n{name}: not compared, {why}.")

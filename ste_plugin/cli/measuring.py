@@ -192,12 +192,13 @@ def show_table(config: Path, as_json: bool) -> None:
     `config` is the run's config, or its folder.
     """
     from ste_plugin.evaluation.judges import iterations_at
-    from ste_plugin.evaluation.report import judge_line, name_of
+    from ste_plugin.evaluation.report import judge_line
+    from ste_plugin.evaluation.shipped import judge_label
     from ste_plugin.storage.config_file import read_config
 
     root = config if config.is_dir() else config.resolve().parent / read_config(config).run
     lines = [
-        judge_line(name_of(number), name, evaluation.results)
+        judge_line(judge_label(number), name, evaluation.results)
         for number, evaluations in iterations_at(root).items()
         for name, evaluation in evaluations.items()
     ]

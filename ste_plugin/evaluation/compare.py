@@ -8,6 +8,7 @@ from typing import Any
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.judges import Evaluation, Outcome, evaluations_at
 from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm, estimates, rounded, value_of
+from ste_plugin.text.numbers import between, decimals, p_text
 
 SEED = 0
 """Of the bootstrap."""
@@ -84,35 +85,40 @@ class Comparison:
         """Return whether test and interval both say so; only the latter knows of shared prompts."""
         return self.p < LEVEL and self.acc_pc.excludes_zero
 
-    def sentence(self) -> str:
-        """Return the finding in plain words."""
-        d = self.acc_pc
-        between = (
-            f", 95% interval {d.interval[0]:+.3f} to {d.interval[1]:+.3f}" if d.interval else ""
-        )
-        won = f"{self.won} pair{'' if self.won == 1 else 's'}"
-        counts = (
-            f"The second judge gets {won} right that the first does not, and loses "
-            f"{self.lost} ({d.difference:+.3f}{between}; McNemar p = {self.p:.2g})."
-        )
+    def sentence(self, first: str = "the first judge", second: str = "the second judge") -> str:
+        """Return the finding in plain words, with the judges called by these names."""
+        counts = self._counts(first, second)
         if self.differs:
             counts += f" They were measured differently: {self.differs}."
+        pairs = _pairs(self.n)
         if not self.more_than_noise:
-            return f"{counts} No more than noise: {self.n} {_do(self.n)} not tell them apart."
-        better = "second" if d.difference > 0 else "first"
-        finding = f"{counts} More than noise: the {better} is {self.right} more often."
-        if self.acc.difference * d.difference < 0:
+            do = "does" if self.n == 1 else "do"
+            return f"No more than noise: {pairs} {do} not tell {first} and {second} apart. {counts}"
+        better, worse = (second, first) if self.acc_pc.difference > 0 else (first, second)
+        finding = f"More than noise: {better} is {self.right} more often than {worse}. {counts}"
+        if self.acc.difference * self.acc_pc.difference < 0:
             # a judge that never answers, or always with one letter, scores 1/2 on accuracy
-            finding += " Its accuracy is the lower one, though; see the invalid rates and biases."
+            finding += f" The accuracy of {better} is the lower one, though: see position bias and "
+            finding += "invalid rate."
         return finding
+
+    def _counts(self, first: str, second: str) -> str:
+        """Return who gets what right, by how much, and how likely chance does the same."""
+        interval = between(self.acc_pc.interval, signed=True)
+        difference = decimals(self.acc_pc.difference, signed=True)
+        told = f"{difference}, 95% interval {interval}" if interval else difference
+        return (
+            f"Of {_pairs(self.n)} {second} gets {self.won:,} right that {first} does not, and "
+            f"loses {self.lost:,}: {told} (McNemar's exact test, {p_text(self.p)})."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for scripts."""
         return asdict(self) | {"more_than_noise": self.more_than_noise, "sentence": self.sentence()}
 
 
-def _do(pairs: int) -> str:
-    return "pair does" if pairs == 1 else "pairs do"
+def _pairs(count: int) -> str:
+    return f"{count:,} pair{'' if count == 1 else 's'}"
 
 
 def compare(first: Path, second: Path) -> tuple[dict[str, Comparison], dict[str, str]]:

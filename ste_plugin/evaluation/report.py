@@ -7,6 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from ste_plugin.context import IterationReport
+from ste_plugin.evaluation.shipped import judge_label
 from ste_plugin.instructions.selection.contamination import describe_counts
 from ste_plugin.storage.jsonl import replace_bytes
 from ste_plugin.text.sanitize import escape_for_markdown, escape_for_terminal
@@ -25,11 +26,6 @@ COLUMNS: dict[str, str] = {
 WHERE_MEASURED: dict[str, str] = {"agreement": "agreement", "final": "final"}
 """Heading → metric of some benchmarks alone."""
 COSTS, PER_1000 = ("prompt tokens", "reply tokens", "seconds"), " per 1,000"
-
-
-def name_of(number: int) -> str:
-    """Return how tables call an iteration."""
-    return f"iteration {number}" if number else "seed"
 
 
 def number_text(value: float | None) -> str:
@@ -51,7 +47,7 @@ def iterations_table(reports: Sequence[IterationReport], pairs: str) -> Table:
         counts = [f"{report.sampled:,}", f"{report.kept:,}", f"{report.tokens:,}"]
         counts += [number_text(report.cost)] * priced
         metrics = [number_text(overall.get(key)) for key in COLUMNS.values()]
-        table.add_row(name_of(report.number), *metrics, *counts, f"{report.minutes:.1f}")
+        table.add_row(judge_label(report.number), *metrics, *counts, f"{report.minutes:.1f}")
     return table
 
 
@@ -126,7 +122,7 @@ def strategies_table(reports: Sequence[IterationReport], pairs: str) -> Table:
     for report in reports:
         by_subset = report.evaluations[pairs]["subsets"]
         cells = [number_text(by_subset[name].get("acc_pc")) for name in subsets]
-        table.add_row(name_of(report.number), *cells)
+        table.add_row(judge_label(report.number), *cells)
     return table
 
 
@@ -149,22 +145,21 @@ def verdict_on(reports: Sequence[IterationReport], best: int, keep: str) -> str:
         return "No iteration passed its gates: the seed is shipped as it was."
     if keep == "last":
         why = "" if best == reports[-1].number else ", the last that broke no gate"
-        return f"keep: last ships {name_of(best)}{why}."
+        return f"keep: last ships {judge_label(best)}{why}."
     if best == 0:
         return "No iteration beat the seed on the dev pairs: nothing better than the seed to ship."
     last = passed[-1]
     why = "by right-in-both-orders on the dev pairs"
-    worse = (
-        "" if best == last else f" {name_of(last).capitalize()} was worse there and is not shipped."
-    )
-    return f"Best is {name_of(best)}, {why}.{worse}"
+    later = judge_label(last).capitalize()
+    worse = "" if best == last else f" {later} was worse there and is not shipped."
+    return f"Best is {judge_label(best)}, {why}.{worse}"
 
 
 def gates_lines(reports: Sequence[IterationReport]) -> list[str]:
     """Return what the gates said of each iteration, a line for each that it broke."""
     lines = []
     for report in reports[1:]:
-        name = name_of(report.number)
+        name = judge_label(report.number)
         lines += [f"{name}: not shipped, as it breaks a gate: {words}" for words in report.broken]
         lines += [] if report.broken else [f"{name}: gates: passed"]
     return [escape_for_terminal(line) for line in lines]
@@ -172,7 +167,7 @@ def gates_lines(reports: Sequence[IterationReport]) -> list[str]:
 
 def write_page(report: IterationReport) -> None:
     """Write report.md into the iteration's folder: the figures that count, in a screen's length."""
-    lines = [f"# {name_of(report.number).capitalize()}", "", *_page_table(report), ""]
+    lines = [f"# {judge_label(report.number).capitalize()}", "", *_page_table(report), ""]
     if report.number:
         cost = f", {number_text(report.cost)} by its prices" if report.cost is not None else ""
         lines += [

@@ -39,3 +39,8 @@ def number_in_words(run: Path, number: int | None) -> str:
 def judge_name(number: int | None) -> str:
     """Return what sentences call the judge of an iteration; 0 is the seed."""
     return f"iteration {number}" if number else "the seed"
+
+
+def judge_label(number: int) -> str:
+    """Return what tables and keys call it: without the article."""
+    return judge_name(number).removeprefix("the ")

@@ -46,37 +46,10 @@ def value_of(terms: Iterable[Sequence[Any]]) -> float | None:
     return fsum(quotients) / len(quotients) if quotients else None
 
 
-class Spread(NamedTuple):
-    """How far a figure may be from what other prompts of the same kinds would give."""
-
-    error: float
-    """Standard error."""
-    low: float
-    """Of the 95% interval between percentiles of the resamples."""
-    high: float
-    bias: float
-    """Mean of the resamples minus the figure: how far so few prompts move it in expectation."""
-
-
 def error_of(terms: Iterable[Sequence[Any]], seed: int = 0) -> float | None:
     """Return a figure's standard error, or None below two prompts."""
-    spread = spread_of(list(terms), seed)
-    return None if spread is None else spread.error
-
-
-def spread_of(terms: Sequence[Sequence[Any]], seed: int = 0) -> Spread | None:
-    """Return how far a figure may be off, or None below two prompts."""
-    resamples, value = estimates(terms, seed), value_of(terms)
-    return None if resamples is None or value is None else spread_around(value, resamples)
-
-
-def spread_around(value: float, resamples: "np.ndarray[Any, Any]") -> Spread:
-    """Return what the resamples of a figure say of its value."""
-    import numpy as np
-
-    low, high = np.percentile(resamples, [2.5, 97.5])
-    error, low, high = (rounded(float(n)) for n in (resamples.std(ddof=1), low, high))
-    return Spread(error, low, high, round(float(resamples.mean()) - value, 10) + 0.0)
+    resamples = estimates(terms, seed)
+    return None if resamples is None else rounded(float(resamples.std(ddof=1)))
 
 
 def rounded(value: float) -> float:

@@ -8,13 +8,12 @@ from ste_plugin.judging.choosing import LETTERS, parse_choice, parse_rating
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import SECTIONS, TIES, Choice
 from ste_plugin.lm_eval_tasks.bootstrap import (
     MetricTerm,
-    Spread,
     error_of,
-    estimates,
     prompt_key,
     resampled,
-    spread_around,
 )
+from ste_plugin.lm_eval_tasks.share_interval import SHARE
+from ste_plugin.lm_eval_tasks.spread import Prompts, Spread, spread_around, spread_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +26,8 @@ Source: scripts/run_generative_v2.py in allenai/reward-bench.
 TIES_WEIGHTS = (0.3, 0.3, 0.2, 0.2, 0.01)
 """Of: tied accuracy, ref accuracy, correctness preferred, the same held against the reference
 prompt as well, and how much. They sum to 1.01, as published."""
+_TIES_BOUNDS = (-TIES_WEIGHTS[-1], sum(TIES_WEIGHTS))
+"""Of a score of Ties; "how much" is a hyperbolic tangent."""
 _ALWAYS_THERE = 4
 """How many of these every judge has; "how much" is of nothing where no ratings differ."""
 
@@ -218,17 +219,19 @@ def spreads(rows: Sequence[ChoiceScore]) -> dict[str, Spread]:
     """Return name → how far each figure may be off; of those alone that have two units."""
     import numpy as np
 
-    sections = {name: section_estimates(name, rows) for name in SECTIONS}
-    resamples = {f"acc_section/{name}": found for name, found in sections.items()}
-    values = {f"acc_section/{name}": section_score(name, rows) for name in SECTIONS}
-    known = [found for found in sections.values() if found is not None]
-    resamples["final"] = np.mean(known, axis=0) if len(known) == len(SECTIONS) else None
-    values["final"] = final_score(rows)
-    for name, field in RATES.items():
-        resamples[name], values[name] = estimates(_terms(field, rows)), rate(field, rows)
-    found_of = ((name, values[name], found) for name, found in resamples.items())
-    return {
-        name: spread_around(value, found)
-        for name, value, found in found_of
-        if value is not None and found is not None
-    }
+    found = {name: spread_of(_terms(field, rows)) for name, field in RATES.items()}
+    resamples = [section_estimates(name, rows) for name in SECTIONS]
+    sizes = [len(units(name, rows)) for name in SECTIONS]
+    for name, drawn, size in zip(SECTIONS, resamples, sizes, strict=True):
+        value = section_score(name, rows)
+        if value is not None and drawn is not None:
+            within = _TIES_BOUNDS if name == TIES else SHARE
+            prompts = Prompts(size, size)
+            found[f"acc_section/{name}"] = spread_around(value, drawn, prompts, within)
+    known = [drawn for drawn in resamples if drawn is not None]
+    final = final_score(rows)
+    if final is not None and len(known) == len(SECTIONS):
+        alike = len(SECTIONS) ** 2 / sum(1 / size for size in sizes)
+        prompts = Prompts(sum(sizes), alike)
+        found["final"] = spread_around(final, np.mean(known, axis=0), prompts, _TIES_BOUNDS)
+    return {name: spread for name, spread in found.items() if spread is not None}

@@ -10,7 +10,6 @@ from ste_plugin.lm_eval_tasks.bootstrap import (
     MetricTerm,
     error_of,
     prompt_key,
-    spread_of,
     value_of,
 )
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
@@ -22,11 +21,13 @@ from ste_plugin.lm_eval_tasks.metrics import (
     Metric,
     acc,
     acc_pc,
+    bounds_of,
     did_not_fit_rate,
     of_votes,
 )
 from ste_plugin.lm_eval_tasks.pairs_file import ONE_VOTE, UNLABELLED, VoteCounts
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
+from ste_plugin.lm_eval_tasks.spread import spread_of
 
 SPREAD = ("_se", "_interval", "_bootstrap_bias")
 """Behind a figure's name: its standard error, 95% interval, and how far it is moved by having so
@@ -159,7 +160,8 @@ def with_errors(
     for name, figure in figures.items():
         terms = [figure.term(pair) for pair in pairs]
         value = figure.value(terms)
-        spread = None if value is None else spread_of(terms, seed)
+        within = bounds_of(figure.metric, pairs)
+        spread = None if value is None else spread_of(terms, seed, within)
         told = (spread.error, [spread.low, spread.high], spread.bias) if spread else (None,) * 3
         values |= {name: value, **dict(zip((name + s for s in SPREAD), told, strict=True))}
     return values

@@ -3,7 +3,7 @@
 A metric is a quotient of two sums over pairs; `figures` does the summing and the standard errors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from ste_plugin.judging.verdict import TIE, Reading, letter_of
@@ -238,6 +238,18 @@ def of_votes(asked: int) -> dict[str, Metric]:
     sizes = [j for j in powers if j < asked and j <= votes.always_drawn(asked)] + [asked]
     majorities: dict[str, Metric] = {f"maj@{j}": partial(majority_of, j) for j in sizes}
     return {"vote_entropy": vote_entropy, **majorities}
+
+
+def bounds_of(metric: Metric, pairs: Iterable[JudgedPair]) -> tuple[float, float]:
+    """Return between which two values a metric of any pair lies; 0 and 1 of most."""
+    if metric is len_bias:
+        return -1.0, 1.0
+    if metric is vote_entropy:
+        return 0.0, votes.MOST_ENTROPY
+    in_both = all(pair.shown_in_both_orders for pair in pairs)
+    if metric is pos_bias:
+        return (-0.5, 0.5) if in_both else (-1.0, 1.0)
+    return (0.5, 0.5) if metric is pick_a_baseline and in_both else (0.0, 1.0)
 
 
 HIGHER_IS_BETTER = {

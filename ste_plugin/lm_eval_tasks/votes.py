@@ -65,6 +65,10 @@ def expected_majority(votes: Votes, right: Verdict, j: int) -> float:
     return doubled / (2 * comb(len(votes), j))
 
 
+MOST_ENTROPY = 2.0
+"""Bits: of two letters, a tie and no verdict, each as often."""
+
+
 def entropy_of(votes: Votes) -> float:
     """Return the entropy of the votes in bits: 0 when all agree, at most 2.
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ste_plugin.evaluation.report import COSTS, PER_1000, judge_line
-from ste_plugin.report.numbers import DASH, duration
 from ste_plugin.report.parts import Cell, Column, Details, Paragraph, Part, Section, Table
 from ste_plugin.report.read_run import Round, RunFigures
+from ste_plugin.text.numbers import DASH, duration
 
 STEPS = ("pairs", "judging", "training", "measuring")
 _STEP_OF = {"pool": "pairs", "generate": "judging", "train": "training"}

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from ste_plugin.report.numbers import axis_text, decimals, estimate_text
+from ste_plugin.report.numbers import estimate_text
 from ste_plugin.report.parts import Bar, Estimate, Panel, Strip
+from ste_plugin.text.numbers import axis_text, decimals
 from ste_plugin.text.sanitize import escape_for_terminal
 
 Scale = tuple[float, float]

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ste_plugin.evaluation.compare import Comparison
+from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.report.cost_section import counts_of, total_of
 from ste_plugin.report.figures import LABELS, MAIN, estimate_of, main_metric
-from ste_plugin.report.numbers import between, decimals, duration, p_text, percent
 from ste_plugin.report.parts import Estimate, Paragraph
 from ste_plugin.report.read_run import Round, RunFigures
+from ste_plugin.text.numbers import between, decimals, duration, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,12 @@ def _gain(run: RunFigures, shown: Round, name: str) -> list[Paragraph]:
     if comparison is None:
         why = found.refused.get(name) or found.refused.get("") if found else None
         return [Paragraph(f"It cannot be compared with the seed: {why}", "note")] if why else []
-    return [Paragraph(gain_in_words(comparison), tone_of(comparison) or "note")]
+    return [Paragraph(_in_words(comparison, shown), tone_of(comparison) or "note")]
+
+
+def _in_words(comparison: Comparison, later: Round) -> str:
+    """Return what a comparison of the seed with a later round says."""
+    return comparison.sentence(judge_name(0), judge_name(later.number))
 
 
 def tone_of(comparison: Comparison) -> Any:
@@ -74,26 +80,6 @@ def tone_of(comparison: Comparison) -> Any:
     if not comparison.more_than_noise:
         return ""
     return "good" if comparison.acc_pc.difference > 0 else "bad"
-
-
-def gain_in_words(comparison: Comparison) -> str:
-    """Return what a comparison with the seed says."""
-    difference = comparison.acc_pc
-    interval = between(difference.interval, signed=True)
-    told = f", 95% interval {interval}" if interval else ""
-    pairs = f"{comparison.n:,} pair{'' if comparison.n == 1 else 's'}"
-    counts = (
-        f"Of {pairs} it wins {comparison.won:,} that the seed did not get, and "
-        f"loses {comparison.lost:,}: {decimals(difference.difference, signed=True)}{told} "
-        f"(McNemar's exact test, {p_text(comparison.p)})."
-    )
-    if not comparison.more_than_noise:
-        return f"No more than noise. {counts} These pairs do not tell the two judges apart."
-    better = "better" if difference.difference > 0 else "worse"
-    finding = f"More than noise: it is {better}. {counts}"
-    if comparison.acc.difference * difference.difference < 0:
-        finding += " Its accuracy moved the other way, though: see position bias and invalid rate."
-    return finding
 
 
 def _warnings(run: RunFigures, shown: Round, name: str) -> list[Paragraph]:
@@ -148,8 +134,7 @@ def _last_against_seed(run: RunFigures, name: str) -> list[Paragraph]:
     if name == "dev" or comparison is None:
         return []
     is_better = tone_of(comparison) == "good"
-    told = f"{last.name} is better." if is_better else f"{last.name} against the seed:"
-    words = f"On the {name} pairs, which choose nothing, {told} {gain_in_words(comparison)}"
+    words = f"The {name} pairs choose nothing. {_in_words(comparison, last)}"
     if is_better and not _all_break_gates(run):
         n = run.shown.results.get("dev", {}).get("n", 0) if run.shown else 0
         words += f" Are {n:,} dev pairs enough to choose by (dataset.dev_fraction)?"

@@ -10,7 +10,6 @@ from ste_plugin.report.cost_section import (
     value_at,
     without_empty,
 )
-from ste_plugin.report.numbers import DASH
 from ste_plugin.report.parts import (
     Bar,
     Cell,
@@ -23,6 +22,7 @@ from ste_plugin.report.parts import (
     Table,
 )
 from ste_plugin.report.read_run import Round, RunFigures
+from ste_plugin.text.numbers import DASH
 
 
 def making_sections(run: RunFigures) -> list[Section]:

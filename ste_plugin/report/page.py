@@ -11,12 +11,13 @@ from markupsafe import Markup, escape
 
 from ste_plugin.report import draw
 from ste_plugin.report.headline import make_headline
-from ste_plugin.report.numbers import axis_text, cell_text
+from ste_plugin.report.numbers import cell_text
 from ste_plugin.report.parts import Bar, Cell, Column, Estimate, Lines, Section, Strip, Table
 from ste_plugin.report.read_run import RunFigures, read_run
 from ste_plugin.report.sections import collect_sections, failure
 from ste_plugin.storage.jsonl import replace_bytes
 from ste_plugin.storage.run_layout import RunLayout
+from ste_plugin.text.numbers import axis_text
 from ste_plugin.text.sanitize import escape_for_terminal
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from ste_plugin.config import RunConfig
 from ste_plugin.context import IterationReport
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.compare import Comparison, compare
+from ste_plugin.evaluation.shipped import judge_label
 from ste_plugin.review.results import Results
 from ste_plugin.storage.config_file import read_run_yaml
 from ste_plugin.storage.jsonl import read_derived_json, read_rows
@@ -40,7 +41,7 @@ class Round:
     @property
     def name(self) -> str:
         """What tables call it."""
-        return f"iteration {self.number}" if self.number else "seed"
+        return judge_label(self.number)
 
 
 @dataclass(frozen=True, slots=True)

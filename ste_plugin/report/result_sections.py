@@ -8,7 +8,6 @@ from ste_plugin.evaluation.compare import Comparison
 from ste_plugin.lm_eval_tasks.figures import SPREAD
 from ste_plugin.lm_eval_tasks.metrics import METRICS, OF_ODDS, OF_PEOPLE
 from ste_plugin.report.figures import LABELS, MAIN, estimate_of, main_metric
-from ste_plugin.report.numbers import p_text
 from ste_plugin.report.parts import (
     Cell,
     Column,
@@ -24,6 +23,7 @@ from ste_plugin.report.parts import (
     Table,
 )
 from ste_plugin.report.read_run import Compared, Round, RunFigures
+from ste_plugin.text.numbers import p_text
 
 _WATCHED = ("acc", "consistency", "pos_bias", "len_bias", "invalid_rate")
 """What is plotted beside the main figure."""

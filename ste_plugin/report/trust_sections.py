@@ -6,7 +6,6 @@ from typing import Any
 
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.printing import FAILED, PASSED, STATUSES, UNDECIDED, UNSURE, status_of
-from ste_plugin.report.numbers import percent
 from ste_plugin.report.parts import (
     Cell,
     Column,
@@ -24,6 +23,7 @@ from ste_plugin.review.agreement import Agreement
 from ste_plugin.review.coefficients import Coefficient
 from ste_plugin.review.rates import Estimate as Rate
 from ste_plugin.review.results import Results
+from ste_plugin.text.numbers import percent
 
 GATES = "gates"
 """The check whose findings are those of gates."""

@@ -28,7 +28,7 @@ from ste_plugin.records import Record
 from ste_plugin.storage.config_file import read_config
 
 
-class Finding(Record, frozen=True):
+class CheckResult(Record, frozen=True):
     """One thing that was looked at."""
 
     what: str
@@ -46,13 +46,13 @@ class Finding(Record, frozen=True):
         return "hint" if self.cure else "ok"
 
 
-def conclude(findings: Sequence[Finding]) -> str:
+def conclude(findings: Sequence[CheckResult]) -> str:
     """Return one line: ready, or what to do first."""
     first = next((finding for finding in findings if not finding.ok), None)
     return "Ready." if first is None else f"Not ready. First, {first.what}: {first.cure}"
 
 
-def examine(configs: Sequence[Path], files: Sequence[Path]) -> list[Finding]:
+def examine(configs: Sequence[Path], files: Sequence[Path]) -> list[CheckResult]:
     """Return findings on Python, PATH, plugins, model libraries, GPU, axolotl and lm-eval.
 
     `configs` are a run's, whose hosts and files of instructions are looked at, and axolotl configs
@@ -98,12 +98,12 @@ def axolotl_configs(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _python() -> Finding:
+def _python() -> CheckResult:
     version, fits = ".".join(map(str, sys.version_info[:3])), sys.version_info >= (3, 11)
-    return Finding("Python", version, fits, "" if fits else "install Python 3.11 or newer")
+    return CheckResult("Python", version, fits, "" if fits else "install Python 3.11 or newer")
 
 
-def _hosts(hosts: HostsConfig) -> list[Finding]:
+def _hosts(hosts: HostsConfig) -> list[CheckResult]:
     """Return a finding for each program of another environment that a run starts."""
     train, serve = hosts.train.python, hosts.serve.python
     findings = [
@@ -118,40 +118,40 @@ def _hosts(hosts: HostsConfig) -> list[Finding]:
     return findings
 
 
-def _launcher(host: HostConfig) -> Finding:
+def _launcher(host: HostConfig) -> CheckResult:
     """Return what is found of what starts a training's processes."""
     try:
         check_launcher(host, {})
     except ConfigError as error:
-        return Finding("launcher of trainings", str(error), False, "correct hosts.train")
-    return Finding("launcher of trainings", host.launcher, True)
+        return CheckResult("launcher of trainings", str(error), False, "correct hosts.train")
+    return CheckResult("launcher of trainings", host.launcher, True)
 
 
-def _clusters(config: RunConfig) -> Iterator[Finding]:
+def _clusters(config: RunConfig) -> Iterator[CheckResult]:
     """Yield a finding for each model that a run's config asks on a Ray cluster."""
     for model in (config.judge, config.generator):
         if model is not None and model.engine == "ray":
             try:
-                yield Finding("Ray cluster", describe_cluster(model), True)
+                yield CheckResult("Ray cluster", describe_cluster(model), True)
             except SteError as error:
-                yield Finding("Ray cluster", str(error), False, "see the words above")
+                yield CheckResult("Ray cluster", str(error), False, "see the words above")
 
 
-def _sources(path: Path, config: RunConfig) -> Iterator[Finding]:
+def _sources(path: Path, config: RunConfig) -> Iterator[CheckResult]:
     """Yield a finding for each source of files that a run's config names."""
     base = path.resolve().parent
     for source in config.instructions:
         try:
             if files := check_source(source, base):
-                yield Finding("instructions", describe_files(files), True)
+                yield CheckResult("instructions", describe_files(files), True)
         except (DataError, ConfigError) as error:
             cure = "write your instructions there, or name the file that holds them"
             if (base / Path(source.path).expanduser()).exists():
                 cure = "see the words above"
-            yield Finding("instructions", str(error), False, cure)
+            yield CheckResult("instructions", str(error), False, cure)
 
 
-def _kept_out(path: Path, config: RunConfig, files: Sequence[Path]) -> Iterator[Finding]:
+def _kept_out(path: Path, config: RunConfig, files: Sequence[Path]) -> Iterator[CheckResult]:
     """Yield a finding for each benchmark and file whose prompts no instruction may repeat."""
     if not config.selection.keep_out:
         return
@@ -161,37 +161,37 @@ def _kept_out(path: Path, config: RunConfig, files: Sequence[Path]) -> Iterator[
         return  # told among the plugins
     for name in config.selection.keep_out:
         try:
-            yield Finding("kept out", source.check(name, KEEP_OUT), True)
+            yield CheckResult("kept out", source.check(name, KEEP_OUT), True)
         except (DataError, ConfigError) as error:
-            yield Finding("kept out", str(error), False, f"correct {KEEP_OUT}")
+            yield CheckResult("kept out", str(error), False, f"correct {KEEP_OUT}")
 
 
-def _models(path: Path, config: RunConfig) -> Iterator[Finding]:
+def _models(path: Path, config: RunConfig) -> Iterator[CheckResult]:
     """Yield a finding for each model that an engine of ours is to load, and cannot."""
     for role, model in (("judge", config.judge), ("generator", config.generator)):
         if model is None or answering_model(model).engine not in LOADING:
             continue
         if problem := explain_unloadable(model_path(model, path.resolve().parent)):
             found = f"{model.model}: cannot be loaded as a model: {problem}"
-            yield Finding(role, found, False, f"correct {role}.model, or put the model there")
+            yield CheckResult(role, found, False, f"correct {role}.model, or put the model there")
 
 
-def _on_path() -> Finding:
+def _on_path() -> CheckResult:
     if command := shutil.which("ste"):
-        return Finding("ste on PATH", command, True)
+        return CheckResult("ste on PATH", command, True)
     cure = f"add {Path(sys.executable).parent} to PATH, or activate its environment"
-    return Finding("ste on PATH", "not found", True, cure)
+    return CheckResult("ste on PATH", "not found", True, cure)
 
 
-def _plugins(files: Sequence[Path]) -> Finding:
+def _plugins(files: Sequence[Path]) -> CheckResult:
     try:
         manager = plugin_manager(files)
     except PluginError as error:
-        return Finding("plugins", str(error), False, "fix or uninstall the plugin named above")
-    return Finding("plugins", ", ".join(str(n) for n, _ in manager.list_name_plugin()), True)
+        return CheckResult("plugins", str(error), False, "fix or uninstall the plugin named above")
+    return CheckResult("plugins", ", ".join(str(n) for n, _ in manager.list_name_plugin()), True)
 
 
-def _libraries() -> Iterator[Finding]:
+def _libraries() -> Iterator[CheckResult]:
     for name, extra, purpose in (
         ("torch", "local", "engine: local"),
         ("transformers", "local", "engine: local, and counting tokens"),
@@ -199,26 +199,26 @@ def _libraries() -> Iterator[Finding]:
         ("pyarrow", "data", "reader: parquet"),
     ):
         if importlib.util.find_spec(name):
-            yield Finding(name, importlib.metadata.version(name), True)
+            yield CheckResult(name, importlib.metadata.version(name), True)
         else:
             cure = f"pip install 'ste-plugin[{extra}]' (for {purpose})"
-            yield Finding(name, "not installed", False, cure)
+            yield CheckResult(name, "not installed", False, cure)
 
 
-def _gpu() -> Finding:
+def _gpu() -> CheckResult:
     """Say what nvidia-smi sees; a machine without a GPU is no problem, only slow."""
     command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
     if shutil.which(command[0]) is None:
-        return Finding("GPU", "none (no nvidia-smi): small models only", True)
+        return CheckResult("GPU", "none (no nvidia-smi): small models only", True)
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     if done.returncode:
-        return Finding(
+        return CheckResult(
             "GPU", f"nvidia-smi failed: {done.stdout.strip()[:200]}", False, "fix the driver"
         )
-    return Finding("GPU", "; ".join(done.stdout.strip().splitlines()), True)
+    return CheckResult("GPU", "; ".join(done.stdout.strip().splitlines()), True)
 
 
-def _axolotl_configs(paths: Sequence[Path]) -> list[Finding]:
+def _axolotl_configs(paths: Sequence[Path]) -> list[CheckResult]:
     """Return a finding for each config; all are checked in one start of axolotl."""
     unusable = {path: problem for path in paths if (problem := _unusable(path))}
     usable = [path for path in paths if path not in unusable]
@@ -226,38 +226,38 @@ def _axolotl_configs(paths: Sequence[Path]) -> list[Finding]:
         problems = recipe_problems(usable, as_given=True) if usable else {}
     except HostError as error:
         return [
-            Finding(str(path), str(error), False, "see axolotl's words above") for path in paths
+            CheckResult(str(path), str(error), False, "see axolotl's words above") for path in paths
         ]
     return [unusable.get(path) or _checked(path, problems[path]) for path in paths]
 
 
-def _unusable(path: Path) -> Finding | None:
+def _unusable(path: Path) -> CheckResult | None:
     """Return what is found of a config that cannot be read, or is not for us."""
     try:
         plugins = read_recipe(path).get("plugins") or []
     except ConfigError as error:
-        return Finding(str(path), str(error), False, "fix the file as said above")
+        return CheckResult(str(path), str(error), False, "fix the file as said above")
     if PLUGIN not in plugins:
-        return Finding(str(path), "does not list our plugin", False, f"plugins: [{PLUGIN}]")
+        return CheckResult(str(path), "does not list our plugin", False, f"plugins: [{PLUGIN}]")
     return None
 
 
-def _checked(path: Path, problems: Sequence[str]) -> Finding:
+def _checked(path: Path, problems: Sequence[str]) -> CheckResult:
     told = "\n".join(problems) or "axolotl and our plugin would train it"
-    return Finding(
+    return CheckResult(
         str(path), told, not problems, "fix the config as said above" if problems else ""
     )
 
 
-def _host(name: str, module: str, python: str | None, install: str) -> Finding:
+def _host(name: str, module: str, python: str | None, install: str) -> CheckResult:
     where = python or sys.executable
     try:
         version = _version_here(module) if python is None else None
-        return Finding(
+        return CheckResult(
             name, f"{version or require_module(where, module, install)} in {where}", True
         )
     except HostError as error:
-        return Finding(name, str(error).splitlines()[0], False, install)
+        return CheckResult(name, str(error).splitlines()[0], False, install)
 
 
 def _version_here(module: str) -> str | None:

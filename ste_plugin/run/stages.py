@@ -18,6 +18,7 @@ from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.plan import plan_evaluations
+from ste_plugin.evaluation.shipped import judge_label
 from ste_plugin.evaluation.trained_judges import find_judge as find_judge
 from ste_plugin.evaluation.trained_judges import stage_numbers as stage_numbers
 from ste_plugin.fitting.catalogue import find_recipe, refusal
@@ -185,10 +186,9 @@ def evaluate(context: RunContext, number: int) -> dict[str, Any]:
     """
     model, results = find_judge(context, number), {}
     server = find_server(context, model)
-    judge = f"iteration {number}" if number else "seed"
     with lm_eval.open_process(context.config.hosts.eval) as process:
         for name, (task, settings) in plan_evaluations(context).items():
-            words = f"{judge}: lm-eval measures the judge on {name}"
+            words = f"{judge_label(number)}: lm-eval measures the judge on {name}"
             with log_time(context, f"eval {name}", number):
                 results[name] = lm_eval.evaluate(
                     model.model,

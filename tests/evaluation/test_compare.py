@@ -106,8 +106,9 @@ def test_three_pairs_won_of_three_are_still_noise():
 def test_a_large_difference_is_more_than_noise_and_says_who_is_better():
     worse, better = outcomes(*[0] * 30, *[1] * 10), outcomes(*[1] * 40)
     there, back = compare_outcomes(worse, better), compare_outcomes(better, worse)
-    assert "the second is right in both orders more often" in there.sentence()
-    assert "the first is right in both orders more often" in back.sentence()
+    more = "is right in both orders more often than"
+    assert f"the second judge {more} the first judge" in there.sentence()
+    assert f"iter-01 {more} the seed" in back.sentence("iter-01", "the seed")
     assert there.acc_pc.interval == tuple(-x for x in reversed(back.acc_pc.interval))
 
 
@@ -115,8 +116,8 @@ def test_a_judge_that_never_answers_is_not_called_better_on_accuracy_in_silence(
     silent = [Outcome("s", str(n), 0.5, False) for n in range(40)]
     answers = [Outcome("s", str(n), float(n < 16), n < 16) for n in range(40)]
     told = compare_outcomes(silent, answers).sentence()
-    assert "the second is right in both orders more often" in told
-    assert "Its accuracy is the lower one" in told
+    assert "the second judge is right in both orders more often" in told
+    assert "The accuracy of the second judge is the lower one" in told
 
 
 def test_pairs_of_one_prompt_carry_less_and_widen_the_interval():
@@ -267,7 +268,7 @@ def test_the_command_tells_people_and_scripts_the_same(tmp_path):
     one = evaluation(tmp_path / "one", pairs(*[FIRST] * 9))
     other = evaluation(tmp_path / "other", pairs(*[RIGHT] * 9))
     shown = ste("compare", str(one), str(other), cwd=tmp_path)
-    assert "More than noise: the second is right in both orders more often." in shown.stdout, (
+    assert "More than noise: the second judge is right in both orders more often" in shown.stdout, (
         shown.stderr
     )
     found = json.loads(ste("compare", str(one), str(other), "--json", cwd=tmp_path).stdout)

@@ -138,7 +138,7 @@ def test_nothing_is_called_right_in_both_orders_that_was_shown_in_one(tmp_path):
     ]
     done, _ = compare(*folders)
     told = done["ste_local"].sentence()
-    assert "More than noise: the second is right more often." in told
+    assert "More than noise: the second judge is right more often" in told
     assert "both orders" not in told
 
 

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from itertools import combinations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -260,7 +259,7 @@ def test_the_standard_error_of_independent_pairs_is_the_textbook_one():
     assert overall(*pairs)["acc_pc_se"] == pytest.approx(0.05, rel=0.1)
 
 
-def test_every_figure_in_the_json_has_an_error_an_interval_and_a_bias_of_the_same_resamples():
+def test_every_figure_in_the_json_has_an_error_an_interval_and_a_bias():
     pairs = [judged("A", "B" if i % 3 else "A", prompt=str(i), section="S") for i in range(60)]
     told = summarise(pairs)
     for part in (told["overall"], told["sections"]["S"], told["subsets"]["s"]):
@@ -268,11 +267,26 @@ def test_every_figure_in_the_json_has_an_error_an_interval_and_a_bias_of_the_sam
         assert part.keys() - {"n"} == figures | {n + s for n in figures for s in SPREAD}
     found = told["overall"]
     resamples = estimates([figures_of(pairs)["acc_pc"].term(p) for p in pairs])
-    assert found["acc_pc_interval"] == pytest.approx(list(np.percentile(resamples, [2.5, 97.5])))
+    assert found["acc_pc_se"] == pytest.approx(resamples.std(ddof=1))
     assert found["acc_pc_bootstrap_bias"] == pytest.approx(resamples.mean() - 2 / 3)
     low, high = found["acc_pc_interval"]
     assert low < 2 / 3 < high
     assert high - low == pytest.approx(2 * 1.96 * found["acc_pc_se"], rel=0.1)
+
+
+def test_no_interval_of_what_was_judged_is_without_width_nor_holds_what_cannot_be():
+    perfect = [judged("A", "B", prompt=str(i)) for i in range(40)]
+    constant = [judged("A", "A", prompt=str(i)) for i in range(40)]
+    for found in (overall(*perfect), overall(*constant)):
+        names = {n.removesuffix("_interval") for n in found if n.endswith("_interval")}
+        for name in names - {"pick_a_baseline"}:  # in both orders a half, whatever is judged
+            if found[name] is not None:
+                low, high = found[f"{name}_interval"]
+                least, most = {"pos_bias": (-0.5, 0.5), "len_bias": (-1, 1)}.get(name, (0, 1))
+                assert least <= low <= found[name] <= high <= most
+                assert high - low > 0.05, name
+    assert overall(*constant)["pos_bias_interval"][1] == 0.5
+    assert overall(*constant)["pick_a_baseline_interval"] == [0.5, 0.5]
 
 
 def test_a_quotient_of_few_prompts_is_moved_by_so_few_and_the_bias_says_how_far():
@@ -424,11 +438,11 @@ def test_the_final_score_is_undefined_where_a_limit_leaves_a_section_empty(bench
         "n": 2,
         "acc": 1.0,
         "acc_se": 0,
-        "acc_interval": [1, 1],
+        "acc_interval": pytest.approx([2 / (2 + 1.96**2), 1], abs=1e-4),
         "acc_bootstrap_bias": 0,
         "acc_pc": 1,
         "acc_pc_se": 0,
-        "acc_pc_interval": [1, 1],
+        "acc_pc_interval": pytest.approx([2 / (2 + 1.96**2), 1], abs=1e-4),
         "acc_pc_bootstrap_bias": 0,
     }
 

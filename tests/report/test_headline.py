@@ -25,20 +25,22 @@ def test_a_gain_beyond_noise_is_told_with_its_test(tmp_path):
     )
     found = compare(root / "iter-00", root / "iter-01")[0]["test"]
     assert words.startswith(
-        f"More than noise: it is better. Of 80 pairs it wins {found.won} that the seed did not "
-        f"get, and loses {found.lost}: +{found.acc_pc.difference:.3f}, 95% interval "
+        "More than noise: iteration 1 is right in both orders more often than the seed. Of 80 "
+        f"pairs iteration 1 gets {found.won} right that the seed does not, and loses {found.lost}: "
+        f"+{found.acc_pc.difference:.3f}, 95% interval "
     )
 
 
 def test_a_difference_within_noise_is_not_sold_as_a_gain(tmp_path):
     _, words = told(measured_run(tmp_path, skills=(0.6, 0.62), sets={"dev": 12, "test": 14}))
-    assert words.startswith("No more than noise.")
-    assert "do not tell the two judges apart" in words
+    assert words.startswith(
+        "No more than noise: 14 pairs do not tell the seed and iteration 1 apart."
+    )
 
 
 def test_a_judge_that_got_worse_on_the_test_pairs_is_called_worse(tmp_path):
     _, words = told(measured_run(tmp_path, skills=(0.95, 0.4)))
-    assert words.startswith("More than noise: it is worse.")
+    assert words.startswith("More than noise: the seed is right in both orders more often than ")
 
 
 def test_where_the_seed_stays_best_that_is_the_headline(tmp_path):
@@ -51,7 +53,8 @@ def test_a_seed_that_is_kept_against_the_test_pairs_is_told(tmp_path):
     root = measured_run(tmp_path, skills=(0.5, 0.55, 0.95), best=0)
     _, words = told(root)
     assert (
-        "On the test pairs, which choose nothing, iteration 2 is better. More than noise" in words
+        "The test pairs choose nothing. More than noise: iteration 2 is right in both orders more "
+        "often than the seed." in words
     )
     assert "Are 60 dev pairs enough to choose by" in words
 
@@ -62,7 +65,7 @@ def test_where_the_seed_stays_best_the_last_iteration_is_held_against_it_on_the_
     _, words = told(
         measured_run(tmp_path, skills=(0.6, 0.62), sets={"dev": 12, "test": 14}, best=0)
     )
-    assert "On the test pairs, which choose nothing, iteration 1 against the seed: No more" in words
+    assert "The test pairs choose nothing. No more than noise" in words
     assert "enough to choose by" not in words
 
 

@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from ste_plugin.run.doctor import Finding, conclude
+from ste_plugin.run.doctor import CheckResult, conclude
 from tests.helpers import environment
 from tests.helpers.builders import config_text
 from tests.helpers.packed_files import PACKERS, json_lines, lay_out
 
-WELL = Finding("Python", "3.12.1", True)
-HINT = Finding("ste on PATH", "not found", True, "add /opt/bin to PATH")
-TORCH = Finding("torch", "not installed", False, "pip install 'ste-plugin[local]'")
-AXOLOTL = Finding("axolotl", "not installed", False, "pip install 'ste-plugin[train]'")
+WELL = CheckResult("Python", "3.12.1", True)
+HINT = CheckResult("ste on PATH", "not found", True, "add /opt/bin to PATH")
+TORCH = CheckResult("torch", "not installed", False, "pip install 'ste-plugin[local]'")
+AXOLOTL = CheckResult("axolotl", "not installed", False, "pip install 'ste-plugin[train]'")
 
 
 def doctor(*arguments, cwd, path=os.environ["PATH"]):

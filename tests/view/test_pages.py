@@ -114,7 +114,7 @@ def test_two_judges_are_set_side_by_side_with_the_paired_test_above(tmp_path):
         (row, *_) = re.findall(r'href="(/compare/pair\?[^"]*)"', narrowed)
         pair = text_of(client.get(row.replace("&amp;", "&")).text)
     words = text_of(page)
-    assert "The second judge gets 5 pairs right that the first does not, and loses 0" in words
+    assert "iter-02 gets 5 right that iter-01 does not, and loses 0" in words
     assert "1 only the first is right 0 2 only the second is right 5" in words
     assert "3 both are right 6 4 neither is right 1" in words
     assert page.count("/compare/pair?") == 12
@@ -134,7 +134,7 @@ def test_judges_of_another_folder_are_compared_by_pairs(tmp_path):
         client_of(run, evals) as client,
     ):
         page = text_of(client.get(address).text)
-    assert "gets 8 pairs right that the first does not" in page
+    assert "evals:big gets 8 right that iter-00 does not" in page
     assert "by big; the other one does not." in page
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.probes.asking import JudgeAsker, ask_judge
-from ste_plugin.audit.probes.examine import LEVEL, Row, examine, since, worst
+from ste_plugin.audit.probes.examine import Row, examine, since, worst
 from ste_plugin.audit.probes.probe import Arm, BiasProbe
+from ste_plugin.audit.significance import LEVEL
 from ste_plugin.context import RunContext
 from ste_plugin.errors import DataError
+from ste_plugin.evaluation.shipped import judge_label
 from ste_plugin.evaluation.trained_judges import find_judge
 from ste_plugin.pairs.constructed import CONSTRUCTED
 from ste_plugin.pairs.pool_files import read_pool
@@ -86,18 +88,13 @@ def _ask(
 ) -> list[Row]:
     judge = find_judge(context, number)
     path = context.folder.audit / f"probes-{number:02d}.completions.jsonl"
-    title = f"probing {judge_name(number)}"
+    title = f"probing {judge_label(number)}"
     asker = JudgeAsker(context.judge_format, "", context.config.judging)
 
     def ask(arms: Sequence[Arm]) -> Any:
         return ask_judge(context, judge, path, title, arms)
 
     return examine(probes, pairs, ask, context.config.seed, asker.can_ask)
-
-
-def judge_name(number: int) -> str:
-    """Return what a judge is called: `seed`, `iteration 1`, …"""
-    return f"iteration {number}" if number else "seed"
 
 
 def _table(
@@ -112,7 +109,7 @@ def _table(
             "bias": probes[seed.probe].bias,
             "threshold": probes[seed.probe].threshold,
             "judges": {
-                judge_name(n): _figures(rows[i], seed if n else None)
+                judge_label(n): _figures(rows[i], seed if n else None)
                 for n, rows in by_judge.items()
             },
         }
@@ -147,11 +144,11 @@ def _findings(
     for name, rows in groupby(by_judge[last], key=lambda row: row.probe):
         row = worst(list(rows))
         seed = seeds[row.probe, row.variant] if last else None
-        yield _finding(context, name, probes[name], row, seed, judge_name(last))
+        yield _finding(context, name, probes[name], row, seed, judge_label(last))
     yield Finding(
         CHECK,
         "own answers preferred",
-        judge_name(last),
+        judge_label(last),
         None,
         None,
         None,

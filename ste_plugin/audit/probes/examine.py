@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ste_plugin.audit.probes.figures import Measured, Values, difference, holm, measured
+from ste_plugin.audit.probes.figures import Measured, Values, difference, measured
 from ste_plugin.audit.probes.probe import Arm, BiasProbe, Sides
+from ste_plugin.audit.significance import LEVEL, holm
 from ste_plugin.records import ResponsePair
 
 Ask = Callable[[Sequence[Arm]], Sequence[Sides | None]]
@@ -40,10 +41,6 @@ class _Planned(NamedTuple):
     variant: str
     pair: ResponsePair
     arms: Sequence[Arm]
-
-
-LEVEL = 0.05
-"""Of the corrected p: how likely an honest judge fails any probe at all."""
 
 
 def examine(

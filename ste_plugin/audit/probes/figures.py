@@ -1,17 +1,15 @@
 """The figures of probes: intervals clustered by prompt, exact tests, corrected for their number."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from math import comb
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm, rounded, spread_of, value_of
-from ste_plugin.records import content_key
+from ste_plugin.audit.significance import binomial_tail, sign_flip_p
+from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm, estimates, rounded, value_of
+from ste_plugin.lm_eval_tasks.spread import spread_of
 
 LEAST_PROMPTS = 12
 """Fewer say nothing: were all of so many alike, a sign test of one in 20 tests would just tell."""
-_RESAMPLES, _EXACT = 20_000, 14
-_ROWS_AT_ONCE = 2000
 _DEVIATION = 3.7
 """Of n prompts alike, at most this number in n others may differ, at 97.5%."""
 
@@ -24,7 +22,7 @@ class Measured(NamedTuple):
 
     figure: float
     interval: tuple[float, float]
-    """95%, bootstrapped by prompt."""
+    """95%, by prompt: bootstrapped, of a rate that of a share."""
     p: float
     """How likely a judge without the bias has such a figure, not yet corrected."""
     n: int
@@ -44,7 +42,7 @@ def measured(
     by_prompt = _by_prompt(values)
     if len(by_prompt) < LEAST_PROMPTS:
         return None
-    figure, interval = mean_and_interval(values)
+    figure, interval = rate_and_interval(values) if test == "rate" else mean_and_interval(values)
     if test == "rate":
         hits = sum(each[0] > 0 for each in by_prompt.values())
         p = binomial_tail(hits, len(by_prompt), threshold)
@@ -66,14 +64,30 @@ def mean_and_interval(values: Values) -> tuple[float, tuple[float, float]]:
 
     Where all pairs are alike a resample tells nothing; the interval is then that of so many alike.
     """
-    terms = [MetricTerm("", "", prompt, value, 1.0) for prompt, value in values.values()]
+    import numpy as np
+
+    terms = _terms(values)
+    figure, resamples = value_of(terms), estimates(terms)
+    if figure is None or resamples is None:
+        raise ValueError("no interval of fewer than two prompts")
+    low, high = (rounded(float(end)) for end in np.percentile(resamples, [2.5, 97.5]))
+    if low == high:
+        reach = _DEVIATION / len({prompt for prompt, _ in values.values()})
+        return rounded(figure), (max(-1.0, figure - reach), min(1.0, figure + reach))
+    return rounded(figure), (low, high)
+
+
+def rate_and_interval(values: Values) -> tuple[float, tuple[float, float]]:
+    """Return the share of pairs, each 0 or 1, and its 95% interval by prompt."""
+    terms = _terms(values)
     figure, spread = value_of(terms), spread_of(terms)
     if figure is None or spread is None:
         raise ValueError("no interval of fewer than two prompts")
-    if spread.low == spread.high:
-        reach = _DEVIATION / len({prompt for prompt, _ in values.values()})
-        return rounded(figure), (max(-1.0, figure - reach), min(1.0, figure + reach))
     return rounded(figure), (spread.low, spread.high)
+
+
+def _terms(values: Values) -> list[MetricTerm]:
+    return [MetricTerm("", "", prompt, value, 1.0) for prompt, value in values.values()]
 
 
 def difference(after: Values, before: Values) -> tuple[float, tuple[float, float]] | None:
@@ -82,57 +96,3 @@ def difference(after: Values, before: Values) -> tuple[float, tuple[float, float
     if len({prompt for prompt, _ in common.values()}) < LEAST_PROMPTS:
         return None
     return mean_and_interval(common)
-
-
-def sign_flip_p(sums: Sequence[float], test: Literal["more", "either"], seed: int) -> float:
-    """Return how often the sum is as large, or as far from 0, where each sign is a coin's.
-
-    All signs are gone through of few prompts; of more, 20,000 draws by the seed.
-    """
-    import numpy as np
-
-    moved = np.array([s for s in sums if s], dtype=float)
-    if not len(moved):
-        return 1.0
-    observed = moved.sum()
-    if len(moved) <= _EXACT:
-        bits = np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved)) & 1
-        drawn = (2.0 * bits - 1) @ moved
-        return _share(drawn, observed, test, 0)
-    generator = np.random.default_rng([seed, int(content_key("sign flips")[:8], 16)])
-    parts = [
-        (2.0 * generator.integers(0, 2, (_ROWS_AT_ONCE, len(moved))) - 1) @ moved
-        for _ in range(_RESAMPLES // _ROWS_AT_ONCE)
-    ]
-    return _share(np.concatenate(parts), observed, test, 1)
-
-
-def _share(drawn: "object", observed: float, test: str, added: int) -> float:
-    import numpy as np
-
-    sums = np.asarray(drawn)
-    as_far = np.abs(sums) >= abs(observed) - 1e-9 if test == "either" else sums >= observed - 1e-9
-    return float((as_far.sum() + added) / (len(sums) + added))
-
-
-def binomial_tail(hits: int, n: int, rate: float) -> float:
-    """Return how likely at least so many of n are, each with the probability `rate`.
-
-    >>> round(binomial_tail(2, 2, 0.5), 3)
-    0.25
-    """
-    return sum(comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(hits, n + 1))
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Return p-values corrected after Holm: by them, one false alarm in all is as likely as each
-    says.
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    corrected, highest = [0.0] * len(ps), 0.0
-    for rank, i in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
-        highest = max(highest, min(1.0, ps[i] * (len(ps) - rank)))
-        corrected[i] = highest
-    return corrected

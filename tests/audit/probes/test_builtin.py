@@ -3,7 +3,7 @@
 import pytest
 
 from ste_plugin.audit.probes.builtin import PROBES
-from ste_plugin.audit.probes.figures import binomial_tail
+from ste_plugin.audit.significance import binomial_tail
 from ste_plugin.testing import honest_judge, made_pairs, probe_judge
 from tests.helpers.biased_judges import JUDGES
 
