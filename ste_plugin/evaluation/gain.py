@@ -31,24 +31,26 @@ class Gain:
     def sentences(self) -> list[str]:
         """Return the finding in words, a line for each set."""
         judge = judge_name(self.judge)
-        who = "" if self.is_shipped else f"The seed is kept. {judge.capitalize()}, the last, "
-        against = f"{who}against {'the seed' if self.is_shipped else 'it'}"
-        against = against[0].upper() + against[1:]
-        lines = [
-            f"{against} on {name}: {found.sentence(judge_name(0), judge)}"
-            for name, found in self.comparisons.items()
-        ]
-        lines += [
-            f"{against}{f' on {name}' if name else ''}: not compared: {why.removesuffix('.')}."
-            for name, why in self.refused.items()
-        ]
-        return lines or [f"{against}: only the dev pairs were measured, which choose the judge."]
+        lines = [] if self.is_shipped else [f"The seed is kept. {judge.capitalize()} against it:"]
+        for name, found in self.comparisons.items():
+            sentence = found.sentence(judge_name(0), judge)
+            lines.append(f"On {name}, {sentence[0].lower()}{sentence[1:]}")
+        for name, why in self.refused.items():
+            where = f"On {name}, {judge}" if name else judge.capitalize()
+            lines.append(f"{where} is not compared with the seed: {why.removesuffix('.')}.")
+        if not (self.comparisons or self.refused):
+            lines.append("Nothing but the dev pairs was measured, and these choose the judge.")
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for scripts."""
+        names = judge_name(0), judge_name(self.judge)
         return {
             "judge": self.judge,
-            "evaluations": {name: found.to_dict() for name, found in self.comparisons.items()},
+            "evaluations": {
+                name: found.to_dict() | {"sentence": found.sentence(*names)}
+                for name, found in self.comparisons.items()
+            },
             "refused": dict(self.refused),
         }
 

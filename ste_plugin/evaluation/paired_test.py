@@ -42,7 +42,7 @@ def pairs_needed(seen: Seen, level: float) -> int | None:
     if seen.won == seen.lost or seen.interval is None:
         return None
     differ, gain = (seen.won + seen.lost) / seen.pairs, abs(seen.won - seen.lost) / seen.pairs
-    errors = ndtri(1 - level / 2) * sqrt(differ) + ndtri(POWER) * sqrt(differ - gain**2)
+    errors: float = ndtri(1 - level / 2) * sqrt(differ) + ndtri(POWER) * sqrt(differ - gain**2)
     approximate = (errors / gain) ** 2
     exact = approximate / 4 * (1 + sqrt(1 + 4 / (approximate * gain))) ** 2
     fewest = (floor(log2(2 / level)) + 1) / differ  # fewer coins all alike are no rare thing

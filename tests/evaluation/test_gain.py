@@ -13,8 +13,9 @@ def test_one_set_is_told_as_compare_tells_it(tmp_path):
     root = measured_run(tmp_path, skills=(0.5, 0.9))
     found = compare(root / "iter-00", root / "iter-01")[0]["test"]
     (line,) = gain_of(root, 1, 1).sentences()
-    assert line == f"Against the seed on test: {found.sentence('the seed', 'iteration 1')}"
-    assert "More than noise: iteration 1 is right in both orders more often" in line
+    said = found.sentence("the seed", "iteration 1")
+    assert line == f"On test, m{said[1:]}"
+    assert "more than noise: iteration 1 is right in both orders more often" in line
     assert "Holm" not in line
 
 
@@ -60,14 +61,15 @@ def test_a_set_too_small_says_how_many_pairs_it_takes(tmp_path):
 
 def test_where_the_seed_is_kept_the_last_iteration_is_held_against_it(tmp_path):
     root = measured_run(tmp_path, skills=(0.8, 0.7, 0.6), best=0)
-    (line,) = gain_of(root, 0, 2).sentences()
-    assert line.startswith("The seed is kept. Iteration 2, the last, against it on test: ")
+    told, line = gain_of(root, 0, 2).sentences()
+    assert told == "The seed is kept. Iteration 2 against it:"
+    assert line.startswith("On test, more than noise: the seed is right in both orders more often")
 
 
 def test_dev_pairs_alone_tell_no_gain(tmp_path):
     root = measured_run(tmp_path, skills=(0.5, 0.9), sets={"dev": 40})
     assert gain_of(root, 1, 1).sentences() == [
-        "Against the seed: only the dev pairs were measured, which choose the judge."
+        "Nothing but the dev pairs was measured, and these choose the judge."
     ]
 
 
@@ -76,15 +78,15 @@ def test_a_set_that_cannot_be_compared_says_why_and_hides_no_other(tmp_path):
     path = root / "iter-01/eval/chat/results.json"
     replace_json(path, read_json(path) | {"pairs_sha256": "q" * 64})
     first, second = gain_of(root, 1, 1).sentences()
-    assert first.startswith("Against the seed on test: More than noise")
-    assert second.startswith("Against the seed on chat: not compared: not the same pairs")
+    assert first.startswith("On test, more than noise")
+    assert second.startswith("On chat, iteration 1 is not compared with the seed: not the same")
 
 
 def test_a_judged_file_that_is_gone_ends_no_run(tmp_path):
     root = measured_run(tmp_path, skills=(0.5, 0.9), sets={"test": 40})
     (root / "iter-01/eval/test/judged.jsonl").unlink()
     (line,) = gain_of(root, 1, 1).sentences()
-    assert line.startswith("Against the seed: not compared: ")
+    assert line.startswith("Iteration 1 is not compared with the seed: ")
     assert "judged.jsonl" in line
 
 
