@@ -2,11 +2,13 @@
 
 import pytest
 
+from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.report.certainty_section import certainty_sections
 from ste_plugin.report.page import write_report
 from ste_plugin.report.parts import Details, Paragraph, Table
 from ste_plugin.report.read_run import read_run
 from ste_plugin.storage.jsonl import read_json, read_rows, replace_json, replace_rows
+from ste_plugin.storage.run_layout import RunLayout
 from tests.helpers.measured_runs import measured_run
 from tests.helpers.sampled_rounds import sampled
 
@@ -40,7 +42,7 @@ def words(root) -> dict[str, str]:
         ((COIN, [0.95] * 300), "No sign of self-confirmation: the judge is right more", "good"),
         ((COIN, COIN), "No sign of self-confirmation: errors do not grow", "good"),
         ((SURE, [0.5] * 300), "No sign of self-confirmation: errors do not grow", "good"),
-        ((COIN, [0.95] * 170 + [0.12] * 130), "Verdicts get more alike", "note"),
+        ((COIN * 3, [1.0] * 300 + [0.4] * 600), "Verdicts get more alike", "note"),
         ((COIN[:6], SURE[:6]), "Too few questions to say", "note"),
     ],
 )
@@ -117,7 +119,7 @@ def test_a_run_that_kept_nothing_of_it_has_no_such_section(tmp_path):
     assert certainty_sections(read_run(measured_run(tmp_path))) == []
 
 
-def test_it_stands_in_the_page(tmp_path, plugins):
+def test_it_stands_in_the_page(tmp_path):
     root = run(tmp_path, COIN, SURE)
-    page = write_report(read_run(root).folder, plugins).read_text()
+    page = write_report(RunLayout(root), plugin_manager()).read_text()
     assert 'id="self-confirmation"' in page
