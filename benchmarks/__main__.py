@@ -22,6 +22,7 @@ TOPICS = {
     "measuring": "(8) time to measure a judge on four sets",
     "ray": "(9) replicas on a Ray cluster",
     "view": "(10) looking at a million judgments",
+    "errors": "(11) how often gates, intervals and shortcuts err",
 }
 
 

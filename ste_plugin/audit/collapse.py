@@ -10,28 +10,24 @@ from typing import Any
 
 from ste_plugin.audit import rounds
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.held_out import breaks_loss, compare_evaluations, verdict_sums
+from ste_plugin.audit.held_out import Compared, breaks_loss, compare_evaluations, verdict_sums
 from ste_plugin.audit.jackknife import Estimate, GroupedSums
 from ste_plugin.audit.rounds import Round, read_rounds
 from ste_plugin.audit.shares import (
     CHECK,
-    HELD_OUT,
-    SAMPLED,
     change_finding,
+    held_out_shares,
     level_finding,
+    sampled_shares,
     share_finding,
 )
+from ste_plugin.audit.significance import LEVEL, holm
 from ste_plugin.audit.variety import compare_texts
+from ste_plugin.config.audit import AuditConfig
 from ste_plugin.context import RunContext
+from ste_plugin.evaluation.compare import Comparison
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.storage.jsonl import replace_json
-
-MOST_AT_THE_ENDS = 0.95
-"""Above it, after a wrong judgment another one is right in fewer than a twentieth of the cases in
-which it would be by the mean rate: sampling finds nothing more to learn from."""
-LEAST_VARIETY = 0.5
-LEAST_LENGTH, MOST_LENGTH = 0.25, 4.0
-"""Of the first round's."""
 
 
 def check_collapse(context: RunContext, iteration: int) -> Iterator[Finding]:
@@ -52,11 +48,16 @@ class _History:
     context: RunContext
     iteration: int
 
+    @property
+    def levels(self) -> AuditConfig:
+        """Return what the config holds figures to."""
+        return self.context.config.audit
+
     def of_held_out_pairs(self) -> Iterator[Finding]:
         """Yield the figures of the judge of the iteration, on dev pairs (or else on test pairs)."""
         pairs, sums = self._held_out()
         own, seed = sums.get(self.iteration), sums.get(0)
-        for held in HELD_OUT:
+        for held in held_out_shares(self.levels):
             told = held._replace(words=held.words.replace("{pairs}", pairs))
             if own is None:
                 yield self._undecided(held.name, f"iteration {self.iteration}", "not measured.")
@@ -65,7 +66,7 @@ class _History:
             course = held.course({n: held.share(s).figure for n, s in sums.items()})
             yield level_finding(told, subject, own, course, is_held=self.iteration > 0)
             if self.iteration and seed is not None:
-                yield change_finding(told, subject, "the seed", seed, own)
+                yield change_finding(told, subject, "the seed", seed, own, self.levels.change)
 
     def _held_out(self) -> tuple[str, dict[int, GroupedSums]]:
         names = ("dev", "test")
@@ -82,14 +83,13 @@ class _History:
             )
         for found in now:
             before = first.get(found.stage)
-            for held in SAMPLED:
+            for held in sampled_shares(self.levels):
                 if held.name == "forced" and self._always_forced():
                     continue
                 yield level_finding(held, _subject(found), found.sums, "", is_held=found.trained)
                 if before is not None and before.iteration != found.iteration:
-                    yield change_finding(
-                        held, _subject(found), "iteration 1", before.sums, found.sums
-                    )
+                    sums, most = (before.sums, found.sums), self.levels.change
+                    yield change_finding(held, _subject(found), "iteration 1", *sums, most)
             yield self._pass_rates(found, before)
             yield from self._words(found, before)
 
@@ -102,25 +102,23 @@ class _History:
         name, subject = "same verdict each time", _subject(found)
         if found.samples == 1 or found.temperature == 0:
             return self._undecided(name, subject, "a question has one sample, or all are the same.")
-        estimate = found.sums.share(rounds.at_the_ends)
+        estimate = _at_the_ends(found)
         if estimate.figure is None:
             return self._undecided(name, subject, "all first judgments are right, or none is.")
-        total = found.sums.total()
+        total, most = found.sums.total(), self.levels.same_verdict
         again = total[5] / (total[3] - total[4])
         words = (
             f"a wrong first judgment is followed by a right one in {again:.0%}, and "
             f"{found.never_right} of {found.questions} questions are never judged right; "
             f"its verdicts on a question are {estimate.figure:.0%} fixed (0%: drawn anew each "
-            f"time; 100%: always the same), at most {MOST_AT_THE_ENDS:.0%}"
+            f"time; 100%: always the same), at most {most:.0%}"
         )
         if before is not None and before.iteration != found.iteration:
-            was = before.sums.share(rounds.at_the_ends).figure
+            was = _at_the_ends(before).figure
             words += f"; iteration 1 {'unknown' if was is None else f'{was:.0%}'}"
-        failed = found.trained and estimate.above(MOST_AT_THE_ENDS)
+        failed = found.trained and estimate.above(most)
         cure = "Raise judging.temperature, or write harder pairs: more of the same teach nothing."
-        return share_finding(
-            name, subject, estimate, MOST_AT_THE_ENDS, found.questions, failed, words, cure
-        )
+        return share_finding(name, subject, estimate, most, found.questions, failed, words, cure)
 
     def _words(self, found: Round, before: Round | None) -> Iterator[Finding]:
         """Yield how long and varied judgments are beside those of the first round."""
@@ -130,12 +128,12 @@ class _History:
         if before is None or before.iteration == found.iteration:
             yield self._undecided("variety", subject, "there is one round only.")
             return
-        compared = compare_texts(before.texts, found.texts)
+        compared, levels = compare_texts(before.texts, found.texts), self.levels
         ratios = {
-            "distinct pairs of words": (compared.distinct_2, LEAST_VARIETY, None),
-            "distinct triples of words": (compared.distinct_3, LEAST_VARIETY, None),
-            "size compressed": (compared.compression, LEAST_VARIETY, None),
-            "length": (compared.length, LEAST_LENGTH, MOST_LENGTH),
+            "distinct pairs of words": (compared.distinct_2, levels.variety, None),
+            "distinct triples of words": (compared.distinct_3, levels.variety, None),
+            "size compressed": (compared.compression, levels.variety, None),
+            "length": (compared.length, levels.shortest, levels.longest),
         }
         for name, (ratio, least, most) in ratios.items():
             if ratio.figure is None:
@@ -163,43 +161,48 @@ class _History:
         """Yield how the judge agrees with people's labels, beside the seed."""
         config, folder = self.context.config, self.context.folder
         people = config.gates.people
+        found: dict[str, Compared] = {}
         for pairs in tuple(config.evaluation.pairs) if people is None else people:
-            places = [folder.iteration(n) / "eval" / pairs for n in range(self.iteration + 1)]
-            found = compare_evaluations(places[0], places[-1]) if self.iteration else None
-            if found is None:
+            places = [folder.iteration(n) / "eval" / pairs for n in (0, self.iteration)]
+            compared = compare_evaluations(*places) if self.iteration else None
+            if compared is None:
                 why = "not measured for the seed and for it, or without a labelled pair."
                 yield self._undecided("agreement", f"iteration {self.iteration}, {pairs}", why)
-                continue
-            course = [compare_evaluations(places[0], place) for place in places]
-            rights = {n: c.acc_pc.second for n, c in enumerate(course) if c is not None}
-            difference = found.acc_pc
-            estimate = Estimate(difference.difference, difference.interval)
-            told = ", ".join(f"{judge_name(n)} {right:.0%}" for n, right in rights.items())
-            words = f"{found.right} on {pairs}: {told} (p = {found.p:.2g}); it must not fall"
-            if difference.difference < 0:
-                words += self._beside_dev()
-            yield share_finding(
-                "agreement",
-                f"iteration {self.iteration}, {pairs}",
-                estimate,
-                0.0,
-                found.n,
-                breaks_loss(found, 0.0),
-                words,
-                "It learns the pairs, not what people prefer. Ship an earlier iteration, and "
-                "change the pair strategies.",
-                "least",
-            )
+            else:
+                found[pairs] = compared
+        corrected = holm([compared.p_lost for compared in found.values()])
+        for (pairs, compared), p in zip(found.items(), corrected, strict=True):
+            yield self._agreement(pairs, compared.comparison, p)
+
+    def _agreement(self, pairs: str, comparison: Comparison, p: float) -> Finding:
+        """Return how the judge agrees with people on one set; `p` is corrected for all sets."""
+        places = [self.context.folder.iteration(n) / "eval" for n in range(self.iteration + 1)]
+        course = [compare_evaluations(places[0] / pairs, place / pairs) for place in places]
+        rights = {n: c.comparison.acc_pc.second for n, c in enumerate(course) if c is not None}
+        difference = comparison.acc_pc
+        told = ", ".join(f"{judge_name(n)} {right:.0%}" for n, right in rights.items())
+        words = f"{comparison.right} on {pairs}: {told} (p = {p:.2g}); it must not fall"
+        return share_finding(
+            "agreement",
+            f"iteration {self.iteration}, {pairs}",
+            Estimate(difference.difference, difference.interval),
+            0.0,
+            comparison.n,
+            breaks_loss(comparison, 0.0) and p < LEVEL,
+            words + (self._beside_dev() if difference.difference < 0 else ""),
+            "It learns the pairs, not what people prefer. Ship an earlier iteration, and "
+            "change the pair strategies.",
+            "least",
+        )
 
     def _beside_dev(self) -> str:
         """Return how the judge did on dev pairs meanwhile, if it rose there."""
         places = [self.context.folder.iteration(n) / "eval" / "dev" for n in (0, self.iteration)]
-        dev = compare_evaluations(*places)
-        if dev is None or dev.acc_pc.difference <= 0:
+        found = compare_evaluations(*places)
+        dev = None if found is None else found.comparison.acc_pc
+        if dev is None or dev.difference <= 0:
             return ""
-        return (
-            f", while on dev pairs it rose from {dev.acc_pc.first:.0%} to {dev.acc_pc.second:.0%}"
-        )
+        return f", while on dev pairs it rose from {dev.first:.0%} to {dev.second:.0%}"
 
     def _undecided(self, name: str, subject: str, why: str) -> Finding:
         return Finding(CHECK, name, subject, None, None, None, 0, False, f"undecided: {why}")
@@ -207,10 +210,15 @@ class _History:
     def table(self, found: Sequence[Round]) -> dict[str, Any]:
         """Return every figure of every iteration, for tables and plots."""
         pairs, sums = self._held_out()
-        judges = {str(n): {h.name: _json(h.share(s)) for h in HELD_OUT} for n, s in sums.items()}
+        shares = held_out_shares(self.levels)
+        judges = {str(n): {h.name: _json(h.share(s)) for h in shares} for n, s in sums.items()}
         return {"iteration": self.iteration, "pairs": pairs, "judges": judges} | {
             "rounds": [_row(r) for r in {(r.iteration, r.stage): r for r in found}.values()]
         }
+
+
+def _at_the_ends(found: Round) -> Estimate:
+    return found.sums.bounded(rounds.at_the_ends, rounds.first_wrong)
 
 
 def _row(found: Round) -> dict[str, Any]:
@@ -221,19 +229,14 @@ def _row(found: Round) -> dict[str, Any]:
         "stage": found.stage,
         "judged_by": found.judged_by,
         "questions": found.questions,
-        "share_of_a": _share_of_a(found),
+        "share_of_a": rounds.LETTER_A(found.sums.total()),
         "right": _json(found.sums.share(rounds.RIGHT)),
         "forced": _json(found.sums.share(rounds.FORCED)),
-        "at_the_ends": _json(found.sums.share(rounds.at_the_ends)),
+        "at_the_ends": _json(_at_the_ends(found)),
         "never_right": found.never_right,
         "in_own_words": int(own),
         "words": rounds.mean_words(found),
     }
-
-
-def _share_of_a(found: Round) -> float | None:
-    total = found.sums.total()
-    return total[0] / total[1] if total[1] else None
 
 
 def _json(estimate: Estimate) -> dict[str, Any]:

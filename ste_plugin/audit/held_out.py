@@ -1,12 +1,14 @@
 """What a judge said on held-out pairs, as sums by prompt and as its own words."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ste_plugin.audit.jackknife import Figure, GroupedSums, magnitude, quotient
+from ste_plugin.audit.jackknife import GroupedSums, Share, share_of
+from ste_plugin.audit.significance import sign_flip_p
 from ste_plugin.evaluation.compare import Comparison, compare_outcomes
-from ste_plugin.evaluation.judges import Evaluation
+from ste_plugin.evaluation.judges import Evaluation, Outcome
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.verdict import checked, letter_of
 from ste_plugin.lm_eval_tasks.judged_file import read_judged
@@ -19,12 +21,10 @@ from ste_plugin.text.thinking import split_thinking
 
 METRICS = (pos_bias, consistency, invalid_rate, acc_pc)
 WIDTH = 2 * len(METRICS)
-TOWARD_A: Figure = quotient(0, 1)
-POSITION_BIAS: Figure = magnitude(TOWARD_A)
-INCONSISTENCY: Figure = lambda sums: (  # noqa: E731
-    1 - sums[2] / sums[3] if sums[3] > 0 else None
-)
-INVALID_RATE: Figure = quotient(4, 5)
+LETTER_A = Share(lambda sums: sums[0] + sums[1] / 2, lambda sums: sums[1])
+"""Of the verdicts; their sum is of how far each is above one half."""
+INCONSISTENCY = Share(lambda sums: sums[3] - sums[2], lambda sums: sums[3])
+INVALID_RATE = share_of(4, 5)
 
 
 def verdict_sums(evaluation: Path) -> GroupedSums | None:
@@ -78,8 +78,16 @@ def breaks_loss(comparison: Comparison, threshold: float) -> bool:
     return worse and interval is not None and interval[1] < -threshold
 
 
-def compare_evaluations(first: Path, second: Path) -> Comparison | None:
-    """Return how two judges compare on the labelled pairs that both were measured on."""
+class Compared(NamedTuple):
+    """Two judges on the labelled pairs that both were measured on."""
+
+    comparison: Comparison
+    p_lost: float
+    """How likely chance alone has the second judge right so much less often, in both orders."""
+
+
+def compare_evaluations(first: Path, second: Path) -> Compared | None:
+    """Return how two judges compare; None where one was not measured, or they share no pair."""
     outcomes = []
     for path in (first, second):
         if not (path / "results.json").is_file():
@@ -88,4 +96,22 @@ def compare_evaluations(first: Path, second: Path) -> Comparison | None:
     shared = [key for key in outcomes[0] if key in outcomes[1]]
     if not shared:
         return None
-    return compare_outcomes(*([found[key] for key in shared] for found in outcomes))
+    first_outcomes, second_outcomes = ([found[key] for key in shared] for found in outcomes)
+    return compared(first_outcomes, second_outcomes)
+
+
+def compared(first: Sequence[Outcome], second: Sequence[Outcome]) -> Compared:
+    """Return how two judges compare on the same pairs, in the same order."""
+    return Compared(compare_outcomes(first, second), p_lost(first, second))
+
+
+def p_lost(first: Sequence[Outcome], second: Sequence[Outcome]) -> float:
+    """Return how likely chance alone has the second judge right so much less often.
+
+    Of judges that are alike, each is as likely to be the one that a prompt favours. Of one pair per
+    prompt this is McNemar's exact test.
+    """
+    lost: dict[str, float] = defaultdict(float)
+    for a, b in zip(first, second, strict=True):
+        lost[a.prompt_key] += float(a.right) - float(b.right)
+    return sign_flip_p([lost[key] for key in sorted(lost)], "more", seed=0)

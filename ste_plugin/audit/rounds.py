@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from zlib import crc32
 
-from ste_plugin.audit.jackknife import Figure, GroupedSums, Sums, magnitude, quotient
+from ste_plugin.audit.jackknife import GroupedSums, Sums, share_of
 from ste_plugin.audit.variety import words_of
 from ste_plugin.records import Judgment
 from ste_plugin.sampling.pass_rates import PassRate
@@ -23,14 +23,7 @@ TEXTS, TEXT_CHARS = 1000, 8000
 """Judgments whose words are kept: the same questions in every iteration."""
 
 
-def letter_a(sums: Sums) -> float | None:
-    """Return how far the share of A is above one half."""
-    return sums[0] / sums[1] - 0.5 if sums[1] > 0 else None
-
-
-LETTERS: Figure = magnitude(letter_a)
-FORCED: Figure = quotient(2, 3)
-RIGHT: Figure = quotient(4, 3)
+LETTER_A, FORCED, RIGHT = share_of(0, 1), share_of(2, 3), share_of(4, 3)
 
 
 def at_the_ends(sums: Sums) -> float | None:
@@ -46,6 +39,11 @@ def at_the_ends(sums: Sums) -> float | None:
         return None
     mean = right / tasks
     return 1 - (second / tasks) / (mean * (1 - mean))
+
+
+def first_wrong(sums: Sums) -> float:
+    """Return how many questions were first judged wrong: a second sample of these tells."""
+    return sums[3] - sums[4]
 
 
 @dataclass

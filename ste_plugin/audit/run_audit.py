@@ -62,7 +62,7 @@ def audit_checks(
             found = _examine(name, *checks[name], context, iteration)
         except PluginError as error:
             mistakes.append(error)
-            found = [_not_examined(name, iteration, error)]
+            found = [not_examined(name, iteration, error)]
         keep(context.folder, iteration, {name: found})
         yield found
 
@@ -82,7 +82,7 @@ def _examine(
     try:
         return _checked(name, plugin, check(context, iteration))
     except DataError as error:
-        return [_not_examined(name, iteration, error)]
+        return [not_examined(name, iteration, error)]
     except SteError:
         raise
     except Exception as error:  # whatever a plugin raises: what it would find is not known
@@ -110,7 +110,8 @@ def _checked(name: str, plugin: str, found: Iterable[Finding]) -> list[Finding]:
         ) from error
 
 
-def _not_examined(name: str, iteration: int, error: Exception) -> Finding:
+def not_examined(name: str, iteration: int, error: Exception) -> Finding:
+    """Return the undecided finding of a check that could not be made."""
     return Finding(
         check=name,
         name="not examined",

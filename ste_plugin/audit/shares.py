@@ -1,25 +1,28 @@
 """Shares that a judge is held to: their levels, how far they moved, and the findings in words."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from math import sqrt
 from typing import Literal, NamedTuple
 
 from ste_plugin.audit import rounds
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.held_out import INVALID_RATE, POSITION_BIAS, TOWARD_A
-from ste_plugin.audit.jackknife import Estimate, Figure, GroupedSums, change, clipped
+from ste_plugin.audit.held_out import INVALID_RATE, LETTER_A
+from ste_plugin.audit.jackknife import Estimate, GroupedSums, Share, Sums, change
+from ste_plugin.audit.significance import sign_flip_p
+from ste_plugin.config.audit import AuditConfig
 from ste_plugin.evaluation.shipped import judge_name
 
 CHECK = "collapse"
 
-MOST_CHANGE = 0.1
-"""Of a share since the run began: ten points that no chance explains are a drift, not noise."""
+
+_NOTHING = 1e-9
 
 
 class Held(NamedTuple):
     """A share that is held to a level; more of the figure is worse."""
 
     name: str
-    figure: Figure
+    of: Share
     level: float
     words: str
     """With `{value}` where the share is told."""
@@ -28,22 +31,67 @@ class Held(NamedTuple):
     """Figure → the share that people are told."""
     limit: str = "at most"
     """How what is told relates to the level."""
-    toward_a: Figure | None = None
-    """Of a preference for a letter, whose strength is the figure: that of A, below 0 for B."""
+    is_letter: bool = False
+    """Whether the share is that of A; the figure is then how far it is off one half."""
+
+    def figure(self, sums: Sums) -> float | None:
+        """Return the figure of sums."""
+        share = self.of(sums)
+        return abs(share - 0.5) if self.is_letter and share is not None else share
 
     def share(self, sums: GroupedSums) -> Estimate:
         """Return the figure of a judge, with its interval within what is possible."""
-        return sums.share(self.figure, self._most)
+        estimate = sums.share(self.of)
+        return _off_one_half(estimate) if self.is_letter else estimate
 
     def change(self, before: GroupedSums, now: GroupedSums) -> Estimate:
-        """Return how far the figure of the second judge lies above that of the first."""
-        moved = before.beside(now).estimate(change(self.figure, before.width))
-        return clipped(moved, -self._most, self._most)
+        """Return how far the figure of the second judge lies above that of the first.
 
-    @property
-    def _most(self) -> float:
-        """The most that the figure can be: a letter's share is at most a half off one half."""
-        return 1.0 if self.toward_a is None else 0.5
+        Its interval is made of both figures' own, and of how far they err alike on the same pairs.
+        Source: Newcombe 1998 (interval of a difference of paired proportions, method 10); Zou and
+        Donner 2008.
+        """
+        first, second = self.share(before), self.share(now)
+        moved = change(self.figure, before.width)
+        both = before.beside(now)
+        value = moved(both.total())
+        if value is None or first.interval is None or second.interval is None:
+            return Estimate(value, None)
+        alike = both.correlation(
+            lambda sums: self.figure(sums[: before.width]),
+            lambda sums: self.figure(sums[before.width :]),
+        )
+        (first_down, first_up), (down, up) = first.reach(), second.reach()
+        reach = (_added(down, first_up, alike), _added(up, first_down, alike))
+        return Estimate(value, (value - reach[0], value + reach[1]))
+
+    def p_worse(self, before: GroupedSums, now: GroupedSums) -> float:
+        """Return how likely chance alone puts the figure so far above, of judges that are alike.
+
+        The signs of what each group adds to the change are flipped: two judges that are the same
+        could have had each other's verdicts. 1 where either figure is unknown.
+        """
+        groups, width = list(before.beside(now).groups.values()), before.width
+        first = self._added([sums[:width] for sums in groups])
+        second = self._added([sums[width:] for sums in groups])
+        rise = change(self.figure, width)(before.beside(now).total())
+        if rise is None:
+            return 1.0
+        added = [
+            b - a + rise * (share_before + share_now) / 2
+            for (a, share_before), (b, share_now) in zip(first, second, strict=True)
+        ]
+        return sign_flip_p([0.0 if abs(a) < _NOTHING else a for a in added], "more", seed=0)
+
+    def _added(self, groups: Sequence[Sums]) -> list[tuple[float, float]]:
+        """Return how far each group moves the figure, and its share of the cases."""
+        total = [sum(column) for column in zip(*groups, strict=True)]
+        share, cases = self.of(total) or 0.0, self.of.cases(total) or 1.0
+        sign = -1 if self.is_letter and share < 0.5 else 1
+        return [
+            (sign * (self.of.hits(g) - share * self.of.cases(g)) / cases, self.of.cases(g) / cases)
+            for g in groups
+        ]
 
     def sentence(self, value: float | None, others: str = "") -> str:
         """Return the figure in words, and its level; `others` are told beside it."""
@@ -63,50 +111,68 @@ class Held(NamedTuple):
         return ", ".join(f"{judge_name(n)} {self.percent(value)}" for n, value in known.items())
 
 
+def _off_one_half(share: Estimate) -> Estimate:
+    """Return how far a share is off one half, on either side."""
+    figure = None if share.figure is None else abs(share.figure - 0.5)
+    if share.interval is None:
+        return Estimate(figure, None)
+    low, high = share.interval[0] - 0.5, share.interval[1] - 0.5
+    ends = sorted((abs(low), abs(high)))
+    return Estimate(figure, (0.0 if low <= 0 <= high else ends[0], ends[1]))
+
+
+def _added(first: float, second: float, alike: float) -> float:
+    """Return how far a difference reaches, of two figures that reach so far."""
+    return sqrt(max(0.0, first**2 + second**2 - 2 * alike * first * second))
+
+
 def more_frequent(value: float) -> float:
     """Return the share of the letter that is given more often, from how far A is off one half."""
     return 0.5 + value
 
 
-HELD_OUT = (
-    Held(
-        "position bias",
-        POSITION_BIAS,
-        0.2,
-        "one letter gets {value} of its verdicts on {pairs} pairs",
-        "Both orders and balanced letters keep it low: see `letters` in dataset/manifest.json.",
-        more_frequent,
-        toward_a=TOWARD_A,
-    ),
-    Held(
-        "no verdict",
-        INVALID_RATE,
-        0.1,
-        "{value} of its replies on {pairs} pairs state no verdict by themselves",
-        "Read some; evaluation.max_new_tokens may be too low, or the training too long.",
-    ),
-)
-"""Of the judge that an iteration trained. At a bias of 0.2 two pairs in five get one letter in both
-orders, so that no more than three can be judged right."""
-SAMPLED = (
-    Held(
-        "letters",
-        rounds.LETTERS,
-        0.2,
-        "one letter gets {value} of the first judgments",
-        "A judge that prefers a letter wastes samples on it, and is learning it.",
-        more_frequent,
-        toward_a=rounds.letter_a,
-    ),
-    Held(
-        "forced",
-        rounds.FORCED,
-        0.5,
-        "of the first judgments, {value} had to have their letter forced",
-        "Turn judging.force_verdict off once the judge states verdicts by itself.",
-    ),
-)
-"""Of the judgments that were sampled for an iteration."""
+def held_out_shares(levels: AuditConfig) -> tuple[Held, ...]:
+    """Return what the judge that an iteration trained is held to on held-out pairs."""
+    return (
+        Held(
+            "position bias",
+            LETTER_A,
+            levels.position_bias,
+            "one letter gets {value} of its verdicts on {pairs} pairs",
+            "Both orders and balanced letters keep it low: see `letters` in dataset/manifest.json.",
+            more_frequent,
+            is_letter=True,
+        ),
+        Held(
+            "no verdict",
+            INVALID_RATE,
+            levels.invalid_rate,
+            "{value} of its replies on {pairs} pairs state no verdict by themselves",
+            "Read some; evaluation.max_new_tokens may be too low, or the training too long.",
+        ),
+    )
+
+
+def sampled_shares(levels: AuditConfig) -> tuple[Held, ...]:
+    """Return what the judgments that were sampled for an iteration are held to."""
+    return (
+        Held(
+            "letters",
+            rounds.LETTER_A,
+            levels.letters,
+            "one letter gets {value} of the first judgments",
+            "A judge that prefers a letter wastes samples on it, and is learning it.",
+            more_frequent,
+            is_letter=True,
+        ),
+        Held(
+            "forced",
+            rounds.FORCED,
+            levels.forced,
+            "of the first judgments, {value} had to have their letter forced",
+            "Turn judging.force_verdict off once the judge states verdicts by itself.",
+        ),
+    )
 
 
 def level_finding(
@@ -122,32 +188,32 @@ def level_finding(
 
 
 def change_finding(
-    held: Held, subject: str, start: str, before: GroupedSums, now: GroupedSums
+    held: Held, subject: str, start: str, before: GroupedSums, now: GroupedSums, most: float
 ) -> Finding:
-    """Return how far a share moved since the run began."""
+    """Return how far a share moved since the run began, held to the most that it may rise."""
     moved = held.change(before, now)
     told = "unknown" if moved.figure is None else f"{100 * moved.figure:+.0f} points"
-    what = held.name if held.toward_a is None else "strength of the preference for one letter"
+    what = "strength of the preference for one letter" if held.is_letter else held.name
     words = f"{what}: {told} since {start}{_letters(held, before, now)}"
-    words += f"; a rise by at most {100 * MOST_CHANGE:.0f}"
+    words += f"; a rise by at most {100 * most:.0f}"
     name, n = f"{held.name} since {start}", int(max(now.total()))
-    failed = moved.above(MOST_CHANGE)
-    return share_finding(name, subject, moved, MOST_CHANGE, n, failed, words, held.cure)
+    failed = moved.above(most)
+    return share_finding(name, subject, moved, most, n, failed, words, held.cure)
 
 
 def _letters(held: Held, before: GroupedSums, now: GroupedSums) -> str:
     """Return that another letter is preferred now, where it is: strengths do not show that."""
-    if held.toward_a is None:
+    if not held.is_letter:
         return ""
-    was, is_now = (held.toward_a(sums.total()) for sums in (before, now))
-    if was is None or is_now is None or was * is_now >= 0:
+    was, is_now = (held.of(sums.total()) for sums in (before, now))
+    if was is None or is_now is None or (was - 0.5) * (is_now - 0.5) >= 0:
         return ""
     return f", and the letter is another one: {_preferred(was)} before, {_preferred(is_now)} now"
 
 
-def _preferred(toward_a: float) -> str:
+def _preferred(share_of_a: float) -> str:
     """Return the letter that is preferred, and how often it is given."""
-    letter, share = "A" if toward_a > 0 else "B", more_frequent(abs(toward_a))
+    letter, share = ("A", share_of_a) if share_of_a > 0.5 else ("B", 1 - share_of_a)
     return f"always {letter}" if share == 1 else f"{letter} in {share:.0%}"
 
 

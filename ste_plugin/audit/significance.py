@@ -27,9 +27,11 @@ def sign_flip_p(sums: Sequence[float], test: Literal["more", "either"], seed: in
         bits = np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved)) & 1
         drawn = (2.0 * bits - 1) @ moved
         return _share(drawn, observed, test, 0)
+    # of as many as are as large, how many are turned one way is all that counts
+    sizes, counts = np.unique(np.round(np.abs(moved), 9), return_counts=True)
     generator = np.random.default_rng([seed, int(content_key("sign flips")[:8], 16)])
     parts = [
-        (2.0 * generator.integers(0, 2, (_ROWS_AT_ONCE, len(moved))) - 1) @ moved
+        (2.0 * generator.binomial(counts, 0.5, (_ROWS_AT_ONCE, len(counts))) - counts) @ sizes
         for _ in range(_RESAMPLES // _ROWS_AT_ONCE)
     ]
     return _share(np.concatenate(parts), observed, test, 1)

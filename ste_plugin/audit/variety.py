@@ -81,6 +81,21 @@ def _ratio(without: _Without) -> Estimate:
     return Estimate(exp(estimate.figure), low_high)
 
 
+def p_not_below(ratio: Estimate, threshold: float) -> float:
+    """Return how likely a ratio at the threshold looks so low, by Student's t of its logarithm.
+
+    Raises: ValueError for a ratio without an interval.
+    """
+    from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
+
+    if ratio.figure is None or ratio.interval is None:
+        raise ValueError("a ratio without an interval")
+    degrees = TEXT_GROUPS - 1
+    error = log(ratio.interval[1] / ratio.interval[0]) / 2 / float(stdtrit(degrees, 0.975))
+    away = log(ratio.figure / threshold)
+    return float(stdtr(degrees, away / error)) if error else float(away >= 0)
+
+
 def _cut(first: list[str], second: list[str]) -> tuple[list[str], list[str]]:
     length = min(len(first), len(second))
     return first[:length], second[:length]

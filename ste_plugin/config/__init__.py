@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ste_plugin.config.audit import AuditConfig
 from ste_plugin.config.base import FolderName, Fraction, Positive, Strict
 from ste_plugin.config.gates import GatesConfig
 from ste_plugin.config.hosts import (
@@ -191,6 +192,8 @@ class RunConfig(Strict):
     """What lm-eval is given beside the dev and test pairs."""
     gates: GatesConfig = GatesConfig()
     """What an iteration must keep to be shipped, and to judge in the next one."""
+    audit: AuditConfig = AuditConfig()
+    """What the figures of an audit are held to."""
     budget: BudgetConfig = BudgetConfig()
     """What a run may use at most; it then ends well, with what it has."""
     hosts: HostsConfig = HostsConfig()

@@ -15,8 +15,8 @@ class GatesConfig(Strict):
 
     Figures are those of the dev pairs, and a gate breaks only where the 95% interval lies beyond
     it. A level breaks it only if it also got worse than the seed's, or than that of the last
-    iteration that passed: else what is shipped instead would be no better. `null` switches a gate
-    off.
+    iteration that passed: else what is shipped instead would be no better. That it is worse must be
+    more than chance, corrected for all gates together. `null` switches a gate off.
     """
 
     position_bias: Annotated[float, Field(ge=0.0, lt=0.5)] | None = 0.2
@@ -45,4 +45,5 @@ class GatesConfig(Strict):
     that is named here decides, and is no longer one to report on."""
     audit: Literal["ignore", "warn", "block"] = "warn"
     """What to do where the audit of collapse fails. It is made after every iteration; `ignore` does
-    nothing, `warn` tells it, and under `block` the iteration breaks a gate."""
+    nothing, `warn` tells it, and under `block` the iteration breaks a gate. But for `ignore`, what
+    its training pairs give away (`shortcuts`) is looked for and told as well."""

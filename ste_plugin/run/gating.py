@@ -11,7 +11,8 @@ import pluggy
 from ste_plugin.audit import shares
 from ste_plugin.audit.collapse import check_collapse
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.gates import CHECK, NOT_HELD, people_sets
+from ste_plugin.audit.gate_decision import CHECK
+from ste_plugin.audit.gates import NOT_HELD, people_sets
 from ste_plugin.audit.run_audit import keep
 from ste_plugin.context import GateFigures, RunContext, reported_figures
 from ste_plugin.errors import ConfigError, DataError, PluginError, did_you_mean
@@ -19,6 +20,7 @@ from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.plugins.loader import FIX_PLUGIN
 from ste_plugin.records import Record
+from ste_plugin.run.data_audit import audit_data
 from ste_plugin.storage.jsonl import read_derived_json, read_json, replace_json
 
 
@@ -35,7 +37,7 @@ class Decision(Record, frozen=True):
     warnings: tuple[str, ...]
     """Figures of the audit that failed, under `gates.audit: warn`."""
     settings: dict[str, Any]
-    """`gates` of the config that it was decided by."""
+    """`gates` of the config that it was decided by, and `audit` where that blocks."""
     findings: tuple[dict[str, Any], ...]
     """All figures that were looked at."""
     plugins: dict[str, str] = msgspec.field(default_factory=dict)
@@ -70,7 +72,10 @@ def decide_gates(context: RunContext, number: int) -> Decision:
 
 
 def _settings(context: RunContext) -> dict[str, Any]:
-    return context.config.gates.model_dump(mode="json")
+    """Return the settings that decide; those of the audit do where it blocks."""
+    gates, audit = context.config.gates, context.config.audit
+    levels = {"levels": audit.model_dump(mode="json")} if gates.audit == "block" else {}
+    return gates.model_dump(mode="json") | levels
 
 
 def _plugins(plugins: pluggy.PluginManager) -> dict[str, str]:
@@ -166,11 +171,15 @@ def _finding(plugin: str, said: object, number: int) -> Finding:
 
 
 def _audit(context: RunContext, number: int) -> list[Finding]:
-    """Return what the audit of collapse finds up to an iteration, and keep it with the run's."""
+    """Return what the audit of collapse finds up to an iteration, and keep it with the run's.
+
+    What its training pairs give away is kept, too, and told.
+    """
     if context.config.gates.audit == "ignore":
         return []
     found = list(check_collapse(context, number))
     keep(context.folder, number, {shares.CHECK: found})
+    audit_data(context, number)
     return found
 
 
@@ -197,7 +206,7 @@ def _left_open(findings: Iterable[Mapping[str, Any]]) -> str:
     gates = [f for f in findings if f["check"] == CHECK and not f["failed"]]
     names = {
         "too little to decide": [f["name"] for f in gates if f["figure"] is None],
-        "beyond the level, but no worse than before": [
+        "beyond the level, but not clearly worse than before": [
             f["name"] for f in gates if f["words"].startswith(NOT_HELD)
         ],
     }

@@ -73,6 +73,15 @@ def test_a_judge_that_stops_reasoning_is_found_by_the_length(tiny_model, tmp_pat
     assert "length" in {f.name for f in findings(path, 2) if f.failed}
 
 
+def test_levels_are_those_of_the_config(tiny_model, tmp_path):
+    lax = {"variety": 0.01, "longest": 50.0, "position_bias": 0.45}
+    path = planted(tiny_model, tmp_path, "parrot", "parrot", audit=lax)
+    found = {f.name: f for f in findings(path, 2)}
+    assert not any(f.failed for f in found.values())
+    assert found["distinct pairs of words"].threshold == 0.01
+    assert found["position bias"].threshold == 0.45
+
+
 def test_the_seeds_own_figures_are_told_and_not_held_to_a_level(clean):
     (letters,) = [f for f in findings(clean, 1) if f.name == "letters"]
     assert letters.threshold is None

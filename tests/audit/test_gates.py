@@ -1,30 +1,22 @@
 """What breaks a gate: what is beyond it, worse than what would be shipped, and not by chance."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ste_plugin.audit.gates import breaks_level
-from ste_plugin.audit.held_out import (
-    INCONSISTENCY,
-    INVALID_RATE,
-    POSITION_BIAS,
-    WIDTH,
-    breaks_loss,
-    sums_of,
-)
-from ste_plugin.audit.jackknife import Estimate, change
+from ste_plugin.audit.gate_decision import decide
+from ste_plugin.audit.gates import LEVELS, level_gate
+from ste_plugin.audit.held_out import breaks_loss, sums_of
 from ste_plugin.audit.run_audit import audit_run
-from ste_plugin.audit.shares import HELD_OUT, change_finding
+from ste_plugin.audit.shares import change_finding, held_out_shares
+from ste_plugin.config.audit import AuditConfig
 from ste_plugin.evaluation.compare import compare_outcomes
 from ste_plugin.evaluation.judges import Outcome
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.run.open_run import open_run
+from tests.helpers.drawn_judges import BIASED, Kind, drawn_gates
 from tests.helpers.judged_runs import config_of
-
-share = st.floats(0, 1)
-interval = st.none() | st.tuples(share, share).map(lambda ends: tuple(sorted(ends)))
-estimates = st.builds(Estimate, share, interval)
 
 
 def judged(says: list[str | None]) -> list[JudgedPair]:
@@ -41,54 +33,87 @@ ALWAYS_A, ALWAYS_B, RIGHT = [("A", "A")], [("B", "B")], [("A", "B")]
 CONSTANT = ALWAYS_A + ALWAYS_B
 
 
-def breaks(figure, threshold, judge, *others):
-    own = sums_of(judged(judge))
-    changes = {
-        n: sums_of(judged(other)).beside(own).estimate(change(figure, WIDTH))
-        for n, other in enumerate(others)
-    }
-    return breaks_level(own.share(figure), threshold, changes)
+BIAS, CONSISTENCY, INVALID = LEVELS
+
+
+def breaks(held, judge, *others):
+    """Whether a judge breaks a gate, held against others, where no other gate is tested."""
+    sums = {n: sums_of(judged(found)) for n, found in enumerate([*others, judge])}
+    (found,) = decide([level_gate(len(others), held, sums)])
+    return found.failed
 
 
 def test_a_judge_that_always_says_a_breaks_after_one_that_does_not_and_not_after_its_like():
-    assert breaks(POSITION_BIAS, 0.2, ALWAYS_A * 40, RIGHT * 40)
-    assert breaks(POSITION_BIAS, 0.2, ALWAYS_A * 40, ALWAYS_A * 40, RIGHT * 40)
-    assert not breaks(POSITION_BIAS, 0.2, ALWAYS_A * 40, ALWAYS_A * 40)
+    assert breaks(BIAS, ALWAYS_A * 40, RIGHT * 40)
+    assert breaks(BIAS, ALWAYS_A * 40, ALWAYS_A * 40, RIGHT * 40)
+    assert not breaks(BIAS, ALWAYS_A * 40, ALWAYS_A * 40)
 
 
 def test_a_judge_that_says_one_letter_per_prompt_has_no_bias_and_breaks_consistency():
-    assert not breaks(POSITION_BIAS, 0.2, CONSTANT * 20, RIGHT * 40)
-    assert breaks(INCONSISTENCY, 0.5, CONSTANT * 20, RIGHT * 40)
+    assert not breaks(BIAS, CONSTANT * 20, RIGHT * 40)
+    assert breaks(CONSISTENCY, CONSTANT * 20, RIGHT * 40)
 
 
 def test_replies_without_a_verdict_break_where_the_seed_stated_one():
     silent = [(None, None)] * 40
-    assert breaks(INVALID_RATE, 0.1, silent, RIGHT * 40)
-    assert not breaks(INVALID_RATE, 0.1, silent, silent)
-    assert not breaks(INVALID_RATE, 0.1, silent[:2] + RIGHT * 38, RIGHT * 40)
+    assert breaks(INVALID, silent, RIGHT * 40)
+    assert not breaks(INVALID, silent, silent)
+    assert not breaks(INVALID, silent[:2] + RIGHT * 38, RIGHT * 40)
 
 
 @pytest.mark.parametrize("pairs", [1, 5, 9])
 def test_a_handful_of_pairs_breaks_nothing(pairs):
-    assert not breaks(POSITION_BIAS, 0.2, ALWAYS_A * pairs, RIGHT * pairs)
+    assert not breaks(BIAS, ALWAYS_A * pairs, RIGHT * pairs)
 
 
-@given(estimates, share, st.dictionaries(st.integers(0, 3), estimates, max_size=2))
-def test_a_level_breaks_only_beyond_its_whole_interval_and_only_where_it_got_worse(
-    own, threshold, changes
-):
-    broken = breaks_level(own, threshold, changes)
-    if broken:
-        assert own.interval is not None
-        assert own.interval[0] > threshold
-        assert not changes or any(c.interval and c.interval[0] > 0 for c in changes.values())
-    assert not breaks_level(Estimate(own.figure, None), threshold, changes)
+def test_what_is_beyond_its_level_and_may_be_so_by_chance_is_told_with_the_chance():
+    seed, own = ALWAYS_A * 32 + RIGHT * 8, ALWAYS_A * 34 + RIGHT * 6
+    (found,) = decide([level_gate(1, BIAS, {0: sums_of(judged(seed)), 1: sums_of(judged(own))})])
+    assert found.words == (
+        "beyond its level; not held against it, as the seed is not clearly better: one letter gets "
+        "92% of its verdicts (the seed 90%); at most 70% (p = 0.25, corrected for 1 test)."
+    )
+    assert found.unsure
 
 
-@given(estimates, share, share, st.dictionaries(st.integers(0, 3), estimates, max_size=2))
-def test_a_stricter_level_breaks_whatever_a_laxer_one_does(own, first, second, changes):
-    strict, lax = sorted((first, second))
-    assert breaks_level(own, strict, changes) or not breaks_level(own, lax, changes)
+letters = st.lists(st.sampled_from([("A", "A"), ("B", "B"), ("A", "B"), ("B", "A")]), min_size=12)
+
+
+@given(letters, st.floats(0.01, 0.49), st.floats(0.01, 0.49))
+def test_a_stricter_level_breaks_whatever_a_laxer_one_does(own, first, second):
+    strict, lax = (BIAS._replace(level=level) for level in sorted((first, second)))
+    seed = RIGHT * len(own)
+    assert breaks(strict, own, seed) or not breaks(lax, own, seed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pairs", "each"),
+    [
+        (BIASED, 40, 1),
+        (BIASED, 80, 2),
+    ],
+)
+def test_a_judge_equal_to_its_seed_is_stopped_in_at_most_5_of_100_cases(kind, pairs, each):
+    """Were it 5 of 100, more than 7 of 60 would be seen in 1 of 100 such tests."""
+    stopped = sum(
+        any(found.failed for found in drawn_gates(draw, [kind] * 3, pairs, each))
+        for draw in map(np.random.default_rng, range(60))
+    )
+    assert stopped <= 7
+
+
+@pytest.mark.parametrize("pairs", [20, 40])
+def test_a_judge_that_always_says_a_is_always_stopped(pairs):
+    for draw in map(np.random.default_rng, range(20)):
+        kinds = [Kind(), Kind(), Kind(always_a=1.0)]
+        failed = {f.name for f in drawn_gates(draw, kinds, pairs) if f.failed}
+        assert "position_bias" in failed
+
+
+def test_a_judge_that_says_one_letter_in_95_of_100_is_always_stopped():
+    for draw in map(np.random.default_rng, range(20)):
+        kinds = [Kind(), Kind(), Kind(always_a=0.9)]
+        assert any(f.failed for f in drawn_gates(draw, kinds, 40))
 
 
 def outcomes(right: list[bool]) -> list[Outcome]:
@@ -113,9 +138,12 @@ def test_of_two_judges_at_most_one_is_worse_and_none_than_itself(rights):
     assert not breaks_loss(compare_outcomes(first, first), 0.0)
 
 
+HELD_OUT = held_out_shares(AuditConfig())
+
+
 def moved(before, now):
-    held, start, own = HELD_OUT[0], sums_of(judged(before)), sums_of(judged(now))
-    return change_finding(held, "iteration 1, dev", "the seed", start, own)
+    start, own = sums_of(judged(before)), sums_of(judged(now))
+    return change_finding(HELD_OUT[0], "iteration 1, dev", "the seed", start, own, 0.1)
 
 
 def test_a_preference_that_turned_to_the_other_letter_is_told_beside_its_strength():

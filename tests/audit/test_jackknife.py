@@ -11,11 +11,10 @@ from ste_plugin.audit.jackknife import (
     GroupedSums,
     change,
     estimate_of,
-    magnitude,
-    quotient,
+    share_of,
 )
 
-MEAN = quotient(0, 1)
+MEAN = share_of(0, 1)
 
 
 def sums_of(values, width=2):
@@ -25,14 +24,32 @@ def sums_of(values, width=2):
     return sums
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
-def test_an_interval_holds_the_rate_about_nineteen_times_in_twenty(rate):
-    random = Random(0)
-    held = 0
-    for _ in range(400):
-        low, high = sums_of(random.random() < rate for _ in range(60)).estimate(MEAN).interval
+@pytest.mark.parametrize("rate", [0.02, 0.5, 0.9, 0.98])
+def test_a_share_of_40_prompts_of_four_pairs_is_held_in_184_of_200_sets_or_more(rate):
+    random, held = Random(0), 0
+    for _ in range(200):
+        sums = GroupedSums(2)
+        for prompt in range(40):
+            own = random.betavariate(4 * rate, 4 * (1 - rate))  # pairs of a prompt are alike
+            for _ in range(4):
+                sums.add(f"prompt {prompt}", (random.random() < own, 1))
+        low, high = sums.share(MEAN).interval
         held += low <= rate <= high
-    assert 0.91 <= held / 400 <= 0.99
+    assert held >= 184
+
+
+def test_a_share_that_was_never_seen_is_not_known_to_be_nil():
+    low, high = sums_of([0] * 40).share(MEAN).interval
+    assert low == 0
+    assert 0.08 < high < 0.12
+
+
+def test_a_figure_that_is_no_plain_share_has_an_interval_of_those_that_tell_of_it():
+    sums = sums_of([1] * 40)
+    few = sums.bounded(MEAN, lambda group: float(group == sums.groups[min(sums.groups)]))
+    many = sums.bounded(MEAN, lambda _: 1.0)
+    assert few.figure == many.figure == 1
+    assert few.interval[0] <= many.interval[0] < 1
 
 
 def test_what_hangs_together_is_one_group_and_widens_the_interval():
@@ -63,15 +80,6 @@ def test_few_pairs_decide_nothing(values):
     assert estimate.interval is None
     assert not estimate.above(-1.0)
     assert not estimate.below(2.0)
-
-
-@given(st.lists(st.floats(-1, 1), min_size=30, max_size=80))
-def test_the_interval_lies_around_the_figure_and_a_magnitude_is_never_negative(values):
-    sums = sums_of(values)
-    estimate = sums.estimate(magnitude(MEAN))
-    assert estimate.figure >= 0
-    assert estimate.interval[0] <= estimate.figure + 1e-9
-    assert estimate.interval[1] >= estimate.figure - 1e-9
 
 
 @given(st.lists(st.tuples(st.text(max_size=3), st.integers(0, 1)), max_size=60), st.randoms())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ste_plugin.audit.run_audit import read_findings
 from ste_plugin.context import IterationReport
 from ste_plugin.errors import ConfigError, DataError, PluginError
-from ste_plugin.run import gating, stages
+from ste_plugin.run import gating, loop, stages
 from ste_plugin.run.loop import decide
 from ste_plugin.run.open_run import open_run
 from ste_plugin.run.redo import Redo
@@ -120,7 +120,7 @@ def test_a_fault_that_the_seed_has_too_is_told_and_breaks_nothing(tiny_model, tm
     (silent,) = [f for f in found.findings if f["name"] == "invalid_rate"]
     assert found.passed
     assert silent["words"].startswith(
-        "beyond its level; not held against it, as the seed is no better: 100% of its replies"
+        "beyond its level; not held against it, as the seed is not clearly better: 100% of its "
     )
 
 
@@ -211,6 +211,19 @@ def test_a_gate_that_is_off_is_not_looked_at(tiny_model, tmp_path, gates):
     assert ("position_bias" in names) == ("position_bias" not in gates)
     checks = {f["check"] for f in decision(path, 1)["findings"]}
     assert ("collapse" in checks) == ("audit" not in gates)
+
+
+def test_what_training_pairs_give_away_is_told_and_decides_nothing(tiny_model, tmp_path, capsys):
+    dataset = {"dev_fraction": 0.2, "test_fraction": 0.0}
+    gates = {"audit": "block"}
+    path = config_of(tmp_path, tiny_model, iterations=1, dataset=dataset, gates=gates)
+    with judges_trained(0.9), open_run(path, []) as context:
+        (_, report) = loop.run(context)
+    assert not report.broken
+    found = read_findings(RunLayout(tmp_path / "run"))[1]["shortcuts"]
+    assert any(f.failed for f in found)  # here the better answers are those that name the question
+    told = " ".join(capsys.readouterr().err.split())
+    assert "its training pairs can be told without the question, by" in told
 
 
 def test_without_dev_pairs_no_gate_is_decided_and_none_breaks(tiny_model, tmp_path):

@@ -1,6 +1,7 @@
 """The check `probes`: what moves a run's judge that should not, before training and after."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -53,8 +54,12 @@ def check_probes(context: RunContext, iteration: int) -> Iterator[Finding]:
 
 
 def find_probes(context: RunContext) -> dict[str, BiasProbe]:
-    """Return all probes by name, plugins' included."""
-    return {n: probe for n, (_, probe) in contributions(context.plugins, "ste_probes").items()}
+    """Return all probes by name, plugins' included, with the threshold that is set for all."""
+    probes = {n: probe for n, (_, probe) in contributions(context.plugins, "ste_probes").items()}
+    threshold = context.config.audit.probes
+    if threshold is None:
+        return probes
+    return {name: replace(probe, threshold=threshold) for name, probe in probes.items()}
 
 
 def draw_pairs(context: RunContext) -> tuple[str, list[ResponsePair]]:

@@ -22,8 +22,6 @@ from ste_plugin.config import RunConfig
 from ste_plugin.dataset.matching import counterparts, log_ratio
 from ste_plugin.records import ResponsePair
 
-THRESHOLD = 0.7
-"""An AUC whose interval is above it fails: 0.7 is about two pairs in three told right."""
 LEAST_INSTRUCTIONS = 40
 """With fewer there is no figure: its interval would be wider than from chance to the threshold."""
 FORM, WORDS, ALL = "length and format", "words", "length, format and words"
@@ -114,21 +112,23 @@ def findings_of(
     subject: str, examined: Examined, config: RunConfig, *, told_why: str | None
 ) -> Iterator[Finding]:
     """Yield a finding per classifier. `told_why`: why they are held to no threshold, or None."""
-    is_told = told_why is not None
+    is_told, threshold = told_why is not None, config.audit.shortcuts
     if not examined.areas:
         yield _undecided(subject, examined)
     for name, area in examined.areas.items():
-        failed = not is_told and area.interval[0] > THRESHOLD
+        failed = not is_told and area.interval[0] > threshold
         yield Finding(
             check="shortcuts",
             name=name,
             subject=subject,
             figure=area.auc,
             interval=area.interval,
-            threshold=None if is_told else THRESHOLD,
+            threshold=None if is_told else threshold,
             n=examined.pairs,
             failed=failed,
-            words=" ".join([*_sentences(name, examined, is_told=is_told), told_why or ""]).strip(),
+            words=" ".join(
+                [*_sentences(name, examined, None if is_told else threshold), told_why or ""]
+            ).strip(),
             cure=_cure(name, examined, config) if failed else "",
         )
 
@@ -148,7 +148,7 @@ def _undecided(subject: str, examined: Examined) -> Finding:
     )
 
 
-def _sentences(name: str, examined: Examined, *, is_told: bool) -> Iterator[str]:
+def _sentences(name: str, examined: Examined, threshold: float | None) -> Iterator[str]:
     area = examined.areas[name]
     signs = "; ".join(_signs(name, examined))
     yield (
@@ -157,8 +157,8 @@ def _sentences(name: str, examined: Examined, *, is_told: bool) -> Iterator[str]
     )
     if name == WORDS and area.interval[0] > 0.5:
         yield from _strongest(examined)
-    if area.interval[0] <= THRESHOLD < area.auc and not is_told:
-        yield f"Too few pairs to be sure that this is above {THRESHOLD}."
+    if threshold is not None and area.interval[0] <= threshold < area.auc:
+        yield f"Too few pairs to be sure that this is above {threshold:g}."
     if examined.pairs < examined.total:
         yield f"A sample of {examined.pairs:,} of {examined.total:,} pairs."
 

@@ -1,9 +1,12 @@
 """The check of a run: who is asked what, what is kept, and what is found."""
 
+from dataclasses import replace
+
 import pytest
 
 from ste_plugin.audit.probes.builtin import PROBES
-from ste_plugin.audit.probes.check import MOST_PAIRS, check_probes, draw_pairs
+from ste_plugin.audit.probes.check import MOST_PAIRS, check_probes, draw_pairs, find_probes
+from ste_plugin.config.audit import AuditConfig
 from ste_plugin.errors import DataError
 from ste_plugin.pairs.pool_files import split_of
 from ste_plugin.run.open_run import open_run
@@ -40,6 +43,13 @@ def test_a_judge_that_reads_fails_no_probe(honest):
     assert "; the seed 0% and 0%, a change of +0.00 [" in found["worse padded"].words
     assert found["orders swapped"].figure == 0 and found["orders swapped"].subject == "iteration 1"
     assert table["split"] == "test"
+
+
+def test_one_threshold_for_all_probes_is_set_in_the_config(honest):
+    with open_run(honest[0], [], quiet=True) as context:
+        config = context.config.model_copy(update={"audit": AuditConfig(probes=0.3)})
+        probes = find_probes(replace(context, config=config))
+    assert {probe.threshold for probe in probes.values()} == {0.3}
 
 
 def test_the_table_has_every_judge_with_interval_and_p(honest):

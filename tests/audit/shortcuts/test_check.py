@@ -45,6 +45,26 @@ def test_a_better_answer_that_is_longer_fails_on_its_length_and_not_on_its_words
     assert not words.failed
 
 
+def test_what_it_is_held_to_is_set_in_the_config(tmp_path):
+    pairs = planted(longer(0.9))
+    strict, lax = (
+        findings_of(tmp_path / str(most), pairs, audit={"shortcuts": most})[
+            FORM, "modified-instruction"
+        ]
+        for most in (0.5, 0.95)
+    )
+    assert (strict.failed, strict.threshold) == (True, 0.5)
+    assert (lax.failed, lax.threshold) == (False, 0.95)
+
+
+@pytest.mark.parametrize("each", [1, 3])
+def test_honest_pairs_fail_in_none_of_10_sets(tmp_path, each):
+    """Chance alone would have an interval above 0.7 far more rarely than once in 40 figures."""
+    for seed in range(10):
+        pairs = planted(honest, count=60 * each, seed=seed, each=each)
+        assert not any(f.failed for f in findings_of(tmp_path / str(seed), pairs).values())
+
+
 def test_a_better_answer_that_is_mostly_shorter_fails_and_is_cured_alike(tmp_path):
     form = findings_of(tmp_path, planted(longer(0.05)))[FORM, "modified-instruction"]
     assert form.failed

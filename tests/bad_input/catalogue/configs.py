@@ -160,7 +160,7 @@ ROWS = [
         TO_FIX
         + "learning_rate: unknown key; there are: run, seed, iterations, keep, judge, generator, "
         "instructions, privacy, selection, pairs, judging, dataset, training, evaluation, gates, "
-        "budget, hosts, plugins",
+        "audit, budget, hosts, plugins",
     ),
     Row(
         "marks of thoughts without the one that ends them",
