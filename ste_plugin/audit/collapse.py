@@ -21,11 +21,12 @@ from ste_plugin.audit.shares import (
     sampled_shares,
     share_finding,
 )
-from ste_plugin.audit.significance import LEVEL, holm
+from ste_plugin.audit.significance import LEVEL
 from ste_plugin.audit.variety import compare_texts
 from ste_plugin.config.audit import AuditConfig
 from ste_plugin.context import RunContext
 from ste_plugin.evaluation.compare import Comparison
+from ste_plugin.evaluation.paired_test import holm
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.storage.jsonl import replace_json
 
