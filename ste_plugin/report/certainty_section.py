@@ -21,12 +21,11 @@ from ste_plugin.audit.jackknife import Estimate as Figured
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.report.parts import Cell, Column, Details, Estimate, Paragraph, Part, Section, Table
 from ste_plugin.report.read_run import RunFigures
-from ste_plugin.text.numbers import percent
 
 RIGHT, ENTROPY, ERRORS = FIGURES
 _WHAT = (
     "A loop that learns from its own verdicts can come to confirm itself. The sign: confident "
-    f"errors (verdicts on the worse answer, given in at least {percent(SURE)} of samples or with "
+    f"errors (verdicts on the worse answer, given in at least {SURE:.0%} of samples or with "
     "that likelihood) grow, while the judge is right no more often than before. Verdicts that get "
     "more alike are no such sign where it gets better."
 )
