@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.audit.probes.figures import holm
 from ste_plugin.evaluation.compare import LEVEL
+from ste_plugin.evaluation.paired_test import holm
 from study.run_arm import Trial
 
 RESULTS = Path(__file__).with_name("results.jsonl")

@@ -28,11 +28,12 @@ from ste_plugin.audit.shares import (
     sampled_shares,
     share_finding,
 )
-from ste_plugin.audit.significance import LEVEL, holm
+from ste_plugin.audit.significance import LEVEL
 from ste_plugin.audit.variety import compare_texts
 from ste_plugin.config.audit import AuditConfig
 from ste_plugin.context import RunContext
 from ste_plugin.evaluation.judges import Evaluation
+from ste_plugin.evaluation.paired_test import holm
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.storage.jsonl import replace_json
 
@@ -213,7 +214,7 @@ class _History:
         )
 
     def _course(self, pairs: str) -> dict[int, Compared]:
-        """Return each iteration's judge, from the seed on, beside the seed, where both are known."""
+        """Return iteration → its judge beside the seed, of those that were measured."""
         seed = self._measured(0, pairs)
         later = ((n, self._measured(n, pairs)) for n in range(1, self.iteration + 1))
         course = ((n, compare_labelled(seed, judge)) for n, judge in chain([(0, seed)], later))

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.significance import LEVEL, holm
+from ste_plugin.audit.significance import LEVEL
+from ste_plugin.evaluation.paired_test import holm
 
 CHECK = "gates"
 

@@ -52,17 +52,3 @@ def binomial_tail(hits: int, n: int, rate: float) -> float:
     0.25
     """
     return sum(comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(hits, n + 1))
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Return p-values corrected after Holm: by them, one false alarm in all is as likely as each
-    says.
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    corrected, highest = [0.0] * len(ps), 0.0
-    for rank, i in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
-        highest = max(highest, min(1.0, ps[i] * (len(ps) - rank)))
-        corrected[i] = highest
-    return corrected

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ste_plugin.cli.app import app, say, show
+from ste_plugin.cli.app import app, safe, say, show
 from ste_plugin.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -90,13 +90,15 @@ def redo_of(stage: str | None, iteration: int | None) -> "Redo | None":
 def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool) -> None:
     """Print a finished run's tables, or its report as JSON."""
     from ste_plugin.evaluation import report as tables
+    from ste_plugin.evaluation.gain import gain_of
     from ste_plugin.progress import make_console
     from ste_plugin.storage.config_file import read_run_yaml
     from ste_plugin.storage.jsonl import read_json
 
     report = read_json(root / "report.json")
+    gain = gain_of(root, report["best"], reports[-1].number)
     if as_json:
-        show(report)
+        show(report | {"gain": gain.to_dict() if gain else None})
         return
     console = make_console(pipe_width=132)
     names = [n for n in reports[0].evaluations if all(n in r.evaluations for r in reports)]
@@ -112,6 +114,8 @@ def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool)
     for line in (*tables.kept_out_lines(done), *tables.gates_lines(reports)):
         console.print(line, soft_wrap=True)
     console.print(tables.verdict_on(reports, report["best"], report["keep"]), soft_wrap=True)
+    for line in gain.sentences() if gain else ():
+        console.print(safe(line), soft_wrap=True)
     console.print(f"Judge: {report['model']}", soft_wrap=True)
     judge_format = read_run_yaml(root / "run.yaml").judging.format
     console.print(

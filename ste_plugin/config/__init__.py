@@ -7,7 +7,7 @@ The docstring below a setting is its line in the reference and, by its first sen
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ste_plugin.config.audit import AuditConfig
 from ste_plugin.config.base import FolderName, Fraction, Positive, Strict
@@ -120,6 +120,25 @@ class RunConfig(Strict):
     plugins: tuple[str, ...] = ()
     """Unpublished hooks.py files, relative to the config. Each has to be named on the command
     line, too (`--plugin`): a config alone runs no code."""
+
+    @model_validator(mode="after")
+    def _has_judgments_to_choose_from(self) -> "RunConfig":
+        keep, judging = self.dataset.keep, self.judging
+        if keep == "first":
+            return self
+        if judging.sampling not in ("fixed", "until_decided"):
+            raise ValueError(
+                f"dataset.keep: found {keep!r} with judging.sampling "
+                f"{judging.sampling or 'left to the recipe'}, which stops once a row can be "
+                "made; expected fixed or until_decided, which draw several to choose from. Set "
+                "judging.sampling: fixed, or leave dataset.keep out"
+            )
+        if judging.samples < 2:
+            raise ValueError(
+                f"dataset.keep: found {keep!r} with judging.samples {judging.samples}; expected 2 "
+                "or more to choose from. Raise judging.samples, or leave dataset.keep out"
+            )
+        return self
 
     @property
     def models(self) -> dict[str, ModelConfig]:

@@ -85,6 +85,11 @@ class DatasetConfig(Strict):
     """Keep fewer of the pairs that the judge is mostly right about."""
     both_orders_only: bool = False
     """Keep a pair only when it was judged right in both orders."""
+    keep: Literal["first", "shortest", "most_typical"] = "first"
+    """Which of several correct judgments of a pair in one order is learnt. `first`: a draw at
+    random. `shortest`: the one of fewest tokens. `most_typical`: the one whose words overlap most
+    with those of the others. Both need several to choose from, so `judging.sampling: fixed` or
+    `until_decided`."""
     match: tuple[Literal["length"], ...] = ()
     """What must not tell the better answer. `length`: of each strategy, training pairs are kept
     whose better answer is longer as often as shorter, and by as much. Where it is longer in two of

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ste_plugin.dataset.filters import arrange
+from ste_plugin.dataset.kept_judgment import chooser
 from ste_plugin.dataset.row_writer import TrainingRows
 from ste_plugin.dataset.sample import DatasetStage, SampledTasks, rule_name
 from ste_plugin.dataset.token_counts import count_tokens
@@ -88,7 +89,9 @@ class _JudgmentReader:
         self._sampler, self._drops, self._counts = stage.sampler, stage.drops, collected.counts
         self._write_judgment, self._write_rate = write_judgment, write_rate
         self._rule = rule_name(stage.iteration)
-        self._max_samples = stage.iteration.context.config.judging.samples
+        context = stage.iteration.context
+        self._max_samples = context.config.judging.samples
+        self._choose = chooser(context.config, context.base)
 
     def examples(
         self, tasks: Sequence[JudgeTask], kept: list[JudgeTask], rows: TrainingRows
@@ -101,7 +104,7 @@ class _JudgmentReader:
                 self._drops.add([Drop("dataset", task.key, reason)])
                 continue
             kept.append(task)
-            example = self._sampler.example(task, judgments)
+            example = self._sampler.example(task, judgments, self._choose)
             rows.add(task, example)
             yield example
 

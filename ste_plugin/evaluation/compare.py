@@ -7,6 +7,7 @@ from typing import Any
 
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.judges import Evaluation, Outcome, evaluations_at
+from ste_plugin.evaluation.paired_test import Seen, needed_in_words, pairs_needed
 from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm, estimates, rounded, value_of
 from ste_plugin.text.numbers import between, decimals, p_text
 
@@ -74,6 +75,10 @@ class Comparison:
     """Whether the pairs were shown in both orders, rather than once."""
     differs: str = ""
     """Settings that differ, with both values."""
+    sets: int = 1
+    """How many sets of pairs were tested together, this one among them."""
+    p_corrected: float | None = None
+    """`p` after Holm's correction over these sets; None where it was tested alone."""
 
     @property
     def right(self) -> str:
@@ -83,7 +88,14 @@ class Comparison:
     @property
     def more_than_noise(self) -> bool:
         """Return whether test and interval both say so; only the latter knows of shared prompts."""
-        return self.p < LEVEL and self.acc_pc.excludes_zero
+        p = self.p if self.p_corrected is None else self.p_corrected
+        return p < LEVEL and self.acc_pc.excludes_zero
+
+    @property
+    def pairs_needed(self) -> int | None:
+        """Return how many pairs would tell as large a difference from noise; None where none."""
+        seen = Seen(self.n, self.won, self.lost, self.acc_pc.interval)
+        return pairs_needed(seen, LEVEL / self.sets)
 
     def sentence(self, first: str = "the first judge", second: str = "the second judge") -> str:
         """Return the finding in plain words, with the judges called by these names."""
@@ -93,7 +105,9 @@ class Comparison:
         pairs = _pairs(self.n)
         if not self.more_than_noise:
             do = "does" if self.n == 1 else "do"
-            return f"No more than noise: {pairs} {do} not tell {first} and {second} apart. {counts}"
+            told = f"{pairs} {do} not tell {first} and {second} apart"
+            takes = needed_in_words(self.pairs_needed, LEVEL / self.sets)
+            return f"No more than noise: {told}. {counts}{takes}"
         better, worse = (second, first) if self.acc_pc.difference > 0 else (first, second)
         finding = f"More than noise: {better} is {self.right} more often than {worse}. {counts}"
         if self.acc.difference * self.acc_pc.difference < 0:
@@ -107,14 +121,21 @@ class Comparison:
         interval = between(self.acc_pc.interval, signed=True)
         difference = decimals(self.acc_pc.difference, signed=True)
         told = f"{difference}, 95% interval {interval}" if interval else difference
+        test = f"McNemar's exact test, {p_text(self.p)}"
+        if self.p_corrected is not None:
+            test += f"; {p_text(self.p_corrected)} after Holm's correction over {self.sets} sets"
         return (
             f"Of {_pairs(self.n)} {second} gets {self.won:,} right that {first} does not, and "
-            f"loses {self.lost:,}: {told} (McNemar's exact test, {p_text(self.p)})."
+            f"loses {self.lost:,}: {told} ({test})."
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for scripts."""
-        return asdict(self) | {"more_than_noise": self.more_than_noise, "sentence": self.sentence()}
+        return asdict(self) | {
+            "more_than_noise": self.more_than_noise,
+            "pairs_needed": None if self.more_than_noise else self.pairs_needed,
+            "sentence": self.sentence(),
+        }
 
 
 def _pairs(count: int) -> str:

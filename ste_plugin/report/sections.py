@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ste_plugin.report.certainty_section import certainty_sections
 from ste_plugin.report.kept_out_section import kept_out_sections
 from ste_plugin.report.making_sections import making_sections
 from ste_plugin.report.parts import Paragraph, Section
@@ -21,7 +22,13 @@ _ANCHOR = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 def built_in_sections(run: RunFigures) -> list[Section]:
     """Return the sections that every report has."""
-    sections = (result_sections, trust_sections, kept_out_sections, making_sections)
+    sections = (
+        result_sections,
+        trust_sections,
+        certainty_sections,
+        kept_out_sections,
+        making_sections,
+    )
     return [section for make in sections for section in make(run)]
 
 

@@ -70,13 +70,12 @@ class JudgeTask(msgspec.Struct, gc=False):
             return self.gold
         return OTHER[self.gold] if outcome == WRONG else None
 
-    def first(self, outcome: str) -> int | None:
-        """Return the index of the first sample with this outcome, or None.
+    def samples_with(self, outcome: str) -> list[int]:
+        """Return the indices of the samples with this outcome.
 
-        Samples are independent, so of several correct ones this is a draw at random.
+        Samples are independent, so of several correct ones the first is a draw at random.
         """
-        index = self.outcomes.find(outcome)
-        return None if index < 0 else index
+        return [i for i, found in enumerate(self.outcomes) if found == outcome]
 
     def counts(self, max_samples: int | None = None) -> Counts:
         """Return the counts of the first `max_samples` samples, by default of all."""

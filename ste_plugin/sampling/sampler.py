@@ -23,6 +23,15 @@ from ste_plugin.sampling.verdict_steps import VerdictStep, verdict_steps
 
 DropReason = Callable[[Judgment, ResponsePair], str | None]
 
+ChooseJudgment = Callable[[Sequence[Judgment]], Judgment]
+"""Several correct judgments of one task, as training learns them, in the order of their samples →
+the one to learn."""
+
+
+def first_judgment(judgments: Sequence[Judgment]) -> Judgment:
+    """Return the first: as samples are independent, a draw at random."""
+    return judgments[0]
+
 
 class JudgmentSampler:
     """Samples judgments of one judge, and reads them back completion by completion."""
@@ -81,16 +90,23 @@ class JudgmentSampler:
         """Return why a judgment must not be trained on, or None."""
         return "no verdict" if judgment.verdict is None else self._own_drop_reason(judgment, pair)
 
-    def example(self, task: JudgeTask, judgments: Mapping[int, Judgment]) -> Example:
+    def example(
+        self,
+        task: JudgeTask,
+        judgments: Mapping[int, Judgment],
+        choose: ChooseJudgment = first_judgment,
+    ) -> Example:
         """Return the training example of a task with a correct sample; `judgments` are by index.
 
-        Of several correct (or wrong) samples it is the one with the lowest index.
+        Of several correct ones `choose` picks; of several wrong ones it is the first.
         """
-        correct, wrong = task.first(CORRECT), task.first(WRONG)
-        if correct is None:
+        correct, wrong = (
+            [self._learnt(judgments[sample]) for sample in task.samples_with(outcome)]
+            for outcome in (CORRECT, WRONG)
+        )
+        if not correct:
             raise ValueError(f"{task.key}: no correct sample")
-        wrong_judgment = None if wrong is None else self._learnt(judgments[wrong])
-        right_judgment = self._learnt(judgments[correct])
+        right_judgment, wrong_judgment = choose(correct), first_judgment(wrong) if wrong else None
         return Example(task.pair, task.gold, self._judge_format, right_judgment, wrong_judgment)
 
     def _learnt(self, judgment: Judgment) -> Judgment:

@@ -73,6 +73,10 @@ def judgment(prompt: str, judges: str | float, request: ChatRequest) -> str:
             return f"{thought}It answers what was asked. Final verdict: [[{right}]]"
         case "thinks without end":
             return f"<think>\nAt first sight it is [[{right}]], but"
+        case "at length":  # right three times in four, in words and at a length of its own
+            letter = right if request.seed % 4 else {"A": "B", "B": "A"}[right]
+            said = "it answers what was asked so well"[: 5 * (request.seed // 4 % 7)]
+            return f"{said}{' indeed' * (request.seed // 32 % 5)}. Final verdict: [[{letter}]]"
         case "half":
             letter = right if request.sample_index % 2 else {"A": "B", "B": "A"}[right]
             return f"It is better. Final verdict: [[{letter}]]"

@@ -78,6 +78,17 @@ def test_the_loop_ends_with_a_report_on_seed_and_iterations(finished):
     assert (folder / "run/iter-02/report.md").read_text().startswith("# Iteration 2")
 
 
+def test_a_run_ends_with_whether_its_gain_is_more_than_noise_and_with_what_it_takes(finished):
+    folder, report = finished
+    shown = ste("run", "ste.yaml", "--plugin", "hooks.py", cwd=folder)
+    lines = shown.stdout.splitlines()
+    told = report["gain"]["evaluations"]["test"]["sentence"]
+    assert f"On test, {told[0].lower()}{told[1:]}" in lines, shown.stderr
+    compared = ste("compare", "run/iter-00", f"run/iter-{report['gain']['judge']:02d}", cwd=folder)
+    figures = told.split("loses ")[1]
+    assert figures in compared.stdout
+
+
 def test_every_file_of_a_run_has_its_line_in_the_reference(finished):
     page = (Path(__file__).parents[2] / "docs/reference/files.md").read_text()
     names = re.search(r"```text\n(.*?)```", page, re.S)[1].split()

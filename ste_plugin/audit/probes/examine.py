@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from ste_plugin.audit.probes.figures import Measured, Values, difference, measured
 from ste_plugin.audit.probes.probe import Arm, BiasProbe, Sides
-from ste_plugin.audit.significance import LEVEL, holm
+from ste_plugin.audit.significance import LEVEL
+from ste_plugin.evaluation.paired_test import holm
 from ste_plugin.records import ResponsePair
 
 Ask = Callable[[Sequence[Arm]], Sequence[Sides | None]]

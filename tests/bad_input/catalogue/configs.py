@@ -283,6 +283,25 @@ ROWS = [
         "training; expected less than 0.9 together. Lower one of them",
     ),
     Row(
+        "the shortest of judgments that end with the first correct one",
+        run_with(dataset="{keep: shortest}"),
+        RUN,
+        2,
+        TO_FIX
+        + "dataset.keep: found 'shortest' with judging.sampling left to the recipe, which stops "
+        "once a row can be made; expected fixed or until_decided, which draw several to choose "
+        "from. Set judging.sampling: fixed, or leave dataset.keep out",
+    ),
+    Row(
+        "the most typical of one judgment",
+        run_with(dataset="{keep: most_typical}", judging="{sampling: fixed, samples: 1}"),
+        RUN,
+        2,
+        TO_FIX
+        + "dataset.keep: found 'most_typical' with judging.samples 1; expected 2 or more to choose "
+        "from. Raise judging.samples, or leave dataset.keep out",
+    ),
+    Row(
         "a range of complexity without labels",
         run_with(selection="{min_complexity: 5}"),
         RUN,
