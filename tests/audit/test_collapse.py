@@ -74,11 +74,11 @@ def test_a_judge_that_stops_reasoning_is_found_by_the_length(tiny_model, tmp_pat
 
 
 def test_levels_are_those_of_the_config(tiny_model, tmp_path):
-    lax = {"variety": 0.01, "longest": 50.0, "position_bias": 0.45}
+    lax = {"variety": 0.001, "longest": 50.0, "position_bias": 0.45}
     path = planted(tiny_model, tmp_path, "parrot", "parrot", audit=lax)
     found = {f.name: f for f in findings(path, 2)}
     assert not found["distinct pairs of words"].failed
-    assert found["distinct pairs of words"].threshold == 0.01
+    assert found["distinct pairs of words"].threshold == 0.001
     assert found["position bias"].threshold == 0.45
     assert {f.name for f in found.values() if f.failed} <= {"size compressed"}
 
