@@ -7,7 +7,7 @@ from ste_plugin.inference.requests import Prompt, user
 from ste_plugin.pairs.calls import Calls, MadePair
 from ste_plugin.pairs.strategies import Answers, Instructions, Replies
 from ste_plugin.records import Drop, Instruction, content_key
-from ste_plugin.text.final_answer import find_final_answer
+from ste_plugin.text.final_answer import find_final_answer, is_number
 
 _SOLVE = (
     "{instruction}\n\nThink it through step by step. Then write the final answer alone on the last "
@@ -39,12 +39,13 @@ class MajorityAnswer:
         counts = Counter(answer for answer in answers if answer)
         if not counts:
             return Drop("pairs", instruction.key, "no final answer found")
-        if len(counts) == 1:
-            return Drop("pairs", instruction.key, "all samples have the same final answer")
         most, votes = counts.most_common(1)[0]
         if 2 * votes <= counts.total():
             return Drop("pairs", instruction.key, "no final answer has a majority")
-        fewest = min(counts, key=counts.__getitem__)  # of equals the first
+        others = [answer for answer in counts if _is_other(answer, most)]
+        if not others:
+            return Drop("pairs", instruction.key, "no sample has another final answer")
+        fewest = min(others, key=counts.__getitem__)  # of equals the first
         first = [replies[answers.index(answer)].strip() for answer in (most, fewest)]
         return MadePair(better=first[0], worse=first[1])
 
@@ -72,11 +73,16 @@ class CheckedAnswer:
             return Drop("pairs", instruction.key, "no final answer found")
         if known not in answers:
             return Drop("pairs", instruction.key, "no sample reaches the known answer")
-        wrong = [at for at, answer in enumerate(answers) if answer not in ("", known)]
+        wrong = [at for at, answer in enumerate(answers) if _is_other(answer, known)]
         if not wrong:
-            return Drop("pairs", instruction.key, "every sample reaches the known answer")
+            return Drop("pairs", instruction.key, "no sample has another final answer")
         right = replies[answers.index(known)]
         return MadePair(better=right.strip(), worse=replies[wrong[0]].strip())
+
+
+def _is_other(answer: str, than: str) -> bool:
+    """Return whether a final answer is another one for certain: words may say the same number."""
+    return bool(answer) and answer != than and is_number(answer) == is_number(than)
 
 
 def _known_answer(instruction: Instruction) -> str:

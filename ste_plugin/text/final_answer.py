@@ -64,6 +64,11 @@ def normal_answer(answer: str) -> str:
     return " ".join(word.strip(".") for word in _WORD.findall(plain.casefold())).strip()
 
 
+def is_number(answer: str) -> bool:
+    """Return whether an answer in its normal form is a number: "twelve" is none, and is 12."""
+    return re.fullmatch(r"-?\d+(?:/\d+)?", answer) is not None
+
+
 def _boxed(text: str) -> str:
     """Return what is in the last box; its braces may hold others."""
     starts = [match.end() for match in _BOX.finditer(text)]

@@ -59,11 +59,13 @@ def test_a_solution_is_known_by_its_end():
 @pytest.mark.parametrize(
     ("name", "answers", "known", "reason"),
     [
-        ("majority-answer", ["5", "5"], "5", "all samples have the same final answer"),
+        ("majority-answer", ["5", "5"], "5", "no sample has another final answer"),
         ("majority-answer", ["5", "5", "6", "7"], "5", "no final answer has a majority"),
         ("majority-answer", ["", "", ""], "5", "reply empty"),
         ("checked-answer", ["6", "7"], "5", "no sample reaches the known answer"),
-        ("checked-answer", ["5", "5"], "5", "every sample reaches the known answer"),
+        ("checked-answer", ["5", "5"], "5", "no sample has another final answer"),
+        ("checked-answer", ["five", "5"], "5", "no sample has another final answer"),
+        ("majority-answer", ["5", "five", "5"], "5", "no sample has another final answer"),
         ("checked-answer", [], "", "no final answer is known"),
     ],
 )
