@@ -26,9 +26,10 @@ from ste_plugin.config.instructions import (
     SelectionConfig,
     SourceConfig,
 )
-from ste_plugin.config.method import DatasetConfig, JudgingConfig, PairsConfig
+from ste_plugin.config.method import AuditConfig, DatasetConfig, JudgingConfig, PairsConfig
 
 __all__ = [
+    "AuditConfig",
     "BudgetConfig",
     "DatasetConfig",
     "EvaluationConfig",
@@ -191,6 +192,8 @@ class RunConfig(Strict):
     """What lm-eval is given beside the dev and test pairs."""
     gates: GatesConfig = GatesConfig()
     """What an iteration must keep to be shipped, and to judge in the next one."""
+    audit: AuditConfig = AuditConfig()
+    """How much `ste audit` asks."""
     budget: BudgetConfig = BudgetConfig()
     """What a run may use at most; it then ends well, with what it has."""
     hosts: HostsConfig = HostsConfig()

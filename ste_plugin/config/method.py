@@ -57,6 +57,22 @@ class JudgingConfig(Strict):
     how often."""
 
 
+class AuditConfig(Strict):
+    """How much `ste audit` asks."""
+
+    probes: Annotated[
+        tuple[str, ...] | None, Field(examples=[["orders swapped", "worse padded"]], min_length=1)
+    ] = None
+    """Names of the probes to ask about; by default all. Others are not asked, and nothing is said
+    about them."""
+    pairs: Positive = 200
+    """Most held-out pairs to ask each judge about, by up to 40 questions each. A larger number asks
+    only what is new."""
+    own_names: Annotated[tuple[str, ...], Field(examples=[["llama-3.1-8b-instruct"]])] = ()
+    """What the judge's own model is called where `evaluation.pairs` say whose each answer is, by
+    chosen_model and rejected_model or model_a and model_b; by default as `judge.model`."""
+
+
 class DatasetConfig(Strict):
     """How judgments become training rows."""
 

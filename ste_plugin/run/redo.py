@@ -21,7 +21,7 @@ STAGES: dict[Stage, str] = {
 """Stage → what it and the later stages make."""
 
 _FIRST_STAGES: tuple[tuple[re.Pattern[str], Stage | None], ...] = (
-    (re.compile(r"(iterations|keep|gates|budget|hosts)\b"), None),
+    (re.compile(r"(iterations|keep|gates|audit|budget|hosts)\b"), None),
     (re.compile(r"evaluation\.(tasks|data|too_long)\b"), None),
     (
         re.compile(
