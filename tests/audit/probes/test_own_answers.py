@@ -33,7 +33,7 @@ def rows(n: int = 120) -> list[dict]:
     ]
 
 
-def fair(draw: random.Random, own_is_better: bool) -> bool:
+def fair(draw: random.Random, _: bool) -> bool:
     """Right in four of five orders, whoever wrote the better answer."""
     return draw.random() < 0.8
 
