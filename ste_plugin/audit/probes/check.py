@@ -8,12 +8,13 @@ from typing import Any
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.probes import own_answers
 from ste_plugin.audit.probes.asking import JudgeAsker, RunJudge
-from ste_plugin.audit.probes.estimate import Pace, describe
+from ste_plugin.audit.probes.estimate import Pace, describe, size_of
 from ste_plugin.audit.probes.examine import LEVEL, Row, examine, shown_arms, since, worst
 from ste_plugin.audit.probes.probe import Arm, BiasProbe
 from ste_plugin.audit.probes.telling import tell
 from ste_plugin.context import RunContext
 from ste_plugin.dataset.token_counts import load_template
+from ste_plugin.engines.base import ChatRequest
 from ste_plugin.errors import DataError, EngineError
 from ste_plugin.evaluation.trained_judges import find_judge
 from ste_plugin.pairs.constructed import CONSTRUCTED
@@ -21,9 +22,6 @@ from ste_plugin.pairs.pool_files import read_pool
 from ste_plugin.plugins.manager import contributions, find_contribution
 from ste_plugin.records import ResponsePair, content_key
 from ste_plugin.storage.jsonl import replace_json
-
-_COUNTED = 32
-"""Pairs whose tokens are counted, to tell those of all."""
 
 
 def check_probes(context: RunContext, iteration: int) -> Iterator[Finding]:
@@ -119,21 +117,24 @@ def _announce(
     owed = {judge.name: judge.owed(arms) for judge in judges}
     prompts = len({pair.instruction_key for pair in pairs})
     asked = f"{asked} of {prompts} instructions, {len(probes)} probe{'s' * (len(probes) > 1)}"
-    is_open = any(each.open for each in owed.values())
-    tokens = _tokens_per_character(judges[0], pairs) if is_open else None
+    samples = [request for each in owed.values() for request in each.samples]
+    tokens = _tokens_per_character(judges[0], samples) if samples else None
     context.progress.say(describe(asked, prompts, owed, tokens))
     return Pace(owed, context.progress.say)
 
 
-def _tokens_per_character(judge: RunJudge, pairs: Sequence[ResponsePair]) -> float | None:
-    """Return how many tokens a character is, or None where the judge's tokenizer is not here."""
+def _tokens_per_character(judge: RunJudge, samples: Sequence[ChatRequest]) -> float | None:
+    """Return the tokens of a character of prompts, what the chat template adds among them.
+
+    None where the judge's tokenizer is not here.
+    """
     try:
         template = load_template(judge.model, judge.context.base)
     except EngineError:
         return None
-    texts = [f"{p.instruction}\n{p.better}\n{p.worse}" for p in pairs[:_COUNTED]]
+    texts = [template.prompt(request.messages) + request.prefix for request in samples]
     encoded = template.tokenizer(texts, add_special_tokens=False)["input_ids"]
-    return sum(map(len, encoded)) / sum(map(len, texts))
+    return sum(map(len, encoded)) / sum(map(size_of, samples))
 
 
 def _own_answers(context: RunContext, iteration: int) -> dict[int, own_answers.Outcome]:

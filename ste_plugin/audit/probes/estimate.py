@@ -11,6 +11,7 @@ from ste_plugin.engines.base import ChatRequest, Completion, Engine
 Stored = Callable[[ChatRequest], Completion | None]
 """A request → the completion that is kept for it."""
 
+_SAMPLES = 32
 _LIKELY_MOVED = 0.2
 _MARKS = (0.05, 0.25, 0.5, 0.75)
 """Shares of a judge's questions after which the time left is told."""
@@ -28,6 +29,8 @@ class Owed(NamedTuple):
     """Those that it has answered before."""
     characters: int
     """Of the prompts of the others."""
+    samples: tuple[ChatRequest, ...] = ()
+    """A few of these prompts, of all kinds, to count tokens of."""
 
     @property
     def open(self) -> int:
@@ -45,9 +48,15 @@ def count_owed(arms: Sequence[Arm], requests: Iterable[ChatRequest], stored: Sto
     doubts = {arm.follow_up for arm in arms if arm.follow_up}
     seconds = {r.messages for r in by_key.values() if r.messages[-1].content in doubts}
     unknown = max(0, 2 * sum(bool(arm.follow_up) for arm in arms) - len(seconds))
-    sizes = [size_of(r) for r in by_key.values() if stored(r) is None]
+    is_open = [r for r in by_key.values() if stored(r) is None]
+    sizes = list(map(size_of, is_open))
     mean = sum(map(size_of, by_key.values())) / max(1, len(by_key))
-    return Owed(len(by_key) + unknown, len(by_key) - len(sizes), sum(sizes) + round(unknown * mean))
+    return Owed(
+        len(by_key) + unknown,
+        len(by_key) - len(is_open),
+        sum(sizes) + round(unknown * mean),
+        tuple(is_open[:: len(is_open) // _SAMPLES + 1]),
+    )
 
 
 def size_of(request: ChatRequest) -> int:
