@@ -40,7 +40,7 @@ def check_probes(context: RunContext, iteration: int) -> Iterator[Finding]:
     own = _own_answers(context, iteration)
     by_judge = {
         number: examine(
-            probes, pairs, partial(judge.sides, pace=pace), seed, can_ask, beside=len(own) > 0
+            probes, pairs, partial(judge.sides, pace=pace), seed, can_ask, _tests_of(own, number)
         )
         for number, judge in enumerate(judges)
     }
@@ -145,6 +145,11 @@ def _own_answers(context: RunContext, iteration: int) -> dict[int, own_answers.O
     if context.config.audit.probes is not None:
         return {}
     return {n: own_answers.measure(context, n) for n in range(iteration + 1)}
+
+
+def _tests_of(own: Mapping[int, own_answers.Outcome], number: int) -> int:
+    """Return how many tests of a judge's own answers are made."""
+    return int(number in own and own[number].measured is not None)
 
 
 def judge_name(number: int) -> str:

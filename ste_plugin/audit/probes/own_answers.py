@@ -15,6 +15,7 @@ from ste_plugin.audit.probes.examine import LEVEL, Row
 from ste_plugin.audit.probes.figures import Measured, Values, group_difference, holm
 from ste_plugin.audit.probes.telling import CHECK
 from ste_plugin.context import RunContext
+from ste_plugin.errors import DataError
 from ste_plugin.lm_eval_tasks.judged_file import read_judged
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.pairs_file import ONE_VOTE, label_of, read_pair
@@ -49,10 +50,14 @@ class Outcome(NamedTuple):
 
 
 def measure(context: RunContext, number: int) -> Outcome:
-    """Return what is known of the judge of an iteration, by the pairs that it was measured on.
+    """Return what is known of the judge of an iteration, by the pairs that it was measured on."""
+    try:
+        return _measure(context, number)
+    except DataError as error:  # the probes need no such file
+        return Outcome(str(error), {}, {}, None)
 
-    Raises: DataError where a file of pairs cannot be read.
-    """
+
+def _measure(context: RunContext, number: int) -> Outcome:
     own = _own_names(context)
     named: set[str] = set()
     worse: dict[str, tuple[str, float]] = {}

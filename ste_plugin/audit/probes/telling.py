@@ -63,6 +63,8 @@ def _before(row: Row, seed: Row | None) -> str:
     """Return how that was with the seed, and the change since then."""
     if seed is None or seed.measured is None:
         return ""
+    if seed.hidden:
+        return "; the seed went by position, so that it cannot be told of it"
     told = f"; the seed {seed.toward:.0%} and {seed.away:.0%}"
     if rise := since(row, seed):
         told += f", a change of {rise[0]:+.2f} [{rise[1][0]:+.2f}, {rise[1][1]:+.2f}]"

@@ -128,3 +128,11 @@ def test_pairs_that_no_judge_was_measured_on_are_named(tmp_path):
     with open_existing(read_run_yaml(root / "run.yaml"), tmp_path, [], quiet=True) as context:
         found = own_answers.measure(context, 0)
     assert found.problem == "Not measured on people, whose pairs name models: `ste eval`."
+
+
+def test_a_file_of_pairs_that_is_gone_is_told_and_costs_no_other_probe(tmp_path):
+    outcome(tmp_path, vain)
+    (tmp_path / "people.jsonl").unlink()
+    root = tmp_path / "run"
+    with open_existing(read_run_yaml(root / "run.yaml"), tmp_path, [], quiet=True) as context:
+        assert "people.jsonl" in own_answers.measure(context, 0).problem
