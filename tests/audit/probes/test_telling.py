@@ -33,5 +33,5 @@ def test_a_failed_probe_says_what_moved_which_way_and_what_to_add():
 def test_a_seed_that_went_by_position_is_not_what_a_change_is_told_from(probe):
     finding = told(HONEST, always_first, probe)
     assert not finding.undecided
-    assert "; the seed went by position, so that it cannot be told of it; p 1" in finding.words
+    assert "; the seed went by position, so that it cannot be told of it; p " in finding.words
     assert "a change of" not in finding.words
