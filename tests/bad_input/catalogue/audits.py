@@ -44,7 +44,7 @@ ROWS = [
         run_with(audit="{pairs: 0}"),
         "ste run ste.yaml",
         2,
-        TO_FIX + "audit.pairs: found 0; expected at least 1",
+        TO_FIX + "audit.pairs: found 0; expected 1 or more",
     ),
     Row(
         "an audit of an iteration that was not begun",
