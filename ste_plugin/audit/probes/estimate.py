@@ -77,7 +77,8 @@ def describe(
     asked: str, prompts: int, owed: Mapping[str, Owed], tokens_per_character: float | None
 ) -> str:
     """Return what will be asked, in a line: questions, tokens where known, and what they buy."""
-    questions, kept = (sum(each[i] for each in owed.values()) for i in (0, 1))
+    questions = sum(each.questions for each in owed.values())
+    kept = sum(each.kept for each in owed.values())
     judges = f"{len(owed)} judge{'s' * (len(owed) > 1)} ({', '.join(owed)})"
     told = f"probes: {asked}, {judges}: {questions:,} questions"
     if kept == questions:
