@@ -17,6 +17,8 @@ _MARKS = (0.05, 0.25, 0.5, 0.75)
 """Shares of a judge's questions after which the time left is told."""
 _LEAST_S = 10.0
 """Seconds that have to pass before: less says nothing of the rest, or there is little of it."""
+_GAP_S = 0.1
+"""Answers of one batch come at once: between two that are further apart a batch has ended."""
 _LONG_MIN = 90
 
 
@@ -124,6 +126,7 @@ class Pace:
         self._judge = judge
         self._answered = self._characters = self._read = self._written = 0
         self._began: float | None = None
+        self._last = self._now()
         self._since = (0, 0)
         self._marks = list(_MARKS)
 
@@ -138,11 +141,18 @@ class Pace:
 
     def answered(self, completion: Completion, characters: int) -> None:
         """Count an answer to a prompt of so many characters, and say how long is left."""
+        now = self._now()
+        if now - self._last >= _GAP_S:
+            self._tell_if_due()
+        self._last = now
         self._answered += 1
         self._characters += characters
         self._read += completion.prompt_tokens
         self._written += completion.completion_tokens
-        elapsed = 0.0 if self._began is None else self._now() - self._began
+
+    def _tell_if_due(self) -> None:
+        """Say how long is left, where enough was answered: of a batch all is counted, or none."""
+        elapsed = 0.0 if self._began is None else self._last - self._began
         passed = [m for m in self._marks if self._answered >= m * self._owed[self._judge].open]
         if passed and elapsed >= _LEAST_S:
             self._marks = [m for m in self._marks if m not in passed]
@@ -161,7 +171,7 @@ class Pace:
             told += f" for it, {_minutes(left + others)} for all judges"
         self._say(
             f"probing {self._judge}: {own.kept + self._answered:,} of {own.questions:,} questions "
-            f"answered, {answers / elapsed:.1f} a second{self._tokens()}; {told}."
+            f"answered, {_rate(answers / elapsed)}{self._tokens()}; {told}."
         )
 
     def _tokens(self) -> str:
@@ -169,6 +179,10 @@ class Pace:
             return ""
         read, written = self._read / self._answered, self._written / self._answered
         return f" ({read:.0f} tokens read and {written:.0f} written each)"
+
+
+def _rate(a_second: float) -> str:
+    return f"{a_second:.1f} a second" if a_second >= 1 else f"{60 * a_second:.0f} a minute"
 
 
 def _minutes(seconds: float) -> str:

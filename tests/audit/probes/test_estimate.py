@@ -1,5 +1,7 @@
 """What is still to be asked, and how long that takes, is told before and while it is asked."""
 
+from itertools import islice
+
 from ste_plugin.audit.probes.asking import JudgeAsker, recall
 from ste_plugin.audit.probes.builtin import PUSHBACK
 from ste_plugin.audit.probes.estimate import Owed, Pace, count_owed, reach_of
@@ -75,6 +77,30 @@ def test_in_a_long_audit_it_is_told_again_and_a_short_one_is_not_held_up_by_it()
     pace = Pace({"seed": Owed(6, 0, 600)}, short.append, Clock())
     list(pace.of("seed", FakeEngine(clock.reply)).complete(request(n) for n in range(6)))
     assert short == []
+
+
+def test_a_batch_counts_as_a_whole_though_its_answers_come_one_after_another():
+    clock, said = Clock(), []
+    pace = Pace({"seed": Owed(400, 0, 40_000)}, said.append, clock)
+
+    class InBatches(FakeEngine):
+        def complete(self, requests):
+            for batch in batched(requests, 40):
+                clock.now += 80
+                yield from super().complete(batch)
+
+    list(pace.of("seed", InBatches(lambda _: "A")).complete(request(n) for n in range(400)))
+    assert [line.split()[2] for line in said] == ["40", "120", "200", "320"]
+    assert said[0].endswith(
+        "answered, 30 a minute (1 tokens read and 1 written each); about 12 min left."
+    )
+
+
+def batched(items, size):
+    """Lists of so many items."""
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
+        yield batch
 
 
 def test_the_interval_that_a_number_of_instructions_buys_is_halved_by_four_times_as_many():
