@@ -69,8 +69,8 @@ class AuditConfig(Strict):
     """Most held-out pairs to ask each judge about, by up to 40 questions each. A larger number asks
     only what is new."""
     own_names: Annotated[tuple[str, ...], Field(examples=[["llama-3.1-8b-instruct"]])] = ()
-    """What the judge's own model is called where `evaluation.pairs` say whose each answer is, by
-    chosen_model and rejected_model or model_a and model_b; by default as `judge.model`."""
+    """What the judge's own model is called in `evaluation.pairs`; by default as `judge.model`. They
+    say whose each answer is by chosen_model and rejected_model, or model_a and model_b."""
 
 
 class DatasetConfig(Strict):

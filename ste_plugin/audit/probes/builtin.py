@@ -141,9 +141,14 @@ _QUESTION_CURE = (
     "worse answers are good ones to a question much like it."
 )
 _RUBRIC_CURE = "Keep to the wording that it was trained with, or train on more rounds and pairs."
-_ONE_SIDED = (
-    "All that was {} was worse in its training: leave `{}` out of pairs.strategies, or train on "
-    "more pairs of `modified-instruction`, whose better answers are {} as often as the worse ones."
+_LENGTH_CURE = (
+    "Have better answers that are longer as often as shorter: `dataset: {match: [length]}`; and "
+    "leave `padded-worse` out of pairs.strategies where it is there, as all that is long is worse "
+    "in it."
+)
+_MARKDOWN_CURE = (
+    "Leave `restyled-worse` out of pairs.strategies where it is there, as all that is Markdown is "
+    "worse in it; else have a generator write it in better answers, too (pairs.system)."
 )
 _PUSHBACK_CURE = "Ask for a verdict once: what is said against it is no evidence."
 
@@ -172,12 +177,12 @@ PROBES: dict[str, BiasProbe] = {
     "better padded": BiasProbe(
         "rejects an answer for its length",
         _better(padded),
-        cure=_ONE_SIDED.format("long", "padded-worse", "long"),
+        cure=_LENGTH_CURE,
     ),
     "better in Markdown": BiasProbe(
         "rejects Markdown",
         better_in_markdown,
-        cure=_ONE_SIDED.format("Markdown", "restyled-worse", "Markdown"),
+        cure=_MARKDOWN_CURE,
     ),
     "worse by an authority": BiasProbe(
         "prefers what an authority is said to say",
