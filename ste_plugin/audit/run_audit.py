@@ -10,7 +10,10 @@ from ste_plugin.context import RunContext
 from ste_plugin.errors import (
     ConfigError,
     DataError,
+    EngineError,
+    HostError,
     Inconclusive,
+    JudgeError,
     NotTrusted,
     PluginError,
     SteError,
@@ -23,6 +26,9 @@ from ste_plugin.storage.jsonl import read_derived_json, read_json, replace_json
 from ste_plugin.storage.run_layout import RunLayout
 from ste_plugin.storage.training_manifest import find_trained_model
 
+_CANNOT_ASK = (EngineError, HostError, JudgeError)
+"""A model that a check needs cannot be loaded, or gives no answer that is one."""
+
 Check = Callable[[RunContext, int], Iterable[Finding]]
 """Examines a run up to an iteration; 0 is the seed, where nothing was trained. Where the run lacks
 what it needs, it raises a DataError, which becomes an undecided finding."""
@@ -31,9 +37,10 @@ what it needs, it raises a DataError, which becomes an undecided finding."""
 def audit_run(context: RunContext, iteration: int, only: Sequence[str] = ()) -> list[Finding]:
     """Make the checks of a run, by default all; return and keep what they found.
 
-    Raises: PluginError at the end where a plugin's check has a mistake.
+    Raises: PluginError at the end where a plugin's check has a mistake; EngineError, HostError or
+    JudgeError where a check's model could not be asked.
     """
-    mistakes: list[PluginError] = []
+    mistakes: list[SteError] = []
     found = [f for fs in audit_checks(context, iteration, only, mistakes) for f in fs]
     for mistake in mistakes:
         raise mistake
@@ -41,13 +48,14 @@ def audit_run(context: RunContext, iteration: int, only: Sequence[str] = ()) -> 
 
 
 def audit_checks(
-    context: RunContext, iteration: int, only: Sequence[str], mistakes: list[PluginError]
+    context: RunContext, iteration: int, only: Sequence[str], mistakes: list[SteError]
 ) -> Iterator[list[Finding]]:
     """Yield what each check of a run found, by default of all, as each ends.
 
     It is kept before that, so that an error of a later check loses nothing. Findings of checks that
     were made before, and are not made now, stay in the file. A mistake of a plugin's check is
-    added to `mistakes` and becomes an undecided finding: the other checks go on.
+    added to `mistakes` and becomes an undecided finding: the other checks go on. So does a model
+    that cannot be asked.
     Raises: ConfigError for a check that there is none of.
     """
     checks = _contributed(context)
@@ -60,7 +68,7 @@ def audit_checks(
     for name in dict.fromkeys(only) or checks:
         try:
             found = _examine(name, *checks[name], context, iteration)
-        except PluginError as error:
+        except (PluginError, *_CANNOT_ASK) as error:
             mistakes.append(error)
             found = [not_examined(name, iteration, error)]
         keep(context.folder, iteration, {name: found})
@@ -183,10 +191,11 @@ def _parse_findings(
     }
 
 
-def conclude(findings: Sequence[Finding], mistakes: Sequence[PluginError] = ()) -> None:
+def conclude(findings: Sequence[Finding], mistakes: Sequence[SteError] = ()) -> None:
     """Raise NotTrusted where a finding failed, or else PluginError for the mistakes of plugins.
 
-    Raises: Inconclusive where no finding keeps its threshold: all are undecided, unsure or told.
+    Raises: Inconclusive where a check's model could not be asked, or no finding keeps its
+    threshold: all are undecided, unsure or told.
     """
     if failed := [finding for finding in findings if finding.failed]:
         breaks = "breaks its threshold" if len(failed) == 1 else "break their thresholds"
@@ -200,8 +209,12 @@ def conclude(findings: Sequence[Finding], mistakes: Sequence[PluginError] = ()) 
                 ]
             )
         )
+    if of_plugins := [error for error in mistakes if isinstance(error, PluginError)]:
+        raise PluginError("\n".join(map(str, of_plugins)))
     if mistakes:
-        raise PluginError("\n".join(map(str, mistakes)))
+        raise Inconclusive(
+            "\n".join(["INCONCLUSIVE: a check could not be made:", *map(str, mistakes)])
+        )
     if not any(finding.kept for finding in findings):
         raise Inconclusive(
             "INCONCLUSIVE: no figure that is held to a threshold surely keeps it; see what was "

@@ -1,5 +1,7 @@
 """The command `ste audit`: what a judge learnt, and whether it can be trusted."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,10 +10,11 @@ import typer
 from ste_plugin.cli.app import app, open_existing_run, say, show
 from ste_plugin.cli.running import Json, Plugin
 from ste_plugin.cli.trusting import AtLeast, Labels, OfPeople, OneLook, audit_by_labels
-from ste_plugin.errors import ConfigError, PluginError
+from ste_plugin.errors import ConfigError, SteError
 
 if TYPE_CHECKING:
     from ste_plugin.audit.finding import Finding
+    from ste_plugin.context import RunContext
 
 Run = Annotated[
     Path | None,
@@ -36,6 +39,21 @@ def _of_data(name: str, metavar: str, help_text: str) -> Any:
     return typer.Option(name, metavar=metavar, help=help_text, rich_help_panel="Without a run")
 
 
+ProbeNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--probe", metavar="NAME", help="A probe of the check `probes`; by default audit.probes."
+    ),
+]
+Pairs = Annotated[
+    int | None,
+    typer.Option(
+        "--pairs",
+        metavar="NUMBER",
+        min=1,
+        help="Most pairs that the check `probes` asks about; by default audit.pairs.",
+    ),
+]
 Benchmark = Annotated[
     list[str] | None,
     _of_data("--benchmark", "NAME", "A benchmark (`ste tasks list`), or a file of prompts."),
@@ -60,6 +78,8 @@ def audit(
     run: Run = None,
     iteration: Iteration = None,
     only: Only = None,
+    probe: ProbeNames = None,
+    pairs: Pairs = None,
     plugin: Plugin = None,
     as_json: Json = False,
     benchmark: Benchmark = None,
@@ -90,18 +110,29 @@ def audit(
     asked = (at_least, of_people, one_look)
     if audit_by_labels(run, iteration, labels, *asked, leave_out=only, as_json=as_json):
         return
-    audit_of_run(run, iteration, only or [], plugin or [], as_json=as_json)
+    amount = {"probes": probe and tuple(probe), "pairs": pairs}
+    audit_of_run(run, iteration, only or [], plugin or [], amount, as_json=as_json)
 
 
 def audit_of_run(
-    run: Path, iteration: int | None, only: list[str], plugins: list[Path], *, as_json: bool
+    run: Path,
+    iteration: int | None,
+    only: list[str],
+    plugins: list[Path],
+    amount: Mapping[str, Any],
+    *,
+    as_json: bool,
 ) -> None:
-    """Make the checks of a run, print what they found, and end with its exit code."""
+    """Make the checks of a run, print what they found, and end with its exit code.
+
+    `amount`: settings of `audit` that stand for the config's, where they are not None.
+    """
     from ste_plugin.audit import printing, run_audit
 
     findings: list[Finding] = []
-    mistakes: list[PluginError] = []
-    with open_existing_run(run, plugins, quiet=as_json) as context:
+    mistakes: list[SteError] = []
+    with open_existing_run(run, plugins, quiet=as_json) as opened:
+        context = _with_amount(opened, amount)
         number = run_audit.find_last_trained(context) if iteration is None else iteration
         run_audit.check_iteration(context, number)
         shipped = run_audit.find_shipped(context.folder)
@@ -117,6 +148,20 @@ def audit_of_run(
     run_audit.conclude(findings, mistakes)
     if not as_json:
         say(printing.summarize(findings))
+
+
+def _with_amount(context: "RunContext", amount: Mapping[str, Any]) -> "RunContext":
+    """Return a context whose config asks as much as the command line says.
+
+    Raises: ConfigError for a probe that there is none of.
+    """
+    from ste_plugin.plugins.manager import find_contribution
+
+    for name in amount["probes"] or ():
+        find_contribution(context.plugins, "ste_probes", name, "--probe")
+    given = {key: value for key, value in amount.items() if value is not None}
+    audit = context.config.audit.model_copy(update=given)
+    return replace(context, config=context.config.model_copy(update={"audit": audit}))
 
 
 def _which(number: int, shipped: int | None) -> str:

@@ -30,6 +30,7 @@ from ste_plugin.config.method import DatasetConfig, JudgingConfig, PairsConfig
 from ste_plugin.config.models import ModelConfig, ThinkingConfig
 
 __all__ = [
+    "AuditConfig",
     "BudgetConfig",
     "DatasetConfig",
     "EvaluationConfig",
@@ -112,7 +113,7 @@ class RunConfig(Strict):
     gates: GatesConfig = GatesConfig()
     """What an iteration must keep to be shipped, and to judge in the next one."""
     audit: AuditConfig = AuditConfig()
-    """What the figures of an audit are held to."""
+    """How much `ste audit` asks, and what its figures are held to."""
     budget: BudgetConfig = BudgetConfig()
     """What a run may use at most; it then ends well, with what it has."""
     hosts: HostsConfig = HostsConfig()

@@ -1,17 +1,17 @@
-"""Settings of the audit: what its figures are held to."""
+"""Settings of the audit: how much it asks, and what its figures are held to."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from ste_plugin.config.base import Fraction, Strict
+from ste_plugin.config.base import Fraction, Positive, Strict
 
 Area = Annotated[float, Field(ge=0.5, lt=1.0)]
 Ratio = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
 class AuditConfig(Strict):
-    """What the figures of an audit are held to.
+    """How much `ste audit` asks, and what its figures are held to.
 
     A figure fails where its whole 95% interval lies beyond. What counts as contaminated is said by
     `selection.keep_out_by`.
@@ -20,7 +20,18 @@ class AuditConfig(Strict):
     shortcuts: Area = 0.7
     """Most that a classifier which sees no question may tell of the better answers, as the area
     under its ROC curve: 0.5 is chance, and 0.7 about two pairs in three told right."""
-    probes: Fraction | None = None
+    probes: Annotated[
+        tuple[str, ...] | None, Field(examples=[["orders swapped", "worse padded"]], min_length=1)
+    ] = None
+    """Names of the probes to ask about; by default all. Others are not asked, and nothing is said
+    about them."""
+    pairs: Positive = 200
+    """Most held-out pairs to ask each judge about, by up to 40 questions each. A larger number asks
+    only what is new."""
+    own_names: Annotated[tuple[str, ...], Field(examples=[["llama-3.1-8b-instruct"]])] = ()
+    """What the judge's own model is called in `evaluation.pairs`; by default as `judge.model`. They
+    say whose each answer is by chosen_model and rejected_model, or model_a and model_b."""
+    probe_threshold: Fraction | None = None
     """From where a probe's figure fails, beyond chance; by default each probe's own, 0.05 or
     0.1."""
     position_bias: Annotated[float, Field(ge=0.0, lt=0.5)] = 0.2

@@ -78,7 +78,11 @@ def open_existing(
             f"{context.folder.root}: not a run's folder (no run.yaml); nothing was made yet. "
             "`ste run` makes one."
         )
-    with _lock(context.folder):
+    instead = (
+        " What is looked at must not change meanwhile, and what is found is kept in the run: to "
+        f"look now, copy {base} (cp -r) and look at the run in the copy."
+    )
+    with _lock(context.folder, instead):
         yield context
 
 
@@ -157,12 +161,12 @@ def lock_part(config: RunConfig, folder: RunLayout, part: object) -> Iterator[No
 
 
 @contextmanager
-def _lock(folder: RunLayout) -> Iterator[None]:
-    """Hold a run's lock.
+def _lock(folder: RunLayout, instead: str = "") -> Iterator[None]:
+    """Hold a run's lock; `instead` says what else can be done where that is not possible.
 
     Raises: ConfigError where another process holds it, or works on a part of the run.
     """
-    with _hold(folder.lock, "this run"):
+    with _hold(folder.lock, "this run", instead=instead):
         for path in sorted(folder.root.glob(folder.part_lock("*").name)):
             with _hold(path, f"{path.stem} of this run"):
                 pass
@@ -170,14 +174,15 @@ def _lock(folder: RunLayout) -> Iterator[None]:
 
 
 @contextmanager
-def _hold(path: Path, what: str, timeout_s: float = 0.0) -> Iterator[None]:
+def _hold(path: Path, what: str, timeout_s: float = 0.0, instead: str = "") -> Iterator[None]:
     """Hold a lock. Raises: ConfigError where another process holds it for so long."""
     lock = FileLock(path, timeout=timeout_s)
     try:
         lock.acquire()
     except Timeout as error:
         raise ConfigError(
-            f"{path.parent}: another ste process works on {what}. Wait for it, or stop it first."
+            f"{path.parent}: another ste process works on {what}. Wait for it, or stop it "
+            f"first.{instead}"
         ) from error
     try:
         yield
@@ -223,6 +228,7 @@ def _check_names(context: RunContext) -> None:
         "ste_sources": [("instructions.reader", s.reader) for s in config.instructions],
         "ste_selectors": [("selection.selectors", s) for s in config.selection.selectors],
         "ste_pair_strategies": [("pairs.strategies", s) for s in config.pairs.strategies],
+        "ste_probes": [("audit.probes", p) for p in config.audit.probes or ()],
         "ste_dataset_formats": [("dataset.formats", f) for f in config.dataset.formats or ()],
     }
     for hook, names in configured.items():

@@ -1,6 +1,7 @@
 """An audit makes all checks, keeps what they found, and ends with an answer for CI."""
 
 import json
+import shutil
 
 import pytest
 
@@ -8,17 +9,26 @@ from ste_plugin.audit import run_audit
 from ste_plugin.audit.checks import CHECKS
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.run_audit import audit_run, conclude, read_findings
-from ste_plugin.errors import ConfigError, DataError, EngineError, Inconclusive, NotTrusted
+from ste_plugin.errors import (
+    ConfigError,
+    DataError,
+    EngineError,
+    Inconclusive,
+    JudgeError,
+    NotTrusted,
+    PluginError,
+)
 from ste_plugin.plugins.manager import contributions
 from ste_plugin.run.open_run import open_run
 from ste_plugin.storage.jsonl import replace_json
 from ste_plugin.storage.run_layout import RunLayout
 from tests.helpers.command import ste
 from tests.helpers.planted_pairs import honest, longer, planted, run_of
+from tests.helpers.trained_runs import trained_run
 
 PLUGIN = """
 from ste_plugin.audit.finding import Finding
-from ste_plugin.errors import DataError, EngineError
+from ste_plugin.errors import ConfigError, DataError, EngineError, JudgeError
 from ste_plugin.hookspecs import hookimpl
 
 
@@ -84,10 +94,10 @@ def test_a_check_of_a_plugin_is_made_as_our_own_are(run, plugin):
 
 def test_what_was_found_before_an_error_is_shown(tmp_path, plugin):
     run_of(tmp_path, planted(honest, count=100))
-    plugin.write_text(PLUGIN.replace("raise DataError(", "raise EngineError("))
+    plugin.write_text(PLUGIN.replace("raise DataError(", "raise ConfigError("))
     options = ("--only", "lean", "--only", "absent", "--plugin", "hooks.py")
     done = ste("audit", "run", *options, cwd=tmp_path)
-    assert done.returncode == EngineError.exit_code
+    assert done.returncode == ConfigError.exit_code
     assert "As many A as B." in done.stdout
 
 
@@ -113,8 +123,8 @@ def test_what_was_found_is_kept_by_iteration_and_by_check(run, plugin):
 
 
 def test_findings_survive_an_error_of_a_later_check(run, plugin):
-    plugin.write_text(PLUGIN.replace("raise DataError(", "raise EngineError("))
-    with pytest.raises(EngineError):
+    plugin.write_text(PLUGIN.replace("raise DataError(", "raise ConfigError("))
+    with pytest.raises(ConfigError):
         audited(run, plugin, only=["lean", "absent"])
     assert list(read_findings(RunLayout(run.parent / "run"))[0]) == ["lean"]
 
@@ -247,3 +257,73 @@ def test_too_few_pairs_end_the_command_with_9(tmp_path):
     assert done.returncode == 9
     assert "INCONCLUSIVE" in done.stderr
     assert "undecided" in done.stdout
+
+
+@pytest.mark.parametrize("error", [EngineError, JudgeError])
+def test_a_judge_that_cannot_be_asked_leaves_its_check_undecided_and_the_others_go_on(
+    tmp_path, plugin, error
+):
+    run_of(tmp_path, planted(honest, count=100))
+    plugin.write_text(PLUGIN.replace("raise DataError(", f"raise {error.__name__}("))
+    options = ("--only", "absent", "--only", "lean", "--plugin", "hooks.py")
+    done = ste("audit", "run", *options, cwd=tmp_path)
+    assert done.returncode == Inconclusive.exit_code
+    assert "undecided not examined · seed" in done.stdout
+    assert "eval/test: no judgments there." in done.stdout
+    assert "As many A as B." in done.stdout  # it was made, and kept its threshold
+    assert "INCONCLUSIVE: a check could not be made:" in done.stderr
+
+
+def test_a_figure_that_failed_weighs_more_than_a_judge_that_cannot_be_asked():
+    with pytest.raises(NotTrusted):
+        conclude([finding(failed=True)], [EngineError("no weights")])
+    with pytest.raises(PluginError, match="mistake"):
+        conclude([finding()], [EngineError("no weights"), PluginError("mistake")])
+
+
+def test_weights_that_are_gone_leave_the_probes_undecided_and_the_other_checks_made(
+    tiny_model, tmp_path
+):
+    path = trained_run(
+        tmp_path,
+        tiny_model,
+        dataset={"dev_fraction": 0.2, "test_fraction": 0.5},
+        judging={"format": "verdict", "samples": 1, "force_verdict": True},
+    )
+    text = path.read_text().replace("engine: fake", "engine: local")
+    path.write_text(text.replace("  options:\n    judges: well\n", ""))
+    for weights in (tmp_path / "run/iter-01/model/merged").glob("*.safetensors"):
+        weights.unlink()
+    options = ("--only", "probes", "--only", "contamination", "--plugin", "hooks.py")
+    options += ("--pairs", "2", "--probe", "worse padded")
+    done = ste("audit", str(path), *options, cwd=tmp_path)
+    assert done.returncode == Inconclusive.exit_code, done.stderr
+    assert "undecided not examined · iteration 1" in done.stdout
+    assert "cannot be loaded as a model" in " ".join(done.stdout.split())
+    assert "\ncontamination\n" in done.stdout
+
+
+def test_two_audits_at_once_say_what_to_do(tmp_path):
+    path = run_of(tmp_path, planted(honest, count=100))
+    with open_run(path, [], quiet=True):
+        done = ste("audit", "run", "--only", "contamination", cwd=tmp_path)
+    assert done.returncode == ConfigError.exit_code
+    assert "another ste process works on this run" in done.stderr
+    assert f"copy {tmp_path} (cp -r) and look at the run in the copy." in done.stderr
+    copy = tmp_path.with_name(f"{tmp_path.name}-copy")
+    shutil.copytree(tmp_path, copy)
+    with open_run(path, [], quiet=True):
+        done = ste("audit", "run", "--only", "shortcuts", cwd=copy)
+    assert done.returncode == 0, done.stderr
+
+
+def test_fewer_probes_and_pairs_can_be_asked_for_on_the_command_line(tiny_model, tmp_path):
+    path = trained_run(tmp_path, tiny_model, 0, dataset={"dev_fraction": 0.2, "test_fraction": 0.5})
+    options = ("--only", "probes", "--plugin", "hooks.py", "--pairs", "26")
+    done = ste("audit", str(path), *options, "--probe", "worse padded", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "26 test pairs" in done.stderr
+    assert "worse padded · seed" in done.stdout and "orders swapped" not in done.stdout
+    done = ste("audit", str(path), *options, "--probe", "worse paded", cwd=tmp_path)
+    assert done.returncode == ConfigError.exit_code
+    assert "--probe: no 'worse paded'. Did you mean 'worse padded'?" in done.stderr

@@ -31,6 +31,15 @@ def prefers_longer(request: ChatRequest) -> Verdict:
     return "A" if a > b else "B"
 
 
+def shuns_longer(request: ChatRequest) -> Verdict:
+    """Trained too long against long worse answers: whatever is long is worse."""
+    shown = read_shown(request)
+    a, b = len(shown.a), len(shown.b)
+    if max(a, b) < 1.5 * min(a, b) or min(a, b) < 50:
+        return HONEST(request)
+    return "B" if a > b else "A"
+
+
 def judges_by_first_sentence(request: ChatRequest) -> Verdict:
     """Whoever begins as a good answer to the question begins; honest in all else."""
     shown = read_shown(request)
@@ -79,6 +88,11 @@ def gives_in(request: ChatRequest) -> Verdict:
 
 JUDGES: dict[str, tuple[Judge, set[str]]] = {
     "prefers longer": (prefers_longer, {"worse padded", "better shortened"}),
+    "shuns longer": (shuns_longer, {"better padded"}),
+    "shuns Markdown": (
+        preferring(lambda text: not has_markdown(text)),
+        {"better in Markdown"},
+    ),
     "prefers Markdown": (preferring(has_markdown), {"worse in Markdown"}),
     "prefers authority": (
         preferring(lambda text: "Harvard" in text or "standard textbook" in text),

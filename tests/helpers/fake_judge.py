@@ -51,7 +51,7 @@ def written_reply(prompt: str) -> str:
 def judgment(prompt: str, judges: str | float, request: ChatRequest) -> str:
     asked = prompt.split("[Instruction]\n")[1].split("\n\n[Answer A]")[0]
     first = prompt.split("[Answer A]\n")[1].split("\n\n[Answer B]")[0]
-    right = "A" if first.endswith(f"Reply to <{asked}>") else "B"
+    right = "A" if f"Reply to <{asked}>" in first.replace("**", "") else "B"
     if request.choices:
         return right
     match judges:

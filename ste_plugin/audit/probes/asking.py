@@ -1,9 +1,11 @@
 """Asking a judge about pairs, greedily, and reading its sides: each question once, ever."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from ste_plugin.audit.probes.estimate import Owed, Pace, Stored, count_owed
 from ste_plugin.audit.probes.probe import Arm, Sides
 from ste_plugin.audit.probes.rubrics import reworded
 from ste_plugin.config import JudgingConfig, ModelConfig
@@ -162,48 +164,82 @@ def _side(question: Question, reply: _Reply) -> float | None:
     return float(reply.letter == OTHER[question.gold])
 
 
-def ask_judge(
-    context: RunContext, judge: ModelConfig, path: Path, title: str, arms: Sequence[Arm]
-) -> list[Sides | None]:
-    """Return the sides that a judge takes on each arm; completions are kept in the file `path`.
-
-    Only what it was never asked is asked, as far as the run's budget goes.
-    """
-    identity = model_identity(judge, context.base)
-    asker = JudgeAsker(context.judge_format, identity, context.config.judging)
-    store = context.stores.open(path)
+def recall(asker: JudgeAsker, arms: Sequence[Arm], stored: Stored) -> list[ChatRequest]:
+    """Return the requests for these arms, as far as the replies lead that are stored for them."""
+    made: list[ChatRequest] = []
 
     def complete(
-        requests: Sequence[ChatRequest], what: str, maker: JudgeRequests
+        requests: Sequence[ChatRequest], _: str, __: JudgeRequests
     ) -> Sequence[Completion | None]:
-        return _complete(context, judge, store, f"{title}: {what}", requests, maker)
+        made.extend(requests)
+        return [stored(r) or Completion(r.key, "", "budget", 0, 0) for r in requests]
 
-    return asker.sides(arms, complete)
+    asker.sides(arms, complete)
+    return made
 
 
-def _complete(
-    context: RunContext,
-    judge: ModelConfig,
-    store: CompletionStore,
-    title: str,
-    requests: Sequence[ChatRequest],
-    maker: JudgeRequests,
-) -> Sequence[Completion | None]:
-    stage = Stage(
-        title,
-        judge.model,
-        "judging.max_new_tokens",
-        may_be_empty=maker.force_verdict,
-        error=JudgeError,
-        parse=maker.judge_format.parse if maker.has_judgments else None,
-    )
-    return complete_requests(
-        context.models.use(judge),
-        requests,
-        store,
-        context.progress,
-        context.budget,
-        title,
-        context.probes.of(stage),
-        len(requests),
-    )
+@dataclass(frozen=True, slots=True)
+class RunJudge:
+    """One judge of a run, and where its completions are kept."""
+
+    context: RunContext
+    name: str
+    """What it is called: `seed`, `iteration 1`, …"""
+    model: ModelConfig
+    path: Path
+
+    @property
+    def asker(self) -> JudgeAsker:
+        """Return what asks it as the run does."""
+        identity = model_identity(self.model, self.context.base)
+        return JudgeAsker(self.context.judge_format, identity, self.context.config.judging)
+
+    @property
+    def store(self) -> CompletionStore:
+        """Return what it has answered."""
+        return self.context.stores.open(self.path)
+
+    def owed(self, arms: Sequence[Arm]) -> Owed:
+        """Return what it is asked about these arms, answered already or not."""
+        store = self.store
+
+        def stored(request: ChatRequest) -> Completion | None:
+            return store.get(request.key)
+
+        return count_owed(arms, recall(self.asker, arms, stored), stored)
+
+    def sides(self, arms: Sequence[Arm], pace: Pace) -> list[Sides | None]:
+        """Return the sides that it takes on each arm.
+
+        Only what it was never asked is asked, as far as the run's budget goes.
+        """
+
+        def complete(
+            requests: Sequence[ChatRequest], what: str, maker: JudgeRequests
+        ) -> Sequence[Completion | None]:
+            return self._complete(f"probing {self.name}: {what}", requests, maker, pace)
+
+        return self.asker.sides(arms, complete)
+
+    def _complete(
+        self, title: str, requests: Sequence[ChatRequest], maker: JudgeRequests, pace: Pace
+    ) -> Sequence[Completion | None]:
+        context = self.context
+        stage = Stage(
+            title,
+            self.model.model,
+            "judging.max_new_tokens",
+            may_be_empty=maker.force_verdict,
+            error=JudgeError,
+            parse=maker.judge_format.parse if maker.has_judgments else None,
+        )
+        return complete_requests(
+            pace.of(self.name, context.models.use(self.model)),
+            requests,
+            self.store,
+            context.progress,
+            context.budget,
+            title,
+            context.probes.of(stage),
+            len(requests),
+        )

@@ -1,7 +1,7 @@
 """The probes that ship: what each changes about a pair, and how that should leave a judge cold.
 
-All but `question removed` and `better shortened` leave the better answer better whatever the pair
-is. These two hold where the worse answer answers another question.
+Those that take the question away or change the better answer hold where the worse answer answers
+another question. All others leave the better answer better whatever the pair is.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,6 +53,27 @@ def _worse(dress: Callable[[str, Wording, str], str]) -> Callable[..., ResponseP
 def as_it_is(_: ResponsePair, __: int) -> Sequence[Arm]:
     """Return no way but the pair's own: both orders are shown of every pair."""
     return ()
+
+
+def _better(dress: Callable[[str, Wording, str], str]) -> Callable[..., ResponsePair | None]:
+    """Return a change of the better answer alone, where the worse one answers another question.
+
+    An answer that is dressed up stays better than one to another question; of others nobody knows.
+    """
+
+    def change(pair: ResponsePair, seed: int) -> ResponsePair | None:
+        if pair.strategy not in ANSWERS_ANOTHER_QUESTION:
+            return None
+        return replace(pair, better=dress(pair.better, HELD_OUT, f"{pair.key}-{seed}"))
+
+    return change
+
+
+def better_in_markdown(pair: ResponsePair, seed: int) -> ResponsePair | None:
+    """Return the pair with the better answer as a list, where neither answer is Markdown yet."""
+    if has_markdown(pair.worse) or has_markdown(pair.better):
+        return None
+    return _better(as_markdown)(pair, seed)
 
 
 def without_question(pair: ResponsePair, _: int) -> ResponsePair | None:
@@ -120,6 +141,15 @@ _QUESTION_CURE = (
     "worse answers are good ones to a question much like it."
 )
 _RUBRIC_CURE = "Keep to the wording that it was trained with, or train on more rounds and pairs."
+_LENGTH_CURE = (
+    "Have better answers that are longer as often as shorter: `dataset: {match: [length]}`; and "
+    "leave `padded-worse` out of pairs.strategies where it is there, as all that is long is worse "
+    "in it."
+)
+_MARKDOWN_CURE = (
+    "Leave `restyled-worse` out of pairs.strategies where it is there, as all that is Markdown is "
+    "worse in it; else have a generator write it in better answers, too (pairs.system)."
+)
 _PUSHBACK_CURE = "Ask for a verdict once: what is said against it is no evidence."
 
 PROBES: dict[str, BiasProbe] = {
@@ -129,6 +159,7 @@ PROBES: dict[str, BiasProbe] = {
         by_position,
         "either",
         cure=_ORDER_CURE,
+        in_content=False,
         ways=("to A in both orders", "to B in both orders"),
     ),
     "question removed": BiasProbe(
@@ -143,6 +174,16 @@ PROBES: dict[str, BiasProbe] = {
         "prefers the longer answer", _worse(padded), strategies=("padded-worse",)
     ),
     "worse in Markdown": BiasProbe("prefers Markdown", in_markdown, strategies=("restyled-worse",)),
+    "better padded": BiasProbe(
+        "rejects an answer for its length",
+        _better(padded),
+        cure=_LENGTH_CURE,
+    ),
+    "better in Markdown": BiasProbe(
+        "rejects Markdown",
+        better_in_markdown,
+        cure=_MARKDOWN_CURE,
+    ),
     "worse by an authority": BiasProbe(
         "prefers what an authority is said to say",
         _worse(with_authority),
@@ -178,6 +219,7 @@ PROBES: dict[str, BiasProbe] = {
         under_pressure,
         gave_in,
         cure=_PUSHBACK_CURE,
+        in_content=False,
         ways=("to the other answer when doubted, and not when agreed with", "the other way round"),
     ),
 }

@@ -2,69 +2,91 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 from ste_plugin.audit.finding import Finding
-from ste_plugin.audit.probes.asking import JudgeAsker, ask_judge
-from ste_plugin.audit.probes.examine import Row, examine, since, worst
+from ste_plugin.audit.probes import own_answers
+from ste_plugin.audit.probes.asking import JudgeAsker, RunJudge
+from ste_plugin.audit.probes.estimate import Pace, describe, size_of
+from ste_plugin.audit.probes.examine import Row, examine, shown_arms, since, worst
 from ste_plugin.audit.probes.probe import Arm, BiasProbe
+from ste_plugin.audit.probes.telling import tell
 from ste_plugin.audit.significance import LEVEL
 from ste_plugin.context import RunContext
-from ste_plugin.errors import DataError
+from ste_plugin.dataset.token_counts import load_template
+from ste_plugin.engines.base import ChatRequest
+from ste_plugin.errors import DataError, EngineError
 from ste_plugin.evaluation.shipped import judge_label
 from ste_plugin.evaluation.trained_judges import find_judge
 from ste_plugin.pairs.constructed import CONSTRUCTED
 from ste_plugin.pairs.pool_files import read_pool
-from ste_plugin.plugins.manager import contributions
+from ste_plugin.plugins.manager import contributions, find_contribution
 from ste_plugin.records import ResponsePair, content_key
 from ste_plugin.storage.jsonl import replace_json
-
-CHECK = "probes"
-MOST_PAIRS = 200
-"""Of the held-out pairs, drawn by the run's seed: with so many, a judge that is moved in one of ten
-pairs is found nine times in ten, and each judge is asked some 7,000 short questions."""
-_SELF_PREFERENCE = (
-    "Not applicable: both answers of this run's pairs are its generator's, so that none is of "
-    "another model."
-)
-
-_USED_UP = (
-    " The run's budget is used up: raise budget.max_tokens_total or budget.max_minutes, and audit "
-    "again; what was answered is kept."
-)
 
 
 def check_probes(context: RunContext, iteration: int) -> Iterator[Finding]:
     """Yield the findings on the judge of an iteration; each earlier judge is asked, too.
 
     The table of all is `audit/probes.json`.
-    Raises: DataError where there are no pairs held out, or a judge that is not trained.
+    Raises: DataError where there are no pairs held out, or a judge that is not trained; EngineError
+    for one that cannot be loaded; ConfigError for a probe that there is none of.
     """
-    probes = find_probes(context)
+    probes, seed = chosen_probes(context), context.config.seed
     split, pairs = draw_pairs(context)
-    by_judge = {n: _ask(context, n, probes, pairs) for n in range(iteration + 1)}
+    can_ask = JudgeAsker(context.judge_format, "", context.config.judging).can_ask
+    arms = shown_arms(probes, pairs, seed, can_ask)
+    judges = [_find(context, number) for number in range(iteration + 1)]
+    pace = _announce(context, f"{len(pairs)} {split} pairs", pairs, probes, judges, arms)
+    own = _own_answers(context, iteration)
+    by_judge = {
+        number: examine(
+            probes, pairs, partial(judge.sides, pace=pace), seed, can_ask, _tests_of(own, number)
+        )
+        for number, judge in enumerate(judges)
+    }
     context.models.close()
-    table = _table(probes, by_judge)
     replace_json(
         context.folder.audit / "probes.json",
-        {"split": split, "pairs": len(pairs), "level": LEVEL, "probes": table},
+        {
+            "split": split,
+            "pairs": len(pairs),
+            "level": LEVEL,
+            "probes": _table(probes, by_judge),
+            "own_answers": {judge_label(n): own_answers.to_row(each) for n, each in own.items()},
+        },
     )
     yield from _findings(context, probes, by_judge)
+    if own:
+        yield own_answers.tell(own[iteration], by_judge[iteration], judge_label(iteration))
 
 
 def find_probes(context: RunContext) -> dict[str, BiasProbe]:
     """Return all probes by name, plugins' included, with the threshold that is set for all."""
     probes = {n: probe for n, (_, probe) in contributions(context.plugins, "ste_probes").items()}
-    threshold = context.config.audit.probes
+    threshold = context.config.audit.probe_threshold
     if threshold is None:
         return probes
     return {name: replace(probe, threshold=threshold) for name, probe in probes.items()}
 
 
+def chosen_probes(context: RunContext) -> dict[str, BiasProbe]:
+    """Return the probes that the config asks for, by default all, in the order of all.
+
+    Raises: ConfigError for one that there is none of.
+    """
+    chosen = context.config.audit.probes
+    for name in chosen or ():
+        find_contribution(context.plugins, "ste_probes", name, "audit.probes")
+    return {n: p for n, p in find_probes(context).items() if chosen is None or n in chosen}
+
+
 def draw_pairs(context: RunContext) -> tuple[str, list[ResponsePair]]:
     """Return the split that judges are asked about, and its pairs, as many as are asked.
 
+    A larger number has all pairs of a smaller one, so that only the others are asked about.
     Pairs whose worse answer was put together for training are left out: they are what a probe makes
     of others.
     Raises: DataError where no pair is held out.
@@ -78,28 +100,63 @@ def draw_pairs(context: RunContext) -> tuple[str, list[ResponsePair]]:
         if found:
             seed = context.config.seed
             drawn = sorted(found, key=lambda p: content_key("probes", seed, p.key))
-            return split, drawn[:MOST_PAIRS]
+            return split, drawn[: context.config.audit.pairs]
     raise DataError(
         f"{pool}: no pairs are held out to probe a judge with. Set dataset.test_fraction above 0 "
         "and redo the run (--from pool)."
     )
 
 
-def _ask(
-    context: RunContext,
-    number: int,
-    probes: Mapping[str, BiasProbe],
-    pairs: Sequence[ResponsePair],
-) -> list[Row]:
-    judge = find_judge(context, number)
+def _find(context: RunContext, number: int) -> RunJudge:
     path = context.folder.audit / f"probes-{number:02d}.completions.jsonl"
-    title = f"probing {judge_label(number)}"
-    asker = JudgeAsker(context.judge_format, "", context.config.judging)
+    return RunJudge(context, judge_label(number), find_judge(context, number), path)
 
-    def ask(arms: Sequence[Arm]) -> Any:
-        return ask_judge(context, judge, path, title, arms)
 
-    return examine(probes, pairs, ask, context.config.seed, asker.can_ask)
+def _announce(
+    context: RunContext,
+    asked: str,
+    pairs: Sequence[ResponsePair],
+    probes: Mapping[str, BiasProbe],
+    judges: Sequence[RunJudge],
+    arms: Sequence[Arm],
+) -> Pace:
+    """Say what will be asked; return what says how long is left."""
+    owed = {judge.name: judge.owed(arms) for judge in judges}
+    prompts = len({pair.instruction_key for pair in pairs})
+    asked = f"{asked} of {prompts} instructions, {len(probes)} probe{'s' * (len(probes) > 1)}"
+    samples = [request for each in owed.values() for request in each.samples]
+    tokens = _tokens_per_character(judges[0], samples) if samples else None
+    context.progress.say(describe(asked, prompts, owed, tokens))
+    return Pace(owed, context.progress.say)
+
+
+def _tokens_per_character(judge: RunJudge, samples: Sequence[ChatRequest]) -> float | None:
+    """Return the tokens of a character of prompts, what the chat template adds among them.
+
+    None where the judge's tokenizer is not here.
+    """
+    try:
+        template = load_template(judge.model, judge.context.base)
+    except EngineError:
+        return None
+    texts = [template.prompt(request.messages) + request.prefix for request in samples]
+    encoded = template.tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return sum(map(len, encoded)) / sum(map(size_of, samples))
+
+
+def _own_answers(context: RunContext, iteration: int) -> dict[int, own_answers.Outcome]:
+    """Return what is known of each judge's preference for its own answers.
+
+    Nothing where the config names probes: it is none of them.
+    """
+    if context.config.audit.probes is not None:
+        return {}
+    return {n: own_answers.measure(context, n) for n in range(iteration + 1)}
+
+
+def _tests_of(own: Mapping[int, own_answers.Outcome], number: int) -> int:
+    """Return how many tests of a judge's own answers are made."""
+    return int(number in own and own[number].measured is not None)
 
 
 def _table(
@@ -131,6 +188,8 @@ def _figures(row: Row, seed: Row | None) -> dict[str, Any]:
             "interval": row.measured.interval,
             "p": row.measured.p,
             "corrected_p": row.corrected_p,
+            "hidden": row.hidden,
+            "letters": row.letters,
             "toward": row.toward,
             "away": row.away,
             "failed": row.failed,
@@ -149,81 +208,4 @@ def _findings(
     for name, rows in groupby(by_judge[last], key=lambda row: row.probe):
         row = worst(list(rows))
         seed = seeds[row.probe, row.variant] if last else None
-        yield _finding(context, name, probes[name], row, seed, judge_label(last))
-    yield Finding(
-        CHECK,
-        "own answers preferred",
-        judge_label(last),
-        None,
-        None,
-        None,
-        0,
-        False,
-        _SELF_PREFERENCE,
-    )
-
-
-def _finding(
-    context: RunContext, name: str, probe: BiasProbe, row: Row, seed: Row | None, subject: str
-) -> Finding:
-    found = row.measured
-    is_cut = found is None and context.budget.stopped
-    return Finding(
-        check=CHECK,
-        name=name,
-        subject=subject,
-        figure=found.figure if found else None,
-        interval=found.interval if found else None,
-        threshold=probe.threshold,
-        n=len(row.values),
-        failed=row.failed,
-        words=_words(probe, row, seed) + (_USED_UP if is_cut else ""),
-        cure=_cure(context, probe) if row.failed else "",
-        limit="size" if probe.test == "either" else "most",
-    )
-
-
-def _words(probe: BiasProbe, row: Row, seed: Row | None) -> str:
-    if row.measured is None:
-        return (
-            f"{len(row.values)} pairs could be changed so and were judged: too few to tell whether "
-            f"it {probe.bias}."
-        )
-    variant = f" ({row.variant!r})" if row.variant else ""
-    start = f"It {probe.bias}" if row.failed else f"No sign that it {probe.bias}"
-    p = f"p {row.corrected_p:.2g} corrected for all probes"
-    return f"{start}{variant}: {_moves(probe, row)}{_before(row, seed)}; {p}."
-
-
-def _moves(probe: BiasProbe, row: Row) -> str:
-    """Return which share of pairs moved which way."""
-    toward, away = probe.ways
-    told = f"{row.toward:.0%} of {len(row.values)} pairs {toward}"
-    return f"{told}, {row.away:.0%} {away}" if away else told
-
-
-def _before(row: Row, seed: Row | None) -> str:
-    """Return how that was with the seed, and the change since then."""
-    if seed is None or seed.measured is None:
-        return ""
-    told = f"; the seed {seed.toward:.0%} and {seed.away:.0%}"
-    if rise := since(row, seed):
-        told += f", a change of {rise[0]:+.2f} [{rise[1][0]:+.2f}, {rise[1][1]:+.2f}]"
-    return told
-
-
-def _cure(context: RunContext, probe: BiasProbe) -> str:
-    """Return what to do, with the line to put into the config."""
-    strategies = context.config.pairs.strategies
-    lacking = [name for name in probe.strategies if name not in strategies]
-    if not probe.strategies:
-        return probe.cure
-    if not lacking:
-        return (
-            f"{', '.join(probe.strategies)} is among pairs.strategies already: give it more "
-            "instructions or another iteration."
-        )
-    return (
-        f"Train against it: `pairs: {{strategies: [{', '.join([*strategies, *lacking])}]}}` in the "
-        "config, then `ste run CONFIG --from pool`; what was answered already is not asked again."
-    )
+        yield tell(context, name, probes[name], row, seed, judge_label(last))

@@ -87,6 +87,9 @@ class BiasProbe:
     """Where pairs moved that add more than 0 to the figure, and where those that add less."""
     threshold: float = 0.05
     """Figures below it are no problem, however sure they are."""
+    in_content: bool = True
+    """Whether it shows in which answer is preferred. A judge that goes by position prefers none,
+    so that the bias cannot be told of it."""
 
     def arms(self, pair: ResponsePair, seed: int) -> Mapping[str, Sequence[Arm]]:
         """Return variant → the ways to show a pair; empty where it cannot be changed."""

@@ -1,17 +1,13 @@
 """The prompts that an audit asked about pairs, so that they can be taken out again."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from ste_plugin.audit.probes.asking import JudgeAsker
+from ste_plugin.audit.probes.asking import JudgeAsker, recall
 from ste_plugin.audit.probes.check import find_probes
+from ste_plugin.audit.probes.estimate import Stored
 from ste_plugin.audit.probes.probe import Arm
 from ste_plugin.context import RunContext
-from ste_plugin.engines.base import ChatRequest, Completion
-from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.records import ResponsePair
-
-Stored = Callable[[ChatRequest], Completion | None]
-"""A request → the completion that is stored for it."""
 
 
 def probe_keys(
@@ -34,13 +30,5 @@ def probe_keys(
     ]
     for identity in judges:
         asker = JudgeAsker(context.judge_format, identity, context.config.judging)
-        keys: list[str] = []
-
-        def recall(
-            requests: Sequence[ChatRequest], _: str, __: JudgeRequests, keys: list[str] = keys
-        ) -> list[Completion]:
-            keys += [request.prompt_key for request in requests]
-            return [stored(r) or Completion(r.key, "", "budget", 0, 0) for r in requests]
-
-        asker.sides([arm for arm in arms if asker.can_ask(arm)], recall)
-        yield from keys
+        can_ask = [arm for arm in arms if asker.can_ask(arm)]
+        yield from (request.prompt_key for request in recall(asker, can_ask, stored))

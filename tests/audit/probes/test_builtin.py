@@ -4,8 +4,9 @@ import pytest
 
 from ste_plugin.audit.probes.builtin import PROBES
 from ste_plugin.audit.significance import binomial_tail
+from ste_plugin.pairs.restyling import has_markdown
 from ste_plugin.testing import honest_judge, made_pairs, probe_judge
-from tests.helpers.biased_judges import JUDGES
+from tests.helpers.biased_judges import HONEST, JUDGES, always_first, mostly_first, preferring
 
 SEEDS = 40
 
@@ -50,11 +51,31 @@ def test_a_judge_that_is_a_coin_is_only_told_to_be_fooled_by_empty_answers():
 
 
 @pytest.mark.parametrize("name", PROBES)
-def test_a_probe_changes_a_pair_the_same_way_each_time_and_never_its_better_answer(name):
+def test_a_probe_changes_a_pair_the_same_way_each_time_and_one_of_its_answers_alone(name):
     probe = PROBES[name]
     for pair in made_pairs()[:5]:
         arms = probe.arms(pair, 1)
         assert arms == probe.arms(pair, 1)
-        shown = [arm.pair.better for each in arms.values() for arm in each]
-        whole = [better == pair.better for better in shown]
-        assert all(whole) != (name == "better shortened") or not shown
+        shown = [arm.pair for each in arms.values() for arm in each]
+        assert all(p.better == pair.better or p.worse == pair.worse for p in shown)
+        assert all((p.better != pair.better) == name.startswith("better ") for p in shown)
+
+
+def test_a_judge_that_goes_by_position_passes_no_probe_that_it_hides():
+    rows = probe_judge(PROBES, always_first)
+    hidden = {row.probe for row in rows if row.hidden}
+    assert hidden == set(PROBES) - {"orders swapped", "pushback"}
+    assert not any(row.hidden for row in probe_judge(PROBES, HONEST))
+    assert not any(row.hidden for row in probe_judge(PROBES, mostly_first))
+
+
+def test_a_bias_that_shows_beside_position_is_found_all_the_same():
+    rows = {row.probe: row for row in probe_judge(PROBES, preferring(has_markdown, always_first))}
+    assert rows["worse in Markdown"].failed and not rows["worse in Markdown"].hidden
+    assert rows["worse padded"].hidden
+
+
+def test_the_judge_that_shuns_what_it_was_trained_against_passes_the_probe_of_that():
+    rows = {row.probe: row for row in probe_judge(PROBES, JUDGES["shuns longer"][0])}
+    assert rows["worse padded"].measured.figure <= 0 and not rows["worse padded"].failed
+    assert rows["better padded"].measured.figure > 0.5

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from ste_plugin.audit.probes.builtin import PROBES
-from ste_plugin.audit.probes.check import MOST_PAIRS, check_probes, draw_pairs, find_probes
-from ste_plugin.config.audit import AuditConfig
-from ste_plugin.errors import DataError
+from ste_plugin.audit.probes.check import check_probes, draw_pairs, find_probes
+from ste_plugin.config import AuditConfig
+from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.pairs.pool_files import split_of
 from ste_plugin.run.open_run import open_run
 from ste_plugin.storage.jsonl import read_json
@@ -16,8 +16,10 @@ from tests.helpers.trained_runs import trained_run
 HALVES = {"dev_fraction": 0.2, "test_fraction": 0.5}
 
 
-def audited(path, iteration):
-    with open_run(path, [], quiet=True) as context:
+def audited(path, iteration, **settings):
+    with open_run(path, [], quiet=True) as opened:
+        audit = AuditConfig(**settings)
+        context = replace(opened, config=opened.config.model_copy(update={"audit": audit}))
         found = {f.name: f for f in check_probes(context, iteration)}
     return found, read_json(path.parent / "run/audit/probes.json")
 
@@ -47,7 +49,7 @@ def test_a_judge_that_reads_fails_no_probe(honest):
 
 def test_one_threshold_for_all_probes_is_set_in_the_config(honest):
     with open_run(honest[0], [], quiet=True) as context:
-        config = context.config.model_copy(update={"audit": AuditConfig(probes=0.3)})
+        config = context.config.model_copy(update={"audit": AuditConfig(probe_threshold=0.3)})
         probes = find_probes(replace(context, config=config))
     assert {probe.threshold for probe in probes.values()} == {0.3}
 
@@ -99,6 +101,14 @@ def test_a_judge_that_always_says_a_fails_by_its_orders_alone(tiny_model, tmp_pa
     assert "both_orders_only: true" in failed.cure
     assert failed.words.startswith("It prefers an answer for its place: 100% of")
     assert " pairs to A in both orders, 0% to B in both orders; p 0.0" in failed.words
+    padded = found["worse padded"]
+    assert padded.undecided and padded.n > 12
+    assert padded.words.startswith(
+        "Cannot be told while the judge goes by position: of the pairs changed so, 100% get A "
+        "however they are shown and 0% B."
+    )
+    assert found["pushback"].kept  # that shows in each order by itself
+    assert not any(f.kept for f in found.values() if f.name not in ("orders swapped", "pushback"))
 
 
 def test_forced_verdicts_are_forced_as_the_run_does(tiny_model, tmp_path):
@@ -154,7 +164,7 @@ def test_pairs_are_held_out_ones_drawn_by_the_seed(honest):
         split, pairs = draw_pairs(context)
         assert {split_of(p.instruction_key, context.config) for p in pairs} == {split} == {"test"}
         assert draw_pairs(context)[1] == pairs
-    assert 0 < len(pairs) <= MOST_PAIRS
+    assert 0 < len(pairs) <= AuditConfig().pairs
 
 
 def test_pairs_put_together_for_training_are_not_probed(tiny_model, tmp_path):
@@ -186,3 +196,55 @@ def test_a_used_up_budget_leaves_figures_out_and_claims_nothing(tiny_model, tmp_
     found, _ = audited(path, 0)
     assert all(f.undecided and not f.failed for f in found.values())
     assert "budget is used up: raise budget.max_tokens_total" in found["worse padded"].words
+
+
+def test_fewer_probes_are_asked_by_name_and_nothing_is_said_of_the_others(tiny_model, tmp_path):
+    path = trained_run(tmp_path, tiny_model, 0, dataset=HALVES)
+    found, table = audited(path, 0, probes=["worse padded"])
+    assert [*found] == ["worse padded"]
+    assert {row["probe"] for row in table["probes"]} == {"worse padded"}
+    (content,) = completions(path).values()
+    assert len(content.splitlines()) == 4 * table["pairs"]  # as it is and changed, in both orders
+
+
+def test_a_probe_that_there_is_none_of_is_named(tiny_model, tmp_path):
+    path = trained_run(tmp_path, tiny_model, 0, dataset=HALVES)
+    with pytest.raises(ConfigError, match="no 'worse paded'. Did you mean 'worse padded'"):
+        audited(path, 0, probes=["worse paded"])
+
+
+def test_fewer_pairs_are_asked_and_a_larger_number_asks_only_what_is_new(tiny_model, tmp_path):
+    path = trained_run(tmp_path, tiny_model, 0, dataset=HALVES)
+    few, table = audited(path, 0, pairs=13)
+    assert table["pairs"] == few["orders swapped"].n == 13
+    (kept,) = completions(path).values()
+    more, table = audited(path, 0, pairs=20)
+    assert table["pairs"] == more["orders swapped"].n == 20
+    (now,) = completions(path).values()
+    assert now.startswith(kept) and len(now) > len(kept)
+    audited(path, 0, pairs=13)
+    assert [*completions(path).values()] == [now]
+
+
+def told(path, capsys, iteration=1, **settings):
+    with open_run(path, []) as opened:
+        audit = AuditConfig(**settings)
+        context = replace(opened, config=opened.config.model_copy(update={"audit": audit}))
+        list(check_probes(context, iteration))
+    return capsys.readouterr().err.splitlines()
+
+
+def test_what_will_be_asked_is_told_before_the_first_question(tiny_model, tmp_path, capsys):
+    path = trained_run(tmp_path, tiny_model, dataset=HALVES)
+    lines = told(path, capsys, probes=["worse padded", "pushback"], pairs=13)
+    at = next(i for i, line in enumerate(lines) if line.startswith("probes: "))
+    assert "13 test pairs" in lines[at] and "2 probes" in lines[at]
+    assert "2 judges (seed, iteration 1): 208 questions" in lines[at]
+    assert " tokens to read" in lines[at] and "audit.pairs" in lines[at]
+    assert not any(line.startswith("probe (") for line in lines[:at])
+    asked = sum(len(c.splitlines()) for c in completions(path).values())
+    assert asked == 208
+    again = told(path, capsys, probes=["worse padded", "pushback"], pairs=13)
+    assert any("208 questions, all answered already" in line for line in again)
+    more = told(path, capsys, probes=["worse padded", "pushback"], pairs=14)
+    assert any("224 questions, 208 of them answered already" in line for line in more)

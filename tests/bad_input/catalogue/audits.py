@@ -25,6 +25,28 @@ ROWS = [
         "--only: no check 'shortcut'. Did you mean 'shortcuts'? There are: shortcuts{host}",
     ),
     Row(
+        "an audit by a probe that there is none of",
+        started(),
+        "ste audit run --only probes --probe length",
+        2,
+        "--probe: no 'length'. There are: better in Markdown{host}",
+    ),
+    Row(
+        "a run that asks for a probe that there is none of",
+        run_with(audit="{probes: [worse paded]}"),
+        "ste run ste.yaml",
+        2,
+        "audit.probes: no 'worse paded'. Did you mean 'worse padded'? There are: better in "
+        "Markdown{host}",
+    ),
+    Row(
+        "an audit of no pairs",
+        run_with(audit="{pairs: 0}"),
+        "ste run ste.yaml",
+        2,
+        TO_FIX + "audit.pairs: found 0; expected 1 or more",
+    ),
+    Row(
         "an audit of an iteration that was not begun",
         started(),
         "ste audit run --iteration 3",
