@@ -15,6 +15,7 @@ from ste_plugin.pairs.strategies import Instructions, PairStrategy, read_answer,
 from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Drop, ResponsePair
 from ste_plugin.storage.drop_log import hold_drops
+from ste_plugin.storage.record_sequence import LazySequence
 
 
 def ask_for_labels(context: RunContext, prompts: Iterable[Prompt], count: int) -> StoredCompletions:
@@ -95,8 +96,9 @@ def _usable(
     instructions: Instructions, answers: StoredCompletions, drop: Callable[[Drop], object]
 ) -> Iterator[int]:
     """Yield the positions of instructions with a good answer."""
-    for position, (instruction, completion) in enumerate(zip(instructions, answers, strict=True)):
-        answer = read_answer(instruction, completion) if completion else ""
+    for position in range(len(instructions)):
+        completion = None if answers.is_finished(position) else answers.read(position)
+        answer = read_answer(instructions[position], completion) if completion else ""
         if isinstance(answer, Drop):
             drop(answer)
         else:
@@ -111,11 +113,26 @@ class _Replies:
 
     def of(self, position: int) -> list[Completion]:
         """Return the replies for one instruction, in the order of the calls."""
-        found = []
-        for answers in self.rounds:
-            if reply := answers.read(position):
-                found.append(reply)
-        return found
+        return [reply for answers in self.rounds if (reply := answers.read(position))]
+
+    def are_finished(self, position: int) -> bool:
+        """Return whether all calls for one instruction were made, and answered in full."""
+        return all(answers.is_finished(position) for answers in self.rounds)
+
+
+class _Texts(LazySequence[str]):
+    """The texts of the replies for one instruction, read when a strategy looks at them."""
+
+    def __init__(self, replies: _Replies, position: int) -> None:
+        self._rounds, self._position = replies.rounds, position
+
+    def __len__(self) -> int:
+        return len(self._rounds)
+
+    def read(self, index: int) -> str:
+        """Return the text of the reply to a call, by its index from 0."""
+        reply = self._rounds[index].read(self._position)
+        return reply.text if reply else ""
 
 
 def _write_all_worse_answers(
@@ -157,14 +174,10 @@ def _next_prompts(
     strategy: PairStrategy, instructions: Instructions, replies: _Replies
 ) -> Iterator[Prompt | None]:
     """Yield for each instruction the prompt of its next call, or None where it needs none."""
-    calls = len(replies.rounds)
     for position, instruction in enumerate(instructions):
-        earlier = replies.of(position)
         # A reply that is empty or cut off ends its pair: later calls would build on it.
-        if len(earlier) == calls and all(
-            r.finish_reason == "stop" and r.text.strip() for r in earlier
-        ):
-            yield strategy.next_prompt(instruction, [r.text for r in earlier])
+        if replies.are_finished(position):
+            yield strategy.next_prompt(instruction, _Texts(replies, position))
         else:
             yield None
 

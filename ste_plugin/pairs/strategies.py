@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from msgspec.structs import replace
-
 from ste_plugin.engines.base import UNUSABLE, Completion
 from ste_plugin.inference.requests import Prompt, user
 from ste_plugin.pairs.answered import AnsweredInstructions, key_of_number
@@ -60,8 +58,11 @@ _FORM = re.compile(
 )
 
 
-_NO_WORD = {n: " " for n in range(128) if not re.match(r"\w", chr(n))}
-"""ASCII signs that are in no word → a space."""
+_WORD_BYTES = bytes(ord(chr(n).lower() if re.match(r"\w", chr(n)) else " ") for n in range(128))
+_WORD_BYTES += bytes(range(128, 256))
+"""ASCII in small letters, with a space for every sign that is in no word."""
+_FIRST_WORDS = 8
+"""So many are compared first: most answers differ in them."""
 _TOO_CLOSE = 0.7
 """Word overlap above which a rewritten instruction counts as the same: its answer would be good."""
 
@@ -81,9 +82,15 @@ def word_overlap(first: str, second: str) -> float:
 
 
 def _words(text: str) -> set[str]:
-    if text.isascii():  # five times quicker than a regular expression
-        return set(text.lower().translate(_NO_WORD).split())
+    if text.isascii():  # ten times quicker than a regular expression
+        return set(text.encode().translate(_WORD_BYTES).decode().split())
     return set(re.findall(r"\w+", text.lower()))
+
+
+def _same_words(first: str, second: str) -> bool:
+    """Return whether two texts differ in white space alone."""
+    begin, other = (text.split(None, _FIRST_WORDS)[:_FIRST_WORDS] for text in (first, second))
+    return begin == other and first.split() == second.split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +206,10 @@ def read_pair(
     worse = strategy.worse(instruction, [r.text for r in replies], better, pool)
     if isinstance(worse, Drop):
         return Drop(worse.stage, worse.key, f"{name}: {worse.reason}")
-    if worse.split() == good.split():
+    if _same_words(worse, good):
         return Drop("pairs", instruction.key, f"{name}: both answers are equal")
-    pair = ResponsePair("", instruction.key, instruction.text, good, worse, name)
-    return replace(pair, key=pair_key(pair))
+    key = content_key("pair", instruction.key, name, good, worse)
+    return ResponsePair(key, instruction.key, instruction.text, good, worse, name)
 
 
 def pair_key(pair: ResponsePair) -> str:
