@@ -225,10 +225,10 @@ def take_apart(completion: Completion) -> Completion:
     """Return a completion with its thinking apart from its answer, as most engines give it."""
     if not isinstance(completion.text, str):  # the store says what is wrong with it
         return completion
-    split = split_thinking(completion.text)
-    if not split.thinking:
+    thinking, said, _ = split_thinking(completion.text)
+    if not thinking:
         return completion
-    return replace(completion, text=split.said, thinking=completion.thinking + split.thinking)
+    return replace(completion, text=said, thinking=completion.thinking + thinking)
 
 
 def _check_all_answered(title: str, sent: int, answered: int, unread: bool) -> None:
