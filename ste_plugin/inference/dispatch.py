@@ -77,10 +77,11 @@ class _Unanswered:
     def __iter__(self) -> Iterator[ChatRequest]:
         for request in self._requests:
             self._note(request)
-            if request is None or self._is_answered(request) or request.key in self._in_flight:
+            key = request.key if request else ""
+            if request is None or self._is_answered(request) or key in self._in_flight:
                 self._bar.step()
             elif self._share.takes(request):
-                self._in_flight.add(request.key)
+                self._in_flight.add(key)
                 yield request
 
     def _is_answered(self, request: ChatRequest) -> bool:
