@@ -23,11 +23,13 @@ from ste_plugin.storage.jsonl import (
     parse_record,
     truncate_partial_line,
 )
-from ste_plugin.storage.line_reader import LineReaders
+from ste_plugin.storage.line_reader import LineReader
 
 _KEY = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})")
 _CHECKSUM = b',"crc":'
 _TYPES = (str, int, int)
+_FINISHED = 1 << 62
+"""Added to where a completion is, if it is finished: no file is so long, nor are there as many."""
 _PART = re.compile(r"\.part-\d+-of-\d+(?=\.)")
 _SYNC_S = 5.0
 """Seconds between syncs: the completions of so long may be lost in a power cut."""
@@ -77,7 +79,7 @@ class CompletionStore:
         self.prompt_tokens, self.completion_tokens, self._estimated_tokens = 0, 0, 0
         self._offsets = Offsets()
         self._files = self._find_files()
-        self._lines = LineReaders(self._files)
+        self._lines = LineReader(*self._files)
         self._own = self._files.index(self.path)
         self._sizes = [0] * len(self._files)
         for at, path in enumerate(self._files):
@@ -125,10 +127,25 @@ class CompletionStore:
 
     def read(self, prompt: int, sample: int) -> Completion | None:
         """Return what `get` returns; no key is parsed, as millions of completions are read back."""
-        offset = self._offsets.get(prompt, sample)
-        if offset == ABSENT:
-            return None
-        path, line = self._lines.read(offset)
+        place = self.find(prompt, sample)
+        return None if place == ABSENT else self.read_at(place, prompt, sample)
+
+    def find(self, prompt: int, sample: int) -> int:
+        """Return the place of a completion, or ABSENT."""
+        return self._offsets.get(prompt, sample)
+
+    @staticmethod
+    def is_finished(place: int) -> bool:
+        """Return whether the completion there ended by itself, and says something."""
+        return place >= _FINISHED
+
+    def read_at(self, place: int, prompt: int, sample: int) -> Completion:
+        """Return the completion at a place, which is that of a sample of a prompt.
+
+        Raises: DataError, as `get`.
+        """
+        place &= ~_FINISHED
+        path, line = self._lines.path(place), self._lines.read(place)
         completion = self._parse(path, line)
         if completion.key != f"{prompt:016x}-{sample}":
             raise DataError(f"{path}: changed while it was read. Run the same command again.")
@@ -170,9 +187,11 @@ class CompletionStore:
             ) from error
 
     def _index(self, at: int, completion: Completion, length: int) -> None:
-        prompt, sample = parse_key(completion.key)
-        if not self.holds(prompt, sample):  # of two answers to one request the first one counts
-            self._offsets.add(prompt, sample, LineReaders.place(at, self._sizes[at]))
+        place = LineReader.place(at, self._sizes[at])
+        if completion.finish_reason == "stop" and completion.text.strip():
+            place |= _FINISHED
+        # of two answers to one request the first one counts
+        if self._offsets.add(*parse_key(completion.key), place):
             self.prompt_tokens += completion.prompt_tokens
             self.completion_tokens += completion.completion_tokens
             if not completion.completion_tokens:
@@ -236,7 +255,8 @@ def _check_types(completion: Completion) -> None:
 
 def _add_checksum(line: bytes) -> bytes:
     """Return the line of a JSON object with a checksum of its other fields as the last field."""
-    return b'%b,"crc":%d}\n' % (line[:-2], crc32(line[:-2]))
+    body = line[:-2]
+    return b'%b,"crc":%d}\n' % (body, crc32(body))
 
 
 def _remove_checksum(line: bytes) -> bytes:

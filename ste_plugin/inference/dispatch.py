@@ -11,6 +11,7 @@ from ste_plugin.engines.base import ChatRequest, Completion, Engine
 from ste_plugin.errors import EngineError
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import Appender, CompletionStore
+from ste_plugin.inference.offsets import ABSENT
 from ste_plugin.inference.probe import Probe
 from ste_plugin.inference.share import EVERYTHING, Share
 from ste_plugin.progress import Bar, ProgressReporter
@@ -18,6 +19,7 @@ from ste_plugin.storage.record_sequence import LazySequence
 from ste_plugin.text.thinking import split_thinking
 
 _NOT_ASKED = -1
+"""The sample where nothing is asked."""
 
 
 class StoredCompletions(LazySequence[Completion | None]):
@@ -27,14 +29,12 @@ class StoredCompletions(LazySequence[Completion | None]):
     asked.
     """
 
-    def __init__(self, store: CompletionStore) -> None:
-        self._store = store
-        self._prompts, self._samples = array("Q"), array("i")
-
-    def add(self, request: ChatRequest | None) -> None:
-        """Add the completion of a request, which may yet have to be made."""
-        self._prompts.append(request.prompt_number if request else 0)
-        self._samples.append(request.sample_index if request else _NOT_ASKED)
+    def __init__(
+        self, store: CompletionStore, prompts: "array[int]", samples: "array[int]"
+    ) -> None:
+        """Look for each sample of a prompt, the two being of one index; see `_NOT_ASKED`."""
+        self._store, self._prompts, self._samples = store, prompts, samples
+        self._places = array("q", map(store.find, prompts, samples))
 
     def __len__(self) -> int:
         return len(self._prompts)
@@ -44,13 +44,18 @@ class StoredCompletions(LazySequence[Completion | None]):
         """Whether there was any request."""
         return any(sample != _NOT_ASKED for sample in self._samples)
 
+    def is_finished(self, index: int) -> bool:
+        """Return whether there is a completion at an index that ended by itself, not empty."""
+        return self._store.is_finished(self._places[index])
+
     def read(self, index: int) -> Completion | None:
         """Return the completion at an index from 0."""
-        prompt, sample = self._prompts[index], self._samples[index]
+        place, prompt, sample = self._places[index], self._prompts[index], self._samples[index]
+        if place != ABSENT:
+            return self._store.read_at(place, prompt, sample)
         if sample == _NOT_ASKED:
             return None
-        found = self._store.read(prompt, sample)
-        return found or Completion(f"{prompt:016x}-{sample}", "", "budget", 0, 0)
+        return Completion(f"{prompt:016x}-{sample}", "", "budget", 0, 0)
 
 
 class _Unanswered:
@@ -64,36 +69,41 @@ class _Unanswered:
         probe: Probe | None,
         share: Share,
     ) -> None:
-        self.completions = StoredCompletions(store)
+        self._prompts, self._samples = array("Q"), array("i")
         self._requests, self._store, self._bar, self._probe = iter(requests), store, bar, probe
         self._share = share
         self._in_flight: set[str] = set()  # keys, as completions name them
 
     def __iter__(self) -> Iterator[ChatRequest]:
         for request in self._requests:
-            self.completions.add(request)
-            if request is None or self._is_answered(request):
+            self._note(request)
+            key = request.key if request else ""
+            if request is None or self._is_answered(request) or key in self._in_flight:
                 self._bar.step()
             elif self._share.takes(request):
-                self._in_flight.add(request.key)
+                self._in_flight.add(key)
                 yield request
 
     def _is_answered(self, request: ChatRequest) -> bool:
-        """Return whether a request is answered, or will be."""
-        if self._store.holds(request.prompt_number, request.sample_index):
-            if self._probe:
-                self._probe.recall(request, self._store)
-            return True
-        return request.key in self._in_flight
+        if not self._store.holds(self._prompts[-1], self._samples[-1]):
+            return False
+        if self._probe:
+            self._probe.recall(request, self._store)
+        return True
 
     def answered(self, completion: Completion) -> None:
         """Forget a request whose completion is stored."""
         self._in_flight.discard(completion.key)
 
-    def note_others(self) -> None:
-        """Note the requests that nobody has read."""
+    def completions(self) -> StoredCompletions:
+        """Return the completions of all requests, also of those that nobody has read."""
         for request in self._requests:
-            self.completions.add(request)
+            self._note(request)
+        return StoredCompletions(self._store, self._prompts, self._samples)
+
+    def _note(self, request: ChatRequest | None) -> None:
+        self._prompts.append(request.prompt_number if request else 0)
+        self._samples.append(request.sample_index if request else _NOT_ASKED)
 
 
 def complete_requests(
@@ -120,9 +130,8 @@ def complete_requests(
         if first is not None:  # else there is nothing to look at either
             wanted = chain((first,), missing)
             dispatch(engine, wanted, store, bar, budget, title, unanswered.answered, probe)
-        unanswered.note_others()
     share.end_wave(title)
-    return unanswered.completions
+    return unanswered.completions()
 
 
 def dispatch(
@@ -217,10 +226,10 @@ def take_apart(completion: Completion) -> Completion:
     """Return a completion with its thinking apart from its answer, as most engines give it."""
     if not isinstance(completion.text, str):  # the store says what is wrong with it
         return completion
-    split = split_thinking(completion.text)
-    if not split.thinking:
+    thinking, said, _ = split_thinking(completion.text)
+    if not thinking:
         return completion
-    return replace(completion, text=split.said, thinking=completion.thinking + split.thinking)
+    return replace(completion, text=said, thinking=completion.thinking + thinking)
 
 
 def _check_all_answered(title: str, sent: int, answered: int, unread: bool) -> None:

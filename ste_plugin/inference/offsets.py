@@ -22,13 +22,16 @@ class Offsets:
         """Return an offset, or ABSENT."""
         return self._starts[self._place(prompt, sample)]
 
-    def add(self, prompt: int, sample: int, start: int) -> None:
-        """Add an offset that is not there yet."""
-        if 4 * self._count >= 3 * len(self._starts):
-            self._grow()
+    def add(self, prompt: int, sample: int, start: int) -> bool:
+        """Add an offset where there is none yet; return whether there was none."""
         place = self._place(prompt, sample)
+        if self._starts[place] != ABSENT:
+            return False
         self._prompts[place], self._samples[place], self._starts[place] = prompt, sample, start
         self._count += 1
+        if 4 * self._count >= 3 * len(self._starts):
+            self._grow()
+        return True
 
     def _place(self, prompt: int, sample: int) -> int:
         """Return where an entry is, or the empty place where it would be."""

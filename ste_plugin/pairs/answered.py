@@ -75,7 +75,7 @@ class StoredAnswers(Mapping[str, str]):
         return self._read(self._answered.position_of(key))
 
     def _read(self, position: int) -> str:
-        completion = self._completions[position]
+        completion = self._completions.read(position)
         if completion is None:
             raise KeyError(position)
         return completion.text.strip()

@@ -88,8 +88,9 @@ def _usable(
     instructions: Instructions, answers: StoredCompletions, drop: Callable[[Drop], object]
 ) -> Iterator[int]:
     """Yield the positions of instructions with a good answer."""
-    for position, (instruction, completion) in enumerate(zip(instructions, answers, strict=True)):
-        answer = read_answer(instruction, completion) if completion else ""
+    for position in range(len(instructions)):
+        completion = None if answers.is_finished(position) else answers.read(position)
+        answer = read_answer(instructions[position], completion) if completion else ""
         if isinstance(answer, Drop):
             drop(answer)
         else:

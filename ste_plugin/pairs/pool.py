@@ -48,12 +48,12 @@ def prepare_pool(context: RunContext, on_pairs: OnPairs | None = None) -> Pool:
     Raises: DataError where a split that is needed is empty, or a file of the pool was changed.
     """
     folder = context.folder.pool
-    if not (folder / "done.json").exists():
-        _make_pool(context, on_pairs)
-    return read_pool(folder, context.config)
+    if (folder / "done.json").exists():
+        return read_pool(folder, context.config)
+    return _make_pool(context, on_pairs)
 
 
-def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> None:
+def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> Pool:
     """Write all files of the pool, `done.json` last; memory holds where records are in them."""
     folder = context.folder.pool
     kept_out = KeptOut(context.read_kept_out(context), context.config.selection)
@@ -75,6 +75,8 @@ def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> None:
     replace_json(folder / "done.json", done)
     context.stores.close()
     _report_pool(context, done, drops.reasons.total())
+    files = {name: folder / file for name, file in done["files"].items()}
+    return Pool(splits, files, done["drops"], done["kept_out"])
 
 
 def _write_instructions(

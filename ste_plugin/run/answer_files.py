@@ -15,7 +15,7 @@ from ste_plugin.engines.http.batch import (
 from ste_plugin.errors import DataError
 from ste_plugin.inference.offsets import ABSENT, Offsets
 from ste_plugin.storage.jsonl import parse_line
-from ste_plugin.storage.line_reader import LineReaders
+from ste_plugin.storage.line_reader import LineReader
 
 _MANY = 8
 """Refused prompts, and not one answer, from which on it is not the prompts."""
@@ -43,7 +43,7 @@ class AnswerFiles:
         prompts are refused.
         """
         self._paths = list(paths)
-        self._offsets, self._lines = [Offsets()], LineReaders(self._paths)
+        self._offsets, self._lines = [Offsets()], LineReader(*self._paths)
         # where the first answers to requests start, then the second ones, and so on
         self.problems: dict[str, str] = {}
         """`custom_id` → where it is, and why it is no answer."""
@@ -59,8 +59,7 @@ class AnswerFiles:
             offset = offsets.get(prompt, sample)
             if offset == ABSENT:
                 return
-            path, line = self._lines.read(offset)
-            yield _parse(path, 0, line)
+            yield _parse(self._lines.path(offset), 0, self._lines.read(offset))
 
     def answers(self) -> Iterator[AnswerRow]:
         """Yield all lines that hold an answer, in order."""
@@ -73,7 +72,7 @@ class AnswerFiles:
     def _rows(self) -> Iterator[tuple[int, AnswerRow]]:
         """Yield (number of the file and offset in it as one number, line)."""
         for file, path in enumerate(self._paths):
-            end = LineReaders.place(file, 0)
+            end = LineReader.place(file, 0)
             for number, line in enumerate(_lines(path), start=1):
                 start, end = end, end + len(line)
                 if not line.endswith(b"\n") and not _is_whole(path, line):
@@ -114,8 +113,7 @@ class AnswerFiles:
             return
         for sample in call.samples:
             for offsets in self._offsets:
-                if offsets.get(call.prompt, sample) == ABSENT:
-                    offsets.add(call.prompt, sample, start)
+                if offsets.add(call.prompt, sample, start):
                     break
             else:
                 self._offsets.append(Offsets())

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 
 _encode_struct = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _encode_ascii = json.JSONEncoder(separators=(",", ":")).encode
 _JSON_ONLY = (
@@ -189,10 +190,7 @@ def _decoder(kind: type[R]) -> msgspec.json.Decoder[R]:
 
 
 def parse_record(kind: type[R], path: Path, number: int, line: bytes) -> R:
-    """Return the record on one line.
-
-    Raises: DataError saying what is wrong with it.
-    """
+    """Return the record on one line. Raises: DataError saying what is wrong with it."""
     try:
         record: R = _decoder(kind).decode(line)
         return record
@@ -202,28 +200,32 @@ def parse_record(kind: type[R], path: Path, number: int, line: bytes) -> R:
 
 
 def parse_line(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    """Return the object on one line.
-
-    Raises: DataError naming file, line and what was found.
-    """
-    if line.strip() in (b"[", b"{"):
-        raise DataError(
-            f"{path}:{number}: expected a JSON object, found the start of one over several lines."
-            f"{JSON_LINES_HINT}"
-        )
-    try:
-        row = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
-        raise DataError(
-            f"{path}:{number}: not a JSON object ({explain_json_error(error)}); found "
-            f"{quote_start(line)}.{FIX_LINE}"
-        ) from error
+    """Return the object on one line. Raises: DataError naming file, line and what was found."""
+    try:  # where it reads a line it reads what json does, which takes others and explains errors
+        row = _decode(line)
+    except (ValueError, RecursionError):
+        row = _parse_by_json(path, number, line)
     if not isinstance(row, dict):
         raise DataError(
             f"{path}:{number}: expected a JSON object, found {type(row).__name__} "
             f"{str(row)[:40]!r}.{JSON_LINES_HINT if isinstance(row, list) else FIX_LINE}"
         )
     return row
+
+
+def _parse_by_json(path: Path, number: int, line: bytes) -> Any:
+    if line.strip() in (b"[", b"{"):
+        raise DataError(
+            f"{path}:{number}: expected a JSON object, found the start of one over several lines."
+            f"{JSON_LINES_HINT}"
+        )
+    try:
+        return json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        raise DataError(
+            f"{path}:{number}: not a JSON object ({explain_json_error(error)}); found "
+            f"{quote_start(line)}.{FIX_LINE}"
+        ) from error
 
 
 def iter_records(path: Path, kind: type[R]) -> Iterator[R]:

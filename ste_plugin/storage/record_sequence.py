@@ -33,7 +33,11 @@ class LazySequence(Sequence[T]):
         return self.read(index if 0 <= index < count else range(count)[index])
 
     def __iter__(self) -> Iterator[T]:
-        return map(self.read, range(len(self)))
+        return self.read_each(range(len(self)))
+
+    def read_each(self, indices: Iterable[int]) -> Iterator[T]:
+        """Yield the items at these indices: the quickest way to many, if they are ascending."""
+        return map(self.read, indices)
 
 
 class RecordSequence(LazySequence[R], Generic[R]):
@@ -57,12 +61,23 @@ class RecordSequence(LazySequence[R], Generic[R]):
         """Return the record at an index from 0. Raises: DataError where the file was changed."""
         start, last = self._starts[index], self._last
         if last is None or last[0] != start:  # a record is often read twice in a row
-            last = self._last = start, self._parse(start)
+            last = self._last = start, self._parse(self._lines.read(start))
         return last[1]
 
-    def _parse(self, start: int) -> R:
+    def read_each(self, indices: Iterable[int]) -> Iterator[R]:
+        """Yield the records at these indices. Raises: DataError, as `read`."""
+        end = 0
+        with self.path.open("rb") as file:
+            for start in map(self._starts.__getitem__, indices):
+                if start != end:
+                    file.seek(start)
+                line = file.readline()
+                end = start + len(line)
+                yield self._parse(line)
+
+    def _parse(self, line: bytes) -> R:
         try:
-            return parse_record(self._kind, self.path, 0, self._lines.read(start))
+            return parse_record(self._kind, self.path, 0, line)
         except DataError as error:
             raise DataError(
                 f"{self.path}: changed while it was read. Run the same command again."
@@ -85,6 +100,13 @@ class Subset(LazySequence[T], Generic[T]):
     def read(self, index: int) -> T:
         """Return the item at an index from 0."""
         return self._items[self._positions[index]]
+
+    def read_each(self, indices: Iterable[int]) -> Iterator[T]:
+        """Yield the items at these indices."""
+        positions = map(self._positions.__getitem__, indices)
+        if isinstance(self._items, LazySequence):
+            return self._items.read_each(positions)
+        return map(self._items.__getitem__, positions)
 
 
 def write_records(path: Path, kind: type[R], records: Iterable[R]) -> RecordSequence[R]:

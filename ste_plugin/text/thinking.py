@@ -163,17 +163,19 @@ def find_marks(*places: str) -> tuple[Marks, ...]:
 
 def _may_think(text: str, marks: tuple[Marks, ...]) -> bool:
     """Return whether a mark may be in a text: most replies have none, and there are millions."""
-    for needle in _needles(marks):
-        if needle in text:
+    for first, needle in _needles(marks):
+        if first in text and needle in text:
             return True
     return HARMONY in marks and _BARE_HARMONY.match(text.lstrip()) is not None
 
 
 @cache
-def _needles(marks: tuple[Marks, ...]) -> frozenset[str]:
-    """Return what a text with a mark holds for certain: a first character, where that is rare."""
+def _needles(marks: tuple[Marks, ...]) -> frozenset[tuple[str, str]]:
+    """Return what a text with a mark holds for certain: a first character, or a mark that begins
+    with it where that is not rare."""
     every = {mark for m in marks for mark in (m.open, m.close)}
-    return frozenset(mark if mark[0] == "[" or mark[0].isalnum() else mark[0] for mark in every)
+    common = {mark for mark in every if mark[0] == "[" or mark[0].isalnum()}
+    return frozenset((mark[0], mark if mark in common else mark[0]) for mark in every)
 
 
 def _split_bare_harmony(text: str) -> Split:

@@ -13,7 +13,8 @@ def test_what_was_added_is_found_and_nothing_else(added, others):
     offsets = Offsets()
     for (prompt, sample), start in added.items():
         assert offsets.get(prompt, sample) == ABSENT
-        offsets.add(prompt, sample, start)
+        assert offsets.add(prompt, sample, start)
+        assert not offsets.add(prompt, sample, start + 1)
     for key in [*added, *others]:
         assert offsets.get(*key) == added.get(key, ABSENT)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from ste_plugin.storage.jsonl import (
     iter_records,
     open_for_append,
     open_replacement,
+    parse_line,
     read_records,
     read_rows,
     replace_records,
@@ -39,6 +41,24 @@ def test_records_come_back_as_they_were_written(tmp_path_factory, one, two):
     records = [pair(key="p0", better=one), pair(key="p1", worse=two)]
     replace_records(path, records)
     assert read_records(path, type(records[0])) == records
+
+
+@given(st.dictionaries(ANY_TEXT, JSON_VALUES, max_size=5), st.booleans())
+def test_a_line_is_read_as_json_reads_it(row, ascii_only):
+    line = json.dumps(row, ensure_ascii=ascii_only).encode(errors="surrogatepass")
+    try:
+        expected = json.loads(line.decode())
+    except UnicodeDecodeError:
+        with pytest.raises(DataError, match="some.jsonl:7"):
+            parse_line(Path("some.jsonl"), 7, line)
+    else:
+        assert repr(parse_line(Path("some.jsonl"), 7, line)) == repr(expected)
+
+
+@pytest.mark.parametrize("number", ["1E400", "-0", "-0.0", "1" * 40, "5e-324", "0.1e1", "NaN"])
+def test_a_number_is_read_as_json_reads_it(number):
+    line = f'{{"a":{number}}}'
+    assert repr(parse_line(Path("some.jsonl"), 1, line.encode())) == repr(json.loads(line))
 
 
 def test_a_derived_line_that_is_no_record_names_file_line_field_and_cure(tmp_path):

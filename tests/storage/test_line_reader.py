@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ste_plugin.storage.line_reader import LineReader, LineReaders
+from ste_plugin.storage.line_reader import LineReader
 
 LENGTHS = st.lists(st.sampled_from([0, 1, 900, 16_383, 16_384, 70_000]), min_size=1, max_size=12)
 
@@ -44,12 +44,10 @@ def test_lines_of_several_files_are_found_by_one_number(tmp_path):
     paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     for path in paths:
         path.write_text(f"{path.name}\nsecond of {path.name}\n")
-    readers = LineReaders(paths)
-    places = [readers.place(1, 0), readers.place(0, 8), readers.place(1, 8)]
-    found = [(paths[1], b"b.jsonl\n"), (paths[0], b"second of a.jsonl\n")]
-    assert [readers.read(place) for place in places] == [
-        *found,
-        (paths[1], b"second of b.jsonl\n"),
-    ]
-    readers.close()
-    assert readers.read(places[0]) == found[0]
+    reader = LineReader(*paths)
+    places = [reader.place(1, 0), reader.place(0, 8), reader.place(1, 8)]
+    lines = [b"b.jsonl\n", b"second of a.jsonl\n", b"second of b.jsonl\n"]
+    assert [reader.read(place) for place in places] == lines
+    assert [reader.path(place) for place in places] == [paths[1], paths[0], paths[1]]
+    reader.close()
+    assert reader.read(places[0]) == lines[0]

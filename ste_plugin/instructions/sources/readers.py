@@ -44,8 +44,9 @@ class MalformedRow(dict[str, Any]):
 
 def jsonl_rows(path: Path, shown: str) -> Iterator[tuple[str, RawRow]]:
     """Yield a row for each non-empty line; a byte-order mark and CRLF are accepted."""
+    name = Path(shown)
     for number, line in read_lines(path):
-        yield f"{shown}:{number}", _parse_or_malformed(Path(shown), number, line)
+        yield f"{shown}:{number}", _parse_or_malformed(name, number, line)
 
 
 def _parse_or_malformed(path: Path, number: int, line: bytes) -> RawRow:
