@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ste_plugin.inference.requests import Prompt
+from ste_plugin.pairs.calls import MadePair
 from ste_plugin.pairs.restyling import (
     TRAINED,
     as_markdown,
@@ -51,6 +52,30 @@ class DressedUp:
 
 
 @dataclass(frozen=True, slots=True)
+class PaddedEither:
+    """One of the two answers padded, by the instruction's key, so that length tells nothing.
+
+    The worse one is that to another instruction. Where only worse answers are padded, a judge
+    learns that what is long is worse.
+    """
+
+    version: str = _VERSION
+
+    def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
+        return None
+
+    def worse(
+        self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
+    ) -> MadePair | Drop:
+        other, key = OtherInstruction().worse(instruction, replies, better, pool), instruction.key
+        if isinstance(other, Drop):
+            return other
+        if drawn(("better", "worse"), "padded", key) == "worse":
+            return MadePair(worse=_padded(other, key))
+        return MadePair(worse=other, better=_padded(better[key], key))
+
+
+@dataclass(frozen=True, slots=True)
 class BorrowedOpening:
     """The better answer's first sentence, and then the answer to another instruction."""
 
@@ -86,6 +111,7 @@ class EmptyOpener:
 
 CONSTRUCTED = {
     "padded-worse": DressedUp(_padded),
+    "padded-either": PaddedEither(),
     "restyled-worse": DressedUp(_restyled),
     "borrowed-opening": BorrowedOpening(),
     "empty-opener": EmptyOpener(),

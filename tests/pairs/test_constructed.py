@@ -27,6 +27,18 @@ def test_a_padded_answer_is_another_question_s_at_length():
     assert made("padded-worse").worse.count("A spade is a tool.") == 2
 
 
+def test_either_answer_is_padded_as_often_as_the_other_so_that_length_tells_nothing():
+    pools = [[instruction(content_key(n)), POOL[1]] for n in range(200)]
+    answers = BETTER | {pool[0].key: "An apple." for pool in pools}
+    strategy = CONSTRUCTED["padded-either"]
+    pairs = [read_pair(p[0], "An apple.", "padded-either", strategy, [], answers, p) for p in pools]
+    longer = [len(pair.better) > len(pair.worse) for pair in pairs]
+    assert 70 < sum(longer) < 130
+    for pair, is_better in zip(pairs, longer, strict=True):
+        assert pair.better.count("An apple.") == 1 + is_better
+        assert pair.worse.count("A spade is a tool.") == 2 - is_better
+
+
 def test_a_restyled_answer_is_another_question_s_in_one_of_three_styles():
     pools = [[instruction(content_key(n)), POOL[1]] for n in range(60)]
     strategy = CONSTRUCTED["restyled-worse"]
@@ -46,6 +58,8 @@ def test_a_better_answer_of_one_sentence_lends_no_opening():
     assert found.reason == "borrowed-opening: better answer of a single sentence"
 
 
-@pytest.mark.parametrize("name", ["padded-worse", "restyled-worse", "borrowed-opening"])
+@pytest.mark.parametrize(
+    "name", ["padded-worse", "padded-either", "restyled-worse", "borrowed-opening"]
+)
 def test_without_another_instruction_there_is_no_pair(name):
     assert isinstance(made(name, pool=POOL[:1]), Drop)

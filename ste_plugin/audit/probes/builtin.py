@@ -141,11 +141,6 @@ _QUESTION_CURE = (
     "worse answers are good ones to a question much like it."
 )
 _RUBRIC_CURE = "Keep to the wording that it was trained with, or train on more rounds and pairs."
-_LENGTH_CURE = (
-    "Have better answers that are longer as often as shorter: `dataset: {match: [length]}`; and "
-    "leave `padded-worse` out of pairs.strategies where it is there, as all that is long is worse "
-    "in it."
-)
 _MARKDOWN_CURE = (
     "Leave `restyled-worse` out of pairs.strategies where it is there, as all that is Markdown is "
     "worse in it; else have a generator write it in better answers, too (pairs.system)."
@@ -177,7 +172,7 @@ PROBES: dict[str, BiasProbe] = {
     "better padded": BiasProbe(
         "rejects an answer for its length",
         _better(padded),
-        cure=_LENGTH_CURE,
+        strategies=("padded-either",),
     ),
     "better in Markdown": BiasProbe(
         "rejects Markdown",
