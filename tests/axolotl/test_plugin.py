@@ -302,7 +302,7 @@ def test_the_rows_that_the_trainer_had_are_written_down(runs, name):
     folder, _ = runs
     trained_on = read_training_manifest(folder / name)["trained_on"]
     own = {"packed": 20, "dpo_own": 8}.get(name, 0)
-    ours = {"best": 120, "kto": 48}.get(name, 24)
+    ours = {"best": 120, "kto": 48, "mixed": 224}.get(name, 24)
     assert trained_on["rows"] == ours + own
     same = [n for n in TRAINED if n in ("lora_sft", "qlora", "written", "tied", "pissa")]
     if name in same:
