@@ -50,7 +50,7 @@ def _lines(found: "Preview") -> Iterator[str]:
     for message in found.judge_prompt:
         yield f"[{message.role}]\n{message.content}"
     if found.row:
-        yield from _row_lines(found.row, found.rows)
+        yield from _row_lines(found.row, found.rows, found.verdict_rows)
     if found.drops:
         yield "\nDropped on the way:"
         yield from (f"  {n} x {reason}" for reason, n in found.drops.items())
@@ -78,8 +78,12 @@ def _judgment_line(judgment: "Judgment") -> str:
     return f"better shown as {judgment.gold}: {verdict}{forced}{thought}: {_short(judgment.text)}"
 
 
-def _row_lines(row: "RenderedRow", rows: int) -> Iterator[str]:
-    yield f"\nOne of {rows} training rows ({row.row_format}), as it is trained. Its prompt ends:"
+def _row_lines(row: "RenderedRow", rows: int, verdict_rows: int) -> Iterator[str]:
+    alone = f"; {verdict_rows} ask for the letter alone" if verdict_rows else ""
+    yield (
+        f"\nOne of {rows} training rows ({row.row_format}{alone}), as it is trained. "
+        "Its prompt ends:"
+    )
     yield f"  …{row.prompt[-_PROMPT_END:]!r}"
     for name, target in row.targets.items():
         yield f"and behind that is the {name}:"

@@ -96,6 +96,11 @@ class DatasetConfig(Strict):
     whose better answer is longer as often as shorter, and by as much. Where it is longer in two of
     three, that costs a third of the pairs. Where `ste audit` finds that length gives the better
     answer away, it says how many would be left."""
+    verdict_share: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
+    """Share of the sft training rows that ask for the letter alone, in the format `verdict`; the
+    others reason. They are made of pairs that have a reasoning row, in the same orders, and cost no
+    sample. At 0.5 each reasoning row has one, which is the most. The judge is asked and measured in
+    `judging.format` as before."""
     thinking: Literal["keep", "drop"] = "keep"
     """Whether a judge that thinks is trained on its thoughts, too. `drop`: on the judgment alone,
     behind an empty thought where its chat template writes one."""

@@ -27,6 +27,8 @@ from ste_plugin.dataset.sample import (
     sample_judgments,
 )
 from ste_plugin.engines.identity import model_identity
+from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.pairs.pool import prepare_pool
 from ste_plugin.pairs.pool_files import Pool
 from ste_plugin.records import Split
@@ -98,6 +100,7 @@ def _write_training_rows(
             raise no_examples_error(stage, collected)
         for split, tasks in chosen.items():
             stage.drops.add(rows[split].keep(tasks))
+            collected.counts["verdict_rows"] += rows[split].verdict_rows
     return collected, chosen
 
 
@@ -133,14 +136,15 @@ def _manifest(
     stage: DatasetStage, collected: CollectedJudgments, chosen: Chosen, files: dict[str, Any]
 ) -> dict[str, Any]:
     iteration, context = stage.iteration, stage.iteration.context
-    config, judge_format = context.config, context.judge_format
+    config = context.config
     thinking = iteration.judge.thinking
     judging = config.judging.model_dump(mode="json") | {"sampling": rule_name(iteration)}
     return {
         "iteration": iteration.number,
         "judge": model_identity(iteration.judge, context.base),
         "judged_by": _judged_by(iteration),
-        "judge_format": {"name": judge_format.name, "version": judge_format.version},
+        "judge_format": _named(context.judge_format),
+        **({"verdict_format": _named(VERDICT)} if collected.counts["verdict_rows"] else {}),
         "chat_template": {
             "kwargs": iteration.judge.chat_template_kwargs,
             "thinking": thinking.model_dump() if thinking else None,
@@ -156,6 +160,10 @@ def _manifest(
         "files": files,
         **_told_of(stage.reviewed),
     }
+
+
+def _named(judge_format: JudgeFormat) -> dict[str, str]:
+    return {"name": judge_format.name, "version": judge_format.version}
 
 
 def _judged_by(iteration: Iteration) -> dict[str, int]:
@@ -187,6 +195,7 @@ def _counts(stage: DatasetStage, collected: CollectedJudgments, chosen: Chosen) 
         **_fault_counts(counts["of_faults"], counts["naming_faults"]),
         "pass_rate": collected.pass_rate,
         "kept": {split: len(tasks) for split, tasks in chosen.items()},
+        **({"verdict_rows": number} if (number := counts["verdict_rows"]) else {}),
         "letters": {s: dict(Counter(task.gold for task in tasks)) for s, tasks in chosen.items()},
         "strategies": {s: dict(Counter(t.strategy for t in tasks)) for s, tasks in chosen.items()},
         "prompt_tokens": completions.prompt_tokens,
@@ -203,9 +212,10 @@ def _fault_counts(correct: int, naming: int) -> dict[str, Any]:
 def _report(iteration: Iteration, collected: CollectedJudgments, chosen: Chosen) -> None:
     """Write the stage's event, and its line on the screen."""
     context, judgments = iteration.context, collected.counts["judgments"]
-    kept = len(chosen["train"])
+    kept, verdicts = len(chosen["train"]), collected.counts["verdict_rows"]
     context.progress.event("dataset", iteration=iteration.number, judgments=judgments, kept=kept)
     context.progress.say(
         f"iteration {iteration.number}: {judgments} judgments sampled, {kept} kept for training"
+        + (f", {verdicts} asked for the letter alone, too" if verdicts else "")
         + (" (the budget ended sampling)" if context.budget.stopped else "")
     )

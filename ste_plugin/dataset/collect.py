@@ -95,8 +95,11 @@ class _JudgmentReader:
 
     def examples(
         self, tasks: Sequence[JudgeTask], kept: list[JudgeTask], rows: TrainingRows
-    ) -> Iterator[Example]:
-        """Yield an example per task with a correct judgment; `kept` and `rows` get it, too."""
+    ) -> Iterator[tuple[Example, ...]]:
+        """Yield what is learnt of each task with a correct judgment; `kept` and `rows` get it, too.
+
+        That is one example in every judge format that `rows` writes.
+        """
         for task in tasks:
             judgments = {j.sample_index: j for j in self._judgments(task)}
             self._write_rate(self.rate(task))
@@ -104,9 +107,7 @@ class _JudgmentReader:
                 self._drops.add([Drop("dataset", task.key, reason)])
                 continue
             kept.append(task)
-            example = self._sampler.example(task, judgments, self._choose)
-            rows.add(task, example)
-            yield example
+            yield rows.add(task, self._sampler.example(task, judgments, self._choose))
 
     def rate(self, task: JudgeTask) -> PassRate:
         """Return the pass rate of a task."""

@@ -18,19 +18,21 @@ _BATCH = 256
 
 
 def count_tokens(
-    model: ModelConfig, base: Path, examples: Iterable[Example]
+    model: ModelConfig, base: Path, examples: Iterable[Sequence[Example]]
 ) -> Iterator[int | None]:
-    """Yield the number of tokens of each example's prompt and longest judgment, as it is trained.
+    """Yield the number of tokens of the longest row of each prompt, as it is trained.
 
-    None for an example whose texts hold a special token of this tokenizer.
+    An element of `examples` is one prompt's example in every judge format that it is learnt in.
+    None where its texts hold a special token of this tokenizer.
 
     Raises: EngineError where the tokenizer cannot be loaded or has no chat template.
     """
     template = load_template(model, base)
     special = special_token_pattern(template.tokenizer)
     for batch in _batches(examples):
-        for example, length in zip(batch, _lengths(template, batch), strict=True):
-            yield None if special and special.search(_text(example)) else length
+        for learnt, length in zip(batch, _lengths(template, batch), strict=True):
+            texts = (_text(example) for example in learnt)
+            yield None if special and any(map(special.search, texts)) else length
 
 
 def load_template(model: ModelConfig, base: Path) -> ChatTemplate:
@@ -53,7 +55,7 @@ def load_template(model: ModelConfig, base: Path) -> ChatTemplate:
     return ChatTemplate.of_model(tokenizer, model)
 
 
-def _batches(examples: Iterable[Example]) -> Iterator[list[Example]]:
+def _batches(examples: Iterable[Sequence[Example]]) -> Iterator[list[Sequence[Example]]]:
     remaining = iter(examples)
     while batch := list(islice(remaining, _BATCH)):
         yield batch
@@ -69,11 +71,13 @@ def _text(example: Example) -> str:
     return "\n".join([*(m.content for m in example.prompt), *judged])
 
 
-def _lengths(template: ChatTemplate, examples: Sequence[Example]) -> list[int]:
-    texts = [
-        [template.prompt(e.prompt) + template.target(j.reply) for j in _judgments(e)]
-        for e in examples
-    ]
+def _trained(template: ChatTemplate, example: Example) -> list[str]:
+    prompt = template.prompt(example.prompt)
+    return [prompt + template.target(j.reply) for j in _judgments(example)]
+
+
+def _lengths(template: ChatTemplate, examples: Sequence[Sequence[Example]]) -> list[int]:
+    texts = [[text for e in learnt for text in _trained(template, e)] for learnt in examples]
     flat = [text for of_example in texts for text in of_example]
     encoded = iter(template.tokenizer(flat, add_special_tokens=False)["input_ids"])
     return [max(len(next(encoded)) for _ in of_example) for of_example in texts]

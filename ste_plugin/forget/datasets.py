@@ -71,6 +71,7 @@ def _update_dataset(manifest: Path, selection: Selection, editor: JsonlEditor) -
         if sum(counts.get("kept", {}).values()) != len(examples - removed):
             dev = rewritten["judge-dev"].removed if "judge-dev" in rewritten else []
             _subtract_examples(counts, removed, {row["pair"] for row in dev}, selection)
+        _subtract_verdict_rows(content, rewritten)
         _recount_judgments(counts, iteration, selection)
     if content != read_json(manifest):
         editor.json(manifest, content)
@@ -122,6 +123,20 @@ def _subtract_examples(
         _subtract(counts["letters"][split], Counter(letter for _, letter in examples))
         strategies = (selection.pairs[pair].strategy for pair, _ in examples)
         _subtract(counts["strategies"][split], Counter(strategies))
+
+
+def _subtract_verdict_rows(
+    manifest: dict[str, Any], rewritten: Mapping[str, RewrittenFile]
+) -> None:
+    """Subtract removed rows that ask for the letter alone from a manifest's count, if it has one.
+
+    A file is rewritten once per manifest, so that nothing is subtracted twice.
+    """
+    if "verdict_rows" in manifest["counts"]:
+        name = manifest["verdict_format"]["name"]
+        removed = [row for file in rewritten.values() for row in file.removed]
+        verdicts = sum(row.get("judge_format") == name for row in removed)
+        manifest["counts"]["verdict_rows"] -= verdicts
 
 
 def _subtract(counts: dict[str, int], removed: Mapping[str, int]) -> None:

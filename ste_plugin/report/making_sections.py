@@ -57,6 +57,7 @@ def _rows_table(rounds: Sequence[Round]) -> Table:
         "no verdict": ("without_verdict",),
         "forced": ("forced",),
         "training rows": ("kept", "train"),
+        "and of the letter alone": ("verdict_rows",),
         "better shown as A": ("letters", "train", "A"),
         "as B": ("letters", "train", "B"),
     }

@@ -58,6 +58,8 @@ class Preview(Record, frozen=True):
     """The prompt about the first pair, its better answer shown as A."""
     rows: int
     """Training rows that were made."""
+    verdict_rows: int
+    """Those of them that ask for the letter alone."""
     row: RenderedRow | None
     """The first of them."""
     drops: dict[str, int]
@@ -83,8 +85,18 @@ def read_preview(
     )
     first, judge_format = pairs[0], iteration.context.judge_format
     prompt = judge_format.render_pair(first.instruction, first.better, first.worse, "A")
-    rows, row = _first_row(iteration)
-    return Preview(instructions, shown, tuple(prompt), rows, row, dict(drops), problem, estimate)
+    rows, verdicts, row = _first_row(iteration)
+    return Preview(
+        instructions,
+        shown,
+        tuple(prompt),
+        rows,
+        verdicts,
+        row,
+        dict(drops),
+        problem,
+        estimate,
+    )
 
 
 def read_if_there(path: Path, kind: type[R]) -> list[R]:
@@ -117,16 +129,18 @@ def _first_of_each_order(pair: ResponsePair, judgments: Sequence[Judgment]) -> t
     return tuple(first[gold] for gold in sorted(first))
 
 
-def _first_row(iteration: Iteration) -> tuple[int, RenderedRow | None]:
-    """Return the number of training rows, and the first one rendered."""
+def _first_row(iteration: Iteration) -> tuple[int, int, RenderedRow | None]:
+    """Return how many training rows and verdict rows there are, and the first row rendered."""
     folder = iteration.folder / "dataset"
-    manifest = folder / "manifest.json"
-    files = read_json(manifest).get("files", {}) if manifest.exists() else {}
-    file = files.get(f"{iteration.rows}-train")
+    path = folder / "manifest.json"
+    manifest = read_json(path) if path.exists() else {}
+    file = manifest.get("files", {}).get(f"{iteration.rows}-train")
     if not file or not file["rows"]:
-        return 0, None
+        return 0, 0, None
     _, row = next(iter(read_rows(folder / file["path"])))
-    return file["rows"], _render(row, iteration.rows, iteration.judge, iteration.context.base)
+    verdicts = manifest.get("counts", {}).get("verdict_rows", 0)
+    shown = _render(row, iteration.rows, iteration.judge, iteration.context.base)
+    return file["rows"], verdicts, shown
 
 
 def _render(row: dict[str, Any], row_format: str, judge: ModelConfig, base: Path) -> RenderedRow:

@@ -12,6 +12,7 @@ from ste_plugin.axolotl.launcher import check_launcher
 from ste_plugin.axolotl.run_config import check_own_block, read_recipe
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration, RunContext
+from ste_plugin.dataset.verdict_rows import MIXED
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.identity import model_path
 from ste_plugin.engines.nested import answering_model
@@ -89,10 +90,19 @@ def read_iteration(context: RunContext, number: int, stage: int) -> Iteration:
 def read_row_formats(context: RunContext) -> list[str]:
     """Return the row format that each recipe trains on.
 
-    Raises: ConfigError for a file that is not a recipe, rows that are not made, or a wrong `ste:`
-    block.
+    Raises: ConfigError for a file that is not a recipe, rows that are not made, a wrong `ste:`
+    block, or verdict rows that there is nothing to mix into.
     """
-    return [_read_row_format(context, name) for name in context.config.training.recipe]
+    dataset, names = context.config.dataset, context.config.training.recipe
+    rows = [_read_row_format(context, name) for name in names]
+    if dataset.verdict_share and MIXED not in (dataset.formats or rows):
+        raise ConfigError(
+            f"dataset.verdict_share: found {dataset.verdict_share:g}, but {', '.join(names)} "
+            f"trains on {', '.join(rows)} rows; expected {MIXED} rows, into which those of the "
+            "letter alone are mixed. Choose such a recipe (`ste recipes`), or leave "
+            "dataset.verdict_share out."
+        )
+    return rows
 
 
 def _read_row_format(context: RunContext, name: str) -> str:

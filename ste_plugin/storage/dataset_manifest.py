@@ -34,7 +34,10 @@ class DatasetManifest:
 
     @property
     def judge_format(self) -> dict[str, str]:
-        """Name and version of the format that every prompt is in."""
+        """Name and version of the format that the judge is asked and measured in.
+
+        Rows of another one (`dataset.verdict_share`) say so in their column `judge_format`.
+        """
         judge_format: dict[str, str] = self.content["judge_format"]
         return judge_format
 

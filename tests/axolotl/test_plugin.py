@@ -8,11 +8,15 @@ import yaml
 
 from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.training_manifest import find_trained_model, read_training_manifest
+from tests.helpers import fake_runs
 from tests.helpers.axolotl_runs import LORA, ON_A_CPU, train_all
+from tests.helpers.fake_runs import SPLITS, generated
 from tests.helpers.manifests import written
 
 pytestmark = pytest.mark.slow
 
+MIXED = "mixed_run/run/iter-01/dataset/manifest.json"
+"""Of a data set whose rows are half in one judge format, half in another."""
 BEFORE = {"steps": -1, "final": "merged"}
 """A completion manifest of an earlier training."""
 
@@ -103,6 +107,7 @@ def configs(folder: Path) -> dict[str, dict]:
                 "train_micro_batch_size_per_gpu": "auto",
             },
         },
+        "mixed": {"ste": {"manifest": str(folder / MIXED)}, "sequence_len": 2048, "max_steps": 2},
         "interrupted": {"num_epochs": 200, "saves_per_epoch": 0},
         "ranks_1": ranks,
         "ranks_4": ranks,
@@ -139,6 +144,10 @@ def runs(tiny_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("axolotl")
     written(folder / "fruit", train=12, dev=4)
     written(folder / "letters", train=60, dev=8, edit=letters_as_prompts)
+    (folder / "mixed_run").mkdir()
+    generated(
+        fake_runs.written(folder / "mixed_run", tiny_model, dataset=SPLITS | {"verdict_share": 0.5})
+    )
     for name in ("interrupted", "dpo"):
         (folder / name).mkdir()
         (folder / name / "trained.json").write_text(json.dumps(BEFORE))
@@ -148,7 +157,7 @@ def runs(tiny_model, tmp_path_factory):
 
 TRAINED = [
     *("lora_sft", "best", "packed", "dpo", "dpo_own", "kto", "grpo", "qlora", "written", "tied"),
-    "pissa",
+    *("pissa", "mixed"),
 ]
 
 
@@ -196,7 +205,8 @@ LORA_RUNS = ["lora_sft", "dpo_own", "kto", "grpo", "qlora", "tied", "pissa"]
 def test_what_was_trained_on_what_is_written_down(runs, tiny_model, name):
     folder, _ = runs
     done = read_training_manifest(folder / name)
-    manifest = read_manifest(folder / ("letters" if name == "best" else "fruit"))
+    data = {"best": "letters", "mixed": Path(MIXED).parent}.get(name, "fruit")
+    manifest = read_manifest(folder / data)
     rows = name.partition("_")[0] if name.startswith(("dpo", "kto", "grpo")) else "sft"
     files = (f"{rows}-train", f"{rows}-dev", "judge-dev", "judge-test")
     assert done["data_sha256"] == manifest.sha256(*files)
@@ -292,7 +302,7 @@ def test_the_rows_that_the_trainer_had_are_written_down(runs, name):
     folder, _ = runs
     trained_on = read_training_manifest(folder / name)["trained_on"]
     own = {"packed": 20, "dpo_own": 8}.get(name, 0)
-    ours = {"best": 120, "kto": 48}.get(name, 24)
+    ours = {"best": 120, "kto": 48, "mixed": 224}.get(name, 24)
     assert trained_on["rows"] == ours + own
     same = [n for n in TRAINED if n in ("lora_sft", "qlora", "written", "tied", "pissa")]
     if name in same:

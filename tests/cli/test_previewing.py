@@ -1,9 +1,10 @@
 """`ste preview`: what a person and a script see of ten instructions."""
 
 import json
+import re
 
 from tests.helpers.command import ste
-from tests.helpers.fake_runs import written
+from tests.helpers.fake_runs import SPLITS, written
 
 
 def test_a_preview_shows_answers_judgments_a_row_and_an_estimate(tiny_model, tmp_path):
@@ -24,6 +25,15 @@ def test_a_preview_shows_answers_judgments_a_row_and_an_estimate(tiny_model, tmp
         assert words in done.stdout, words
     assert "probe (writing answers): 8 answers from" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_preview_says_how_many_rows_ask_for_the_letter_alone(tiny_model, tmp_path):
+    written(tmp_path, tiny_model, dataset={**SPLITS, "verdict_share": 0.25})
+    done = ste("preview", "ste.yaml", "--plugin", "hooks.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    line = r"One of (\d+) training rows \(sft; (\d+) ask for the letter alone\)"
+    rows, alone = map(int, re.search(line, done.stdout).groups())
+    assert abs(alone - rows / 4) <= 1
 
 
 def test_a_script_gets_the_preview_as_json(tiny_model, tmp_path):

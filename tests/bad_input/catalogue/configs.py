@@ -302,6 +302,31 @@ ROWS = [
         "from. Raise judging.samples, or leave dataset.keep out",
     ),
     Row(
+        "rows of the letter alone mixed into such rows",
+        run_with(dataset="{verdict_share: 0.5}", judging="{format: verdict}"),
+        RUN,
+        2,
+        "dataset.verdict_share: found 0.5 with judging.format verdict, whose rows are the letter "
+        "alone already; expected a format with reasons, to mix such rows into. Set judging.format "
+        "to brief, criteria or plan, or leave dataset.verdict_share out.",
+    ),
+    Row(
+        "rows of the letter alone, for a recipe that trains on preferences",
+        run_with(dataset="{verdict_share: 0.5}", training="{recipe: dpo-lora-8b}"),
+        RUN,
+        2,
+        "dataset.verdict_share: found 0.5, but dpo-lora-8b trains on dpo rows; expected sft rows, "
+        "into which those of the letter alone are mixed. Choose such a recipe (`ste recipes`), or "
+        "leave dataset.verdict_share out.",
+    ),
+    Row(
+        "more rows of the letter alone than reasoning ones",
+        run_with(dataset="{verdict_share: 0.6}"),
+        RUN,
+        2,
+        TO_FIX + "dataset.verdict_share: found 0.6; expected 0.5 or less",
+    ),
+    Row(
         "a range of complexity without labels",
         run_with(selection="{min_complexity: 5}"),
         RUN,
