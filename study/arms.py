@@ -36,6 +36,13 @@ ARMS: dict[str, Arm] = {
     "from-previous": Arm(
         "each round goes on from the judge before", {"training": {"start_from": "previous"}}
     ),
+    "without-restart": Arm(
+        "each round goes on, on instructions of its own, 4 samples",
+        {
+            "training": {"start_from": "previous", "instructions": "fresh"},
+            "judging": {"samples": 4},
+        },
+    ),
     "other-instruction": Arm(
         "worse: the answer to another instruction",
         {"pairs": {"strategies": ["other-instruction"]}},

@@ -15,8 +15,9 @@ from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.records import OTHER, Verdict
 from ste_plugin.text.thinking import Split, ends_in_opening, split_thinking, without_marks
 
-VALID, RIGHT, RIGHT_IN_BOTH_ORDERS = 0.1, 0.6, 0.3
-"""The parts of a reward, which add up to 1."""
+RIGHT, RIGHT_IN_BOTH_ORDERS = 0.7, 0.3
+"""The parts of a reward, which add up to 1. The form of a judgment earns nothing by itself: that
+cost J1's judge 0.8 points (arXiv 2505.10320)."""
 MIN_WORDS = 5
 """Fewer before the verdict are no reasons."""
 
@@ -36,10 +37,10 @@ def judge_reward(
 
     `template`: the judge's own, which the plugin adds (`read_by`); without it the marks of thoughts
     are those of the known families, as far as TRL leaves them in the text.
-    One verdict, with reasons where its format asks for them, earns VALID; the right one RIGHT more;
-    and a right one RIGHT_IN_BOTH_ORDERS times the share of right judgments among those of the same
-    pair in the other order, as far as they are in the same batch. A bare verdict earns nothing,
-    nor does a thought that never ends, whatever it names. Reasons may be given in the thought.
+    The right verdict earns RIGHT, and RIGHT_IN_BOTH_ORDERS times the share of right judgments among
+    those of the same pair in the other order, as far as they are in the same batch. A wrong one
+    earns nothing, as does more than one, a bare one where its format asks for reasons, and a
+    thought that never ends, whatever it names. Reasons may be given in the thought.
     """
     if template and completion_ids:
         replies = [template.split(template.decode(ids)) for ids in completion_ids]
@@ -52,13 +53,11 @@ def judge_reward(
         outcomes[key, gold].append(was_right)
 
     def reward(index: int) -> float:
-        if verdicts[index] is None:
-            return 0.0
         if not right[index]:
-            return VALID
+            return 0.0
         other = outcomes.get((pair[index], OTHER[better_is[index]]), [])
         share = sum(other) / len(other) if other else 0.0
-        return VALID + RIGHT + RIGHT_IN_BOTH_ORDERS * share
+        return RIGHT + RIGHT_IN_BOTH_ORDERS * share
 
     return [reward(index) for index in range(len(verdicts))]
 

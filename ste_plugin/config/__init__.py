@@ -141,6 +141,29 @@ class RunConfig(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _has_iterations_to_split_for(self) -> "RunConfig":
+        if self.training.instructions == "all":
+            return self
+        if self.iterations == 1:
+            raise ValueError(
+                "training.instructions: found 'fresh' with iterations 1, whose one part is all "
+                "instructions; expected 2 or more. Raise iterations, or leave "
+                "training.instructions out"
+            )
+        if self.judging.skip_always_right:
+            raise ValueError(
+                "judging.skip_always_right: found true with training.instructions fresh, where no "
+                "pair is judged in two iterations, so that there is none to leave out. Remove one "
+                "of them"
+            )
+        return self
+
+    @property
+    def parts(self) -> int:
+        """Return how many parts training instructions are split into, one an iteration; or 1."""
+        return self.iterations if self.training.instructions == "fresh" else 1
+
     @property
     def models(self) -> dict[str, ModelConfig]:
         """Return the models that are named, by the setting that names each."""

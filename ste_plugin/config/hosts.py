@@ -17,6 +17,10 @@ class TrainingConfig(Strict):
     start_from: Literal["seed", "previous"] = "seed"
     """What an iteration trains. `seed` is the seed, as in the paper; `previous` the last
     iteration's judge."""
+    instructions: Literal["all", "fresh"] = "all"
+    """Which training instructions an iteration judges. `fresh`: they are split into as many parts
+    as there are `iterations`, and each iteration has one that no other sees. `iterations` is then
+    part of the split: to change it, make the data sets again."""
 
     @field_validator("recipe", mode="before")
     @classmethod

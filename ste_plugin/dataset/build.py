@@ -22,6 +22,7 @@ from ste_plugin.dataset.sample import (
     TRAINING_SPLITS,
     DatasetStage,
     SampledTasks,
+    check_parts,
     plugin_drop_reason,
     rule_name,
     sample_judgments,
@@ -54,6 +55,8 @@ def generate_dataset(iteration: Iteration) -> Path:
     if manifest.exists():
         return manifest
     pool = prepare_pool(iteration.context)
+    if iteration.context.config.parts > 1 and iteration.number == iteration.stage == 1:
+        check_parts(iteration, pool)
     completions = iteration.context.stores.open(iteration.folder / "judging.completions.jsonl")
     sampler = JudgmentSampler(iteration, completions, partial(plugin_drop_reason, iteration))
     reviewed = _reviewed(iteration, pool)
@@ -153,6 +156,7 @@ def _manifest(
             "judging": judging,
             "dataset": config.dataset.model_dump(mode="json"),
             "seed": config.seed,
+            **_part(iteration),
         },
         "counts": _counts(stage, collected, chosen),
         "drops": dict(Counter(stage.pool.drops) + stage.drops.reasons),
@@ -164,6 +168,12 @@ def _manifest(
 
 def _named(judge_format: JudgeFormat) -> dict[str, str]:
     return {"name": judge_format.name, "version": judge_format.version}
+
+
+def _part(iteration: Iteration) -> dict[str, Any]:
+    """Return which part of the training instructions was judged, where they are split."""
+    parts = iteration.context.config.parts
+    return {"instructions": {"part": iteration.number, "of": parts}} if parts > 1 else {}
 
 
 def _judged_by(iteration: Iteration) -> dict[str, int]:

@@ -1,11 +1,13 @@
 """Sampling an iteration's judgments: which prompts the judge answers, and how often."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ste_plugin.context import Iteration
+from ste_plugin.context import Iteration, draw_stage
 from ste_plugin.dataset import filters
 from ste_plugin.dataset.reviewed import Reviewed, drops_of
+from ste_plugin.errors import DataError
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.pairs.pool_files import Pool
 from ste_plugin.records import Drop, Judgment, ResponsePair, Split
@@ -42,6 +44,33 @@ class SampledTasks:
     by_split: dict[Split, list[JudgeTask]]
     topped_up: int
     """Further samples drawn where one letter ran short."""
+
+
+def check_parts(iteration: Iteration, pool: Pool) -> None:
+    """Tell how many training pairs each iteration has, where each has its own.
+
+    Raises: DataError where an iteration, or a stage of one, has none.
+    """
+    config = iteration.context.config
+    recipes, iterations = config.training.recipe, range(1, config.parts + 1)
+    found = Counter(draw_stage(pair.instruction_key, config) for pair in pool.pairs["train"])
+    names = {
+        (part, stage): f"iteration {part}" + (f" ({recipe})" if len(recipes) > 1 else "")
+        for part in iterations
+        for stage, recipe in enumerate(recipes, start=1)
+    }
+    if empty := [name for key, name in names.items() if not found[key]]:
+        raise DataError(
+            f"training.instructions: fresh leaves no training pair for {' and '.join(empty)}: "
+            f"{found.total()} pairs are split into {len(names)} parts, by instruction; expected "
+            "one or more in each. Give more instructions, or lower iterations, or leave "
+            "training.instructions out."
+        )
+    counts = [sum(found[key] for key in names if key[0] == part) for part in iterations]
+    iteration.context.progress.say(
+        f"training pairs of iterations 1 to {config.parts}, no instruction in two of them: "
+        f"{', '.join(map(str, counts))}"
+    )
 
 
 def sample_judgments(stage: DatasetStage) -> SampledTasks:

@@ -179,7 +179,14 @@ def _has_reference(recipe: Mapping[str, Any]) -> bool:
 def _generating(training: Training, recipe: Mapping[str, Any], sequences: int) -> Training:
     trl, vllm = recipe.get("trl") or {}, recipe.get("vllm") or {}
     answer = trl.get("max_completion_length") or 256
-    training = replace(training, tokens=training.tokens + answer, loss_tokens=answer)
+    # axolotl hands TRL a model that has its adapter, which TRL 1.9 copies where there is a KL term
+    copies = training.rank is not None and bool(trl.get("beta"))
+    training = replace(
+        training,
+        tokens=training.tokens + answer,
+        loss_tokens=answer,
+        adapter_reference=copies and not training.reference,
+    )
     if not trl.get("use_vllm"):
         return replace(training, generated=sequences)
     inside = trl.get("vllm_mode") == "colocate"

@@ -77,6 +77,8 @@ class Training:
     """Whether attention writes a number for every pair of tokens."""
     reference: bool = False
     """Whether a second copy of the model is kept."""
+    adapter_reference: bool = False
+    """Whether a frozen copy of the adapter is kept."""
     offload_weights: bool = False
     offload_optimizer: bool = False
     generated: int = 0
@@ -129,7 +131,7 @@ def needed(shape: ModelShape, training: Training, cluster: Cluster) -> Terms:
         trained[0] if full else 0,
         trained[1] if full else 0,
         0 if full else sum(trained) + _adapter(shape, t) * _trained_width(t) * weight_share,
-        weights if t.reference else 0,
+        _reference_bytes(shape, t, weights),
         gathered_bytes(shape, t) if sharded else 0,
         activations,
         logits,
@@ -137,6 +139,12 @@ def needed(shape: ModelShape, training: Training, cluster: Cluster) -> Terms:
         HEADROOM * cluster.gb * 1e9,
     )
     return Terms(*(term / 1e9 for term in terms))
+
+
+def _reference_bytes(shape: ModelShape, t: Training, weights: float) -> float:
+    if t.reference:
+        return weights
+    return _adapter(shape, t) * _trained_width(t) if t.adapter_reference else 0
 
 
 def weight_bytes(shape: ModelShape, training: Training) -> float:

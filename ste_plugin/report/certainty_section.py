@@ -96,6 +96,12 @@ def _of_samples(run: RunFigures, rows: Sequence[_Row]) -> Iterator[Part]:
             "that later rounds are asked harder ones: held-out pairs tell more."
         )
         yield Paragraph(told, "note")
+    if run.config.parts > 1 and len(rows) > 1:
+        told = (
+            "Each round judged instructions of its own (training.instructions: fresh), so that "
+            "these figures are not of the same questions: held-out pairs tell more."
+        )
+        yield Paragraph(told, "note")
     if any(row.said.cut_short for row in rows):
         told = "The budget ended some sampling: those rounds have fewer right judgments than due."
         yield Paragraph(told, "note")

@@ -161,6 +161,7 @@ def _how(run: RunFigures) -> Section:
         "samples per pair and order": f"at most {config.judging.samples}",
         "trained by": ", ".join(config.training.recipe),
         "starts from": config.training.start_from,
+        "instructions of an iteration": config.training.instructions,
         "iterations": f"{config.iterations}, of which the {run.keep} is kept",
         "random seed": str(config.seed),
         "versions": _versions(run),

@@ -113,7 +113,9 @@ def _shortened(config: RunConfig) -> RunConfig:
             "privacy": PrivacyConfig(),
             "selection": selection.model_copy(update={"selectors": names}),
             "dataset": config.dataset.model_copy(update=held_out),
-            "training": config.training.model_copy(update={"recipe": config.training.recipe[:1]}),
+            "training": config.training.model_copy(
+                update={"recipe": config.training.recipe[:1], "instructions": "all"}
+            ),
         }
     )
 
@@ -159,7 +161,8 @@ def _estimate_judgments(
 ) -> StageEstimate:
     """Return what the judges of all iterations take, if they do as the seed does."""
     rates = read_if_there(iteration.folder / "pass_rates.jsonl", PassRate)
-    factor *= (1 - whole.dataset.test_fraction) * whole.iterations
+    dev, test = whole.dataset.dev_fraction, whole.dataset.test_fraction
+    factor *= (dev + (1 - test - dev) / whole.parts) * whole.iterations  # dev pairs in each
     low, high = samples_range(rates, whole.judging.samples)
     store = CompletionStore(iteration.folder / "judging.completions.jsonl")
     factors = (factor * low, factor * high)

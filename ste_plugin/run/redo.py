@@ -31,7 +31,7 @@ _FIRST_STAGES: tuple[tuple[re.Pattern[str], Stage | None], ...] = (
     ),
     (re.compile(r"dataset\.reviewed"), None),  # a data set says itself what it was made of
     (re.compile(r"dataset\.(dev|test)_fraction"), "pool"),
-    (re.compile(r"(judging|dataset|training\.recipe)\b"), "generate"),
+    (re.compile(r"(judging|dataset|training\.(recipe|instructions))\b"), "generate"),
     (re.compile(r"training\b"), "train"),
     (re.compile(r"evaluation\b"), "eval"),
     (re.compile(r""), "pool"),
@@ -67,9 +67,12 @@ def flat_settings(config: RunConfig) -> dict[str, Any]:
     """Return a config's settings as two of them are compared.
 
     The options of a cluster's replicas lie beside the cluster's own, as those of the same engine on
-    one machine do: what the answers are made of is the same.
+    one machine do: what the answers are made of is the same. Fresh instructions say in how many
+    parts they are split: another number of iterations would give each round others.
     """
     settings: dict[str, Any] = config.model_dump(mode="json")
+    if config.training.instructions == "fresh":
+        settings["training"]["instructions"] = f"fresh (in {config.parts} parts)"
     named = (settings["judge"], settings["generator"], settings["pairs"]["weaker"])
     for model in filter(None, named):
         if isinstance(nested := model.get("options", {}).get("engine_options"), dict):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ste_plugin.axolotl.rewards import VALID, judge_reward, read_by
+from ste_plugin.axolotl.rewards import judge_reward, read_by
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.errors import SteError
 from tests.helpers.chat_templates import family_tokenizer
@@ -29,11 +29,11 @@ def said(letter: str) -> str:
     return REASONED.format(letter)
 
 
-def test_right_in_both_orders_is_worth_most_and_no_verdict_nothing():
+def test_right_in_both_orders_is_worth_most_and_a_wrong_verdict_no_more_than_none():
     both = rewards(("p", "A", said("A")), ("p", "B", said("B")))
     once = rewards(("p", "A", said("A")), ("p", "B", said("A")))
     assert both == [pytest.approx(1.0)] * 2
-    assert once == [pytest.approx(0.7), pytest.approx(VALID)]
+    assert once == [pytest.approx(0.7), 0.0]
     assert rewards(("p", "A", "I cannot say which of the two is better.")) == [0.0]
 
 
@@ -97,12 +97,12 @@ def test_rewards_lie_between_nothing_and_one_and_do_not_depend_on_the_order_in_a
 
 
 @given(BATCHES, st.sampled_from("pqr"), st.sampled_from("AB"))
-def test_right_is_worth_more_than_wrong_and_wrong_no_less_than_nothing(batch, pair, letter):
+def test_right_is_worth_more_than_wrong_and_form_alone_nothing(batch, pair, letter):
     wrong = "B" if letter == "A" else "A"
     values = [
         rewards(*batch, (pair, letter, text))[-1] for text in (said(letter), said(wrong), "…")
     ]
-    assert values[0] > values[1] >= values[2] == 0.0
+    assert values[0] > values[1] == values[2] == 0.0
 
 
 # --- thinking ---
@@ -138,7 +138,7 @@ def test_a_thought_that_never_ends_earns_nothing_whatever_it_names(completion, p
 @pytest.mark.parametrize("form", FORMS)
 def test_a_judgment_behind_a_thought_earns_what_it_says_and_not_what_was_thought(form):
     assert thinking(form.format("[[B]]?") + said("A")) == pytest.approx(0.7)
-    assert thinking(form.format("[[A]]?") + said("B")) == pytest.approx(VALID)
+    assert thinking(form.format("[[A]]?") + said("B")) == 0.0
 
 
 @pytest.mark.parametrize("form", FORMS)

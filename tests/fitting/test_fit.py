@@ -10,7 +10,7 @@ import yaml
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.fitting.fit import fit_recipe, read_cluster, read_training
-from ste_plugin.fitting.memory import NF4, Cluster
+from ste_plugin.fitting.memory import NF4, Cluster, needed
 from ste_plugin.fitting.model_config import read_shape
 from ste_plugin.fitting.model_shape import Experts, ModelShape
 from ste_plugin.storage.resources import shipped_folder
@@ -129,6 +129,16 @@ def test_grpo_adds_the_answer_to_the_prompt_and_computes_logits_for_it_alone():
     found = training(rl="grpo", trl=trl, micro_batch_size=2, gradient_accumulation_steps=8)
     assert (found.tokens, found.loss_tokens, found.generated) == (1280, 256, 16)
     assert not found.reference
+
+
+def test_grpo_with_a_kl_term_keeps_a_copy_of_the_adapter_as_its_reference():
+    adapter, held = {"adapter": "lora", "lora_r": 8}, []
+    for beta in (0.0, 0.01):
+        found = training(rl="grpo", trl={"beta": beta}, **adapter)
+        assert not found.reference
+        held.append(needed(read_shape("8B")[0], found, Cluster(1, 1, 80)).reference)
+    assert held[0] == 0 < held[1] < 1
+    assert training(rl="grpo", trl={"beta": 0.01}).reference  # without one, all weights
 
 
 def test_an_engine_in_the_same_process_takes_its_share_and_a_server_none():

@@ -93,6 +93,14 @@ def test_questions_that_get_harder_from_round_to_round_are_told(tmp_path):
     assert any("skip_always_right" in text for text in told)
 
 
+def test_questions_that_are_others_from_round_to_round_are_told(tmp_path):
+    training = "{recipe: sft-lora-8b, instructions: fresh}"
+    told = words(run(tmp_path, COIN, COIN, training=training))
+    assert any("not of the same questions" in text for text in told)
+    (tmp_path / "all").mkdir()
+    assert not any("same questions" in text for text in words(run(tmp_path / "all", COIN, COIN)))
+
+
 def test_sampling_that_the_budget_ended_is_told(tmp_path):
     root = run(tmp_path, COIN)
     path = root / "iter-01/dataset/manifest.json"

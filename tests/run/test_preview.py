@@ -119,6 +119,22 @@ def test_what_the_run_asks_is_estimated_from_the_ten(tiny_model, tmp_path):
     assert 0 < total.seconds[0] <= total.seconds[1]
 
 
+def test_fresh_instructions_are_estimated_as_judged_in_one_iteration_each(tiny_model, tmp_path):
+    estimates = {}
+    for kind in ("all", "fresh"):
+        (tmp_path / kind).mkdir()
+        path = written(
+            tmp_path / kind,
+            tiny_model,
+            texts=99,
+            iterations=4,
+            dataset={"dev_fraction": 0.2, "test_fraction": 0.1},
+            training={"recipe": "sft-lora-8b", "instructions": kind},
+        )
+        estimates[kind] = preview(path, [], quiet=True).estimate[1].requests[0]
+    assert estimates["fresh"] / estimates["all"] == pytest.approx((0.7 + 4 * 0.2) / (4 * 0.9))
+
+
 def test_known_answers_are_previewed_and_each_writer_is_priced(tiny_model, tmp_path):
     prices = {"prompt_per_million": 0, "completion_per_million": 1e6}
     path = fake_writers.written(

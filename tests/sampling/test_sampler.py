@@ -12,12 +12,12 @@ from ste_plugin.errors import JudgeError
 from ste_plugin.judging import TIE, JudgeFormat
 from ste_plugin.records import Judgment
 from ste_plugin.run import stages
-from ste_plugin.run.gating import Decision
 from ste_plugin.run.open_run import open_run
 from ste_plugin.sampling.pass_rates import PassRate
-from ste_plugin.storage.jsonl import read_json, read_records, read_rows, replace_json
+from ste_plugin.storage.jsonl import read_json, read_records, read_rows
 from tests.helpers import fake_judge
 from tests.helpers.fake_runs import generated, rows_of, written
+from tests.helpers.trained_runs import pass_iteration
 
 FORMAT = {"format": "brief", "samples": 15}
 
@@ -157,20 +157,11 @@ def test_pairs_that_the_last_iteration_always_got_right_can_be_skipped(tiny_mode
     path = made(tmp_path, tiny_model, 0.75, judging={"skip_always_right": True}, iterations=2)
     with open_run(path, [], quiet=True) as context:
         stages.generate(context, 1)
-        before = context.folder.iteration(1)
-        model = before / "model" / "merged"
-        model.parent.mkdir()
-        model.symlink_to(tiny_model)
-        done = {"final": str(model), "data_sha256": {}}
-        replace_json(before / "model" / "trained.json", done)
-        by = context.config.gates.model_dump(mode="json")
-        replace_json(before / "gates.json", Decision(1, True, 0, (), (), by, ()).to_dict())
+        pass_iteration(context, 1, tiny_model)
         manifest = read_json(stages.generate(context, 2))
     skipped = manifest["drops"]["judging: always right in the iteration before"]
     assert 0 < skipped < manifest["counts"]["pairs"]["train"]
-    judged = {
-        r.pair_key for r in read_records(before.parent / "iter-02/pass_rates.jsonl", PassRate)
-    }
+    judged = {r.pair_key for r in read_records(tmp_path / "run/iter-02/pass_rates.jsonl", PassRate)}
     assert len(judged) == sum(manifest["counts"]["pairs"][s] for s in ("train", "dev")) - skipped
 
 

@@ -1,6 +1,6 @@
 """A run's YAML that is none, or that says what cannot be."""
 
-from tests.bad_input.catalogue.row import TO_FIX, Row, run_with, served
+from tests.bad_input.catalogue.row import TO_FIX, Row, run_with, served, started
 
 RUN = "ste run ste.yaml"
 
@@ -291,6 +291,39 @@ ROWS = [
         + "dataset.keep: found 'shortest' with judging.sampling left to the recipe, which stops "
         "once a row can be made; expected fixed or until_decided, which draw several to choose "
         "from. Set judging.sampling: fixed, or leave dataset.keep out",
+    ),
+    Row(
+        "instructions of its own for the one iteration that there is",
+        run_with(training="{recipe: sft-lora-8b, start_from: previous, instructions: fresh}"),
+        RUN,
+        2,
+        TO_FIX + "training.instructions: found 'fresh' with iterations 1, whose one part is all "
+        "instructions; expected 2 or more. Raise iterations, or leave training.instructions out",
+    ),
+    Row(
+        "pairs of the iteration before to skip where none comes again",
+        run_with(
+            iterations="2",
+            judging="{skip_always_right: true}",
+            training="{recipe: sft-lora-8b, instructions: fresh}",
+        ),
+        RUN,
+        2,
+        TO_FIX
+        + "judging.skip_always_right: found true with training.instructions fresh, where no pair "
+        "is judged in two iterations, so that there is none to leave out. Remove one of them",
+    ),
+    Row(
+        "more iterations than the instructions were split for",
+        run_with(iterations="3", training="{recipe: sft-lora-8b, instructions: fresh}")
+        | started(iterations="2", training="{recipe: sft-lora-8b, instructions: fresh}"),
+        RUN,
+        2,
+        "{tmp}/run: made with other settings, says its run.yaml:\n"
+        "  training.instructions: 'fresh (in 2 parts)' → 'fresh (in 3 parts)'  (makes obsolete: "
+        "data sets, trainings and evaluations)\n"
+        "Set them back, or give this run another folder (run: ...), or redo what depends on them: "
+        "`ste run CONFIG --from generate`, which keeps the old output beside the new.",
     ),
     Row(
         "the most typical of one judgment",
