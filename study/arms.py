@@ -73,6 +73,29 @@ ARMS: dict[str, Arm] = {
         {"judging": {"format": "brief"}, "dataset": {"sequence_len": 640}},
         {"sequence_len": 640},
     ),
+    "brief-and-verdict": Arm(
+        "the same, and half of the rows ask for the letter alone",
+        {
+            "judging": {"format": "brief"},
+            "dataset": {"sequence_len": 640, "verdict_share": 0.5},
+        },
+        {"sequence_len": 640},
+    ),
+    "padded-either": Arm(
+        "one of the two answers padded in a third of the pairs",
+        {
+            "pairs": {
+                "strategies": [
+                    "other-instruction",
+                    "modified-instruction-two-calls",
+                    "padded-either",
+                ]
+            }
+        },
+    ),
+    "inject-error": Arm(
+        "worse: the better answer with a fault in it", {"pairs": {"strategies": ["inject-error"]}}
+    ),
     "half-the-steps": Arm("0.75 epochs instead of 1.5", recipe={"num_epochs": 0.75}),
 }
 """Name → arm, in the order in which they are run."""

@@ -18,8 +18,8 @@ class AuditConfig(Strict):
     """
 
     shortcuts: Area = 0.7
-    """Most that a classifier which sees no question may tell of the better answers, as the area
-    under its ROC curve: 0.5 is chance, and 0.7 about two pairs in three told right."""
+    """Most area under its ROC curve of a classifier that sees no question. 0.5 is chance, and at 0.7
+    it tells the better answer of about two pairs in three."""
     probes: Annotated[
         tuple[str, ...] | None, Field(examples=[["orders swapped", "worse padded"]], min_length=1)
     ] = None
