@@ -27,7 +27,7 @@ def tables() -> str:
     for model, number in sorted({(m, r) for m, _, r, _ in found}):
         head = ("arm", "seeds", *CHOOSING, *REPORTING)
         parts.append(f"### {model}, round {number}\n\n{table(head, rows(found, model, number))}")
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) or "No arm was run yet."
 
 
 def rows(

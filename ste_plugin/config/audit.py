@@ -18,8 +18,8 @@ class AuditConfig(Strict):
     """
 
     shortcuts: Area = 0.7
-    """Most area under its ROC curve of a classifier that sees no question. 0.5 is chance, and at 0.7
-    it tells the better answer of about two pairs in three."""
+    """Most area under its ROC curve of a classifier that sees no question. 0.5 is chance, and at
+    0.7 it tells the better answer of about two pairs in three."""
     probes: Annotated[
         tuple[str, ...] | None, Field(examples=[["orders swapped", "worse padded"]], min_length=1)
     ] = None
