@@ -97,9 +97,12 @@ def audit(
     plugin's check has a mistake, and nothing fails. With --labels: whether a judge can be trusted,
     by what people say (0), or not (8), or whether there are too few labels to tell (9).
     """
+    amount = {"--probe": probe, "--pairs": pairs}
     if benchmark or against:
         from ste_plugin.cli.auditing_data import audit_data
 
+        of_run = {"--iteration": iteration, "--only": only, "--labels": labels} | amount
+        _refuse(of_run, "with --benchmark and --against", "which no run is needed for")
         audit_data(run, benchmark or [], against, form, column, plugin or [], as_json=as_json)
         return
     if run is None:
@@ -107,11 +110,27 @@ def audit(
             "ste audit: found nothing to examine; expected a run's folder or config, or "
             "--benchmark with --against."
         )
+    _refuse(
+        {"--form": form or None, "--column": column or None},
+        "with a run",
+        "which has no data of others",
+    )
+    if labels or (only and "probes" not in only):
+        _refuse(amount, f"with {'--labels' if labels else '--only'}", "so that no probe is asked")
     asked = (at_least, of_people, one_look)
     if audit_by_labels(run, iteration, labels, *asked, leave_out=only, as_json=as_json):
         return
-    amount = {"probes": probe and tuple(probe), "pairs": pairs}
-    audit_of_run(run, iteration, only or [], plugin or [], amount, as_json=as_json)
+    given = {"probes": probe and tuple(probe), "pairs": pairs}
+    audit_of_run(run, iteration, only or [], plugin or [], given, as_json=as_json)
+
+
+def _refuse(options: Mapping[str, object], beside: str, why: str) -> None:
+    """Raise ConfigError for options that are given and would not be read."""
+    if found := [name for name, value in options.items() if value is not None]:
+        raise ConfigError(
+            f"ste audit: found {' and '.join(found)} {beside}, {why}; expected one or the other. "
+            "Leave one out."
+        )
 
 
 def audit_of_run(

@@ -1,6 +1,7 @@
 """The command `ste preview`: a few instructions on the whole way to rows, shown to a person."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import typer
@@ -61,11 +62,11 @@ def _lines(found: "Preview") -> Iterator[str]:
 
 def _instruction_lines(number: int, shown: "PreviewedInstruction") -> Iterator[str]:
     yield f"\n{number}. {_short(shown.instruction)}"
-    if shown.better is not None:
-        yield f"   better: {_short(shown.better)}"
-    for pair in shown.pairs:
-        yield f"   worse ({pair.strategy}): {_short(pair.worse)}"
-        yield from (f"     {_judgment_line(judgment)}" for judgment in pair.judgments)
+    for better, pairs in groupby(shown.pairs, key=lambda pair: pair.better):
+        yield f"   better: {_short(better)}"
+        for pair in pairs:
+            yield f"   worse ({pair.strategy}): {_short(pair.worse)}"
+            yield from (f"     {_judgment_line(judgment)}" for judgment in pair.judgments)
     yield from (f"   no pair: {reason}" for reason in shown.dropped)
 
 

@@ -154,13 +154,19 @@ def compare(first: Path, second: Path) -> tuple[dict[str, Comparison], dict[str,
     there = ", ".join(left), ", ".join(right)
     comparisons: dict[str, Comparison] = {}
     refused: dict[str, str] = {}
+    damage: DataError | None = None
     for name in [name for name in left if name in right]:
         # popped, so that what was read of one set is gone before the next
-        found = compare_evaluations(left.pop(name), right.pop(name))
+        try:
+            found = compare_evaluations(left.pop(name), right.pop(name))
+        except DataError as error:  # what is wrong with one set hides no other
+            damage, found = damage or error, str(error).splitlines()[0]
         if isinstance(found, str):
             refused[name] = found
         else:
             comparisons[name] = found
+    if not comparisons and damage:
+        raise damage
     if not comparisons:
         raise DataError(
             "\n".join(

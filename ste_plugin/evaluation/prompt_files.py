@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
-from ste_plugin.instructions.sources.files import SourceFile, find_source_files, match_files
+from ste_plugin.instructions.sources.files import SourceFile, find_files, match_files
 from ste_plugin.instructions.sources.forms import CONVERSATIONS, BadRow, Conversation, read_row
 from ste_plugin.lm_eval_tasks.row_files import file_rows
 from ste_plugin.lm_eval_tasks.rows import Row
@@ -32,7 +32,7 @@ def read_texts(
     """Yield what is asked in each row of a file, a folder or a pattern of files, or why nothing is.
 
     Of a conversation that is what the user says in each turn. Without a `form` it is told from the
-    first row; `column` names the file's column, where that is another.
+    first row of each file; `column` names the files' column, where that is another.
     Raises: DataError where a file cannot be read, or its columns hold no such thing; ConfigError
     for a form that there is none of.
     """
@@ -40,17 +40,17 @@ def read_texts(
         raise ConfigError(
             f"--form: found {form!r}.{did_you_mean(form, FORMS)} There are: {', '.join(FORMS)}."
         )
-    source: SourceConfig | None = None
     for file in _files(path, base):
+        source: SourceConfig | None = None
         for row in file_rows(file.path, ""):
             source = source or _source_of(row, path, form, column)
             yield from _read(file.shown + row.where.removeprefix(str(file.path)), row, source)
 
 
 def _files(path: str, base: Path) -> Sequence[SourceFile]:
-    """Return the files. Raises: DataError where there are none."""
+    """Return the files, those of all splits. Raises: DataError where there are none."""
     if (base / Path(path).expanduser()).exists():
-        return find_source_files(SourceConfig(path=path), base, "")
+        return find_files(path, base)
     if glob.has_magic(path):
         return match_files(path, base, "Correct the pattern.")
     raise DataError(f"{base / path}: no such file or folder. Correct the path.")

@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from ste_plugin.engines.base import Completion
+from ste_plugin.errors import PluginError
 from ste_plugin.inference.requests import Prompt, user
 from ste_plugin.pairs.answered import AnsweredInstructions, key_of_number
 from ste_plugin.pairs.calls import (
@@ -204,6 +205,7 @@ def read_pair(
 
     `better` holds the good answers to all of the pool's instructions; `weaker` names the model that
     strategies ask which ask a weaker one.
+    Raises: PluginError where a strategy returns something else.
     """
     calls = calls_of(strategy)
     if problem := find_problem(replies, calls):
@@ -213,7 +215,7 @@ def read_pair(
     made = strategy.worse(instruction, texts, better, pool)
     if isinstance(made, Drop):
         return Drop(made.stage, made.key, f"{name}: {made.reason}")
-    made = MadePair(made) if isinstance(made, str) else made
+    made = _require_pair(MadePair(made) if isinstance(made, str) else made, name)
     pair = ResponsePair(
         "",
         instruction.key,
@@ -225,9 +227,24 @@ def read_pair(
         made.correction,
         weaker if calls.by_weaker else "",
     )
+    for answer, text in (("better", pair.better), ("worse", pair.worse)):
+        if not text.strip():
+            return Drop("pairs", instruction.key, f"{name}: {answer} answer empty")
     if _same_words(pair.worse, pair.better):
         return Drop("pairs", instruction.key, f"{name}: both answers are equal")
     return replace(pair, key=pair_key(pair))
+
+
+def _require_pair(made: object, name: str) -> MadePair:
+    """Return what a strategy made. Raises: PluginError where that is no pair of texts."""
+    if isinstance(made, MadePair):
+        texts = made.worse, made.better, made.fault, made.correction
+        if all(isinstance(text, str) for text in texts):
+            return made
+    raise PluginError(
+        f"pairs.strategies: {name}: found {made!r} returned by `worse`; expected the worse answer, "
+        "a MadePair of texts, or a Drop with a reason. Fix the plugin, or leave the strategy out."
+    )
 
 
 def pair_key(pair: ResponsePair) -> str:

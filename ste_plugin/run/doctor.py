@@ -25,6 +25,7 @@ from ste_plugin.instructions.sources.files import describe_files
 from ste_plugin.instructions.sources.readers import check_source
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.records import Record
+from ste_plugin.run.open_run import check_contributed
 from ste_plugin.storage.config_file import read_config
 
 
@@ -71,6 +72,7 @@ def examine(configs: Sequence[Path], files: Sequence[Path]) -> list[CheckResult]
         _plugins(files),
         *_libraries(),
         _gpu(),
+        *(finding for config in runs.values() for finding in _names(config, files)),
         *(finding for path, config in runs.items() for finding in _sources(path, config)),
         *(f for path, config in runs.items() for f in _kept_out(path, config, files)),
         *(finding for path, config in runs.items() for finding in _models(path, config)),
@@ -149,6 +151,20 @@ def _sources(path: Path, config: RunConfig) -> Iterator[CheckResult]:
             if (base / Path(source.path).expanduser()).exists():
                 cure = "see the words above"
             yield CheckResult("instructions", str(error), False, cure)
+
+
+def _names(config: RunConfig, files: Sequence[Path]) -> Iterator[CheckResult]:
+    """Yield a finding where a config names what no plugin has, as a strategy; those that the config
+    lists are known only where they are given here, too."""
+    if len(files) < len(config.plugins):
+        return
+    try:
+        check_contributed(config, plugin_manager(files))
+    except PluginError:
+        return  # told among the plugins
+    except ConfigError as error:
+        setting = str(error).partition(":")[0]
+        yield CheckResult("names", str(error), False, f"correct {setting}")
 
 
 def _kept_out(path: Path, config: RunConfig, files: Sequence[Path]) -> Iterator[CheckResult]:

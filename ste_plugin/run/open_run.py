@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pluggy
 import yaml
 from filelock import FileLock, Timeout
 
@@ -225,6 +226,12 @@ def _check_names(context: RunContext) -> None:
     for model in filter(None, (context.generator_model, config.judge, context.weaker_model)):
         context.models.use(model)
     context.models.close()
+    check_contributed(config, context.plugins)
+    check_writers(context)
+
+
+def check_contributed(config: RunConfig, plugins: pluggy.PluginManager) -> None:
+    """Raise ConfigError for a name in a config that no plugin contributes."""
     configured = {
         "ste_sources": [("instructions.reader", s.reader) for s in config.instructions],
         "ste_selectors": [("selection.selectors", s) for s in config.selection.selectors],
@@ -234,8 +241,7 @@ def _check_names(context: RunContext) -> None:
     }
     for hook, names in configured.items():
         for setting, name in names:
-            find_contribution(context.plugins, hook, name, setting)
-    check_writers(context)
+            find_contribution(plugins, hook, name, setting)
 
 
 def _write_config(config: RunConfig, folder: RunLayout, redo: Redo | None) -> None:

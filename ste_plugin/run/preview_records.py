@@ -20,9 +20,10 @@ _REPLIES: tuple[str, ...] = ("chosen", "rejected", "reply")
 
 
 class PreviewedPair(Record, frozen=True):
-    """A worse answer, and the first judgment in each order."""
+    """Two answers, and the first judgment in each order."""
 
     strategy: str
+    better: str
     worse: str
     judgments: tuple[Judgment, ...]
 
@@ -31,8 +32,6 @@ class PreviewedInstruction(Record, frozen=True):
     """An instruction, and what became of it."""
 
     instruction: str
-    better: str | None
-    """The answer to it; None where no pair was made."""
     pairs: tuple[PreviewedPair, ...]
     dropped: tuple[str, ...]
     """Why pairs of it were not made."""
@@ -113,9 +112,10 @@ def _show(
     own = [pair for pair in pairs if pair.instruction_key == instruction.key]
     return PreviewedInstruction(
         instruction.text,
-        own[0].better if own else None,
         tuple(
-            PreviewedPair(pair.strategy, pair.worse, _first_of_each_order(pair, judgments))
+            PreviewedPair(
+                pair.strategy, pair.better, pair.worse, _first_of_each_order(pair, judgments)
+            )
             for pair in own
         ),
         tuple(drop.reason for drop in drops if drop.key == instruction.key),

@@ -3,6 +3,7 @@
 import json
 import re
 
+from tests.helpers import fake_writers
 from tests.helpers.command import ste
 from tests.helpers.fake_runs import SPLITS, written
 
@@ -34,6 +35,28 @@ def test_a_preview_says_how_many_rows_ask_for_the_letter_alone(tiny_model, tmp_p
     line = r"One of (\d+) training rows \(sft; (\d+) ask for the letter alone\)"
     rows, alone = map(int, re.search(line, done.stdout).groups())
     assert abs(alone - rows / 4) <= 1
+
+
+def test_a_better_answer_stands_before_the_worse_ones_that_it_goes_with(tiny_model, tmp_path):
+    fake_writers.written(
+        tmp_path,
+        ["checked-answer", "majority-answer", "inject-error"],
+        judge={"model": str(tiny_model), "engine": "writer"},
+        generator=fake_writers.STRONG,
+        judging={"format": "brief"},
+    )
+    done = ste("preview", "ste.yaml", "--plugin", "hooks.py", cwd=tmp_path)
+    shown = done.stdout.partition("\n2. ")[0].splitlines()
+    answers = [line.strip() for line in shown if line.startswith(("   better:", "   worse"))]
+    assert [line.partition(":")[0] for line in answers] == [
+        "better",
+        "worse (checked-answer)",
+        "worse (majority-answer)",
+        "better",
+        "worse (inject-error)",
+    ]
+    assert answers[0].endswith("Answer: 5")
+    assert answers[3].startswith("better: A strong reply to Say number")
 
 
 def test_a_script_gets_the_preview_as_json(tiny_model, tmp_path):

@@ -29,6 +29,15 @@ def test_several_sets_are_corrected_together_and_the_dev_pairs_are_none_of_them(
     assert all("after Holm's correction over 3 sets" in line for line in gain.sentences())
 
 
+def test_a_set_whose_judgments_are_gone_hides_no_other(tmp_path):
+    root = measured_run(tmp_path, skills=(0.5, 0.9), sets=SETS)
+    (root / "iter-01/eval/chat/judged.jsonl").unlink()
+    gain = gain_of(root, 1, 1)
+    assert list(gain.comparisons) == ["test", "pandalm"]
+    assert "On chat, iteration 1 is not compared with the seed: " in gain.sentences()[-1]
+    assert "chat/judged.jsonl: no such file" in gain.sentences()[-1]
+
+
 def test_what_is_more_than_noise_alone_may_be_none_among_many(tmp_path):
     root = measured_run(tmp_path, skills=(0.5, 0.5), sets={f"s{n}": 60 for n in range(9)})
     judged = root / "iter-01/eval/s0/judged.jsonl"

@@ -57,6 +57,25 @@ def test_lists_tables_and_turns_in_a_table_are_read(tmp_path: Path):
     assert [texts(tmp_path / f"a.{kind}") for kind in ("json", "parquet", "csv")] == [[ASKED]] * 3
 
 
+def test_every_split_of_a_folder_is_read(tmp_path: Path):
+    (tmp_path / "bench").mkdir()
+    for name in ("train", "test", "validation", "more"):
+        write_rows(tmp_path / "bench" / f"{name}.jsonl", [{"prompt": f"Name a {name}."}])
+    assert sorted(texts(tmp_path / "bench")) == [
+        "Name a more.",
+        "Name a test.",
+        "Name a train.",
+        "Name a validation.",
+    ]
+
+
+def test_each_file_of_a_folder_has_columns_of_its_own(tmp_path: Path):
+    (tmp_path / "bench").mkdir()
+    write_rows(tmp_path / "bench" / "a.jsonl", [{"prompt": "Name a fruit."}])
+    write_rows(tmp_path / "bench" / "b.jsonl", [{"question": "Name a stone."}])
+    assert texts(tmp_path / "bench") == ["Name a fruit.", "Name a stone."]
+
+
 def test_a_folder_is_read_file_by_file_in_natural_order(tmp_path: Path):
     for number in (10, 9):
         write_rows(tmp_path / f"part-{number}.jsonl", [{"prompt": f"Number {number}?"}])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ste_plugin.errors import ConfigError
+from ste_plugin.errors import ConfigError, DataError, PluginError
 from ste_plugin.pairs.pool import prepare_pool
 from ste_plugin.records import Instruction, ResponsePair
 from ste_plugin.run.open_run import open_run
@@ -168,6 +168,52 @@ def test_a_plugin_s_strategy_may_say_how_it_is_asked_and_need_not(tmp_path: Path
     assert (pairs["longest"].better, pairs["longest"].worse) == ("3 replies", "none")
     assert pairs["plain"].better == f"A strong reply to {pairs['plain'].instruction}"
     assert pairs["plain"].worse == "A strong reply to Say something else."
+
+
+WRONG = """
+from ste_plugin.hookspecs import hookimpl
+from ste_plugin.pairs.calls import MadePair
+
+class Wrong:
+    version = "1"
+
+    def next_prompt(self, instruction, replies):
+        return None
+
+    def worse(self, instruction, replies, better, pool):
+        return RETURNED
+
+@hookimpl
+def ste_pair_strategies():
+    return {"wrong": Wrong()}
+"""
+
+
+def of_a_strategy_that_returns(what: str, folder: Path) -> Path:
+    (folder / "strategies.py").write_text(WRONG.replace("RETURNED", what))
+    return written(folder, ["wrong"], plugins=["hooks.py", "strategies.py"])
+
+
+@pytest.mark.parametrize("what", ["None", "5", '("a", "b")', "better", "MadePair(worse=5)"])
+def test_a_strategy_that_returns_no_pair_and_no_reason_is_named(tmp_path: Path, what: str):
+    path = of_a_strategy_that_returns(what, tmp_path)
+    said = r"pairs.strategies: wrong: found .* returned by `worse`; expected .* or a Drop"
+    with pytest.raises(PluginError, match=said):
+        pairs_of(path)
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ('""', "worse answer empty"),
+        ('MadePair(worse=" ")', "worse answer empty"),
+        ('MadePair(worse="b", better=" ")', "better answer empty"),
+    ],
+)
+def test_an_answer_that_says_nothing_makes_no_pair(tmp_path: Path, what: str, reason: str):
+    path = of_a_strategy_that_returns(what, tmp_path)
+    with pytest.raises(DataError, match=f"20 x pairs: wrong: {reason}"):
+        pairs_of(path)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,22 @@ def test_a_run_whose_instructions_are_not_there_is_not_ready(tmp_path):
     assert done.stdout.splitlines()[-1].startswith("Not ready. First, instructions: write your")
 
 
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({"pairs": "{strategies: [other-instructio]}"}, "Did you mean 'other-instruction'?"),
+        ({"audit": "{probes: [worse paded]}"}, "Did you mean 'worse padded'?"),
+    ],
+)
+def test_a_name_that_no_plugin_has_is_told_before_a_run(tmp_path, settings, found):
+    (tmp_path / "ste.yaml").write_text(config_text(**settings))
+    (tmp_path / "instructions.jsonl").write_bytes(json_lines({"instruction": "Name a fruit."}))
+    done = doctor("ste.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert found in " ".join(done.stdout.split())
+    assert done.stdout.splitlines()[-1].startswith("Not ready. First, names: correct ")
+
+
 def test_what_is_to_be_kept_out_is_looked_up_before_a_run(tmp_path):
     names = "[ste_rewardbench, people.jsonl, ste_llmbr]"
     (tmp_path / "ste.yaml").write_text(config_text(selection=f"{{keep_out: {names}}}"))

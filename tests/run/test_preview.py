@@ -48,14 +48,14 @@ def test_ten_instructions_go_the_whole_way_to_rendered_rows(tiny_model, tmp_path
     found = preview(written(tmp_path, tiny_model), [], quiet=True)
     assert found.instructions == 41
     assert len(found.shown) == 10
-    answered = [shown for shown in found.shown if shown.better]
+    answered = [shown for shown in found.shown if shown.pairs]
     assert {pair.strategy for shown in answered for pair in shown.pairs} == {
         "modified-instruction-two-calls",
         "other-instruction",
     }
     for shown in answered:
-        assert shown.better == f"Reply to <{shown.instruction}>"
         for pair in shown.pairs:
+            assert pair.better == f"Reply to <{shown.instruction}>"
             assert [j.gold for j in pair.judgments] == ["A", "B"]
             assert all(j.correct for j in pair.judgments)
     assert found.rows == 2 * sum(len(shown.pairs) for shown in found.shown)
@@ -152,6 +152,20 @@ def test_known_answers_are_previewed_and_each_writer_is_priced(tiny_model, tmp_p
     }
     low, high = shown.estimate[0].cost
     assert low == high == 20 * 7  # words of "A weak reply to Say number 1."
+
+
+def test_each_pair_is_shown_with_its_own_better_answer(tiny_model, tmp_path):
+    path = fake_writers.written(
+        tmp_path,
+        ["checked-answer", "inject-error"],
+        judge={"model": str(tiny_model), "engine": "writer"},
+        generator=fake_writers.STRONG,
+        judging={"format": "brief"},
+    )
+    for shown in preview(path, [], quiet=True).shown:
+        better = {pair.strategy: pair.better for pair in shown.pairs}
+        assert better["checked-answer"].endswith("Answer: 5")
+        assert better["inject-error"] == f"A strong reply to {shown.instruction}"
 
 
 def test_the_ten_of_a_labelled_run_are_all_that_is_labelled(tiny_model, tmp_path):

@@ -50,19 +50,24 @@ def find_source_files(source: "SourceConfig", base: Path, reader: str) -> list[S
     Raises: DataError where nothing is found, where files are of several kinds, or of another than
     the reader's, and where a folder holds several splits but not the one of `source.split`.
     """
-    place = _absolute(source.path, base)
+    return find_files(source.path, base, reader, source.split)
+
+
+def find_files(path: str, base: Path, reader: str = "", split: str = "") -> list[SourceFile]:
+    """Return the files of a path, as `find_source_files`; without a split those of all splits."""
+    place = _absolute(path, base)
     if place.is_file():
         _refuse_csv(place, reader)
-        return [SourceFile(place, source.path)]
-    if place.is_dir() and source.path:
+        return [SourceFile(place, path)]
+    if place.is_dir() and path:
         names = choose_files(place, paths_below(place), reader)
-        names = choose_split(place, names, source.split)
+        names = choose_split(place, names, split) if split else names
         refuse_missing(place, names)
-        return _once_each({str(PurePosixPath(source.path) / name): name for name in names}, base)
-    if glob.has_magic(source.path):
-        return match_files(source.path, base, _CORRECT.format(source.path, ""), reader)
-    hub = ", or set reader: hub" if re.fullmatch(r"[\w-]+/[\w-]+", source.path) else ""
-    raise DataError(f"{place}: no such file. {_CORRECT.format(source.path, hub)}")
+        return _once_each({str(PurePosixPath(path) / name): name for name in names}, base)
+    if glob.has_magic(path):
+        return match_files(path, base, _CORRECT.format(path, ""), reader)
+    hub = ", or set reader: hub" if re.fullmatch(r"[\w-]+/[\w-]+", path) else ""
+    raise DataError(f"{place}: no such file. {_CORRECT.format(path, hub)}")
 
 
 def _absolute(path: str, base: Path) -> Path:

@@ -40,6 +40,38 @@ ROWS = [
         "Markdown{host}",
     ),
     Row(
+        "a number of pairs for a check that asks about none",
+        started(),
+        "ste audit run --only shortcuts --pairs 40",
+        2,
+        "ste audit: found --pairs with --only, so that no probe is asked; expected one or the "
+        "other. Leave one out.",
+    ),
+    Row(
+        "a probe where labels are asked",
+        started(),
+        "ste audit run --labels labels.jsonl --probe pushback",
+        2,
+        "ste audit: found --probe with --labels, so that no probe is asked; expected one or the "
+        "other. Leave one out.",
+    ),
+    Row(
+        "a check of a run where data of others are examined",
+        started(),
+        "ste audit --benchmark a.jsonl --against b.jsonl --only shortcuts --iteration 1",
+        2,
+        "ste audit: found --iteration and --only with --benchmark and --against, which no run is "
+        "needed for; expected one or the other. Leave one out.",
+    ),
+    Row(
+        "a column of others' data where a run is examined",
+        started(),
+        "ste audit run --column prompt",
+        2,
+        "ste audit: found --column with a run, which has no data of others; expected one or the "
+        "other. Leave one out.",
+    ),
+    Row(
         "an audit of no pairs",
         run_with(audit="{pairs: 0}"),
         "ste run ste.yaml",
