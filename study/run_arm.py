@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ from study.inputs import draw_instructions, draw_pairs
 from study.seeds import SEEDS
 
 RECIPE = "demo-smollm2-cpu-lora.yaml"
+COSTS = ("minutes", "kept", "tokens", "prompt_tokens")
+"""What a round cost, by the names of report.json: `kept` is how many rows were trained on."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +57,18 @@ def run_trial(trial: Trial, place: Place) -> Iterator[dict[str, Any]]:
     SEEDS[trial.model](model)
     folder = place.work / "trials" / trial.name
     config = write_config(trial, place, model, folder)
-    began = time.monotonic()
     subprocess.run([sys.executable, "-m", "ste_plugin", "run", str(config)], check=True)
-    minutes = (time.monotonic() - began) / 60
     sets = draw_pairs(place.data, place.pairs, place.work / "pairs")
     judging = yaml.safe_load(config.read_text())["judging"]
     before = place.work / "seeds" / f"{trial.model}--{judging['format']}"
     measure(model, before, sets, judging)
     report = json.loads((folder / "run" / "report.json").read_text())
-    for number, made in enumerate(report["iterations"]):
-        if number:
-            after = folder / "measured" / f"round-{number}"
-            measure(trained(folder / "run", number), after, sets, judging)
-            about = {"round": number, "minutes": round(minutes, 1), **costs(made)}
-            for name, found in compare(before, after)[0].items():
-                yield {**vars(trial), "set": name, **about, **figures(found, after / name)}
+    for made in report["iterations"][1:]:
+        after = folder / "measured" / f"round-{made['number']}"
+        measure(Path(made["model"]), after, sets, judging)
+        about = {"round": made["number"], **{key: made[key] for key in COSTS}}
+        for name, found in compare(before, after)[0].items():
+            yield {**vars(trial), "set": name, **about, **figures(found, after / name)}
 
 
 def write_config(trial: Trial, place: Place, model: Path, folder: Path) -> Path:
@@ -95,12 +93,6 @@ def write_config(trial: Trial, place: Place, model: Path, folder: Path) -> Path:
     config = folder / "ste.yaml"
     config.write_text(yaml.safe_dump(merged(merged(BASE, arm.config), ours)))
     return config
-
-
-def trained(run: Path, number: int) -> Path:
-    """Return the folder of a round's judge."""
-    model = run / f"iter-{number:02d}" / "model"
-    return model / "merged" if (model / "merged").is_dir() else model
 
 
 def measure(model: Path, out: Path, sets: Mapping[str, str], judging: Mapping[str, Any]) -> None:
@@ -137,8 +129,3 @@ def figures(found: Comparison, measured: Path) -> dict[str, Any]:
         "longer": overall["len_baseline"],
         "consistency": overall["consistency"],
     }
-
-
-def costs(made: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a round cost: tokens written, rows trained on."""
-    return {"rows": made.get("kept"), "tokens": made.get("tokens")}

@@ -33,7 +33,7 @@ def trend_panels(run: RunFigures) -> Iterator[Panel]:
             if finding.name in collapse.TRENDS:
                 title = finding.name + _JUDGES.sub("", finding.subject)
                 by_title.setdefault(title, {}).setdefault(number, finding)
-    rounds = sorted({0, *run.findings, *(r.number for r in run.rounds)})
+    rounds = sorted({0, *run.findings, *(r.number for r in run.measured)})
     for title, found in by_title.items():
         known = _first_round(run, title, found)
         known |= {n: _estimate(f.figure, f.interval) for n, f in found.items() if not f.undecided}

@@ -77,3 +77,14 @@ def test_of_one_round_and_of_other_checks_nothing_is_drawn(tmp_path):
     change = "letters since iteration 1"
     other = [finding("length", "easy", 0.1, check="shortcuts"), finding(change, "iteration 2", 0.1)]
     assert panels_of(tmp_path, one, other) == {}
+
+
+def test_a_round_that_was_set_aside_has_no_place_on_the_line(tmp_path):
+    root = measured_run(tmp_path)
+    with (root / "events.jsonl").open("a") as file:  # time was spent on it, and is told as cost
+        file.write('{"at":"2026-01-01T00:00:00+00:00","stage":"train","iteration":9,"seconds":1}\n')
+    for number, judge in ((1, "the seed"), (2, "iteration 1")):
+        found = [finding("letters", f"iteration {number}, judged by {judge}", 0.1)]
+        keep(RunLayout(root), number, {"collapse": found})
+    (panel,) = trend_panels(read_run(root))
+    assert "iteration 9" not in [name for name, _ in panel.points]
