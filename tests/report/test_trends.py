@@ -81,8 +81,8 @@ def test_of_one_round_and_of_other_checks_nothing_is_drawn(tmp_path):
 
 def test_a_round_that_was_set_aside_has_no_place_on_the_line(tmp_path):
     root = measured_run(tmp_path)
-    with (root / "events.jsonl").open("a") as file:  # time was spent on it, and is told as cost
-        file.write('{"at":"2026-01-01T00:00:00+00:00","stage":"train","iteration":9,"seconds":1}\n')
+    (root / "iter-09").mkdir()
+    (root / "iter-09" / "judging.completions.jsonl").touch()  # these stay where they are
     for number, judge in ((1, "the seed"), (2, "iteration 1")):
         found = [finding("letters", f"iteration {number}, judged by {judge}", 0.1)]
         keep(RunLayout(root), number, {"collapse": found})
