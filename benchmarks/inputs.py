@@ -44,7 +44,8 @@ class Inputs:
     def response_pairs(self, count: int) -> list[ResponsePair]:
         """Return that many real pairs, the same ones every time, spread over the file by a hash."""
         path = self.need("pairs")
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        with path.open(encoding="utf-8") as lines:  # texts may hold Unicode's line separators
+            rows = [json.loads(line) for line in lines]
         rows.sort(key=lambda row: content_key("benchmark", row["id"]))
         if len(rows) < count:
             raise MissingInput(f"needs {count} pairs; {path.name} has {len(rows)}")

@@ -48,8 +48,9 @@ FIELDS = ("id", "subset", "prompt", "chosen", "rejected")
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a JSONL file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """Return the rows of a JSONL file; texts may hold line separators of Unicode's."""
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
 
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

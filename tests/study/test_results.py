@@ -61,3 +61,9 @@ def test_instructions_are_drawn_alike_for_one_seed_and_otherwise_for_another(
         drawn.append(read(tmp_path / f"{n}.jsonl"))
     assert drawn[0] == drawn[1] != drawn[2]
     assert [len(d) for d in drawn] == [40, 40, 40]
+
+
+def test_a_text_with_a_line_separator_of_unicode_s_is_one_row(tmp_path: Path) -> None:
+    line = '{"instruction": "one\u2028two\x85three"}\n'
+    (tmp_path / "rows.jsonl").write_text(line + line, encoding="utf-8")
+    assert read(tmp_path / "rows.jsonl") == [{"instruction": "one\u2028two\x85three"}] * 2
