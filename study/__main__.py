@@ -33,6 +33,9 @@ def main(
         )
     place = Place(data.resolve(), work.resolve(), instructions, pairs)
     names, models = arms or list(ARMS), model or list(SEEDS)
+    for given, known in ((names, ARMS), (models, SEEDS)):
+        if unknown := [name for name in given if name not in known]:
+            raise typer.BadParameter(f"{', '.join(unknown)}; there are: {', '.join(known)}")
     for trial in [Trial(a, m, s) for s in range(seeds) for m in models for a in names]:
         if not is_done(trial, read_results()):
             sys.stderr.write(f"study: {trial.name}\n")

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ste_plugin.storage.jsonl import read_rows
+
 INSTRUCTIONS = ("oasst_en", "self_instruct_seed", "mbpp", "gsm8k_train")
 """Unlabelled sets, below `instructions/` of the data; as many are drawn of each."""
 CHOOSING = ("pandalm", "humanevalpack")
 """Labelled sets, below `pairs/`, on which recipes are chosen."""
 REPORTING = ("truthfulqa", "hhh_alignment", "gsm8k_solutions", "qa_feedback")
 """Labelled sets that decide nothing."""
+FIELDS = ("id", "subset", "prompt", "chosen", "rejected")
 LONGEST_INSTRUCTION = 400
 LONGEST_PAIR = 3000
 """Characters of prompt and both answers: two cores read no more in reasonable time."""
@@ -44,13 +47,9 @@ def draw_pairs(data: Path, count: int, folder: Path) -> dict[str, str]:
     return {name: str(folder / f"{name}.jsonl") for name in (*CHOOSING, *REPORTING)}
 
 
-FIELDS = ("id", "subset", "prompt", "chosen", "rejected")
-
-
 def read(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a JSONL file; texts may hold line separators of Unicode's."""
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+    """Return the rows of a JSONL file. Raises: DataError naming file and line."""
+    return [row for _, row in read_rows(path)]
 
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -56,9 +56,9 @@ def run_trial(trial: Trial, place: Place) -> Iterator[dict[str, Any]]:
     model = place.work / "models" / trial.model
     SEEDS[trial.model](model)
     folder = place.work / "trials" / trial.name
-    config = write_config(trial, place, model, folder)
-    subprocess.run([sys.executable, "-m", "ste_plugin", "run", str(config)], check=True)
     sets = draw_pairs(place.data, place.pairs, place.work / "pairs")
+    config = write_config(trial, place, model, folder, sets)
+    subprocess.run([sys.executable, "-m", "ste_plugin", "run", str(config)], check=True)
     judging = yaml.safe_load(config.read_text())["judging"]
     before = place.work / "seeds" / f"{trial.model}--{judging['format']}"
     measure(model, before, sets, judging)
@@ -71,8 +71,10 @@ def run_trial(trial: Trial, place: Place) -> Iterator[dict[str, Any]]:
             yield {**vars(trial), "set": name, **about, **figures(found, after / name)}
 
 
-def write_config(trial: Trial, place: Place, model: Path, folder: Path) -> Path:
-    """Write what `ste run` reads for a trial; return the config."""
+def write_config(
+    trial: Trial, place: Place, model: Path, folder: Path, sets: Mapping[str, str]
+) -> Path:
+    """Write what `ste run` reads for a trial, which keeps `sets` out; return the config."""
     arm = ARMS[trial.arm]
     instructions = folder / "instructions.jsonl"
     draw_instructions(place.data, place.instructions, trial.seed, instructions)
@@ -81,7 +83,6 @@ def write_config(trial: Trial, place: Place, model: Path, folder: Path) -> Path:
     if trial.model != "smollm2-135m":
         recipe["special_tokens"] = {"eos_token": "<end_of_turn>"}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    sets = draw_pairs(place.data, place.pairs, place.work / "pairs")
     ours = {
         "run": "run",
         "seed": trial.seed,
