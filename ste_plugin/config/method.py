@@ -16,10 +16,10 @@ class PairsConfig(Strict):
     writes a similar instruction and its answer, as in the paper. `modified-instruction-two-calls`:
     the same for small generators. `other-instruction`: the answer to another instruction, which is
     free and an easy negative. `ask-for-worse`: asked to be worse. Nearly right: `inject-error`,
-    the better answer with one fault put into it; `majority-answer` and `checked-answer`, of
-    several answers one with the final answer of most, or the known one
-    (`instructions.columns.final_answer`), against one with another; `decomposed-vs-oneshot`, an
-    answer in steps against one at once; `stronger-vs-weaker`, the generator's answer against that
+    the better answer with one fault put into it; `altered-answer`, with words altered by rule, for
+    free; `majority-answer` and `checked-answer`, of several answers one with the final answer of
+    most, or the known one (`instructions.columns.final_answer`), against one with another;
+    `decomposed-vs-oneshot`, an answer in steps against one at once; `stronger-vs-weaker`, the generator's answer against that
     of `weaker`. Free as well, against what `ste audit` finds: `padded-worse` and `restyled-worse`,
     the answer to another instruction, padded, or in Markdown, with an authority or an opener;
     `padded-either`, the same with one of the two padded, by a coin; `borrowed-opening`, it behind
@@ -37,8 +37,13 @@ class PairsConfig(Strict):
     """Of the answers."""
     max_new_tokens: Positive = 2048
     """Longest answer in tokens; one that is cut off makes no pair."""
-    system: str = ""
-    """A system turn for every answer, as "Answer in a sentence". Worse ones have it, too."""
+    system: Annotated[
+        str | Annotated[tuple[str, ...], Field(min_length=1)],
+        Field(examples=[["", "Answer in one short sentence.", "Answer in three sentences."]]),
+    ] = ""
+    """A system turn for every answer, as "Answer in a sentence"; of a list, each answer draws one.
+    Worse ones have it, too. A list makes answers of several lengths and styles: a judge that
+    learns from one style alone goes by position on any other."""
 
 
 class JudgingConfig(Strict):

@@ -7,6 +7,7 @@ two builders of one request would sooner or later give it two keys.
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
+from zlib import crc32
 
 from msgspec.structs import replace
 
@@ -32,7 +33,7 @@ class GeneratorRequests:
     def __init__(self, model: str, config: PairsConfig) -> None:
         """`model` is the identity of the generator's weights, as in keys."""
         self._model = model
-        self._system = (Message("system", config.system),) if config.system else ()
+        self._systems = (config.system,) if isinstance(config.system, str) else config.system
         self._sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
 
     def label(self, prompt: Prompt, version: str) -> ChatRequest:
@@ -53,8 +54,14 @@ class GeneratorRequests:
         Control tokens of chat templates are made harmless: a server would read them as such.
         """
         sanitized = tuple(Message(m.role, sanitize_for_model(m.content)) for m in prompt)
-        turns = sanitized if sanitized[0].role == "system" else self._system + sanitized
+        turns = sanitized if sanitized[0].role == "system" else self._system(sanitized) + sanitized
         return ChatRequest(self._model, turns, self._sampling, format_version=version)
+
+    def _system(self, prompt: Prompt) -> Prompt:
+        """Return the system turn of a prompt: of several, one that its text draws."""
+        drawn = crc32(prompt[-1].content.encode("utf-8", "surrogatepass"))
+        system = self._systems[drawn % len(self._systems)]
+        return (Message("system", system),) if system else ()
 
 
 @dataclass(frozen=True)

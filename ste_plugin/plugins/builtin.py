@@ -38,12 +38,13 @@ def ste_selectors() -> dict[str, Any]:
 
 @hookimpl
 def ste_pair_strategies() -> dict[str, Any]:
-    from ste_plugin.pairs import by_origin, constructed, injected, sampled, strategies
+    from ste_plugin.pairs import altered, by_origin, constructed, injected, sampled, strategies
 
     return {
         **strategies.STRATEGIES,
         **constructed.CONSTRUCTED,
         **injected.INJECTED,
+        **altered.ALTERED,
         **sampled.BY_FINAL_ANSWER,
         **by_origin.BY_ORIGIN,
     }

@@ -429,11 +429,11 @@ ROWS = [
         run_with(pairs="{strategies: [worse]}"),
         RUN,
         2,
-        "pairs.strategies: no 'worse'. There are: ask-for-worse, borrowed-opening, "
-        "checked-answer, decomposed-vs-oneshot, empty-opener, inject-error, majority-answer, "
-        "modified-instruction, modified-instruction-two-calls, other-instruction, padded-either, "
-        "padded-worse, restyled-worse, stronger-vs-weaker; a plugin can add more (see `ste "
-        "plugins`).",
+        "pairs.strategies: no 'worse'. There are: altered-answer, ask-for-worse, "
+        "borrowed-opening, checked-answer, decomposed-vs-oneshot, empty-opener, inject-error, "
+        "majority-answer, modified-instruction, modified-instruction-two-calls, "
+        "other-instruction, padded-either, padded-worse, restyled-worse, stronger-vs-weaker; a "
+        "plugin can add more (see `ste plugins`).",
     ),
     Row(
         "a strategy that asks a second model where none is named",
