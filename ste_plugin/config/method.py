@@ -19,12 +19,12 @@ class PairsConfig(Strict):
     the better answer with one fault put into it; `altered-answer`, with words altered by rule, for
     free; `majority-answer` and `checked-answer`, of several answers one with the final answer of
     most, or the known one (`instructions.columns.final_answer`), against one with another;
-    `decomposed-vs-oneshot`, an answer in steps against one at once; `stronger-vs-weaker`, the generator's answer against that
-    of `weaker`. Free as well, against what `ste audit` finds: `padded-worse` and `restyled-worse`,
-    the answer to another instruction, padded, or in Markdown, with an authority or an opener;
-    `padded-either`, the same with one of the two padded, by a coin; `borrowed-opening`, it behind
-    the better answer's first sentence; `empty-opener`, nothing but an opener or a punctuation
-    mark."""
+    `decomposed-vs-oneshot`, an answer in steps against one at once; `stronger-vs-weaker`, the
+    generator's answer against that of `weaker`. Free as well, against what `ste audit` finds:
+    `padded-worse` and `restyled-worse`, the answer to another instruction, padded, or in Markdown,
+    with an authority or an opener; `padded-either`, the same with one of the two padded, by a coin;
+    `borrowed-opening`, it behind the better answer's first sentence; `empty-opener`, nothing but an
+    opener or a punctuation mark."""
     samples: Annotated[int, Field(ge=2)] = 8
     """Answers to each instruction for `majority-answer` and `checked-answer`."""
     weaker: Annotated[
