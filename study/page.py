@@ -7,14 +7,19 @@ from pathlib import Path
 from docs.generate.markdown import table
 from study.arms import ARMS
 from study.inputs import CHOOSING, REPORTING
-from study.results import Cell, cells, read_results
+from study.plot import draw
+from study.results import Cell, cells, grouped, read_results
 
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "study.md"
+PLOTTED = "each arm's gain on each set, with 95% intervals; a line a random seed and round"
 BLOCK = re.compile(r"<!-- study: results -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def write_page() -> None:
-    """Write the tables of all results so far into the page."""
+    """Write the tables of all results so far into the page, and a plot per model beside it."""
+    for (model,), of_model in grouped(read_results(), "model").items():
+        svg = PAGE.with_name(f"study-{model}.svg")
+        svg.write_text(draw(of_model, model) + "\n", encoding="utf-8")
     written = f"<!-- study: results -->\n\n{tables()}\n\n<!-- end -->"
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(BLOCK.sub(lambda _: written, page), encoding="utf-8")
@@ -24,9 +29,11 @@ def tables() -> str:
     """Return a table per model and round, an arm a row and a set a column."""
     found = cells(read_results())
     parts = []
-    for model, number in sorted({(m, r) for m, _, r, _ in found}):
-        head = ("arm", "seeds", *CHOOSING, *REPORTING)
-        parts.append(f"### {model}, round {number}\n\n{table(head, rows(found, model, number))}")
+    head = ("arm", "seeds", *CHOOSING, *REPORTING)
+    for model in sorted({m for m, _, _, _ in found}):
+        parts.append(f"### {model}\n\n![{PLOTTED}](study-{model}.svg)")
+        for number in sorted({r for m, _, r, _ in found if m == model}):
+            parts.append(f"**Round {number}**\n\n{table(head, rows(found, model, number))}")
     return "\n\n".join(parts) or "No arm was run yet."
 
 

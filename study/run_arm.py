@@ -15,7 +15,7 @@ from ste_plugin.evaluation.compare import Comparison, compare
 from ste_plugin.lm_eval_tasks import runner
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.resources import shipped_folder
-from study.arms import ARMS, BASE, merged
+from study.arms import ARMS, BASE, BASE_RECIPE, merged
 from study.inputs import draw_instructions, draw_pairs
 from study.seeds import SEEDS
 
@@ -66,7 +66,8 @@ def run_trial(trial: Trial, place: Place) -> Iterator[dict[str, Any]]:
     for made in report["iterations"][1:]:
         after = folder / "measured" / f"round-{made['number']}"
         measure(Path(made["model"]), after, sets, judging)
-        about = {"round": made["number"], **{key: made[key] for key in COSTS}}
+        about = {"round": made["number"], "instructions": place.instructions}
+        about |= {key: made[key] for key in COSTS}
         for name, found in compare(before, after)[0].items():
             yield {**vars(trial), "set": name, **about, **figures(found, after / name)}
 
@@ -79,7 +80,8 @@ def write_config(
     instructions = folder / "instructions.jsonl"
     draw_instructions(place.data, place.instructions, trial.seed, instructions)
     recipe = yaml.safe_load((shipped_folder("recipes") / RECIPE).read_text())
-    recipe = merged(recipe, {"sequence_len": 512, "seed": trial.seed, **arm.recipe})
+    recipe = merged(recipe, {**BASE_RECIPE, "seed": trial.seed, **arm.recipe})
+    recipe["plugins"].append("ste_plugin.axolotl.training_plugins.OnCpu")
     if trial.model != "smollm2-135m":
         recipe["special_tokens"] = {"eos_token": "<end_of_turn>"}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
@@ -106,7 +108,7 @@ def measure(model: Path, out: Path, sets: Mapping[str, str], judging: Mapping[st
                 str(model),
                 out / name,
                 settings=JudgeSettings(Path(path), **settings),
-                config=EvaluationConfig(batch_size=16),
+                config=EvaluationConfig(**BASE["evaluation"]),
                 host=host,
                 process=process,
             )
@@ -127,6 +129,7 @@ def figures(found: Comparison, measured: Path) -> dict[str, Any]:
         "p": found.p,
         "seed_acc": round(acc.first, 4),
         "acc": round(acc.second, 4),
+        "averaged": overall.get("acc_averaged"),
         "longer": overall["len_baseline"],
         "consistency": overall["consistency"],
     }
