@@ -1,9 +1,11 @@
 """One run of an arm: a judge is taught, and each round's is measured on people's labels."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,16 @@ from ste_plugin.config import EvaluationConfig, ProgramConfig
 from ste_plugin.evaluation.compare import Comparison, compare
 from ste_plugin.lm_eval_tasks import runner
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.storage.jsonl import read_rows
 from ste_plugin.storage.resources import shipped_folder
 from study.arms import ARMS, BASE, BASE_RECIPE, merged
 from study.inputs import draw_instructions, draw_pairs
 from study.seeds import SEEDS
 
+GENERATOR = "smollm2-135m"
+"""Writes the answers for every seed: a base model does not know how to."""
+BFLOAT16 = {"dtype": "bfloat16"}
+COMPLETIONS = "pairs.completions.jsonl"
 RECIPE = "demo-smollm2-cpu-lora.yaml"
 COSTS = ("minutes", "kept", "tokens", "prompt_tokens")
 """What a round cost, by the names of report.json: `kept` is how many rows were trained on."""
@@ -54,11 +61,13 @@ def run_trial(trial: Trial, place: Place) -> Iterator[dict[str, Any]]:
     Raises: subprocess.CalledProcessError where `ste run` fails.
     """
     model = place.work / "models" / trial.model
-    SEEDS[trial.model](model)
+    for name in {trial.model, GENERATOR}:
+        SEEDS[name](place.work / "models" / name)
     folder = place.work / "trials" / trial.name
     sets = draw_pairs(place.data, place.pairs, place.work / "pairs")
     config = write_config(trial, place, model, folder, sets)
-    subprocess.run([sys.executable, "-m", "ste_plugin", "run", str(config)], check=True)
+    with shared_answers(folder / "run" / "pool", place.work / "answers" / str(trial.seed)):
+        subprocess.run([sys.executable, "-m", "ste_plugin", "run", str(config)], check=True)
     judging = yaml.safe_load(config.read_text())["judging"]
     before = place.work / "seeds" / f"{trial.model}--{judging['format']}"
     measure(model, before, sets, judging)
@@ -70,6 +79,24 @@ def run_trial(trial: Trial, place: Place) -> Iterator[dict[str, Any]]:
         about |= {key: made[key] for key in COSTS}
         for name, found in compare(before, after)[0].items():
             yield {**vars(trial), "set": name, **about, **figures(found, after / name)}
+
+
+@contextmanager
+def shared_answers(pool: Path, shared: Path) -> Iterator[None]:
+    """Have a pool begin with the answers of others of the same random seed, and give them its own.
+
+    They are found by what was asked, so that arms which ask the generator the same share its cost.
+    """
+    mine, others = pool / COMPLETIONS, shared / COMPLETIONS
+    if others.exists() and not mine.exists():
+        pool.mkdir(parents=True)
+        shutil.copyfile(others, mine)
+    yield
+    known = {row["key"] for _, row in read_rows(others)} if others.exists() else set()
+    new = [row for _, row in read_rows(mine) if row["key"] not in known]
+    shared.mkdir(parents=True, exist_ok=True)
+    with others.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in new)
 
 
 def write_config(
@@ -88,7 +115,8 @@ def write_config(
     ours = {
         "run": "run",
         "seed": trial.seed,
-        "judge": {"model": str(model)},
+        "judge": {"model": str(model), "options": BFLOAT16},
+        "generator": {"model": str(place.work / "models" / GENERATOR), "options": BFLOAT16},
         "instructions": [{"path": "instructions.jsonl"}],
         "selection": {"keep_out": sorted(sets.values())},
         "training": {"recipe": "recipe.yaml"},
