@@ -7,13 +7,23 @@ from typing import Any
 BASE: dict[str, Any] = {
     "iterations": 2,
     "pairs": {
-        "strategies": ["other-instruction", "modified-instruction-two-calls"],
-        "system": "Answer in one short sentence.",
+        "strategies": [
+            "other-instruction",
+            "modified-instruction-two-calls",
+            "ask-for-worse",
+            "altered-answer",
+        ],
+        "system": [
+            "Answer in one short sentence.",
+            "Answer in two sentences.",
+            "Answer in a short paragraph.",
+            "Answer with a short list of points.",
+        ],
         "temperature": 0.5,
-        "max_new_tokens": 64,
+        "max_new_tokens": 160,
     },
     "judging": {"format": "verdict", "force_verdict": True, "samples": 8, "temperature": 1.0},
-    "dataset": {"sequence_len": 512, "dev_fraction": 0.1, "test_fraction": 0.1},
+    "dataset": {"sequence_len": 640, "dev_fraction": 0.1, "test_fraction": 0.1},
     "training": {"start_from": "seed"},
     "evaluation": {"batch_size": 16, "model_args": {"dtype": "bfloat16"}},
 }
@@ -39,7 +49,13 @@ class Arm:
 
 
 ARMS: dict[str, Arm] = {
-    "base": Arm("easy and rewritten worse answers, both orders, always from the seed"),
+    "base": Arm(
+        "four kinds of worse answers, in four lengths and styles; both orders; always from the seed"
+    ),
+    "one-style": Arm(
+        "answers of one short sentence alone",
+        {"pairs": {"system": "Answer in one short sentence.", "max_new_tokens": 64}},
+    ),
     "from-previous": Arm(
         "each round goes on from the judge before", {"training": {"start_from": "previous"}}
     ),
@@ -59,9 +75,9 @@ ARMS: dict[str, Arm] = {
         {"pairs": {"strategies": ["modified-instruction-two-calls"]}},
     ),
     "ask-for-worse": Arm("worse: asked to be worse", {"pairs": {"strategies": ["ask-for-worse"]}}),
-    "longer-answers": Arm(
-        "answers of up to 160 tokens, not of one sentence",
-        {"pairs": {"system": "Answer in a few sentences.", "max_new_tokens": 160}},
+    "altered-answer": Arm(
+        "worse: the better answer with words altered by rule",
+        {"pairs": {"strategies": ["altered-answer"]}},
     ),
     "length-matched": Arm("length tells nothing", {"dataset": {"match": ["length"]}}),
     "both-orders-only": Arm(
@@ -77,16 +93,16 @@ ARMS: dict[str, Arm] = {
     ),
     "brief": Arm(
         "two sentences of reasoning before the verdict",
-        {"judging": {"format": "brief"}, "dataset": {"sequence_len": 640}},
-        {"sequence_len": 640},
+        {"judging": {"format": "brief"}, "dataset": {"sequence_len": 768}},
+        {"sequence_len": 768},
     ),
     "brief-and-verdict": Arm(
         "the same, and half of the rows ask for the letter alone",
         {
             "judging": {"format": "brief"},
-            "dataset": {"sequence_len": 640, "verdict_share": 0.5},
+            "dataset": {"sequence_len": 768, "verdict_share": 0.5},
         },
-        {"sequence_len": 640},
+        {"sequence_len": 768},
     ),
     "padded-either": Arm(
         "one of the two answers padded in a third of the pairs",
@@ -103,7 +119,7 @@ ARMS: dict[str, Arm] = {
     "inject-error": Arm(
         "worse: the better answer with a fault in it", {"pairs": {"strategies": ["inject-error"]}}
     ),
-    "half-the-steps": Arm("0.75 epochs instead of 1.5", recipe={"num_epochs": 0.75}),
+    "half-the-steps": Arm("half an epoch", recipe={"num_epochs": 0.5}),
 }
 """Name → arm, in the order in which they are run."""
 

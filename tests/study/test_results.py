@@ -44,9 +44,9 @@ def test_an_arm_changes_what_it_names_and_nothing_else() -> None:
         changed = merged(BASE, arm.config)
         assert changed.keys() == BASE.keys(), name
         assert merged(changed, BASE) | {} == merged(merged(BASE, arm.config), BASE)
-    longer = merged(BASE, ARMS["longer-answers"].config)
-    assert longer["pairs"]["strategies"] == BASE["pairs"]["strategies"]
-    assert longer["pairs"]["max_new_tokens"] == 160
+    shorter = merged(BASE, ARMS["one-style"].config)
+    assert shorter["pairs"]["strategies"] == BASE["pairs"]["strategies"]
+    assert shorter["pairs"]["max_new_tokens"] == 64
 
 
 def test_instructions_are_drawn_alike_for_one_seed_and_otherwise_for_another(
