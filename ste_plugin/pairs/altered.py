@@ -10,9 +10,9 @@ from ste_plugin.pairs.calls import MadePair
 from ste_plugin.pairs.strategies import Answers, Instructions, Replies
 from ste_plugin.records import Drop, Instruction, content_key
 
-_PIECES = re.compile(r"\s+|\d+(?:\.\d+)?|[^\W\d_]+(?:'[a-z]+)?|[<>=!]=|.", re.DOTALL)
+_PIECES = re.compile(r" [+-] |\s+|\d+(?:\.\d+)?|[^\W\d]\w*(?:'[a-z]+)?|[<>=!]=|.", re.DOTALL)
 _OPPOSITES = (
-    *(("<", ">"), ("<=", ">="), ("==", "!="), ("+", "-"), ("and", "or"), ("True", "False")),
+    *(("<", ">"), ("<=", ">="), ("==", "!="), (" + ", " - "), ("and", "or"), ("True", "False")),
     *(("min", "max"), ("more", "less"), ("most", "least"), ("always", "never"), ("all", "no")),
     *(("before", "after"), ("first", "last"), ("increase", "decrease"), ("high", "low")),
     *(

@@ -34,6 +34,11 @@ def test_a_comparison_of_a_program_is_turned_round():
     assert made("max(a, b)").worse == "min(a, b)"
 
 
+def test_a_hyphen_and_a_name_with_underscores_stay_as_they_are():
+    assert isinstance(made("by-and_by"), Drop)
+    assert made("a - b").worse == "a + b"
+
+
 def test_where_nothing_has_an_opposite_two_neighbouring_words_change_places():
     pair = made("Parrots eat")
     assert (pair.worse, pair.fault, pair.correction) == ("eat Parrots", "", "")
