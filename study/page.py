@@ -29,7 +29,7 @@ def tables() -> str:
     """Return a table per model and round, an arm a row and a set a column."""
     found = cells(read_results())
     parts = []
-    head = ("arm", "seeds", *CHOOSING, *REPORTING)
+    head = ("arm", "seeds", "rows", "tokens", "minutes", *CHOOSING, *REPORTING)
     for model in sorted({m for m, _, _, _ in found}):
         parts.append(f"### {model}\n\n![{PLOTTED}](study-{model}.svg)")
         for number in sorted({r for m, _, r, _ in found if m == model}):
@@ -43,13 +43,14 @@ def rows(
     """Yield the baselines, then each arm's row."""
     one = next(iter({a for m, a, r, _ in found if (m, r) == (model, number)}))
     of_sets = [found[model, one, number, name] for name in (*CHOOSING, *REPORTING)]
-    yield ("pairs", "", *(str(cell.n) for cell in of_sets))
-    yield ("always the longer answer (accuracy)", "", *(f"{c.longer:.2f}" for c in of_sets))
+    none = ("",) * 4
+    yield ("pairs", *none, *(str(cell.n) for cell in of_sets))
+    yield ("always the longer answer (accuracy)", *none, *(f"{c.longer:.2f}" for c in of_sets))
     for arm in ARMS:
         of_arm = [found.get((model, arm, number, name)) for name in (*CHOOSING, *REPORTING)]
-        if any(of_arm):
-            seeds = str(max(cell.seeds for cell in of_arm if cell))
-            yield (f"`{arm}`", seeds, *(told(cell) for cell in of_arm))
+        if cell := next((cell for cell in of_arm if cell), None):
+            costs = (f"{cell.kept:,.0f}", f"{cell.tokens:,.0f}", f"{cell.minutes:.0f}")
+            yield (f"`{arm}`", str(cell.seeds), *costs, *(told(cell) for cell in of_arm))
 
 
 def told(cell: Cell | None) -> str:

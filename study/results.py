@@ -43,6 +43,12 @@ class Cell:
     acc: float
     longer: float
     """Accuracy of always choosing the longer answer."""
+    kept: float
+    """Rows that the round trained on."""
+    tokens: float
+    """Prompt tokens read and tokens written for them, by generator and judge."""
+    minutes: float
+    """What the round took, on the machine that the page names."""
     better: int
     """Random seeds whose gain is more than noise, after Holm's correction over the trial's sets."""
     worse: int
@@ -65,6 +71,9 @@ def cells(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str, int, str], Cel
             right=mean(row["right"] for row in found),
             acc=mean(row["acc"] for row in found),
             longer=mean(row["longer"] for row in found),
+            kept=mean(row["kept"] for row in found),
+            tokens=mean(row["tokens"] + row["prompt_tokens"] for row in found),
+            minutes=mean(row["minutes"] for row in found),
             better=sum(verdicts[id(row)] > 0 for row in found),
             worse=sum(verdicts[id(row)] < 0 for row in found),
         )
