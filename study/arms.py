@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 BASE: dict[str, Any] = {
-    "iterations": 2,
     "pairs": {
         "strategies": [
             "other-instruction",

@@ -41,11 +41,12 @@ def rows(
     found: dict[tuple[str, str, int, str], Cell], model: str, number: int
 ) -> Iterator[tuple[str, ...]]:
     """Yield the baselines, then each arm's row."""
-    one = next(iter({a for m, a, r, _ in found if (m, r) == (model, number)}))
-    of_sets = [found[model, one, number, name] for name in (*CHOOSING, *REPORTING)]
+    any_arm = {name: cell for (m, _, r, name), cell in found.items() if (m, r) == (model, number)}
+    of_sets = [any_arm.get(name) for name in (*CHOOSING, *REPORTING)]
     none = ("",) * 4
-    yield ("pairs", *none, *(str(cell.n) for cell in of_sets))
-    yield ("always the longer answer (accuracy)", *none, *(f"{c.longer:.2f}" for c in of_sets))
+    yield ("pairs", *none, *(str(c.n) if c else "" for c in of_sets))
+    longer = (f"{c.longer:.2f}" if c else "" for c in of_sets)
+    yield ("always the longer answer (accuracy)", *none, *longer)
     for arm in ARMS:
         of_arm = [found.get((model, arm, number, name)) for name in (*CHOOSING, *REPORTING)]
         if cell := next((cell for cell in of_arm if cell), None):

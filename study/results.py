@@ -1,7 +1,7 @@
 """The study's results: a row per trial, round and set, kept in `results.jsonl` beside this file."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,24 @@ def read_results(path: Path = RESULTS) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def is_done(trial: Trial, rows: Iterable[dict[str, Any]]) -> bool:
-    """Return whether a trial has its rows."""
-    return any(all(row[k] == v for k, v in vars(trial).items()) for row in rows)
+def is_done(
+    trial: Trial, rows: Iterable[Mapping[str, Any]], rounds: int, sets: Iterable[str]
+) -> bool:
+    """Return whether a trial has a row of every round on each of these sets."""
+    wanted = {_key({**vars(trial), "round": n + 1, "set": s}) for n in range(rounds) for s in sets}
+    return wanted <= set(map(_key, rows))
 
 
-def add(rows: Sequence[dict[str, Any]], path: Path = RESULTS) -> None:
-    """Append a finished trial's rows, all at once."""
+def add(rows: Iterable[Mapping[str, Any]], path: Path = RESULTS) -> None:
+    """Append a finished trial's rows, all at once, but for those that are there."""
+    known = set(map(_key, read_results(path)))
+    new = [json.dumps(row) + "\n" for row in rows if _key(row) not in known]
     with path.open("a", encoding="utf-8") as file:
-        file.write("".join(json.dumps(row) + "\n" for row in rows))
+        file.write("".join(new))
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("arm", "model", "seed", "round", "set"))
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,9 @@ class Place:
     work: Path
     instructions: int
     pairs: int
+    rounds: int
+    sets: tuple[str, ...]
+    """Of the labelled sets, by name."""
 
 
 def run_trial(trial: Trial, place: Place) -> Iterator[dict[str, Any]]:
@@ -64,8 +67,9 @@ def run_trial(trial: Trial, place: Place) -> Iterator[dict[str, Any]]:
     for name in {trial.model, GENERATOR}:
         SEEDS[name](place.work / "models" / name)
     folder = place.work / "trials" / trial.name
-    sets = draw_pairs(place.data, place.pairs, place.work / "pairs")
-    config = write_config(trial, place, model, folder, sets)
+    drawn = draw_pairs(place.data, place.pairs, place.work / "pairs")
+    config = write_config(trial, place, model, folder, drawn)
+    sets = {name: drawn[name] for name in place.sets}
     with shared_answers(folder / "run" / "pool", place.work / "answers" / str(trial.seed)):
         subprocess.run([sys.executable, "-m", "ste_plugin", "run", str(config)], check=True)
     judging = yaml.safe_load(config.read_text())["judging"]
@@ -115,6 +119,7 @@ def write_config(
     ours = {
         "run": "run",
         "seed": trial.seed,
+        "iterations": place.rounds,
         "judge": {"model": str(model), "options": BFLOAT16},
         "generator": {"model": str(place.work / "models" / GENERATOR), "options": BFLOAT16},
         "instructions": [{"path": "instructions.jsonl"}],

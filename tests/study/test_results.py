@@ -33,11 +33,18 @@ def test_a_loss_is_counted_apart_and_means_are_over_random_seeds() -> None:
     assert cell.right == pytest.approx(0.2)
 
 
-def test_a_trial_with_rows_is_done_and_only_that_one(tmp_path: Path) -> None:
-    add([row(), row(set="two")], tmp_path / "results.jsonl")
-    rows = read_results(tmp_path / "results.jsonl")
-    assert is_done(Trial("base", "small", 0), rows)
-    assert not is_done(Trial("base", "small", 1), rows)
+def test_a_trial_is_done_where_every_round_has_a_row_on_every_set_that_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    path, trial = tmp_path / "results.jsonl", Trial("base", "small", 0)
+    add([row(), row(set="two")], path)
+    add([row(right=0.9)], path)  # measured again: the first row stays
+    rows = read_results(path)
+    assert [(r["set"], r["right"]) for r in rows] == [("one", 0.3), ("two", 0.3)]
+    assert is_done(trial, rows, 1, ["one", "two"])
+    assert not is_done(trial, rows, 2, ["one"])
+    assert not is_done(trial, rows, 1, ["one", "three"])
+    assert not is_done(Trial("base", "small", 1), rows, 1, ["one"])
 
 
 def test_an_arm_changes_what_it_names_and_nothing_else() -> None:
