@@ -10,7 +10,6 @@ BASE: dict[str, Any] = {
             "other-instruction",
             "modified-instruction-two-calls",
             "ask-for-worse",
-            "altered-answer",
         ],
         "system": [
             "Answer in one short sentence.",
@@ -48,9 +47,7 @@ class Arm:
 
 
 ARMS: dict[str, Arm] = {
-    "base": Arm(
-        "four kinds of worse answers, in four lengths and styles; both orders; always from the seed"
-    ),
+    "base": Arm("three kinds of worse answers in four styles, both orders, always from the seed"),
     "one-style": Arm(
         "answers of one short sentence alone",
         {"pairs": {"system": "Answer in one short sentence.", "max_new_tokens": 64}},
@@ -74,9 +71,9 @@ ARMS: dict[str, Arm] = {
         {"pairs": {"strategies": ["modified-instruction-two-calls"]}},
     ),
     "ask-for-worse": Arm("worse: asked to be worse", {"pairs": {"strategies": ["ask-for-worse"]}}),
-    "altered-answer": Arm(
-        "worse: the better answer with words altered by rule",
-        {"pairs": {"strategies": ["altered-answer"]}},
+    "altered-too": Arm(
+        "and the better answer with words altered by rule",
+        {"pairs": {"strategies": [*BASE["pairs"]["strategies"], "altered-answer"]}},
     ),
     "length-matched": Arm("length tells nothing", {"dataset": {"match": ["length"]}}),
     "both-orders-only": Arm(
