@@ -16,7 +16,6 @@ from ste_plugin.config import EvaluationConfig, ProgramConfig
 from ste_plugin.evaluation.compare import Comparison, compare
 from ste_plugin.lm_eval_tasks import runner
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
-from ste_plugin.storage.jsonl import read_rows
 from ste_plugin.storage.resources import shipped_folder
 from study.arms import ARMS, BASE, BASE_RECIPE, merged
 from study.inputs import draw_instructions, draw_pairs
@@ -96,11 +95,15 @@ def shared_answers(pool: Path, shared: Path) -> Iterator[None]:
         pool.mkdir(parents=True)
         shutil.copyfile(others, mine)
     yield
-    known = {row["key"] for _, row in read_rows(others)} if others.exists() else set()
-    new = [row for _, row in read_rows(mine) if row["key"] not in known]
+    known = set(lines_of(others))
     shared.mkdir(parents=True, exist_ok=True)
-    with others.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in new)
+    with others.open("ab") as file:  # byte by byte: each line ends with its own checksum
+        file.writelines(line for line in lines_of(mine) if line not in known)
+
+
+def lines_of(path: Path) -> list[bytes]:
+    """Return the lines of a file, with their ends; none where there is no file."""
+    return path.read_bytes().splitlines(keepends=True) if path.exists() else []
 
 
 def write_config(

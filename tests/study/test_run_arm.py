@@ -2,19 +2,27 @@
 
 from pathlib import Path
 
-from study.inputs import read, write
 from study.run_arm import shared_answers
+
+ANSWERS = "pairs.completions.jsonl"
 
 
 def test_arms_of_a_random_seed_share_the_answers_that_they_ask_for_alike(tmp_path: Path) -> None:
-    answers, shared = "pairs.completions.jsonl", tmp_path / "shared"
+    shared = tmp_path / "shared"
     pools = [tmp_path / name / "pool" for name in ("one", "two")]
-    for pool, keys in zip(pools, (["a", "b"], ["b", "c"]), strict=True):
+    for pool, keys in zip(pools, ("ab", "bc"), strict=True):
         with shared_answers(pool, shared):
-            found = read(pool / answers) if pool.exists() else []
-            new = [{"key": key} for key in keys if {"key": key} not in found]
-            write(pool / answers, [*found, *new])
-    assert read(pools[1] / answers) == [{"key": key} for key in "abc"]
-    assert read(shared / answers) == [{"key": key} for key in "abc"]
+            pool.mkdir(parents=True, exist_ok=True)
+            with (pool / ANSWERS).open("ab+") as file:
+                file.seek(0)
+                known = file.read()
+                file.writelines(line(key) for key in keys if line(key) not in known)
+    assert (pools[1] / ANSWERS).read_bytes() == b"".join(map(line, "abc"))
+    assert (shared / ANSWERS).read_bytes() == b"".join(map(line, "abc"))
     with shared_answers(pools[0], shared):  # goes on where it was, with what it had
-        assert read(pools[0] / answers) == [{"key": key} for key in "ab"]
+        assert (pools[0] / ANSWERS).read_bytes() == b"".join(map(line, "ab"))
+
+
+def line(key: str) -> bytes:
+    """Return a line whose spaces count: its checksum is of its bytes."""
+    return b'{"key":"%s",  "crc":1}\n' % key.encode()
