@@ -9,7 +9,7 @@ from ste_plugin.judging.verdict import Reading, checked, official_verdict
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
-from ste_plugin.lm_eval_tasks.votes import majority
+from ste_plugin.judging.verdict import majority
 from ste_plugin.records import ORDERS, Verdict, content_key
 from ste_plugin.text.thinking import TAGS, split_thinking
 
