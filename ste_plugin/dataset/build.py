@@ -169,8 +169,9 @@ def _manifest(
     }
 
 
-def _named(judge_format: JudgeFormat) -> dict[str, str]:
-    return {"name": judge_format.name, "version": judge_format.version}
+def _named(judge_format: JudgeFormat) -> dict[str, Any]:
+    told = {"name": judge_format.name, "version": judge_format.version}
+    return told | ({"pointwise": True} if judge_format.pointwise else {})
 
 
 def _part(iteration: Iteration) -> dict[str, Any]:

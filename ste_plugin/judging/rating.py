@@ -46,8 +46,7 @@ class RatingFormat(JudgeFormat):
 
     def combine(self, said: Sequence[Said]) -> Said:
         """Return the mean of those that are scores; None where there is none."""
-        scores = [each for each in said if is_score(each)]
-        return fsum(scores) / len(scores) if scores else None
+        return mean_score(said)
 
     def expect(self, log_likelihoods: Sequence[float]) -> Said:
         """Return the mean of the scores, each by how likely it is beside the others."""
@@ -62,9 +61,20 @@ class RatingFormat(JudgeFormat):
 
         Equal scores are a tie; without both there is no verdict.
         """
-        if not is_score(own) or not is_score(other):
-            return None
-        return TIE if own == other else "A" if own > other else "B"
+        return higher(own, other)
+
+
+def mean_score(said: Sequence[Said]) -> float | None:
+    """Return the mean of those that are scores; None where there is none."""
+    scores = [each for each in said if is_score(each)]
+    return fsum(scores) / len(scores) if scores else None
+
+
+def higher(own: Said, other: Said) -> Reading:
+    """Return A where the first score is higher, B where the second is; None without both."""
+    if not is_score(own) or not is_score(other):
+        return None
+    return TIE if own == other else "A" if own > other else "B"
 
 
 def is_score(said: object) -> TypeGuard[float]:

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from math import comb, log2
 
-from ste_plugin.judging.verdict import TIE, Reading, majority, ranked
+from ste_plugin.judging.verdict import TIE, Said, majority, ranked
 from ste_plugin.records import OTHER, Verdict
 from ste_plugin.sampling.stopping_rules import Counts, until_decided
 
-Votes = Sequence[Reading]
+Votes = Sequence[Said]
 
 
 def ended_equal(votes: Votes) -> bool:
