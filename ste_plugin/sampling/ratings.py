@@ -8,10 +8,13 @@ from ste_plugin.context import Iteration
 from ste_plugin.engines.base import Completion
 from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.judging.verdict import letter_of
-from ste_plugin.records import OTHER, Drop, Judgment, Verdict
+from ste_plugin.records import OTHER, Drop, Judgment, ResponsePair, Verdict
 from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.sampler import DropReason, InFlight, JudgmentSampler
 from ste_plugin.sampling.stopping_rules import Rule
+
+NOT_BESIDE = "no usable score of the other answer that differs"
+"""Why a rating is no verdict though it gives a score."""
 
 
 def open_sampler(
@@ -37,6 +40,12 @@ class RatingSampler(JudgmentSampler):
         """Draw samples of both tasks of every pair, as the rule says."""
         self._tasks |= {task.key: task for task in tasks}
         super().sample(tasks, rule, max_samples)
+
+    def drop_reason(self, judgment: Judgment, pair: ResponsePair) -> str | None:
+        """Return why a rating must not be trained on, or None."""
+        if judgment.verdict is None and self._judge_format.parse(judgment.text) is not None:
+            return NOT_BESIDE
+        return super().drop_reason(judgment, pair)
 
     def _settle(self, asked: InFlight, reply: Completion) -> None:
         """Leave it until the wave is over: the rating of the other answer may be to come."""

@@ -60,6 +60,10 @@ def rating(prompt: str, judges: str | float, request: ChatRequest) -> str:
             score += 10
         case "silent on good ones" if good:
             return "Hard to say."
+        case "wordy at times" if good and request.seed % 2:
+            return f"It is so good{' indeed' * 800}. Final rating: [[{score}]]"
+        case "no score at first" if good and not request.sample_index:
+            return "Hard to say."
         case float():  # so often good ones are better, each rating by its own chance
             score = request.seed // 7 % 10 if request.seed / 2**60 > judges else score
     return f"It is like that, sample {request.sample_index}. Final rating: [[{score}]]"

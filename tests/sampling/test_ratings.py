@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ste_plugin.dataset.filters import RATED_ALONE
 from ste_plugin.errors import ConfigError, JudgeError
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.records import Judgment, ResponsePair
 from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
 from ste_plugin.sampling.pass_rates import PassRate
+from ste_plugin.sampling.ratings import NOT_BESIDE
 from ste_plugin.storage.jsonl import read_records
 from tests.helpers.fake_runs import SPLITS, generated, rows_of, written
 
@@ -153,9 +155,13 @@ def test_a_score_is_forced_where_none_is_stated(tiny_model, tmp_path):
 
 
 def test_a_row_that_is_too_long_takes_that_of_the_other_answer_with_it(tiny_model, tmp_path):
-    path = made(tmp_path, tiny_model, dataset={**SPLITS, "sequence_len": 1})
-    with pytest.raises(JudgeError, match="longer than sequence_len 1"):
-        generated(path)
+    dataset = {**SPLITS, "sequence_len": 1200}
+    path = made(tmp_path, tiny_model, "wordy at times", dataset=dataset)
+    drops = generated(path)["drops"]
+    too_long = drops["dataset: longer than sequence_len 1200"]
+    assert too_long == drops[f"dataset: {RATED_ALONE}"] > 5
+    rows = rows_of(path, "sft-train")
+    assert [row["better_is"] for row in rows] == ["A", "B"] * (len(rows) // 2) != []
 
 
 @pytest.mark.parametrize(
@@ -172,6 +178,23 @@ def test_settings_that_compare_both_answers_are_refused_before_a_token_is_paid_f
     with pytest.raises(ConfigError) as error, open_run(path, [], quiet=True) as context:
         stages.generate(context, 1)
     assert str(error.value).startswith(told)
+
+
+def test_a_score_that_no_other_one_differs_from_is_told_apart_from_a_reply_without_one(
+    tiny_model, tmp_path
+):
+    path = made(tmp_path, tiny_model, "no score at first", judging={"samples": 4})
+    drops = generated(path)["drops"]
+    assert drops["judging: no verdict"] == drops["judging: " + NOT_BESIDE] > 10
+
+
+def test_a_prompt_to_be_rewarded_stands_beside_that_of_the_other_answer(tiny_model, tmp_path):
+    path = made(tmp_path, tiny_model, 0.3, training={"recipe": "grpo-lora-8b"})
+    generated(path)
+    rows = rows_of(path, "grpo-train")
+    assert [row["better_is"] for row in rows] == ["A", "B"] * (len(rows) // 2)
+    assert all(a["pair"] == b["pair"] for a, b in zip(rows[::2], rows[1::2], strict=True))
+    assert {row["judge_format"] for row in rows} == {"rating"}
 
 
 SAID = st.one_of(st.none(), st.floats(0, 9), st.integers(0, 9))
