@@ -17,6 +17,7 @@ NAVIGATION = {
         "how-to/audit",
         "how-to/served-judges",
         "how-to/thinking-models",
+        "how-to/ratings",
         "how-to/report",
         "how-to/probes",
         "how-to/gates",

@@ -80,15 +80,17 @@ def benchmarks() -> str:
 def figures() -> str:
     """Return a table of the figures of pair tasks, by the tasks that report them."""
     votes = metrics.of_votes(2)
+    means = metrics.of_votes(2, pointwise=True)
     by_votes = {"vote_entropy": votes["vote_entropy"], "maj@j": votes["maj@2"]}
     groups = (
         ("every pair task", metrics.METRICS),
         ("pairs that people voted on", metrics.OF_PEOPLE),
         ("letters' likelihoods: mode `likelier`, or `STE_JUDGE_FORCE`", metrics.OF_ODDS),
         ("votes: `STE_JUDGE_VOTES` above 1", by_votes),
+        ("votes in a format that rates each answer", {"mean@j": means["mean@2"]}),
     )
     rows = [
-        (code(name), sentence(_doc(metric)), "higher" if _is_better(name) else "", where)
+        (code(name), sentence(_doc(metric)), _direction(name), where)
         for where, found in groups
         for name, metric in found.items()
     ]
@@ -108,8 +110,8 @@ def _doc(metric: Callable[..., object]) -> str:
     return getattr(metric, "func", metric).__doc__ or ""  # `maj@j` is a partial
 
 
-def _is_better(name: str) -> bool:
-    return name in metrics.HIGHER_IS_BETTER or name.startswith("maj@")
+def _direction(name: str) -> str:
+    return "higher" if metrics.higher_is_better(name) else ""
 
 
 BLOCKS: dict[str, Callable[[], str]] = {

@@ -25,6 +25,7 @@ from ste_plugin.audit.shares import (
     change_finding,
     held_out_shares,
     level_finding,
+    meant_for,
     sampled_shares,
     share_finding,
 )
@@ -77,7 +78,7 @@ class _History:
         """Yield the figures of the judge of the iteration, on dev pairs (or else on test pairs)."""
         pairs, sums = self._held_out()
         own, seed = sums.get(self.iteration), sums.get(0)
-        for held in held_out_shares(self.levels):
+        for held in meant_for(self.context.judge_format, held_out_shares(self.levels)):
             told = held._replace(words=held.words.replace("{pairs}", pairs))
             if own is None:
                 yield self._undecided(held.name, f"iteration {self.iteration}", "not measured.")
@@ -103,7 +104,7 @@ class _History:
             )
         for found in now:
             before = first.get(found.stage)
-            for held in sampled_shares(self.levels):
+            for held in meant_for(self.context.judge_format, sampled_shares(self.levels)):
                 if held.name == "forced" and self._always_forced():
                     continue
                 yield level_finding(held, _subject(found), found.sums, "", is_held=found.trained)
@@ -237,7 +238,7 @@ class _History:
     def table(self, found: Sequence[Round]) -> dict[str, Any]:
         """Return every figure of every iteration, for tables and plots."""
         pairs, sums = self._held_out()
-        shares = held_out_shares(self.levels)
+        shares = meant_for(self.context.judge_format, held_out_shares(self.levels))
         judges = {str(n): {h.name: _json(h.share(s)) for h in shares} for n, s in sums.items()}
         return {"iteration": self.iteration, "pairs": pairs, "judges": judges} | {
             "rounds": [_row(r) for r in {(r.iteration, r.stage): r for r in found}.values()]

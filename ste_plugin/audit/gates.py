@@ -12,7 +12,7 @@ from ste_plugin.audit.gate_comparisons import compared, evaluation, loss_gates, 
 from ste_plugin.audit.gate_decision import CHECK, P, Tested, decide, undecided
 from ste_plugin.audit.held_out import INCONSISTENCY, INVALID_RATE, LETTER_A, verdict_sums
 from ste_plugin.audit.jackknife import Estimate, GroupedSums
-from ste_plugin.audit.shares import Held, more_frequent
+from ste_plugin.audit.shares import Held, meant_for, more_frequent
 from ste_plugin.context import GateFigures, RunContext
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.shipped import judge_name
@@ -32,6 +32,7 @@ LEVELS = (
         "lower learning rate, or fewer epochs, may keep it from learning the letter.",
         more_frequent,
         is_letter=True,
+        is_of_orders=True,
     ),
     Held(
         "consistency",
@@ -41,6 +42,7 @@ LEVELS = (
         "Set dataset.both_orders_only: true, or train for fewer steps.",
         lambda value: 1 - value,
         "at least",
+        is_of_orders=True,
     ),
     Held(
         "invalid_rate",
@@ -83,7 +85,7 @@ def _level_gates(figures: GateFigures) -> Iterator[Tested]:
         "invalid_rate": config.invalid_rate,
     }
     sums = {n: verdict_sums(evaluation(folder, n, "dev")) for n in compared(figures)}
-    for held in LEVELS:
+    for held in meant_for(figures.context.judge_format, LEVELS):
         if (threshold := thresholds[held.name]) is not None:
             yield level_gate(figures.number, held._replace(level=threshold), sums)
 

@@ -10,7 +10,7 @@ from ste_plugin.audit.significance import sign_flip_p
 from ste_plugin.evaluation.compare import Comparison, compare_outcomes
 from ste_plugin.evaluation.judges import Evaluation, Outcome
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.judging.verdict import checked, letter_of
+from ste_plugin.judging.verdict import TIE
 from ste_plugin.lm_eval_tasks.judged_file import read_judged
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import acc_pc, consistency, invalid_rate, pos_bias
@@ -57,7 +57,7 @@ def read_words(evaluation: Path, judge_format: JudgeFormat) -> dict[str, str]:
         for _, sample in read_rows(path):
             for order, reply in _first_replies(sample):
                 split = split_thinking(reply)
-                if split.ended and letter_of(checked(judge_format.parse(split.said))):
+                if split.ended and judge_format.parse(split.said) not in (None, TIE):
                     words[f"{sample['doc']['id']}:{order}"] = split.said
     return words
 

@@ -11,9 +11,9 @@ from ste_plugin.audit.jackknife import Estimate, GroupedSums, Share, Sums, chang
 from ste_plugin.audit.significance import sign_flip_p
 from ste_plugin.config.audit import AuditConfig
 from ste_plugin.evaluation.shipped import judge_name
+from ste_plugin.judging import JudgeFormat
 
 CHECK = "collapse"
-
 
 _NOTHING = 1e-9
 
@@ -33,6 +33,8 @@ class Held(NamedTuple):
     """How what is told relates to the level."""
     is_letter: bool = False
     """Whether the share is that of A; the figure is then how far it is off one half."""
+    is_of_orders: bool = False
+    """Whether it is about the order of two answers in one prompt, of which ratings know none."""
 
     def figure(self, sums: Sums) -> float | None:
         """Return the figure of sums."""
@@ -131,6 +133,11 @@ def more_frequent(value: float) -> float:
     return 0.5 + value
 
 
+def meant_for(judge_format: JudgeFormat, shares: Sequence[Held]) -> list[Held]:
+    """Return the shares that judgments in this format have."""
+    return [held for held in shares if not (judge_format.pointwise and held.is_of_orders)]
+
+
 def held_out_shares(levels: AuditConfig) -> tuple[Held, ...]:
     """Return what the judge that an iteration trained is held to on held-out pairs."""
     return (
@@ -142,6 +149,7 @@ def held_out_shares(levels: AuditConfig) -> tuple[Held, ...]:
             "Both orders and balanced letters keep it low: see `letters` in dataset/manifest.json.",
             more_frequent,
             is_letter=True,
+            is_of_orders=True,
         ),
         Held(
             "no verdict",
@@ -164,6 +172,7 @@ def sampled_shares(levels: AuditConfig) -> tuple[Held, ...]:
             "A judge that prefers a letter wastes samples on it, and is learning it.",
             more_frequent,
             is_letter=True,
+            is_of_orders=True,
         ),
         Held(
             "forced",

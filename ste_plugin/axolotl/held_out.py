@@ -12,6 +12,7 @@ from ste_plugin.engines.base import Message
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.choice_tokens import added_token
 from ste_plugin.errors import ConfigError
+from ste_plugin.judging import JudgeFormat, Said
 from ste_plugin.lm_eval_tasks.bootstrap import value_of
 from ste_plugin.lm_eval_tasks.figures import Figure
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
@@ -35,8 +36,8 @@ class HeldOutPrompt:
     """The words before the letter of a forced verdict."""
 
 
-Judge = Callable[[Sequence[HeldOutPrompt]], list[Verdict | None]]
-"""A batch of prompts → their verdicts, None for no single answer."""
+Judge = Callable[[Sequence[HeldOutPrompt]], list[Said]]
+"""A batch of prompts → what is said to each, None for no single answer."""
 
 
 def read_held_out(manifest: DatasetManifest, pairs: int) -> list[HeldOutPrompt]:
@@ -58,13 +59,21 @@ def read_held_out(manifest: DatasetManifest, pairs: int) -> list[HeldOutPrompt]:
 
 
 def figures(
-    prompts: Sequence[HeldOutPrompt], verdicts: Sequence[Verdict | None]
+    prompts: Sequence[HeldOutPrompt], said: Sequence[Said], judge_format: JudgeFormat
 ) -> dict[str, float]:
-    """Return `judge_<metric>` for each of REPORTED that the verdicts define."""
-    given = {(p.pair, p.gold): v for p, v in zip(prompts, verdicts, strict=True)}
+    """Return `judge_<metric>` for each of REPORTED that is defined by what was said."""
+    given = {(p.pair, p.gold): each for p, each in zip(prompts, said, strict=True)}
     pairs = []
     for prompt in (p for p in prompts if p.gold == "A"):
-        orders = tuple(OrderVerdict(gold, given[prompt.pair, gold]) for gold in ORDERS)
+        both = [given[prompt.pair, gold] for gold in ORDERS]
+        orders = tuple(
+            OrderVerdict(
+                gold,
+                judge_format.decide(own, other),
+                ratings=(own,) if judge_format.pointwise else (),
+            )
+            for gold, own, other in zip(ORDERS, both, reversed(both), strict=True)
+        )
         pairs.append(JudgedPair(prompt.pair, prompt.subset, prompt.instruction, orders, 0, 0))
     values = {m: value_of(map(Figure(METRICS[m]).term, pairs)) for m in REPORTED}
     return {f"judge_{m}": value for m, value in values.items() if value is not None}
@@ -77,15 +86,16 @@ def in_batches(prompts: Sequence[HeldOutPrompt], size: int) -> Iterator[list[int
         yield order[start : start + size]
 
 
-def likelier_letter(model: Any, template: ChatTemplate) -> Judge:
-    """Return a judge whose verdict is the likelier letter: one forward pass per batch."""
+def likelier_choice(model: Any, template: ChatTemplate, judge_format: JudgeFormat) -> Judge:
+    """Return a judge that is read by the likelihoods of the choices: one forward pass per batch."""
     keeps = keeps_logits(model)
 
-    def judge(prompts: Sequence[HeldOutPrompt]) -> list[Verdict | None]:
+    def judge(prompts: Sequence[HeldOutPrompt]) -> list[Said]:
         texts = [template.answer_prompt(p.messages, p.opening) for p in prompts]
         ids = [template.encode(text) for text in texts]
-        letters = [
-            [_letter(template, t, i, v) for v in ORDERS] for t, i in zip(texts, ids, strict=True)
+        choices = [
+            [_token(template, t, i, c) for c in judge_format.choices]
+            for t, i in zip(texts, ids, strict=True)
         ]
         # padded on the right, which no attention kernel can mistake for packed sequences
         inputs = _padded(model, template.tokenizer, ids, right=True)
@@ -94,11 +104,10 @@ def likelier_letter(model: Any, template: ChatTemplate) -> Judge:
         if keeps:
             inputs["logits_to_keep"] = torch.tensor(positions, device=_device(model))
         logits = model(use_cache=False, **inputs).logits
-        verdicts: list[Verdict | None] = []
-        for row, (end, (a, b)) in enumerate(zip(last, letters, strict=True)):
-            scores = logits[row, positions.index(end)]
-            verdicts.append("A" if scores[a] > scores[b] else "B")
-        return verdicts
+        return [
+            judge_format.expect(logits[row, positions.index(end), tokens].tolist())
+            for row, (end, tokens) in enumerate(zip(last, choices, strict=True))
+        ]
 
     return judge
 
@@ -106,7 +115,7 @@ def likelier_letter(model: Any, template: ChatTemplate) -> Judge:
 def written_verdict(
     model: Any,
     template: ChatTemplate,
-    parse: Callable[[str], Verdict | None],
+    parse: Callable[[str], Said],
     max_new_tokens: int,
 ) -> Judge:
     """Return a judge that writes its judgment, greedily, and is read by the format's own parser.
@@ -116,7 +125,7 @@ def written_verdict(
     tokenizer = template.tokenizer
     ends = stop_ids(model, template)
 
-    def judge(prompts: Sequence[HeldOutPrompt]) -> list[Verdict | None]:
+    def judge(prompts: Sequence[HeldOutPrompt]) -> list[Said]:
         ids = [template.encode(template.prompt(p.messages)) for p in prompts]
         written = model.generate(
             **_padded(model, tokenizer, ids, right=False),
@@ -147,9 +156,9 @@ def read_judgment(
     template: ChatTemplate,
     reply: Sequence[int],
     ends: Sequence[int],
-    parse: Callable[[str], Verdict | None],
-) -> Verdict | None:
-    """Return the verdict of a reply's tokens, those of padding at its end included."""
+    parse: Callable[[str], Said],
+) -> Said:
+    """Return what a reply's tokens say, those of padding at its end included."""
     length = next((at for at, token in enumerate(reply) if token in ends), None)
     if length is None:
         return None
@@ -167,12 +176,12 @@ def share_of(count: int, rank: int, world: int) -> list[int]:
     return [(rank + n * world) % count for n in range(per_process)] if count else []
 
 
-def merge_shares(shares: Iterable[dict[int, Verdict | None]]) -> list[Verdict | None]:
-    """Return the verdicts of all processes in the order of the prompts."""
-    verdicts: dict[int, Verdict | None] = {}
+def merge_shares(shares: Iterable[dict[int, Said]]) -> list[Said]:
+    """Return what was said in all processes in the order of the prompts."""
+    said: dict[int, Said] = {}
     for share in shares:
-        verdicts |= share
-    return [verdicts[index] for index in sorted(verdicts)]
+        said |= share
+    return [said[index] for index in sorted(said)]
 
 
 def _padded(model: Any, tokenizer: Any, ids: Sequence[list[int]], *, right: bool) -> dict[str, Any]:
@@ -192,13 +201,13 @@ def _device(model: Any) -> Any:
     return next(iter(model.parameters())).device
 
 
-def _letter(template: ChatTemplate, text: str, ids: list[int], letter: Verdict) -> int:
-    """Return the token of a letter right behind the text. Raises: ConfigError if it is several."""
-    token = added_token(ids, template.encode(text + letter))
+def _token(template: ChatTemplate, text: str, ids: list[int], choice: str) -> int:
+    """Return the token of a choice right behind the text. Raises: ConfigError if it is several."""
+    token = added_token(ids, template.encode(text + choice))
     if token is None:
         raise ConfigError(
-            f"{template.tokenizer.name_or_path}: its tokenizer does not write {letter!r} after "
-            f"{text[-12:]!r} as one token of its own, so the two letters cannot be compared. Set "
+            f"{template.tokenizer.name_or_path}: its tokenizer does not write {choice!r} after "
+            f"{text[-12:]!r} as one token of its own, so that choices cannot be compared. Set "
             "ste.judge_by: generation."
         )
     return token

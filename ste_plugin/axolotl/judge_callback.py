@@ -16,7 +16,7 @@ from ste_plugin.axolotl.held_out import (
     Judge,
     figures,
     in_batches,
-    likelier_letter,
+    likelier_choice,
     merge_shares,
     read_held_out,
     share_of,
@@ -35,10 +35,9 @@ from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.axolotl.strategies import template_of
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.errors import DataError
-from ste_plugin.judging import JudgeFormat
-from ste_plugin.judging.verdict import letter_of
+from ste_plugin.judging import JudgeFormat, Said
+from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.plugins.manager import find_contribution, plugin_manager, require_named_plugins
-from ste_plugin.records import Verdict
 from ste_plugin.storage import training_manifest
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
 from ste_plugin.storage.durable import remove
@@ -88,6 +87,17 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         """The chat template that the judge is trained and asked with."""
         return template_of(tokenizer_of(self.trainer), self.manifest)
 
+    @cached_property
+    def judge_format(self) -> JudgeFormat:
+        """How what is said to held-out prompts is read.
+
+        Raises: as `load_judge_format` does, where that depends on the data set's own format.
+        """
+        letters = not self.manifest.judge_format.get("pointwise")
+        if letters and self.settings.judge_by == "log_probabilities":
+            return VERDICT  # of letters the likelier one counts in every format
+        return load_judge_format(self.manifest, self.settings)
+
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Remove the manifest of an earlier training, which this one replaces.
 
@@ -134,7 +144,8 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
 
     def answer(self) -> Answers:
         """Return what the model says behind a few prompts, asked in every process alike."""
-        asked = questions(self.manifest, self.prompts, self.template, self.rows)
+        choices = self.judge_format.choices if self.prompts else ()
+        asked = questions(self.manifest, self.prompts, self.template, self.rows, choices)
         with evaluating(self.trainer):
             return answers(self.trainer.model, asked)
 
@@ -146,32 +157,28 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         share = share_of(len(self.prompts), rank, world)
         judge = self.load_judge()
         with evaluating(self.trainer):
-            verdicts = self.judge_prompts(judge, share)
-        self.last = figures(self.prompts, merge_shares(_gather(verdicts, world)))
+            said = merge_shares(_gather(self.judge_prompts(judge, share), world))
+        self.last = figures(self.prompts, said, self.judge_format)
         return self.last
 
-    def judge_prompts(self, judge: Judge, indices: list[int]) -> dict[int, Verdict | None]:
-        """Return index → verdict of some of the prompts."""
+    def judge_prompts(self, judge: Judge, indices: list[int]) -> dict[int, Said]:
+        """Return index → what is said to some of the prompts."""
         prompts = [self.prompts[index] for index in indices]
-        verdicts: dict[int, Verdict | None] = {}
+        said: dict[int, Said] = {}
         for batch in in_batches(prompts, self.settings.judge_batch_size):
             answers = judge([prompts[i] for i in batch])
-            verdicts |= {indices[i]: v for i, v in zip(batch, answers, strict=True)}
-        return verdicts
+            said |= {indices[i]: each for i, each in zip(batch, answers, strict=True)}
+        return said
 
     def load_judge(self) -> Judge:
         """Return the way of judging that the settings ask for."""
         model = self.trainer.model
         if self.settings.judge_by == "log_probabilities":
-            return likelier_letter(model, self.template)
-        judge_format = load_judge_format(self.manifest, self.settings)
+            return likelier_choice(model, self.template, self.judge_format)
+        judge_format = self.judge_format
         max_new_tokens = self.settings.judge_max_new_tokens or judge_format.max_new_tokens
         unwrapped = self.trainer.accelerator.unwrap_model(model)
-
-        def read(text: str) -> Verdict | None:
-            return letter_of(judge_format.parse(text))
-
-        return written_verdict(unwrapped, self.template, read, max_new_tokens)
+        return written_verdict(unwrapped, self.template, judge_format.parse, max_new_tokens)
 
 
 def tokenizer_of(trainer: Any) -> Any:

@@ -5,7 +5,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -39,28 +39,33 @@ class Answers:
 
     prompts: list[list[int]]
     watched: list[list[int]]
-    """Both letters where a verdict is due, else the likeliest tokens."""
+    """The choices where a verdict is due, else the likeliest tokens."""
     found: list[list[float]]
 
 
 def questions(
-    manifest: DatasetManifest, held_out: Sequence[HeldOutPrompt], template: ChatTemplate, rows: str
+    manifest: DatasetManifest,
+    held_out: Sequence[HeldOutPrompt],
+    template: ChatTemplate,
+    rows: str,
+    choices: Iterable[str] = ORDERS,
 ) -> list[tuple[list[int], list[int]]]:
-    """Return the first held-out prompts, each with the tokens of both letters behind it.
+    """Return the first held-out prompts, each with the tokens of the choices behind it.
 
-    Where no pair is held out, the prompts of training rows, without letters.
+    Where no pair is held out, the prompts of training rows, without choices.
     """
     if held_out:
         texts = [template.answer_prompt(p.messages, p.opening) for p in held_out[:PROMPTS]]
     else:
         trained_on = islice(manifest.rows(f"{rows}-train"), PROMPTS)
         texts = [template.prompt(messages_of(prompt_turns(row, rows))) for _, row in trained_on]
-    return [(template.encode(text), _letters(template, text) if held_out else []) for text in texts]
+    due = tuple(choices) if held_out else ()
+    return [(template.encode(text), _tokens(template, text, due)) for text in texts]
 
 
-def _letters(template: ChatTemplate, text: str) -> list[int]:
+def _tokens(template: ChatTemplate, text: str, choices: Iterable[str]) -> list[int]:
     ids = template.encode(text)
-    tokens = [added_token(ids, template.encode(text + letter)) for letter in ORDERS]
+    tokens = [added_token(ids, template.encode(text + choice)) for choice in choices]
     return [token for token in tokens if token is not None]
 
 

@@ -6,11 +6,12 @@ In a config: `trl.reward_funcs: [ste_plugin.axolotl.rewards.judge_reward]`.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
+from math import fsum
 from typing import Any
 
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.judging.verdict import letter_of, without_verdicts
+from ste_plugin.judging.verdict import Said, letter_of, without_verdicts
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.records import OTHER, Verdict
 from ste_plugin.text.thinking import Split, ends_in_opening, split_thinking, without_marks
@@ -38,28 +39,35 @@ def judge_reward(
     `template`: the judge's own, which the plugin adds (`read_by`); without it the marks of thoughts
     are those of the known families, as far as TRL leaves them in the text.
     The right verdict earns RIGHT, and RIGHT_IN_BOTH_ORDERS times the share of right judgments among
-    those of the same pair in the other order, as far as they are in the same batch. A wrong one
-    earns nothing, as does more than one, a bare one where its format asks for reasons, and a
-    thought that never ends, whatever it names. Reasons may be given in the thought.
+    those of the same pair in the other order, as far as they are in the same batch. A rating of one
+    answer alone earns the share of the other answer's ratings in the batch that it is on the right
+    side of. A wrong one earns nothing, as does more than one, a bare one where its format asks for
+    reasons, and a thought that never ends, whatever it names. Reasons may be given in the thought.
     """
     if template and completion_ids:
         replies = [template.split(template.decode(ids)) for ids in completion_ids]
     else:
         replies = list(_split_texts(completions, prompts))
-    verdicts = [_verdict(reply, name) for reply, name in zip(replies, judge_format, strict=True)]
-    right = [verdict == gold for verdict, gold in zip(verdicts, better_is, strict=True)]
-    outcomes: dict[tuple[str, Verdict], list[bool]] = defaultdict(list)
-    for key, gold, was_right in zip(pair, better_is, right, strict=True):
-        outcomes[key, gold].append(was_right)
+    formats = [_load_format(name) for name in judge_format]
+    said = [_said(reply, form) for reply, form in zip(replies, formats, strict=True)]
+    beside: dict[tuple[str, Verdict], list[Said]] = defaultdict(list)
+    for key, gold, each in zip(pair, better_is, said, strict=True):
+        beside[key, gold].append(each)
 
     def reward(index: int) -> float:
-        if not right[index]:
-            return 0.0
-        other = outcomes.get((pair[index], OTHER[better_is[index]]), [])
-        share = sum(other) / len(other) if other else 0.0
-        return RIGHT + RIGHT_IN_BOTH_ORDERS * share
+        own, gold = said[index], better_is[index]
+        others = beside.get((pair[index], OTHER[gold])) or [None]
+        return fsum(_points(formats[index], own, o, gold) for o in others) / len(others)
 
-    return [reward(index) for index in range(len(verdicts))]
+    return [reward(index) for index in range(len(said))]
+
+
+def _points(judge_format: JudgeFormat, own: Said, other: Said, gold: Verdict) -> float:
+    """Return what a judgment is worth beside one of those to the pair's other prompt."""
+    if letter_of(judge_format.decide(own, other)) != gold:
+        return 0.0
+    in_both = letter_of(judge_format.decide(other, own)) == OTHER[gold]
+    return RIGHT + RIGHT_IN_BOTH_ORDERS * in_both
 
 
 def read_by(functions: Iterable[Any], template: ChatTemplate) -> list[Any]:
@@ -74,12 +82,12 @@ def _split_texts(completions: Sequence[Any], prompts: Sequence[Any]) -> Iterator
         yield split_thinking(_text(completion), opened=ends_in_opening(prompt))
 
 
-def _verdict(reply: Split, format_name: str) -> Verdict | None:
-    """Return the verdict of a judgment that is well formed, or None."""
-    judge_format = _load_format(format_name)
-    reasons = f"{without_marks(reply.thinking)} {without_verdicts(reply.said)}"
-    bare = judge_format.reasons and len(reasons.split()) < MIN_WORDS
-    return letter_of(judge_format.parse(reply.said)) if reply.ended and not bare else None
+def _said(reply: Split, judge_format: JudgeFormat) -> Said:
+    """Return what a judgment says that is well formed, or None."""
+    reasons = without_verdicts(reply.said, judge_format.mark)
+    words = f"{without_marks(reply.thinking)} {reasons}".split()
+    bare = judge_format.reasons and len(words) < MIN_WORDS
+    return judge_format.parse(reply.said) if reply.ended and not bare else None
 
 
 @cache

@@ -50,8 +50,9 @@ class JudgingConfig(Strict):
     """How judgments are sampled."""
 
     format: str = "criteria"
-    """How to judge: criteria, plan, brief, verdict, or a plugin's. `brief` takes two sentences;
-    `verdict` the letter alone, for the weakest seeds."""
+    """How to judge: criteria, plan, brief, verdict, rating, or a plugin's. `brief` takes two
+    sentences; `verdict` the letter alone, for the weakest seeds; `rating` is a score of each
+    answer."""
     samples: Positive = 15
     """Most judgments of a pair in one order. `sampling` says when fewer are enough."""
     sampling: Literal["until_correct", "until_both", "until_decided", "fixed"] | None = None

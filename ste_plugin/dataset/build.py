@@ -10,6 +10,8 @@ from typing import Any
 from ste_plugin.context import Iteration
 from ste_plugin.dataset.collect import CollectedJudgments, collect_judgments, no_examples_error
 from ste_plugin.dataset.filters import (
+    ONE_ORDER,
+    RATED_ALONE,
     drop_easy_pairs,
     drop_single_orders,
     drop_too_long,
@@ -35,7 +37,7 @@ from ste_plugin.pairs.pool_files import Pool
 from ste_plugin.records import Split
 from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.pass_rates import PassRate, expected_rates
-from ste_plugin.sampling.sampler import JudgmentSampler
+from ste_plugin.sampling.ratings import open_sampler
 from ste_plugin.storage.dataset_manifest import write_rows
 from ste_plugin.storage.drop_log import open_drop_log
 from ste_plugin.storage.jsonl import iter_records, replace_json
@@ -58,7 +60,7 @@ def generate_dataset(iteration: Iteration) -> Path:
     if iteration.context.config.parts > 1 and iteration.number == iteration.stage == 1:
         check_parts(iteration, pool)
     completions = iteration.context.stores.open(iteration.folder / "judging.completions.jsonl")
-    sampler = JudgmentSampler(iteration, completions, partial(plugin_drop_reason, iteration))
+    sampler = open_sampler(iteration, completions, partial(plugin_drop_reason, iteration))
     reviewed = _reviewed(iteration, pool)
     with open_drop_log(iteration.folder / "drops.jsonl") as drops:
         stage = DatasetStage(iteration, pool, completions, sampler, drops, reviewed)
@@ -118,8 +120,9 @@ def _choose(stage: DatasetStage, collected: CollectedJudgments, split: Split) ->
         rates = iter_records(stage.iteration.folder / "pass_rates.jsonl", PassRate)
         kept, dropped = drop_easy_pairs(kept, expected_rates(rates))
         drops.add(dropped)
-    if config.both_orders_only:
-        kept, dropped = drop_single_orders(kept)
+    pointwise = stage.iteration.context.judge_format.pointwise
+    if config.both_orders_only or pointwise:
+        kept, dropped = drop_single_orders(kept, RATED_ALONE if pointwise else ONE_ORDER)
         drops.add(dropped)
     kept, dropped = balance_of(stage.iteration.context.config, split)(kept)
     drops.add(dropped)
@@ -166,8 +169,9 @@ def _manifest(
     }
 
 
-def _named(judge_format: JudgeFormat) -> dict[str, str]:
-    return {"name": judge_format.name, "version": judge_format.version}
+def _named(judge_format: JudgeFormat) -> dict[str, Any]:
+    told = {"name": judge_format.name, "version": judge_format.version}
+    return told | ({"pointwise": True} if judge_format.pointwise else {})
 
 
 def _part(iteration: Iteration) -> dict[str, Any]:

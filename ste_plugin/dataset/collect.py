@@ -92,6 +92,7 @@ class _JudgmentReader:
         context = stage.iteration.context
         self._max_samples = context.config.judging.samples
         self._choose = chooser(context.config, context.base)
+        self._pointwise = context.judge_format.pointwise
 
     def examples(
         self, tasks: Sequence[JudgeTask], kept: list[JudgeTask], rows: TrainingRows
@@ -125,7 +126,7 @@ class _JudgmentReader:
             counts["forced"] += judgment.forced
             counts["with_verdict"] += judgment.verdict is not None
             counts["correct"] += judgment.correct
-            if judgment.correct and task.pair.fault:
+            if judgment.correct and task.pair.fault and self._shows_worse(task):
                 counts["of_faults"] += 1
                 counts["naming_faults"] += names_fault(task.pair, judgment.reply)
             if task.outcomes[judgment.sample_index] == NEITHER:
@@ -133,6 +134,10 @@ class _JudgmentReader:
                 self._drops.add([Drop("judging", judgment.key, reason)])
             self._write_judgment(judgment)
             yield judgment
+
+    def _shows_worse(self, task: JudgeTask) -> bool:
+        """Return whether the prompt shows the worse answer, whose fault may be named."""
+        return not self._pointwise or task.gold == "B"
 
 
 def _drop_reason(task: JudgeTask, rule: str) -> str | None:

@@ -8,6 +8,9 @@ from ste_plugin.records import Drop, Judgment, ResponsePair, Verdict, content_ke
 from ste_plugin.text.sanitize import has_control_tokens
 from ste_plugin.text.thinking import without_marks
 
+ONE_ORDER, RATED_ALONE = "right in one order only", "no row of its pair's other answer"
+"""Why one of a pair's two prompts is not kept alone."""
+
 
 class TrainingCandidate(Protocol):
     """What the filters need: an example, or a judge task that stands for one."""
@@ -45,10 +48,12 @@ def drop_reason(judgment: Judgment, pair: ResponsePair) -> str | None:
     return None
 
 
-def drop_single_orders(examples: Sequence[C]) -> tuple[list[C], list[Drop]]:
+def drop_single_orders(
+    examples: Sequence[C], reason: str = ONE_ORDER
+) -> tuple[list[C], list[Drop]]:
     """Keep the examples of pairs that were judged correctly in both orders."""
     paired = _in_both_orders(examples)
-    return _partition(examples, lambda e: e.pair_key in paired, "right in one order only")
+    return _partition(examples, lambda e: e.pair_key in paired, reason)
 
 
 def balance_letters(examples: Sequence[C]) -> tuple[list[C], list[Drop]]:

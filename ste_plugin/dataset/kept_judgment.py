@@ -5,6 +5,8 @@ from pathlib import Path
 
 from ste_plugin.config import RunConfig
 from ste_plugin.dataset.token_counts import load_template
+from ste_plugin.errors import ConfigError
+from ste_plugin.judging import JudgeFormat
 from ste_plugin.records import Judgment
 from ste_plugin.sampling.sampler import ChooseJudgment, first_judgment
 
@@ -20,6 +22,18 @@ def chooser(config: RunConfig, base: Path) -> ChooseJudgment:
         case "most_typical":
             return most_typical
     return first_judgment
+
+
+def check_keep(judge_format: JudgeFormat, config: RunConfig) -> None:
+    """Raise ConfigError where a rating would be chosen without the one that it is right beside."""
+    keep, name = config.dataset.keep, judge_format.name
+    if judge_format.pointwise and keep != "first":
+        raise ConfigError(
+            f"dataset.keep: found {keep!r} with judging.format {name}, which rates each answer "
+            "alone; expected first, as the ratings of a pair's two answers are right together only "
+            "where they are of the same sample. Leave dataset.keep out, or use a format that "
+            "compares both answers (judging.format: brief, criteria or plan)."
+        )
 
 
 def _shortest_for(config: RunConfig, base: Path) -> ChooseJudgment:

@@ -10,7 +10,7 @@ from typing import Any
 from ste_plugin.engines.base import Message
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.example import Example
-from ste_plugin.records import ORDERS, ResponsePair, Verdict
+from ste_plugin.records import ORDERS, Judgment, ResponsePair, Verdict
 
 TrainingRow = dict[str, Any]
 
@@ -39,23 +39,36 @@ def sft_rows(example: Example) -> list[TrainingRow]:
     return [{**provenance(example.pair, example.gold), "messages": messages}]
 
 
-def dpo_rows(example: Example) -> list[TrainingRow]:
-    """Return one row for preference training, or none where no judgment was wrong."""
+def worse_judgment(example: Example) -> Judgment | None:
+    """Return the wrong judgment, where the correct one is preferable to it.
+
+    Of one answer's ratings the one that belongs to a wrong judgment of the pair may be no worse:
+    the other answer's rating made that wrong.
+    """
     if example.wrong is None:
+        return None
+    judge_format = example.judge_format
+    correct, wrong = (judge_format.parse(j.text) for j in (example.correct, example.wrong))
+    return example.wrong if judge_format.decide(correct, wrong) == example.gold else None
+
+
+def dpo_rows(example: Example) -> list[TrainingRow]:
+    """Return one row for preference training, or none where no judgment was worse."""
+    if (worse := worse_judgment(example)) is None:
         return []
     return [
         {
             **provenance(example.pair, example.gold),
             "messages": chat_turns(example.prompt),
             "chosen": assistant_turn(example.correct.reply),
-            "rejected": assistant_turn(example.wrong.reply),
+            "rejected": assistant_turn(worse.reply),
         }
     ]
 
 
 def kto_rows(example: Example) -> list[TrainingRow]:
     """Return a row per judgment: labelled true for the correct one, false for the wrong one."""
-    judgments = [(example.correct, True), (example.wrong, False)]
+    judgments = [(example.correct, True), (worse_judgment(example), False)]
     return [
         {
             **provenance(example.pair, example.gold),

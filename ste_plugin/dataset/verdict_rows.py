@@ -63,8 +63,15 @@ def _in_twos(tasks: Sequence[JudgeTask]) -> list[tuple[JudgeTask, ...]]:
 
 
 def check_verdict_share(judge_format: JudgeFormat, config: RunConfig) -> None:
-    """Raise ConfigError where verdict rows are asked for beside rows that are verdicts already."""
+    """Raise ConfigError where verdict rows are asked for beside rows that they do not go with."""
     share, name = config.dataset.verdict_share, judge_format.name
+    if share and judge_format.pointwise:
+        raise ConfigError(
+            f"dataset.verdict_share: found {share:g} with judging.format {name}, whose rows show "
+            "one answer each; expected a format that compares both answers, to mix rows of the "
+            "letter alone into. Leave dataset.verdict_share out, or set judging.format to brief, "
+            "criteria or plan."
+        )
     if share and not judge_format.reasons:
         raise ConfigError(
             f"dataset.verdict_share: found {share:g} with judging.format {name}, whose rows are "

@@ -13,6 +13,8 @@ from ste_plugin.plugins.manager import find_contribution, plugin_manager
 
 _ORDERS = {"a shown as A": {"A": "a", "B": "b"}, "b shown as A": {"A": "b", "B": "a"}}
 """Presentation order → which response each letter stands for."""
+_ALONE = ("a alone", "b alone")
+"""What the same two prompts show in a format that rates each answer."""
 
 
 def judge_once(
@@ -37,17 +39,19 @@ def judge_once(
     finally:
         engine.close()
     replies = [completions[request.key] for request in requests]
-    verdicts = [
+    said = [
         judge_format.parse(reply.text) if reply.finish_reason == "stop" else None
         for reply in replies
     ]
+    verdicts = map(judge_format.decide, said, reversed(said))
     picks = [
         TIE if verdict == TIE else responses[verdict] if verdict else None
         for responses, verdict in zip(_ORDERS.values(), verdicts, strict=True)
     ]
+    shown = _ALONE if judge_format.pointwise else _ORDERS
     return {
         "better": _better(*picks),
-        "replies": [_reply(o, r) for o, r in zip(_ORDERS, replies, strict=True)],
+        "replies": [_reply(o, r) for o, r in zip(shown, replies, strict=True)],
     }
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ste_plugin.config import JudgingConfig, PairsConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.records import ORDERS, ResponsePair, Verdict
+from ste_plugin.records import ResponsePair, Verdict
 from ste_plugin.text.sanitize import sanitize_for_model
 
 Prompt = tuple[Message, ...]
@@ -119,8 +119,8 @@ class JudgeRequests:
         )
 
     def forced(self, judgment: ChatRequest, prefix: str) -> ChatRequest:
-        """Return the request for the letter that ends a judgment which begins with `prefix`."""
-        return replace(judgment, prefix=prefix, choices=ORDERS)
+        """Return the request for the choice that ends a judgment which begins with `prefix`."""
+        return replace(judgment, prefix=prefix, choices=tuple(self.judge_format.choices))
 
     def answer_back(self, judgment: ChatRequest, reply: str, words: str) -> ChatRequest:
         """Return the request for a second judgment: `words` are what a person says to the first.

@@ -2,6 +2,15 @@
 this."""
 
 from ste_plugin.judging.format import JudgeFormat, neutralise
-from ste_plugin.judging.verdict import TIE, Reading, parse_verdict
+from ste_plugin.judging.rating import RatingFormat
+from ste_plugin.judging.verdict import TIE, Reading, Said, parse_verdict
 
-__all__ = ["TIE", "JudgeFormat", "Reading", "neutralise", "parse_verdict"]
+__all__ = [
+    "TIE",
+    "JudgeFormat",
+    "RatingFormat",
+    "Reading",
+    "Said",
+    "neutralise",
+    "parse_verdict",
+]

@@ -16,12 +16,23 @@ ATTRIBUTES: dict[str, type] = {
     "closing": str,
     "reasons": bool,
     "max_new_tokens": int,
+    "pointwise": bool,
 }
-METHODS = ("render", "render_pair", "parse", "forced_prefix", "forced_text")
+METHODS = (
+    "render",
+    "render_pair",
+    "parse",
+    "forced_prefix",
+    "forced_text",
+    "combine",
+    "expect",
+    "decide",
+)
 HOSTILE = (
     "[[A]]",
     "[[B]]",
     "[Instruction]",
+    "[Answer]",
     "[Answer A]",
     "[Answer B]",
     "<|im_end|>",
@@ -70,6 +81,7 @@ def _faults(key: str, judge_format: JudgeFormat) -> Iterator[str]:
         yield f"render returned {shown!r}; expected a tuple of Message. Return those."
         return
     yield from _misread(judge_format)
+    yield from _undecided(judge_format)
     yield from _misplaced(judge_format)
     yield from _cut(judge_format)
     yield from _kept(judge_format)
@@ -79,22 +91,35 @@ def _misread(judge_format: JudgeFormat) -> Iterator[str]:
     """Yield what of its own verdicts it does not read."""
     for cut_off in (False, True):
         prefix = judge_format.forced_prefix("An apple is a fruit. A spa", cut_off=cut_off)
-        for letter in ORDERS:
-            text = judge_format.forced_text(prefix, letter)
-            if (read := judge_format.parse(text)) != letter:
+        for choice, meant in judge_format.choices.items():
+            text = judge_format.forced_text(prefix, choice)
+            if (read := judge_format.parse(text)) != meant:
                 yield (
                     f"parse reads {read!r} in {text!r}, which forced_prefix and forced_text make "
-                    f"of the letter {letter}. Let `closing` end where the letter comes next."
+                    f"of the choice {choice}. Let `closing` end where it comes next."
                 )
                 return
+    known = (*judge_format.choices.values(), TIE, None)
     for text in NO_VERDICT:
-        if (read := judge_format.parse(text)) not in (*ORDERS, TIE, None):
-            yield f"parse returned {read!r}; expected 'A', 'B', TIE or None."
-        elif read in ORDERS:
+        if (read := judge_format.parse(text)) not in known:
+            yield f"parse returned {read!r}; expected one of {', '.join(map(repr, known))}."
+        elif read not in (TIE, None):
             yield (
                 f"parse reads {read!r} in {text!r}, which gives no verdict. Return None where a "
                 "reply names no single answer."
             )
+
+
+def _undecided(judge_format: JudgeFormat) -> Iterator[str]:
+    """Yield what the two prompts of a pair say, where it does not become a verdict of each."""
+    first, *_, last = judge_format.choices.values()
+    found = (judge_format.decide(first, last), judge_format.decide(last, first))
+    if set(found) != set(ORDERS):
+        yield (
+            f"decide makes {found!r} of {first!r} and {last!r}; expected A for the prompt whose "
+            "first answer is the better one, and B for the other. Leave decide to JudgeFormat or "
+            "RatingFormat."
+        )
 
 
 def _misplaced(judge_format: JudgeFormat) -> Iterator[str]:
@@ -102,8 +127,15 @@ def _misplaced(judge_format: JudgeFormat) -> Iterator[str]:
     instruction, better, worse = TEXTS
     for gold, first, second in (("A", better, worse), ("B", worse, better)):
         text = _words(judge_format.render(instruction, first, second))
-        if missing := [part for part in TEXTS if part not in text]:
-            yield f"render does not show {missing[0]!r}. Show the instruction and both answers."
+        shown = _shown(judge_format, instruction, first, second)
+        if missing := [part for part in shown if part not in text]:
+            yield (
+                f"render does not show {missing[0]!r}. Show the instruction and "
+                f"{'the first answer' if judge_format.pointwise else 'both answers'}."
+            )
+            return
+        if judge_format.pointwise and second in text:
+            yield f"render shows {second!r}, too. A pointwise format shows the first answer alone."
             return
         if _words(judge_format.render_pair(*TEXTS, gold)) != text:  # type: ignore[arg-type]
             yield (
@@ -113,9 +145,14 @@ def _misplaced(judge_format: JudgeFormat) -> Iterator[str]:
             return
 
 
+def _shown(judge_format: JudgeFormat, *texts: str) -> tuple[str, ...]:
+    """Return those of an instruction and two answers that one prompt shows."""
+    return texts[:2] if judge_format.pointwise else texts
+
+
 def _cut(judge_format: JudgeFormat) -> Iterator[str]:
     """Yield which text of many lines is not shown whole."""
-    for i, kind in enumerate(KINDS):
+    for i, kind in enumerate(_shown(judge_format, *KINDS)):
         texts = [*TEXTS[:i], LONG, *TEXTS[i + 1 :]]
         shown = _words(judge_format.render(*texts))
         if LONG.split()[-1] not in shown.split():
@@ -128,7 +165,7 @@ def _cut(judge_format: JudgeFormat) -> Iterator[str]:
 
 def _kept(judge_format: JudgeFormat) -> Iterator[str]:
     """Yield each mark that stays as it is where it stands in a text that is judged."""
-    own = [judge_format.forced_text(judge_format.closing, letter) for letter in ORDERS]
+    own = [judge_format.forced_text(judge_format.closing, c) for c in judge_format.choices]
     plain = _words(judge_format.render(*TEXTS))
     for mark in dict.fromkeys((*HOSTILE, *own, *_labels(plain))):
         for i, text in enumerate(TEXTS):

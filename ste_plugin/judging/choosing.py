@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from ste_plugin.engines.base import Message
-from ste_plugin.judging.format import neutralise
+from ste_plugin.judging.rating import one_answer, plain_text, read_score
 from ste_plugin.text.thinking import split_thinking
 
 LETTERS = "ABCD"
@@ -30,24 +30,20 @@ RATING_RUBRIC = (
     "your "
     "rating, a whole number from 1 to 10, in place of 5."
 )
-_RATED = re.compile(r"\[\s*\[\s*\d+\s*\]\s*\]")
-_CHOICE, _RATING = re.compile(r"\[\[([A-D])\]\]"), re.compile(r"\[\[([0-9]+)\]\]")
+_CHOICE = re.compile(r"\[\[([A-D])\]\]")
 
 
 def render_choice(instruction: str, answers: Sequence[str]) -> tuple[Message, ...]:
     """Return the prompt that shows four answers, labelled A to D in this order."""
-    shown = [f"[Answer {letter}]\n{_plain(a)}" for letter, a in zip(LETTERS, answers, strict=True)]
-    return (
-        Message(
-            "user", "\n\n".join([CHOICE_RUBRIC, f"[Instruction]\n{_plain(instruction)}", *shown])
-        ),
-    )
+    labelled = zip(LETTERS, map(plain_text, answers), strict=True)
+    shown = [f"[Answer {letter}]\n{answer}" for letter, answer in labelled]
+    asked = f"[Instruction]\n{plain_text(instruction)}"
+    return (Message("user", "\n\n".join([CHOICE_RUBRIC, asked, *shown])),)
 
 
 def render_rating(instruction: str, answer: str) -> tuple[Message, ...]:
     """Return the prompt that shows one answer alone."""
-    shown = f"[Instruction]\n{_plain(instruction)}\n\n[Answer]\n{_plain(answer)}"
-    return (Message("user", f"{RATING_RUBRIC}\n\n{shown}"),)
+    return (Message("user", f"{RATING_RUBRIC}\n\n{one_answer(instruction, answer)}"),)
 
 
 def parse_choice(text: str) -> str | None:
@@ -66,12 +62,4 @@ def parse_rating(text: str) -> int | None:
     >>> parse_rating("Wrong year. Final rating: [[3]]")
     3
     """
-    # compared as text: Python refuses to read a number of thousands of digits
-    numbers = {n.lstrip("0") for n in _RATING.findall(split_thinking(text).said)}
-    rating = numbers.pop() if len(numbers) == 1 else None
-    return int(rating) if rating in {str(r) for r in RATINGS} else None
-
-
-def _plain(text: str) -> str:
-    """Return a text that can speak neither for us nor for the judge."""
-    return neutralise(text.strip(), _RATED)
+    return read_score(text, {str(rating) for rating in RATINGS})

@@ -1,13 +1,24 @@
 """A judge format: one prompt, the words that close a judgment, and one parser."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import ClassVar
 
 from ste_plugin.engines.base import Message
 from ste_plugin.judging.code import as_text, held_by, own_classes
 from ste_plugin.judging.source import source_of
-from ste_plugin.judging.verdict import Reading, official_verdict, parse_verdict, without_verdicts
+from ste_plugin.judging.verdict import (
+    MARK,
+    Reading,
+    Said,
+    checked,
+    majority,
+    official_verdict,
+    parse_verdict,
+    without_verdicts,
+)
 from ste_plugin.records import ORDERS, Verdict, content_key
 from ste_plugin.text.sanitize import (
     CONTROL_TOKEN,
@@ -40,6 +51,11 @@ def neutralise(text: str, *marks: re.Pattern[str]) -> str:
 class JudgeFormat:
     """How one family of judges is asked and answers."""
 
+    pointwise: ClassVar[bool] = False
+    """Whether a prompt shows one answer alone, so that a pair is judged by the scores of both."""
+    mark: ClassVar[re.Pattern[str]] = MARK
+    """What a verdict looks like in a reply; it is taken out before another one is forced."""
+
     name: str
     rubric: str
     """What to do and how to answer, in plain words; it precedes the instruction and the answers."""
@@ -62,8 +78,9 @@ class JudgeFormat:
         return f"{self.name}-{content_key(*words, *self._own_code())[:8]}"
 
     def _own_code(self) -> tuple[str, ...]:
-        classes = own_classes(type(self), JudgeFormat)
-        own = {f.name for f in fields(self)} - {f.name for f in fields(JudgeFormat)}
+        base = next(c for c in type(self).__mro__ if c.__module__.startswith(f"{__package__}."))
+        classes = own_classes(type(self), base)
+        own = {f.name for f in fields(self)} - {f.name for f in fields(base)}
         values = [getattr(self, name) for name in sorted(own)]
         return (*(source_of(c) or held_by(c) for c in classes), *map(as_text, values))
 
@@ -80,16 +97,49 @@ class JudgeFormat:
     def render_pair(
         self, instruction: str, better: str, worse: str, gold: Verdict
     ) -> tuple[Message, ...]:
-        """Return the prompt that shows the better answer under the letter `gold`."""
+        """Return the prompt that shows the better answer under the letter `gold`.
+
+        Every pair has these two prompts. A pointwise format shows the answer that would be A.
+        """
         first, second = (better, worse) if gold == "A" else (worse, better)
         return self.render(instruction, first, second)
 
-    def parse(self, text: str) -> Reading:
+    @property
+    def choices(self) -> Mapping[str, Said]:
+        """What may be forced behind the closing words, one token each → what it says."""
+        return {letter: letter for letter in ORDERS}
+
+    @property
+    def wanted(self) -> str:
+        """What a reply is to end with, for error messages."""
+        return " or ".join(self.forced_text("[[", letter) for letter in self.choices)
+
+    def parse(self, text: str) -> Said:
         """Return the verdict of a reply, or None when it gave no single answer.
 
         A format of your own whose judge may find both answers equally good returns `TIE` for that.
         """
         return parse_verdict(text)
+
+    def combine(self, said: Sequence[Said]) -> Said:
+        """Return what several replies to one prompt say together: the verdict of most."""
+        return majority(said)
+
+    def expect(self, log_likelihoods: Sequence[float]) -> Said:
+        """Return what a judge says that wrote nothing: the likelier letter, None of even ones.
+
+        `log_likelihoods`: of the `choices` behind the closing words, in their order.
+        """
+        a, b = log_likelihoods
+        return "A" if a > b else "B" if a < b else None
+
+    def decide(self, own: Said, other: Said) -> Reading:
+        """Return the verdict of a prompt, by what is said to it and to the pair's other prompt.
+
+        Here a reply compares both answers, so that the other one adds nothing.
+        Raises: PluginError where `parse` returned no verdict.
+        """
+        return checked(own)
 
     def forced_prefix(self, reply: str, *, cut_off: bool = False) -> str:
         """Return what to put in the judge's mouth so that its next token is the letter.
@@ -99,7 +149,7 @@ class JudgeFormat:
         """
         if not self.reasons:
             return self.closing
-        reasoning = sanitize_for_model(without_verdicts(reply))
+        reasoning = sanitize_for_model(without_verdicts(reply, self.mark))
         if cut_off:
             reasoning = reasoning[: 1 + max(reasoning.rfind(end) for end in ".!?\n")].strip()
         return f"{reasoning}\n\n{self.closing}".lstrip()

@@ -1,6 +1,7 @@
 """Reading the verdict out of a judge's reply."""
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from ste_plugin.errors import PluginError
@@ -10,9 +11,14 @@ from ste_plugin.text.thinking import split_thinking
 Tie = Literal["tie"]
 TIE: Tie = "tie"
 Reading = Verdict | Tie | None
-"""What a reply says: a letter, that neither answer is better, or nothing that can be read."""
+"""A verdict on a pair: a letter, that neither answer is better, or none."""
+Said = Reading | float
+"""What one reply says: a verdict on the answers that it compares, or the score of the one answer
+that it was shown; None where it says nothing that can be read."""
+VERDICTS: tuple[Verdict | Tie, ...] = ("A", "B", TIE)
 
-_MARK = re.compile(r"\[\[([AB])\]\]")
+MARK = re.compile(r"\[\[([AB])\]\]")
+"""How a reply names a letter."""
 
 
 def parse_verdict(text: str) -> Verdict | None:
@@ -26,7 +32,7 @@ def parse_verdict(text: str) -> Verdict | None:
     >>> parse_verdict("[[A]], or rather [[B]]") is None
     True
     """
-    letters = set(_MARK.findall(split_thinking(text).said))
+    letters = set(MARK.findall(split_thinking(text).said))
     if len(letters) != 1:
         return None
     return "A" if "A" in letters else "B"
@@ -69,10 +75,27 @@ def official_verdict(text: str) -> Verdict | None:
     return "B" if "[[B]]" in text else None
 
 
-def without_verdicts(text: str) -> str:
+def without_verdicts(text: str, mark: re.Pattern[str] = MARK) -> str:
     """Return the reasoning of a reply with its verdict marks, and any unfinished thinking,
     removed."""
     said = split_thinking(text).said
-    while _MARK.search(said):  # [[[[A]]A]] leaves another one
-        said = _MARK.sub("", said)
+    while mark.search(said):  # [[[[A]]A]] leaves another one
+        said = mark.sub("", said)
     return said.strip()
+
+
+def majority(votes: Sequence[Said]) -> Reading:
+    """Return the verdict with the most votes; None where two have as many, or none has any.
+
+    A vote that says tie is for that verdict; one without a verdict is for none.
+
+    >>> majority(["A", None, None]), majority(["A", "B"]), majority(["A", "tie", "tie"])
+    ('A', None, 'tie')
+    """
+    first, second = ranked(votes)[:2]
+    return first if votes.count(first) > votes.count(second) else None
+
+
+def ranked(votes: Sequence[Said]) -> list[Verdict | Tie]:
+    """Return the verdicts, those with the most votes first."""
+    return sorted(VERDICTS, key=votes.count, reverse=True)

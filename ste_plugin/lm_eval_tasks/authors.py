@@ -79,9 +79,12 @@ def net_right(pair: JudgedPair) -> Ratio:
 
 
 def same_answer(pair: JudgedPair) -> Ratio:
-    """The same response preferred in both orders, or no verdict or a tie in both."""
+    """The same response preferred in both orders, or no verdict or a tie in both.
+
+    Of ratings none.
+    """
     silent = not any(letter_of(order.final) for order in pair.orders)
-    return in_both_orders(pair, silent or preferred(pair) != NEITHER, True)
+    return in_both_orders(pair, silent or preferred(pair) != NEITHER, not pair.rated)
 
 
 def with_experts(pair: JudgedPair) -> Ratio:

@@ -199,16 +199,18 @@ def require_counter(needed: bool) -> None:
         )
 
 
-def refuse_merging(encode: Callable[[str], Sequence[int]], opening: str) -> None:
-    """Raise ConfigError where a letter after the closing words is not one token of its own.
+def refuse_merging(
+    encode: Callable[[str], Sequence[int]], opening: str, choices: Iterable[str] = ORDERS
+) -> None:
+    """Raise ConfigError where a choice after the closing words is not one token of its own.
 
     The likelihoods of A and B would then be of different things.
     """
     alone = encode(opening)
-    for letter in ORDERS:
-        if added_token(alone, encode(opening + letter)) is None:
+    for choice in choices:
+        if added_token(alone, encode(opening + choice)) is None:
             raise ConfigError(
-                f"This model's tokenizer makes {opening[-20:] + letter!r} into other tokens than "
+                f"This model's tokenizer makes {opening[-20:] + choice!r} into other tokens than "
                 "the same without its last letter, so verdicts cannot be forced. Unset "
                 "STE_JUDGE_FORCE (force_verdict: false) and the mode `likelier`, or use a judge "
                 "format with other closing words."

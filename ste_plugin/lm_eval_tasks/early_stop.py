@@ -10,7 +10,7 @@ from typing import Any
 
 from lm_eval.api.instance import Instance
 
-from ste_plugin.judging.verdict import Reading
+from ste_plugin.judging.verdict import Said
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, NOT_DRAWN
 from ste_plugin.lm_eval_tasks.votes import Votes, next_wave
 
@@ -19,7 +19,7 @@ from ste_plugin.lm_eval_tasks.votes import Votes, next_wave
 class VoteInstance(Instance):  # type: ignore[misc]
     """A request that is repeated until the majority of its replies is settled."""
 
-    parse: Callable[[str], Reading] = lambda _: None
+    parse: Callable[[str], Said] = lambda _: None
 
 
 @dataclass

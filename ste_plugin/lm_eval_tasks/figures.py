@@ -14,7 +14,6 @@ from ste_plugin.lm_eval_tasks.bootstrap import (
 )
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import (
-    HIGHER_IS_BETTER,
     METRICS,
     OF_ODDS,
     OF_PEOPLE,
@@ -23,6 +22,7 @@ from ste_plugin.lm_eval_tasks.metrics import (
     acc_pc,
     bounds_of,
     did_not_fit_rate,
+    higher_is_better,
     of_votes,
 )
 from ste_plugin.lm_eval_tasks.pairs_file import ONE_VOTE, UNLABELLED, VoteCounts
@@ -100,7 +100,9 @@ def metrics_of(pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS) -
     """Return name → metric of a task with these pairs and settings: the same for every pair."""
     people = any(pair.votes not in (UNLABELLED, ONE_VOTE) for pair in pairs)
     odds = settings.mode == "likelier" or (settings.mode == "verdict" and settings.force)
-    voted = of_votes(settings.votes) if settings.mode != "likelier" else {}
+    voted: dict[str, Metric] = {}
+    if settings.votes > 1 and settings.mode != "likelier":
+        voted = of_votes(settings.votes, pointwise=settings.load_judge_format().pointwise)
     return METRICS | (OF_PEOPLE if people else {}) | (OF_ODDS if odds else {}) | voted
 
 
@@ -114,8 +116,7 @@ def figures_of(
     """
     metrics = metrics_of(pairs, settings)
     figures: dict[str, Figure | AuthorsFigure] = {
-        name: Figure(m, higher_is_better=name in HIGHER_IS_BETTER or name.startswith("maj@"))
-        for name, m in metrics.items()
+        name: Figure(m, higher_is_better=higher_is_better(name)) for name, m in metrics.items()
     }
     sections = sections_of(pairs, settings)
     by_subset = _ACCURACY | (OF_PEOPLE if "agreement" in metrics else {})

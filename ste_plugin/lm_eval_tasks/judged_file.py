@@ -19,8 +19,9 @@ T = TypeVar("T")
 
 JUDGED = "judged.jsonl"
 _PAIR_COLUMNS = tuple(f.name for f in fields(JudgedPair) if f.name != "orders")
-_ORDER_COLUMNS = ("verdict", "forced", "samples", "log_odds")
-"""Each with `_a` and `_b` for the letter of the better response; OrderVerdict's, in its order."""
+_ORDER_COLUMNS = ("verdict", "forced", "samples", "log_odds", "ratings")
+"""Each with `_a` and `_b` for the letter of the better response; OrderVerdict's, in its order. The
+last are there only where answers are rated alone."""
 
 
 def write_judged(folder: Path, judged: Sequence[JudgedPair]) -> None:
@@ -54,13 +55,15 @@ def to_row(pair: JudgedPair) -> dict[str, Any]:
         "fits": pair.fits,
         "log_odds_a": a.log_odds,
         "log_odds_b": b.log_odds,
+        **({"ratings_a": a.ratings, "ratings_b": b.ratings} if pair.rated else {}),
         **{name: value for name in RARE if (value := getattr(pair, name))},
     }
 
 
 def from_row(row: Mapping[str, Any]) -> JudgedPair:
     """Return the pair that `to_row` wrote. Raises: KeyError where a column is missing."""
-    columns: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+    given = {"ratings_a": (), "ratings_b": (), **row}
+    columns: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     orders = tuple(
         OrderVerdict(gold, *(columns[f"{name}_{gold.lower()}"] for name in _ORDER_COLUMNS))
         for gold in columns["shown"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ste_plugin.judging.verdict import TIE, Reading
+from ste_plugin.judging.verdict import TIE, Reading, Said
 from ste_plugin.records import Verdict
 
 NONE = "none"
@@ -26,6 +26,9 @@ class OrderVerdict:
     """What every sample drawn said; empty where only likelihoods were measured."""
     log_odds: float | None = None
     """Log-likelihood of A minus that of B; None where that was not measured."""
+    ratings: tuple[Said, ...] = ()
+    """Where answers are rated alone: the scores that the one shown here got, sample by sample, or
+    the one that likelihoods let expect. A sample's verdict is by those of both answers."""
 
     @property
     def final(self) -> Reading:
@@ -70,6 +73,11 @@ class JudgedPair:
         """Return whether it was shown in both orders."""
         return len(self.orders) == 2
 
+    @property
+    def rated(self) -> bool:
+        """Return whether each answer was rated alone, so that there is no order to go by."""
+        return any(order.ratings for order in self.orders)
+
     def in_words(self) -> list[dict[str, Any]]:
         """Return what was said in each order shown, for people who read lm-eval's samples."""
         return [
@@ -85,6 +93,8 @@ def _in_words(order: OrderVerdict) -> dict[str, Any]:
         "prefers": _preferred(order),
         "forced": order.own is None and final is not None,
     }
+    if order.ratings:
+        told["ratings"] = list(order.ratings)
     several = {"samples": [said or NONE for said in order.samples]}
     return told | (several if len(order.samples) > 1 else {})
 

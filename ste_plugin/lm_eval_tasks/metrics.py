@@ -6,6 +6,7 @@ A metric is a quotient of two sums over pairs; `figures` does the summing and th
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from ste_plugin.judging.rating import higher, mean_score
 from ste_plugin.judging.verdict import TIE, Reading, letter_of
 from ste_plugin.lm_eval_tasks import votes
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
@@ -45,9 +46,9 @@ def unforced_acc_pc(pair: JudgedPair) -> Ratio:
 
 
 def consistency(pair: JudgedPair) -> Ratio:
-    """The same response preferred in both orders, or a tie in both."""
+    """The same response preferred in both orders, or a tie in both; of ratings none."""
     tied = all(order.final == TIE for order in pair.orders)
-    return in_both_orders(pair, tied or preferred(pair) != NEITHER, True)
+    return in_both_orders(pair, tied or preferred(pair) != NEITHER, not pair.rated)
 
 
 def in_both_orders(pair: JudgedPair, holds: bool, counts: bool) -> Ratio:
@@ -69,8 +70,11 @@ def preferred(pair: JudgedPair) -> int:
 def pos_bias(pair: JudgedPair) -> Ratio:
     """P(A) − ½ over the letters given: ½ always says A, −½ always B, 0 favours neither.
 
-    Of one order per pair: P(A) − P(the better one is shown as A), so that a perfect judge has 0.
+    Of one order per pair: P(A) − P(the better one is shown as A), so that a perfect judge has 0. Of
+    ratings none: each answer is shown alone.
     """
+    if pair.rated:
+        return NOTHING
     given = [order for order in pair.orders if letter_of(order.final)]
     balanced = pair.shown_in_both_orders or not pair.decided
     return sum(
@@ -95,23 +99,26 @@ def len_bias(pair: JudgedPair) -> Ratio:
 
 def tie_rate(pair: JudgedPair) -> Ratio:
     """Orders whose vote ended equal, with no single verdict most often; without votes none."""
-    ties = [votes.ended_equal(order.samples) for order in pair.orders]
+    ties = [votes.ended_equal(order.samples) for order in pair.orders if not order.ratings]
     return sum(ties), len(ties)
 
 
 def judge_tie_rate(pair: JudgedPair) -> Ratio:
-    """Replies that say that neither answer is better, in a format that has this verdict."""
-    replies = own_replies(pair)
-    return replies.count(TIE), len(replies)
+    """Replies that say that neither answer is better, in a format that has this verdict.
+
+    Of ratings: samples in which both answers have the same score.
+    """
+    said = own_verdicts(pair)
+    return said.count(TIE), len(said)
 
 
 def invalid_rate(pair: JudgedPair) -> Ratio:
-    """Replies without a verdict of their own, forced or not afterwards."""
-    replies = own_replies(pair)
+    """Replies without a verdict or a score of their own, forced or not afterwards."""
+    replies = [score for order in pair.orders for score in order.ratings] or own_verdicts(pair)
     return replies.count(None), len(replies)
 
 
-def own_replies(pair: JudgedPair) -> list[Reading]:
+def own_verdicts(pair: JudgedPair) -> list[Reading]:
     """Return what the replies in all orders said, of votes the first samples."""
     first = [verdict for samples, _ in first_samples(pair) for verdict in samples]
     return first or [order.own for order in pair.orders]
@@ -135,9 +142,9 @@ def len_baseline(pair: JudgedPair) -> Ratio:
 
 
 def pick_a_baseline(pair: JudgedPair) -> Ratio:
-    """What 'prefer the first response' (A) would score: ½ over both orders."""
+    """What 'prefer the first response' (A) would score: ½ over both orders; of ratings none."""
     right = [order.gold == "A" for order in pair.orders]
-    return (sum(right) / len(right), 1) if pair.decided else NOTHING
+    return (sum(right) / len(right), 1) if pair.decided and not pair.rated else NOTHING
 
 
 def agreement(pair: JudgedPair) -> Ratio:
@@ -181,6 +188,19 @@ def majority_of(j: int, pair: JudgedPair) -> Ratio:
     else:
         scores = [votes.expected_majority(first, gold, j) for first, gold in first_samples(pair)]
     return sum(scores), len(scores)
+
+
+def mean_of(j: int, pair: JudgedPair) -> Ratio:
+    """What the means of j ratings of each answer score: equal ones, and those of none, ½.
+
+    Samples are taken j at a time; for all of them it is what was decided.
+    """
+    if not pair.decided or not pair.rated:
+        return NOTHING
+    better, worse = (order.ratings for order in pair.orders)
+    starts = range(0, pair.asked - j + 1, j)
+    means = [[mean_score(ratings[i : i + j]) for ratings in (better, worse)] for i in starts]
+    return sum(points_of(higher(*both), "A") for both in means), len(means)
 
 
 def first_samples(pair: JudgedPair) -> list[tuple[tuple[Reading, ...], Verdict]]:
@@ -230,14 +250,15 @@ OF_ODDS: dict[str, Metric] = {"acc_averaged": acc_averaged}
 """Of tasks that measure the likelihoods of both letters."""
 
 
-def of_votes(asked: int) -> dict[str, Metric]:
+def of_votes(asked: int, *, pointwise: bool = False) -> dict[str, Metric]:
     """Return the metrics of a task that draws `asked` samples per order: powers of two, and all."""
     if asked <= 1:
         return {}
+    name, metric = ("mean", mean_of) if pointwise else ("maj", majority_of)
     powers = (2**i for i in range(asked.bit_length()))
     sizes = [j for j in powers if j < asked and j <= votes.always_drawn(asked)] + [asked]
-    majorities: dict[str, Metric] = {f"maj@{j}": partial(majority_of, j) for j in sizes}
-    return {"vote_entropy": vote_entropy, **majorities}
+    by_size: dict[str, Metric] = {f"{name}@{j}": partial(metric, j) for j in sizes}
+    return {"vote_entropy": vote_entropy, **by_size}
 
 
 def bounds_of(metric: Metric, pairs: Iterable[JudgedPair]) -> tuple[float, float]:
@@ -252,7 +273,7 @@ def bounds_of(metric: Metric, pairs: Iterable[JudgedPair]) -> tuple[float, float
     return (0.5, 0.5) if metric is pick_a_baseline and in_both else (0.0, 1.0)
 
 
-HIGHER_IS_BETTER = {
+_HIGHER_IS_BETTER = {
     "acc",
     "acc_strict",
     "acc_pc",
@@ -262,4 +283,8 @@ HIGHER_IS_BETTER = {
     "agreement_no_tie",
     "acc_averaged",
 }
-"""And every maj@j; of the others no direction is the better one, or lower is."""
+
+
+def higher_is_better(name: str) -> bool:
+    """Return whether more of a metric is better; of the others no direction is, or less is."""
+    return name in _HIGHER_IS_BETTER or name.startswith(("maj@", "mean@"))

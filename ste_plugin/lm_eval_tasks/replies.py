@@ -1,15 +1,14 @@
 """From what lm-eval got back from a model to a judged pair, for the task and for `ste eval`."""
 
 from collections.abc import Callable, Sequence
-from math import isnan
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, NamedTuple
 
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.judging.verdict import Reading, checked, official_verdict
+from ste_plugin.judging.verdict import Said, letter_of, official_verdict
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
-from ste_plugin.lm_eval_tasks.votes import majority
 from ste_plugin.records import ORDERS, Verdict, content_key
 from ste_plugin.text.thinking import TAGS, split_thinking
 
@@ -18,8 +17,21 @@ NOT_ASKED = "[ste: not asked, the prompt does not fit the context]"
 CUT_OFF = f"\n{TAGS.open}[ste: cut off before its end, so that nothing here is an answer]"
 """Put behind a torn reply: a thought that never ends, so that no reader finds a verdict there."""
 
-Parser = Callable[[str], Reading]
-"""A reply → its verdict, which may be a tie; None for no single answer."""
+Parser = Callable[[str], Said]
+"""A reply → what it says; None for no single answer."""
+
+
+class _Read(NamedTuple):
+    """What was said to one prompt of a pair."""
+
+    samples: tuple[Said, ...] | None
+    """By every reply; None where only likelihoods were measured."""
+    expected: Said
+    """By the likelihoods of the format's choices; None where they were not measured."""
+    log_odds: float | None
+
+
+_NOT_SHOWN = _Read((), None, None)
 
 
 def orders_shown(pair_id: str, settings: JudgeSettings) -> tuple[Verdict, ...]:
@@ -40,9 +52,9 @@ def parser(judge_format: JudgeFormat, settings: JudgeSettings) -> Parser:
     if settings.mode == "official":
         return official_verdict
 
-    def parse(reply: str) -> Reading:
+    def parse(reply: str) -> Said:
         split = split_thinking(reply)
-        return checked(judge_format.parse(split.said)) if split.ended else None
+        return judge_format.parse(split.said) if split.ended else None
 
     return parse
 
@@ -56,22 +68,27 @@ def read_replies(
     """Return what the judge said about `pair`.
 
     `results` are the reply in each order shown, or a list of replies where there are several votes;
-    and where likelihoods were measured, (log-likelihood, greedy) of A and B after the prompt of
-    each order. Logged samples hold the same, numbers as text. A pair whose prompt did not fit has
-    the one reply `NOT_ASKED`.
+    and where likelihoods were measured, (log-likelihood, greedy) of each of the format's choices
+    after the prompt of each order. Logged samples hold the same, numbers as text. A pair whose
+    prompt did not fit has the one reply `NOT_ASKED`.
     """
     fits, shown = results[0] != NOT_ASKED, orders_shown(pair.id, settings)
     replied = 0 if settings.mode == "likelier" else len(shown)
     replies = [drawn_replies(result) for result in results[:replied]] if fits else []
     scores = results[replied:] if fits else []
-    parse = parser(judge_format, settings)
+    parse, n = parser(judge_format, settings), len(judge_format.choices)
+    read = [
+        _read(replies[i] if replies else None, scores[n * i :][:n], parse, judge_format)
+        for i in range(len(shown))
+    ]
+    others = reversed(read) if len(read) > 1 else [_NOT_SHOWN]
     return JudgedPair(
         id=pair.id,
         subset=pair.subset,
         prompt=pair.prompt,
         orders=tuple(
-            read_order(gold, replies[i] if replies else None, scores[2 * i :][:2], parse)
-            for i, gold in enumerate(shown)
+            _decide(gold, own, other, judge_format)
+            for gold, own, other in zip(shown, read, others, strict=True)
         ),
         chosen_chars=len(pair.chosen),
         rejected_chars=len(pair.rejected),
@@ -92,28 +109,32 @@ def drawn_replies(result: str | Sequence[str]) -> list[str]:
     return [reply for reply in replies if reply != NOT_DRAWN]
 
 
-def read_order(
-    gold: Verdict, replies: Sequence[str] | None, scores: Sequence[Any], parse: Parser
-) -> OrderVerdict:
-    """Return the majority of the replies in one order; without replies the likelier letter."""
-    odds = log_odds(scores)
-    letter = likelier(odds)
-    if replies is None:
-        return OrderVerdict(gold, own=letter, log_odds=odds)
-    samples = tuple(parse(reply) for reply in replies)
-    return OrderVerdict(gold, majority(samples), letter, samples, odds)
+def _read(
+    replies: Sequence[str] | None, scores: Sequence[Any], parse: Parser, judge_format: JudgeFormat
+) -> _Read:
+    samples = None if replies is None else tuple(map(parse, replies))
+    likelihoods = [float(log_likelihood) for log_likelihood, _ in scores]
+    expected = judge_format.expect(likelihoods) if likelihoods else None
+    return _Read(samples, expected, log_odds(likelihoods))
 
 
-def log_odds(scores: Sequence[Any]) -> float | None:
-    """Return the log-likelihood of A minus that of B, or None where nothing was measured."""
-    if not scores:
+def _decide(gold: Verdict, own: _Read, other: _Read, judge_format: JudgeFormat) -> OrderVerdict:
+    """Return the verdict in one order, by the replies to it and to the pair's other prompt."""
+    decide, combine = judge_format.decide, judge_format.combine
+    expected = letter_of(decide(own.expected, other.expected))
+    rated = (own.expected,) if own.samples is None else own.samples
+    ratings = rated if judge_format.pointwise else ()
+    if own.samples is None:
+        return OrderVerdict(gold, expected, log_odds=own.log_odds, ratings=ratings)
+    others = other.samples or ()
+    samples = tuple(map(decide, own.samples, chain(others, repeat(None))))
+    stated = decide(combine(own.samples), combine(others))
+    return OrderVerdict(gold, stated, expected, samples, own.log_odds, ratings)
+
+
+def log_odds(likelihoods: Sequence[float]) -> float | None:
+    """Return the log-likelihood of A minus that of B, or None where there are not just these."""
+    if len(likelihoods) != 2:
         return None
-    a, b = (float(log_likelihood) for log_likelihood, _ in scores)
+    a, b = likelihoods
     return a - b
-
-
-def likelier(odds: float | None) -> Verdict | None:
-    """Return the letter with the higher log-likelihood; None for a tie or nothing measured."""
-    if odds is None or odds == 0 or isnan(odds):
-        return None
-    return "A" if odds > 0 else "B"

@@ -10,7 +10,7 @@ from typing import Any
 from lm_eval.api.instance import Instance
 
 from ste_plugin.errors import ConfigError, EngineError
-from ste_plugin.judging import JudgeFormat, Reading
+from ste_plugin.judging import JudgeFormat, Said
 from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.chat_task import ChatTask, read_settings, verdicts_in
@@ -19,7 +19,7 @@ from ste_plugin.lm_eval_tasks.figures import figures_of
 from ste_plugin.lm_eval_tasks.measurement import JUDGED
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, orders_shown, parser, read_replies
-from ste_plugin.records import ORDERS, Verdict
+from ste_plugin.records import Verdict
 
 
 class PairJudge(ChatTask):
@@ -56,7 +56,7 @@ class PairJudge(ChatTask):
 
     @property
     def compares(self) -> bool:
-        """Return whether the likelihoods of both letters are measured."""
+        """Return whether the likelihoods of the format's choices are measured."""
         return not self.generates or (self.settings.force and self.settings.mode == "verdict")
 
     def chats(self, doc: Mapping[str, Any]) -> dict[Verdict, checks.Turns]:
@@ -83,7 +83,8 @@ class PairJudge(ChatTask):
         alone = settings.get("world_size", 1) == 1
         visible = checks.backend_of(settings.get("chat_template")) is not None
         votes = self.settings.early_stop and self.settings.votes > 1
-        self.in_waves = votes and alone and visible
+        # a mean is never settled before its last rating
+        self.in_waves = votes and alone and visible and not self.format.pointwise
         super().build_all_requests(**settings)
         skipped = self.check_prompts()
         if self.in_waves or skipped:
@@ -110,7 +111,7 @@ class PairJudge(ChatTask):
             checks.refuse_too_long(unfit, len(needed), context_tokens, where)
         if self.compares and encode:
             prompts = (i.args[0] for i in self.instances if i.request_type == "loglikelihood")
-            checks.refuse_merging(encode, next(prompts))
+            checks.refuse_merging(encode, next(prompts), self.format.choices)
         self.skip(set(unfit))
         return bool(unfit)
 
@@ -147,12 +148,12 @@ class PairJudge(ChatTask):
             requests.append(request("generate_until", dict(doc), generation, len(requests), votes))
         for prompt in ctx.values() if self.compares else ():
             context = self.scored_context(prompt)
-            for letter in ORDERS:
-                scored, once = (context, letter), (task, doc_id, 1)
+            for choice in self.format.choices:
+                scored, once = (context, choice), (task, doc_id, 1)
                 requests.append(Instance("loglikelihood", dict(doc), scored, len(requests), once))
         return requests
 
-    def vote(self, reply: str, prompt: Any) -> Reading:
+    def vote(self, reply: str, prompt: Any) -> Said:
         """Return the verdict of a reply, as far as the replies until now tell how to read it."""
         self.reader.learn([reply])
         return self.parse(self.read(reply, prompt))

@@ -4,29 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from math import comb, log2
 
-from ste_plugin.judging.verdict import TIE, Reading, Tie
+from ste_plugin.judging.verdict import TIE, Said, majority, ranked
 from ste_plugin.records import OTHER, Verdict
 from ste_plugin.sampling.stopping_rules import Counts, until_decided
 
-Votes = Sequence[Reading]
-VERDICTS: tuple[Verdict | Tie, ...] = ("A", "B", TIE)
-
-
-def majority(votes: Votes) -> Reading:
-    """Return the verdict with the most votes; None where two have as many, or none has any.
-
-    A vote that says tie is for that verdict; one without a verdict is for none.
-
-    >>> majority(["A", None, None]), majority(["A", "B"]), majority(["A", "tie", "tie"])
-    ('A', None, 'tie')
-    """
-    first, second = ranked(votes)[:2]
-    return first if votes.count(first) > votes.count(second) else None
-
-
-def ranked(votes: Votes) -> list[Verdict | Tie]:
-    """Return the verdicts, those with the most votes first."""
-    return sorted(VERDICTS, key=votes.count, reverse=True)
+Votes = Sequence[Said]
 
 
 def ended_equal(votes: Votes) -> bool:

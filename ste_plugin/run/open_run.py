@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from ste_plugin import __version__
 from ste_plugin.config import RunConfig
 from ste_plugin.context import RunContext, open_engine
+from ste_plugin.dataset.kept_judgment import check_keep
 from ste_plugin.dataset.verdict_rows import check_verdict_share
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.model_pool import ModelPool
@@ -222,6 +223,7 @@ def _check_names(context: RunContext) -> None:
     Nothing is written before that.
     """
     config = context.config
+    check_keep(context.judge_format, config)
     check_verdict_share(context.judge_format, config)
     for model in filter(None, (context.generator_model, config.judge, context.weaker_model)):
         context.models.use(model)

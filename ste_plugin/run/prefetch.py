@@ -18,7 +18,7 @@ from ste_plugin.pairs.pool import prepare_pool
 from ste_plugin.pairs.pool_files import Pool, split_of
 from ste_plugin.records import ResponsePair
 from ste_plugin.sampling.judge_task import judge_tasks
-from ste_plugin.sampling.sampler import JudgmentSampler
+from ste_plugin.sampling.ratings import open_sampler
 from ste_plugin.sampling.stopping_rules import RULES
 
 
@@ -59,7 +59,7 @@ class _BackgroundJudge:
         context = first.context
         quiet = replace(context, progress=replace(context.progress, quiet=True))
         drop_reason = partial(plugin_drop_reason, first)
-        self._sampler = JudgmentSampler(replace(first, context=quiet), store, drop_reason)
+        self._sampler = open_sampler(replace(first, context=quiet), store, drop_reason)
         self._rule, self._samples = RULES[rule_name(first)], context.config.judging.samples
         self._futures: list[Future[None]] = []
 

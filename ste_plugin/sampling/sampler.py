@@ -16,7 +16,7 @@ from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.example import Example
 from ste_plugin.judging.verdict import letter_of
-from ste_plugin.records import Drop, Judgment, ResponsePair
+from ste_plugin.records import Drop, Judgment, ResponsePair, Verdict
 from ste_plugin.sampling.judge_task import CORRECT, NEITHER, WRONG, JudgeTask
 from ste_plugin.sampling.stopping_rules import Rule
 from ste_plugin.sampling.verdict_steps import VerdictStep, verdict_steps
@@ -131,7 +131,7 @@ class JudgmentSampler:
 
     def _dispatch(self, step: VerdictStep, wave: Sequence[JudgeTask]) -> None:
         """Ask for the samples that are not stored; requests are made as the engine takes them."""
-        context, in_flight = self._context, dict[str, _InFlight]()
+        context, in_flight = self._context, dict[str, InFlight]()
         probe = self._probe if step is self._steps[0] else None
 
         def missing() -> Iterator[ChatRequest]:
@@ -146,14 +146,12 @@ class JudgmentSampler:
                             if probe:
                                 probe.recall(request, self._store)
                         elif context.share.takes(request):
-                            in_flight[key] = _InFlight(task, pair, request)
+                            in_flight[key] = InFlight(task, pair, request)
                             yield request
 
         def on_completion(reply: Completion) -> None:
             if (asked := in_flight.pop(reply.key, None)) and step.settles(reply):
-                sample, prefix = asked.request.sample_index, asked.request.prefix
-                judgment = self._judgment(asked.task, sample, reply, prefix)
-                self._set_outcome(asked.task, sample, judgment, asked.pair)
+                self._settle(asked, reply)
 
         total = sum(len(task.unread) for task in wave)
         with context.progress.bar(step.title, total) as bar:
@@ -168,6 +166,12 @@ class JudgmentSampler:
                 on_completion,
                 probe,
             )
+
+    def _settle(self, asked: "InFlight", reply: Completion) -> None:
+        """Set the outcome of a sample whose reply has come."""
+        sample, prefix = asked.request.sample_index, asked.request.prefix
+        judgment = self._judgment(asked.task, sample, reply, prefix)
+        self._set_outcome(asked.task, sample, judgment, asked.pair)
 
     def _probed_stage(self, requests: JudgeRequests) -> Stage:
         """Return what the first of its answers are looked at for."""
@@ -184,12 +188,17 @@ class JudgmentSampler:
         return self._store.holds(request.prompt_number, request.sample_index)
 
     def _read(self, task: JudgeTask, sample: int) -> Judgment | Drop | None:
-        """Return the judgment of a sample, from the first stored reply that settles it."""
+        """Return the judgment of a sample, or None where nothing settles it yet."""
+        found = self._find(task, sample)
+        return self._judgment(task, sample, *found) if found else None
+
+    def _find(self, task: JudgeTask, sample: int) -> tuple[Completion, str] | None:
+        """Return the first stored reply that settles a sample, and its prefix."""
         for step in self._steps:
             prompt, prefix = step.locate(task, sample)
             reply = self._store.read(prompt, sample)
             if reply and step.settles(reply):
-                return self._judgment(task, sample, reply, prefix)
+                return reply, prefix
         return None
 
     def _judgment(
@@ -203,12 +212,15 @@ class JudgmentSampler:
         text = (
             self._judge_format.forced_text(prefix, reply.text) if prefix else reply.text
         ).strip()
-        pair, verdict = (
-            task.pair_key,
-            task.verdict(sample) or letter_of(self._judge_format.parse(text)),
-        )
+        pair, verdict = task.pair_key, self._verdict(task, sample, text)
         return Judgment(
             reply.key, pair, task.gold, sample, text, verdict, bool(prefix), reply.thinking
+        )
+
+    def _verdict(self, task: JudgeTask, sample: int, text: str) -> Verdict | None:
+        judge_format = self._judge_format
+        return task.verdict(sample) or letter_of(
+            judge_format.decide(judge_format.parse(text), None)
         )
 
     def _set_outcome(
@@ -220,7 +232,7 @@ class JudgmentSampler:
             task.set_outcome(sample, CORRECT if result.correct else WRONG)
 
 
-class _InFlight(msgspec.Struct, frozen=True):
+class InFlight(msgspec.Struct, frozen=True):
     """A request that the engine has not answered yet, and what it is for."""
 
     task: JudgeTask
@@ -232,7 +244,7 @@ def no_verdict_error(judge_format: JudgeFormat, replies: int, example: str) -> J
     """Return the error for a judge that never states a verdict, with the end of one reply."""
     return JudgeError(
         f"The judge stated no verdict in any of {replies} replies in the format "
-        f"{judge_format.name!r}; expected [[A]] or [[B]], one reply ended: {example!r}.\n"
+        f"{judge_format.name!r}; expected {judge_format.wanted}, one reply ended: {example!r}.\n"
         "Use a stronger seed model, or a "
         "shorter format (judging.format: brief), or set judging.force_verdict: true."
     )

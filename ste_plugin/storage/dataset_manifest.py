@@ -33,12 +33,14 @@ class DatasetManifest:
     content: dict[str, Any]
 
     @property
-    def judge_format(self) -> dict[str, str]:
+    def judge_format(self) -> dict[str, Any]:
         """Name and version of the format that the judge is asked and measured in.
+
+        With `pointwise` where it rates each answer alone.
 
         Rows of another one (`dataset.verdict_share`) say so in their column `judge_format`.
         """
-        judge_format: dict[str, str] = self.content["judge_format"]
+        judge_format: dict[str, Any] = self.content["judge_format"]
         return judge_format
 
     @property

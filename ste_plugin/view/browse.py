@@ -21,7 +21,7 @@ from ste_plugin.view.queries import (
     position,
     spans_of,
 )
-from ste_plugin.view.read_item import by_order, read_item
+from ste_plugin.view.read_item import read_item
 from ste_plugin.view.viewer import Viewer, refuse
 
 FACETS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
@@ -199,7 +199,7 @@ def show_pair(viewer: Viewer, request: Request) -> Response:
             for (judge, on) in db.execute("SELECT judge, on_pairs FROM source ORDER BY id")
             if (other := find_item(db, judge, on, item.key)) and other.pair == item.pair
         ]
-    text, said, prompts, problem = read_item(folder, item, spans, viewer.find_format)
+    read = read_item(folder, item, spans, viewer.find_format)
     where = {"run": name}
     return viewer.pages.show(
         "pair.html",
@@ -208,10 +208,10 @@ def show_pair(viewer: Viewer, request: Request) -> Response:
         run=name,
         wanted=wanted,
         item=item,
-        text=text,
-        orders=by_order(item, said),
-        prompts=prompts,
-        problem=problem,
+        text=read.text,
+        orders=read.by_order(item),
+        prompts=read.prompts,
+        problem=read.problem,
         next=_query(behind[0], wanted, where) if behind else None,
         previous=_query(before[0], wanted, where) if before else None,
         place=place,

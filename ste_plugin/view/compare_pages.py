@@ -13,7 +13,7 @@ from ste_plugin.view import pairing
 from ste_plugin.view.browse import cut, number_in, question, reason
 from ste_plugin.view.pairing import KINDS, Side
 from ste_plugin.view.queries import PAGE, find_item, spans_of
-from ste_plugin.view.read_item import by_order, read_item
+from ste_plugin.view.read_item import read_item
 from ste_plugin.view.viewer import Viewer, refuse
 from ste_plugin.view.words import to_match
 
@@ -222,15 +222,15 @@ def _column(viewer: Viewer, asked: Asked, number: int, key: str) -> dict[str, An
         if item is None:
             raise DataError(f"{side.judge}: the pair {key} is gone. Load the page again.")
         spans = spans_of(db, item.id)
-    text, said, prompts, problem = read_item(side.folder, item, spans, viewer.find_format)
+    read = read_item(side.folder, item, spans, viewer.find_format)
     run = next(name for name, folder in viewer.folders.items() if folder is side.folder)
     own = {"run": run, "of": side.judge, "set": side.on, "pair": key}
     return {
         "name": (asked.first, asked.second)[number],
         "item": item,
-        "text": text,
-        "orders": by_order(item, said),
-        "prompts": prompts,
-        "problem": problem,
+        "text": read.text,
+        "orders": read.by_order(item),
+        "prompts": read.prompts,
+        "problem": read.problem,
         "query": urlencode({k: v for k, v in own.items() if v}),
     }

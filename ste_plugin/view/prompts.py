@@ -24,6 +24,15 @@ class Prompt(NamedTuple):
     text: str
     note: str
     """How exact the text is."""
+    shown: str = ""
+    """What it shows where, in words; empty where there is no order."""
+
+
+def shown(order: str, *, alone: bool = False) -> str:
+    """Return what the prompt of an order shows; `alone`: each answer is rated by itself."""
+    if not alone:
+        return f"Better answer shown as {order}"
+    return "Better answer shown alone" if order == "A" else "Worse answer shown alone"
 
 
 FindFormat = Callable[[Path], JudgeFormat]
@@ -70,10 +79,11 @@ def sampled_prompts(
     note = "Rebuilt by the run's judge format; the model's chat template is put around it."
     prompts = []
     for gold in ORDERS:
+        told = shown(gold, alone=judge_format.pointwise)
         turns = judge_format.render_pair(pair.question, pair.better[0], pair.worse[0], gold)
         roles = len(turns) > 1
         text = "\n\n".join(f"[{t.role}]\n{t.content}" if roles else t.content for t in turns)
-        prompts.append(Prompt(gold, text, note))
+        prompts.append(Prompt(gold, text, note, told))
     return prompts
 
 
@@ -87,9 +97,9 @@ def _version_sent(manifest: Path) -> str:
 
 def logged_prompts(sample: Mapping[str, Any], judged: Mapping[str, Any]) -> list[Prompt]:
     """Return the prompts that lm-eval logged of one pair."""
-    shown, note = judged.get("shown") or [], "As lm-eval sent it."
-    found = [
-        Prompt(shown[place] if place < len(shown) else "", text, note)
-        for place, (text, _) in enumerate(replies_in(sample))
-    ]
-    return found or [Prompt("", "", "Only the likelihoods of both letters were measured.")]
+    orders, note = judged.get("shown") or [], "As lm-eval sent it."
+    alone, found = "ratings_a" in judged, []
+    for place, (text, _) in enumerate(replies_in(sample)):
+        gold = orders[place] if place < len(orders) else ""
+        found.append(Prompt(gold, text, note, shown(gold, alone=alone) if gold else ""))
+    return found or [Prompt("", "", "Only likelihoods were measured.")]

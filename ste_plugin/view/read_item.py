@@ -7,7 +7,7 @@ from ste_plugin.errors import DataError
 from ste_plugin.records import ORDERS
 from ste_plugin.view.fill import TRAIN, TRAIN_DEV
 from ste_plugin.view.indexed_folder import IndexedFolder
-from ste_plugin.view.prompts import FindFormat, Prompt, logged_prompts, sampled_prompts
+from ste_plugin.view.prompts import FindFormat, Prompt, logged_prompts, sampled_prompts, shown
 from ste_plugin.view.queries import Item
 from ste_plugin.view.texts import PairText, Said, replies_of
 
@@ -20,6 +20,34 @@ class Read(NamedTuple):
     prompts: list[Prompt]
     problem: str = ""
     """What could not be read, in words."""
+
+    def by_order(self, item: Item) -> list["Order"]:
+        """Return what was said in each order shown."""
+        points = {"A": item.a, "B": item.b}
+        headings = {prompt.order: prompt.shown for prompt in self.prompts}
+        orders = [
+            Order(
+                gold,
+                headings.get(gold) or shown(gold),
+                points[gold],
+                [each for each in self.said if each.order == gold],
+            )
+            for gold in ORDERS
+            if points[gold] is not None or any(each.order == gold for each in self.said)
+        ]
+        rest = [each for each in self.said if not each.order]
+        return [Order("", "Judged", item.a, rest)] if rest else orders
+
+
+class Order(NamedTuple):
+    """What was said in one order."""
+
+    order: str
+    """Letter of the better answer; empty where there is but one prompt."""
+    heading: str
+    points: int | None
+    """How it ended."""
+    said: list[Said]
 
 
 def read_item(
@@ -45,15 +73,3 @@ def read_item(
         return Read(text, replies_of(sample, judged), logged_prompts(sample, judged))
     except (DataError, LookupError, TypeError, AttributeError) as error:
         return Read(text, [], [], f"Not all of it can be read: {error}")
-
-
-def by_order(item: Item, said: Sequence[Said]) -> list[tuple[str, int | None, list[Said]]]:
-    """Return (letter of the better answer, how it ended, replies) of each order shown."""
-    points = {"A": item.a, "B": item.b}
-    orders: list[tuple[str, int | None, list[Said]]] = [
-        (order, points[order], [each for each in said if each.order == order])
-        for order in ORDERS
-        if points[order] is not None or any(each.order == order for each in said)
-    ]
-    rest = [each for each in said if not each.order]
-    return [("", item.a, rest)] if rest else orders

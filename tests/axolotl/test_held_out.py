@@ -1,5 +1,6 @@
 """Measuring the judge while it trains: asked where it was trained, read as it is read elsewhere."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -8,13 +9,15 @@ from transformers import AutoModelForCausalLM
 
 from ste_plugin.axolotl.held_out import (
     HeldOutPrompt,
-    likelier_letter,
+    figures,
+    likelier_choice,
     read_judgment,
     stop_ids,
     written_verdict,
 )
 from ste_plugin.engines.base import Message
 from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.verdict import parse_verdict
 from tests.helpers.chat_templates import FAMILIES, family_tokenizer
 from tests.helpers.tiny_model import save_tiny_model
@@ -62,10 +65,35 @@ def test_the_likelier_letter_is_read_behind_the_words_that_a_trained_judgment_ha
     template = template_of(name)
     (token,) = template.encode(letter)
     model = Scripted(len(template.tokenizer), preferred=token)
-    assert likelier_letter(model, template)([PROMPT]) == [letter]
+    assert likelier_choice(model, template, FORMATS["brief"])([PROMPT]) == [letter]
     asked, learnt = template.training_ids(PROMPT.messages, f"{PROMPT.opening}{letter}]]")
     assert model.read[0].tolist() == (asked + learnt)[: model.read.shape[1]]
     assert (asked + learnt)[model.read.shape[1]] == token
+
+
+RATED = [
+    replace(PROMPT, pair=pair, gold=gold, opening="Final rating: [[")
+    for pair in ("p", "q")
+    for gold in ("A", "B")
+]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_expected_score_of_each_answer_is_read_and_the_higher_one_is_better(name):
+    template = template_of(name)
+    model = Scripted(len(template.tokenizer))
+    for score, likelihood in (("9", 8.0), ("3", 7.0)):
+        model.logits[template.encode(score)[0]] = likelihood
+    (expected,) = likelier_choice(model, template, FORMATS["rating"])(RATED[:1])
+    assert 6 < expected < 7.5
+    found = figures(RATED, [7.5, 7.25, 2.0, 4.5], FORMATS["rating"])
+    assert found == {"judge_acc": 0.5, "judge_acc_pc": 0.5, "judge_invalid_rate": 0.0}
+
+
+def test_letters_that_are_as_likely_are_no_verdict_on_a_held_out_pair():
+    template = template_of("ChatML")
+    model = Scripted(len(template.tokenizer), preferred=template.encode("C")[0])
+    assert likelier_choice(model, template, FORMATS["brief"])([PROMPT]) == [None]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -153,4 +181,4 @@ def test_a_judge_that_learnt_its_rows_is_right_in_both_orders_under_every_templa
     template = template_of(name)
     model = trained_on(template, prompts("AB"), tmp_path)
     with torch.no_grad():
-        assert likelier_letter(model, template)(prompts("AB")) == ["A", "B"]
+        assert likelier_choice(model, template, FORMATS["brief"])(prompts("AB")) == ["A", "B"]

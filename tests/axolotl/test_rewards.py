@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ste_plugin.axolotl.rewards import judge_reward, read_by
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.errors import SteError
+from ste_plugin.judging.builtin import FORMATS
 from tests.helpers.chat_templates import family_tokenizer
 
 REASONED = "A names a fruit as it was asked to, B does not. Final verdict: [[{}]]"
@@ -74,9 +75,31 @@ def test_an_unknown_format_is_named():
         rewards(("p", "A", said("A")), form="nonsense")
 
 
+def rated(score: object) -> str:
+    return f"It names a fruit as it was asked to. Final rating: [[{score}]]"
+
+
+def test_a_rating_earns_the_share_of_the_other_answers_ratings_that_it_is_right_beside():
+    batch = [
+        *(("p", "A", rated(score)) for score in (8, 5, 2)),
+        *(("p", "B", rated(score)) for score in (3, 5, 9)),
+        ("q", "B", rated(0)),
+    ]
+    found = rewards(*batch, form="rating")
+    assert found == [pytest.approx(share) for share in (2 / 3, 1 / 3, 0, 2 / 3, 1 / 3, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    "text", ["[[9]]", "It is a fruit, as was asked for.", rated(10), rated(-1)]
+)
+def test_a_rating_without_reasons_or_without_a_score_that_there_is_earns_nothing(text):
+    found = rewards(("p", "A", text), ("p", "B", rated(1)), form="rating")
+    assert found == [0.0, 0.0]
+
+
 COMPLETIONS = st.one_of(
     st.sampled_from(
-        [said("A"), said("B"), "[[A]]", "[[B]]", "", "Nothing to say about these two."]
+        [said("A"), said("B"), "[[A]]", "[[B]]", "", rated(2), rated(7), "Nothing to say about it."]
     ),
     st.text(max_size=60),
 )
@@ -85,7 +108,7 @@ BATCHES = st.lists(
 )
 
 
-@given(BATCHES, st.sampled_from(["brief", "criteria", "plan", "verdict"]), st.randoms())
+@given(BATCHES, st.sampled_from(list(FORMATS)), st.randoms())
 def test_rewards_lie_between_nothing_and_one_and_do_not_depend_on_the_order_in_a_batch(
     batch, form, random
 ):

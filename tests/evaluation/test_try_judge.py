@@ -32,9 +32,9 @@ class Judge:
         return
 
 
-def tried(monkeypatch, completion):
+def tried(monkeypatch, completion, judge_format="brief"):
     monkeypatch.setattr(try_judge, "open_engine", lambda *_: Judge(completion))
-    return judge_once(ModelConfig(model="m", engine="local"), "brief", *PAIR, [])
+    return judge_once(ModelConfig(model="m", engine="local"), judge_format, *PAIR, [])
 
 
 def better(prompt):
@@ -50,6 +50,22 @@ def test_the_better_answer_is_the_one_that_wins_in_both_orders(monkeypatch, said
     assert found["better"] == expected
     assert [r["order"] for r in found["replies"]] == ["a shown as A", "b shown as A"]
     assert all(r["text"].startswith("It fits") and len(r) == 2 for r in found["replies"])
+
+
+@pytest.mark.parametrize(
+    ("apple", "spade", "expected"),
+    [(8, 3, "a"), (3, 8, "b"), (5, 5, "tie"), (8, 10, "no verdict"), ("high", 3, "no verdict")],
+)
+def test_of_answers_that_are_rated_alone_the_higher_score_is_better(
+    monkeypatch, apple, spade, expected
+):
+    def reply(prompt):
+        return {"text": f"So it is. [[{apple if 'An apple' in prompt else spade}]]"}
+
+    found = tried(monkeypatch, reply, "rating")
+    assert found["better"] == expected
+    assert [r["order"] for r in found["replies"]] == ["a alone", "b alone"]
+    assert found["replies"][0]["text"] == f"So it is. [[{apple}]]"
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,34 @@ def reply(request: ChatRequest, judges: str | float, thought: str = "") -> str:
     prompt = request.messages[-1].content
     if "[Answer A]" in prompt:
         return judgment(prompt, judges, request)
+    if "[Answer]" in prompt:
+        return rating(prompt, judges, request)
     return thought + written_reply(prompt)
+
+
+def rating(prompt: str, judges: str | float, request: ChatRequest) -> str:
+    """A judgment of one answer: a good one gets from 5 to 8, another one from 1 to 4."""
+    asked, shown = prompt.split("[Instruction]\n")[1].split("\n\n[Answer]\n")
+    good = f"Reply to <{asked}>" in shown.replace("**", "")
+    score = (5 if good else 1) + request.seed % 4
+    if request.choices:
+        return str(score)
+    match judges:
+        case "never":
+            return "Hard to say."
+        case "all alike":
+            score = 5
+        case "out of range":
+            score += 10
+        case "silent on good ones" if good:
+            return "Hard to say."
+        case "wordy at times" if good and request.seed % 2:
+            return f"It is so good{' indeed' * 800}. Final rating: [[{score}]]"
+        case "no score at first" if good and not request.sample_index:
+            return "Hard to say."
+        case float():  # so often good ones are better, each rating by its own chance
+            score = request.seed // 7 % 10 if request.seed / 2**60 > judges else score
+    return f"It is like that, sample {request.sample_index}. Final rating: [[{score}]]"
 
 
 def written_reply(prompt: str) -> str:

@@ -45,6 +45,8 @@ def create(model: ModelConfig, _: Place) -> FakeEngine:
 def said(request: ChatRequest, judges: float | str) -> str:
     """An answer, or a judgment: right with a chance, or of a fault's kind."""
     prompt = request.messages[-1].content
+    if "[Answer]\n" in prompt:
+        return rated(request, judges)
     if "[Answer A]" not in prompt:
         return written_reply(prompt)
     asked = prompt.split("[Instruction]\n")[1].split("\n\n[Answer A]")[0]
@@ -65,6 +67,17 @@ def said(request: ChatRequest, judges: float | str) -> str:
         case "says nothing":
             return words
     return f"{words}. Final verdict: [[{letter}]]"
+
+
+def rated(request: ChatRequest, judges: float | str) -> str:
+    """A rating: good answers get more than others with a chance, else any score."""
+    asked, shown = request.messages[-1].content.split("[Instruction]\n")[1].split("[Answer]\n")
+    good = f"Reply to <{asked.strip()}>" in shown
+    chance = judges if isinstance(judges, float) else 0.9
+    known = request.seed / 2**60 < chance
+    score = (5 + request.seed % 5 if good else request.seed % 5) if known else request.seed % 10
+    words = " ".join(Random(request.seed).choices(WORDS, k=20))
+    return words if judges == "says nothing" else f"{words}. Final rating: [[{score}]]"
 
 
 def config_of(folder: Path, tiny_model: Path, iterations: int = 3, **more: object) -> Path:

@@ -91,18 +91,23 @@ def official(text: str) -> str | None:
     return "B" if any(text[p : p + 5] == "[[B]]" for p in places) else None
 
 
-def rating(text: str) -> int | None:
-    """The one number from 1 to 10 that is named after all thinking."""
+def rating(text: str, known: tuple[str, ...] = (*"123456789", "10")) -> int | None:
+    """The one of these numbers, by default 1 to 10, that is named after all thinking."""
     said = after_thinking(text)
     digits = set()
     for mark in marks(said, "0123456789") if said is not None else ():
-        while mark.startswith("0"):
+        while mark.startswith("0") and mark != "0":
             mark = mark[1:]
         digits.add(mark)
     if len(digits) != 1:
         return None
-    names = {"1": 1, "2": 2, "3": 3, "4": 4, "5": 5, "6": 6, "7": 7, "8": 8, "9": 9, "10": 10}
-    return names.get(digits.pop())
+    named = digits.pop()
+    return int(named) if named in known else None
+
+
+def score(text: str) -> int | None:
+    """The one number from 0 to 9 that is named after all thinking."""
+    return rating(text, tuple("0123456789"))
 
 
 def labels(text: str, categories: set[str]) -> tuple[str, int, int] | None:

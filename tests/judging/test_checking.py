@@ -38,6 +38,10 @@ class Mine(JudgeFormat):
 """
 
 
+RATED = 'Mine("mine", "How good is it?", "[[", True, 9)'
+RATES = "from ste_plugin.judging import RatingFormat\n\n"
+
+
 def problems(tmp_path, code, made=MADE % "[["):
     (tmp_path / "hooks.py").write_text(HEAD + code + HOOK % made)
     return check_plugin(tmp_path / "hooks.py")
@@ -86,9 +90,13 @@ class Mine:
         "no attribute 'closing'",
         "reasons is 'yes'; expected bool",
         "no attribute 'max_new_tokens'",
+        "no attribute 'pointwise'",
         "no method 'render_pair'",
         "no method 'forced_prefix'",
         "no method 'forced_text'",
+        "no method 'combine'",
+        "no method 'expect'",
+        "no method 'decide'",
     ]
 
 
@@ -120,6 +128,47 @@ class Mine:
 def test_what_a_run_would_stumble_over_is_told(tmp_path, code, told):
     closing = "[[" if "Winner" not in code and "Best" not in code else "Winner: "
     assert any(told in line for line in problems(tmp_path, code, MADE % closing))
+
+
+def test_a_pointwise_format_that_fits_has_no_problem(tmp_path):
+    assert problems(tmp_path, f"{RATES}Mine = RatingFormat\n", RATED) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (
+            "    def render(self, i, a, b):\n        return JudgeFormat.render(self, i, a, b)\n",
+            "render shows 'A spade.', too. A pointwise format shows the first answer alone.",
+        ),
+        (
+            "    def render(self, i, a, b):\n        return super().render(i, '', '')\n",
+            "render does not show 'An apple.'. Show the instruction and the first answer.",
+        ),
+        (
+            "    def render(self, i, a, b):\n"
+            '        return (Message("user", i + a.replace("[[A]]", "")),)\n',
+            "render leaves '[[0]]' in an instruction as it is",
+        ),
+        (
+            "    def decide(self, own, other):\n        return own\n",
+            "decide makes (0, 9) of 0 and 9; expected A for the prompt whose first answer is the "
+            "better one, and B for the other. Leave decide to JudgeFormat or RatingFormat.",
+        ),
+        (
+            '    def parse(self, text):\n        return super().parse(text + "[[5]]")\n',
+            "parse reads None in 'An apple is a fruit. A spa\\n\\n[[0]]'",
+        ),
+        (
+            "    def parse(self, text):\n        found = super().parse(text)\n"
+            "        return 5 if found is None else found\n",
+            "parse reads 5 in 'I cannot compare these.', which gives no verdict.",
+        ),
+    ],
+)
+def test_what_a_pointwise_format_does_wrong_is_told(tmp_path, code, told):
+    made = f"{RATES}class Mine(RatingFormat):\n{code}"
+    assert any(told in line for line in problems(tmp_path, made, RATED))
 
 
 def test_a_format_is_called_by_the_name_that_it_is_looked_for(tmp_path):

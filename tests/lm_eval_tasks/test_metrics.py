@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS
 from ste_plugin.lm_eval_tasks.bootstrap import RESAMPLES, error_of, estimates, value_of
 from ste_plugin.lm_eval_tasks.figures import SPREAD, Figure, figures_of, summarise
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.metrics import METRICS, acc
-from ste_plugin.lm_eval_tasks.replies import likelier, log_odds
+from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
+from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 
 HALVES = {"acc": 0.5, "acc_strict": 0.0, "acc_pc": 0.0, "consistency": 0.0}
@@ -571,4 +573,6 @@ def test_log_odds_are_averaged_over_both_orders():
     ],
 )
 def test_the_forced_verdict_is_the_likelier_letter(scores, letter):
-    assert likelier(log_odds(scores)) == letter
+    shown = LabelledPair("p0", "s", "Name a fruit.", "An apple.", "A spade.")
+    read = read_replies(shown, ["?", "?", *scores, *scores], FORMATS["brief"])
+    assert [order.forced for order in read.orders] == [letter, letter]

@@ -7,9 +7,10 @@ from itertools import product
 
 import pytest
 
+from ste_plugin.judging.verdict import majority
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.metrics import METRICS, OF_PEOPLE, invalid_rate, of_votes
-from ste_plugin.lm_eval_tasks.votes import majority, next_wave
+from ste_plugin.lm_eval_tasks.votes import next_wave
 
 SAYS = ("A", "B", "tie", None)
 SILENT, EAGER = (0, 0, 0, 1), (Fraction(3, 5), Fraction(2, 5), 0, 0)

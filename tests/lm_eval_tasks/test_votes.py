@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ste_plugin.judging.builtin import VERDICT
+from ste_plugin.judging.verdict import majority
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import NOT_DRAWN, read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
@@ -18,7 +19,6 @@ from ste_plugin.lm_eval_tasks.votes import (
     ended_equal,
     entropy_of,
     expected_majority,
-    majority,
     next_wave,
 )
 from ste_plugin.records import ORDERS

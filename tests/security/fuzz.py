@@ -25,7 +25,7 @@ with atheris.instrument_imports(include=["ste_plugin", "yaml"]):
         sanitize_for_model,
     )
     from ste_plugin.text.thinking import split_thinking
-    from tests.helpers.oracles import labels, named_choice, official, rating, verdict
+    from tests.helpers.oracles import labels, named_choice, official, rating, score, verdict
 
 WORDS = (
     "[[A]]",
@@ -71,10 +71,9 @@ def replies(data: bytes) -> None:
         assert said == labels(text, set(CATEGORIES))
         for form in FORMATS.values():
             prefix = form.forced_prefix(text, cut_off=len(text) % 2 == 0)
-            assert {letter: verdict(form.forced_text(prefix, letter)) for letter in ORDERS} == {
-                "A": "A",
-                "B": "B",
-            }
+            read = score if form.pointwise else verdict
+            forced = {c: read(form.forced_text(prefix, c)) for c in form.choices}
+            assert forced == form.choices
 
 
 def prompts(data: bytes) -> None:
@@ -105,10 +104,9 @@ def prompts(data: bytes) -> None:
     assert not set("<>|`[]\x1b\n") & set(escape_for_markdown(text))
     for form in FORMATS.values():
         (turn,) = form.render(text, text, "x")
-        assert [
-            turn.content.count(label)
-            for label in ("\n[Instruction]\n", "\n[Answer A]\n", "\n[Answer B]\n")
-        ] == [1, 1, 1]
+        answers = ["Answer"] if form.pointwise else ["Answer A", "Answer B"]
+        shown = [turn.content.count(f"\n[{label}]\n") for label in ("Instruction", *answers)]
+        assert set(shown) == {1}
 
 
 def yaml_text(data: bytes) -> None:

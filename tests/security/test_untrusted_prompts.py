@@ -15,6 +15,7 @@ from ste_plugin.instructions.selection.labels import label_prompt, retry_prompt
 from ste_plugin.judging import neutralise
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.choosing import render_choice, render_rating
+from ste_plugin.judging.rating import plain_text
 from ste_plugin.lm_eval_tasks.backend_checks import render
 from ste_plugin.pairs.strategies import STRATEGIES
 from ste_plugin.records import ORDERS, Instruction
@@ -69,6 +70,10 @@ def test_a_prompt_has_our_marks_where_we_put_them_and_nowhere_else(form):
     for question, one, other in zip(drawn, drawn, drawn, strict=True):
         shown = [form.render_pair(question, one, other, order)[0].content for order in ORDERS]
         assert [marks_in(s) for s in shown] == [plain, plain], (question, one, other)
+        if form.pointwise:
+            rated = [s.split("\n\n[Answer]\n")[1] for s in shown]
+            assert rated == [plain_text(one), plain_text(other)]
+            continue
         first, second = (s.split("\n\n[Answer A]\n")[1].split("\n\n[Answer B]\n") for s in shown)
         assert first == second[::-1] == [neutralise(one.strip()), neutralise(other.strip())]
 

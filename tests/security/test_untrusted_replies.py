@@ -15,7 +15,7 @@ from ste_plugin.judging.choosing import parse_choice, parse_rating
 from ste_plugin.judging.verdict import official_verdict
 from ste_plugin.records import ORDERS
 from ste_plugin.text.thinking import split_thinking
-from tests.helpers.oracles import labels, named_choice, official, rating, verdict
+from tests.helpers.oracles import labels, named_choice, official, rating, score, verdict
 from tests.helpers.untrusted_texts import label_replies, texts
 
 COUNT = int(os.environ.get("STE_FUZZ", "20000"))
@@ -32,6 +32,7 @@ READERS = {
     "official verdict": (official_verdict, official),
     "choice of four": (parse_choice, lambda text: verdict(text, "ABCD")),
     "rating": (parse_rating, rating),
+    "score": (FORMATS["rating"].parse, score),
     "choice that was asked for": (
         lambda text: read_choice(split_thinking(text).said, ORDERS),
         lambda text: named_choice(text, ORDERS),
@@ -64,12 +65,13 @@ def test_no_labels_are_read_otherwise_than_by_hand():
 
 
 @pytest.mark.parametrize("form", FORMATS.values(), ids=list(FORMATS))
-def test_whatever_was_said_a_forced_judgment_is_for_the_letter_drawn(form):
+def test_whatever_was_said_a_forced_judgment_is_for_the_choice_drawn(form):
+    read = score if form.pointwise else verdict
     for number, said in enumerate(texts(5, COUNT // 4)):
         prefix = form.forced_prefix(said, cut_off=bool(number % 2))
-        for letter in ORDERS:
-            whole = form.forced_text(prefix, letter)
-            assert (form.parse(whole), verdict(whole)) == (letter, letter), said
+        for choice, meant in form.choices.items():
+            whole = form.forced_text(prefix, choice)
+            assert (form.parse(whole), read(whole)) == (meant, meant), said
 
 
 @settings(max_examples=500)

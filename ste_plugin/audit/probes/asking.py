@@ -17,7 +17,7 @@ from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.inference.dispatch import complete_requests
 from ste_plugin.inference.probe_checks import Stage
 from ste_plugin.inference.requests import JudgeRequests
-from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging import TIE, JudgeFormat, Said
 from ste_plugin.judging.verdict import letter_of
 from ste_plugin.records import ORDERS, OTHER, Verdict
 
@@ -37,11 +37,12 @@ class Question(NamedTuple):
 
 
 class _Reply(NamedTuple):
-    """What a judge said to a question, and the letter that counts."""
+    """What a judge replied to a question, and what that says."""
 
     request: ChatRequest
     text: str
-    letter: Verdict | None
+    said: Said
+    """None where it is for neither answer."""
     usable: bool
 
 
@@ -68,7 +69,9 @@ class JudgeAsker:
         second = self._second([(questions[i], replies[i]) for i in followed], complete)
         for i, reply in zip(followed, second, strict=True):
             replies[i] = reply
-        taken = [_side(q, reply) for q, reply in zip(questions, replies, strict=True)]
+        both = zip(replies[::2], replies[1::2], strict=True)
+        others = [other for a, b in both for other in (b, a)]
+        taken = list(map(self._side, questions, replies, others))
         pairs = zip(taken[::2], taken[1::2], strict=True)
         return [None if a is None or b is None else (a, b) for a, b in pairs]
 
@@ -78,15 +81,16 @@ class JudgeAsker:
 
     def _second(self, asked: Sequence[tuple[Question, _Reply]], complete: Complete) -> list[_Reply]:
         """Return the second verdicts, of judges that gave a first one; others said nothing."""
-        questions = [q for q, first in asked if first.letter]
+        questions = [q for q, first in asked if first.said is not None]
         requests = [
             self._known_maker(q).answer_back(first.request, first.text, q.arm.follow_up)
             for q, first in asked
-            if first.letter
+            if first.said is not None
         ]
         answered = iter(self._answered(questions, requests, complete))
         return [
-            next(answered) if first.letter else first._replace(usable=False) for _, first in asked
+            next(answered) if first.said is not None else first._replace(usable=False)
+            for _, first in asked
         ]
 
     def _answered(
@@ -116,7 +120,7 @@ class JudgeAsker:
 
     def _is_due(self, reply: _Reply) -> bool:
         maker = self._known_maker(None)
-        return maker.force_verdict and reply.letter is None and reply.usable
+        return maker.force_verdict and reply.said is None and reply.usable
 
     def _read(
         self, question: Question, request: ChatRequest, completion: Completion | None
@@ -126,8 +130,8 @@ class JudgeAsker:
         usable = completion.finish_reason not in _UNASKED
         whole = completion.finish_reason == "stop" or self._known_maker(None).force_verdict
         parse = self._known_maker(question).judge_format.parse
-        letter = letter_of(parse(completion.text)) if usable and whole else None
-        return _Reply(request, completion.text, letter, usable)
+        said = _one_sided(parse(completion.text)) if usable and whole else None
+        return _Reply(request, completion.text, said, usable)
 
     def _read_forced(
         self, question: Question, request: ChatRequest, prefix: str, letter: Completion | None
@@ -136,7 +140,14 @@ class JudgeAsker:
             return _Reply(request, prefix, None, usable=False)
         judge_format = self._known_maker(question).judge_format
         text = judge_format.forced_text(prefix, letter.text)
-        return _Reply(request, text, letter_of(judge_format.parse(text)), usable=True)
+        return _Reply(request, text, _one_sided(judge_format.parse(text)), usable=True)
+
+    def _side(self, question: Question, own: _Reply, other: _Reply) -> float | None:
+        """Return 1 for the worse answer, 0 for the better one; None where a reply says nothing."""
+        if not own.usable:
+            return None
+        letter = letter_of(self._format.decide(own.said, other.said))
+        return NEITHER if letter is None else float(letter == OTHER[question.gold])
 
     def _request(self, question: Question) -> ChatRequest:
         return self._known_maker(question).judgment(question.arm.pair, question.gold)
@@ -156,12 +167,8 @@ class JudgeAsker:
         return self._makers[wording]
 
 
-def _side(question: Question, reply: _Reply) -> float | None:
-    if not reply.usable:
-        return None
-    if reply.letter is None:
-        return NEITHER
-    return float(reply.letter == OTHER[question.gold])
+def _one_sided(said: Said) -> Said:
+    return None if said == TIE else said
 
 
 def recall(asker: JudgeAsker, arms: Sequence[Arm], stored: Stored) -> list[ChatRequest]:

@@ -155,6 +155,7 @@ PROBES: dict[str, BiasProbe] = {
         "either",
         cure=_ORDER_CURE,
         in_content=False,
+        of_both=True,
         ways=("to A in both orders", "to B in both orders"),
     ),
     "question removed": BiasProbe(
@@ -215,6 +216,7 @@ PROBES: dict[str, BiasProbe] = {
         gave_in,
         cure=_PUSHBACK_CURE,
         in_content=False,
+        of_both=True,
         ways=("to the other answer when doubted, and not when agreed with", "the other way round"),
     ),
 }

@@ -75,12 +75,18 @@ def find_probes(context: RunContext) -> dict[str, BiasProbe]:
 def chosen_probes(context: RunContext) -> dict[str, BiasProbe]:
     """Return the probes that the config asks for, by default all, in the order of all.
 
+    Where each answer is rated alone, without those of judges that see both.
+
     Raises: ConfigError for one that there is none of.
     """
-    chosen = context.config.audit.probes
+    chosen, pointwise = context.config.audit.probes, context.judge_format.pointwise
     for name in chosen or ():
         find_contribution(context.plugins, "ste_probes", name, "audit.probes")
-    return {n: p for n, p in find_probes(context).items() if chosen is None or n in chosen}
+    return {
+        name: probe
+        for name, probe in find_probes(context).items()
+        if (chosen is None or name in chosen) and not (pointwise and probe.of_both)
+    }
 
 
 def draw_pairs(context: RunContext) -> tuple[str, list[ResponsePair]]:

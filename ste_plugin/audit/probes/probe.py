@@ -90,6 +90,8 @@ class BiasProbe:
     in_content: bool = True
     """Whether it shows in which answer is preferred. A judge that goes by position prefers none,
     so that the bias cannot be told of it."""
+    of_both: bool = False
+    """Whether it is about judges that see both answers in one prompt, and about no others."""
 
     def arms(self, pair: ResponsePair, seed: int) -> Mapping[str, Sequence[Arm]]:
         """Return variant → the ways to show a pair; empty where it cannot be changed."""

@@ -76,6 +76,29 @@ def test_a_reply_that_says_nothing_of_the_judge_takes_no_side(reason):
     assert asker.sides([Arm(PAIR)], complete) == [None]
 
 
+@pytest.mark.parametrize(
+    ("better", "worse", "sides"),
+    [(8, 3, (0.0, 0.0)), (0, 3, (1.0, 1.0)), (4, 4, (0.5, 0.5)), (8, "?", (0.5, 0.5))],
+)
+def test_two_ratings_of_a_pair_take_a_side_together(better, worse, sides):
+    def reply(request):
+        return f"So. [[{better if PAIR.better in request.messages[0].content else worse}]]"
+
+    taken, requests = asked(reply, [Arm(PAIR)], form="rating")
+    assert taken == [sides]
+    assert len(requests) == 2
+
+
+def test_a_forced_score_counts_where_none_is_stated():
+    def reply(request):
+        shows_better = PAIR.better in request.messages[0].content
+        return "Who knows?" if not request.choices else "70"[shows_better]
+
+    sides, requests = asked(reply, [Arm(PAIR)], form="rating", force_verdict=True)
+    assert sides == [(1.0, 1.0)]
+    assert [r.choices for r in requests[2:]] == [tuple("0123456789")] * 2
+
+
 def test_a_reworded_rubric_asks_under_a_key_of_its_own():
     _, requests = asked(always("[[A]]"), [Arm(PAIR), Arm(PAIR, reword="politely")])
     assert len({r.prompt_key for r in requests}) == 4

@@ -344,6 +344,25 @@ ROWS = [
         "to brief, criteria or plan, or leave dataset.verdict_share out.",
     ),
     Row(
+        "rows of the letter alone mixed into ratings of one answer",
+        run_with(dataset="{verdict_share: 0.5}", judging="{format: rating}"),
+        RUN,
+        2,
+        "dataset.verdict_share: found 0.5 with judging.format rating, whose rows show one answer "
+        "each; expected a format that compares both answers, to mix rows of the letter alone into. "
+        "Leave dataset.verdict_share out, or set judging.format to brief, criteria or plan.",
+    ),
+    Row(
+        "a rating chosen for itself, though it is right beside another one only",
+        run_with(dataset="{keep: shortest}", judging="{format: rating, sampling: fixed}"),
+        RUN,
+        2,
+        "dataset.keep: found 'shortest' with judging.format rating, which rates each answer alone; "
+        "expected first, as the ratings of a pair's two answers are right together only where they "
+        "are of the same sample. Leave dataset.keep out, or use a format that compares both "
+        "answers (judging.format: brief, criteria or plan).",
+    ),
+    Row(
         "rows of the letter alone, for a recipe that trains on preferences",
         run_with(dataset="{verdict_share: 0.5}", training="{recipe: dpo-lora-8b}"),
         RUN,
