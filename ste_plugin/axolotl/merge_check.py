@@ -110,7 +110,11 @@ def tolerance(cfg: Any, final: Path) -> float:
     config = json.loads((final / "config.json").read_bytes())
     config |= config.get("text_config") or {}
     stored = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16")
-    kinds = [stored, "bfloat16" * bool(cfg.bf16), "float16" * bool(cfg.fp16 or cfg.tf32)]
+    trained = {
+        "bfloat16": cfg.bf16 or cfg.bfloat16,
+        "float16": cfg.fp16 or cfg.float16 or cfg.tf32,
+    }
+    kinds = [stored, *(kind for kind, is_on in trained.items() if is_on)]
     return max(_TOLERANCES.get(kind, 0.0) for kind in kinds) or _TOLERANCES["bfloat16"]
 
 

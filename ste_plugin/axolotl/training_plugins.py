@@ -23,6 +23,17 @@ class SeededAdapter(BasePlugin):  # type: ignore[misc]
             set_seed(cfg.seed)
 
 
+class OnCpu(BasePlugin):  # type: ignore[misc]
+    """Tells transformers that a CPU is meant, without which it refuses `bfloat16: true` on one.
+
+    A CPU that multiplies bfloat16 (avx512_bf16, AMX) trains in it more than twice as fast.
+    """
+
+    def get_training_args(self, cfg: Any) -> dict[str, Any]:
+        """Return what is added to the training's arguments."""
+        return {"use_cpu": True}
+
+
 class TargetLogits(BasePlugin):  # type: ignore[misc]
     """Leaves out the logits of positions whose next token is not a target in any row of the batch.
 

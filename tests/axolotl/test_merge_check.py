@@ -30,7 +30,8 @@ TOLD = Answers([[5, 6]], [[7, 8]], [[-1.0, -2.0]])
 
 
 def config(**keys):
-    names = ("bf16", "fp16", "tf32", "load_in_4bit", "load_in_8bit", "trust_remote_code")
+    names = ("bf16", "bfloat16", "fp16", "float16", "tf32", "load_in_4bit", "load_in_8bit")
+    names += ("trust_remote_code",)
     return SimpleNamespace(**{name: keys.get(name) for name in names})
 
 
@@ -104,6 +105,8 @@ def test_without_prompts_nothing_is_loaded(folder):
         ({"fp16": True}, 0.1),
         ({"bf16": True}, 0.5),
         ({"bf16": "auto"}, 0.5),
+        ({"bf16": False, "bfloat16": True}, 0.5),
+        ({"float16": True}, 0.1),
         ({"bf16": True, "load_in_4bit": True}, 1.0),
         ({"load_in_8bit": True}, 1.0),
     ],

@@ -158,6 +158,16 @@ def test_leaving_out_the_logits_of_prompts_changes_neither_loss_nor_gradient(tin
 
 
 @pytest.mark.slow
+def test_bfloat16_trains_on_a_cpu_where_the_recipe_says_that_a_cpu_is_meant(tiny_model, tmp_path):
+    rows = written(tmp_path / "dataset", train=2)
+    plugins = [*RECIPE["plugins"], "ste_plugin.axolotl.training_plugins.OnCpu"]
+    changes = {"bf16": None, "bfloat16": True, "plugins": plugins}
+    trained(tmp_path, tiny_model, rows, **changes)
+    done = json.loads((tmp_path / "model" / "trained.json").read_text())
+    assert done["merge"]["difference"] > 1e-5  # of rounding: float32 leaves less
+
+
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_adapter(lora, tiny_model, tmp_path):
     final = trained(tmp_path, tiny_model, lora / "dataset" / "manifest.json")
     again, before = (
