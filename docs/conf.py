@@ -11,6 +11,7 @@ NAVIGATION = {
     "Tutorial": ["tutorial/demo", "tutorial/your-data"],
     "How to": [
         "how-to/axolotl-config",
+        "how-to/preferences",
         "how-to/lm-eval",
         "how-to/review",
         "how-to/trust",

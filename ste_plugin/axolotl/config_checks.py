@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from math import gcd
 from typing import Any
 
 from ste_plugin.axolotl.adapter_checks import adapter_problems
@@ -15,6 +16,11 @@ from ste_plugin.axolotl.trainer_names import trainer_name_problems
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest
 
+REWARD = "ste_plugin.axolotl.rewards.judge_reward"
+"""The reward that looks at both orders of a pair."""
+_STEPS = "gradient_accumulation_steps"
+_NUM_GENERATIONS = 8
+"""TRL's default of `num_generations`."""
 _PREFERENCE = ("dpo", "ipo", "orpo", "simpo", "kto")
 
 
@@ -139,6 +145,24 @@ def simpo_problems(cfg: AxolotlConfig) -> Iterator[str]:
         )
 
 
+def order_problems(cfg: AxolotlConfig) -> Iterator[str]:
+    """Yield why GRPO's reward would never find the two orders of a pair in one batch."""
+    trl = cfg.get("trl") or {}
+    if cfg.get("rl") != "grpo" or REWARD not in (trl.get("reward_funcs") or []):
+        return
+    samples = trl.get("num_generations") or _NUM_GENERATIONS
+    micro, steps = (cfg.get(key) or 1 for key in ("micro_batch_size", _STEPS))
+    batch = trl.get("generation_batch_size") or micro * steps
+    if batch % (2 * samples):
+        least = 2 * samples // gcd(2 * samples, micro)
+        yield (
+            f"{_STEPS}: a batch of {batch} judgments holds {batch / samples:g} prompts of "
+            f"{samples} judgments (trl.num_generations); expected a multiple of 2 x {samples}, or "
+            "the two orders of a pair come apart, and the reward for both is never given. Write "
+            f"{_STEPS}: {least} (with micro_batch_size: {micro}), and no trl.generation_batch_size."
+        )
+
+
 def packing_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield what is wrong with sample packing."""
     if cfg.get("sample_packing") and cfg.get("rl"):
@@ -187,6 +211,7 @@ CHECKS: tuple[Callable[[AxolotlConfig], Iterator[str]], ...] = (
     step_problems,
     loss_problems,
     simpo_problems,
+    order_problems,
     packing_problems,
     sharding_problems,
     evaluation_problems,

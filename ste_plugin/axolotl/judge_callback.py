@@ -31,6 +31,7 @@ from ste_plugin.axolotl.progress_checks import (
     is_finite,
     sample_weights,
 )
+from ste_plugin.axolotl.reward_figures import read_rewards, reward_problem
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.axolotl.strategies import template_of
 from ste_plugin.engines.chat import ChatTemplate
@@ -126,6 +127,10 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         losses = [row["train_loss"] for row in state.log_history if "train_loss" in row]
         self.ended = {"steps": state.global_step, "train_loss": losses[-1] if losses else None}
         self.ended |= self.progress(state.global_step)
+        if rewards := read_rewards(state.log_history):
+            masks = bool(getattr(args, "mask_truncated_completions", False))
+            self.ended["rewards"] = rewards
+            self.ended["unrewarded"] = reward_problem(rewards, masks_cut_off=masks)
         if self.merges:
             self.answers = self.answer()
         if state.best_model_checkpoint:

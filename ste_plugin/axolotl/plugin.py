@@ -17,7 +17,7 @@ from ste_plugin.axolotl.config_checks import check_config, check_machine
 from ste_plugin.axolotl.merge_check import check_merged
 from ste_plugin.axolotl.merging import merge, untie
 from ste_plugin.axolotl.processes import is_main, leave_others, refuse_copies
-from ste_plugin.axolotl.progress_checks import check_trained
+from ste_plugin.axolotl.progress_checks import CHECKED, check_trained
 from ste_plugin.axolotl.rewards import read_by
 from ste_plugin.axolotl.row_checks import check_rows
 from ste_plugin.axolotl.run_config import config_as_given
@@ -178,7 +178,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             "base_fingerprint": fingerprint(base) if base.is_dir() else None,
             "judge_format": self.manifest.judge_format,
             "judge": self.callback.last,
-            **{k: v for k, v in self.callback.ended.items() if k not in ("moved", "finite")},
+            **{k: v for k, v in self.callback.ended.items() if k not in CHECKED},
             "axolotl": importlib.metadata.version("axolotl"),
         }
 

@@ -11,6 +11,9 @@ from ste_plugin.errors import ConfigError, DataError, HostError
 _SAMPLED = 4096
 """Numbers of each weight that are compared, evenly spread."""
 
+CHECKED = ("moved", "finite", "unrewarded")
+"""What `check_trained` looks at alone: a judge that was made has nothing to say of it."""
+
 Sample = dict[str, Any]
 """Name of a trained weight → some of its numbers, on the CPU."""
 
@@ -90,8 +93,9 @@ def is_finite(sample: Sample) -> bool:
 def check_trained(ended: Mapping[str, Any]) -> None:
     """Return if a training that ended made a judge.
 
-    `ended`: its `steps` and `train_loss`, whether weights `moved` and are `finite`.
-    Raises: HostError where it took no step, diverged, or changed nothing.
+    `ended`: its `steps` and `train_loss`, whether weights `moved` and are `finite`, and of a
+    training by reward what is wrong with these (`unrewarded`).
+    Raises: HostError where it took no step, diverged, or changed nothing for a reason.
     """
     steps, loss = ended["steps"], ended["train_loss"]
     if not steps:
@@ -104,6 +108,8 @@ def check_trained(ended: Mapping[str, Any]) -> None:
             f"it diverged: its loss or weights are not finite (train_loss {loss}). Lower "
             "learning_rate, set max_grad_norm: 1.0, or train in bf16 rather than fp16"
         )
+    elif ended.get("unrewarded"):
+        problem = ended["unrewarded"]
     elif not ended["moved"]:
         problem = (
             f"after {steps} step(s) all trained weights are as they were. Set a higher "

@@ -70,7 +70,7 @@ def generate_dataset(iteration: Iteration) -> Path:
         _write_held_out_rows(stage, files)
     replace_json(manifest, _manifest(stage, collected, chosen, files))
     iteration.context.stores.close()
-    _report(iteration, collected, chosen)
+    _report(iteration, collected, len(chosen["train"]), files)
     return manifest
 
 
@@ -106,6 +106,8 @@ def _write_training_rows(
         for split, tasks in chosen.items():
             stage.drops.add(rows[split].keep(tasks))
             collected.counts["verdict_rows"] += rows[split].verdict_rows
+        if not rows["train"].count(stage.iteration.rows):
+            raise no_examples_error(stage, collected, stage.iteration.rows)
     return collected, chosen
 
 
@@ -223,13 +225,16 @@ def _fault_counts(correct: int, naming: int) -> dict[str, Any]:
     return {"faults": {"correct": correct, "named": naming}} if correct else {}
 
 
-def _report(iteration: Iteration, collected: CollectedJudgments, chosen: Chosen) -> None:
+def _report(
+    iteration: Iteration, collected: CollectedJudgments, kept: int, files: Mapping[str, Any]
+) -> None:
     """Write the stage's event, and its line on the screen."""
     context, judgments = iteration.context, collected.counts["judgments"]
-    kept, verdicts = len(chosen["train"]), collected.counts["verdict_rows"]
+    verdicts, rows = collected.counts["verdict_rows"], files[f"{iteration.rows}-train"]["rows"]
     context.progress.event("dataset", iteration=iteration.number, judgments=judgments, kept=kept)
     context.progress.say(
         f"iteration {iteration.number}: {judgments} judgments sampled, {kept} kept for training"
+        + (f" ({rows} {iteration.rows} rows)" if rows != kept + verdicts else "")
         + (f", {verdicts} asked for the letter alone, too" if verdicts else "")
         + (" (the budget ended sampling)" if context.budget.stopped else "")
     )

@@ -149,8 +149,23 @@ def _drop_reason(task: JudgeTask, rule: str) -> str | None:
     return "the majority was not right" if outvoted else None
 
 
-def no_examples_error(stage: DatasetStage, collected: CollectedJudgments) -> JudgeError:
-    """Return the error for judgments that leave nothing to train on, with the commonest reasons."""
+_ADVICE = {
+    "dpo": "A row for DPO is a right and a wrong judgment of one prompt, and no prompt has both. "
+    "Raise judging.samples or judging.temperature, make harder pairs (pairs.strategies), or train "
+    "on right judgments alone (a recipe without rl).",
+    "grpo": "GRPO learns pairs in both orders, and none was judged right in both. Raise "
+    "judging.samples, or train by SFT first: training.recipe: [sft-lora-8b, grpo-lora-8b].",
+}
+"""Row format → what to do where judgments are kept, and no such row can be made of them."""
+
+
+def no_examples_error(
+    stage: DatasetStage, collected: CollectedJudgments, rows: str = ""
+) -> JudgeError:
+    """Return the error for judgments that leave nothing to train on, with the commonest reasons.
+
+    `rows`: the format of which there is no row, though judgments were kept.
+    """
     advice = (
         "Use a stronger seed model, more samples (judging.samples), or set "
         "judging.force_verdict: true."
@@ -162,6 +177,7 @@ def no_examples_error(stage: DatasetStage, collected: CollectedJudgments) -> Jud
             "dataset.match leaves none: all pairs lean one way. Use other pairs.strategies or more "
             "instructions, or leave match out."
         )
+    advice = _ADVICE.get(rows, advice)
     if stage.iteration.context.budget.stopped:
         advice = (
             "The budget ended sampling before that: raise budget.max_tokens_total or "

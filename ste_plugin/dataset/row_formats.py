@@ -110,3 +110,7 @@ FORMATS: dict[str, DatasetFormat] = {
     "kto": kto_rows,
     "grpo": grpo_rows,
 }
+
+IN_BOTH_ORDERS = ("grpo",)
+"""Formats whose rows come two by two: a reward for both orders of a pair finds them in one batch
+only where no pair of one order shifts all that follow."""

@@ -7,8 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from ste_plugin.context import Iteration
+from ste_plugin.dataset.filters import drop_single_orders
 from ste_plugin.dataset.matching import Balance, balance_of
-from ste_plugin.dataset.row_formats import DatasetFormat
+from ste_plugin.dataset.row_formats import IN_BOTH_ORDERS, DatasetFormat
 from ste_plugin.dataset.verdict_rows import MIXED, DrawTasks, as_verdict, draw_of
 from ste_plugin.judging.example import Example
 from ste_plugin.plugins.manager import find_contribution
@@ -34,6 +35,11 @@ class _FormatFile:
             self._file.add(rows)
             self._tasks.append(task)
             self._are_verdicts.append(is_verdict)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self._file.rows
 
     @property
     def chosen(self) -> list[JudgeTask]:
@@ -95,18 +101,36 @@ class TrainingRows:
     def keep(self, chosen: Sequence[JudgeTask]) -> Iterator[Drop]:
         """Keep only the rows of these tasks, balanced; yield a Drop for each other.
 
-        A format that makes no row from some of the tasks is balanced again, among the others.
+        A format that makes no row from some of the tasks is balanced again, among the others; one
+        that is learnt in both orders loses the pairs that were kept in one.
         """
         self._write_held()
         for task in chosen:
             task.chosen = True
         for name, file in self._files.items():
             kept = file.chosen
+            yield from _drops_without_row(name, chosen, kept)
             left, surplus = self._balance(kept) if len(kept) < len(chosen) else (kept, [])
-            yield from (replace(d, reason=f"{d.reason} among {name} rows") for d in surplus)
+            left, single = drop_single_orders(left) if name in IN_BOTH_ORDERS else (left, [])
+            dropped = [*surplus, *single]
+            yield from (replace(d, reason=f"{d.reason} among {name} rows") for d in dropped)
             drawn = self._draw(left) if self._draw and name == MIXED else ()
             self.verdict_rows += len(drawn)
-            file.keep({drop.key for drop in surplus}, drawn)
+            file.keep({drop.key for drop in dropped}, drawn)
+
+    def count(self, name: str) -> int:
+        """Return how many rows of a format there are; those that stay, once `keep` is done."""
+        return self._files[name].rows
+
+
+def _drops_without_row(
+    name: str, chosen: Sequence[JudgeTask], kept: Sequence[JudgeTask]
+) -> Iterator[Drop]:
+    """Yield a Drop for each chosen task that a format makes no row of."""
+    if len(kept) < len(chosen):
+        with_row = {task.key for task in kept}
+        missing = (task.key for task in chosen if task.key not in with_row)
+        yield from (Drop("dataset", key, f"makes none of the {name} rows") for key in missing)
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from ste_plugin.text.log_summary import summarize_failure
 from ste_plugin.text.redaction import copy_redacted, redact
 
 _BLOCK_BYTES = 1 << 16
-_VERSION_TIMEOUT_S = 120
+_ANSWER_TIMEOUT_S = 600
+"""How long an interpreter may take to answer: importing a host took minutes on a busy machine."""
 _MAX_OUTPUT = 300
 _PRELUDE = """
 import json, sys
@@ -66,14 +67,23 @@ def require_module(python: str, module: str, install: str) -> str:
 
 
 def run_python(python: str, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Return what code printed in the environment of `python`; it has `json` and `sys` imported."""
-    return subprocess.run(
-        [python, "-c", _PRELUDE + code, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_VERSION_TIMEOUT_S,
-    )
+    """Return what code printed in the environment of `python`; it has `json` and `sys` imported.
+
+    Raises: HostError where it does not answer in time.
+    """
+    try:
+        return subprocess.run(
+            [python, "-c", _PRELUDE + code, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_ANSWER_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise HostError(
+            f"{python}: did not answer within {_ANSWER_TIMEOUT_S} seconds. The machine is busy, or "
+            "the environment lies on a slow disk: wait, and run the same command again."
+        ) from error
 
 
 def run_host(

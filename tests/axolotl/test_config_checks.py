@@ -17,6 +17,7 @@ from tests.helpers.manifests import written
 pytestmark = pytest.mark.slow
 
 BEST = {"select_best": "judge_acc_pc"}
+REWARDED = {"reward_funcs": ["ste_plugin.axolotl.rewards.judge_reward"]}
 CURES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "evaluation turned off": (
         {"ste": BEST, "eval_strategy": "no"},
@@ -60,6 +61,11 @@ CURES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     ),
     "no time": ({"num_epochs": 0}, "Write num_epochs: 1", {"num_epochs": 1}),
     "no margin": ({"rl": "simpo"}, "Write simpo_gamma: 0.5", {"simpo_gamma": 0.5}),
+    "the orders of a pair apart": (
+        {"rl": "grpo", "trl": REWARDED | {"num_generations": 4}, "micro_batch_size": 4},
+        "Write gradient_accumulation_steps: 2",
+        {"gradient_accumulation_steps": 2},
+    ),
     "packed preferences": (
         {"rl": "dpo", "sample_packing": True},
         "Set it to false",

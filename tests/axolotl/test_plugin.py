@@ -115,6 +115,8 @@ def configs(folder: Path) -> dict[str, dict]:
         "pissa": LORA | {"peft_init_lora_weights": "pissa", "max_steps": 2},
         "no_batch": {"sample_packing": True, "sequence_len": 4096, "micro_batch_size": 64},
         "unmoved": {"learning_rate": 1e-60, "max_steps": 2},
+        "unrewarded": LORA
+        | {"rl": "grpo", "trl": grpo | {"reward_funcs": rewards[1:]}, "max_steps": 1},
         "diverged": {"learning_rate": 1e30, "max_steps": 3},
         "short_rows": {"min_sample_len": 215, "max_steps": 2},
         "missing_plugin": {"plugins": ["ste_plugin.axolotl.STEPlugin", "nowhere.Plugin"]},
@@ -323,6 +325,7 @@ def test_what_would_drop_rows_is_left_out_where_our_rows_replace_all_others(runs
         ("no_batch", "pack(s) of 24 rows make no batch: micro_batch_size 64"),
         ("unmoved", "after 2 step(s) all trained weights are as they were"),
         ("diverged", "it diverged: its loss or weights are not finite"),
+        ("unrewarded", "the judgments of each prompt all earned the same (on average 0.00)"),
     ],
 )
 def test_a_training_that_made_no_judge_ends_with_an_error_and_without_its_manifest(
@@ -358,6 +361,9 @@ def test_both_orders_of_a_pair_come_in_one_batch(runs):
         letters = {pair: {letter for p, letter in batch if p == pair} for pair, _ in batch}
         assert all(seen == {"A", "B"} for seen in letters.values())
     assert "rewards/judge_reward/mean" in log_of(folder, "grpo")
+    rewards = read_training_manifest(folder / "grpo")["rewards"]
+    assert rewards["first"] == 0.5  # every second judgment earns 1
+    assert rewards["alike"] == 0.0
 
 
 def test_the_judge_may_write_its_judgments(runs):

@@ -69,6 +69,7 @@ def test_a_training_with_steps_that_changed_weights_made_a_judge():
         ({"train_loss": float("inf")}, "Lower learning_rate"),
         ({"finite": False}, "it diverged"),
         ({"moved": False}, "after 3 step(s) all trained weights are as they were"),
+        ({"unrewarded": "all earned the same"}, "is not written: all earned the same."),
     ],
 )
 def test_any_other_made_none(ended, told):

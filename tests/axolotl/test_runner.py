@@ -16,7 +16,7 @@ from ste_plugin.axolotl.run_config import PLUGIN, overlay
 from ste_plugin.config import HostConfig
 from ste_plugin.engines.model_folder import check_trained_model
 from ste_plugin.errors import DataError, HostError
-from ste_plugin.hosts.run_host import require_module, run_host
+from ste_plugin.hosts.run_host import require_module, run_host, run_python
 from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.training_manifest import find_trained_model
 from tests.helpers.manifests import written
@@ -369,3 +369,9 @@ def test_a_missing_host_is_answered_with_the_command_that_installs_it():
     with pytest.raises(HostError, match="no_such_host is not installed(.|\n)*pip install it"):
         require_module(sys.executable, "no_such_host", "pip install it")
     assert require_module(sys.executable, "pytest", "")[0].isdigit()
+
+
+def test_an_interpreter_that_does_not_answer_in_time_is_told_with_what_to_do(monkeypatch):
+    monkeypatch.setattr("ste_plugin.hosts.run_host._ANSWER_TIMEOUT_S", 0.001)
+    with pytest.raises(HostError, match="not answer within 0.001 seconds. The machine is busy"):
+        run_python(sys.executable, "import time; time.sleep(5)")

@@ -16,7 +16,7 @@ from ste_plugin.fitting.model_shape import Experts, ModelShape
 from ste_plugin.storage.resources import shipped_folder
 
 SHIPPED = {path.stem: path for path in sorted(shipped_folder("recipes").glob("*.yaml"))}
-FOR_GPUS = sorted(set(SHIPPED) - {"demo-smollm2-cpu-lora"})
+FOR_GPUS = sorted(name for name in SHIPPED if "-cpu-" not in name)
 GPT_OSS_20B = ModelShape(
     2880,
     2880,
@@ -92,8 +92,9 @@ def test_a_shipped_fsdp_recipe_does_not_keep_whole_gradients(name):
     assert not found.whole_gradients
 
 
-def test_the_grpo_recipe_has_both_orders_of_a_pair_in_one_batch():
-    recipe = yaml.safe_load(SHIPPED["grpo-lora-8b"].read_text())
+@pytest.mark.parametrize("name", [n for n in SHIPPED if n.startswith("grpo")])
+def test_a_grpo_recipe_has_both_orders_of_a_pair_in_one_batch(name):
+    recipe = yaml.safe_load(SHIPPED[name].read_text())
     batch = recipe["micro_batch_size"] * recipe["gradient_accumulation_steps"]
     assert batch % (2 * recipe["trl"]["num_generations"]) == 0
 

@@ -69,6 +69,31 @@ def test_judgments_that_are_all_cut_off_are_told_as_that(tiny_model, tmp_path):
         generated(path)
 
 
+def test_a_recipe_whose_rows_none_can_be_made_of_is_told_before_a_data_set_is_written(
+    tiny_model, tmp_path
+):
+    training = {"recipe": "dpo-lora-8b"}
+    path = written(tmp_path, tiny_model, training=training)  # no judgment is ever wrong
+    with pytest.raises(
+        JudgeError, match=r"none of the dpo rows(.|\n)*Raise judging.samples or judging.temperature"
+    ):
+        generated(path)
+    assert list((tmp_path / "run/iter-01").glob("dataset/*")) == []
+
+
+def test_rows_for_a_reward_in_both_orders_come_two_by_two(tiny_model, tmp_path):
+    dataset, training = SPLITS | {"formats": ["sft", "grpo"]}, {"recipe": "grpo-lora-8b"}
+    path = written(tmp_path, tiny_model, judges=0.5, dataset=dataset, training=training)
+    manifest = generated(path)
+    rows = rows_of(path, "grpo-train")
+    assert 0 < len(rows) < len(rows_of(path, "sft-train"))
+    for first, second in zip(rows[::2], rows[1::2], strict=True):
+        assert first["pair"] == second["pair"]
+        assert [first["better_is"], second["better_is"]] == ["A", "B"]
+    reason = "dataset: right in one order only among grpo rows"
+    assert len(rows_of(path, "sft-train")) - len(rows) <= manifest["drops"][reason]
+
+
 def test_forcing_closes_a_judgment_that_states_no_verdict(tiny_model, tmp_path):
     judging = {"format": "brief", "samples": 2, "sampling": "fixed", "force_verdict": True}
     path = written(tmp_path, tiny_model, judges="never", judging=judging)

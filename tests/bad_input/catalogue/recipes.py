@@ -7,6 +7,7 @@ import yaml
 from tests.bad_input.catalogue.row import Row, hooks, run_with
 from tests.helpers.axolotl_runs import LORA, ON_A_CPU
 
+REWARD = "ste_plugin.axolotl.rewards.judge_reward"
 OWN = "{recipe: mine.yaml}"
 GENERATE = "ste generate ste.yaml"
 
@@ -18,8 +19,9 @@ ROWS = [
         2,
         "training.recipe: no file and no recipe 'sft-lora-9b'. Did you mean 'sft-lora-8b'? There "
         "are: demo-smollm2-cpu-lora, dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, "
-        "grpo-lora-8b, kto-lora-8b, sft-full-70b, sft-full-8b, sft-lora-70b, sft-lora-8b, "
-        "sft-lora-gpt-oss-20b, sft-qlora-8b (`ste recipes list`).",
+        "dpo-smollm2-cpu-lora, grpo-lora-8b, grpo-smollm2-cpu-lora, kto-lora-8b, sft-full-70b, "
+        "sft-full-8b, sft-lora-70b, sft-lora-8b, sft-lora-gpt-oss-20b, sft-qlora-8b (`ste recipes "
+        "list`).",
         apart=True,
     ),
     Row(
@@ -28,9 +30,9 @@ ROWS = [
         GENERATE,
         2,
         "training.recipe: no file and no recipe 'mine.yaml'. There are: demo-smollm2-cpu-lora, "
-        "dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, grpo-lora-8b, kto-lora-8b, "
-        "sft-full-70b, sft-full-8b, sft-lora-70b, sft-lora-8b, sft-lora-gpt-oss-20b, "
-        "sft-qlora-8b (`ste recipes list`).",
+        "dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, dpo-smollm2-cpu-lora, "
+        "grpo-lora-8b, grpo-smollm2-cpu-lora, kto-lora-8b, sft-full-70b, sft-full-8b, "
+        "sft-lora-70b, sft-lora-8b, sft-lora-gpt-oss-20b, sft-qlora-8b (`ste recipes list`).",
     ),
     Row(
         "a recipe that is no YAML",
@@ -106,8 +108,9 @@ ROWS = [
         2,
         "ste recipes: no file and no recipe 'dpo-lora-9b'. Did you mean 'dpo-lora-8b'? There are:"
         " demo-smollm2-cpu-lora, dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, "
-        "grpo-lora-8b, kto-lora-8b, sft-full-70b, sft-full-8b, sft-lora-70b, sft-lora-8b, "
-        "sft-lora-gpt-oss-20b, sft-qlora-8b (`ste recipes list`).",
+        "dpo-smollm2-cpu-lora, grpo-lora-8b, grpo-smollm2-cpu-lora, kto-lora-8b, sft-full-70b, "
+        "sft-full-8b, sft-lora-70b, sft-lora-8b, sft-lora-gpt-oss-20b, sft-qlora-8b (`ste recipes "
+        "list`).",
     ),
     Row(
         "a recipe copied over a file",
@@ -186,6 +189,18 @@ REFUSED = [
         "{host}",
         rl="dpo",
         sample_packing=True,
+    ),
+    refused(
+        "a batch that holds one order of a pair",
+        "orders.yaml",
+        "ste refuses: gradient_accumulation_steps: a batch of 12 judgments holds 3 prompts of 4 "
+        "judgments (trl.num_generations); expected a multiple of 2 x 4, or the two orders of a "
+        "pair come apart, and the reward for both is never given. Write "
+        "gradient_accumulation_steps: 2 (with micro_batch_size: 4), and no "
+        "trl.generation_batch_size.",
+        rl="grpo",
+        trl={"num_generations": 4, "reward_funcs": [REWARD]},
+        gradient_accumulation_steps=3,
     ),
     refused(
         "weights for other losses",
