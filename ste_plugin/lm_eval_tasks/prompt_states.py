@@ -6,7 +6,8 @@ batch of prompts is read, the letters behind them are scored, and generation goe
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
@@ -18,6 +19,7 @@ from ste_plugin.engines.local.decoding import PrefilledBatch, can_share, prefill
 logger = logging.getLogger(__name__)
 
 _TRIAL_TOKENS = 32
+_HALF = (torch.bfloat16, torch.float16)
 _SHARED_SETTINGS = frozenset(
     ("attention_mask", "do_sample", "temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 )
@@ -63,8 +65,9 @@ class SharedPrompts:
         mask = settings["attention_mask"]
         rows = [tuple(ids[m.bool()].tolist()) for ids, m in zip(context, mask, strict=True)]
         prompts = list(dict.fromkeys(rows))
-        start = prefill(self.backend.model, [list(prompt) for prompt in prompts])
-        self._score(prompts, start)
+        with exact_head(self.backend.model):
+            start = prefill(self.backend.model, [list(prompt) for prompt in prompts])
+            self._score(prompts, start)
         if len(prompts) < len(rows):
             number = {prompt: n for n, prompt in enumerate(prompts)}
             start = start.rows(torch.tensor([number[row] for row in rows], device=context.device))
@@ -90,6 +93,30 @@ class SharedPrompts:
             for letter in self.letters.get(before, ()) if opening is not None else ():
                 score = float(likelihoods[n, letter]), likeliest[n] == letter
                 self.scored[(*before, letter)] = score
+
+
+@contextmanager
+def exact_head(model: Any) -> Iterator[None]:
+    """Have a model's last layer compute in float32 for a while.
+
+    The logits of half-precision weights lie an eighth or a quarter apart at their usual size, so
+    that a weak judge's two letters come out as exactly as likely as each other in a quarter of its
+    prompts. Only the few positions that are looked at are worth it: weights are cast at each call.
+    """
+    head = model.get_output_embeddings()
+    if type(head) is not torch.nn.Linear or head.weight.dtype not in _HALF:
+        yield
+        return
+
+    def in_float32(module: Any, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
+        bias = None if module.bias is None else module.bias.float()
+        return torch.nn.functional.linear(inputs[0].float(), module.weight.float(), bias)
+
+    hook = head.register_forward_hook(in_float32)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _read_on(

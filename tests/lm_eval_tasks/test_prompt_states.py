@@ -151,3 +151,32 @@ def test_letters_behind_an_opening_of_several_tokens_are_those_of_the_whole_text
     (alone,) = type(model)._loglikelihood_tokens(model, [(("", ""), before, after)])
     assert math.isclose(found[0], alone[0], abs_tol=1e-3)
     assert found[1] == alone[1]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_letters_of_half_precision_weights_are_scored_in_float32(tiny_model, dtype):
+    from ste_plugin.lm_eval_tasks.prompt_states import exact_head
+
+    load = transformers.AutoModelForCausalLM.from_pretrained
+    model = load(tiny_model, dtype=getattr(torch, dtype)).eval()
+    ids = torch.tensor([[5, 7, 11]])
+    with torch.no_grad():
+        coarse = model(ids, output_hidden_states=True)
+        with exact_head(model):
+            fine = model(ids).logits
+        again = model(ids).logits
+    weight = model.get_output_embeddings().weight
+    expected = coarse.hidden_states[-1].double() @ weight.double().T
+    assert torch.allclose(fine.double(), expected, atol=1e-5)
+    assert not torch.allclose(coarse.logits.double(), expected, atol=1e-5)
+    assert torch.equal(again, coarse.logits)  # only for as long as it is looked at
+
+
+def test_a_bfloat16_judge_s_letters_lie_closer_together_than_its_own_logits(tiny_model, pairs):
+    from lm_eval.models.huggingface import HFLM
+
+    model = HFLM(pretrained=str(tiny_model), device="cpu", batch_size=4, dtype="bfloat16")
+    _, samples = run_task(model, pairs, force=True)
+    scores = [float(reply[0]) for s in samples for reply in s["filtered_resps"] if len(reply) == 2]
+    assert scores
+    assert any(torch.tensor(score).bfloat16().item() != score for score in scores)
