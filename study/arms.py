@@ -100,6 +100,14 @@ ARMS: dict[str, Arm] = {
         },
         {"sequence_len": 768},
     ),
+    "rating": Arm(
+        "each answer rated alone",
+        {
+            "judging": {"format": "rating", "max_new_tokens": 48},
+            "dataset": {"sequence_len": 768},
+        },
+        {"sequence_len": 768},
+    ),
     "padded-either": Arm(
         "one of the two answers padded in a third of the pairs",
         {
