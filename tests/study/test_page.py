@@ -7,7 +7,7 @@ import pytest
 
 from study import page
 from study.inputs import CHOOSING, REPORTING
-from tests.study.test_results import row
+from tests.helpers.study_rows import row
 
 
 def test_the_page_has_a_plot_per_model_and_a_row_per_arm_with_costs_gains_and_signs(

@@ -1,7 +1,6 @@
 """The study's rows: what counts as a gain, and what a table says of it."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -9,14 +8,7 @@ from study.arms import ARMS, BASE, merged
 from study.inputs import draw_instructions, read, write
 from study.results import add, cells, is_done, read_results
 from study.run_arm import Trial
-
-
-def row(**what: Any) -> dict[str, Any]:
-    """Return a row of a trial that gained surely on one set."""
-    about = {"arm": "base", "model": "small", "seed": 0, "round": 1, "set": "one", "n": 80}
-    figures = {"seed_right": 0.0, "right": 0.3, "gain": 0.3, "interval": (0.2, 0.4), "p": 1e-6}
-    costs = {"kept": 300, "tokens": 2000, "prompt_tokens": 1000, "minutes": 12.5}
-    return about | figures | costs | {"acc": 0.6, "longer": 0.5} | what
+from tests.helpers.study_rows import row
 
 
 def test_a_gain_counts_where_the_corrected_test_and_the_interval_say_so() -> None:
