@@ -221,22 +221,31 @@ def count_rows(trainer: Any) -> int | None:
 def load_judge_format(manifest: DatasetManifest, settings: STESettings) -> JudgeFormat:
     """Return the format that the manifest's prompts are in.
 
-    Raises: ConfigError where it is not known here, DataError where it has changed since.
+    Raises: as `find_judge_format` does, and DataError where it has changed since.
+    """
+    judge_format, version = find_judge_format(manifest, settings), manifest.judge_format["version"]
+    if judge_format.version != version:
+        raise DataError(
+            f"{manifest.path}: its prompts are in {version}, but the format {judge_format.name!r} "
+            f"here is {judge_format.version}. Install the version that made them, or generate the "
+            "data set again."
+        )
+    return judge_format
+
+
+def find_judge_format(manifest: DatasetManifest, settings: STESettings) -> JudgeFormat:
+    """Return the format of the manifest's prompts as it is here.
+
+    Raises: ConfigError where there is none, PluginError where a file of it was not named.
     """
     listed = [Path(p) for p in settings.plugins]
     named_here = [Path(p) for p in os.environ.get("STE_PLUGINS", "").split(os.pathsep) if p]
     require_named_plugins(
         listed, named_here, "ste.plugins", f"STE_PLUGINS={os.pathsep.join(settings.plugins)}"
     )
-    plugins = plugin_manager(listed)
-    name, version = manifest.judge_format["name"], manifest.judge_format["version"]
+    plugins = plugin_manager(dict.fromkeys(path.resolve() for path in listed))
+    name = manifest.judge_format["name"]
     judge_format: JudgeFormat = find_contribution(plugins, "ste_judge_formats", name, "ste.plugins")
-    if judge_format.version != version:
-        raise DataError(
-            f"{manifest.path}: its prompts are in {version}, but the format {name!r} here is "
-            f"{judge_format.version}. Install the version that made them, or generate the data set "
-            "again."
-        )
     return judge_format
 
 

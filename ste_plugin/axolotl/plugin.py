@@ -112,7 +112,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         """
         from transformers import EarlyStoppingCallback
 
-        from ste_plugin.axolotl.judge_callback import judge_callback
+        from ste_plugin.axolotl.judge_callback import find_judge_format, judge_callback
 
         if is_main():
             if self.expected is None:  # made by other code than `axolotl train`
@@ -128,8 +128,12 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         if not self.manifest.count("judge-dev"):
             LOG.warning("ste: %s has no held-out pairs to measure the judge on", self.manifest.path)
         self.callback = judge_callback(trainer, cfg, self.settings, self.manifest)
+        # found now, as the first evaluation may come after hours
+        LOG.info("ste: held-out verdicts are read by %s", self.callback.judge_format.name)
         if cfg.rl == "grpo":
-            trainer.reward_funcs = read_by(trainer.reward_funcs, self.callback.template)
+            judge_format = find_judge_format(self.manifest, self.settings)
+            template = self.callback.template
+            trainer.reward_funcs = read_by(trainer.reward_funcs, template, judge_format)
         callbacks = [self.callback]
         if cfg.rl and cfg.early_stopping_patience and self.settings.select_best:
             # axolotl adds it for SFT only (0.19)

@@ -32,12 +32,14 @@ def judge_reward(
     prompts: Sequence[Any] = (),
     completion_ids: Sequence[Sequence[int]] = (),
     template: ChatTemplate | None = None,
+    formats: Mapping[str, JudgeFormat] | None = None,
     **_: Any,
 ) -> list[float]:
     """Return a reward between 0 and 1 for each judgment.
 
     `template`: the judge's own, which the plugin adds (`read_by`); without it the marks of thoughts
-    are those of the known families, as far as TRL leaves them in the text.
+    are those of the known families, as far as TRL leaves them in the text. `formats`: name → judge
+    format, of the data set's own, which the plugin adds, too; others are built in or installed.
     The right verdict earns RIGHT, and RIGHT_IN_BOTH_ORDERS times the share of right judgments among
     those of the same pair in the other order, as far as they are in the same batch. A rating of one
     answer alone earns the share of the other answer's ratings in the batch that it is on the right
@@ -48,8 +50,9 @@ def judge_reward(
         replies = [template.split(template.decode(ids)) for ids in completion_ids]
     else:
         replies = list(_split_texts(completions, prompts))
-    formats = [_load_format(name) for name in judge_format]
-    said = [_said(reply, form) for reply, form in zip(replies, formats, strict=True)]
+    known = formats or {}
+    asked = [known.get(name) or _load_format(name) for name in judge_format]
+    said = [_said(reply, form) for reply, form in zip(replies, asked, strict=True)]
     beside: dict[tuple[str, Verdict], list[Said]] = defaultdict(list)
     for key, gold, each in zip(pair, better_is, said, strict=True):
         beside[key, gold].append(each)
@@ -57,7 +60,7 @@ def judge_reward(
     def reward(index: int) -> float:
         own, gold = said[index], better_is[index]
         others = beside.get((pair[index], OTHER[gold])) or [None]
-        return fsum(_points(formats[index], own, o, gold) for o in others) / len(others)
+        return fsum(_points(asked[index], own, o, gold) for o in others) / len(others)
 
     return [reward(index) for index in range(len(said))]
 
@@ -70,9 +73,13 @@ def _points(judge_format: JudgeFormat, own: Said, other: Said, gold: Verdict) ->
     return RIGHT + RIGHT_IN_BOTH_ORDERS * in_both
 
 
-def read_by(functions: Iterable[Any], template: ChatTemplate) -> list[Any]:
-    """Return a trainer's reward functions, of which ours reads judgments by their tokens."""
-    return [partial(f, template=template) if f is judge_reward else f for f in functions]
+def read_by(
+    functions: Iterable[Any], template: ChatTemplate, judge_format: JudgeFormat
+) -> list[Any]:
+    """Return a trainer's reward functions, of which ours reads judgments by their tokens and the
+    data set's own format."""
+    own = partial(judge_reward, template=template, formats={judge_format.name: judge_format})
+    return [own if f is judge_reward else f for f in functions]
 
 
 def _split_texts(completions: Sequence[Any], prompts: Sequence[Any]) -> Iterator[Split]:

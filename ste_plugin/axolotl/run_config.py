@@ -1,12 +1,13 @@
 """From a recipe to the config that axolotl gets, with model, manifest, output and seed set."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import ConfigError
+from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
 from ste_plugin.text import safe_yaml
 from ste_plugin.text.settings_errors import validate_settings
@@ -73,16 +74,25 @@ def is_axolotl_config(path: Path) -> bool:
 
 
 def overlay(
-    recipe: dict[str, Any], *, model: str, manifest: DatasetManifest, output: Path, seed: int
+    recipe: dict[str, Any],
+    *,
+    model: str,
+    manifest: DatasetManifest,
+    output: Path,
+    seed: int,
+    files: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Return the recipe with model, manifest, output folder and seed set; all else is its own.
 
     Any axolotl config will do: one that does not name our plugin gets it. An adapter is merged.
     What axolotl prepares lies beside `output`. Where no row was held out, nothing is evaluated.
+    `files`: the run's plugins, which are named in it where the judge format is none of ours.
     """
     config = copy.deepcopy(recipe)
     plugins = [p for p in config.get("plugins") or [] if p != PLUGIN]
     settings = {**(config.get("ste") or {}), "manifest": str(manifest.path), "merge": True}
+    if manifest.judge_format["name"] not in FORMATS:
+        settings["plugins"] = [*(settings.get("plugins") or []), *map(str, files)]
     rows = row_format_of_rl(config.get("rl"))
     replaced = settings.get("datasets", "replace") == "replace"
     if replaced and not manifest.count(f"{rows}-dev"):

@@ -37,13 +37,21 @@ _MADE_BY_AXOLOTL = ("debug.log", "config.json", "adapter_config.json")
 
 
 def train(
-    recipe: Path, *, model: str, manifest: Path, output: Path, seed: int, host: HostConfig
+    recipe: Path,
+    *,
+    model: str,
+    manifest: Path,
+    output: Path,
+    seed: int,
+    host: HostConfig,
+    files: Sequence[Path] = (),
 ) -> Path:
     """Return the folder of the model that a recipe makes of `model`, with any adapter merged.
 
     Beside `output` lie `axolotl.yaml`, what axolotl was given, and `axolotl.log`, its output.
     `output/trained.json`, the training's manifest, is written last by our plugin inside axolotl;
-    where it records the same settings, rows and model, nothing is done. An unfinished training
+    where it records the same settings, rows and model, nothing is done. `files` are plugins that
+    the user has named. An unfinished training
     starts over; a finished one with other settings, rows or model is moved aside.
 
     Raises: ConfigError for a recipe that cannot be used, DataError for rows that changed or are
@@ -52,14 +60,14 @@ def train(
     settings, data = read_recipe(recipe), read_manifest(manifest)
     data.verify(*data.training_files(row_format_of_rl(settings.get("rl"))))
     output = output.resolve()
-    config = overlay(settings, model=model, manifest=data, output=output, seed=seed)
+    config = overlay(settings, model=model, manifest=data, output=output, seed=seed, files=files)
     if final := read_finished(output, config, data):
         return final
     refuse_pickles(Path(model))
     require_host(python_of(host))
     check_launcher(host, {recipe.stem: settings})
     _clear(output)
-    _train(config, output, host)
+    _train(config, output, host, files)
     final = read_finished(output, config, data)
     if final is None:
         raise HostError(
@@ -148,7 +156,7 @@ def log_of(output: Path) -> Path:
     return output.parent / "axolotl.log"
 
 
-def _train(config: dict[str, Any], output: Path, host: HostConfig) -> None:
+def _train(config: dict[str, Any], output: Path, host: HostConfig, files: Sequence[Path]) -> None:
     config_path = output.parent / "axolotl.yaml"
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     replace_bytes(config_path, text.encode())
@@ -158,6 +166,8 @@ def _train(config: dict[str, Any], output: Path, host: HostConfig) -> None:
     env = {"AXOLOTL_DO_NOT_TRACK": "1", "AXOLOTL_LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1"}
     # on a CPU that other work shares, spinning OpenMP threads make a step several times slower
     env["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
+    named = [*map(str, files), *filter(None, [os.environ.get("STE_PLUGINS")])]
+    env["STE_PLUGINS"] = os.pathsep.join(named)
     if Path(config["base_model"]).is_dir():
         env["HF_HUB_OFFLINE"] = "1"
     run_host(

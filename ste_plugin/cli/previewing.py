@@ -46,7 +46,7 @@ def preview(config: Config, plugin: Plugin = None, as_json: Json = False) -> Non
 
 def _lines(found: "Preview") -> Iterator[str]:
     for number, instruction in enumerate(found.shown, start=1):
-        yield from _instruction_lines(number, instruction)
+        yield from _instruction_lines(number, instruction, found.pointwise)
     yield "\nOne prompt of the judge, in full:"
     for message in found.judge_prompt:
         yield f"[{message.role}]\n{message.content}"
@@ -60,23 +60,27 @@ def _lines(found: "Preview") -> Iterator[str]:
     yield from _estimate_lines(found)
 
 
-def _instruction_lines(number: int, shown: "PreviewedInstruction") -> Iterator[str]:
+def _instruction_lines(
+    number: int, shown: "PreviewedInstruction", pointwise: bool
+) -> Iterator[str]:
     yield f"\n{number}. {_short(shown.instruction)}"
     for better, pairs in groupby(shown.pairs, key=lambda pair: pair.better):
         yield f"   better: {_short(better)}"
         for pair in pairs:
             yield f"   worse ({pair.strategy}): {_short(pair.worse)}"
-            yield from (f"     {_judgment_line(judgment)}" for judgment in pair.judgments)
+            yield from (f"     {_judgment_line(j, pointwise)}" for j in pair.judgments)
     yield from (f"   no pair: {reason}" for reason in shown.dropped)
 
 
-def _judgment_line(judgment: "Judgment") -> str:
+def _judgment_line(judgment: "Judgment", pointwise: bool) -> str:
+    alone = {"A": "better alone", "B": "worse alone"}[judgment.gold]
+    shown = alone if pointwise else f"better shown as {judgment.gold}"
     verdict = {None: "no verdict", True: "right", False: "wrong"}[
         judgment.verdict and judgment.correct
     ]
     forced = ", forced" if judgment.forced else ""
     thought = ", after a thought" if judgment.thinking else ""
-    return f"better shown as {judgment.gold}: {verdict}{forced}{thought}: {_short(judgment.text)}"
+    return f"{shown}: {verdict}{forced}{thought}: {_short(judgment.text)}"
 
 
 def _row_lines(row: "RenderedRow", rows: int, verdict_rows: int) -> Iterator[str]:

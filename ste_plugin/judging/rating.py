@@ -52,8 +52,9 @@ class RatingFormat(JudgeFormat):
         """Return the mean of the scores, each by how likely it is beside the others."""
         highest = max(log_likelihoods)
         weights = [exp(each - highest) for each in log_likelihoods]
-        scores = [weight * score for score, weight in enumerate(weights)]
-        expected = fsum(scores) / fsum(weights)
+        scores = filter(is_score, self.choices.values())
+        weighed = (weight * score for weight, score in zip(weights, scores, strict=True))
+        expected = fsum(weighed) / fsum(weights)
         return None if isnan(expected) else expected
 
     def decide(self, own: Said, other: Said) -> Reading:

@@ -58,9 +58,10 @@ def _rows_table(rounds: Sequence[Round]) -> Table:
         "forced": ("forced",),
         "training rows": ("kept", "train"),
         "and of the letter alone": ("verdict_rows",),
-        "better shown as A": ("letters", "train", "A"),
-        "as B": ("letters", "train", "B"),
     }
+    if not any(map(_rates, rounds)):
+        paths["better shown as A"] = ("letters", "train", "A")
+        paths["as B"] = ("letters", "train", "B")
     rows = [
         [r.name, *(total_of(counts_of(r), *path) for path in paths.values()), _pass_rate(r)]
         for r in rounds
@@ -71,6 +72,11 @@ def _rows_table(rounds: Sequence[Round]) -> Table:
         "is right, ± 1.96 standard errors."
     )
     return without_empty(Table(columns, rows, caption))
+
+
+def _rates(r: Round) -> bool:
+    """Return whether its data sets are ratings of one answer each, so that there is no order."""
+    return any(manifest.get("judge_format", {}).get("pointwise") for manifest in r.manifests)
 
 
 def _pass_rate(r: Round) -> Estimate | None:

@@ -55,6 +55,8 @@ class Preview(Record, frozen=True):
     shown: tuple[PreviewedInstruction, ...]
     judge_prompt: tuple[Message, ...]
     """The prompt about the first pair, its better answer shown as A."""
+    pointwise: bool
+    """Whether a prompt shows one answer alone: the better one, where it would be shown as A."""
     rows: int
     """Training rows that were made."""
     verdict_rows: int
@@ -89,6 +91,7 @@ def read_preview(
         instructions,
         shown,
         tuple(prompt),
+        judge_format.pointwise,
         rows,
         verdicts,
         row,

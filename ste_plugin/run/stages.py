@@ -24,7 +24,7 @@ from ste_plugin.evaluation.trained_judges import find_judge as find_judge
 from ste_plugin.evaluation.trained_judges import stage_numbers as stage_numbers
 from ste_plugin.fitting.catalogue import find_recipe, refusal
 from ste_plugin.lm_eval_tasks import runner as lm_eval
-from ste_plugin.plugins.manager import contributed_folders
+from ste_plugin.plugins.manager import contributed_folders, registered_files
 from ste_plugin.run import gating
 from ste_plugin.storage.dataset_manifest import read_manifest, row_format_of_rl
 from ste_plugin.storage.training_manifest import find_trained_model
@@ -166,6 +166,7 @@ def train(context: RunContext, number: int, stage: int = 1) -> Path:
             output=folder / "model",
             seed=config.seed,
             host=config.hosts.train,
+            files=registered_files(context.plugins),
         )
 
 

@@ -240,11 +240,22 @@ class InFlight(msgspec.Struct, frozen=True):
     request: ChatRequest
 
 
+_NO_VERDICT = (
+    "The judge stated no verdict in any of",
+    "Use a stronger seed model, or a shorter format (judging.format: brief), or set "
+    "judging.force_verdict: true.",
+)
+_NO_HIGHER_SCORE = (
+    "The judge gave no pair's two answers different scores in any of",
+    "Use a stronger seed model, or a format that compares both answers (judging.format: brief). "
+    "Where replies end without a score, set judging.force_verdict: true.",
+)
+
+
 def no_verdict_error(judge_format: JudgeFormat, replies: int, example: str) -> JudgeError:
     """Return the error for a judge that never states a verdict, with the end of one reply."""
+    found, advice = _NO_HIGHER_SCORE if judge_format.pointwise else _NO_VERDICT
     return JudgeError(
-        f"The judge stated no verdict in any of {replies} replies in the format "
-        f"{judge_format.name!r}; expected {judge_format.wanted}, one reply ended: {example!r}.\n"
-        "Use a stronger seed model, or a "
-        "shorter format (judging.format: brief), or set judging.force_verdict: true."
+        f"{found} {replies} replies in the format {judge_format.name!r}; expected "
+        f"{judge_format.wanted}, one reply ended: {example!r}.\n{advice}"
     )

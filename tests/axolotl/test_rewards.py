@@ -1,5 +1,7 @@
 """What a judgment is worth in reinforcement learning."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -181,7 +183,7 @@ def test_the_marks_of_thoughts_in_the_judged_answers_do_not_open_one():
 
 def test_marks_that_are_special_tokens_are_read_where_the_plugin_knows_the_template():
     template = ChatTemplate(family_tokenizer("Magistral"))
-    (reward,) = read_by([judge_reward], template)
+    (reward,) = read_by([judge_reward], template, FORMATS["brief"])
     unended, ended = f"[THINK]{NAMED}", f"[THINK]{THOUGHT}[/THINK][[A]]</s>"
     shown = [text.replace("[THINK]", "").replace("[/THINK]", "") for text in (unended, ended)]
     found = reward(
@@ -195,4 +197,14 @@ def test_marks_that_are_special_tokens_are_read_where_the_plugin_knows_the_templ
 
 
 def test_rewards_of_others_are_left_as_they_are():
-    assert read_by([len], ChatTemplate(family_tokenizer("Qwen3"))) == [len]
+    template = ChatTemplate(family_tokenizer("Qwen3"))
+    assert read_by([len], template, FORMATS["brief"]) == [len]
+
+
+def test_judgments_in_a_format_of_a_plugins_file_are_read_by_it():
+    own = replace(FORMATS["rating"], name="of a file")
+    template = ChatTemplate(family_tokenizer("Qwen3"))
+    (reward,) = read_by([judge_reward], template, own)
+    replies = [f"It names a fruit as it was asked. [[{score}]]" for score in (7, 3)]
+    found = reward(replies, better_is=["A", "B"], pair=["p", "p"], judge_format=[own.name] * 2)
+    assert found == [1.0, 1.0]

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ def recipe(folder: Path, **changes) -> Path:
     return path
 
 
-def trained(folder: Path, model: Path, rows: Path, **changes) -> Path:
+def trained(folder: Path, model: Path, rows: Path, files=(), **changes) -> Path:
     return axolotl.train(
         recipe(folder, **changes),
         model=str(model),
@@ -75,6 +76,7 @@ def trained(folder: Path, model: Path, rows: Path, **changes) -> Path:
         output=folder / "model",
         seed=0,
         host=HERE,
+        files=files,
     )
 
 
@@ -261,9 +263,9 @@ def test_a_folder_that_holds_something_else_is_not_cleared(tiny_model, tmp_path)
     assert (tmp_path / "model" / "thesis.tex").read_text() == "mine"
 
 
-def laid_over(settings: dict, folder: Path, dev: int = 1) -> dict:
+def laid_over(settings: dict, folder: Path, dev: int = 1, **more) -> dict:
     data = read_manifest(written(folder, train=1, dev=dev))
-    return overlay(settings, model="m", manifest=data, output=Path("/o/model"), seed=7)
+    return overlay(settings, model="m", manifest=data, output=Path("/o/model"), seed=7, **more)
 
 
 def test_only_model_manifest_output_folder_and_seed_of_a_recipe_change(tmp_path):
@@ -279,6 +281,30 @@ def test_only_model_manifest_output_folder_and_seed_of_a_recipe_change(tmp_path)
     }
     assert given["ste"] == {"manifest": str(tmp_path / "manifest.json"), "merge": True}
     assert given["plugins"] == [PLUGIN, *RECIPE["plugins"]]
+
+
+def test_files_of_plugins_are_named_where_the_judge_format_is_one_of_theirs(tmp_path):
+    files = [Path("/p/formats.py")]
+    assert "plugins" not in laid_over(RECIPE, tmp_path, files=files)["ste"]
+    data = read_manifest(written(tmp_path, train=1, dev=1))
+    theirs = replace(data, content=data.content | {"judge_format": {"name": "terse"}})
+    own = RECIPE | {"ste": {"plugins": ["own.py"]}}
+    given = overlay(own, model="m", manifest=theirs, output=Path("/o"), seed=7, files=files)
+    assert given["ste"]["plugins"] == ["own.py", "/p/formats.py"]
+
+
+def test_a_training_may_load_the_files_of_plugins_that_the_user_named(
+    tiny_model, tmp_path, monkeypatch
+):
+    def host(_command, *, env, **_):
+        raise HostError(env["STE_PLUGINS"])
+
+    monkeypatch.setattr(axolotl, "run_host", host)
+    monkeypatch.setattr(axolotl, "require_host", lambda _: "0.21")
+    monkeypatch.setenv("STE_PLUGINS", "theirs.py")
+    rows = written(tmp_path / "dataset", train=1)
+    with pytest.raises(HostError, match="^/p/formats.py:theirs.py$"):
+        trained(tmp_path, tiny_model, rows, files=[Path("/p/formats.py")])
 
 
 def test_a_recipes_own_way_with_the_data_set_is_kept(tmp_path):

@@ -28,6 +28,15 @@ def test_a_preview_shows_answers_judgments_a_row_and_an_estimate(tiny_model, tmp
     assert not (tmp_path / "run").exists()
 
 
+def test_a_preview_says_which_answer_was_rated_alone(tiny_model, tmp_path):
+    written(tmp_path, tiny_model, judging={"format": "rating", "samples": 2})
+    done = ste("preview", "ste.yaml", "--plugin", "hooks.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for words in ("better alone: right: It is like that", "worse alone: right: It is like that"):
+        assert words in done.stdout
+    assert "shown as" not in done.stdout
+
+
 def test_a_preview_says_how_many_rows_ask_for_the_letter_alone(tiny_model, tmp_path):
     written(tmp_path, tiny_model, dataset={**SPLITS, "verdict_share": 0.25})
     done = ste("preview", "ste.yaml", "--plugin", "hooks.py", cwd=tmp_path)

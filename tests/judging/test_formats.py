@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ste_plugin.judging import neutralise, parse_verdict
 from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.judging.rating import RatingFormat
 from ste_plugin.records import ORDERS
 
 RATING = FORMATS["rating"]
@@ -148,6 +149,20 @@ def test_several_ratings_count_as_the_mean_of_those_that_give_a_score(said):
 @given(st.lists(st.floats(-700, 0), min_size=10, max_size=10))
 def test_an_expected_score_lies_between_the_least_and_the_best(log_likelihoods):
     assert 0 <= RATING.expect(log_likelihoods) <= 9
+
+
+class FromOneToFive(RatingFormat):
+    """A scale of a plugin's own."""
+
+    @property
+    def choices(self):
+        return {str(score): score for score in range(1, 6)}
+
+
+def test_a_score_is_expected_on_the_scale_that_a_format_has():
+    own = FromOneToFive("own", "Rate it.", "Rating: [[", reasons=True, max_new_tokens=9)
+    assert own.expect([0.0] * 5) == pytest.approx(3)
+    assert own.expect([-1e4] * 4 + [0.0]) == pytest.approx(5)
 
 
 def test_an_expected_score_is_the_likely_one_where_no_other_is_likely():

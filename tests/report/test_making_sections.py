@@ -49,6 +49,15 @@ def test_training_rows_are_told_by_strategy_and_letter(tmp_path):
     assert rows(strategies)["other-instruction"]["iteration 2"] == 60
 
 
+def test_ratings_of_one_answer_each_have_no_letter_that_the_better_one_is_shown_as(tmp_path):
+    root = measured_run(tmp_path)
+    for path in root.glob("iter-*/dataset/manifest.json"):
+        replace_json(path, read_json(path) | {"judge_format": {"name": "x", "pointwise": True}})
+    _, counts, _ = section(root, "data").parts
+    assert rows(counts)["iteration 1"]["training rows"] > 0
+    assert not rows(counts)["iteration 1"].keys() & {"better shown as A", "as B"}
+
+
 def test_a_stage_of_a_plugins_own_that_counts_nothing_is_shown_without_counts(tmp_path):
     root = measured_run(tmp_path, skills=(0.5, 0.6))
     replace_json(root / "iter-01/dataset/manifest.json", {"files": {}, "judge_format": {}})

@@ -140,6 +140,7 @@ def test_a_judge_that_rates_no_answer_above_another_is_told_what_is_expected(
         generated(made(tmp_path, tiny_model, judges))
     told = "'rating'; expected [[0]] to [[9]], and not the same for both answers of every pair"
     assert told in str(error.value)
+    assert "gave no pair's two answers different scores" in str(error.value)
 
 
 def test_a_score_is_forced_where_none_is_stated(tiny_model, tmp_path):
