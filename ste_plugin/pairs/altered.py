@@ -10,7 +10,11 @@ from ste_plugin.pairs.calls import MadePair
 from ste_plugin.pairs.strategies import Answers, Instructions, Replies
 from ste_plugin.records import Drop, Instruction, content_key
 
-_PIECES = re.compile(r" [+-] |\s+|\d+(?:\.\d+)?|[^\W\d]\w*(?:'[a-z]+)?|[<>=!]=|.", re.DOTALL)
+_PIECES = re.compile(
+    r"^\d+[.)](?=\s)| [+-] |\s+|\d+(?:\.\d+)?|[^\W\d]\w*(?:'[a-z]+)?|[<>=!]=|.",
+    re.DOTALL | re.MULTILINE,
+)
+"""A list's number, a sign between spaces, space, a number, a word, a comparison, or a mark."""
 _OPPOSITES = (
     *(("<", ">"), ("<=", ">="), ("==", "!="), (" + ", " - "), ("and", "or"), ("True", "False")),
     *(("min", "max"), ("more", "less"), ("most", "least"), ("always", "never"), ("all", "no")),
@@ -84,7 +88,7 @@ def altered(text: str, key: str) -> MadePair | None:
 
 
 def _is_known(piece: str) -> bool:
-    return piece[0].isdecimal() or piece in _OPPOSITE
+    return piece in _OPPOSITE or (piece[0].isdecimal() and piece[-1].isdecimal())
 
 
 def _other(piece: str, draw: random.Random) -> str:

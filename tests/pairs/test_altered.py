@@ -34,6 +34,11 @@ def test_a_comparison_of_a_program_is_turned_round():
     assert made("max(a, b)").worse == "min(a, b)"
 
 
+def test_the_numbers_of_a_list_stay_as_they_are():
+    assert made("1. Yes.\n2. 7").worse.startswith("1. Yes.\n2. ")
+    assert isinstance(made("1) Yes."), Drop)
+
+
 def test_a_hyphen_and_a_name_with_underscores_stay_as_they_are():
     assert isinstance(made("by-and_by"), Drop)
     assert made("a - b").worse == "a + b"

@@ -441,7 +441,7 @@ ROWS = [
         RUN,
         2,
         "judging.format: no 'breif'. Did you mean 'brief'? There are: brief, criteria, plan, "
-        "verdict; a plugin can add more (see `ste plugins`).",
+        "rating, verdict; a plugin can add more (see `ste plugins`).",
     ),
     Row(
         "a strategy that there is not",
