@@ -146,6 +146,9 @@ def verdict_on(reports: Sequence[IterationReport], best: int, keep: str) -> str:
     if keep == "last":
         why = "" if best == reports[-1].number else ", the last that broke no gate"
         return f"keep: last ships {judge_label(best)}{why}."
+    if any("dev" not in report.evaluations for report in reports):
+        why = " that broke no gate" if len(passed) < len(reports) else ""
+        return f"No dev pairs to choose by: {judge_label(best)} is shipped, the last{why}."
     if best == 0:
         return "No iteration beat the seed on the dev pairs: nothing better than the seed to ship."
     last = passed[-1]

@@ -54,7 +54,8 @@ def _title(run: RunFigures, shown: Round, name: str) -> str:
     before = estimate_of(seed, metric).value if shown.number else None
     then = f", the seed on {percent(before)}" if before is not None else ""
     if run.best is not None and shown.number:
-        how = "the best" if run.keep == "best" else "the last, which is kept"
+        chosen = run.keep == "best" and "dev" in shown.results
+        how = "the best" if chosen else "the last, which is kept"
         return f"{who} is {how}: {figure}{where}{then}."
     if run.best == 0:
         return f"The seed is kept: {figure}{where}."

@@ -107,3 +107,8 @@ def test_an_unfinished_run_names_no_best(tmp_path, measured):
     title, words = told(measured_run(tmp_path, skills=skills, iterations=3, best=None))
     assert "best" not in title
     assert f"{int(measured)} of 3 iterations are done" in words
+
+
+def test_without_dev_pairs_the_last_iteration_is_not_called_the_best(tmp_path):
+    title, _ = told(measured_run(tmp_path, skills=(0.5, 0.95), sets={"test": 80}))
+    assert title.startswith("Iteration 1 is the last, which is kept: right in both orders on")

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ste_plugin.context import IterationReport
+from ste_plugin.evaluation.report import verdict_on
 from ste_plugin.run.loop import decide
 from ste_plugin.storage.jsonl import read_json, read_rows
 from tests.helpers.axolotl_runs import RECIPE
@@ -264,3 +265,20 @@ def report_with(number: int, acc_pc: float, acc: float = 0.5) -> IterationReport
 def test_a_worse_iteration_is_never_shipped_as_the_best(both_orders, keep, best):
     reports = [report_with(n, value) for n, value in enumerate(both_orders)]
     assert decide(reports, keep) == best
+
+
+def test_without_dev_pairs_the_last_iteration_is_shipped_and_said_to_be_the_last():
+    def measured(number: int, *broken: str) -> IterationReport:
+        figures = {"test": {"overall": {"acc_pc": 0.5}}}
+        return IterationReport(number, "", "", figures, 0, 0, 0, 0, None, 0.0, broken=broken)
+
+    two = [measured(0), measured(1)]
+    assert decide(two, "best") == 1
+    assert verdict_on(two, 1, "best") == (
+        "No dev pairs to choose by: iteration 1 is shipped, the last."
+    )
+    three = [*two, measured(2, "position_bias: 0.4")]
+    assert decide(three, "best") == 1
+    assert verdict_on(three, 1, "best") == (
+        "No dev pairs to choose by: iteration 1 is shipped, the last that broke no gate."
+    )
