@@ -7,7 +7,7 @@ batch of prompts is read, the letters behind them are scored, and generation goe
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from inspect import signature
 from typing import Any
 
@@ -65,7 +65,7 @@ class SharedPrompts:
         mask = settings["attention_mask"]
         rows = [tuple(ids[m.bool()].tolist()) for ids, m in zip(context, mask, strict=True)]
         prompts = list(dict.fromkeys(rows))
-        with exact_head(self.backend.model):
+        with exact_head(self.backend.model) if self.openings else nullcontext():
             start = prefill(self.backend.model, [list(prompt) for prompt in prompts])
             self._score(prompts, start)
         if len(prompts) < len(rows):
