@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from ste_plugin.config import EvaluationConfig, ProgramConfig
+from ste_plugin.engines.local.cpu import multiplies_bfloat16
 from ste_plugin.evaluation.compare import Comparison, compare
 from ste_plugin.lm_eval_tasks import runner
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
@@ -23,7 +24,8 @@ from study.seeds import SEEDS
 
 GENERATOR = "smollm2-135m"
 """Writes the answers for every seed: a base model does not know how to."""
-BFLOAT16 = {"dtype": "bfloat16"}
+DTYPE = {"dtype": "bfloat16" if multiplies_bfloat16() else "float32"}
+"""Of judge, generator and lm-eval: what this CPU is faster in."""
 COMPLETIONS = "pairs.completions.jsonl"
 RECIPE = "demo-smollm2-cpu-lora.yaml"
 COSTS = ("minutes", "kept", "tokens", "prompt_tokens")
@@ -123,11 +125,12 @@ def write_config(
         "run": "run",
         "seed": trial.seed,
         "iterations": place.rounds,
-        "judge": {"model": str(model), "options": BFLOAT16},
-        "generator": {"model": str(place.work / "models" / GENERATOR), "options": BFLOAT16},
+        "judge": {"model": str(model), "options": DTYPE},
+        "generator": {"model": str(place.work / "models" / GENERATOR), "options": DTYPE},
         "instructions": [{"path": "instructions.jsonl"}],
         "selection": {"keep_out": sorted(sets.values())},
         "training": {"recipe": "recipe.yaml"},
+        "evaluation": {"model_args": DTYPE},
     }
     config = folder / "ste.yaml"
     config.write_text(yaml.safe_dump(merged(merged(BASE, arm.config), ours)))
@@ -144,7 +147,7 @@ def measure(model: Path, out: Path, sets: Mapping[str, str], judging: Mapping[st
                 str(model),
                 out / name,
                 settings=JudgeSettings(Path(path), **settings),
-                config=EvaluationConfig(**BASE["evaluation"]),
+                config=EvaluationConfig(**BASE["evaluation"], model_args=DTYPE),
                 host=host,
                 process=process,
             )

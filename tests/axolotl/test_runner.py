@@ -162,11 +162,24 @@ def test_leaving_out_the_logits_of_prompts_changes_neither_loss_nor_gradient(tin
 @pytest.mark.slow
 def test_bfloat16_trains_on_a_cpu_where_the_recipe_says_that_a_cpu_is_meant(tiny_model, tmp_path):
     rows = written(tmp_path / "dataset", train=2)
+    from ste_plugin.engines.local.cpu import multiplies_bfloat16
+
     plugins = [*RECIPE["plugins"], "ste_plugin.axolotl.training_plugins.OnCpu"]
     changes = {"bf16": None, "bfloat16": True, "plugins": plugins}
     trained(tmp_path, tiny_model, rows, **changes)
     done = json.loads((tmp_path / "model" / "trained.json").read_text())
-    assert done["merge"]["difference"] > 1e-5  # of rounding: float32 leaves less
+    rounded = done["merge"]["difference"] > 1e-5  # float32 leaves less
+    assert rounded == multiplies_bfloat16()
+
+
+@pytest.mark.parametrize("multiplies", [False, True])
+def test_bfloat16_is_put_off_where_the_cpu_would_emulate_it(monkeypatch, multiplies):
+    from ste_plugin.axolotl import training_plugins
+
+    monkeypatch.setattr(training_plugins, "multiplies_bfloat16", lambda: multiplies)
+    cfg = {"bfloat16": True, "bf16": False}
+    training_plugins.OnCpu().register(cfg)
+    assert cfg == {"bfloat16": multiplies, "bf16": False}
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Loading a model, or a base and its LoRA adapter, with transformers."""
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,17 @@ from typing import Any
 import torch
 
 from ste_plugin.engines.local.attention import share_heads
+from ste_plugin.engines.local.cpu import multiplies_bfloat16
 from ste_plugin.engines.local.memory import check_weights_fit, free_memory
 from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.engines.model_folder import EXPECTED_MODEL, adapter_base
 from ste_plugin.errors import ConfigError, EngineError, SteError
+
+logger = logging.getLogger(__name__)
+_EMULATED = (
+    "%s: options: dtype: bfloat16, which this CPU has no instructions for: it emulates them, in up "
+    "to thirty times float32's time. Leave dtype away, or set float32."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,8 @@ def load(path: str, options: LocalOptions) -> LoadedModel:
     if device.type == "cpu":
         torch.set_num_threads(options.threads or _count_threads())
     dtype = "float32" if options.dtype == "auto" and device.type == "cpu" else options.dtype
+    if device.type == "cpu" and dtype == "bfloat16" and not multiplies_bfloat16():
+        logger.warning(_EMULATED, path)
     try:
         tokenizer, model = _load_parts(path, options, dtype)
     except (SteError, MemoryError, torch.OutOfMemoryError):

@@ -9,6 +9,7 @@ import torch
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines import ChatRequest, Completion, Message, Sampling
 from ste_plugin.engines.local import engine as local
+from ste_plugin.engines.local import loading
 from ste_plugin.engines.local.decoding import prefill
 from ste_plugin.engines.local.loading import LoadedModel, load
 from ste_plugin.engines.local.model import LocalEngine
@@ -188,3 +189,15 @@ def test_a_folder_without_a_model_is_an_engine_error(tmp_path):
         pytest.raises(EngineError, match="config.json"),
     ):
         list(engine.complete(asked()))
+
+
+@pytest.mark.parametrize(("multiplies", "warnings"), [(False, 1), (True, 0)])
+def test_bfloat16_is_warned_of_on_a_cpu_that_emulates_it(
+    tiny_model, monkeypatch, caplog, multiplies, warnings
+):
+    monkeypatch.setattr(loading, "multiplies_bfloat16", lambda: multiplies)
+    load(str(tiny_model), LocalOptions(dtype="bfloat16", device="cpu"))
+    load(str(tiny_model), LocalOptions(device="cpu"))
+    said = [r.getMessage() for r in caplog.records if "bfloat16" in r.getMessage()]
+    assert len(said) == warnings
+    assert all(str(tiny_model) in line and "set float32" in line for line in said)

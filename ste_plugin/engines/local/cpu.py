@@ -1,0 +1,13 @@
+"""What this machine's CPU can do."""
+
+import torch
+
+
+def multiplies_bfloat16() -> bool:
+    """Return whether the CPU has instructions for bfloat16 (avx512_bf16, AMX, ARM's bf16).
+
+    Others emulate it, in up to thirty times float32's time. Releases of torch that cannot tell
+    count as one that has none.
+    """
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(has is True for name, has in capabilities.items() if "bf16" in name)
