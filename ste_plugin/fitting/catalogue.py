@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from pluggy import PluginManager
+
 from ste_plugin.axolotl import check_recipes
 from ste_plugin.axolotl.run_config import read_recipe
 from ste_plugin.axolotl.runner import require_host
 from ste_plugin.errors import ConfigError, HostError, did_you_mean
 from ste_plugin.hosts.run_host import run_host
+from ste_plugin.plugins.manager import contributed_folders
 from ste_plugin.text.log_summary import summarize_failure
 
 CLUSTERS = "clusters"
@@ -63,6 +66,17 @@ def find_recipe(name_or_path: str, dirs: Sequence[Path], where: str = "ste recip
         f"{where}: no file and no recipe {name_or_path!r}.{hint} There are: "
         f"{', '.join(recipes)} (`ste recipes list`)."
     )
+
+
+def find_own_recipe(name: str, base: Path, plugins: PluginManager) -> Path:
+    """Return a run's recipe: a file in `base`, the config's folder, or one by its name.
+
+    Raises: ConfigError with the nearest name where there is neither.
+    """
+    beside = base / name
+    if beside.is_file():
+        return beside
+    return find_recipe(name, contributed_folders(plugins, "ste_recipe_dirs"), "training.recipe")
 
 
 def cluster_files(name: str, dirs: Sequence[Path]) -> list[Path]:

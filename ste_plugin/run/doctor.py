@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ste_plugin.axolotl.launcher import check_launcher
-from ste_plugin.axolotl.run_config import PLUGIN, is_axolotl_config, read_recipe
 from ste_plugin.config import HostConfig, HostsConfig, RunConfig
 from ste_plugin.engines.identity import model_path
 from ste_plugin.engines.model_folder import explain_unloadable
@@ -19,32 +18,14 @@ from ste_plugin.engines.ray.engine import describe_cluster
 from ste_plugin.engines.registry import LOADING
 from ste_plugin.errors import ConfigError, DataError, HostError, PluginError, SteError
 from ste_plugin.evaluation.kept_out import KEEP_OUT, prompt_source
-from ste_plugin.fitting.catalogue import recipe_problems
 from ste_plugin.hosts.run_host import require_module
 from ste_plugin.instructions.sources.files import describe_files
 from ste_plugin.instructions.sources.readers import check_source
 from ste_plugin.plugins.manager import plugin_manager
-from ste_plugin.records import Record
+from ste_plugin.run.doctor_training import axolotl_configs, check_axolotl_configs, check_recipes
+from ste_plugin.run.finding import CheckResult
 from ste_plugin.run.open_run import check_contributed
 from ste_plugin.storage.config_file import read_config
-
-
-class CheckResult(Record, frozen=True):
-    """One thing that was looked at."""
-
-    what: str
-    found: str
-    ok: bool
-    """False where something that `ste` needs does not work."""
-    cure: str = ""
-    """What to do about it; where it is `ok`, a hint that may be left."""
-
-    @property
-    def label(self) -> str:
-        """Return how a list marks it: ok, hint or PROBLEM."""
-        if not self.ok:
-            return "PROBLEM"
-        return "hint" if self.cure else "ok"
 
 
 def conclude(findings: Sequence[CheckResult]) -> str:
@@ -78,26 +59,13 @@ def examine(configs: Sequence[Path], files: Sequence[Path]) -> list[CheckResult]
         *(finding for path, config in runs.items() for finding in _models(path, config)),
         *(finding for host in hosts for finding in _hosts(host)),
         *(finding for config in runs.values() for finding in _clusters(config)),
-        *_axolotl_configs(theirs),
+        *(
+            finding
+            for path, config in runs.items()
+            for finding in check_recipes(path, config, files)
+        ),
+        *check_axolotl_configs(theirs),
     ]
-
-
-def axolotl_configs(paths: Sequence[Path]) -> list[Path]:
-    """Return the axolotl configs among these paths, those of folders included.
-
-    Raises: ConfigError for a folder without any.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            found += [path] if is_axolotl_config(path) else []
-            continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml"))
-        configs = [p for p in inside if "base_model:" in p.read_text("utf-8", "replace")]
-        if not configs:
-            raise ConfigError(f"{path}: no axolotl config in it (no .yaml with base_model).")
-        found += configs
-    return found
 
 
 def _python() -> CheckResult:
@@ -232,37 +200,6 @@ def _gpu() -> CheckResult:
             "GPU", f"nvidia-smi failed: {done.stdout.strip()[:200]}", False, "fix the driver"
         )
     return CheckResult("GPU", "; ".join(done.stdout.strip().splitlines()), True)
-
-
-def _axolotl_configs(paths: Sequence[Path]) -> list[CheckResult]:
-    """Return a finding for each config; all are checked in one start of axolotl."""
-    unusable = {path: problem for path in paths if (problem := _unusable(path))}
-    usable = [path for path in paths if path not in unusable]
-    try:
-        problems = recipe_problems(usable, as_given=True) if usable else {}
-    except HostError as error:
-        return [
-            CheckResult(str(path), str(error), False, "see axolotl's words above") for path in paths
-        ]
-    return [unusable.get(path) or _checked(path, problems[path]) for path in paths]
-
-
-def _unusable(path: Path) -> CheckResult | None:
-    """Return what is found of a config that cannot be read, or is not for us."""
-    try:
-        plugins = read_recipe(path).get("plugins") or []
-    except ConfigError as error:
-        return CheckResult(str(path), str(error), False, "fix the file as said above")
-    if PLUGIN not in plugins:
-        return CheckResult(str(path), "does not list our plugin", False, f"plugins: [{PLUGIN}]")
-    return None
-
-
-def _checked(path: Path, problems: Sequence[str]) -> CheckResult:
-    told = "\n".join(problems) or "axolotl and our plugin would train it"
-    return CheckResult(
-        str(path), told, not problems, "fix the config as said above" if problems else ""
-    )
 
 
 def _host(name: str, module: str, python: str | None, install: str) -> CheckResult:

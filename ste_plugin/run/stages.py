@@ -22,7 +22,7 @@ from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.evaluation.shipped import judge_label
 from ste_plugin.evaluation.trained_judges import find_judge as find_judge
 from ste_plugin.evaluation.trained_judges import stage_numbers as stage_numbers
-from ste_plugin.fitting.catalogue import find_recipe, refusal
+from ste_plugin.fitting.catalogue import find_own_recipe, refusal
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.plugins.manager import contributed_folders, registered_files
 from ste_plugin.run import gating
@@ -182,12 +182,7 @@ def _check_format(context: RunContext, manifest: Path) -> None:
 
 def find_recipe_file(context: RunContext, name: str) -> Path:
     """Return the path of a recipe: a file beside the config, or one by its name."""
-    beside = context.base / name
-    if beside.is_file():
-        return beside
-    return find_recipe(
-        name, contributed_folders(context.plugins, "ste_recipe_dirs"), "training.recipe"
-    )
+    return find_own_recipe(name, context.base, context.plugins)
 
 
 def evaluate(context: RunContext, number: int) -> dict[str, Any]:

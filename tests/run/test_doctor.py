@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-from ste_plugin.run.doctor import CheckResult, conclude
+from ste_plugin.run.doctor import conclude
+from ste_plugin.run.finding import CheckResult
+from ste_plugin.storage.resources import shipped_folder
 from tests.helpers import environment
 from tests.helpers.builders import config_text
 from tests.helpers.packed_files import PACKERS, json_lines, lay_out
@@ -123,6 +125,24 @@ def test_a_weaker_model_that_is_nowhere_is_a_problem(tmp_path):
     (tmp_path / "ste.yaml").write_text(config_text(pairs=pairs))
     done = doctor("ste.yaml", cwd=tmp_path)
     assert "PROBLEM  pairs.weaker: ./models/weak: cannot be loaded as a model" in done.stdout
+
+
+@pytest.mark.slow
+def test_what_axolotl_s_schema_refuses_in_a_recipe_is_told_before_a_token_is_paid_for(tmp_path):
+    (tmp_path / "ste.yaml").write_text(config_text(training="{recipe: mine.yaml}"))
+    (tmp_path / "instructions.jsonl").write_bytes(json_lines({"instruction": "Name a fruit."}))
+    shipped = (shipped_folder("recipes") / "sft-lora-8b.yaml").read_text()
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(shipped + "\ndataset_processes: several\n")
+    done = doctor("ste.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"PROBLEM  {recipe}: axolotl refuses: " in done.stdout
+    assert "axolotl refuses: dataset_processes: Input should be a valid integer" in done.stdout
+    recipe.write_text(shipped)
+    assert (
+        f"ok  {recipe}: axolotl and our plugin would train it"
+        in doctor("ste.yaml", cwd=tmp_path).stdout
+    )
 
 
 def test_nodes_that_would_not_meet_are_a_problem(tmp_path):
