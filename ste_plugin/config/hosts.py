@@ -38,7 +38,7 @@ class EvaluationConfig(Strict):
     batch_size: Positive = 8
     """lm-eval's --batch_size."""
     max_new_tokens: Positive | None = None
-    """Longest judgment in tokens; by default what the format says."""
+    """Longest judgment in tokens; by default judging.max_new_tokens, else what the format says."""
     omit: tuple[str, ...] = ()
     """Names that a judge's server does not take, to be left out of requests: [seed, top_k]. Those
     that its first refusal names are found without."""

@@ -46,11 +46,12 @@ def check_configured(context: RunContext) -> None:
 
 
 def _own_settings(context: RunContext) -> JudgeSettings:
-    judge, evaluation = context.config.judge, context.config.evaluation
+    config = context.config
+    judge, judging, evaluation = config.judge, config.judging, config.evaluation
     return JudgeSettings(
-        format=context.config.judging.format,
-        force=context.config.judging.force_verdict,
-        max_new_tokens=evaluation.max_new_tokens,
+        format=judging.format,
+        force=judging.force_verdict,
+        max_new_tokens=evaluation.max_new_tokens or judging.max_new_tokens,
         plugins=registered_files(context.plugins),
         chat_template_kwargs=judge.chat_template_kwargs,
         thinking=(judge.thinking.open, judge.thinking.close) if judge.thinking else None,

@@ -1,5 +1,7 @@
 """What a run's judges are measured on, and as what kind of model."""
 
+import pytest
+
 from ste_plugin.evaluation.plan import configured
 from ste_plugin.run.open_run import open_run
 from tests.helpers import fake_runs
@@ -29,3 +31,17 @@ def test_given_pairs_and_benchmarks_may_lie_in_the_home_folder(tiny_model, tmp_p
         plan = configured(context)
     assert plan["ste_llmbar"][1].data == tmp_path / "me" / "copies"
     assert plan["mine"][1].data == tmp_path / "me" / "a" / "*.jsonl"
+
+
+@pytest.mark.parametrize(("evaluation", "most"), [({}, 48), ({"max_new_tokens": 96}, 96)])
+def test_a_judge_may_write_as_much_when_measured_as_when_sampled(
+    tiny_model, tmp_path, evaluation, most
+):
+    path = fake_runs.written(
+        tmp_path,
+        tiny_model,
+        judging={"max_new_tokens": 48},
+        evaluation={"tasks": ["ste_llmbar"], **evaluation},
+    )
+    with open_run(path, [], quiet=True) as context:
+        assert configured(context)["ste_llmbar"][1].max_new_tokens == most
