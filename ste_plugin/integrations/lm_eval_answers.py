@@ -75,9 +75,9 @@ def logged_answers(path: Path) -> dict[str, str]:
         if not isinstance(answer, str) or not isinstance(key, str):
             raise DataError(
                 f"{path}:{number}: found {', '.join(list(row)[:6])}; expected doc_hash and resps, "
-                "as lm-eval writes them with --log_samples for a task of output_type generate_until."
+                "as lm-eval logs them (--log_samples) for a task of output_type generate_until."
             )
-        found.setdefault(key, answer)  # a row for each of the task's filters, with the same reply
+        found.setdefault(key, answer)  # a row per filter, of the same reply
     if not found:
         raise DataError(f"{path}: no rows in it; expected answers of another model.")
     return found
