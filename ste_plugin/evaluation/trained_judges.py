@@ -1,10 +1,13 @@
 """Which judge an iteration of a run ended with."""
 
-from ste_plugin.config import ModelConfig
+from pathlib import Path
+
+from ste_plugin.config import ModelConfig, RunConfig
 from ste_plugin.context import RunContext
 from ste_plugin.engines.identity import model_path
 from ste_plugin.engines.nested import with_trained_weights
 from ste_plugin.errors import DataError
+from ste_plugin.storage.run_layout import RunLayout
 from ste_plugin.storage.training_manifest import find_trained_model
 
 
@@ -14,15 +17,20 @@ def stage_numbers(context: RunContext) -> range:
 
 
 def find_judge(context: RunContext, number: int, stage: int | None = None) -> ModelConfig:
+    """Return the judge that a stage of an iteration of an open run produced; see `judge_of`."""
+    return judge_of(context.config, context.base, number, stage)
+
+
+def judge_of(config: RunConfig, base: Path, number: int, stage: int | None = None) -> ModelConfig:
     """Return the judge that a stage of an iteration produced, by default its last stage.
 
-    Iteration 0 is the seed judge.
+    Iteration 0 is the seed judge. `base`: the folder that the config's relative paths start from.
     Raises: DataError where that stage has not been trained.
     """
-    seed = context.config.judge
+    seed = config.judge
     if number == 0:
-        return seed.model_copy(update={"model": model_path(seed, context.base)})
-    folder = context.folder.iteration(number, stage or stage_numbers(context)[-1])
+        return seed.model_copy(update={"model": model_path(seed, base)})
+    folder = RunLayout(base / config.run).iteration(number, stage or len(config.training.recipe))
     final = find_trained_model(folder / "model")
     if final is None:
         raise DataError(

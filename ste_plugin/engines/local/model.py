@@ -84,6 +84,21 @@ class LocalEngine:
                     self._shrink_batches(batch)
                 yield from completions or ()
 
+    def choice_log_likelihoods(
+        self, requests: Iterable[ChatRequest]
+    ) -> Iterator[tuple[str, tuple[float, ...]]]:
+        """Yield key and log-likelihoods of the choices of each request that fits the context."""
+        asked = list(requests)
+        answered = {c.key for c in self.complete(asked) if c.finish_reason == "stop"}
+        for request in (r for r in asked if r.key in answered):
+            logits = self._known.get(self._prompt([request]))
+            yield request.key, tuple(logits.float().log_softmax(-1).tolist())
+
+    def count_tokens(self, request: ChatRequest) -> tuple[int, int, int]:
+        """Return the tokens of the prompt, the most of the answer, and those of the context."""
+        prompt = self._prompt([request])
+        return len(prompt.ids), prompt.width - len(prompt.ids), self._context
+
     def _complete_batch(self, batch: Sequence[Prompt]) -> list[Completion] | None:
         """Return the completions of a whole batch, or None where it does not fit into memory."""
         try:

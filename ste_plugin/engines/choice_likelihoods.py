@@ -1,0 +1,53 @@
+"""How likely a model finds each choice of a request, from those engines that can tell."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from ste_plugin.engines.base import ChatRequest, Engine, LazyEngine
+
+
+@runtime_checkable
+class TellsLikelihoods(Protocol):
+    """An engine that sees its model's probabilities."""
+
+    def choice_log_likelihoods(
+        self, requests: Iterable[ChatRequest]
+    ) -> Iterator[tuple[str, tuple[float, ...]]]:
+        """Yield the key of each request with `choices`, and their log-likelihoods in their order.
+
+        The choices' likelihoods add up to 1. Requests that do not fit the context are left out.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsLength(Protocol):
+    """An engine that counts a request's tokens without answering it."""
+
+    def count_tokens(self, request: ChatRequest) -> tuple[int, int, int]:
+        """Return the tokens of the prompt, the most of the answer, and those of the context."""
+        ...
+
+
+def choice_log_likelihoods(
+    engine: Engine, requests: Sequence[ChatRequest]
+) -> Mapping[str, tuple[float, ...]] | None:
+    """Return key → log-likelihoods of the choices, or None where the engine cannot tell.
+
+    Raises: EngineError where the model cannot be made to choose there.
+    """
+    inner = started(engine)
+    if not isinstance(inner, TellsLikelihoods):
+        return None
+    return dict(inner.choice_log_likelihoods(requests))
+
+
+def count_tokens(engine: Engine, request: ChatRequest) -> tuple[int, int, int] | None:
+    """Return what `TellsLength.count_tokens` does, or None where the engine cannot tell."""
+    inner = started(engine)
+    return inner.count_tokens(request) if isinstance(inner, TellsLength) else None
+
+
+def started(engine: Engine) -> Engine:
+    """Return the engine itself, its model loaded where that waits for the first request."""
+    return engine.start() if isinstance(engine, LazyEngine) else engine

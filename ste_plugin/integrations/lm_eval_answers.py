@@ -1,0 +1,89 @@
+"""What a task's answers are compared with: its own references, or another model's answers."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lm_eval.utils import handle_non_serializable, hash_string
+
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.storage.jsonl import read_rows
+
+REFERENCE = "reference"
+FindOther = Callable[[Any, Mapping[str, Any]], str]
+"""(task, document) → the answer that the model's is compared with."""
+
+
+def find_other(against: str) -> FindOther:
+    """Return where the other answers come from: `reference`, or a file of `--log_samples`.
+
+    Raises: ConfigError where there is no such file, DataError where it holds no answers.
+    """
+    if against == REFERENCE:
+        return reference
+    path = Path(against).expanduser()
+    if not path.is_file():
+        raise ConfigError(
+            f"STE_JUDGED_AGAINST: found {against!r}, and no such file; expected {REFERENCE}, or a "
+            "file samples_TASK_….jsonl that lm-eval wrote with --log_samples."
+        )
+    answers = logged_answers(path)
+
+    def logged(_: Any, doc: Mapping[str, Any]) -> str:
+        try:
+            return answers[doc_hash(doc)]
+        except KeyError:
+            raise DataError(
+                f"{path}: no answer to {str(dict(doc))[:80]}; expected one to each document of "
+                "this task. Give samples of the same task, and the same --limit."
+            ) from None
+
+    return logged
+
+
+def reference(task: Any, doc: Mapping[str, Any]) -> str:
+    """Return a document's own answer; the first of several.
+
+    Raises: DataError where the task has none.
+    """
+    target = task.doc_to_target(doc)
+    if isinstance(target, list | tuple) and target:
+        target = target[0]
+    if isinstance(target, int) and not isinstance(target, bool) and task.config.doc_to_choice:
+        target = task.doc_to_choice(doc)[target]
+    if not isinstance(target, str) or not target.strip():
+        raise DataError(
+            f"{task.config.task}: the reference of {str(dict(doc))[:80]} is {target!r}; expected "
+            "text. Compare with another model's answers: STE_JUDGED_AGAINST=samples_TASK_….jsonl."
+        )
+    return target.strip()
+
+
+def logged_answers(path: Path) -> dict[str, str]:
+    """Return hash of a document → the answer in a file that lm-eval wrote with `--log_samples`.
+
+    Raises: DataError with file and line for a row that is none.
+    """
+    found: dict[str, str] = {}
+    for number, row in read_rows(path):
+        try:
+            answer = row["resps"][0][0]
+            key = row["doc_hash"]
+        except (KeyError, IndexError, TypeError):
+            answer = key = None
+        if not isinstance(answer, str) or not isinstance(key, str):
+            raise DataError(
+                f"{path}:{number}: found {', '.join(list(row)[:6])}; expected doc_hash and resps, "
+                "as lm-eval logs them (--log_samples) for a task of output_type generate_until."
+            )
+        found.setdefault(key, answer)  # a row per filter, of the same reply
+    if not found:
+        raise DataError(f"{path}: no rows in it; expected answers of another model.")
+    return found
+
+
+def doc_hash(doc: Mapping[str, Any]) -> str:
+    """Return a document's hash as lm-eval logs it."""
+    text = json.dumps(doc, indent=2, default=handle_non_serializable, ensure_ascii=False)
+    return str(hash_string(text))

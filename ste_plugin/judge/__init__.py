@@ -1,0 +1,6 @@
+"""A trained judge where people work: which of two answers is better, or the best of many."""
+
+from ste_plugin.judge.comparison import Comparison, Order, Reply
+from ste_plugin.judge.judge import Judge
+
+__all__ = ["Comparison", "Judge", "Order", "Reply"]

@@ -1,0 +1,159 @@
+"""Asking a judge about pairs in both orders: stated verdicts, forced ones, and likelihoods."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ste_plugin.engines.base import UNUSABLE, ChatRequest, Completion, Engine
+from ste_plugin.engines.choice_likelihoods import choice_log_likelihoods, count_tokens
+from ste_plugin.errors import EngineError
+from ste_plugin.inference.dispatch import take_apart
+from ste_plugin.inference.requests import JudgeRequests
+from ste_plugin.judge.comparison import Reply
+
+logger = logging.getLogger(__name__)
+
+Texts = tuple[str, str, str]
+"""An instruction, and two answers to it."""
+
+_ENDED = {
+    "length": "cut off by the token limit, so that its verdict does not count",
+    **{reason: f"{why}, so that there is no verdict" for reason, why in UNUSABLE.items()},
+}
+_NO_END = "a thought that never ends, so that there is no verdict"
+
+
+@dataclass(slots=True)
+class Sample:
+    """One sample of one prompt, as far as it has come."""
+
+    request: ChatRequest
+    stated: Completion | None = None
+    forced: Completion | None = None
+    letter: ChatRequest | None = None
+    """The request for a letter behind what it wrote, where one is asked for."""
+    log_likelihoods: tuple[float, ...] | None = None
+    """Of the format's choices there."""
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether nothing more can be asked about its prompt."""
+        return self.stated is not None and self.stated.finish_reason in UNUSABLE
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether its prompt does not fit the model's context."""
+        replies = (self.stated, self.forced)
+        return any(reply is not None and reply.finish_reason == "too_long" for reply in replies)
+
+
+class Asker:
+    """Asks one judge, as a run's settings say."""
+
+    def __init__(self, requests: JudgeRequests, samples: int, likelihoods: bool = True) -> None:
+        """`likelihoods`: whether to look at those of the letters, where the engine can tell."""
+        self._requests, self._samples = requests, samples
+        self._likelihoods = likelihoods and bool(requests.judge_format.choices)
+
+    def ask(self, engine: Engine, prompts: Sequence[Texts]) -> list[list[Sample]]:
+        """Return the samples of each prompt, whose answers are in the order of being shown.
+
+        A prompt that occurs twice is asked about once.
+        Raises: EngineError where the model or server cannot answer.
+        """
+        asked = [self._planned(texts) for texts in prompts]
+        samples = [sample for each in asked for sample in each]
+        if self._requests.has_judgments:
+            self._state(engine, samples)
+        if self._requests.force_verdict:
+            self._force(engine, [s for s in samples if self._is_silent(s)])
+        if self._likelihoods:
+            self._measure(engine, [s for s in samples if self.reply(s).said is not None])
+        return asked
+
+    def reply(self, sample: Sample) -> Reply:
+        """Return what a sample says."""
+        judge_format, stated, forced = self._requests.judge_format, sample.stated, sample.forced
+        thinking = stated.thinking.strip() if stated else ""
+        if forced is not None and sample.letter is not None and forced.finish_reason == "stop":
+            text = judge_format.forced_text(sample.letter.prefix, forced.text)
+            return Reply(text.strip(), judge_format.parse(text), thinking)
+        reply = stated or forced
+        if reply is None:
+            return Reply("", None)
+        text, problem = reply.text.strip(), _ENDED.get(reply.finish_reason, "")
+        if not problem and thinking and not text:
+            problem = _NO_END
+        said = None if problem else judge_format.parse(reply.text)
+        return Reply(text, said, thinking, problem)
+
+    def too_long(self, engine: Engine, sample: Sample) -> str:
+        """Return by how much a prompt is too long for the model, as far as its engine can tell."""
+        known = count_tokens(engine, sample.request)
+        if known is None:
+            return "the prompt is too long for the model's context. Shorten the answers."
+        prompt, answer, context = known
+        return (
+            f"too long for the model's context by {prompt + answer - context} tokens: the prompt "
+            f"has {prompt}, the judgment may have {answer}, and {context} fit. Shorten the texts, "
+            "lower max_new_tokens, or use a judge with a longer context."
+        )
+
+    def _planned(self, texts: Texts) -> list[Sample]:
+        request = self._requests.judgment_of_answers(*texts)
+        return [Sample(request.with_sample_index(i)) for i in range(self._samples)]
+
+    def _state(self, engine: Engine, samples: Sequence[Sample]) -> None:
+        answered = self._complete(engine, samples, lambda sample: sample.request)
+        for sample in samples:
+            sample.stated = answered[sample.request.key]
+
+    def _force(self, engine: Engine, samples: Sequence[Sample]) -> None:
+        letters = {id(sample): self._add_letter(sample) for sample in samples}
+        answered = self._complete(engine, samples, lambda sample: letters[id(sample)])
+        for sample in samples:
+            sample.forced = answered[letters[id(sample)].key]
+
+    def _is_silent(self, sample: Sample) -> bool:
+        """Return whether a verdict is to be forced."""
+        if sample.stated is None:
+            return True
+        return not sample.is_unusable and self.reply(sample).said is None
+
+    def _measure(self, engine: Engine, samples: Sequence[Sample]) -> None:
+        letters = [sample.letter or self._add_letter(sample) for sample in samples]
+        try:
+            told = choice_log_likelihoods(engine, _once(letters))
+        except EngineError as error:  # no token of its own for a letter behind these words
+            logger.warning("Probabilities are shares of replies: %s", error)
+            told = None
+        if told is None:
+            self._likelihoods = False
+            return
+        for sample, letter in zip(samples, letters, strict=True):
+            sample.log_likelihoods = told.get(letter.key)
+
+    def _add_letter(self, sample: Sample) -> ChatRequest:
+        prefix = self._requests.forced_prefix(sample.stated)
+        sample.letter = self._requests.forced(sample.request, prefix)
+        return sample.letter
+
+    def _complete(
+        self,
+        engine: Engine,
+        samples: Sequence[Sample],
+        request_of: Callable[[Sample], ChatRequest],
+    ) -> Mapping[str, Completion]:
+        """Return key → completion. Raises: EngineError where one is missing."""
+        requests = _once(map(request_of, samples))
+        answered = {c.key: c for c in map(take_apart, engine.complete(requests))}
+        if missing := [r for r in requests if r.key not in answered]:
+            raise EngineError(
+                f"The engine left {len(missing)} of {len(requests)} requests unanswered. Ask again."
+            )
+        return answered
+
+
+def _once(requests: Iterable[ChatRequest]) -> list[ChatRequest]:
+    """Return the requests in their order, each key once."""
+    return list({request.key: request for request in requests}.values())

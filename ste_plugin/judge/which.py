@@ -1,0 +1,158 @@
+"""Which judge is meant: that of a run, as the run asks it, or a model by its folder or name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.config import JudgingConfig, ModelConfig, RunConfig
+from ste_plugin.engines.base import Place
+from ste_plugin.engines.model_folder import explain_unloadable
+from ste_plugin.engines.registry import LOADING
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.evaluation.shipped import number_in_words
+from ste_plugin.evaluation.trained_judges import judge_of
+from ste_plugin.forget.find_run import read_run
+from ste_plugin.plugins.manager import require_named_plugins
+from ste_plugin.storage.jsonl import read_json
+from ste_plugin.storage.run_layout import RunLayout
+from ste_plugin.text.settings_errors import validate_settings
+
+DEFAULT_FORMAT = JudgingConfig().format
+"""Of a model that belongs to no run."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundJudge:
+    """A judge, and how it is asked."""
+
+    name: str
+    """In words, for people."""
+    model: ModelConfig
+    judging: JudgingConfig
+    place: Place
+    format_setting: str
+    """What errors call the setting that names the format."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfModel:
+    """What is said of a model that belongs to no run; a run says all of it itself."""
+
+    format: str | None
+    engine: str | None
+    base_url: str | None
+    api_key_env: str | None
+    options: Mapping[str, Any] | None
+    chat_template_kwargs: Mapping[str, Any] | None
+
+
+def find_judge(
+    judge: str | Path,
+    plugins: Sequence[Path],
+    iteration: int | None,
+    of_model: OfModel,
+    judging: Mapping[str, Any],
+) -> FoundJudge:
+    """Return the judge of a run, or a model; `judging` are settings that stand in for a run's.
+
+    Raises: ConfigError or DataError where there is none, or its settings are wrong; PluginError for
+    a plugin that the run lists and `plugins` does not name.
+    """
+    given = {name: value for name, value in judging.items() if value is not None}
+    if is_run(Path(judge)):
+        if own := [f.name for f in fields(of_model) if getattr(of_model, f.name) is not None]:
+            raise ConfigError(
+                f"{judge}: a run says by itself how its judge is asked; found {', '.join(own)} as "
+                "well. Leave them out, or give the model's folder instead of the run's."
+            )
+        found = _judge_of_run(Path(judge), iteration, plugins)
+        settings = found.judging.model_dump() | given
+    elif iteration is not None:
+        raise ConfigError(f"iteration: {judge} is no run, so it has none. Leave iteration out.")
+    else:
+        found = _judge_of_model(str(judge), of_model)
+        settings = given | {"format": found.judging.format}
+    return replace(found, judging=validate_settings(JudgingConfig, settings, "judge"))
+
+
+def _judge_of_model(name: str, given: OfModel) -> FoundJudge:
+    """Return a judge that belongs to no run. Raises: ConfigError where nothing is there to load."""
+    engine = given.engine or ("http" if given.base_url else "auto")
+    server = {"base_url": given.base_url, "api_key_env": given.api_key_env}
+    settings = {
+        "model": name,
+        "engine": engine,
+        "options": {k: v for k, v in server.items() if v is not None} | dict(given.options or {}),
+        "chat_template_kwargs": dict(given.chat_template_kwargs or {}),
+    }
+    model = validate_settings(ModelConfig, settings, "judge")
+    if engine in LOADING and (problem := explain_unloadable(name)):
+        raise ConfigError(
+            f"{name}: neither a run (no run.yaml in it) nor a model: {problem}. Give a run's "
+            "folder, a model's folder, a hub id, or base_url for a model behind a server."
+        )
+    judging = JudgingConfig(format=given.format or DEFAULT_FORMAT)
+    return FoundJudge(name, model, judging, Place(Path.cwd(), Path.cwd()), "format")
+
+
+def is_run(path: Path) -> bool:
+    """Return whether a path is a run: its folder, one of its iterations', or its config."""
+    return (path / "run.yaml").is_file() or _iteration_of(path) is not None or _is_config(path)
+
+
+def _is_config(path: Path) -> bool:
+    return path.is_file() and path.suffix in (".yaml", ".yml")
+
+
+def _iteration_of(path: Path) -> int | None:
+    """Return the number of an iteration's folder, or None where it is none."""
+    number = path.name.removeprefix("iter-")
+    is_one = number != path.name and number.isdecimal()
+    return int(number) if is_one and (path.parent / "run.yaml").is_file() else None
+
+
+def _judge_of_run(path: Path, iteration: int | None, plugins: Sequence[Path]) -> FoundJudge:
+    """Return the judge that a run ships, or that of an iteration; 0 is the seed.
+
+    Raises: DataError where there is none; PluginError for a plugin that the run lists and
+    `plugins` does not name.
+    """
+    if (number := _iteration_of(path)) is not None:
+        path, iteration = path.parent, number if iteration is None else iteration
+    config, base = read_run(path)
+    listed = [base / each for each in config.plugins]
+    require_named_plugins(listed, plugins, str(path), "plugins=[{!r}]")
+    folder = RunLayout(base / config.run)
+    chosen = _shipped(config, base) if iteration is None else iteration
+    model = judge_of(config, base, chosen)
+    place = Place(base, Path.cwd(), config.hosts.serve)
+    name = f"{folder.root}: {number_in_words(folder.root, chosen)}"
+    return FoundJudge(name, model, config.judging, place, "judging.format")
+
+
+def _shipped(config: RunConfig, base: Path) -> int:
+    folder = RunLayout(base / config.run)
+    if folder.report.is_file():
+        return int(read_json(folder.report)["best"])
+    there = _trained(config, base)
+    cure = (
+        f"Name one that is trained already: iteration={there[-1]}; or finish the run: `ste run`."
+        if there
+        else "Finish the run: `ste run`. Its seed is iteration=0."
+    )
+    raise DataError(
+        f"{folder.root}: no judge to ship yet, as the run is not finished (no report.json). {cure}"
+    )
+
+
+def _trained(config: RunConfig, base: Path) -> list[int]:
+    numbers = range(1, config.iterations + 1)
+    return [n for n in numbers if _find(config, base, n) is not None]
+
+
+def _find(config: RunConfig, base: Path, number: int) -> ModelConfig | None:
+    try:
+        return judge_of(config, base, number)
+    except DataError:
+        return None

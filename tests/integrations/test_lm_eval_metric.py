@@ -1,0 +1,190 @@
+"""A judge as the metric of a generative task, in lm-eval's own evaluator and over HTTP."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.storage.resources import shipped_folder
+from tests.helpers.chat_server import chat_server
+from tests.helpers.scripted_judge import scripted
+
+FRUITS = ("apple", "pear", "plum", "fig")
+TASK = """\
+task: fruits
+dataset_path: json
+dataset_kwargs: {{data_files: {documents}}}
+output_type: {kind}
+test_split: train
+doc_to_text: "Name a fruit like {{{{fruit}}}}."
+doc_to_target: "{{{{other}}}}"
+generation_kwargs: {{until: [], max_gen_toks: 8, do_sample: false}}
+metric_list: [{{metric: exact_match}}]
+{more}"""
+
+
+def prefers(words):
+    """A judge that finds the answer better that holds one of the words; it always says A of two
+    that do not, whatever the order."""
+
+    def reply(body, _):
+        first, second = body["messages"][-1]["content"].split("[Answer A]")[1].split("[Answer B]")
+        return "[[B]]" if any(w in second for w in words) and "rock" in first else "[[A]]"
+
+    return reply
+
+
+@pytest.fixture
+def task(tmp_path):
+    """Write the task's YAML and documents; return its path."""
+
+    def write(kind="generate_until", others=("a rock",) * 4, more=""):
+        documents = tmp_path / "documents.jsonl"
+        rows = zip(FRUITS, others, strict=True)
+        documents.write_text("".join(json.dumps({"fruit": f, "other": o}) + "\n" for f, o in rows))
+        path = tmp_path / "fruits.yaml"
+        path.write_text(TASK.format(documents=documents, kind=kind, more=more))
+        return path
+
+    return write
+
+
+@contextmanager
+def environment(monkeypatch, **values):
+    with monkeypatch.context() as patch:
+        for name, value in values.items():
+            patch.setenv(f"STE_JUDGED_{name}", str(value))
+        yield
+
+
+def evaluated(reply, include, task="ste_judged"):
+    """What lm-eval reports of a model that replies so, and its logged samples."""
+    import lm_eval
+    from lm_eval.tasks import TaskManager
+
+    found = lm_eval.simple_evaluate(
+        model=scripted(reply),
+        tasks=[task],
+        task_manager=TaskManager(include_path=str(include), include_defaults=False),
+        log_samples=True,
+        bootstrap_iters=0,
+    )
+    return found["results"][task], found
+
+
+def named(reply, path, monkeypatch, judge, **values):
+    """The same of the task in a file, with the judge on a server."""
+    with (
+        chat_server(judge, models=("judge",)) as server,
+        environment(
+            monkeypatch,
+            **{"TASK": path, "BY": "judge", "URL": server.base_url, "FORMAT": "verdict"} | values,
+        ),
+    ):
+        results, found = evaluated(reply, shipped_folder("tasks"))
+        return results, found, server
+
+
+def test_answers_that_the_judge_prefers_in_both_orders_win(task, monkeypatch):
+    results, found, _ = named(lambda _: "an apple", task(), monkeypatch, prefers(["apple"]))
+    assert results["judge_win_rate,judged"] == 1
+    assert 0.3 < results["judge_win_rate_low,judged"] < results["judge_win_rate_high,judged"] == 1
+    assert results["judge_longer,judged"] == 1
+    assert found["configs"]["ste_judged"]["metadata"]["judged"]["against"] == "reference"
+
+
+def test_a_judge_that_goes_by_position_says_nothing_of_the_answers(task, monkeypatch):
+    results, found, _ = named(lambda _: "an apple", task(), monkeypatch, lambda *_: "[[A]]")
+    assert results["judge_win_rate,judged"] == 0.5
+    assert results["judge_abstained,judged"] == 1
+    samples = [s for s in found["samples"]["ste_judged"] if s["filter"] == "judged"]
+    assert {s["filtered_resps"][0]["abstained"] for s in samples} == {"orders differ"}
+
+
+def test_the_task_keeps_its_own_metrics(task, monkeypatch):
+    others = ("an apple", "a rock", "a rock", "a rock")
+    results, _, _ = named(
+        lambda _: "an apple", task(others=others), monkeypatch, prefers(["apple"])
+    )
+    assert results["exact_match,none"] == 0.25
+    assert results["judge_win_rate,judged"] == (0.5 + 3) / 4  # the same text is a draw
+
+
+def test_the_judge_is_shown_what_is_asked_and_the_whole_reply(task, monkeypatch):
+    path = task(more="filter_list: [{name: short, filter: [{function: take_first}]}]\n")
+    _, _, server = named(lambda _: "an apple", path, monkeypatch, prefers(["apple"]))
+    shown = [body["messages"][-1]["content"] for body in server.bodies]
+    assert len(shown) == 2 * len(FRUITS)
+    assert all("Name a fruit like " in text and "an apple" in text for text in shown)
+
+
+def test_an_empty_reply_loses_and_is_not_shown(task, monkeypatch):
+    results, _, server = named(lambda _: " ", task(), monkeypatch, prefers(["apple"]))
+    assert results["judge_win_rate,judged"] == 0
+    assert not server.bodies
+
+
+def test_another_model_s_logged_answers_stand_in_for_the_references(task, monkeypatch, tmp_path):
+    from lm_eval.utils import handle_non_serializable
+
+    path = task()
+    _, found, _ = named(lambda _: "a rock", path, monkeypatch, prefers(["pear"]))
+    log = tmp_path / "samples_fruits.jsonl"
+    rows = found["samples"]["ste_judged"]
+    log.write_text("".join(json.dumps(r, default=handle_non_serializable) + "\n" for r in rows))
+    results, _, _ = named(lambda _: "a pear", path, monkeypatch, prefers(["pear"]), AGAINST=log)
+    assert results["judge_win_rate,judged"] == 1
+    log.write_text(json.dumps(rows[0], default=handle_non_serializable) + "\n")
+    with pytest.raises(DataError, match="no answer to .*same --limit"):
+        named(lambda _: "a pear", path, monkeypatch, prefers(["pear"]), AGAINST=log)
+    log.write_text(json.dumps({"doc_hash": "x"}) + "\n")
+    with pytest.raises(DataError, match=r"jsonl:1: found doc_hash; expected doc_hash and resps"):
+        named(lambda _: "a pear", path, monkeypatch, prefers(["pear"]), AGAINST=log)
+
+
+def test_one_line_makes_a_task_of_your_own_a_judged_one(task, monkeypatch, tmp_path):
+    task(more="class: !function utils.JudgedTask\n")
+    (tmp_path / "utils.py").write_text(
+        "from ste_plugin.integrations.lm_eval_metric import JudgedTask as JudgedTask\n"
+    )
+    with (
+        chat_server(prefers(["apple"]), models=("judge",)) as server,
+        environment(monkeypatch, BY="judge", URL=server.base_url, FORMAT="verdict"),
+    ):
+        results, _ = evaluated(lambda _: "an apple", tmp_path, "fruits")
+    assert results["judge_win_rate,judged"] == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"BY": ""}, "STE_JUDGED_BY is not set; expected the judge"),
+        ({"TASK": "gsm8"}, "STE_JUDGED_TASK: found 'gsm8'. Did you mean 'gsm8k'"),
+        ({"TASK": "mmlu"}, "mmlu is a group of tasks"),
+        ({"TASK": "/no/such.yaml"}, "no `task: NAME` in it"),
+        ({"AGAINST": "refrence"}, "found 'refrence', and no such file"),
+        ({"FORCE": "yes"}, "STE_JUDGED_FORCE: found 'yes'; expected 1 or 0"),
+        ({"AGIANST": "reference"}, "STE_JUDGED_AGIANST: no such setting. Did you mean"),
+    ],
+)
+def test_a_setting_that_is_none_is_named(task, monkeypatch, values, message):
+    with pytest.raises(ConfigError, match=message):
+        named(lambda _: "an apple", task(), monkeypatch, prefers(["apple"]), **values)
+
+
+def test_a_task_that_writes_no_answers_is_refused(task, monkeypatch):
+    path = task(kind="loglikelihood")
+    with pytest.raises(ConfigError, match="output_type is loglikelihood; expected generate_until"):
+        named(lambda _: "an apple", path, monkeypatch, prefers(["apple"]))
+
+
+def test_a_document_without_a_reference_is_named(task, monkeypatch):
+    path = task(others=("a rock", "", "a rock", "a rock"))
+    with pytest.raises(DataError, match="reference of .*pear.* is ''; expected text"):
+        named(lambda _: "an apple", path, monkeypatch, prefers(["apple"]))
+
+
+def test_a_judge_that_mostly_says_nothing_is_warned_of(task, monkeypatch, caplog):
+    named(lambda _: "an apple", task(), monkeypatch, lambda *_: "Both are nice.")
+    assert "no verdict on 4 of 4 answers" in caplog.text

@@ -1,0 +1,161 @@
+"""A judge in Python: a verdict is what both orders agree on, and a probability says how sure."""
+
+import pytest
+
+from ste_plugin import Comparison, Judge
+from ste_plugin.errors import ConfigError, DataError
+from tests.helpers.asked_judges import fake_judge, says
+
+PAIR = ("Name a fruit.", "An apple.", "A spade.")
+
+
+def better(request):
+    prompt = request.messages[-1].content
+    return "A" if prompt.index("An apple") < prompt.index("A spade") else "B"
+
+
+@pytest.mark.parametrize(
+    ("letter", "verdict", "probability", "abstained"),
+    [
+        (better, "A", 1.0, ""),
+        (lambda r: {"A": "B", "B": "A"}[better(r)], "B", 0.0, ""),
+        (lambda _: "A", None, 0.5, "orders differ"),
+        (lambda _: "?", None, None, "no verdict"),
+    ],
+)
+def test_a_verdict_is_what_both_orders_agree_on(
+    monkeypatch, letter, verdict, probability, abstained
+):
+    judge, _ = fake_judge(monkeypatch, lambda r: f"It fits. Final verdict: [[{letter(r)}]]")
+    found = judge.compare(*PAIR)
+    assert (found.verdict, found.probability, found.abstained) == (verdict, probability, abstained)
+    assert [order.first for order in found.orders] == ["A", "B"]
+    assert found.reasoning.startswith("It fits.")
+
+
+def test_many_pairs_are_asked_about_at_once_and_answered_in_their_order(monkeypatch):
+    judge, engine = fake_judge(monkeypatch, says("brief"))
+    pairs = [("Say 1.", "Reply to <Say 1.>", "no"), ("Say 2.", "no", "Reply to <Say 2.>")]
+    assert [found.verdict for found in judge.compare_many(pairs * 2)] == ["A", "B"] * 2
+    assert engine.count == 4  # each prompt once
+
+
+@pytest.mark.parametrize(
+    ("pair", "problem"),
+    [
+        (("x", "", "b"), "answer A is empty"),
+        (("x", "a", " \n"), "answer B is empty"),
+        (("", "a", "b"), "the prompt is empty"),
+        (([{"role": "assistant", "content": "x"}], "a", "b"), "its last turn is the assistant's"),
+        (([{"role": "usr", "content": "x"}], "a", "b"), "Did you mean 'user'?"),
+        (([{"role": "user"}], "a", "b"), "turn 1: found"),
+        ((["x"], "a", "b"), "turn 1: found 'x'"),
+        (([], "a", "b"), "expected a text, or a list of turns"),
+        (("x", 7, "b"), "answer A: found int"),
+        (("x", "a"), "expected (prompt, a, b)"),
+    ],
+)
+def test_a_pair_that_cannot_be_compared_says_why_and_does_not_stop_the_others(
+    monkeypatch, pair, problem
+):
+    judge, engine = fake_judge(monkeypatch, lambda _: "[[A]]")
+    bad, good = judge.compare_many([pair, PAIR])
+    assert problem in bad.problem
+    assert (bad.verdict, bad.probability, bad.orders) == (None, None, ())
+    assert good.abstained == "orders differ"
+    assert engine.count == 2
+    if len(pair) == 3:
+        with pytest.raises(DataError, match="."):
+            judge.compare(*pair)
+
+
+def test_identical_answers_are_equal_without_being_shown_to_the_judge(monkeypatch):
+    judge, engine = fake_judge(monkeypatch, lambda _: "[[A]]")
+    assert judge.compare("x", "same", "same") == Comparison(None, 0.5, "identical answers")
+    assert engine.count == 0
+
+
+def test_a_conversation_is_shown_with_who_speaks(monkeypatch):
+    judge, engine = fake_judge(monkeypatch, lambda _: "[[A]]")
+    turns = [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello"), ("user", "Bye")]
+    judge.compare([{"role": role, "content": text} for role, text in turns], "a", "b")
+    shown = engine.requests[0].messages[-1].content
+    assert "System: Be brief.\n\nUser: Hi\n\nAssistant: Hello\n\nUser: Bye" in shown
+    judge.compare([{"role": "user", "content": "Hi"}], "a", "b")
+    assert "[Instruction]\nHi\n" in engine.requests[-1].messages[-1].content
+
+
+def test_a_format_that_rates_compares_the_scores_of_both_answers(monkeypatch):
+    judge, _ = fake_judge(
+        monkeypatch,
+        lambda r: f"So. [[{8 if 'An apple' in r.messages[-1].content else 3}]]",
+        "rating",
+    )
+    found = judge.compare(*PAIR)
+    assert (found.verdict, found.probability) == ("A", 1.0)
+    assert [order.score for order in found.orders] == [8, 3]
+
+
+def test_of_several_samples_the_majority_counts_and_the_share_is_the_probability(monkeypatch):
+    def said(request):
+        letter = better(request)
+        wrong = request.sample_index == 0
+        return f"[[{ {'A': 'B', 'B': 'A'}[letter] if wrong else letter }]]"
+
+    judge, engine = fake_judge(monkeypatch, said, samples=4)
+    found = judge.compare(*PAIR)
+    assert (found.verdict, found.probability) == ("A", 0.75)
+    assert found.probability_from == "samples"
+    assert {request.sampling.temperature for request in engine.requests} == {0.7}
+    assert len(found.orders[0].replies) == 4
+
+
+def test_a_verdict_is_forced_only_where_that_is_wanted(monkeypatch):
+    def said(request):
+        return better(request) if request.choices else "Hard to say."
+
+    judge, _ = fake_judge(monkeypatch, said)
+    assert judge.compare(*PAIR).abstained == "no verdict"
+    judge, _ = fake_judge(monkeypatch, said, force_verdict=True)
+    found = judge.compare(*PAIR)
+    assert found.verdict == "A"
+    assert found.orders[0].reply.text == "Hard to say.\n\nFinal verdict: [[A]]"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"format": "breif"}, "format: no 'breif'. Did you mean 'brief'?"),
+        ({"samples": 0}, "samples: found 0"),
+        ({"iteration": 1}, "is no run"),
+        ({"engine": "locl"}, "no 'locl'. Did you mean 'local'?"),
+        ({"options": {"dtyp": "float32"}, "engine": "local"}, "dtyp"),
+        ({"max_new_tokens": 0}, "max_new_tokens"),
+    ],
+)
+def test_a_wrong_setting_is_named_before_anything_is_loaded(tiny_model, settings, message):
+    with pytest.raises(ConfigError) as error:
+        Judge(tiny_model, **settings)
+    assert message in str(error.value)
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="neither a run .* nor a model: no config.json"):
+        Judge(tmp_path)
+
+
+def test_the_likelihoods_of_the_letters_are_the_probability_where_the_engine_tells(tiny_model):
+    with Judge(tiny_model, format="verdict", engine="local", force_verdict=True) as judge:
+        found = judge.compare(*PAIR)
+        swapped = judge.compare(PAIR[0], PAIR[2], PAIR[1])
+    assert found.probability_from == "likelihoods"
+    assert 0 < found.probability < 1
+    assert found.probability == pytest.approx(1 - swapped.probability)
+
+
+def test_a_prompt_that_does_not_fit_says_by_how_many_tokens(tiny_model):
+    with (
+        Judge(tiny_model, format="verdict", engine="local") as judge,
+        pytest.raises(DataError, match=r"too long for the model's context by \d+ tokens"),
+    ):
+        judge.compare("x", "apple " * 5000, "spade")
