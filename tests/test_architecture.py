@@ -23,7 +23,7 @@ LAYERS = (
     ("axolotl", "fitting", "lm_eval_tasks", "evaluation"),
     ("audit", "review", "report", "view"),
     ("run", "forget"),
-    ("hookspecs", "plugins.builtin", "testing", "cli", "demo", "__main__"),
+    ("hookspecs", "plugins.builtin", "plugins.checks", "testing", "cli", "demo", "__main__"),
 )
 """The package in the order of the method: a module imports from its own layer and from those before
 it."""
