@@ -54,7 +54,7 @@ def reply(body, _):
 def test_a_preview_takes_its_tickets_the_whole_way(desk, tiny_model):
     config = desk.source / "ste.yaml"
     with chat_server(reply) as server:
-        judge = f"{{model: {tiny_model}, engine: http, options: {{base_url: {server.url}}}}}"
+        judge = f"{{model: {tiny_model}, engine: http, options: {{base_url: {server.base_url}}}}}"
         text = config.read_text().replace("{model: meta-llama/Llama-3.1-8B-Instruct}", judge)
         (desk.source / "tried.yaml").write_text(text)
         shown = desk.ste("preview", "tried.yaml")
