@@ -33,7 +33,7 @@ def test_its_own_tests_pass(desk):
 def test_ste_finds_each_of_its_parts(desk):
     assert json.loads(desk.ste("plugins", "--json"))["ferry-desk"] == PARTS
     assert "ferry_desk_pairs" in desk.ste("tasks", "list")
-    assert "ferry-desk-lora-8b  LoRA on Llama-3.1-8B" in desk.ste("recipes", "list")
+    assert "for the ferry line's desk: short judgments" in desk.ste("recipes", "list")
     assert "lora_r: 16" in desk.ste("recipes", "show", "ferry-desk-lora-8b")
 
 
@@ -54,7 +54,8 @@ def reply(body, _):
 def test_a_preview_takes_its_tickets_the_whole_way(desk, tiny_model):
     config = desk.source / "ste.yaml"
     with chat_server(reply) as server:
-        judge = f"{{model: {tiny_model}, engine: http, options: {{base_url: {server.base_url}}}}}"
+        endpoint = f"{{base_url: {server.base_url}, model: tiny}}"
+        judge = f"{{model: {tiny_model}, engine: http, options: {{endpoints: [{endpoint}]}}}}"
         text = config.read_text().replace("{model: meta-llama/Llama-3.1-8B-Instruct}", judge)
         (desk.source / "tried.yaml").write_text(text)
         shown = desk.ste("preview", "tried.yaml")

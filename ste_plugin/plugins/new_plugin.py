@@ -86,4 +86,5 @@ def _copier() -> Callable[..., Any]:
             f"ste new: copier, which writes the files, is not installed ({error}). "
             "`pip install 'ste-plugin[new]'` installs it."
         ) from error
-    return run_copy
+    function: Callable[..., Any] = run_copy
+    return function

@@ -15,7 +15,7 @@ from ste_plugin.plugins.checks.folders import folder_problems
 from ste_plugin.plugins.checks.marks import name_problems, unmarked_hooks
 from ste_plugin.plugins.checks.method import method_problems, takes
 from ste_plugin.plugins.checks.sources import Samples, source_problems
-from ste_plugin.plugins.checks.told import own
+from ste_plugin.plugins.checks.told import contributed, own
 from ste_plugin.plugins.loader import argument_error, load_file
 from ste_plugin.plugins.manager import (
     check_hooks,
@@ -67,7 +67,7 @@ def _register(manager: pluggy.PluginManager, module: Any, plugin: ModuleType | P
 
 
 def _engine_problems(manager: pluggy.PluginManager, plugin: str) -> Iterator[str]:
-    for target in (t for h in own(manager, "ste_engines", plugin) for t in h.function().values()):
+    for target in (t for h in own(manager, "ste_engines", plugin) for t in contributed(h).values()):
         try:
             factory = import_object(target)
         except PluginError as error:
@@ -79,5 +79,5 @@ def _engine_problems(manager: pluggy.PluginManager, plugin: str) -> Iterator[str
 
 def _format_problems(manager: pluggy.PluginManager, plugin: str) -> Iterator[str]:
     for hook in own(manager, "ste_judge_formats", plugin):
-        for key, judge_format in hook.function().items():
+        for key, judge_format in contributed(hook).items():
             yield from format_problems(key, judge_format)

@@ -10,7 +10,7 @@ from ste_plugin.audit.finding import Finding
 from ste_plugin.context import GateFigures, RunContext
 from ste_plugin.errors import SteError
 from ste_plugin.plugins.checks.empty_run import empty_run, no_figures
-from ste_plugin.plugins.checks.told import call, changing, guarded, instead, own, shown
+from ste_plugin.plugins.checks.told import call, changing, contributed, guarded, instead, own, shown
 from ste_plugin.records import ORDERS, Judgment, ResponsePair
 from ste_plugin.report.parts import Section
 
@@ -81,7 +81,7 @@ def _gates(hook: pluggy.HookImpl, context: RunContext) -> Iterator[str]:
             )
             return
         yield from _said(found or ())
-        yield from changing("it returned", lambda given=figures: call(hook, {"figures": given}))
+        yield from changing("it returned", partial(call, hook, {"figures": figures}))
 
 
 def _said(found: Sequence[object]) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _sections(hook: pluggy.HookImpl, context: RunContext) -> Iterator[str]:
 
 
 def _audit_checks(hook: pluggy.HookImpl, context: RunContext) -> Iterator[str]:
-    for name, check in hook.function().items():
+    for name, check in contributed(hook).items():
         try:
             found = list(check(context, 0))
         except SteError:

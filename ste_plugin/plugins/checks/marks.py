@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pluggy
@@ -38,7 +39,7 @@ def name_problems(manager: pluggy.PluginManager, plugin: str) -> list[str]:
     problems: list[str] = []
     for hook in NAMED_HOOKS:
         for implementation in own(manager, hook, plugin):
-            problems += guarded(hook, lambda f=implementation.function: _names(f))  # type: ignore[misc]
+            problems += guarded(hook, partial(_names, implementation.function))
     return problems
 
 

@@ -15,7 +15,7 @@ from ste_plugin.judging.builtin import BRIEF
 from ste_plugin.judging.example import Example
 from ste_plugin.judging.format import JudgeFormat
 from ste_plugin.pairs.calls import MadePair, calls_of
-from ste_plugin.plugins.checks.told import changing, guarded, instead, own, shown
+from ste_plugin.plugins.checks.told import changing, contributed, guarded, instead, own, shown
 from ste_plugin.records import ORDERS, Drop, Instruction, Judgment, ResponsePair
 
 _PAIRS = made_pairs()[:6]
@@ -36,8 +36,8 @@ def method_problems(manager: pluggy.PluginManager, plugin: str) -> list[str]:
         problem
         for hook, check in hooks.items()
         for implementation in own(manager, hook, plugin)
-        for name, contributed in implementation.function().items()
-        for problem in guarded(f"{hook}: {name!r}", partial(check, contributed))
+        for name, part in contributed(implementation).items()
+        for problem in guarded(f"{hook}: {name!r}", partial(check, part))
     ]
 
 

@@ -12,7 +12,7 @@ from ste_plugin.config import SourceConfig
 from ste_plugin.errors import SteError
 from ste_plugin.instructions.sources import read_instructions
 from ste_plugin.plugins.checks.method import takes
-from ste_plugin.plugins.checks.told import guarded, instead, own, shown
+from ste_plugin.plugins.checks.told import contributed, guarded, instead, own, shown
 from ste_plugin.records import Instruction
 
 MOST_ROWS = 1000
@@ -26,7 +26,7 @@ def source_problems(
     manager: pluggy.PluginManager, plugin: str, samples: Samples, base: Path
 ) -> list[str]:
     """Return what is wrong with a plugin's readers; those with a sample are made to read it."""
-    readers = {n: r for h in own(manager, "ste_sources", plugin) for n, r in h.function().items()}
+    readers = {n: r for h in own(manager, "ste_sources", plugin) for n, r in contributed(h).items()}
     problems = [
         f"sources: {name!r} is none of the plugin's; expected one of {', '.join(readers) or 'none'}"
         for name in samples

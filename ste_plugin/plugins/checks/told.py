@@ -33,6 +33,12 @@ def own(manager: pluggy.PluginManager, hook: str, plugin: str) -> list[pluggy.Ho
     return [found for found in implementations if found.plugin_name == plugin]
 
 
+def contributed(implementation: pluggy.HookImpl) -> dict[str, Any]:
+    """Return what a hook without arguments contributes by name."""
+    by_name: Any = implementation.function()
+    return dict(by_name)
+
+
 def call(implementation: pluggy.HookImpl, given: Mapping[str, Any]) -> Any:
     """Return what an implementation returns, given those of the arguments that it names."""
     return implementation.function(*(given[name] for name in implementation.argnames))
