@@ -11,7 +11,7 @@ from typing import Any
 
 from ste_plugin import __version__
 from ste_plugin.errors import ConfigError
-from ste_plugin.storage.durable import wrap_write_errors
+from ste_plugin.storage.durable import make_folder, wrap_write_errors
 
 TEMPLATE = Path(__file__).parent / "template"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -29,6 +29,7 @@ def write_plugin(name: str, folder: Path) -> list[Path]:
     _check_folder(folder)
     run_copy = _copier()
     data = {"name": name, "module": module, "version": __version__}
+    make_folder(folder)
     with wrap_write_errors(folder):
         run_copy(str(TEMPLATE), folder, data=data, defaults=True, quiet=True)
     return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -131,6 +131,9 @@ def test_a_folder_that_holds_something_is_left_as_it_is(tmp_path):
     assert "ours: not empty (it holds notes.txt), and nothing is overwritten" in done.stderr
     done = ste("new", "plugin", NAME, "--to", "ours/notes.txt", cwd=tmp_path)
     assert "ours/notes.txt: a file; expected a folder, new or empty" in done.stderr
+    done = ste("new", "plugin", NAME, "--to", "ours/notes.txt/new", cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stderr.startswith("ste: ours/notes.txt/new: cannot be written")
     assert [path.name for path in tmp_path.rglob("*")] == ["ours", "notes.txt"]
 
 
