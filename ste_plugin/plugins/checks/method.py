@@ -21,6 +21,8 @@ from ste_plugin.records import ORDERS, Drop, Instruction, Judgment, ResponsePair
 _PAIRS = made_pairs()[:6]
 _CALLS = 12
 """More calls than any strategy needs for one instruction."""
+_SAMPLES = 4
+"""Replies to each prompt of a strategy that asks for several; all differ."""
 
 
 def method_problems(manager: pluggy.PluginManager, plugin: str) -> list[str]:
@@ -114,7 +116,11 @@ def _ask(strategy: Any, instruction: Instruction, replies: list[str]) -> Iterato
                 "`user(text)` of ste_plugin.inference.requests makes them."
             )
             return
-        replies.append(f"Reply {number} about something else: {instruction.key[:4]}.")
+        samples = _SAMPLES if calls_of(strategy).sampled else 1
+        replies += [
+            f"Reply {number} about something else, {instruction.key[:4]}.{' More.' * n}"
+            for n in range(samples)
+        ]
     yield (
         f"`next_prompt` asks for more after {_CALLS} replies. Return None where none is left to "
         "ask, as `return None if replies else …`."

@@ -71,6 +71,16 @@ def test_a_strategy_that_fits_has_no_problem(tmp_path):
     assert check_plugin(plugin_file(tmp_path, strategy())) == []
 
 
+def test_a_strategy_that_chooses_among_samples_fits(tmp_path):
+    methods = (
+        "calls = Calls(sampled=True)",
+        "def worse(self, instruction, replies, better, pool):",
+        "    ordered = sorted(replies, key=len)",
+        "    return MadePair(better=ordered[-1], worse=ordered[0])",
+    )
+    assert check_plugin(plugin_file(tmp_path, strategy(*methods))) == []
+
+
 @pytest.mark.parametrize(
     ("methods", "told"),
     [
