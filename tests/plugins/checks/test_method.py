@@ -85,8 +85,8 @@ def test_a_strategy_that_chooses_among_samples_fits(tmp_path):
     ("methods", "told"),
     [
         (
-            ["calls = Calls(sees_answer=True)"],
-            "`next_prompt` returned",
+            ["calls = Calls(sees_answer=True)"],  # so that replies[0] is the good answer
+            "`worse` returned the better answer as the worse one for every instruction",
         ),
         (
             [
@@ -144,8 +144,6 @@ def test_a_strategy_that_chooses_among_samples_fits(tmp_path):
     ],
 )
 def test_a_strategy_that_does_not_fit_is_told_why(tmp_path, methods, told):
-    if methods[0].startswith("calls"):  # it forgets that the good answer comes first
-        methods = [*methods, "def next_prompt(self, instruction, replies):", "    return replies"]
     problem = only_problem(tmp_path, strategy(*methods))
     assert problem.startswith("ste_pair_strategies: 'mine': ")
     assert told in problem
