@@ -43,7 +43,9 @@ def _problem(manager: Any, name: str) -> str:
 
 def _is_of_data(error: BaseException) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
-    return any(f"/{library}/" in frame.filename for frame in frames for library in _OF_DATA)
+    return any(
+        f"-packages/{library}/" in frame.filename for frame in frames for library in _OF_DATA
+    )
 
 
 if __name__ == "__main__":

@@ -59,10 +59,10 @@ def _register(manager: pluggy.PluginManager, module: Any, plugin: ModuleType | P
 
     Raises: PluginError for arguments that a hook does not have.
     """
+    name = str(plugin) if isinstance(plugin, Path) else module.__name__
     try:
-        return manager.get_name(module) or manager.register(module) or ""
+        return manager.get_name(module) or manager.register(module, name) or ""
     except pluggy.PluginValidationError as error:
-        name = str(plugin) if isinstance(plugin, Path) else module.__name__
         raise argument_error(manager, name, str(error)) from error
 
 

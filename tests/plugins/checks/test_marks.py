@@ -39,7 +39,7 @@ from tests.helpers.plugin_files import plugin_file
         ),
         (
             "@hookimpl\ndef ste_selectors():\n    return {'limit': print}\n",
-            "ste_selectors: both 'builtin' and 'ste_hooks_hooks' contribute 'limit'. Rename one",
+            "/hooks.py' contribute 'limit'. Rename one of them.",
         ),
         (
             """
