@@ -12,18 +12,10 @@ from ste_plugin.audit.probes.probe import Arm, BiasProbe, Sides
 from ste_plugin.audit.significance import LEVEL, binomial_tail
 from ste_plugin.config import JudgingConfig
 from ste_plugin.engines.base import ChatRequest, Completion
-from ste_plugin.errors import PluginError
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judging.builtin import BRIEF
-from ste_plugin.judging.checking import format_problems
-from ste_plugin.plugins.loader import load_file
-from ste_plugin.plugins.manager import (
-    check_hooks,
-    contributed_names,
-    contributions,
-    import_object,
-    plugin_manager,
-)
+from ste_plugin.plugins.checks.check import plugin_problems
+from ste_plugin.plugins.checks.sources import Samples
 
 __all__ = [
     "FakeEngine",
@@ -95,44 +87,20 @@ def _prompt(request: ChatRequest) -> str:
     return " ".join([*(m.content for m in request.messages), request.prefix])
 
 
-def check_plugin(plugin: ModuleType | Path) -> list[str]:
+def check_plugin(plugin: ModuleType | Path, *, sources: Samples | None = None) -> list[str]:
     """Return the problems of a plugin, one line each; an empty list means that it fits.
 
-    `plugin` is an imported module, or the path of a `hooks.py`. Checks the names of its hooks,
-    collisions with other plugins, its engines' factories and its folders; and asks its judge
-    formats all that a run asks them, with texts that try to speak for the judge.
+    `plugin` is an imported module, or the path of a `hooks.py`. Its hooks are called as a run calls
+    them, with made records and on a run that has no figures yet, each twice: names and arguments
+    of hooks, collisions, what is returned, judge formats with texts that try to speak for the
+    judge, strategies and selectors on a few instructions, gates where nothing was measured,
+    recipes by axolotl and tasks by lm-eval where these are installed. `ste_iteration_finished` and
+    `ste_generate_dataset` are not called, as they may write or send something.
+
+    `sources`: name of a source → a small file that it reads, or its settings as in a config. What
+    is not named there is not read.
     """
-    try:
-        module = load_file(plugin) if isinstance(plugin, Path) else plugin
-        manager = plugin_manager()
-        name = manager.get_name(module) or manager.register(module) or ""
-        check_hooks(manager)
-        by_plugin = contributed_names(manager)
-        engines = contributions(manager, "ste_engines").values()
-        formats = contributions(manager, "ste_judge_formats").items()
-    except PluginError as error:
-        return [str(error)]
-    if not by_plugin.get(name):
-        return [
-            f"{plugin}: implements no hook. Mark its functions with @ste_plugin.hookspecs.hookimpl."
-        ]
-    problems = [_unimportable(target) for owner, target in engines if owner == name]
-    for key, (owner, judge_format) in formats:
-        problems += format_problems(key, judge_format) if owner == name else []
-    for hook in ("ste_recipe_dirs", "ste_task_dirs"):
-        for implementation in getattr(manager.hook, hook).get_hookimpls():
-            folder = implementation.function() if implementation.plugin_name == name else None
-            if folder is not None and not Path(folder).is_dir():
-                problems.append(f"{hook}: {folder} is no folder.")
-    return [p for p in problems if p]
-
-
-def _unimportable(target: str) -> str:
-    try:
-        import_object(target)
-    except PluginError as error:
-        return str(error)
-    return ""
+    return plugin_problems(plugin, sources or {}, Path())
 
 
 def probe_judge(probes: Mapping[str, BiasProbe], judge: Judge) -> list[Row]:

@@ -15,7 +15,14 @@ LAYERS = (
     ("storage", "progress", "web", "review.labels", "review.majority"),
     ("hosts", "engines"),
     ("judging",),
-    ("inference", "plugins.manager", "plugins.loader", "context", "engines.ray"),
+    (
+        "inference",
+        "plugins.manager",
+        "plugins.loader",
+        "plugins.new_plugin",
+        "context",
+        "engines.ray",
+    ),
     ("instructions",),
     ("pairs",),
     ("sampling",),
@@ -25,7 +32,7 @@ LAYERS = (
     ("run", "forget"),
     ("judge",),
     ("integrations",),
-    ("hookspecs", "plugins.builtin", "testing", "cli", "demo", "__main__"),
+    ("hookspecs", "plugins.builtin", "plugins.checks", "testing", "cli", "demo", "__main__"),
 )
 """The package in the order of the method: a module imports from its own layer and from those before
 it."""

@@ -9,7 +9,13 @@ TESTS = ROOT / "tests"
 FILES = {path.relative_to(TESTS): path.read_text() for path in TESTS.rglob("*.py")}
 ACROSS = {"bad_input", "documents", "security", "study", "survival"}
 """Folders about what no single folder of the package answers for."""
-OF_THE_WHOLE = {"test_architecture", "test_environment", "test_layout", "test_packaging"}
+OF_THE_WHOLE = {
+    "test_architecture",
+    "test_environment",
+    "test_examples",
+    "test_layout",
+    "test_packaging",
+}
 
 IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+)?import\s+(\([^)]*\)|[^\n]*)", re.M)
 """Programs that tests keep in strings count too."""

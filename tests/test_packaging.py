@@ -55,5 +55,14 @@ def test_a_wheel_carries_demo_data_pages_types_and_licence(unpacked_wheel):
     assert not list(unpacked_wheel.rglob("*.pyc"))
 
 
+def test_a_wheel_writes_a_new_package(unpacked_wheel, tmp_path):
+    pytest.importorskip("copier")
+    told_by("new plugin judge-for-acme", tmp_path, PYTHONPATH=str(unpacked_wheel))
+    written = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    template = ROOT / "ste_plugin/plugins/template/package"
+    assert len(written) == sum(1 for path in template.rglob("*") if path.is_file())
+    assert "judge-for-acme/.github/workflows/tests.yml" in written
+
+
 def test_an_editable_install_reads_the_checkouts_folders(tmp_path):
     assert Path(told_by("tasks path", tmp_path).strip()) == ROOT / "tasks"

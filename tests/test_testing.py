@@ -24,7 +24,7 @@ def request(**more: object) -> ChatRequest:
 
 
 def test_a_plugin_that_fits_has_no_problems(tmp_path):
-    factory = '    return {"fake": "ste_plugin.testing:FakeEngine"}\n'
+    factory = '    return {"mine": "ste_plugin.engines.local.engine:create"}\n'
     assert check_plugin(hooks(tmp_path, f"{HOOK}def ste_engines():\n{factory}")) == []
     assert check_plugin(builtin) == []
 
@@ -32,11 +32,15 @@ def test_a_plugin_that_fits_has_no_problems(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("def ste_engines():\n    return {}\n", "implements no hook"),
+        ("def engines():\n    return {}\n", "implements no hook"),
+        ("def ste_engines():\n    return {}\n", "ste_engines is not marked"),
         (f"{HOOK}def ste_engine():\n    return {{}}\n", "ste_engine"),
         (f"{HOOK}def ste_engines():\n    return {{'http': 'x:y'}}\n", "both 'builtin' and"),
         (f"{HOOK}def ste_engines():\n    return {{'mine': 'nowhere:create'}}\n", "nowhere:create"),
-        (f"{HOOK}def ste_task_dirs():\n    return 'no/such/dir'\n", "no/such/dir is no folder"),
+        (
+            f"{HOOK}def ste_task_dirs():\n    return 'no/such/dir'\n",
+            "returned 'no/such/dir'; expected",
+        ),
         ("import nowhere\n", "cannot be imported"),
     ],
 )

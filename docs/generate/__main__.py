@@ -8,11 +8,11 @@ import re
 import sys
 from pathlib import Path
 
-from docs.generate import catalogue, program, settings
+from docs.generate import catalogue, hooks, program, settings
 
 PAGES = Path(__file__).parents[1] / "reference"
 BLOCK = re.compile(r"<!-- generated: ([\w-]+) -->\n.*?<!-- end -->", re.DOTALL)
-BLOCKS = catalogue.BLOCKS | program.BLOCKS | settings.BLOCKS
+BLOCKS = catalogue.BLOCKS | hooks.BLOCKS | program.BLOCKS | settings.BLOCKS
 """Name of a block → what writes it."""
 
 

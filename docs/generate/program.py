@@ -1,4 +1,4 @@
-"""What the program itself says: commands, exit codes, hooks."""
+"""What the program itself says: commands, exit codes, records."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -8,11 +8,10 @@ import click
 import typer
 
 from docs.generate.markdown import code, sentence, table
-from ste_plugin import errors, hookspecs
+from ste_plugin import errors
 from ste_plugin.cli.stopping import SIGNALS
 from ste_plugin.engines.base import Completion
 from ste_plugin.instructions.selection.contamination import Overlap
-from ste_plugin.plugins.manager import contributed_names, hook_descriptions, plugin_manager
 from ste_plugin.records import Drop, Instruction, Judgment, Record, ResponsePair
 from ste_plugin.review.labels import Label
 from ste_plugin.review.sample import Drawn
@@ -104,24 +103,6 @@ def exit_codes() -> str:
     return table(("status", "meaning"), sorted(rows + stopped, key=lambda row: int(row[0])))
 
 
-def hooks() -> str:
-    """Return a table of the hooks, with what the package itself contributes by name."""
-    own = contributed_names(plugin_manager())["builtin"]
-    rows = [
-        (code(name), _given(name), _told(name), ", ".join(map(code, own.get(name, []))))
-        for name in hook_descriptions()
-    ]
-    return table(("hook", "is given", "what it does", "built in"), rows)
-
-
-def _given(hook: str) -> str:
-    return ", ".join(map(code, inspect.signature(getattr(hookspecs, hook)).parameters))
-
-
-def _told(hook: str) -> str:
-    return inspect.getdoc(getattr(hookspecs, hook)) or ""
-
-
 _FILES = {
     "instructions.jsonl": Instruction,
     "pairs.jsonl": ResponsePair,
@@ -153,6 +134,5 @@ def _fields(record: type[Record]) -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "exit-codes": exit_codes,
-    "hooks": hooks,
     "records": records,
 }

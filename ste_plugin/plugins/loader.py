@@ -22,7 +22,7 @@ def register_file(manager: pluggy.PluginManager, file: Path) -> None:
     try:
         manager.register(module, str(file))
     except pluggy.PluginValidationError as error:  # arguments that the hook does not have
-        raise _argument_error(manager, file, str(error)) from error
+        raise argument_error(manager, str(file), str(error)) from error
     if not manager.get_hookcallers(module):
         raise PluginError(
             f"{file}: no hook in it; expected functions marked with @hookimpl (from "
@@ -30,13 +30,14 @@ def register_file(manager: pluggy.PluginManager, file: Path) -> None:
         )
 
 
-def _argument_error(manager: pluggy.PluginManager, file: Path, message: str) -> PluginError:
+def argument_error(manager: pluggy.PluginManager, plugin: str, message: str) -> PluginError:
     """Return the error for pluggy's message about arguments that a hook does not have."""
     hooks, arguments = re.findall(r"hook '(\w+)'", message), re.findall(r"\{(.*)\}", message)
     known = getattr(manager.hook, hooks[0]).spec.argnames if hooks else ()
+    but = f" but {', '.join(known)}" if known else ""
     return PluginError(
-        f"{file}: {', '.join(hooks)}: found the argument {', '.join(arguments)}; expected none but "
-        f"{', '.join(known)}. Rename it, or leave it out."
+        f"{plugin}: {', '.join(hooks)}: found the argument {', '.join(arguments)}; expected none"
+        f"{but}. Rename it, or leave it out."
     )
 
 

@@ -39,7 +39,7 @@ def collect_sections(run: RunFigures, plugins: "pluggy.PluginManager") -> list[t
     """
     found: list[tuple[str, Section]] = []
     taken: set[str] = set()
-    for implementation in reversed(plugins.hook.ste_report_sections.get_hookimpls()):
+    for implementation in plugins.hook.ste_report_sections.get_hookimpls():
         name = implementation.plugin_name
         try:
             sections = list(_sections_of(implementation, run))

@@ -159,7 +159,7 @@ def _read_seconds(context: RunContext, number: int) -> float:
 def _notify_observers(context: RunContext, report: IterationReport) -> None:
     for observer in context.plugins.hook.ste_iteration_finished.get_hookimpls():
         try:
-            observer.function(report)
+            observer.function(*[report][: len(observer.argnames)])
         except Exception as error:  # an observer must not cost a finished iteration
             name = observer.plugin_name
             context.progress.event("observer failed", plugin=name, error=repr(error))

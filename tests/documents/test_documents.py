@@ -134,6 +134,18 @@ def test_every_hooks_file_that_is_shown_is_a_plugin(tmp_path):
         assert str(path) in [name for name, _ in plugin_manager([path]).list_name_plugin()]
 
 
+def test_every_plugin_that_a_page_shows_fits(tmp_path):
+    from ste_plugin.testing import check_plugin
+
+    pages = [(p, text) for p, text in blocks("python") if p.parts[:2] == ("docs", "how-to")]
+    shown = [text for _, text in pages if "@hookimpl" in text]
+    assert len(shown) > 6
+    for number, text in enumerate(shown):
+        path = tmp_path / f"shown_{number}.py"
+        path.write_text(text)
+        assert check_plugin(path) == [], text
+
+
 def test_the_check_of_an_audit_that_is_shown_runs_as_written(tmp_path):
     run_of(tmp_path, planted(honest, count=20))
     page = "docs/how-to/audit.md"

@@ -34,6 +34,17 @@ def test_every_hook_has_a_docstring_a_builtin_and_a_line_in_the_reference(hook):
     assert f"`{hook}`" in (ROOT / "docs/reference/hooks.md").read_text()
 
 
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_says_when_it_is_called_in_which_order_and_what_none_does(hook):
+    doc = getattr(hookspecs, hook).__doc__
+    for label in ("Called", "Order", "None"):
+        assert f"\n    {label}: " in doc, label
+    page = (ROOT / "docs/reference/hooks.md").read_text()
+    section = page.partition(f"\n### {hook}\n")[2].partition("\n### ")[0]
+    assert f"{hook}(" in section.partition("```text")[2]
+    assert f"def {hook}(" in section.partition("```python")[2]
+
+
 def test_the_builtins_are_a_plugin_like_any_other():
     found = contributed_names(plugin_manager())
     assert set(found["builtin"]) == set(HOOKS)

@@ -226,6 +226,13 @@ def test_two_sections_of_one_anchor_are_told_apart(tmp_path):
     assert ids.count("costs") == ids.count("costs-2") == 1
 
 
+def test_a_plugins_section_stands_behind_the_built_in_ones(tmp_path):
+    found = Elements(page_of(measured_run(tmp_path), plugin(tmp_path, PLUGIN)))
+    ids = [a["id"] for tag, a in found.elements if tag == "section"]
+    assert len(ids) > 4
+    assert ids[-1] == "ours"
+
+
 def test_what_an_audit_found_stands_with_its_cure_failed_ones_first(tmp_path):
     root = measured_run(tmp_path)
     fine = Finding("probes", "swapped", "test", 0.02, (0.0, 0.05), 0.1, 80, False, "It holds.")

@@ -1,0 +1,1 @@
+"""The parts of ste that are the ferry line's own: see `hooks`."""
