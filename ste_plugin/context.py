@@ -143,18 +143,18 @@ class Iteration:
         """Return whether a training pair is this stage's: no two stages share an instruction, nor
         do two rounds of a run with `training.instructions: fresh`."""
         config = self.context.config
-        part, stage = draw_stage(pair.instruction_key, config)
+        part, stage = draw_stage(pair.split_key, config)
         return stage == self.stage and (config.parts == 1 or part == self.number)
 
 
-def draw_stage(instruction_key: str, config: RunConfig) -> tuple[int, int]:
+def draw_stage(split_key: str, config: RunConfig) -> tuple[int, int]:
     """Return the part and the stage that a training instruction is in, both from 1.
 
     Decided by the key alone, so that no other instruction moves it.
     """
     counts = {"iteration": config.parts, "stage": len(config.training.recipe)}
     part, stage = (
-        int(content_key(what, instruction_key), 16) % count + 1 if count > 1 else 1
+        int(content_key(what, split_key), 16) % count + 1 if count > 1 else 1
         for what, count in counts.items()
     )
     return part, stage

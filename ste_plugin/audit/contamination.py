@@ -102,7 +102,7 @@ def check_contamination(context: RunContext, iteration: int) -> Iterator[Finding
 
 def _instructions(context: RunContext, split: Split) -> Iterator[Instruction]:
     for instruction in iter_records(context.folder.pool / "instructions.jsonl", Instruction):
-        if split_of(instruction.key, context.config) == split:
+        if split_of(instruction.conversation, context.config) == split:
             yield instruction
 
 

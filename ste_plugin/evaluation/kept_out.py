@@ -13,7 +13,8 @@ from ste_plugin.config import RunConfig
 from ste_plugin.context import PromptSet, RunContext
 from ste_plugin.errors import ConfigError, DataError, SteError, did_you_mean
 from ste_plugin.evaluation.prompt_files import read_texts
-from ste_plugin.instructions.sources.forms import BadRow
+from ste_plugin.instructions.selection.contamination import LEAST_CHARS
+from ste_plugin.instructions.sources.row_values import BadRow
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
@@ -23,9 +24,7 @@ from ste_plugin.plugins.manager import contributed_folders
 from ste_plugin.storage.resources import find_task, task_names
 
 KEEP_OUT = "selection.keep_out"
-_TURN = re.compile(r"(?:^|\n\n)(User|Human|Assistant)(?:, turn \d+)?: ?")
-_LEAST_CHARS = 30
-"""Of a turn that is compared by itself, too: shorter ones say as little as `Go on.`"""
+_TURN = re.compile(r"(?:^|\n\n)(User|Human|Assistant|System)(?:, turn \d+)?: ?")
 
 
 class PromptSource:
@@ -131,7 +130,7 @@ def _turns(prompt: str) -> Iterator[str]:
     """
     _, *parts = _TURN.split(prompt) if _TURN.match(prompt) else [""]
     for who, said in zip(parts[::2], parts[1::2], strict=True):
-        if who != "Assistant" and len(said) >= _LEAST_CHARS:
+        if who in ("User", "Human") and len(said) >= LEAST_CHARS:
             yield said.strip()
 
 

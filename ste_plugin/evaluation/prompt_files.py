@@ -7,8 +7,10 @@ from typing import Any, get_args
 
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
+from ste_plugin.instructions.sources.conversations import Conversation
 from ste_plugin.instructions.sources.files import SourceFile, find_files, match_files
-from ste_plugin.instructions.sources.forms import CONVERSATIONS, BadRow, Conversation, read_row
+from ste_plugin.instructions.sources.forms import CONVERSATIONS, read_row
+from ste_plugin.instructions.sources.row_values import BadRow
 from ste_plugin.lm_eval_tasks.row_files import file_rows
 from ste_plugin.lm_eval_tasks.rows import Row
 from ste_plugin.records import Instruction, content_key

@@ -32,6 +32,13 @@ class AnsweredInstructions(Subset[Instruction]):
 
     def position_of(self, key: str) -> int:
         """Return where the first instruction of a key is among all. Raises: KeyError."""
+        return self.position(self._own_position_of(key))
+
+    def conversation_of(self, key: str) -> str:
+        """Return the key of the conversation that an instruction is of. Raises: KeyError."""
+        return key_of_number(self._conversations[self._own_position_of(key)])
+
+    def _own_position_of(self, key: str) -> int:
         numbers, positions = self._by_key
         number = int(key, 16) if _KEY.fullmatch(key) else -1
         at = bisect_left(numbers, number)
@@ -49,8 +56,11 @@ class AnsweredInstructions(Subset[Instruction]):
     def _by_key(self) -> tuple["array[int]", "array[int]"]:
         numbers = array("Q", (int(instruction.key, 16) for instruction in self))
         order = sorted(range(len(numbers)), key=numbers.__getitem__)
-        positions = array("q", (self.position(n) for n in order))
-        return array("Q", (numbers[n] for n in order)), positions
+        return array("Q", (numbers[n] for n in order)), array("q", order)
+
+    @cached_property
+    def _conversations(self) -> "array[int]":
+        return array("Q", (int(instruction.conversation, 16) for instruction in self))
 
     @cached_property
     def _by_category(self) -> Mapping[str, Sequence[int]]:

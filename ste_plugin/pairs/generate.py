@@ -79,7 +79,7 @@ def _strategies(context: RunContext) -> Mapping[str, PairStrategy]:
 def _write_answers(context: RunContext, instructions: Instructions) -> StoredCompletions:
     """Return what the generator answers to each instruction."""
     writer = generator(context)
-    requests = (writer.requests.answer(instruction.text) for instruction in instructions)
+    requests = (writer.requests.answer(instruction) for instruction in instructions)
     title, count = "writing answers", len(instructions)
     return ask_writer(context, writer, requests, count, title, may_be_equal=False)
 

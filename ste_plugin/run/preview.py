@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from msgspec import structs
 
@@ -17,7 +18,7 @@ from ste_plugin.inference.completion_store import CompletionStore, find_completi
 from ste_plugin.instructions.selection.contamination import KeptOut
 from ste_plugin.pairs.pool import prepare_pool, select_instructions, usable_instructions
 from ste_plugin.pairs.writers import writing_cost
-from ste_plugin.records import Instruction, content_key
+from ste_plugin.records import Instruction, Turn, content_key
 from ste_plugin.run import stages
 from ste_plugin.run.estimate import StageEstimate, Watch, estimate_stage, samples_range, total
 from ste_plugin.run.open_run import open_aside
@@ -87,11 +88,12 @@ def _draw(instructions: Sequence[Instruction], seed: int) -> list[Instruction]:
     return [instruction for instruction in instructions if instruction.key in keys]
 
 
-def _row(instruction: Instruction) -> dict[str, str]:
+def _row(instruction: Instruction) -> dict[str, Any]:
     """Return an instruction as a row that is read back."""
     answer = instruction.final_answer or ""
+    turns = instruction.turns or (Turn("user", instruction.text),)
     return {
-        "instruction": instruction.text,
+        "messages": [turn.to_dict() for turn in turns],
         "category": instruction.category,
         "final_answer": answer,
     }
@@ -107,6 +109,8 @@ def _shortened(config: RunConfig) -> RunConfig:
             "instructions": (
                 SourceConfig(
                     path=str(config.run / "instructions.jsonl"),
+                    form="openai",
+                    turns="last",
                     columns={"final_answer": "final_answer"},
                 ),
             ),
