@@ -1,6 +1,6 @@
 """What one run works with: its config, its folder, its plugins, and the models it has open."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,24 @@ class PromptSet:
     """Why they could not be read, where they could not."""
 
 
+@dataclass(frozen=True, slots=True)
+class GivenPair:
+    """A labelled pair that somebody has."""
+
+    where: str
+    """Its place: file:line."""
+    prompt: str
+    better: str
+    worse: str
+    is_preferred: bool = True
+    """Whether it is known that the better answer is that; not so of a tie."""
+
+
 def _nothing(_: "RunContext") -> Sequence[PromptSet]:
+    return ()
+
+
+def _no_pairs(_: "RunContext") -> Iterable[GivenPair]:
     return ()
 
 
@@ -69,6 +86,8 @@ class RunContext:
     read_kept_out: Callable[["RunContext"], Sequence[PromptSet]] = _nothing
     """Reads the prompts that no instruction may repeat: benchmarks, which the pool knows nothing
     of."""
+    read_given: Callable[["RunContext"], Iterable[GivenPair]] = _no_pairs
+    """Reads the labelled pairs of `pairs.given`, anew with each call."""
 
     @property
     def generator_model(self) -> ModelConfig:

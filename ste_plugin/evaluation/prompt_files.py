@@ -42,15 +42,18 @@ def read_texts(
         raise ConfigError(
             f"--form: found {form!r}.{did_you_mean(form, FORMS)} There are: {', '.join(FORMS)}."
         )
-    for file in _files(path, base):
+    for file in files_of(path, base):
         source: SourceConfig | None = None
         for row in file_rows(file.path, ""):
             source = source or _source_of(row, path, form, column)
             yield from _read(file.shown + row.where.removeprefix(str(file.path)), row, source)
 
 
-def _files(path: str, base: Path) -> Sequence[SourceFile]:
-    """Return the files, those of all splits. Raises: DataError where there are none."""
+def files_of(path: str, base: Path) -> Sequence[SourceFile]:
+    """Return the files that a path names, those of all splits.
+
+    Raises: DataError where there are none.
+    """
     if (base / Path(path).expanduser()).exists():
         return find_files(path, base)
     if glob.has_magic(path):

@@ -239,11 +239,16 @@ def read_pair(
         weaker if calls.by_weaker else "",
         instruction.conversation if instruction.turns else "",
     )
+    return finished_pair(pair)
+
+
+def finished_pair(pair: ResponsePair) -> ResponsePair | Drop:
+    """Return a pair under its key, or why its answers make none."""
     for answer, text in (("better", pair.better), ("worse", pair.worse)):
         if not text.strip():
-            return Drop("pairs", instruction.key, f"{name}: {answer} answer empty")
+            return Drop("pairs", pair.instruction_key, f"{pair.strategy}: {answer} answer empty")
     if _same_words(pair.worse, pair.better):
-        return Drop("pairs", instruction.key, f"{name}: both answers are equal")
+        return Drop("pairs", pair.instruction_key, f"{pair.strategy}: both answers are equal")
     return replace(pair, key=pair_key(pair))
 
 

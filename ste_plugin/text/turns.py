@@ -20,3 +20,19 @@ def show_turns(turns: Iterable[tuple[str, str]]) -> str:
     return "\n\n".join(
         f"{SPEAKERS[role]}: {_LIKE_TURN.sub('> ', words.strip())}" for role, words in turns
     )
+
+
+_SHOWN = re.compile(rf"(?:^|\n\n)({'|'.join(SPEAKERS.values())}): ")
+
+
+def opening_turn(text: str) -> str:
+    r"""Return what the user says first in a conversation that is shown so; '' for other texts.
+
+    >>> opening_turn("User: Hi.\n\nAssistant: Hello.\n\nUser: Why?"), opening_turn("Why, User?")
+    ('Hi.', '')
+    """
+    first, *parts = _SHOWN.split(text)
+    said = list(zip(parts[::2], parts[1::2], strict=True))
+    if first or len(said) < 2:
+        return ""
+    return next((words.strip() for who, words in said if who == SPEAKERS["user"]), "")

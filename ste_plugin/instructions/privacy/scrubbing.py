@@ -59,13 +59,29 @@ def apply_privacy(
 ) -> Iterator[Instruction | Drop]:
     """Yield the instructions that a run may use, scrubbed, then a Drop for each forgotten one.
 
-    Where anything is scrubbed, the counts are written to `pool`/privacy.json at the end.
+    Where anything is scrubbed, the counts are added to `pool`/privacy.json at the end.
     Raises: ConfigError where a library or a model that a kind needs is not installed.
     """
     scrubber = Scrubber(settings)
     yield from drop_forgotten(map(scrubber.scrub, instructions), root)
     if settings.scrub:
-        replace_json(pool / REPORT, scrubber.report.to_dict())
+        add_report(pool, scrubber.report)
+
+
+def add_report(pool: Path, report: ScrubReport) -> None:
+    """Add what was done to `pool`/privacy.json, where other texts may have been counted before."""
+    path, added = pool / REPORT, report.to_dict()
+    before = read_json(path) if path.exists() else {}
+    for name in ("instructions", "touched"):
+        added[name] += before.get(name, 0)
+    found = before.get("found", {})
+    added["found"] = {kind: n + found.get(kind, 0) for kind, n in added["found"].items()}
+    replace_json(path, added)
+
+
+def remove_report(pool: Path) -> None:
+    """Remove `pool`/privacy.json, as what it counts is read anew."""
+    (pool / REPORT).unlink(missing_ok=True)
 
 
 def read_scrub_counts(pool: Path) -> dict[str, Any]:
@@ -93,11 +109,11 @@ class Scrubber:
             return instruction
         texts = [turn.content for turn in instruction.turns or ()] or [instruction.text]
         answer = instruction.final_answer or ""
-        scrubbed = _scrubbed(instruction, self.scrub_texts(texts), self._finders)
-        changed = scrubbed.key != instruction.key
+        replaced = self.scrub_texts(texts)
+        scrubbed = _scrubbed(instruction, replaced, self._finders)
         in_answer = find_matches(answer, self._finders)
         self._counts.update(match.kind for match in in_answer)
-        self._changed += changed or bool(in_answer)
+        self._changed += replaced != texts or bool(in_answer)
         return replace(scrubbed, final_answer=replace_matches(answer, in_answer) or UNSET)
 
     def scrub_texts(self, texts: Sequence[str]) -> list[str]:
@@ -110,6 +126,13 @@ class Scrubber:
         self._counts.update(match.kind for of_text in matches for match in of_text)
         both = zip(texts, matches, strict=True)
         return ["".join(_parts(text, of_text, numbers)) for text, of_text in both]
+
+    def scrub_pair(self, prompt: str, better: str, worse: str) -> list[str]:
+        """Return a labelled pair's texts with placeholders; it counts as an instruction."""
+        self._instructions += 1
+        replaced = self.scrub_texts([prompt, better, worse])
+        self._changed += replaced != [prompt, better, worse]
+        return replaced
 
     @property
     def report(self) -> ScrubReport:
