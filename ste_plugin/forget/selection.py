@@ -8,9 +8,10 @@ from pathlib import Path
 from ste_plugin.context import RunContext
 from ste_plugin.errors import SteError
 from ste_plugin.forget.query import ForgetQuery
-from ste_plugin.instructions.privacy import scrub
+from ste_plugin.instructions.privacy import Scrubber, scrub
 from ste_plugin.instructions.privacy.forgotten import forgotten_hash, read_forgotten
 from ste_plugin.instructions.sources import read_instructions
+from ste_plugin.pairs.given import prompt_of
 from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Instruction, Judgment, ResponsePair
 from ste_plugin.storage.drop_log import without_drops
@@ -114,6 +115,7 @@ def _candidates(
         yield Instruction(pair.instruction_key, pair.instruction, ""), ""
     for path in find_files(context.folder.root, "instructions.jsonl", READ, LABELLED):
         yield from ((instruction, "") for instruction in iter_records(path, Instruction))
+    yield from _given(context, unread)
     is_pool_done = (context.folder.pool / "done.json").exists()
     for source in context.config.instructions:
         if source.reader == "hub" and is_pool_done:
@@ -131,3 +133,13 @@ def _candidates(
             continue
         scrubbed, _ = scrub(raw, context.config.privacy)
         yield from zip(scrubbed, (instruction.text for instruction in raw), strict=True)
+
+
+def _given(context: RunContext, unread: list[str]) -> Iterator[tuple[Instruction, str]]:
+    """Yield the prompt of each labelled pair of the user's own files, and its original text."""
+    scrubber = Scrubber(context.config.privacy)
+    try:
+        for given in context.read_given(context):
+            yield scrubber.scrub(prompt_of(given)), given.prompt
+    except SteError as error:
+        unread.append(f"pairs.given ({str(error).splitlines()[0]})")

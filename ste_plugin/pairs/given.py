@@ -42,7 +42,7 @@ class GivenPairs:
         `root` is the folder of the run whose forgotten prompts are left out.
         """
         scrubber = Scrubber(self._context.config.privacy)
-        answers: deque[tuple[str, str]] = deque()
+        answers: deque[list[str]] = deque()
         unforgotten = self._instructions(root, scrubber, drop, answers)
         for kept in kept_out.without(unforgotten, tell):
             better, worse = answers.popleft()
@@ -54,17 +54,16 @@ class GivenPairs:
             add_report(self._context.folder.pool, scrubber.report)
 
     def _instructions(
-        self, root: Path, scrubber: Scrubber, drop: OnDrop, answers: deque[tuple[str, str]]
+        self, root: Path, scrubber: Scrubber, drop: OnDrop, answers: deque[list[str]]
     ) -> Iterator[Instruction]:
         """Yield the prompt of each pair that is left; both answers are added to `answers`."""
         forgotten = {entry.hash for entry in read_forgotten(root)}
         for given in without_drops(self._labelled(), drop):
-            prompt, better, worse = scrubber.scrub_pair(given.prompt, given.better, given.worse)
-            instruction = _instruction(prompt, given.where)
+            instruction, *both = scrubber.scrub_pair(prompt_of(given), given.better, given.worse)
             if (digest := forgotten_hash(instruction.key)) in forgotten:
                 drop(Drop(GIVEN, digest, "forgotten"))
                 continue
-            answers.append((better, worse))
+            answers.append(both)
             yield instruction
 
     def _labelled(self) -> Iterator[GivenPair | Drop]:
@@ -93,9 +92,10 @@ def _unordered_key(given: GivenPair) -> str:
     return content_key(given.prompt.strip(), sorted((given.better.strip(), given.worse.strip())))
 
 
-def _instruction(prompt: str, where: str) -> Instruction:
-    text = prompt.strip()
-    return Instruction(content_key("instruction", text), text, where)
+def prompt_of(given: GivenPair) -> Instruction:
+    """Return the prompt of a labelled pair as an instruction."""
+    text = given.prompt.strip()
+    return Instruction(content_key("instruction", text), text, given.where)
 
 
 def _pair(instruction: Instruction, better: str, worse: str) -> ResponsePair | Drop:

@@ -127,12 +127,17 @@ class Scrubber:
         both = zip(texts, matches, strict=True)
         return ["".join(_parts(text, of_text, numbers)) for text, of_text in both]
 
-    def scrub_pair(self, prompt: str, better: str, worse: str) -> list[str]:
-        """Return a labelled pair's texts with placeholders; it counts as an instruction."""
+    def scrub_pair(
+        self, prompt: Instruction, better: str, worse: str
+    ) -> tuple[Instruction, str, str]:
+        """Return a labelled pair with placeholders; it counts as an instruction."""
         self._instructions += 1
-        replaced = self.scrub_texts([prompt, better, worse])
-        self._changed += replaced != [prompt, better, worse]
-        return replaced
+        if not self._finders:
+            return prompt, better, worse
+        texts = [prompt.text, better, worse]
+        text, *answers = replaced = self.scrub_texts(texts)
+        self._changed += replaced != texts
+        return _scrubbed(prompt, [text], self._finders), answers[0], answers[1]
 
     @property
     def report(self) -> ScrubReport:
