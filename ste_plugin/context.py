@@ -44,8 +44,7 @@ class PromptSet:
     """Why they could not be read, where they could not."""
 
 
-@dataclass(frozen=True, slots=True)
-class GivenPair:
+class GivenPair(Record, frozen=True):
     """A labelled pair that somebody has."""
 
     where: str

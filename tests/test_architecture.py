@@ -16,7 +16,7 @@ LAYERS = (
     ("hosts", "engines"),
     ("judging",),
     ("inference", "plugins.manager", "plugins.loader", "context", "engines.ray"),
-    ("instructions",),
+    ("instructions", "labelled"),
     ("pairs",),
     ("sampling",),
     ("dataset",),

@@ -1,23 +1,27 @@
 """Settings of the method: pairs of answers, judgments of them, and the rows made of these."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ste_plugin.config.base import Fraction, Positive, Strict
+from ste_plugin.config.labelled import PathOrFile
 from ste_plugin.config.models import ModelConfig
+
+
+def _listed(given: Any) -> Any:
+    return [given] if isinstance(given, str | dict) else given
 
 
 class PairsConfig(Strict):
     """How a better and a worse answer to each instruction are made."""
 
     given: Annotated[
-        str | Annotated[tuple[str, ...], Field(min_length=1)],
-        Field(examples=["labelled.jsonl"]),
-    ] = ""
+        tuple[PathOrFile, ...], BeforeValidator(_listed), Field(examples=["labelled.jsonl"])
+    ] = ()
     """Labelled pairs that you have, to train on as well. A file, a folder or a pattern relative to
-    the config, or a list. They are the strategy `given`; with `strategies: []` they are all there
-    is, and `instructions` may be left out."""
+    the config, or a list, each as in `evaluation.pairs`. They are the strategy `given`; with
+    `strategies: []` they are all there is, and `instructions` may be left out."""
     strategies: tuple[str, ...] = ("modified-instruction",)
     """Ways to make a pair; every instruction goes through each. `modified-instruction`: one call
     writes a similar instruction and its answer, as in the paper. `modified-instruction-two-calls`:
@@ -52,14 +56,9 @@ class PairsConfig(Strict):
     Worse ones have it, too. A list makes answers of several lengths and styles: a judge that
     learns from one style alone goes by position on any other."""
 
-    @property
-    def given_files(self) -> tuple[str, ...]:
-        """Return what `given` names."""
-        return tuple(filter(None, (self.given,))) if isinstance(self.given, str) else self.given
-
     @model_validator(mode="after")
     def _has_a_source(self) -> "PairsConfig":
-        if not self.strategies and not self.given_files:
+        if not self.strategies and not self.given:
             raise ValueError(
                 "found no strategy and no given pairs; expected one of them. Name a strategy, or "
                 "set given to a file of labelled pairs"

@@ -1,11 +1,10 @@
-"""The labelled pairs of `pairs.given`, read as the pairs of a measurement are."""
+"""The labelled pairs of `pairs.given`, in whichever shape their rows have."""
 
 from collections.abc import Iterator
 
 from ste_plugin.context import GivenPair, RunContext
 from ste_plugin.evaluation.prompt_files import files_of
-from ste_plugin.lm_eval_tasks.pairs_file import read_pair
-from ste_plugin.lm_eval_tasks.row_files import file_rows
+from ste_plugin.labelled import Reading, read_placed
 
 
 def read_given(context: RunContext) -> Iterator[GivenPair]:
@@ -13,10 +12,8 @@ def read_given(context: RunContext) -> Iterator[GivenPair]:
 
     Raises: DataError where there is no such file, or for a row that is no pair.
     """
-    for path in context.config.pairs.given_files:
-        for file in files_of(path, context.base):
-            for row in file_rows(file.path, ""):
-                pair = read_pair(row)
-                is_preferred = pair.votes[0] > pair.votes[1]
-                where = file.shown + row.where.removeprefix(str(file.path))
-                yield GivenPair(where, pair.prompt, pair.chosen, pair.rejected, is_preferred)
+    for given in context.config.pairs.given:
+        for file in files_of(given.path, context.base):
+            for where, pair in read_placed(file.path, Reading.of(given)):
+                place = file.shown + where.removeprefix(str(file.path))
+                yield GivenPair(place, pair.prompt, pair.chosen, pair.rejected, pair.preferred)

@@ -11,8 +11,8 @@ from ste_plugin.instructions.sources.conversations import Conversation
 from ste_plugin.instructions.sources.files import SourceFile, find_files, match_files
 from ste_plugin.instructions.sources.forms import CONVERSATIONS, read_row
 from ste_plugin.instructions.sources.row_values import BadRow
-from ste_plugin.lm_eval_tasks.row_files import file_rows
-from ste_plugin.lm_eval_tasks.rows import Row
+from ste_plugin.labelled.row_files import file_rows
+from ste_plugin.labelled.rows import Row
 from ste_plugin.records import Instruction, content_key
 
 FORMS: tuple[str, ...] = get_args(SourceConfig.model_fields["form"].annotation)
@@ -25,7 +25,10 @@ _COLUMN = {
 }
 """Form → its column of the text or the turns."""
 _TEXT_COLUMNS = ("prompt", "instruction", "question", "query", "input", "text")
-_TURN_COLUMNS = ("messages", "conversations", "conversation", "prompt", "chosen")
+_TURN_COLUMNS = (
+    *("messages", "conversations", "conversation", "prompt", "context", "chosen"),
+    "conversation_a",
+)
 
 
 def read_texts(

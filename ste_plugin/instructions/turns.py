@@ -4,7 +4,8 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ste_plugin.records import Instruction, Turns, content_key
-from ste_plugin.text.turns import show_turns
+from ste_plugin.text.turns import Turn as Shown
+from ste_plugin.text.turns import in_words, spoken_by
 
 
 def with_turns(instruction: Instruction, turns: Turns) -> Instruction:
@@ -15,6 +16,6 @@ def with_turns(instruction: Instruction, turns: Turns) -> Instruction:
     if len(turns) == 1:
         text = turns[0].content
         return replace(instruction, key=content_key("instruction", text), text=text, turns=UNSET)
-    said = [(turn.role, turn.content) for turn in turns]
-    key = content_key("conversation", said)
-    return replace(instruction, key=key, text=show_turns(said), turns=turns)
+    key = content_key("conversation", [(turn.role, turn.content) for turn in turns])
+    text = in_words([Shown(spoken_by(turn.role), turn.content) for turn in turns])
+    return replace(instruction, key=key, text=text, turns=turns)

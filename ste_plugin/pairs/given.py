@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ste_plugin.context import GivenPair, RunContext
@@ -10,28 +11,33 @@ from ste_plugin.instructions.privacy.forgotten import forgotten_hash, read_forgo
 from ste_plugin.instructions.selection.contamination import KeptOut, OnOverlap
 from ste_plugin.pairs.strategies import finished_pair
 from ste_plugin.records import Drop, Instruction, ResponsePair, content_key
-from ste_plugin.storage.drop_log import OnDrop, without_drops
+from ste_plugin.storage.drop_log import OnDrop, hold_records, without_drops
 from ste_plugin.text.turns import opening_turn
 
 GIVEN = "given"
 """The strategy that such pairs have, in reports and in rows."""
 
 
+@contextmanager
+def read_given_pairs(context: RunContext) -> Iterator["GivenPairs"]:
+    """Read the files of `pairs.given` whole, before anything is paid for.
+
+    Raises: DataError for a file that cannot be read, or a row that is no pair.
+    """
+    with hold_records(context.folder.pool, GivenPair) as held:
+        held.add(context.read_given(context))
+        yield GivenPairs(context, held)
+
+
 class GivenPairs:
-    """The pairs of `pairs.given`, read as often as they are wanted."""
+    """The pairs of `pairs.given`."""
 
-    def __init__(self, context: RunContext) -> None:
-        """Read the files once, so that what is wrong with them is told before anything is paid for.
-
-        Raises: DataError for a file that cannot be read, or a row that is no pair.
-        """
-        self._context = context
+    def __init__(self, context: RunContext, read: Iterable[GivenPair]) -> None:
+        """`read`: all pairs of the files, as often as they are wanted."""
+        self._context, self._read = context, read
         self._ways: dict[str, set[str]] = {}
-        self.count = 0
-        """Pairs that somebody prefers an answer of, before anything is left out."""
-        for given in context.read_given(context):
+        for given in read:
             if given.is_preferred:
-                self.count += 1
                 self._ways.setdefault(_unordered_key(given), set()).add(_ordered_key(given))
 
     def pairs(
@@ -69,7 +75,7 @@ class GivenPairs:
     def _labelled(self) -> Iterator[GivenPair | Drop]:
         """Yield the pairs of which it is known which answer is better, each once."""
         seen: set[str] = set()
-        for given in self._context.read_given(self._context):
+        for given in self._read:
             if reason := self._reason(given, seen):
                 yield Drop(GIVEN, given.where, reason)
             else:

@@ -17,7 +17,7 @@ from ste_plugin.instructions.selection import label, select
 from ste_plugin.instructions.selection.contamination import KeptOut, OnOverlap, describe_counts
 from ste_plugin.instructions.sources import read_instructions
 from ste_plugin.pairs.generate import ask_for_labels, make_pairs, make_pairs_by_calls
-from ste_plugin.pairs.given import GivenPairs
+from ste_plugin.pairs.given import read_given_pairs
 from ste_plugin.pairs.pool_files import Pool, Splits, read_pool, write_held_out
 from ste_plugin.pairs.writers import writing_cost
 from ste_plugin.plugins.manager import find_contribution
@@ -60,9 +60,9 @@ def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> Pool:
     """Write all files of the pool, `done.json` last; memory holds where records are in them."""
     folder = context.folder.pool
     kept_out = KeptOut(context.read_kept_out(context), context.config.selection)
-    given = GivenPairs(context)
     remove_report(folder)
     with (
+        read_given_pairs(context) as given,
         open_drop_log(folder / "drops.jsonl") as drops,
         hold_records(folder, ResponsePair) as labelled,
     ):

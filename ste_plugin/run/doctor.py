@@ -157,9 +157,9 @@ def _sources(path: Path, config: RunConfig) -> Iterator[CheckResult]:
 
 def _given(path: Path, config: RunConfig) -> Iterator[CheckResult]:
     """Yield a finding for each file of labelled pairs that a run's config names."""
-    for name in config.pairs.given_files:
+    for given in config.pairs.given:
         try:
-            files = files_of(name, path.resolve().parent)
+            files = files_of(given.path, path.resolve().parent)
             yield CheckResult("given pairs", describe_files(files), True)
         except (DataError, ConfigError) as error:
             yield CheckResult("given pairs", str(error), False, "correct pairs.given")

@@ -16,7 +16,7 @@ from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import JudgeError
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.instructions.selection.contamination import KeptOut
-from ste_plugin.pairs.given import GivenPairs
+from ste_plugin.pairs.given import read_given_pairs
 from ste_plugin.pairs.pool import prepare_pool, select_instructions, usable_instructions
 from ste_plugin.pairs.writers import writing_cost
 from ste_plugin.records import Instruction, ResponsePair, Turn, content_key
@@ -49,8 +49,9 @@ def preview(path: Path, files: Sequence[Path], *, quiet: bool) -> Preview:
             instructions = _find_instructions(context, base / whole.run, kept_out)
             drawn = _draw(instructions, whole.seed)
             replace_rows(folder / "instructions.jsonl", map(_row, drawn))
-            pairs = GivenPairs(context).pairs(base / whole.run, kept_out, _ignore, _ignore)
-            given, count = _draw_given(pairs, whole.seed)
+            with read_given_pairs(context) as read:
+                pairs = read.pairs(base / whole.run, kept_out, _ignore, _ignore)
+                given, count = _draw_given(pairs, whole.seed)
             config = _shortened(config, any_instructions=bool(drawn))
             short = replace(context, config=config, read_given=lambda _: given)
             sizes = _Sizes(len(instructions), len(drawn), count, len(given))
