@@ -17,6 +17,7 @@ from ste_plugin.records import Instruction, Judgment, ResponsePair
 from ste_plugin.storage.drop_log import without_drops
 from ste_plugin.storage.jsonl import iter_records
 from ste_plugin.storage.run_layout import LABELLED, READ
+from ste_plugin.text.turns import opening_turn
 
 
 @dataclass
@@ -73,15 +74,25 @@ def select_instructions(context: RunContext, query: ForgetQuery) -> Selection:
         texts = (instruction.text, raw, instruction.final_answer or "")
         if query.matches(*texts) or key == query.key or is_unfinished:
             selection.instructions[key] = instruction
+    _add_later_turns(selection, known)
     _add_pairs(selection, pairs)
     others = {k: p for k, p in pairs.items() if k not in selection.pairs}
     selection.by_answers = _find_by_output(root, others, query) - selection.instructions.keys()
     selection.instructions |= {i.key: i for i, _ in known if i.key in selection.by_answers}
+    _add_later_turns(selection, known)
     _add_pairs(selection, pairs)
     for instruction, raw in known:
         if raw and instruction.key in selection.instructions:
             selection.sources.setdefault(instruction.key, []).append(instruction.source)
     return selection
+
+
+def _add_later_turns(selection: Selection, known: Iterable[tuple[Instruction, str]]) -> None:
+    """Add the later turns of a conversation whose turn is selected, as they hold that turn."""
+    texts = [instruction.text for instruction in selection.instructions.values()]
+    starts = tuple(f"{start}\n\n" for text in texts for start in (text, f"User: {text}"))
+    later = (i for i, _ in known if opening_turn(i.text) and i.text.startswith(starts))
+    selection.instructions |= {instruction.key: instruction for instruction in later}
 
 
 def _add_pairs(selection: Selection, pairs: dict[str, ResponsePair]) -> None:
