@@ -1,9 +1,13 @@
 """The labelled pairs of `pairs.given`, in whichever shape their rows have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from ste_plugin.config.labelled import LabelledFile
 from ste_plugin.context import GivenPair, RunContext
+from ste_plugin.errors import DataError
 from ste_plugin.evaluation.prompt_files import files_of
+from ste_plugin.instructions.sources.files import SourceFile
 from ste_plugin.labelled import Reading, read_placed
 
 
@@ -13,7 +17,14 @@ def read_given(context: RunContext) -> Iterator[GivenPair]:
     Raises: DataError where there is no such file, or for a row that is no pair.
     """
     for given in context.config.pairs.given:
-        for file in files_of(given.path, context.base):
+        for file in _files(given, context.base):
             for where, pair in read_placed(file.path, Reading.of(given)):
                 place = file.shown + where.removeprefix(str(file.path))
                 yield GivenPair(place, pair.prompt, pair.chosen, pair.rejected, pair.preferred)
+
+
+def _files(given: LabelledFile, base: Path) -> Sequence[SourceFile]:
+    try:
+        return files_of(given.path, base)
+    except DataError as error:
+        raise DataError(f"pairs.given: {error}") from error

@@ -33,7 +33,8 @@ Instructions = Sequence[Instruction]
 class PairStrategy(Protocol):
     """A way to make the worse response of a pair, in as many model calls as it takes.
 
-    It may have an attribute `calls`, a `Calls` that says how these are made.
+    It may have an attribute `calls`, a `Calls` that says how these are made. An instruction may be
+    a conversation: `inference.requests.ask` makes prompts below its turns.
     """
 
     @property

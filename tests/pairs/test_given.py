@@ -193,6 +193,12 @@ def test_a_bad_row_is_told_before_anything_is_asked(tmp_path: Path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_file_that_is_not_there_is_named_with_its_setting(tmp_path: Path):
+    path = change(given_run(tmp_path, labelled(0)), pairs={"given": "no.jsonl", "strategies": []})
+    with pytest.raises(DataError, match=r"^pairs.given: .*no.jsonl: no such file or folder"):
+        pool_of(path)
+
+
 BAD = {
     "expected one of them": {"pairs": {"strategies": []}},
     "so that nothing is made of them": {"pairs": {"strategies": [], "given": "mine.jsonl"}},
