@@ -57,7 +57,7 @@ def write_run(
 
     def counted() -> Iterator[ResponsePair]:
         for pair in pairs:
-            counts[split_of(pair.instruction_key, config)] += 1
+            counts[split_of(pair.split_key, config)] += 1
             yield pair
 
     replace_records(pool / "pairs.jsonl", counted())

@@ -12,6 +12,8 @@ NAVIGATION = {
     "How to": [
         "how-to/axolotl-config",
         "how-to/preferences",
+        "how-to/given-pairs",
+        "how-to/conversations",
         "how-to/lm-eval",
         "how-to/judged-tasks",
         "how-to/review",

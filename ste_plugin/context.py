@@ -1,6 +1,6 @@
 """What one run works with: its config, its folder, its plugins, and the models it has open."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,23 @@ class PromptSet:
     """Why they could not be read, where they could not."""
 
 
+class GivenPair(Record, frozen=True):
+    """A labelled pair that somebody has."""
+
+    where: str
+    """Its place: file:line."""
+    prompt: str
+    better: str
+    worse: str
+    is_preferred: bool = True
+    """Whether it is known that the better answer is that; not so of a tie."""
+
+
 def _nothing(_: "RunContext") -> Sequence[PromptSet]:
+    return ()
+
+
+def _no_pairs(_: "RunContext") -> Iterable[GivenPair]:
     return ()
 
 
@@ -69,6 +85,8 @@ class RunContext:
     read_kept_out: Callable[["RunContext"], Sequence[PromptSet]] = _nothing
     """Reads the prompts that no instruction may repeat: benchmarks, which the pool knows nothing
     of."""
+    read_given: Callable[["RunContext"], Iterable[GivenPair]] = _no_pairs
+    """Reads the labelled pairs of `pairs.given`, anew with each call."""
 
     @property
     def generator_model(self) -> ModelConfig:
@@ -143,18 +161,18 @@ class Iteration:
         """Return whether a training pair is this stage's: no two stages share an instruction, nor
         do two rounds of a run with `training.instructions: fresh`."""
         config = self.context.config
-        part, stage = draw_stage(pair.instruction_key, config)
+        part, stage = draw_stage(pair.split_key, config)
         return stage == self.stage and (config.parts == 1 or part == self.number)
 
 
-def draw_stage(instruction_key: str, config: RunConfig) -> tuple[int, int]:
+def draw_stage(split_key: str, config: RunConfig) -> tuple[int, int]:
     """Return the part and the stage that a training instruction is in, both from 1.
 
     Decided by the key alone, so that no other instruction moves it.
     """
     counts = {"iteration": config.parts, "stage": len(config.training.recipe)}
     part, stage = (
-        int(content_key(what, instruction_key), 16) % count + 1 if count > 1 else 1
+        int(content_key(what, split_key), 16) % count + 1 if count > 1 else 1
         for what, count in counts.items()
     )
     return part, stage

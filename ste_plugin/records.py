@@ -95,7 +95,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
         One that is unset is left out, as it is on disk.
         """
         values = zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True)
-        return {name: value for name, value in values if value is not msgspec.UNSET}
+        return {n: msgspec.to_builtins(value) for n, value in values if value is not msgspec.UNSET}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Self:
@@ -109,13 +109,23 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
             raise DataError(f"not a {cls.__name__} ({error})") from error
 
 
+class Turn(Record, frozen=True):
+    """What one side says in a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+Turns = tuple[Turn, ...]
+
+
 class Instruction(Record, frozen=True):
-    """One unlabelled user instruction."""
+    """One unlabelled user instruction; it may be the whole conversation up to a user's turn."""
 
     key: str
-    """Of the text."""
+    """Of the text; of the turns where there are some."""
     text: str
-    """What was asked."""
+    """What was asked; of a conversation all its turns, as they are shown."""
     source: str
     """Where it was read: a file or data set and the line or id in it."""
     category: str = ""
@@ -126,6 +136,25 @@ class Instruction(Record, frozen=True):
     """Length of a good answer in words, as the labelling model expects it; 0 until labelled."""
     final_answer: str | msgspec.UnsetType = msgspec.UNSET
     """What a right answer ends with, as its source has it; in files only where it does."""
+    turns: Turns | msgspec.UnsetType = msgspec.UNSET
+    """The conversation up to a turn of the user; in files only where that is more than one turn."""
+
+    @property
+    def last_turn(self) -> str:
+        """Return what the user says last."""
+        return self.turns[-1].content if self.turns else self.text
+
+    @property
+    def conversation(self) -> str:
+        """Return the key of the instruction that the user's first turn would be alone.
+
+        Turns of one conversation have it in common, whichever row they are read from; of a single
+        text it is its own key.
+        """
+        if not self.turns:
+            return self.key
+        opening = next(turn.content for turn in self.turns if turn.role == "user")
+        return content_key("instruction", opening)
 
 
 class ResponsePair(Record, frozen=True, omit_defaults=True):
@@ -149,6 +178,13 @@ class ResponsePair(Record, frozen=True, omit_defaults=True):
     """What the better response has in their place."""
     worse_by: str = ""
     """The model that wrote the worse response, where that is not the generator."""
+    conversation: str = ""
+    """Key of the conversation that the instruction is a turn of; empty for a single text."""
+
+    @property
+    def split_key(self) -> str:
+        """Return the key of what stays together: the conversation, or else the instruction."""
+        return self.conversation or self.instruction_key
 
 
 class Judgment(Record, frozen=True, omit_defaults=True):

@@ -23,7 +23,7 @@ LAYERS = (
         "context",
         "engines.ray",
     ),
-    ("instructions",),
+    ("instructions", "labelled"),
     ("pairs",),
     ("sampling",),
     ("dataset",),

@@ -15,8 +15,9 @@ from ste_plugin.instructions.selection.contamination import (
     Overlap,
     describe_shared,
 )
+from ste_plugin.pairs.given import given_prompts
 from ste_plugin.pairs.pool_files import HELD_OUT, split_of
-from ste_plugin.records import Instruction, Split
+from ste_plugin.records import Instruction, ResponsePair, Split
 from ste_plugin.storage.jsonl import iter_records, read_json
 
 CHECK = "contamination"
@@ -101,9 +102,13 @@ def check_contamination(context: RunContext, iteration: int) -> Iterator[Finding
 
 
 def _instructions(context: RunContext, split: Split) -> Iterator[Instruction]:
-    for instruction in iter_records(context.folder.pool / "instructions.jsonl", Instruction):
-        if split_of(instruction.key, context.config) == split:
+    """Yield the prompts of a split, those of given pairs last."""
+    pool = context.folder.pool
+    for instruction in iter_records(pool / "instructions.jsonl", Instruction):
+        if split_of(instruction.conversation, context.config) == split:
             yield instruction
+    pairs = iter_records(pool / "pairs.jsonl", ResponsePair)
+    yield from given_prompts(p for p in pairs if split_of(p.split_key, context.config) == split)
 
 
 def _held_out_prompts(context: RunContext, split: Split) -> PromptSet:

@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ste_plugin.errors import DataError
-from ste_plugin.lm_eval_tasks.pairs_file import (
-    LABELLED,
-    LabelledPair,
-    VoteCounts,
-    label_of,
-    read_pair,
-)
-from ste_plugin.lm_eval_tasks.row_files import file_rows
-from ste_plugin.lm_eval_tasks.rows import Row
+from ste_plugin.labelled.labels import LABELLED, label_of
+from ste_plugin.labelled.pair import LabelledPair, VoteCounts
+from ste_plugin.labelled.row_files import file_rows
+from ste_plugin.labelled.rows import Row
+from ste_plugin.labelled.sides import read_pair
 from ste_plugin.review.labels import read_labels
 from ste_plugin.review.majority import most_say
 
@@ -100,6 +96,7 @@ def _read(row: Row) -> PeopleOnPair:
         raise DataError(f"{row.where}: found both 'labels' and 'votes'; expected one of them.")
     columns = {name: value for name, value in row.columns.items() if name not in said}
     plain = replace(row, columns=columns | {"subset": columns.get("subset") or "labels"})
+    plain.require(["id"])
     pair = read_pair(plain)
     if not said:
         return PeopleOnPair(pair.id, pair.votes, pair)

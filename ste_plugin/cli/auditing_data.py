@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ste_plugin.audit.contamination import Contamination
-    from ste_plugin.instructions.sources.forms import BadRow
+    from ste_plugin.instructions.sources.row_values import BadRow
     from ste_plugin.records import Instruction
 
 
@@ -78,7 +78,7 @@ def compare(
 def _without_bad_rows(
     texts: "Iterable[Instruction | BadRow]", left_out: Counter[str]
 ) -> "Iterator[Instruction]":
-    from ste_plugin.instructions.sources.forms import BadRow
+    from ste_plugin.instructions.sources.row_values import BadRow
 
     for text in texts:
         if isinstance(text, BadRow):

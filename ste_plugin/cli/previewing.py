@@ -9,6 +9,7 @@ import typer
 from ste_plugin.cli.app import app, require_plugins, say, show
 from ste_plugin.cli.running import Config, Json, Plugin
 from ste_plugin.errors import JudgeError
+from ste_plugin.text.turns import opening_turn
 
 if TYPE_CHECKING:
     from ste_plugin.records import Judgment
@@ -63,7 +64,8 @@ def _lines(found: "Preview") -> Iterator[str]:
 def _instruction_lines(
     number: int, shown: "PreviewedInstruction", pointwise: bool
 ) -> Iterator[str]:
-    yield f"\n{number}. {_short(shown.instruction)}"
+    text = shown.instruction
+    yield f"\n{number}. {_short_end(text) if opening_turn(text) else _short(text)}"
     for better, pairs in groupby(shown.pairs, key=lambda pair: pair.better):
         yield f"   better: {_short(better)}"
         for pair in pairs:
@@ -133,3 +135,9 @@ def _short(text: str) -> str:
     """Return a text on one line, its beginning alone where it is long."""
     line = " ".join(text.split())
     return line if len(line) <= _SHORT else f"{line[:_SHORT]}… ({len(text.split())} words)"
+
+
+def _short_end(text: str) -> str:
+    """Return the end of a conversation on one line, where the turn is that is answered."""
+    line = " ".join(text.split())
+    return line if len(line) <= _SHORT else f"({len(text.split())} words) …{line[-_SHORT:]}"

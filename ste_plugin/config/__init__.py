@@ -5,7 +5,7 @@ The docstring below a setting is its line in the reference and, by its first sen
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -94,7 +94,7 @@ class RunConfig(Strict):
         ],
     )
     """Writes the answers; by default the seed itself. It has the keys of `judge`."""
-    instructions: Annotated[tuple[SourceConfig, ...], Field(min_length=1)]
+    instructions: tuple[SourceConfig, ...]
     """Where instructions come from; as many files and data sets as you like."""
     privacy: PrivacyConfig = PrivacyConfig()
     """Personal data to take out before anything else sees an instruction."""
@@ -121,6 +121,26 @@ class RunConfig(Strict):
     plugins: tuple[str, ...] = ()
     """Unpublished hooks.py files, relative to the config. Each has to be named on the command
     line, too (`--plugin`): a config alone runs no code."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _needs_no_instructions(cls, settings: Any) -> Any:
+        """Have none where all pairs are given."""
+        pairs = settings.get("pairs") if isinstance(settings, dict) else None
+        if isinstance(pairs, dict) and pairs.get("given") and pairs.get("strategies") in ([], ()):
+            return {"instructions": (), **settings}
+        return settings
+
+    @model_validator(mode="after")
+    def _has_instructions(self) -> "RunConfig":
+        if self.pairs.strategies and not self.instructions:
+            raise ValueError("instructions: found []; expected at least 1 in the list")
+        if self.instructions and not self.pairs.strategies:
+            raise ValueError(
+                f"instructions: found {len(self.instructions)} with pairs.strategies [], so that "
+                "nothing is made of them. Name a strategy, or remove instructions"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_judgments_to_choose_from(self) -> "RunConfig":

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ste_plugin.config.base import FolderName, Positive, Strict
+from ste_plugin.config.labelled import PathOrFile
 
 
 class TrainingConfig(Strict):
@@ -42,9 +43,10 @@ class EvaluationConfig(Strict):
     omit: tuple[str, ...] = ()
     """Names that a judge's server does not take, to be left out of requests: [seed, top_k]. Those
     that its first refusal names are found without."""
-    pairs: dict[FolderName, str] = Field(default_factory=dict)
-    """Further labelled pairs: {mine: labelled.jsonl}. Each line has `id, subset, prompt, chosen,
-    rejected`."""
+    pairs: dict[FolderName, PathOrFile] = Field(default_factory=dict)
+    """Further labelled pairs: {mine: labelled.jsonl}, in any of the shapes in which preferences are
+    published. {mine: {path: labelled.jsonl, columns: {prompt: question}}} also says how they are
+    read, by `columns`, `lists` and `bad_rows`."""
     tasks: tuple[FolderName, ...] = ()
     """Judge benchmarks, as [ste_llmbar, ste_judgebench]: `ste tasks list`. They may be added to a
     finished run, which then measures them for every judge."""

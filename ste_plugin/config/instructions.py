@@ -22,8 +22,19 @@ class SourceConfig(Strict):
     set's name. Several files are read in natural order: part-2 before part-10."""
     form: Literal["plain", "wildchat", "sharegpt", "openai", "alpaca"] = "plain"
     """How a row holds its instruction. `plain` has a column `instruction`; the others are named
-    after the data sets that are kept so. Of a conversation it is what the user says first, below
-    the words of the system; where another speaks first, the row is left out and counted."""
+    after the data sets that are kept so. Where another than the user speaks first in a
+    conversation, the row is left out and counted."""
+    turns: Literal["first", "last", "all"] = "first"
+    """What of a conversation is an instruction. `first`: what the user says first, below the words
+    of the system. `last`: the whole conversation up to the user's last turn. `all`: an instruction
+    for each turn of the user, with what came before."""
+    system: Literal["keep", "drop", "refuse"] = "keep"
+    """Whether a system turn that asks for something counts. `drop`: the conversation is read as if
+    it had none. `refuse`: it is left out and counted."""
+    tools: Literal["keep", "refuse"] = "refuse"
+    """What to do about calls of tools before the turn that is asked. `keep`: they and their results
+    are words of the assistant. `refuse`: the conversation is left out from there on and
+    counted."""
     columns: dict[str, str] = Field(default_factory=dict)
     """The form's column → the file's, where they differ, as {instruction: prompt}."""
     where: dict[str, str | bool | int | float] = Field(default_factory=dict)
@@ -36,6 +47,19 @@ class SourceConfig(Strict):
     """Read no more than this many instructions; by default all."""
     on_bad_line: Literal["error", "skip"] = "error"
     """What to do about a line that cannot be read. `skip` leaves it out and counts it."""
+
+    @model_validator(mode="after")
+    def _has_turns(self) -> "SourceConfig":
+        for name in ("turns", "system", "tools"):
+            found = getattr(self, name)
+            default = type(self).model_fields[name].default
+            if found != default and self.form in ("plain", "alpaca"):
+                raise ValueError(
+                    f"found {name}: {found} with form {self.form}, whose rows hold a single text; "
+                    "expected a form of conversations. Set form: openai, sharegpt or wildchat, or "
+                    f"remove {name}"
+                )
+        return self
 
 
 class PrivacyConfig(Strict):

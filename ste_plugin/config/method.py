@@ -1,17 +1,28 @@
 """Settings of the method: pairs of answers, judgments of them, and the rows made of these."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ste_plugin.config.base import Fraction, Positive, Strict
+from ste_plugin.config.labelled import PathOrFile
 from ste_plugin.config.models import ModelConfig
+
+
+def _listed(given: Any) -> Any:
+    return [given] if isinstance(given, str | dict) else given
 
 
 class PairsConfig(Strict):
     """How a better and a worse answer to each instruction are made."""
 
-    strategies: Annotated[tuple[str, ...], Field(min_length=1)] = ("modified-instruction",)
+    given: Annotated[
+        tuple[PathOrFile, ...], BeforeValidator(_listed), Field(examples=["labelled.jsonl"])
+    ] = ()
+    """Labelled pairs that you have, to train on as well. A file, a folder or a pattern relative to
+    the config, or a list, each as in `evaluation.pairs`. They are the strategy `given`; with
+    `strategies: []` they are all there is, and `instructions` may be left out."""
+    strategies: tuple[str, ...] = ("modified-instruction",)
     """Ways to make a pair; every instruction goes through each. `modified-instruction`: one call
     writes a similar instruction and its answer, as in the paper. `modified-instruction-two-calls`:
     the same for small generators. `other-instruction`: the answer to another instruction, which is
@@ -44,6 +55,20 @@ class PairsConfig(Strict):
     """A system turn for every answer, as "Answer in a sentence"; of a list, each answer draws one.
     Worse ones have it, too. A list makes answers of several lengths and styles: a judge that
     learns from one style alone goes by position on any other."""
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> "PairsConfig":
+        if not self.strategies and not self.given:
+            raise ValueError(
+                "found no strategy and no given pairs; expected one of them. Name a strategy, or "
+                "set given to a file of labelled pairs"
+            )
+        if "given" in self.strategies:
+            raise ValueError(
+                "found 'given' among strategies; expected a way to make pairs. Labelled pairs are "
+                "named by file: given: labelled.jsonl"
+            )
+        return self
 
 
 class JudgingConfig(Strict):

@@ -53,7 +53,7 @@ def check_parts(iteration: Iteration, pool: Pool) -> None:
     """
     config = iteration.context.config
     recipes, iterations = config.training.recipe, range(1, config.parts + 1)
-    found = Counter(draw_stage(pair.instruction_key, config) for pair in pool.pairs["train"])
+    found = Counter(draw_stage(pair.split_key, config) for pair in pool.pairs["train"])
     names = {
         (part, stage): f"iteration {part}" + (f" ({recipe})" if len(recipes) > 1 else "")
         for part in iterations

@@ -10,22 +10,22 @@ from pathlib import Path
 import pluggy
 
 from ste_plugin.config import RunConfig
+from ste_plugin.config.labelled import LabelledFile
 from ste_plugin.context import PromptSet, RunContext
 from ste_plugin.errors import ConfigError, DataError, SteError, did_you_mean
 from ste_plugin.evaluation.prompt_files import read_texts
-from ste_plugin.instructions.sources.forms import BadRow
+from ste_plugin.instructions.selection.contamination import LEAST_CHARS
+from ste_plugin.instructions.sources.row_values import BadRow
+from ste_plugin.labelled import LabelledPair, Reading, read_placed
+from ste_plugin.labelled.published_files import NotThere
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
-from ste_plugin.lm_eval_tasks.published_files import NotThere
 from ste_plugin.lm_eval_tasks.settings import LOCAL, JudgeSettings
 from ste_plugin.plugins.manager import contributed_folders
 from ste_plugin.storage.resources import find_task, task_names
 
 KEEP_OUT = "selection.keep_out"
-_TURN = re.compile(r"(?:^|\n\n)(User|Human|Assistant)(?:, turn \d+)?: ?")
-_LEAST_CHARS = 30
-"""Of a turn that is compared by itself, too: shorter ones say as little as `Go on.`"""
+_TURN = re.compile(r"(?:^|\n\n)(System|User|Human|Assistant|Tool)(?:, turn \d+)?: ?")
 
 
 class PromptSource:
@@ -70,6 +70,17 @@ class PromptSource:
         if not prompts:
             raise DataError(f"{self._base / path}: no prompt in it. Fill it, or name another.")
         return PromptSet(name, _each_once(prompts))
+
+    def of_pairs(self, name: str, file: LabelledFile) -> PromptSet:
+        """Return the prompts of labelled pairs. Raises: DataError as `read_labelled`."""
+        placed = read_placed(self._base / Path(file.path).expanduser(), Reading.of(file), name)
+        where = f"{self._base}/"
+        return PromptSet(
+            name,
+            _each_once(
+                (f"{at.removeprefix(where)} ({pair.id})", pair.prompt) for at, pair in placed
+            ),
+        )
 
     def of_benchmark(self, task: str, where: str) -> PromptSet:
         """Return the prompts of a benchmark, from the folder that has its files or from the hub.
@@ -131,7 +142,7 @@ def _turns(prompt: str) -> Iterator[str]:
     """
     _, *parts = _TURN.split(prompt) if _TURN.match(prompt) else [""]
     for who, said in zip(parts[::2], parts[1::2], strict=True):
-        if who != "Assistant" and len(said) >= _LEAST_CHARS:
+        if who in ("User", "Human") and len(said) >= LEAST_CHARS:
             yield said.strip()
 
 
@@ -162,9 +173,9 @@ def read_kept_out(context: RunContext) -> list[PromptSet]:
     sets: dict[object, PromptSet] = {}
     for name in context.config.selection.keep_out:
         sets[source.identity(name)] = source.read(name, KEEP_OUT)
-    for name, path in evaluation.pairs.items():
-        if (identity := source.identity(name, path)) not in sets:
-            sets[identity] = _read_if_there(name, partial(source.of_file, path=path))
+    for name, file in evaluation.pairs.items():
+        if (identity := source.identity(name, file.path)) not in sets:
+            sets[identity] = _read_if_there(name, partial(source.of_pairs, file=file))
     for task in evaluation.tasks:
         if (identity := source.identity(task)) not in sets:
             read = partial(source.of_benchmark, where="evaluation.tasks")

@@ -27,8 +27,17 @@ def configured(context: RunContext) -> Plan:
     config = context.config.evaluation
     own = replace(_own_settings(context), limit=config.limit, too_long=config.too_long)
     folder = context.base / Path(config.data).expanduser() if config.data else None
-    pairs = {name: context.base / Path(path).expanduser() for name, path in config.pairs.items()}
-    return {name: (TASK, replace(own, data=path)) for name, path in pairs.items()} | {
+    pairs = {
+        name: replace(
+            own,
+            data=context.base / Path(file.path).expanduser(),
+            columns=file.columns,
+            lists=file.lists,
+            bad_rows=file.bad_rows,
+        )
+        for name, file in config.pairs.items()
+    }
+    return {name: (TASK, settings) for name, settings in pairs.items()} | {
         task: (task, replace(own, data=folder)) for task in config.tasks
     }
 

@@ -7,10 +7,12 @@ from typing import Any, get_args
 
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
+from ste_plugin.instructions.sources.conversations import Conversation
 from ste_plugin.instructions.sources.files import SourceFile, find_files, match_files
-from ste_plugin.instructions.sources.forms import CONVERSATIONS, BadRow, Conversation, read_row
-from ste_plugin.lm_eval_tasks.row_files import file_rows
-from ste_plugin.lm_eval_tasks.rows import Row
+from ste_plugin.instructions.sources.forms import CONVERSATIONS, read_row
+from ste_plugin.instructions.sources.row_values import BadRow
+from ste_plugin.labelled.row_files import file_rows
+from ste_plugin.labelled.rows import Row
 from ste_plugin.records import Instruction, content_key
 
 FORMS: tuple[str, ...] = get_args(SourceConfig.model_fields["form"].annotation)
@@ -23,7 +25,10 @@ _COLUMN = {
 }
 """Form → its column of the text or the turns."""
 _TEXT_COLUMNS = ("prompt", "instruction", "question", "query", "input", "text")
-_TURN_COLUMNS = ("messages", "conversations", "conversation", "prompt", "chosen")
+_TURN_COLUMNS = (
+    *("messages", "conversations", "conversation", "prompt", "context", "chosen"),
+    "conversation_a",
+)
 
 
 def read_texts(
@@ -40,15 +45,18 @@ def read_texts(
         raise ConfigError(
             f"--form: found {form!r}.{did_you_mean(form, FORMS)} There are: {', '.join(FORMS)}."
         )
-    for file in _files(path, base):
+    for file in files_of(path, base):
         source: SourceConfig | None = None
         for row in file_rows(file.path, ""):
             source = source or _source_of(row, path, form, column)
             yield from _read(file.shown + row.where.removeprefix(str(file.path)), row, source)
 
 
-def _files(path: str, base: Path) -> Sequence[SourceFile]:
-    """Return the files, those of all splits. Raises: DataError where there are none."""
+def files_of(path: str, base: Path) -> Sequence[SourceFile]:
+    """Return the files that a path names, those of all splits.
+
+    Raises: DataError where there are none.
+    """
     if (base / Path(path).expanduser()).exists():
         return find_files(path, base)
     if glob.has_magic(path):

@@ -190,7 +190,7 @@ def _recount_pool(
     pairs = [
         p for p in read_records(pool / "pairs.jsonl", ResponsePair) if p.key not in selection.pairs
     ]
-    splits = [split_of(pair.instruction_key, context.config) for pair in pairs]
+    splits = [split_of(pair.split_key, context.config) for pair in pairs]
     content["pairs"] = {name: splits.count(name) for name in SPLITS}
     path = pool / "instructions.jsonl"
     keys = [row.key for row in read_records(path, Instruction)] if path.exists() else []

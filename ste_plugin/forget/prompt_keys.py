@@ -83,7 +83,7 @@ def _answer_keys(
     calls = {n: StrategyCalls(n, s, writer_of(context, s), samples) for n, s in strategies.items()}
     weaker = weaker_name(context)
     for instruction in instructions:
-        request = builder.answer(instruction.text)
+        request = builder.answer(instruction)
         yield request.prompt_key
         reply = replies.get(request)
         better = read_answer(instruction, reply) if reply else None

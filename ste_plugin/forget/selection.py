@@ -8,14 +8,16 @@ from pathlib import Path
 from ste_plugin.context import RunContext
 from ste_plugin.errors import SteError
 from ste_plugin.forget.query import ForgetQuery
-from ste_plugin.instructions.privacy import scrub
+from ste_plugin.instructions.privacy import Scrubber, scrub
 from ste_plugin.instructions.privacy.forgotten import forgotten_hash, read_forgotten
 from ste_plugin.instructions.sources import read_instructions
+from ste_plugin.pairs.given import prompt_of
 from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Instruction, Judgment, ResponsePair
 from ste_plugin.storage.drop_log import without_drops
 from ste_plugin.storage.jsonl import iter_records
 from ste_plugin.storage.run_layout import LABELLED, READ
+from ste_plugin.text.turns import opening_turn
 
 
 @dataclass
@@ -72,15 +74,25 @@ def select_instructions(context: RunContext, query: ForgetQuery) -> Selection:
         texts = (instruction.text, raw, instruction.final_answer or "")
         if query.matches(*texts) or key == query.key or is_unfinished:
             selection.instructions[key] = instruction
+    _add_later_turns(selection, known)
     _add_pairs(selection, pairs)
     others = {k: p for k, p in pairs.items() if k not in selection.pairs}
     selection.by_answers = _find_by_output(root, others, query) - selection.instructions.keys()
     selection.instructions |= {i.key: i for i, _ in known if i.key in selection.by_answers}
+    _add_later_turns(selection, known)
     _add_pairs(selection, pairs)
     for instruction, raw in known:
         if raw and instruction.key in selection.instructions:
             selection.sources.setdefault(instruction.key, []).append(instruction.source)
     return selection
+
+
+def _add_later_turns(selection: Selection, known: Iterable[tuple[Instruction, str]]) -> None:
+    """Add the later turns of a conversation whose turn is selected, as they hold that turn."""
+    texts = [instruction.text for instruction in selection.instructions.values()]
+    starts = tuple(f"{start}\n\n" for text in texts for start in (text, f"User: {text}"))
+    later = (i for i, _ in known if opening_turn(i.text) and i.text.startswith(starts))
+    selection.instructions |= {instruction.key: instruction for instruction in later}
 
 
 def _add_pairs(selection: Selection, pairs: dict[str, ResponsePair]) -> None:
@@ -114,6 +126,7 @@ def _candidates(
         yield Instruction(pair.instruction_key, pair.instruction, ""), ""
     for path in find_files(context.folder.root, "instructions.jsonl", READ, LABELLED):
         yield from ((instruction, "") for instruction in iter_records(path, Instruction))
+    yield from _given(context, unread)
     is_pool_done = (context.folder.pool / "done.json").exists()
     for source in context.config.instructions:
         if source.reader == "hub" and is_pool_done:
@@ -131,3 +144,13 @@ def _candidates(
             continue
         scrubbed, _ = scrub(raw, context.config.privacy)
         yield from zip(scrubbed, (instruction.text for instruction in raw), strict=True)
+
+
+def _given(context: RunContext, unread: list[str]) -> Iterator[tuple[Instruction, str]]:
+    """Yield the prompt of each labelled pair of the user's own files, and its original text."""
+    scrubber = Scrubber(context.config.privacy)
+    try:
+        for given in context.read_given(context):
+            yield scrubber.scrub(prompt_of(given)), given.prompt
+    except SteError as error:
+        unread.append(f"pairs.given ({str(error).splitlines()[0]})")

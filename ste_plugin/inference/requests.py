@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ste_plugin.config import JudgingConfig, PairsConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Message, Sampling
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.records import ResponsePair, Verdict
+from ste_plugin.records import Instruction, ResponsePair, Verdict
 from ste_plugin.text.sanitize import sanitize_for_model
 
 Prompt = tuple[Message, ...]
@@ -25,6 +25,17 @@ _LABELLING = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=2048)
 def user(text: str) -> Prompt:
     """Return a conversation of one user turn."""
     return (Message("user", text),)
+
+
+def ask(instruction: Instruction, last: str | None = None) -> Prompt:
+    """Return the turns that ask for an answer, as they were said.
+
+    `last` stands in place of what the user says last: strategies ask for something else there.
+    """
+    if last is None:
+        last = instruction.last_turn
+    before = instruction.turns[:-1] if instruction.turns else ()
+    return (*(Message(turn.role, turn.content) for turn in before), Message("user", last))
 
 
 class GeneratorRequests:
@@ -40,9 +51,9 @@ class GeneratorRequests:
         """Return the request for an instruction's labels, drawn greedily."""
         return ChatRequest(self._model, prompt, _LABELLING, format_version=version)
 
-    def answer(self, instruction: str) -> ChatRequest:
+    def answer(self, instruction: Instruction) -> ChatRequest:
         """Return the request for a good answer."""
-        return self._generation(user(instruction), "answer")
+        return self._generation(ask(instruction), "answer")
 
     def worse_answer(self, prompt: Prompt, strategy: str, version: str) -> ChatRequest:
         """Return the request for one call of a pair strategy, of its name and version."""

@@ -9,8 +9,8 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 
 from ste_plugin.errors import DataError
+from ste_plugin.labelled.published_files import NotThere
 from ste_plugin.lm_eval_tasks.benchmarks import benchmark_called
-from ste_plugin.lm_eval_tasks.published_files import NotThere
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 
 logger = logging.getLogger(__name__)

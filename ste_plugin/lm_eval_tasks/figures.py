@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from ste_plugin.labelled.pair import ONE_VOTE, UNLABELLED, VoteCounts
 from ste_plugin.lm_eval_tasks.authors import PREFIX, AuthorsFigure, authors_figures
 from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS
 from ste_plugin.lm_eval_tasks.bootstrap import (
@@ -25,7 +26,6 @@ from ste_plugin.lm_eval_tasks.metrics import (
     higher_is_better,
     of_votes,
 )
-from ste_plugin.lm_eval_tasks.pairs_file import ONE_VOTE, UNLABELLED, VoteCounts
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
 from ste_plugin.lm_eval_tasks.spread import spread_of
 

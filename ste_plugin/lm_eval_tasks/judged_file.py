@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ste_plugin.errors import DataError
+from ste_plugin.labelled.pair import RARE
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
 from ste_plugin.lm_eval_tasks.choice_scores import ChoiceScore, score_choice
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
-from ste_plugin.lm_eval_tasks.pairs_file import RARE
 from ste_plugin.records import ORDERS
 from ste_plugin.storage.jsonl import read_rows, replace_rows
 

@@ -9,7 +9,7 @@ from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks.benchmarks import files_of
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash
 from ste_plugin.lm_eval_tasks.pairs_file import Document
-from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
 
 HOW = "ste_judge"
 """What it is called in the metadata of lm-eval's results."""
@@ -17,8 +17,15 @@ JUDGED = "judged"
 """What is called in lm-eval's samples how they were made, and the verdicts in words."""
 _RECORDED_ELSEWHERE = ("data", "format", "plugins")
 """Settings that are not among `settings` of results.json."""
-_RECORDED_WHERE_SET = ("chat_template_kwargs", "thinking", "omit")
-"""Settings that older results.json know nothing of: without them they are the same evaluation."""
+_RECORDED_WHERE_SET = (
+    "chat_template_kwargs",
+    "thinking",
+    "omit",
+    "columns",
+    "lists",
+    "bad_rows",
+)
+"""Settings that older results.json know nothing of: by default they are the same evaluation."""
 
 
 def described(
@@ -47,7 +54,8 @@ def described(
 def recorded(settings: JudgeSettings) -> dict[str, Any]:
     """Return the settings that results.json holds as such, as JSON has them."""
     found = {k: v for k, v in asdict(settings).items() if k not in _RECORDED_ELSEWHERE}
-    unset = [name for name in _RECORDED_WHERE_SET if not found[name]]
+    default = asdict(DEFAULTS)
+    unset = [name for name in _RECORDED_WHERE_SET if found[name] in (default[name], None)]
     return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items() if k not in unset}
 
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.verdict import Said, letter_of, official_verdict
+from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
 from ste_plugin.records import ORDERS, Verdict, content_key
 from ste_plugin.text.thinking import TAGS, split_thinking

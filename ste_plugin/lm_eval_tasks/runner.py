@@ -14,6 +14,7 @@ from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, HostError, SteError, did_you_mean
 from ste_plugin.hosts.run_host import python_of, require_module, run_python
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
 from ste_plugin.lm_eval_tasks.choice_scores import score_choice, spreads
@@ -22,7 +23,7 @@ from ste_plugin.lm_eval_tasks.judged_file import write_choices, write_judged
 from ste_plugin.lm_eval_tasks.measurement import described
 from ste_plugin.lm_eval_tasks.measuring_process import MeasuringProcess
 from ste_plugin.lm_eval_tasks.orders import TASK, order
-from ste_plugin.lm_eval_tasks.pairs_file import Document, LabelledPair, kept
+from ste_plugin.lm_eval_tasks.pairs_file import Document, kept
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.samples import (
     TokenCounter,

@@ -37,6 +37,24 @@ def parse_object(name: str, text: str) -> dict[str, Any]:
     return found
 
 
+def parse_columns(name: str, text: str) -> dict[str, str]:
+    """Return column → what the file calls it, empty where unset.
+
+    Raises: ConfigError where the text is neither NAME=COLUMN,… nor a JSON object of texts.
+    """
+    if text.startswith("{"):
+        found = parse_object(name, text)
+    else:
+        parts = [part.partition("=") for part in text.split(",") if part.strip()]
+        found = {key.strip(): value.strip() for key, _, value in parts}
+    if not all(isinstance(v, str) and v and k for k, v in found.items()):
+        raise ConfigError(
+            f"{where_set(name)}: found {text!r}; expected prompt=question,chosen=good,rejected=bad "
+            "(a JSON object where a name has a comma)."
+        )
+    return found
+
+
 def parse_marks(name: str, text: str) -> tuple[str, str] | None:
     """Return what opens and closes a thought, or None where unset.
 

@@ -12,10 +12,12 @@ from typing import Any, Literal, Self, get_args
 from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.format import read_officially
+from ste_plugin.labelled.read import BAD_ROWS, LISTS, BadRows, Lists
 from ste_plugin.lm_eval_tasks.setting_values import (
     MARKS,
     PREFIX,
     as_json,
+    parse_columns,
     parse_count,
     parse_marks,
     parse_names,
@@ -42,6 +44,9 @@ _NO_BACKEND_HAS = (
     "mode",
     "section",
     "benchmark",
+    "columns",
+    "lists",
+    "bad_rows",
 )
 """Settings that lack what their names begin with; lm-eval puts model_args into metadata, too."""
 _OTHERS_VARIABLES = {"PLUGINS", "DATA"}
@@ -94,6 +99,12 @@ class JudgeSettings:
     omit: tuple[str, ...] = ()
     """Names that a server does not take, to be left out of requests, as seed,top_k. Those that its
     first refusal names are found without."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """What the file's columns are called, as prompt=question,chosen=good,rejected=bad or JSON."""
+    lists: Lists = "best_worst"
+    """Which pairs a row makes that ranks several responses: the best with the worst, or all."""
+    bad_rows: BadRows = "refuse"
+    """What to do about a row that is no pair; `drop` leaves it out and counts it."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str], metadata: Mapping[str, Any]) -> Self:
@@ -137,6 +148,9 @@ class JudgeSettings:
             chat_template_kwargs=parse_object("CHAT_TEMPLATE_KWARGS", get("chat_template_kwargs")),
             thinking=parse_marks("THINKING", get("thinking")),
             omit=parse_names("OMIT", get("omit")),
+            columns=parse_columns("COLUMNS", get("columns")),
+            lists=parse_word("LISTS", get("lists"), LISTS),
+            bad_rows=parse_word("BAD_ROWS", get("bad_rows"), BAD_ROWS),
         )
 
     def environment(self) -> dict[str, str]:
@@ -160,6 +174,9 @@ class JudgeSettings:
             "CHAT_TEMPLATE_KWARGS": as_json(self.chat_template_kwargs),
             "THINKING": as_json(dict(zip(MARKS, self.thinking or (), strict=False))),
             "OMIT": ",".join(self.omit),
+            "COLUMNS": as_json(self.columns),
+            "LISTS": self.lists,
+            "BAD_ROWS": self.bad_rows,
         }
         return {PREFIX + name: value for name, value in given.items()}
 

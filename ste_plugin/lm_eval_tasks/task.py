@@ -11,13 +11,13 @@ from lm_eval.api.instance import Instance
 
 from ste_plugin.errors import ConfigError, EngineError
 from ste_plugin.judging import JudgeFormat, Said
+from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks import backend_checks as checks
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.chat_task import ChatTask, read_settings, verdicts_in
 from ste_plugin.lm_eval_tasks.early_stop import SkippedInstance, VoteInstance, draw_in_waves
 from ste_plugin.lm_eval_tasks.figures import figures_of
 from ste_plugin.lm_eval_tasks.measurement import JUDGED
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, orders_shown, parser, read_replies
 from ste_plugin.records import Verdict
 

@@ -32,12 +32,20 @@ class AnsweredInstructions(Subset[Instruction]):
 
     def position_of(self, key: str) -> int:
         """Return where the first instruction of a key is among all. Raises: KeyError."""
-        numbers, positions = self._by_key
+        return self._by_key[1][self._find(key)]
+
+    def conversation_of(self, key: str) -> str:
+        """Return the key of the conversation that an instruction is of. Raises: KeyError."""
+        return key_of_number(self._by_key[2][self._find(key)])
+
+    def _find(self, key: str) -> int:
+        """Return where a key is among all, sorted. Raises: KeyError."""
+        numbers = self._by_key[0]
         number = int(key, 16) if _KEY.fullmatch(key) else -1
         at = bisect_left(numbers, number)
         if at == len(numbers) or numbers[at] != number:
             raise KeyError(key)
-        return positions[at]
+        return at
 
     def keys_beside(self, instruction: Instruction) -> tuple[Sequence[int], range]:
         """Return the keys of an instruction's category, sorted, and where its own are in them."""
@@ -46,11 +54,18 @@ class AnsweredInstructions(Subset[Instruction]):
         return keys, range(bisect_left(keys, own), bisect_right(keys, own))
 
     @cached_property
-    def _by_key(self) -> tuple["array[int]", "array[int]"]:
-        numbers = array("Q", (int(instruction.key, 16) for instruction in self))
+    def _by_key(self) -> tuple["array[int]", "array[int]", "array[int]"]:
+        """Keys as sorted numbers; of each its position, and the conversation's key as a number."""
+        numbers, conversations = array("Q"), array("Q")
+        for instruction in self:
+            numbers.append(int(instruction.key, 16))
+            conversations.append(int(instruction.conversation, 16))
         order = sorted(range(len(numbers)), key=numbers.__getitem__)
-        positions = array("q", (self.position(n) for n in order))
-        return array("Q", (numbers[n] for n in order)), positions
+        return (
+            array("Q", (numbers[n] for n in order)),
+            array("q", (self.position(n) for n in order)),
+            array("Q", (conversations[n] for n in order)),
+        )
 
     @cached_property
     def _by_category(self) -> Mapping[str, Sequence[int]]:

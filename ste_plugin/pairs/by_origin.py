@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ste_plugin.inference.requests import Prompt, user
+from ste_plugin.inference.requests import Prompt, ask
 from ste_plugin.pairs.calls import BY_WEAKER, SEEING_THE_ANSWER, Calls, MadePair
 from ste_plugin.pairs.strategies import Answers, Instructions, Replies
 from ste_plugin.records import Drop, Instruction, content_key
@@ -29,10 +29,11 @@ class DecomposedVsOneShot:
     def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
         match len(replies):
             case 1:
-                return user(_LIST.format(instruction=instruction.text))
+                return ask(instruction, _LIST.format(instruction=instruction.last_turn))
             case 2:
                 steps = replies[1].strip()
-                return user(_FOLLOW.format(instruction=instruction.text, steps=steps))
+                asked = _FOLLOW.format(instruction=instruction.last_turn, steps=steps)
+                return ask(instruction, asked)
         return None
 
     def worse(
@@ -50,7 +51,7 @@ class StrongerVsWeaker:
     calls: Calls = BY_WEAKER
 
     def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
-        return None if replies else user(instruction.text)
+        return None if replies else ask(instruction)
 
     def worse(
         self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions

@@ -13,7 +13,7 @@ from ste_plugin.pairs.strategies import Instructions, PairStrategy, read_answer,
 from ste_plugin.pairs.strategy_replies import ask_strategies
 from ste_plugin.pairs.writers import ask_writer, find_strategy, generator, weaker_name
 from ste_plugin.records import Drop, Instruction, ResponsePair
-from ste_plugin.storage.drop_log import hold_drops
+from ste_plugin.storage.drop_log import hold_records
 
 
 def ask_for_labels(context: RunContext, prompts: Iterable[Prompt], count: int) -> StoredCompletions:
@@ -37,7 +37,9 @@ def make_pairs(
     replies = ask_strategies(context, strategies, answered, better)
     weaker = weaker_name(context)
     with ExitStack() as stack:
-        unmade = {n: stack.enter_context(hold_drops(context.folder.pool)) for n in strategies}
+        unmade = {
+            n: stack.enter_context(hold_records(context.folder.pool, Drop)) for n in strategies
+        }
         for position, instruction in enumerate(answered):
             good = better.at(position)
             for name, strategy in strategies.items():
@@ -79,7 +81,7 @@ def _strategies(context: RunContext) -> Mapping[str, PairStrategy]:
 def _write_answers(context: RunContext, instructions: Instructions) -> StoredCompletions:
     """Return what the generator answers to each instruction."""
     writer = generator(context)
-    requests = (writer.requests.answer(instruction.text) for instruction in instructions)
+    requests = (writer.requests.answer(instruction) for instruction in instructions)
     title, count = "writing answers", len(instructions)
     return ask_writer(context, writer, requests, count, title, may_be_equal=False)
 

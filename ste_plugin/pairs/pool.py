@@ -1,9 +1,10 @@
 """The pool of a run: instructions read and selected, response pairs made, some of them held out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from ste_plugin.config import RunConfig
 from ste_plugin.context import RunContext
 from ste_plugin.errors import DataError
 from ste_plugin.inference.completion_store import find_completions
-from ste_plugin.instructions.privacy import apply_privacy, read_scrub_counts
+from ste_plugin.instructions.privacy import apply_privacy, read_scrub_counts, remove_report
 from ste_plugin.instructions.selection import label, select
 from ste_plugin.instructions.selection.contamination import KeptOut, OnOverlap, describe_counts
 from ste_plugin.instructions.sources import read_instructions
 from ste_plugin.pairs.generate import ask_for_labels, make_pairs, make_pairs_by_calls
+from ste_plugin.pairs.given import read_given_pairs
 from ste_plugin.pairs.pool_files import Pool, Splits, read_pool, write_held_out
 from ste_plugin.pairs.writers import writing_cost
 from ste_plugin.plugins.manager import find_contribution
@@ -23,6 +25,7 @@ from ste_plugin.records import Drop, Instruction, ResponsePair, Split
 from ste_plugin.storage.drop_log import (
     DropLog,
     OnDrop,
+    hold_records,
     list_commonest,
     open_drop_log,
     without_drops,
@@ -57,12 +60,19 @@ def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> Pool:
     """Write all files of the pool, `done.json` last; memory holds where records are in them."""
     folder = context.folder.pool
     kept_out = KeptOut(context.read_kept_out(context), context.config.selection)
-    with open_drop_log(folder / "drops.jsonl") as drops:
-        instructions = _write_instructions(context, kept_out, drops)
+    remove_report(folder)
+    with (
+        read_given_pairs(context) as given,
+        open_drop_log(folder / "drops.jsonl") as drops,
+        hold_records(folder, ResponsePair) as labelled,
+    ):
+        with open_record_writer(folder / OVERLAPS) as tell:
+            labelled.add(given.pairs(context.folder.root, kept_out, drops.drop, tell))
+            instructions = _write_instructions(context, kept_out, drops, tell)
         if on_pairs:
             for start in range(0, len(instructions), _PART):
                 on_pairs(make_pairs_by_calls(context, instructions[start : start + _PART]))
-        splits = _write_pairs(context, instructions, drops)
+        splits = _write_pairs(context, instructions, labelled, drops)
     done = {
         "instructions": len(instructions),
         "pairs": {name: len(pairs) for name, pairs in splits.items()},
@@ -80,18 +90,20 @@ def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> Pool:
 
 
 def _write_instructions(
-    context: RunContext, kept_out: KeptOut, drops: DropLog
+    context: RunContext, kept_out: KeptOut, drops: DropLog, tell: OnOverlap
 ) -> RecordSequence[Instruction]:
     """Write the instructions that are read, private data removed, labelled and selected."""
     folder = context.folder.pool
+    if not context.config.instructions:
+        _report_kept_out(context, kept_out)
+        return write_records(folder / "instructions.jsonl", Instruction, ())
     with ExitStack() as stack:
         files = [folder / name for name in (READ, LABELLED)]
         for file in files:
             stack.callback(file.unlink, missing_ok=True)
-        tell = stack.enter_context(open_record_writer(folder / OVERLAPS))
         usable = usable_instructions(context, context.folder.root, kept_out, drops.drop, tell)
         instructions = write_records(files[0], Instruction, usable)
-        _report_kept_out(context, kept_out, len(instructions))
+        _report_kept_out(context, kept_out)
         if context.config.selection.label:
             labelled = _label(context, instructions, drops.drop)
             instructions = write_records(files[1], Instruction, labelled)
@@ -102,13 +114,16 @@ def _write_instructions(
 
 
 def _write_pairs(
-    context: RunContext, instructions: RecordSequence[Instruction], drops: DropLog
+    context: RunContext,
+    instructions: RecordSequence[Instruction],
+    given: Iterable[ResponsePair],
+    drops: DropLog,
 ) -> dict[Split, RecordSequence[ResponsePair]]:
-    """Write the pairs of all instructions; return those of each split."""
+    """Write the pairs of all instructions, then the given ones; return those of each split."""
     path = context.folder.pool / "pairs.jsonl"
     with open_replacement(path) as file:
         splits, start = Splits(path, context.config), 0
-        for pair in make_pairs(context, instructions, drops.drop):
+        for pair in chain(make_pairs(context, instructions, drops.drop), given):
             splits.add(pair, start)
             start += file.write(encode_record(pair))
         _check_splits(splits.pairs, context.config, drops.reasons)
@@ -134,7 +149,7 @@ def usable_instructions(
     yield from without_drops(kept_out.without(without_drops(scrubbed, drop), tell), drop)
 
 
-def _report_kept_out(context: RunContext, kept_out: KeptOut, left: int) -> None:
+def _report_kept_out(context: RunContext, kept_out: KeptOut) -> None:
     """Say what was left out, and what could not be read.
 
     Raises: DataError where nothing is left.
@@ -152,7 +167,7 @@ def _report_kept_out(context: RunContext, kept_out: KeptOut, left: int) -> None:
         f"pool: {kept_out.dropped} of {summary['compared']} instructions repeat what is measured "
         f"on and are left out. {found}"
     )
-    if kept_out.dropped and not left:
+    if kept_out.dropped == summary["compared"]:
         raise DataError(
             f"selection: all {kept_out.dropped} instructions repeat prompts that are kept out "
             f"({found}). Give other instructions, or measure on other pairs; `ste audit "

@@ -37,12 +37,13 @@ class Pool:
     """What is measured on, and how many instructions repeat it; empty in pools made before."""
 
 
-def split_of(instruction_key: str, config: RunConfig) -> Split:
-    """Return where everything made from an instruction belongs, in every iteration.
+def split_of(split_key: str, config: RunConfig) -> Split:
+    """Return where everything made from an instruction, or a conversation, belongs, in every
+    iteration.
 
     Decided by the key and the run's seed alone, so that a larger pool moves no instruction.
     """
-    position = int(content_key("split", config.seed, instruction_key), 16) / 16**16
+    position = int(content_key("split", config.seed, split_key), 16) / 16**16
     if position < config.dataset.test_fraction:
         return "test"
     if position < config.dataset.test_fraction + config.dataset.dev_fraction:
@@ -61,7 +62,7 @@ class Splits:
 
     def add(self, pair: ResponsePair, start: int) -> None:
         """Add the pair whose line starts at a byte offset of the file."""
-        self.pairs[split_of(pair.instruction_key, self._config)].add(start)
+        self.pairs[split_of(pair.split_key, self._config)].add(start)
 
 
 def write_held_out(folder: Path, splits: Mapping[Split, Sequence[ResponsePair]]) -> dict[str, str]:

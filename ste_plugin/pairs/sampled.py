@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from ste_plugin.inference.requests import Prompt, user
+from ste_plugin.inference.requests import Prompt, ask
 from ste_plugin.pairs.calls import Calls, MadePair
 from ste_plugin.pairs.strategies import Answers, Instructions, Replies
 from ste_plugin.records import Drop, Instruction, content_key
@@ -30,7 +30,7 @@ class MajorityAnswer:
     calls: Calls = _SAMPLED
 
     def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
-        return None if replies else user(_SOLVE.format(instruction=instruction.text))
+        return None if replies else _solve(instruction)
 
     def worse(
         self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
@@ -60,7 +60,7 @@ class CheckedAnswer:
     def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
         if replies or not _known_answer(instruction):
             return None
-        return user(_SOLVE.format(instruction=instruction.text))
+        return _solve(instruction)
 
     def worse(
         self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
@@ -83,6 +83,10 @@ class CheckedAnswer:
 def _is_other(answer: str, than: str) -> bool:
     """Return whether a final answer is another one for certain: words may say the same number."""
     return bool(answer) and answer != than and is_number(answer) == is_number(than)
+
+
+def _solve(instruction: Instruction) -> Prompt:
+    return ask(instruction, _SOLVE.format(instruction=instruction.last_turn))
 
 
 def _known_answer(instruction: Instruction) -> str:

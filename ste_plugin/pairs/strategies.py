@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ste_plugin.engines.base import Completion
 from ste_plugin.errors import PluginError
-from ste_plugin.inference.requests import Prompt, user
+from ste_plugin.inference.requests import Prompt, ask
 from ste_plugin.pairs.answered import AnsweredInstructions, key_of_number
 from ste_plugin.pairs.calls import (
     ONE_BY_ONE,
@@ -33,7 +33,8 @@ Instructions = Sequence[Instruction]
 class PairStrategy(Protocol):
     """A way to make the worse response of a pair, in as many model calls as it takes.
 
-    It may have an attribute `calls`, a `Calls` that says how these are made.
+    It may have an attribute `calls`, a `Calls` that says how these are made. An instruction may be
+    a conversation: `inference.requests.ask` makes prompts below its turns.
     """
 
     @property
@@ -107,7 +108,9 @@ class ModifiedInstruction:
     version: str = content_key(_ONE_CALL)
 
     def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
-        return None if replies else user(_ONE_CALL.format(instruction=instruction.text))
+        if replies:
+            return None
+        return ask(instruction, _ONE_CALL.format(instruction=instruction.last_turn))
 
     def worse(
         self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
@@ -126,13 +129,13 @@ class ModifiedInstructionTwoCalls:
 
     def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
         if not replies:
-            return user(_TWO_CALLS.format(instruction=instruction.text))
-        return user(replies[0].strip()) if len(replies) == 1 else None
+            return ask(instruction, _TWO_CALLS.format(instruction=instruction.last_turn))
+        return ask(instruction, replies[0].strip()) if len(replies) == 1 else None
 
     def worse(
         self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
     ) -> str | Drop:
-        if word_overlap(replies[0], instruction.text) > _TOO_CLOSE:
+        if word_overlap(replies[0], instruction.last_turn) > _TOO_CLOSE:
             return Drop("pairs", instruction.key, "modified instruction too close to the original")
         return replies[1].strip()
 
@@ -149,12 +152,19 @@ class OtherInstruction:
     def worse(
         self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
     ) -> str | Drop:
-        keys, own = AnsweredInstructions.of(pool).keys_beside(instruction)
+        answered = AnsweredInstructions.of(pool)
+        keys, own = answered.keys_beside(instruction)
         others = len(keys) - len(own)
         if not others:
             return Drop("pairs", instruction.key, "no other instruction of its category")
-        chosen = int(content_key("other", instruction.key), 16) % others
-        return better[key_of_number(keys[chosen if chosen < own.start else chosen + len(own)])]
+        first = int(content_key("other", instruction.key), 16) % others
+        for step in range(others):
+            chosen = (first + step) % others
+            key = key_of_number(keys[chosen if chosen < own.start else chosen + len(own)])
+            # what answers another turn of the conversation may answer this one as well
+            if answered.conversation_of(key) != instruction.conversation:
+                return better[key]
+        return Drop("pairs", instruction.key, "no other conversation of its category")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +174,9 @@ class AskForWorse:
     version: str = content_key(_ASK_FOR_WORSE)
 
     def next_prompt(self, instruction: Instruction, replies: Replies) -> Prompt | None:
-        return None if replies else user(_ASK_FOR_WORSE.format(instruction=instruction.text))
+        if replies:
+            return None
+        return ask(instruction, _ASK_FOR_WORSE.format(instruction=instruction.last_turn))
 
     def worse(
         self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
@@ -226,12 +238,18 @@ def read_pair(
         made.fault,
         made.correction,
         weaker if calls.by_weaker else "",
+        instruction.conversation if instruction.turns else "",
     )
+    return finished_pair(pair)
+
+
+def finished_pair(pair: ResponsePair) -> ResponsePair | Drop:
+    """Return a pair under its key, or why its answers make none."""
     for answer, text in (("better", pair.better), ("worse", pair.worse)):
         if not text.strip():
-            return Drop("pairs", instruction.key, f"{name}: {answer} answer empty")
+            return Drop("pairs", pair.instruction_key, f"{pair.strategy}: {answer} answer empty")
     if _same_words(pair.worse, pair.better):
-        return Drop("pairs", instruction.key, f"{name}: both answers are equal")
+        return Drop("pairs", pair.instruction_key, f"{pair.strategy}: both answers are equal")
     return replace(pair, key=pair_key(pair))
 
 
@@ -249,5 +267,6 @@ def _require_pair(made: object, name: str) -> MadePair:
 
 def pair_key(pair: ResponsePair) -> str:
     """Return the key that a pair's contents give it."""
-    more = [text for text in (pair.fault, pair.correction, pair.worse_by) if text]
+    texts = (pair.fault, pair.correction, pair.worse_by, pair.conversation)
+    more = [text for text in texts if text]
     return content_key("pair", pair.instruction_key, pair.strategy, pair.better, pair.worse, *more)

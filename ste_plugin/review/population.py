@@ -95,7 +95,7 @@ def _pairs(folder: RunLayout, config: RunConfig, splits: tuple[Split, ...]) -> I
     outcomes = read_outcomes(folder, splits)
     strata: dict[Stratum, Stratum] = {}  # each is kept once
     for pair, start in iter_record_starts(path, ResponsePair):
-        if split_of(pair.instruction_key, config) in splits:
+        if split_of(pair.split_key, config) in splits:
             stratum = Stratum(pair.strategy, *(outcomes.get(pair.key) or (None, None)))
             yield Candidate(pair.key, pair.key, strata.setdefault(stratum, stratum), path, start)
 

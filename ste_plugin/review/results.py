@@ -127,7 +127,7 @@ def _reviewed_pairs(
     there: Counter[tuple[str, str]] = Counter()
     found: dict[str, Reviewed] = {}
     for pair in iter_records(folder.pool / "pairs.jsonl", ResponsePair):
-        split = split_of(pair.instruction_key, config)
+        split = split_of(pair.split_key, config)
         there[pair.strategy, split] += 1
         if pair.key in wanted:
             found[pair.key] = Reviewed(pair.strategy, pair.instruction_key, split, 1)

@@ -18,6 +18,7 @@ from ste_plugin.engines.ray.engine import describe_cluster
 from ste_plugin.engines.registry import LOADING
 from ste_plugin.errors import ConfigError, DataError, HostError, PluginError, SteError
 from ste_plugin.evaluation.kept_out import KEEP_OUT, prompt_source
+from ste_plugin.evaluation.prompt_files import files_of
 from ste_plugin.hosts.run_host import require_module
 from ste_plugin.instructions.sources.files import describe_files
 from ste_plugin.instructions.sources.readers import check_source
@@ -55,6 +56,7 @@ def examine(configs: Sequence[Path], files: Sequence[Path]) -> list[CheckResult]
         _gpu(),
         *(finding for config in runs.values() for finding in _names(config, files)),
         *(finding for path, config in runs.items() for finding in _sources(path, config)),
+        *(finding for path, config in runs.items() for finding in _given(path, config)),
         *(f for path, config in runs.items() for f in _kept_out(path, config, files)),
         *(finding for path, config in runs.items() for finding in _models(path, config)),
         *(finding for host in hosts for finding in _hosts(host)),
@@ -119,6 +121,16 @@ def _sources(path: Path, config: RunConfig) -> Iterator[CheckResult]:
             if (base / Path(source.path).expanduser()).exists():
                 cure = "see the words above"
             yield CheckResult("instructions", str(error), False, cure)
+
+
+def _given(path: Path, config: RunConfig) -> Iterator[CheckResult]:
+    """Yield a finding for each file of labelled pairs that a run's config names."""
+    for given in config.pairs.given:
+        try:
+            files = files_of(given.path, path.resolve().parent)
+            yield CheckResult("given pairs", describe_files(files), True)
+        except (DataError, ConfigError) as error:
+            yield CheckResult("given pairs", str(error), False, "correct pairs.given")
 
 
 def _names(config: RunConfig, files: Sequence[Path]) -> Iterator[CheckResult]:

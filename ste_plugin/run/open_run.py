@@ -19,6 +19,7 @@ from ste_plugin.dataset.verdict_rows import check_verdict_share
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import ConfigError, SteError
+from ste_plugin.evaluation.given_pairs import read_given
 from ste_plugin.evaluation.kept_out import read_kept_out
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
@@ -144,6 +145,7 @@ def _make_context(
         Budget(),
         Probes(progress.say),
         read_kept_out=read_kept_out,
+        read_given=read_given,
     )
 
 

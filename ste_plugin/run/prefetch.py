@@ -78,5 +78,5 @@ class _BackgroundJudge:
             future.result()
 
     def _is_judged(self, pair: ResponsePair) -> bool:
-        split = split_of(pair.instruction_key, self._first.context.config)
+        split = split_of(pair.split_key, self._first.context.config)
         return split in TRAINING_SPLITS and (split != "train" or self._first.has(pair))

@@ -1,23 +1,25 @@
 """A preview: a few instructions on the whole way to training rows, and what the rest will cost."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any, NamedTuple
 
 from msgspec import structs
 
 from ste_plugin.config import PrivacyConfig, RunConfig, SourceConfig
-from ste_plugin.context import Iteration, RunContext
+from ste_plugin.context import GivenPair, Iteration, RunContext
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import JudgeError
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.instructions.selection.contamination import KeptOut
+from ste_plugin.pairs.given import read_given_pairs
 from ste_plugin.pairs.pool import prepare_pool, select_instructions, usable_instructions
 from ste_plugin.pairs.writers import writing_cost
-from ste_plugin.records import Instruction, content_key
+from ste_plugin.records import Instruction, ResponsePair, Turn, content_key
 from ste_plugin.run import stages
 from ste_plugin.run.estimate import StageEstimate, Watch, estimate_stage, samples_range, total
 from ste_plugin.run.open_run import open_aside
@@ -43,11 +45,35 @@ def preview(path: Path, files: Sequence[Path], *, quiet: bool) -> Preview:
         config = whole.model_copy(update={"run": folder})
         with open_aside(config, base, files, quiet=quiet) as context:
             stages.check_servable(context)
-            instructions = _find_instructions(context, base / whole.run)
+            kept_out = KeptOut(context.read_kept_out(context), config.selection)
+            instructions = _find_instructions(context, base / whole.run, kept_out)
             drawn = _draw(instructions, whole.seed)
             replace_rows(folder / "instructions.jsonl", map(_row, drawn))
-            short = replace(context, config=_shortened(config))
-            return _go(short, whole, len(instructions), len(drawn))
+            with read_given_pairs(context) as read:
+                pairs = read.pairs(base / whole.run, kept_out, _ignore, _ignore)
+                given, count = _draw_given(pairs, whole.seed)
+            config = _shortened(config, any_instructions=bool(drawn))
+            short = replace(context, config=config, read_given=lambda _: given)
+            sizes = _Sizes(len(instructions), len(drawn), count, len(given))
+            return _go(short, whole, sizes)
+
+
+class _Sizes(NamedTuple):
+    """How much the whole run has, and how much the preview."""
+
+    instructions: int
+    drawn: int
+    given: int
+    given_drawn: int
+
+    def pairs_factor(self, instructions: int, strategies: int) -> float:
+        """Return how many times as many pairs the whole run has, if so many instructions do."""
+        whole, shown = instructions * strategies + self.given, self.drawn * strategies
+        return whole / max(1, shown + self.given_drawn)
+
+
+def _ignore(_: object) -> None:
+    """Do nothing with what a preview leaves out on the way."""
 
 
 @contextmanager
@@ -68,15 +94,16 @@ def _temporary_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def _find_instructions(context: RunContext, root: Path) -> Sequence[Instruction]:
+def _find_instructions(context: RunContext, root: Path, kept_out: KeptOut) -> Sequence[Instruction]:
     """Return the instructions of the run in `root`, as far as no labels decide."""
+    if not context.config.instructions:
+        return ()
     selection = context.config.selection
     if selection.label:
         names = tuple(name for name in selection.selectors if name not in _AFTER_LABELS)
         selection = selection.model_copy(update={"selectors": names})
     config = context.config.model_copy(update={"selection": selection})
-    kept_out = KeptOut(context.read_kept_out(context), selection)
-    usable = list(usable_instructions(context, root, kept_out, lambda _: None, lambda _: None))
+    usable = list(usable_instructions(context, root, kept_out, _ignore, _ignore))
     return select_instructions(replace(context, config=config), usable)[0]
 
 
@@ -87,29 +114,40 @@ def _draw(instructions: Sequence[Instruction], seed: int) -> list[Instruction]:
     return [instruction for instruction in instructions if instruction.key in keys]
 
 
-def _row(instruction: Instruction) -> dict[str, str]:
+def _draw_given(pairs: Iterable[ResponsePair], seed: int) -> tuple[list[GivenPair], int]:
+    """Return a few given pairs drawn at random by the seed, and how many there are."""
+    count, drawn = 0, list[tuple[str, ResponsePair]]()
+    for count, pair in enumerate(pairs, start=1):  # noqa: B007
+        drawn.append((content_key("preview", seed, pair.key), pair))
+        drawn = sorted(drawn, key=lambda keyed: keyed[0])[:SHOWN]
+    return [GivenPair("given", p.instruction, p.better, p.worse) for _, p in drawn], count
+
+
+def _row(instruction: Instruction) -> dict[str, Any]:
     """Return an instruction as a row that is read back."""
     answer = instruction.final_answer or ""
+    turns = instruction.turns or (Turn("user", instruction.text),)
     return {
-        "instruction": instruction.text,
+        "messages": [turn.to_dict() for turn in turns],
         "category": instruction.category,
         "final_answer": answer,
     }
 
 
-def _shortened(config: RunConfig) -> RunConfig:
+def _shortened(config: RunConfig, *, any_instructions: bool) -> RunConfig:
     """Return the config of a run on the drawn instructions alone, all of them for training."""
     selection = config.selection
     names = ("complexity",) if selection.label and "complexity" in selection.selectors else ()
     held_out = {"dev_fraction": 0.0, "test_fraction": 0.0}
+    source = SourceConfig(
+        path=str(config.run / "instructions.jsonl"),
+        form="openai",
+        turns="last",
+        columns={"final_answer": "final_answer"},
+    )
     return config.model_copy(
         update={
-            "instructions": (
-                SourceConfig(
-                    path=str(config.run / "instructions.jsonl"),
-                    columns={"final_answer": "final_answer"},
-                ),
-            ),
+            "instructions": (source,) if any_instructions else (),
             "privacy": PrivacyConfig(),
             "selection": selection.model_copy(update={"selectors": names}),
             "dataset": config.dataset.model_copy(update=held_out),
@@ -120,10 +158,11 @@ def _shortened(config: RunConfig) -> RunConfig:
     )
 
 
-def _go(context: RunContext, whole: RunConfig, found: int, drawn: int) -> Preview:
-    """Return the preview of a run on the drawn instructions, out of those that were found."""
+def _go(context: RunContext, whole: RunConfig, sizes: _Sizes) -> Preview:
+    """Return the preview of a run on the drawn instructions and given pairs."""
     watch, opened = Watch(), context.models
     context = replace(context, models=ModelPool(lambda model: watch.over(opened.use(model))))
+    found, drawn = sizes.instructions, max(1, sizes.drawn)
     count = _at_most(whole, found)
     prepare_pool(context)
     answers = _estimate_answers(context, watch, (count / drawn, found / drawn))
@@ -133,9 +172,10 @@ def _go(context: RunContext, whole: RunConfig, found: int, drawn: int) -> Previe
         stages.generate(context, 1, 1)
     except JudgeError as error:
         problem = str(error)
-    judgments = _estimate_judgments(iteration, watch, whole, count / drawn)
+    factor = sizes.pairs_factor(count, len(whole.pairs.strategies))
+    judgments = _estimate_judgments(iteration, watch, whole, factor)
     estimate = (answers, judgments, total((answers, judgments)))
-    return read_preview(iteration, count, problem, estimate)
+    return read_preview(iteration, count + sizes.given, problem, estimate)
 
 
 def _at_most(config: RunConfig, count: int) -> int:

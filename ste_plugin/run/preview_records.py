@@ -1,6 +1,7 @@
 """What a preview shows: instructions, answers, judgments and a training row, read from its run."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import Iteration
 from ste_plugin.dataset.token_counts import load_template
 from ste_plugin.engines.base import Message
+from ste_plugin.pairs.given import given_prompts
 from ste_plugin.records import Drop, Instruction, Judgment, Record, ResponsePair
 from ste_plugin.run.estimate import StageEstimate
 from ste_plugin.storage.drop_log import count_reasons
@@ -51,7 +53,7 @@ class Preview(Record, frozen=True):
     """What was made of a few instructions, and an estimate for all."""
 
     instructions: int
-    """How many the run has; at most so many where labels decide."""
+    """How many the run has, given pairs among them; at most so many where labels decide."""
     shown: tuple[PreviewedInstruction, ...]
     judge_prompt: tuple[Message, ...]
     """The prompt about the first pair, its better answer shown as A."""
@@ -82,7 +84,9 @@ def read_preview(
     judgments = read_if_there(folder / "judgments.jsonl", Judgment)
     shown = tuple(
         _show(instruction, pairs, judgments, pool_drops)
-        for instruction in read_records(pool / "instructions.jsonl", Instruction)
+        for instruction in chain(
+            read_records(pool / "instructions.jsonl", Instruction), given_prompts(pairs)
+        )
     )
     first, judge_format = pairs[0], iteration.context.judge_format
     prompt = judge_format.render_pair(first.instruction, first.better, first.worse, "A")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Generic, TypeVar
 
 from ste_plugin.records import Drop, Record
 from ste_plugin.storage.durable import make_folder, open_temporary
@@ -68,28 +68,28 @@ def open_drop_log(path: Path) -> Iterator[DropLog]:
         yield DropLog(write)
 
 
-class HeldDrops:
-    """Drops that are written to the log later, held in a file without a name."""
+class HeldRecords(Generic[R]):
+    """Records that are written elsewhere later, held in a file without a name."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, kind: type[R]) -> None:
+        self._file, self._kind = file, kind
 
-    def add(self, drops: Iterable[Drop]) -> None:
-        """Hold these drops."""
-        self._file.writelines(map(encode_record, drops))
+    def add(self, records: Iterable[R]) -> None:
+        """Hold these records."""
+        self._file.writelines(map(encode_record, records))
 
-    def __iter__(self) -> Iterator[Drop]:
+    def __iter__(self) -> Iterator[R]:
         """Yield them all, in the order in which they came."""
         self._file.seek(0)
-        return (parse_record(Drop, Path("drops"), 0, line) for line in self._file)
+        return (parse_record(self._kind, Path("held"), 0, line) for line in self._file)
 
 
 @contextmanager
-def hold_drops(folder: Path) -> Iterator[HeldDrops]:
-    """Hold drops on the disk of a folder until the end of the block.
+def hold_records(folder: Path, kind: type[R]) -> Iterator[HeldRecords[R]]:
+    """Hold records on the disk of a folder until the end of the block.
 
     Raises: DataError where the disk is full or cannot be written.
     """
     make_folder(folder)
     with open_temporary(folder) as file:
-        yield HeldDrops(file)
+        yield HeldRecords(file, kind)

@@ -8,9 +8,9 @@ import pytest
 from ste_plugin.audit.judge_words import folder_of, judge_words
 from ste_plugin.audit.people_file import PeopleOnPair
 from ste_plugin.errors import DataError
+from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.judged_file import write_judged
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.storage.jsonl import replace_json, replace_rows
 from tests.helpers.builders import config_text
 

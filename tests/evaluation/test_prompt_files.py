@@ -10,7 +10,7 @@ import pytest
 
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.prompt_files import read_texts
-from ste_plugin.instructions.sources.forms import BadRow
+from ste_plugin.instructions.sources.row_values import BadRow
 from ste_plugin.records import Instruction
 from tests.helpers.contaminated import write_rows
 

@@ -8,11 +8,11 @@ import yaml
 
 from ste_plugin.config import RunConfig
 from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.labelled.pair import ONE_VOTE, LabelledPair
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
 from ste_plugin.lm_eval_tasks.choice_scores import ChoiceScore
 from ste_plugin.lm_eval_tasks.figures import summarise
 from ste_plugin.lm_eval_tasks.judged_file import write_judged
-from ste_plugin.lm_eval_tasks.pairs_file import ONE_VOTE, LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.records import ORDERS, Judgment, ResponsePair, content_key

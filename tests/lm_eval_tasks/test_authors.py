@@ -5,11 +5,11 @@ import random
 import pytest
 
 from ste_plugin.judging.builtin import VERDICT
+from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.authors import AUTHORS, authors_figures
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.figures import SPREAD, figures_of, summarise
 from ste_plugin.lm_eval_tasks.judged_file import read_judged, write_judged
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.records import ORDERS, OTHER

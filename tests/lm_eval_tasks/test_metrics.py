@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS
 from ste_plugin.lm_eval_tasks.bootstrap import RESAMPLES, error_of, estimates, value_of
 from ste_plugin.lm_eval_tasks.figures import SPREAD, Figure, figures_of, summarise
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.metrics import METRICS, acc
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 

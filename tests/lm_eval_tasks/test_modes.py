@@ -8,8 +8,8 @@ import pytest
 from ste_plugin.errors import ConfigError, PluginError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.builtin import VERDICT
+from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.metrics import METRICS
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import orders_shown, read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from tests.helpers.chat_server import chat_server

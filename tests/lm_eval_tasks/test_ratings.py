@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.figures import metrics_of, summarise
 from ste_plugin.lm_eval_tasks.judged_file import from_row, to_row
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from tests.helpers.scripted_judge import GENERATED, SCORED, asked, run_task, scripted, written

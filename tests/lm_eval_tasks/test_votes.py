@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.judging.verdict import majority
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
+from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import NOT_DRAWN, read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.lm_eval_tasks.votes import (

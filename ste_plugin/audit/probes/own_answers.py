@@ -18,15 +18,13 @@ from ste_plugin.audit.significance import LEVEL
 from ste_plugin.context import RunContext
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.paired_test import holm
+from ste_plugin.labelled import Reading, read_labelled
+from ste_plugin.labelled.pair import NO_MODELS, ONE_VOTE
 from ste_plugin.lm_eval_tasks.judged_file import read_judged
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
-from ste_plugin.lm_eval_tasks.pairs_file import ONE_VOTE, label_of, read_pair
-from ste_plugin.lm_eval_tasks.row_files import file_rows
-from ste_plugin.lm_eval_tasks.rows import Row as FileRow
 
 NAME = "own answers preferred"
 THRESHOLD = 0.05
-_BY_LABEL = {"A": ("model_a", "model_b"), "B": ("model_b", "model_a")}
 _NOT_APPLICABLE = (
     "Not applicable: both answers of this run's pairs are its generator's. It can be told of "
     "evaluation.pairs whose rows say whose each answer is: chosen_model and rejected_model, or "
@@ -66,7 +64,8 @@ def _measure(context: RunContext, number: int) -> Outcome:
     better: dict[str, tuple[str, float]] = {}
     unmeasured = []
     for name, file in context.config.evaluation.pairs.items():
-        authors = dict(_authors(context.base / Path(file).expanduser(), name))
+        path = context.base / Path(file.path).expanduser()
+        authors = dict(_authors(path, Reading.of(file), name))
         named |= {author for both in authors.values() for author in both}
         judged = _judged(context.folder.iteration(number) / "eval" / name) if authors else []
         if judged is None:
@@ -94,21 +93,12 @@ def _plain(model: str) -> str:
     return model.strip().rstrip("/").rpartition("/")[2].lower()
 
 
-def _authors(path: Path, name: str) -> Iterator[tuple[str, tuple[str, str]]]:
+def _authors(path: Path, reading: Reading, name: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield id → whose the better and the worse answer is, of labelled rows that say so."""
-    for row in file_rows(path, name):
-        columns = _columns(row)
-        if len(row.filled(columns)) == 2:
-            pair = read_pair(row)
-            if pair.votes == ONE_VOTE:
-                of_better, of_worse = (_plain(str(row.columns[c])) for c in columns)
-                yield pair.id, (of_better, of_worse)
-
-
-def _columns(row: FileRow) -> tuple[str, str]:
-    if row.filled(["chosen"]):
-        return "chosen_model", "rejected_model"
-    return _BY_LABEL.get(label_of(row), ("", ""))
+    for pair in read_labelled(path, reading, name):
+        if pair.votes == ONE_VOTE and pair.models != NO_MODELS:
+            of_better, of_worse = map(_plain, pair.models)
+            yield pair.id, (of_better, of_worse)
 
 
 def _judged(folder: Path) -> Sequence[JudgedPair] | None:

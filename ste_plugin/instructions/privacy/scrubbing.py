@@ -1,7 +1,7 @@
 """Replacing personal data in instructions by placeholders, before anything else sees them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +11,16 @@ from msgspec.structs import replace
 
 from ste_plugin.instructions.privacy.finders import Finder, make_finders
 from ste_plugin.instructions.privacy.forgotten import drop_forgotten
-from ste_plugin.records import Drop, Instruction, content_key
+from ste_plugin.instructions.turns import with_turns
+from ste_plugin.records import Drop, Instruction, Turn
 from ste_plugin.storage.jsonl import read_json, replace_json
 
 if TYPE_CHECKING:
     from ste_plugin.config import PersonalData, PrivacyConfig
 
 REPORT = "privacy.json"
+Numbers = dict[str, dict[str, int]]
+"""Kind → value → its number among those of the kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,29 @@ def apply_privacy(
 ) -> Iterator[Instruction | Drop]:
     """Yield the instructions that a run may use, scrubbed, then a Drop for each forgotten one.
 
-    Where anything is scrubbed, the counts are written to `pool`/privacy.json at the end.
+    Where anything is scrubbed, the counts are added to `pool`/privacy.json at the end.
     Raises: ConfigError where a library or a model that a kind needs is not installed.
     """
     scrubber = Scrubber(settings)
     yield from drop_forgotten(map(scrubber.scrub, instructions), root)
     if settings.scrub:
-        replace_json(pool / REPORT, scrubber.report.to_dict())
+        add_report(pool, scrubber.report)
+
+
+def add_report(pool: Path, report: ScrubReport) -> None:
+    """Add what was done to `pool`/privacy.json, where other texts may have been counted before."""
+    path, added = pool / REPORT, report.to_dict()
+    before = read_json(path) if path.exists() else {}
+    for name in ("instructions", "touched"):
+        added[name] += before.get(name, 0)
+    found = before.get("found", {})
+    added["found"] = {kind: n + found.get(kind, 0) for kind, n in added["found"].items()}
+    replace_json(path, added)
+
+
+def remove_report(pool: Path) -> None:
+    """Remove `pool`/privacy.json, as what it counts is read anew."""
+    (pool / REPORT).unlink(missing_ok=True)
 
 
 def read_scrub_counts(pool: Path) -> dict[str, Any]:
@@ -88,13 +107,37 @@ class Scrubber:
         self._instructions += 1
         if not self._finders:
             return instruction
-        matches = find_matches(instruction.text, self._finders)
+        texts = [turn.content for turn in instruction.turns or ()] or [instruction.text]
         answer = instruction.final_answer or ""
+        replaced = self.scrub_texts(texts)
+        scrubbed = _scrubbed(instruction, replaced, self._finders)
         in_answer = find_matches(answer, self._finders)
-        self._counts.update(match.kind for match in (*matches, *in_answer))
-        self._changed += bool(matches or in_answer)
-        scrubbed = _scrubbed(instruction, matches, self._finders)
+        self._counts.update(match.kind for match in in_answer)
+        self._changed += replaced != texts or bool(in_answer)
         return replace(scrubbed, final_answer=replace_matches(answer, in_answer) or UNSET)
+
+    def scrub_texts(self, texts: Sequence[str]) -> list[str]:
+        """Return texts that belong together with placeholders for personal data.
+
+        A value has the same placeholder in all of them.
+        """
+        numbers: Numbers = {}
+        matches = [find_matches(text, self._finders) for text in texts]
+        self._counts.update(match.kind for of_text in matches for match in of_text)
+        both = zip(texts, matches, strict=True)
+        return ["".join(_parts(text, of_text, numbers)) for text, of_text in both]
+
+    def scrub_pair(
+        self, prompt: Instruction, better: str, worse: str
+    ) -> tuple[Instruction, str, str]:
+        """Return a labelled pair with placeholders; it counts as an instruction."""
+        self._instructions += 1
+        if not self._finders:
+            return prompt, better, worse
+        texts = [prompt.text, better, worse]
+        text, *answers = replaced = self.scrub_texts(texts)
+        self._changed += replaced != texts
+        return _scrubbed(prompt, [text], self._finders), answers[0], answers[1]
 
     @property
     def report(self) -> ScrubReport:
@@ -116,15 +159,15 @@ def scrub(
 
 
 def _scrubbed(
-    instruction: Instruction,
-    matches: Iterable[PersonalDataMatch],
-    finders: Mapping["PersonalData", Finder],
+    instruction: Instruction, texts: Sequence[str], finders: Mapping["PersonalData", Finder]
 ) -> Instruction:
-    """Return an instruction without its matches; its source loses ids that are e-mail addresses."""
-    text = replace_matches(instruction.text, matches)
+    """Return an instruction of other texts, one of each turn; its source loses ids that are e-mail
+    addresses."""
+    said = instruction.turns or (Turn("user", ""),)
+    turns = tuple(replace(turn, content=text) for turn, text in zip(said, texts, strict=True))
     emails: dict[PersonalData, Finder] = {k: f for k, f in finders.items() if k == "email"}
     source = replace_matches(instruction.source, find_matches(instruction.source, emails))
-    return replace(instruction, key=content_key("instruction", text), text=text, source=source)
+    return with_turns(replace(instruction, source=source), turns)
 
 
 def find_matches(text: str, finders: Mapping["PersonalData", Finder]) -> list[PersonalDataMatch]:
@@ -145,11 +188,10 @@ def replace_matches(text: str, matches: Iterable[PersonalDataMatch]) -> str:
 
     A value that occurs twice gets the same placeholder twice.
     """
-    return "".join(_parts(text, matches))
+    return "".join(_parts(text, matches, {}))
 
 
-def _parts(text: str, matches: Iterable[PersonalDataMatch]) -> Iterator[str]:
-    numbers: dict[str, dict[str, int]] = {}
+def _parts(text: str, matches: Iterable[PersonalDataMatch], numbers: Numbers) -> Iterator[str]:
     position = 0
     for match in matches:
         of_kind = numbers.setdefault(match.kind, {})

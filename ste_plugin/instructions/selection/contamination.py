@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ste_plugin.instructions.selection.prompt_index import Match, PromptIndex
 
 MEASURES: tuple[Measure, ...] = ("exact", "near-duplicate", "8-grams", "13-grams")
+LEAST_CHARS = 30
+"""Of a turn that is compared by itself, too: shorter ones say as little as `Go on.`"""
 _BATCH = 2048
 
 
@@ -67,13 +69,20 @@ class Comparison:
         incoming = iter(instructions)
         while batch := list(islice(incoming, _BATCH)):
             self.compared += len(batch)
-            texts = self._hash_texts([instruction.text for instruction in batch])
-            found = [index.find(texts) for index in self._indexes]
-            for number, instruction in enumerate(batch):
+            texts = [_texts_of(instruction) for instruction in batch]
+            hashed = self._hash_texts(list(chain.from_iterable(texts)))
+            found = [index.find(hashed) for index in self._indexes]
+            end = 0
+            for instruction, own in zip(batch, texts, strict=True):
+                start, end = end, end + len(own)
+                matches = [
+                    (of_set, [of_texts[n] for n in range(start, end) if n in of_texts])
+                    for of_set, of_texts in enumerate(found)
+                ]
                 overlaps = [
-                    self._overlap(instruction, of_set, matches[number])
-                    for of_set, matches in enumerate(found)
-                    if number in matches
+                    self._overlap(instruction, of_set, min(of_text, key=_strictness))
+                    for of_set, of_text in matches
+                    if of_text
                 ]
                 yield instruction, overlaps
 
@@ -108,6 +117,16 @@ class Comparison:
             for prompts, index, counts in zip(self._sets, self._indexes, self._counts, strict=True)
         }
         return {"compared": self.compared, "benchmarks": benchmarks, "unread": self._unread}
+
+
+def _texts_of(instruction: Instruction) -> list[str]:
+    """Return what is compared: the text, and what the user says in each turn of a conversation."""
+    said = [t.content for t in instruction.turns or () if t.role == "user"]
+    return [instruction.text, *(words for words in said if len(words) >= LEAST_CHARS)]
+
+
+def _strictness(match: "Match") -> tuple[int, float]:
+    return MEASURES.index(match.measure), -match.figure
 
 
 def _index(

@@ -99,13 +99,22 @@ def drop_exact_duplicates(
 def drop_near_duplicates(
     instructions: Sequence[Instruction], config: "SelectionConfig"
 ) -> SelectorResult:
-    """Keep the first of the instructions whose word 3-grams overlap by the threshold or more."""
+    """Keep the first of the instructions whose word 3-grams overlap by the threshold or more.
+
+    Later turns of a conversation hold its earlier ones: these are not compared with each other.
+    """
     from ste_plugin.instructions.selection.shingles import Shingles  # imports numpy
     from ste_plugin.instructions.selection.similarity_join import find_repeats
 
     reasons: list[str | None] = [None] * len(instructions)
     sets = Shingles(len(instructions), lambda position: instructions[position].text)
-    for position in find_repeats(sets, config.near_duplicate_threshold):
+
+    def goes_on(position: int, earlier: int) -> bool:
+        one, other = instructions[position], instructions[earlier]
+        lengths = len(one.turns or ()), len(other.turns or ())
+        return one.conversation == other.conversation and lengths[0] != lengths[1]
+
+    for position in find_repeats(sets, config.near_duplicate_threshold, goes_on):
         reasons[position] = "near duplicate"
     return _split_by_reason(instructions, reasons)
 

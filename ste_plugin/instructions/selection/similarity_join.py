@@ -6,7 +6,7 @@ Kaushik 2006). Rare elements come first here, so that few sets share one.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
@@ -55,10 +55,13 @@ def find_copies(texts: Iterable[str]) -> Sequence[bool]:
     return found
 
 
-def find_repeats(sets: Sets, threshold: float) -> Iterator[int]:
+def find_repeats(
+    sets: Sets, threshold: float, may_resemble: Callable[[int, int], bool] = lambda *_: False
+) -> Iterator[int]:
     """Yield the positions of the sets that resemble an earlier one that stays.
 
-    `threshold`: Jaccard similarity from which sets resemble each other, above 0. Held are 128 MB
+    `threshold`: Jaccard similarity from which sets resemble each other, above 0. `may_resemble`:
+    whether that is no matter of a position and an earlier one. Held are 128 MB
     at most, and 16 bytes for each element of a prefix that others hold, too.
     """
     shared = _shared_prefixes(sets, threshold)
@@ -66,7 +69,10 @@ def find_repeats(sets: Sets, threshold: float) -> Iterator[int]:
     elements = lru_cache(_CHUNK)(sets.__getitem__)
     for position, hashes in shared:
         earlier = dict.fromkeys(other for h in hashes for other in kept[h])
-        if any(jaccard(elements(position), elements(n)) >= threshold for n in earlier):
+        if any(
+            jaccard(elements(position), elements(n)) >= threshold and not may_resemble(position, n)
+            for n in earlier
+        ):
             yield position
         else:
             for h in hashes:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from ste_plugin.errors import DataError
 from ste_plugin.instructions.sources.forms import (
-    BadRow,
-    LeftOut,
     check_columns,
     failed_filter,
-    read_row,
+    read_instructions_of,
 )
 from ste_plugin.instructions.sources.readers import READERS, MalformedRow, RawRow, check_source
+from ste_plugin.instructions.sources.row_values import BadRow, LeftOut
 from ste_plugin.records import Drop, Instruction
 
 if TYPE_CHECKING:
@@ -42,8 +41,8 @@ def read_instructions(
         check_source(source, base)
     for source in sources:
         count = 0
-        for location, row in reader_of(source.reader)(source, base):
-            result = _read(location, row, source)
+        rows = reader_of(source.reader)(source, base)
+        for result in (r for location, row in rows for r in _read(location, row, source)):
             if isinstance(result, DroppedRow):
                 unread.count(result)
                 yield result.drop
@@ -79,19 +78,21 @@ class DroppedRow:
     """What is wrong with it; empty where it is filtered or left out by its form."""
 
 
-def _read(location: str, row: RawRow, source: "SourceConfig") -> Instruction | DroppedRow:
-    """Return the result of a row; `on_bad_line` is decided here, for every reader and form."""
+def _read(location: str, row: RawRow, source: "SourceConfig") -> Iterator[Instruction | DroppedRow]:
+    """Yield the results of a row; `on_bad_line` is decided here, for every reader and form."""
     try:
         if isinstance(row, MalformedRow):
             raise BadRow(row.problem)
         if column := failed_filter(location, row, source):
-            return DroppedRow(Drop("sources", location, f"filtered: {column}"))
-        return read_row(location, row, source)
+            yield DroppedRow(Drop("sources", location, f"filtered: {column}"))
+            return
+        yield from read_instructions_of(location, row, source)
     except LeftOut as left_out:
-        return DroppedRow(Drop("sources", location, left_out.reason))
+        yield DroppedRow(Drop("sources", location, left_out.reason))
     except BadRow as error:
         if source.on_bad_line == "skip":
-            return DroppedRow(Drop("sources", location, error.reason), str(error))
+            yield DroppedRow(Drop("sources", location, error.reason), str(error))
+            return
         raise DataError(
             f"{error}\nOr set on_bad_line: skip to leave such lines out and count them."
         ) from error

@@ -1,46 +1,26 @@
 """Forms: where in a raw row the instruction is."""
 
-import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import takewhile, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
-from ste_plugin.errors import ConfigError, DataError, did_you_mean
+from ste_plugin.errors import ConfigError, did_you_mean
+from ste_plugin.instructions.sources.conversations import Conversation
+from ste_plugin.instructions.sources.row_values import LONE_SURROGATE, BadRow, as_text
+from ste_plugin.instructions.turns import with_turns
 from ste_plugin.records import Instruction, content_key
 from ste_plugin.text.listed_turns import is_list_of_texts
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _COMMON_COLUMNS = ("prompt", "question", "text", "query", "input")
 """Common names of a column of instructions."""
-_SYSTEM = ("system", "developer")
-_QUALITIES = "helpful|honest|harmless|friendly|polite|respectful|useful|AI"
-_SAYS_NOTHING = re.compile(rf"You are an?( ({_QUALITIES}),?( and)?)* assistant\.?", re.IGNORECASE)
-"""A system turn that asks for nothing."""
-
-
-class BadRow(DataError):
-    """A row that yields no instruction, with a reason short enough to count by."""
-
-    def __init__(self, message: str, reason: str = "malformed line") -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-class LeftOut(Exception):
-    """A row that is as it should be and still yields no instruction, whatever `on_bad_line` is."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        """Short enough to count by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,114 +29,20 @@ class Form:
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
-    text: Callable[[Mapping[str, Any]], str]
-    """Row under the form's own column names → the instruction. Its BadRow names no location; it may
-    also raise LeftOut."""
-
-
-def _describe(value: Any) -> str:
-    return f"{type(value).__name__} {str(value)[:40]!r}"
-
-
-def _as_text(value: Any, where: str) -> str:
-    """Return text, empty for None."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    raise BadRow(f"{where}: expected text, found {_describe(value)}")
+    text: Callable[[Mapping[str, Any], "SourceConfig"], str]
+    """Row under the form's own column names, and settings → the instruction. Its BadRow names no
+    location; it may also raise LeftOut."""
 
 
 def _as_answer(value: Any) -> str:
     """Return a final answer as text; in many files it is a number."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    return _LONE_SURROGATE.sub("\ufffd", _as_text(value, _ANSWER)).strip()
+    return LONE_SURROGATE.sub("\ufffd", as_text(value, _ANSWER)).strip()
 
 
-def _content(value: Any, where: str) -> str:
-    """Return a turn's text: a string, or the text parts of a list of parts."""
-    if not isinstance(value, list):
-        return _as_text(value, where)
-    for part in value:
-        if not isinstance(part, dict) or part.get("type") != "text":
-            raise BadRow(f"{where}: expected parts of type 'text' only, found {_describe(part)}")
-    return "\n".join(_as_text(part.get("text"), where) for part in value)
-
-
-def _from_json(text: str) -> Any:
-    """Return the list or mapping that a text is in JSON, else the text."""
-    try:
-        return json.loads(text) if text.lstrip()[:1] in ("[", "{") else text
-    except (ValueError, RecursionError):
-        return text
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """A column of turns, in which the user's first message is the instruction."""
-
-    column: str
-    role: str
-    content: str
-    users: tuple[str, ...] = ("user",)
-
-    def text(self, row: Mapping[str, Any]) -> str:
-        """Return what the user asks first, in one turn or several, below what the system was told.
-
-        Raises: LeftOut for the middle of a conversation, where that makes no sense alone.
-        """
-        turns = self._turns(row[self.column])
-        system = list(takewhile(lambda turn: self._is_from(turn, _SYSTEM), turns))
-        rest = turns[len(system) :]
-        first = list(takewhile(lambda turn: self._is_from(turn, self.users), rest))
-        if not first:
-            if rest:
-                self._require(rest[0], self.role)
-            if any(self._is_from(turn, self.users) for turn in turns):
-                raise LeftOut("first turn is not the user's")
-            raise BadRow(f"{self.column}: no turn of the user among {len(turns)}", "no user turn")
-        said = [self._words(self._require(turn, self.content)) for turn in first]
-        asked = "\n\n".join(words for words in said if words)
-        told = [self._words(turn.get(self.content)) for turn in system]
-        told = [words for words in told if words and not _SAYS_NOTHING.fullmatch(words)]
-        return "\n\n".join([*told, asked]) if asked else ""
-
-    def user_turns(self, row: Mapping[str, Any]) -> list[str]:
-        """Return what the user says in each turn, wherever in the conversation it is."""
-        asked = [t for t in self._turns(row[self.column]) if self._is_from(t, self.users)]
-        said = [self._words(self._require(turn, self.content)) for turn in asked]
-        return [_LONE_SURROGATE.sub("\ufffd", words) for words in said if words]
-
-    def _is_from(self, turn: Mapping[str, Any], who: tuple[str, ...]) -> bool:
-        role = turn.get(self.role)
-        return isinstance(role, str) and role.strip().casefold() in who
-
-    def _turns(self, value: Any) -> list[dict[str, Any]]:
-        """Return the turns of a list, or of one list per key, as `datasets` may store them.
-
-        Either may be written as JSON in a column of text.
-        """
-        turns = value = _from_json(value) if isinstance(value, str) else value
-        if isinstance(value, dict) and value and all(isinstance(v, list) for v in value.values()):
-            turns = [dict(zip(value, turn, strict=True)) for turn in zip_longest(*value.values())]
-        if not isinstance(turns, list) or not all(isinstance(t, dict) for t in turns):
-            raise BadRow(f"{self.column}: expected a list of turns, found {_describe(value)}")
-        return turns
-
-    def _require(self, turn: Mapping[str, Any], key: str) -> Any:
-        # Parquet fills keys that only other turns have with null, which says as little as no key.
-        if (value := turn.get(key)) is None:
-            raise BadRow(
-                f"{self.column}: expected turns with {self.role!r} and {self.content!r}, "
-                f"found one without {key!r}"
-            )
-        return value
-
-    def _words(self, content: Any) -> str:
-        return _content(content, f"{self.column}: {self.content}").strip()
-
-
-def _plain(row: Mapping[str, Any]) -> str:
-    text = _as_text(row["instruction"], "instruction")
+def _plain(row: Mapping[str, Any], _: "SourceConfig") -> str:
+    text = as_text(row["instruction"], "instruction")
     if is_list_of_texts(text):
         raise BadRow(
             f"instruction: expected one text, found a list written as text, {text[:40]!r}",
@@ -165,10 +51,10 @@ def _plain(row: Mapping[str, Any]) -> str:
     return text
 
 
-def _alpaca(row: Mapping[str, Any]) -> str:
+def _alpaca(row: Mapping[str, Any], source: "SourceConfig") -> str:
     """Return the instruction and, after a blank line, its input where there is one."""
-    text = _as_text(row.get("input"), "input").strip()
-    return f"{_plain(row).strip()}\n\n{text}" if text else _plain(row)
+    text, asked = as_text(row.get("input"), "input").strip(), _plain(row, source)
+    return f"{asked.strip()}\n\n{text}" if text else asked
 
 
 _ANSWER = "final_answer"
@@ -200,6 +86,26 @@ def check_columns(source: "SourceConfig") -> None:
             )
 
 
+def read_instructions_of(
+    location: str, row: Mapping[str, Any], source: "SourceConfig"
+) -> Iterator[Instruction]:
+    """Yield the instructions of one row: one, or of a conversation as many as `turns` says.
+
+    Raises: as `read_row`, once those before what cannot be read are yielded.
+    """
+    form = CONVERSATIONS.get(source.form)
+    if form is None or source.turns == "first":
+        yield read_row(location, row, source)
+        return
+    values = _form_values(location, row, source)
+    with _named(location):
+        for number, turns, is_last in form.up_to_user_turns(values, source):
+            told = number > 1 and source.turns == "all"
+            read = _labelled(f"{location}, turn {number}" if told else location, "", values)
+            answer = read.final_answer if is_last else UNSET
+            yield with_turns(replace(read, final_answer=answer), turns)
+
+
 def read_row(
     location: str, row: Mapping[str, Any], source: "SourceConfig", what: str = "an instruction"
 ) -> Instruction:
@@ -208,17 +114,30 @@ def read_row(
     Raises: BadRow naming the location, what was found and what was expected; LeftOut.
     """
     values = _form_values(location, row, source)
-    try:
-        text = _LONE_SURROGATE.sub("\ufffd", FORMS[source.form].text(values)).strip()
-        category = _as_text(values["category"], "category").strip()
-        answer = _as_answer(values[_ANSWER])
-    except BadRow as error:
-        raise BadRow(f"{location}: {error}. Fix or remove it.", error.reason) from error
+    with _named(location):
+        text = LONE_SURROGATE.sub("\ufffd", FORMS[source.form].text(values, source)).strip()
+        instruction = _labelled(location, text, values)
     if not text:
         raise BadRow(
             f"{location}: expected {what}, found an empty one. Fill it in or remove it.",
             f"empty {what.split()[-1]}",
         )
+    return instruction
+
+
+@contextmanager
+def _named(location: str) -> Iterator[None]:
+    """Name the place of what is wrong with a row."""
+    try:
+        yield
+    except BadRow as error:
+        raise BadRow(f"{location}: {error}. Fix or remove it.", error.reason) from error
+
+
+def _labelled(location: str, text: str, values: Mapping[str, Any]) -> Instruction:
+    """Return an instruction of a text with what else its row has."""
+    category = as_text(values["category"], "category").strip()
+    answer = _as_answer(values[_ANSWER])
     origin = location if values["id"] in (None, "") else f"{location} ({values['id']})"
     return Instruction(
         content_key("instruction", text), text, origin, category, final_answer=answer or UNSET

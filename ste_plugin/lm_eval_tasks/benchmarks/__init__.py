@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.labelled import AS_IT_IS, LabelledPair, Reading, read_labelled
+from ste_plugin.labelled.sides import read_pair
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
 from ste_plugin.lm_eval_tasks.benchmarks.helpsteer2 import HELPSTEER2
 from ste_plugin.lm_eval_tasks.benchmarks.judgebench import JUDGEBENCH
@@ -12,7 +14,7 @@ from ste_plugin.lm_eval_tasks.benchmarks.mtbench_human import MTBENCH_HUMAN
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench import REWARDBENCH
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2
 from ste_plugin.lm_eval_tasks.benchmarks.rmbench import RMBENCH
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, kept, read_pair, tell_unlabelled
+from ste_plugin.lm_eval_tasks.pairs_file import kept, tell_unlabelled
 from ste_plugin.lm_eval_tasks.setting_values import PREFIX
 from ste_plugin.lm_eval_tasks.settings import LOCAL, JudgeSettings
 
@@ -43,7 +45,7 @@ def read_pairs(settings: JudgeSettings) -> list[LabelledPair]:
     that does not exist, DataError for rows that cannot be judged or fetched.
     """
     benchmark = benchmark_of(settings)
-    every = benchmark.read(settings.data)
+    every = _read(benchmark, settings)
     pairs = [p for p in every if settings.section in ("", p.section)]
     if not pairs:
         raise DataError(
@@ -54,6 +56,20 @@ def read_pairs(settings: JudgeSettings) -> list[LabelledPair]:
     judged = kept(benchmark.name, pairs, settings.limit)
     tell_unlabelled(benchmark.name, judged)
     return judged
+
+
+def _read(benchmark: Benchmark[LabelledPair], settings: JudgeSettings) -> list[LabelledPair]:
+    """Return all pairs of a benchmark. Raises: ConfigError where one is told how rows are read."""
+    reading = Reading(settings.columns, settings.lists, settings.bad_rows)
+    if benchmark is _LOCAL and settings.data:
+        return list(read_labelled(settings.data, reading, LOCAL))
+    if reading != AS_IT_IS:
+        raise ConfigError(
+            f"{PREFIX}COLUMNS, {PREFIX}LISTS and {PREFIX}BAD_ROWS are of files of your own, and "
+            f"{benchmark.name} is read as it is published. Unset them, or judge the file by "
+            "ste_local."
+        )
+    return benchmark.read(settings.data)
 
 
 def benchmark_called(name: str) -> Benchmark[Any] | None:

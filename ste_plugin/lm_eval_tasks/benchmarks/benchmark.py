@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Generic
 
 from ste_plugin.errors import DataError
+from ste_plugin.labelled.published_files import Published, find_files, of_split
+from ste_plugin.labelled.row_files import file_rows, hub_rows
+from ste_plugin.labelled.rows import Row
 from ste_plugin.lm_eval_tasks.pairs_file import D, convert_all
-from ste_plugin.lm_eval_tasks.published_files import Published, find_files, of_split
-from ste_plugin.lm_eval_tasks.row_files import file_rows, hub_rows
-from ste_plugin.lm_eval_tasks.rows import Row
 
 logger = logging.getLogger(__name__)
 

@@ -1,19 +1,19 @@
 """HelpSteer2 (Wang et al., 2024), validation: two responses per prompt, rated for helpfulness."""
 
 import logging
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
 from ste_plugin.errors import DataError
+from ste_plugin.labelled.pair import LabelledPair
+from ste_plugin.labelled.published_files import of_split
+from ste_plugin.labelled.rows import Row
+from ste_plugin.labelled.texts import refuse_equal
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, refuse_equal
-from ste_plugin.lm_eval_tasks.published_files import of_split
-from ste_plugin.lm_eval_tasks.rows import Row
+from ste_plugin.text.turns import in_words, read_marked
 
 logger = logging.getLogger(__name__)
-_TURN = re.compile(r"\s*<extra_id_1>(User|Assistant)\n")
 
 
 def paired(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
@@ -39,25 +39,16 @@ def paired(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
 def convert(rows: Sequence[Row]) -> list[LabelledPair]:
     """Return the pair of two rows, the more helpful response chosen."""
     better, worse = sorted(rows, key=lambda row: -row.number("helpfulness"))
+    asked = rows[0].prompt("prompt")
     pair = LabelledPair(
         id=rows[0].key("pair"),
         subset="validation",
-        prompt=with_turns_in_words(rows[0].prompt("prompt")),
+        prompt=in_words(read_marked(asked)) or asked,
         chosen=better.answer("response"),
         rejected=worse.answer("response"),
     )
     refuse_equal(rows[0], pair, "response", "response")
     return [pair]
-
-
-def with_turns_in_words(prompt: str) -> str:
-    """Return a prompt of several turns with its marks of turns as words.
-
-    >>> with_turns_in_words("Hi\\n<extra_id_1>Assistant\\nHello\\n<extra_id_1>User\\nWhy?")
-    'User: Hi\\n\\nAssistant: Hello\\n\\nUser: Why?'
-    """
-    in_words = _TURN.sub(r"\n\n\1: ", prompt)
-    return prompt if in_words == prompt else f"User: {in_words}"
 
 
 HELPSTEER2 = Benchmark(

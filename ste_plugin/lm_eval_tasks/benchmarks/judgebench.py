@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ste_plugin.labelled.pair import LabelledPair
+from ste_plugin.labelled.published_files import of_split
+from ste_plugin.labelled.rows import Row
+from ste_plugin.labelled.texts import make_pair
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, make_pair
-from ste_plugin.lm_eval_tasks.published_files import of_split
-from ste_plugin.lm_eval_tasks.rows import Row
 
 _BETTER_FIRST = {
     "A>B": ("response_A", "response_B"),

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from ste_plugin.labelled.pair import LabelledPair
+from ste_plugin.labelled.published_files import of_split
+from ste_plugin.labelled.rows import Row
+from ste_plugin.labelled.texts import make_pair
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, make_pair
-from ste_plugin.lm_eval_tasks.published_files import of_split
-from ste_plugin.lm_eval_tasks.rows import Row
 
 _RAW = "https://raw.githubusercontent.com/princeton-nlp/LLMBar/main/Dataset/LLMBar"
 SUBSETS = {

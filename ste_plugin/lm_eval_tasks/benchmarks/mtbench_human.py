@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ste_plugin.errors import DataError
+from ste_plugin.labelled.pair import LabelledPair
+from ste_plugin.labelled.published_files import of_split
+from ste_plugin.labelled.rows import Row
+from ste_plugin.labelled.texts import refuse_equal
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, refuse_equal
-from ste_plugin.lm_eval_tasks.published_files import of_split
-from ste_plugin.lm_eval_tasks.rows import Row
 
 logger = logging.getLogger(__name__)
 _WINNERS = {"model_a": "model_a", "model_b": "model_b", "tie": None}

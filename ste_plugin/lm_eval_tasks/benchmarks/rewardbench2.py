@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from ste_plugin.errors import DataError
 from ste_plugin.judging.choosing import LETTERS
+from ste_plugin.labelled.rows import Row
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
-from ste_plugin.lm_eval_tasks.rows import Row
 from ste_plugin.records import content_key
 
 TIES = "Ties"

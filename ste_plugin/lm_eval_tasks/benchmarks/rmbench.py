@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ste_plugin.errors import DataError
+from ste_plugin.labelled.pair import LabelledPair
+from ste_plugin.labelled.published_files import ENDING
+from ste_plugin.labelled.rows import Row
+from ste_plugin.labelled.texts import refuse_equal
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, refuse_equal
-from ste_plugin.lm_eval_tasks.published_files import ENDING
-from ste_plugin.lm_eval_tasks.rows import Row
 
 STYLES = 3
 """Concise; detailed; detailed with Markdown: in this order in both columns."""

@@ -237,6 +237,41 @@ ROWS = [
         TO_FIX + "instructions: found []; expected at least 1 in the list",
     ),
     Row(
+        "turns of rows that hold a single text",
+        run_with(instructions="[{path: instructions.jsonl, turns: all}]"),
+        RUN,
+        2,
+        TO_FIX + "instructions.0: found turns: all with form plain, whose rows hold a single text; "
+        "expected a form of conversations. Set form: openai, sharegpt or wildchat, or remove turns",
+    ),
+    Row(
+        "nothing to make pairs of",
+        run_with(pairs="{strategies: []}"),
+        RUN,
+        2,
+        TO_FIX
+        + "pairs: found no strategy and no given pairs; expected one of them. Name a strategy, or "
+        "set given to a file of labelled pairs",
+    ),
+    Row(
+        "instructions that nothing is made of",
+        run_with(pairs="{strategies: [], given: mine.jsonl}"),
+        RUN,
+        2,
+        TO_FIX
+        + "instructions: found 1 with pairs.strategies [], so that nothing is made of them. Name a "
+        "strategy, or remove instructions",
+    ),
+    Row(
+        "labelled pairs named as a strategy",
+        run_with(pairs="{strategies: [given]}"),
+        RUN,
+        2,
+        TO_FIX
+        + "pairs: found 'given' among strategies; expected a way to make pairs. Labelled pairs are "
+        "named by file: given: labelled.jsonl",
+    ),
+    Row(
         "a number in words",
         run_with(iterations="two"),
         RUN,

@@ -24,7 +24,38 @@ def shards(files: dict[str, str | bytes], path: str = "data", **source: str) -> 
 
 HUNDRED = {f"part-{n}.jsonl.gz": gzipped(GOOD) for n in range(100)}
 
+
+def chat(*roles: str) -> str:
+    return lines({"messages": [{"role": role, "content": "Hm."} for role in roles]})
+
+
+CHATS = {"form": "openai", "turns": "all"}
+
 INSTRUCTIONS = [
+    Row(
+        "a turn of nobody that is known",
+        given(chat("user", "narrator", "user"), **CHATS),
+        GENERATE,
+        3,
+        "instructions.jsonl:1: messages: turn 2: expected 'role' to be user, assistant, system or "
+        "tool, found str 'narrator'. Fix or remove it." + SKIP,
+    ),
+    Row(
+        "conversations without a user",
+        given(chat("assistant"), **CHATS),
+        GENERATE,
+        3,
+        "instructions.jsonl:1: messages: no turn of the user among 1. Fix or remove it." + SKIP,
+    ),
+    Row(
+        "conversations that others begin",
+        given(chat("assistant", "user"), **CHATS),
+        GENERATE,
+        3,
+        "instructions.jsonl: no instruction is left of 1 rows read (first turn is not the user's "
+        "1); expected at least one. Loosen `where`, correct `form` and `columns`, or give another "
+        "file.",
+    ),
     Row(
         "no instructions of that name",
         run_with(instructions="[{path: gone.jsonl}]"),

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from ste_plugin.config import PrivacyConfig
 from ste_plugin.errors import ConfigError
 from ste_plugin.instructions.privacy import scrub
-from ste_plugin.records import content_key
+from ste_plugin.instructions.turns import with_turns
+from ste_plugin.records import Turn, content_key
 from ste_plugin.storage.jsonl import read_json, read_rows
 from tests.helpers import ROOT
 from tests.helpers.builders import config, instruction
@@ -105,6 +106,24 @@ def test_an_address_that_is_the_id_of_a_row_goes_from_its_source():
     one = instruction().__class__("k", "Hello", "chats.jsonl:3 (a@b.de)")
     (other,), _ = scrub([one], EVERYTHING)
     assert (clean.source, other.source) == ("tests", "chats.jsonl:3 (<EMAIL>)")
+
+
+def test_a_value_has_one_placeholder_in_all_turns_of_a_conversation():
+    turns = (
+        Turn("user", "I am a@b.de."),
+        Turn("assistant", "Hello a@b.de, not c@d.de."),
+        Turn("user", "No, c@d.de is gone."),
+    )
+    before = with_turns(instruction(), turns)
+    (after,), report = scrub([before], EVERYTHING)
+    assert [turn.content for turn in after.turns] == [
+        "I am <EMAIL>.",
+        "Hello <EMAIL>, not <EMAIL_2>.",
+        "No, <EMAIL_2> is gone.",
+    ]
+    assert after == with_turns(instruction(), after.turns)
+    assert after.conversation == content_key("instruction", "I am <EMAIL>.")
+    assert (report.changed, report.counts["email"]) == (1, 4)
 
 
 def test_nothing_is_scrubbed_unless_asked_for():

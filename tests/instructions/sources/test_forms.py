@@ -291,7 +291,8 @@ def test_a_lone_surrogate_becomes_a_replacement_character(tmp_path: Path) -> Non
 
 @given(st.text())
 def test_whatever_a_line_says_its_text_is_stripped_and_fits_utf8(text: str) -> None:
-    from ste_plugin.instructions.sources.forms import BadRow, read_row
+    from ste_plugin.instructions.sources.forms import read_row
+    from ste_plugin.instructions.sources.row_values import BadRow
 
     try:
         found = read_row("p", {"instruction": text}, SourceConfig(path="p"))

@@ -9,10 +9,10 @@ from collections import Counter
 import pytest
 
 from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS, files_of, read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench import COUNTED_AS, SECTIONS
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from tests.helpers.benchmark_rows import (
     HIDDEN,

@@ -51,18 +51,28 @@ class Row:
         return self._text(column, self.columns[column])
 
     def _text(self, column: str, value: Any) -> str:
+        if value is None:
+            raise DataError(f"{self.where}: {column!r} is null. Fill it in or remove the row.")
         if not isinstance(value, str):
-            raise self._unexpected(column, value, "text")
-        if not value.strip():
+            raise self.unexpected(column, value, "text")
+        self.require_unicode(column, self.not_empty(column, value))
+        return value
+
+    def not_empty(self, column: str, text: str) -> str:
+        """Return a text that is there."""
+        if not text.strip():
             self.unusable(f"{column!r} is empty. Fill it in or remove the row.")
+        return text
+
+    def require_unicode(self, column: str, text: str) -> None:
+        """Raise where a text has half of a surrogate pair."""
         try:
-            value.encode()
+            text.encode()
         except UnicodeEncodeError as error:
             raise DataError(
                 f"{self.where}: {column!r} is no valid Unicode ({error.reason} at character "
                 f"{error.start}). Fix or remove the row."
             ) from error
-        return value
 
     def prompt(self, column: str) -> str:
         """Return a text that is one turn, rather than a list of turns written as text."""
@@ -97,7 +107,7 @@ class Row:
         if not all(
             isinstance(turn, Mapping) and {"role", "content"} <= set(turn) for turn in turns
         ):
-            raise self._unexpected(column, turns, "a list of {role, content}")
+            raise self.unexpected(column, turns, "a list of {role, content}")
         return [self._text(column, turn["content"]) for turn in turns if turn["role"] == role]
 
     def _list(self, column: str) -> list[Any]:
@@ -108,29 +118,44 @@ class Row:
         except ValueError:
             items = None
         if not isinstance(items, list) or not items:
-            raise self._unexpected(column, value, "a list with something in it")
+            raise self.unexpected(column, value, "a list with something in it")
         return items
+
+    def items(self, column: str) -> list[Any]:
+        """Return a list with something in it; in CSV it is written as JSON."""
+        return self._list(column)
 
     def number(self, column: str) -> float:
         """Return a number; in CSV it is text."""
         self.require([column])
         value = self.columns[column]
+        if isinstance(value, bool):
+            raise self.unexpected(column, value, "a number")
+        return self.number_in(column, value)
+
+    def number_in(self, place: str, value: Any) -> float:
+        """Return a number somewhere in a column; true is 1."""
         try:
-            if isinstance(value, bool) or not isfinite(number := float(value)):
+            if not isfinite(number := float(value)):
                 raise ValueError
             return number
         except (TypeError, ValueError) as error:
-            raise self._unexpected(column, value, "a number") from error
+            raise self.unexpected(place, value, "a number") from error
+
+    def text_in(self, place: str, value: Any) -> str:
+        """Return a text that is not empty, somewhere in a column."""
+        return self._text(place, value)
 
     def one_of(self, column: str, meanings: Mapping[str, T]) -> T:
         """Return what a label means."""
         self.require([column])
         value = self.columns[column]
         if str(value) not in meanings:
-            raise self._unexpected(column, value, " or ".join(map(repr, meanings)))
+            raise self.unexpected(column, value, " or ".join(map(repr, meanings)))
         return meanings[str(value)]
 
-    def _unexpected(self, column: str, value: Any, expected: str) -> DataError:
+    def unexpected(self, column: str, value: Any, expected: str) -> DataError:
+        """Return the error for a value of another kind."""
         return DataError(
             f"{self.where}: {column!r} is {type(value).__name__} {str(value)[:40]!r}; expected "
             f"{expected}. Correct it or remove the row."

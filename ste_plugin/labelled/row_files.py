@@ -15,14 +15,14 @@ from ste_plugin.instructions.sources.unpacking import (
     require_text,
     wrap_read_errors,
 )
-from ste_plugin.lm_eval_tasks.published_files import (
+from ste_plugin.labelled.published_files import (
     ENDINGS,
     KINDS,
     Published,
     find_files,
     tell_left,
 )
-from ste_plugin.lm_eval_tasks.rows import Row
+from ste_plugin.labelled.rows import Row
 
 
 def file_rows(data: Path, name: str, published: Published | None = None) -> Iterator[Row]:

@@ -6,9 +6,9 @@ import pytest
 
 from ste_plugin.errors import DataError
 from ste_plugin.judging.builtin import VERDICT
+from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.figures import summarise
-from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 
@@ -247,11 +247,11 @@ TWO_TURNS = '["What is a fjord?", "And a cove?"]'
         ("prompt", '["What is a fjord?", null]'),
         ("prompt", '["What is a fjord?"]'),
         ("prompt", " ['What is a fjord?' \"Who's there?\"]\n"),
-        ("prompt", '[{"role": "user", "content": "What is a fjord?"}]'),
+        ("prompt", "[{'role': 'user', 'content': 'What is a fjord?'}]"),
         ("chosen", '["A long inlet.", null]'),
         ("rejected", "['A hill.', None]"),
         ("rejected", "[null]"),
-        ("chosen", '[{"content": "Q", "role": "user"}, {"content": "A", "role": "assistant"}]'),
+        ("chosen", "[{'content': 'Q', 'role': 'user'}, {'content': 'A', 'role': 'assistant'}]"),
         ("rejected", "[{'from': 'human', 'value': 'Q'}, {'from': 'gpt', 'value': 'A'}]"),
     ],
 )

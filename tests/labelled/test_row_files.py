@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ste_plugin.errors import DataError
+from ste_plugin.labelled.row_files import hub_rows
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench import REWARDBENCH
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2
-from ste_plugin.lm_eval_tasks.row_files import hub_rows
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from tests.helpers.benchmark_rows import (
     helpsteer2,

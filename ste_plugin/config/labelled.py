@@ -1,0 +1,30 @@
+"""Settings of a file of labelled pairs."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ste_plugin.config.base import Strict
+
+
+class LabelledFile(Strict):
+    """A file of labelled pairs, and how its rows are read."""
+
+    path: str = Field(examples=["labelled.jsonl"])
+    """A file, a folder or a pattern, relative to the config. The shape of its rows is told by their
+    columns."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Column of the shape → the file's, where they differ, as {prompt: question, chosen: good}."""
+    lists: Literal["best_worst", "all"] = "best_worst"
+    """Which pairs are made of a row that ranks several responses: the best with the worst, or
+    all."""
+    bad_rows: Literal["refuse", "drop"] = "refuse"
+    """What to do about a row that is no pair. `drop` leaves it out and counts it."""
+
+
+def _with_path(given: Any) -> Any:
+    return {"path": given} if isinstance(given, str) else given
+
+
+PathOrFile = Annotated[LabelledFile, BeforeValidator(_with_path)]
+"""A file as its path alone, or with how it is read."""

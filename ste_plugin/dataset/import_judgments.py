@@ -1,0 +1,132 @@
+"""A data set of published judgments, with a manifest that any training with our plugin reads."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.dataset.judgment_files import (
+    PublishedJudgments,
+    hash_of,
+    read_judgments,
+)
+from ste_plugin.dataset.row_formats import TrainingRow, assistant_turn
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.judging import JudgeFormat
+from ste_plugin.labelled.row_files import file_rows
+from ste_plugin.labelled.rows import Row
+from ste_plugin.records import Drop, content_key
+from ste_plugin.storage.dataset_manifest import open_row_file
+from ste_plugin.storage.drop_log import open_drop_log
+from ste_plugin.storage.jsonl import replace_json
+
+_FORMATS = ("sft", "dpo")
+_SPLITS = ("train", "dev")
+
+
+def import_judgments(
+    files: Sequence[Path],
+    folder: Path,
+    judge_format: JudgeFormat,
+    *,
+    instructions: Path | None = None,
+    dev_fraction: float = 0.05,
+    seed: int = 0,
+) -> Path:
+    """Return the manifest of a data set in `folder`, made of files of published judgments.
+
+    `instructions`: WildChat, for prompts that name a conversation of it by hash.
+    Raises: ConfigError where there is a data set already; DataError for a bad row, or where no row
+    is left to train on.
+    """
+    manifest = folder / "manifest.json"
+    if manifest.exists():
+        raise ConfigError(f"{manifest}: is there already. Name another folder, or remove it.")
+    asked = _instructions(files, instructions) if instructions else {}
+    entries: dict[str, Any] = {}
+    counts: Counter[str] = Counter()
+    letters: Counter[str] = Counter()
+    with ExitStack() as stack:
+        drops = stack.enter_context(open_drop_log(folder / "drops.jsonl"))
+        out = {
+            f"{rows}-{split}": stack.enter_context(
+                open_row_file(folder, f"{rows}-{split}", entries)
+            )
+            for rows in _FORMATS
+            for split in _SPLITS
+        }
+        learnt: set[str] = set()
+        for found in read_judgments(_rows(files), judge_format, asked):
+            counts["rows"] += 1
+            if isinstance(found, Drop):
+                drops.drop(found)
+                continue
+            split = _split(found.instruction, dev_fraction, seed)
+            letters[found.better_is] += split == "train"
+            out[f"dpo-{split}"].add([_dpo_row(found)])
+            if (key := content_key(found.key, found.chosen)) not in learnt:
+                learnt.add(key)
+                out[f"sft-{split}"].add([_sft_row(found)])
+        if not out["sft-train"].rows:
+            raise DataError(
+                f"{', '.join(map(str, files))}: no row is left to train on of {counts['rows']} "
+                f"read. Dropped:\n{drops.commonest() or '  (none)'}"
+            )
+        dropped = dict(drops.reasons)
+    replace_json(
+        manifest,
+        {
+            "imported": {"from": [path.name for path in files], "rows": counts["rows"]},
+            "judge_format": {"name": judge_format.name, "version": "imported"},
+            "settings": {"dataset": {"dev_fraction": dev_fraction}, "seed": seed},
+            "counts": {"letters": {"train": dict(letters)}},
+            "drops": dropped,
+            "files": entries,
+        },
+    )
+    return manifest
+
+
+def _rows(files: Sequence[Path]) -> Iterator[Row]:
+    for path in files:
+        if not path.exists():
+            raise DataError(f"{path}: no such file. Correct the path.")
+        yield from file_rows(path, "")
+
+
+def _split(instruction: str, dev_fraction: float, seed: int) -> str:
+    position = int(content_key("split", seed, instruction), 16) / 16**16
+    return "dev" if position < dev_fraction else "train"
+
+
+def _instructions(files: Sequence[Path], chats: Path) -> Mapping[str, str]:
+    """Return hash → what the user asked in the turn that WildChat's row says."""
+    wanted = {named for row in _rows(files) if (named := hash_of(row))}
+    return dict(_asked(_rows([chats]), wanted))
+
+
+def _asked(chats: Iterable[Row], wanted: set[str]) -> Iterator[tuple[str, str]]:
+    for row in chats:
+        row.require(("conversation_hash", "conversation"))
+        if (named := str(row.columns["conversation_hash"])) in wanted:
+            said = row.turns_of("conversation", "user")
+            turn = int(row.columns.get("turn") or len(said))
+            yield named, said[min(turn, len(said)) - 1]
+
+
+def _origin(found: PublishedJudgments) -> TrainingRow:
+    return {"instruction": found.instruction, "pair": found.key, "better_is": found.better_is}
+
+
+def _sft_row(found: PublishedJudgments) -> TrainingRow:
+    return {**_origin(found), "messages": [*found.turns, assistant_turn(found.chosen)]}
+
+
+def _dpo_row(found: PublishedJudgments) -> TrainingRow:
+    return {
+        **_origin(found),
+        "messages": list(found.turns),
+        "chosen": assistant_turn(found.chosen),
+        "rejected": assistant_turn(found.rejected),
+    }

@@ -1,0 +1,128 @@
+"""What people said of two responses: labels, winners, preferences with a sign."""
+
+import re
+from typing import Any, NoReturn
+
+from ste_plugin.errors import DataError
+from ste_plugin.labelled.rows import Row
+
+COLUMNS = ("id", "subset", "prompt")
+LABELLED, UNORDERED = ("chosen", "rejected"), ("response_a", "response_b")
+BETTER_FIRST = {"A": ("response_a", "response_b"), "B": ("response_b", "response_a")}
+TIE = "tie"
+LABELS = {"A": "A", "B": "B", TIE: TIE}
+WINNERS = LABELS | {f"{kind}_{x.lower()}": x for kind in ("response", "model") for x in "AB"}
+WINNERS |= dict.fromkeys(("tie (bothbad)", "bothbad", "both_bad"), TIE)
+"""What a label, and a winner, can be; the latter is often the name of a column."""
+STRONGEST = 3
+"""Of preferences with a sign: from -3, the first response is much better, to 3, the second is."""
+ONE_HOT = {"winner_model_a": "A", "winner_model_b": "B", "winner_tie": TIE}
+OTHER_LABELS = ("preference", "preferred", "better", "verdict", "gold", "human_label")
+"""Columns that name the better response in others' files, in words of their own."""
+_NAMED_AS_LABEL = re.compile(r"label|winner|prefer|better|verdict|gold|truth|choice|chosen|target")
+_SIDES = {word.lower() for word in WINNERS} | {"rejected"}
+
+
+def label_of(row: Row) -> str:
+    """Return A, B, tie, or nothing where nobody said which response is better.
+
+    Raises: DataError where two columns say different things, or one that is not read says it.
+    """
+    if not (named := row.filled(("label", "winner"))):
+        if other := [column for column in row.columns if says_which(row, column)]:
+            raise DataError(
+                f"{row.where}: found {', '.join(map(repr, other))} and no 'label'. Rename the "
+                "column that says which response is better to label (A, B or tie), and any other "
+                "to something else."
+            )
+        return ""
+    said = {row.one_of(name, LABELS if name == "label" else WINNERS) for name in named}
+    if len(said) > 1:
+        raise DataError(
+            f"{row.where}: 'label' is {row.columns['label']!r} and 'winner' is "
+            f"{row.columns['winner']!r}, which are different responses. Correct or remove one."
+        )
+    return said.pop()
+
+
+def says_which(row: Row, column: str) -> bool:
+    """Return whether a column that is not read may say which response is better.
+
+    By its name, or where only a part of its name is that of a label, by what it holds: a side or a
+    number.
+    """
+    if column in (*COLUMNS, *UNORDERED) or not row.filled([column]):
+        return False
+    name, value = plain_name(column), row.columns[column]
+    if name in ("label", "winner", *OTHER_LABELS):
+        return True
+    named_so = _NAMED_AS_LABEL.search(name) or name == "answer"
+    return bool(named_so) and (isinstance(value, int | float) or is_side(value) or is_number(value))
+
+
+def plain_name(column: str) -> str:
+    """Return the name of a column in small letters, without blanks around it."""
+    return column.strip().lower()
+
+
+def is_side(value: Any) -> bool:
+    """Return whether a value names one of two responses, or a tie, in any letters."""
+    return str(value).strip().lower() in _SIDES
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a number written as text."""
+    return bool(re.fullmatch(r"\s*[-+]?\d+(?:\.\d*)?\s*", str(value)))
+
+
+def refuse_verdicts(row: Row) -> None:
+    """Raise DataError where a column says A, B or tie of responses that have no such letters."""
+    for column in row.columns:
+        named_so = plain_name(column) in ("label", "winner", *OTHER_LABELS)
+        if named_so and is_side(row.columns[column]):
+            raise DataError(
+                f"{row.where}: found {column!r} ({row.columns[column]!r}) beside 'chosen' and "
+                "'rejected', which say already which is better. Remove the column, or rename the "
+                "responses to response_a and response_b."
+            )
+
+
+def winner_of(row: Row) -> str:
+    """Return A, B or tie. Raises: DataError, also where nobody is the winner."""
+    return label_of(row) or _nobody(row, "winner")
+
+
+def preference_in(row: Row, column: str) -> str:
+    """Return A, B or tie, by the sign of a number from -3 to 3. Raises: DataError."""
+    if not row.filled([column]):
+        return _nobody(row, column)
+    strength = row.number(column)
+    if abs(strength) > STRONGEST:
+        raise row.unexpected(column, strength, "a preference from -3 to 3")
+    return "A" if strength < 0 else "B" if strength > 0 else TIE
+
+
+def preference_or_winner(row: Row) -> str:
+    """Return A, B or tie, by whichever of two columns is there. Raises: DataError."""
+    if row.filled(["preference_strength"]):
+        return preference_in(row, "preference_strength")
+    return winner_of(row)
+
+
+def one_hot_winner(row: Row) -> str:
+    """Return A, B or tie: the one of three columns that is 1. Raises: DataError."""
+    said = [word for column, word in ONE_HOT.items() if row.filled([column]) and row.number(column)]
+    if len(said) != 1:
+        told = ", ".join(f"{column} {row.columns.get(column)!r}" for column in ONE_HOT)
+        raise DataError(
+            f"{row.where}: found {told}; expected 1 for one of them and 0 for the others. Correct "
+            "or remove the row."
+        )
+    return said[0]
+
+
+def _nobody(row: Row, column: str) -> NoReturn:
+    raise DataError(
+        f"{row.where}: nobody said which response is better: {column!r} is missing or empty. Fill "
+        "it in (a tie is one, too) or remove the row."
+    )

@@ -1,0 +1,186 @@
+"""Labelled pairs from a file, a folder or a pattern of files, whichever shape their rows have."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Literal, NamedTuple, Self, get_args
+
+from ste_plugin.config.labelled import LabelledFile
+from ste_plugin.errors import DataError
+from ste_plugin.labelled.columns import check_columns, named_as_shapes_do
+from ste_plugin.labelled.lists import TAKEN
+from ste_plugin.labelled.pair import ONE_TIE, LabelledPair
+from ste_plugin.labelled.row_files import file_rows
+from ste_plugin.labelled.rows import Row
+from ste_plugin.labelled.shapes import Shape, shape_of
+from ste_plugin.labelled.sides import LeftOut
+from ste_plugin.records import content_key
+
+logger = logging.getLogger(__name__)
+
+Lists = Literal["best_worst", "all"]
+BadRows = Literal["refuse", "drop"]
+LISTS: tuple[Lists, ...] = get_args(Lists)
+BAD_ROWS: tuple[BadRows, ...] = get_args(BadRows)
+ONE_SUBSET = "all"
+"""What the subset is called where a file names none."""
+_REPEATED = "the same pair as a row before"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the rows of a file are read."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Column of a shape → the file's column."""
+    lists: Lists = "best_worst"
+    """Which pairs are made of a row that ranks several responses."""
+    bad_rows: BadRows = "refuse"
+    """What becomes of a row that is no pair. `drop` leaves it out and counts it."""
+
+    @classmethod
+    def of(cls, file: LabelledFile) -> Self:
+        """Return how a config says that a file is read."""
+        return cls(file.columns, file.lists, file.bad_rows)
+
+
+AS_IT_IS = Reading()
+
+
+class Placed(NamedTuple):
+    """A pair, and where it is."""
+
+    where: str
+    """file:line or file#index."""
+    pair: LabelledPair
+
+
+def read_labelled(
+    path: Path, reading: Reading = AS_IT_IS, name: str = ""
+) -> Iterator[LabelledPair]:
+    """Yield the pairs of a file, a folder (`NAME.jsonl` in it) or a pattern of files, in order.
+
+    Each has an id and a subset: those of the file, else a hash of its texts and `all`. Ties have
+    votes for neither, and pairs without a label none (`preferred` is false for both). What is left
+    out is counted, and logged once all is read.
+    Raises: DataError naming the row that is no pair, or where there is none at all; ConfigError for
+    columns that mean nothing.
+    """
+    return (placed.pair for placed in read_placed(path, reading, name))
+
+
+def read_placed(path: Path, reading: Reading = AS_IT_IS, name: str = "") -> Iterator[Placed]:
+    """Yield the same with the place of each."""
+    check_columns(reading.columns)
+    left = _Left(name or path.name)
+    places: dict[str, str] = {}
+    for group, shape in _groups(file_rows(path, name), reading, left):
+        where = group[0].where
+        for pair in _pairs(group, shape, reading, left):
+            own = bool(pair.id)
+            pair = _named(pair)
+            if pair.id in places:
+                if not own:
+                    left.reasons[_REPEATED] += 1
+                    continue
+                left.bad(_repeated(where, pair.id, places[pair.id]), reading)
+                continue
+            places[pair.id] = where
+            left.ties += pair.votes == ONE_TIE
+            yield Placed(where, pair)
+    left.tell(len(places))
+    if not places:
+        raise DataError(
+            f"{path}: nothing to judge in it{left.told}; expected rows of labelled pairs. Fill it, "
+            "or name another."
+        )
+
+
+def _groups(
+    rows: Iterator[Row], reading: Reading, left: "_Left"
+) -> Iterator[tuple[Sequence[Row], Shape]]:
+    """Yield the rows that belong together, with their shape."""
+    shape: Shape | None = None
+    for row in rows:
+        try:
+            row = named_as_shapes_do(row, reading.columns)
+            shape = shape_of(row, shape, reading.columns)
+        except DataError as error:
+            left.bad(error, reading)
+            continue
+        group = [row]
+        if shape.rows > 1 and (following := next(rows, None)):
+            named = named_as_shapes_do(following, reading.columns)
+            if named.columns.get("prompt") == row.columns["prompt"]:
+                group.append(named)
+            else:
+                rows = chain([following], rows)
+        yield group, shape
+
+
+def _pairs(
+    group: Sequence[Row], shape: Shape, reading: Reading, left: "_Left"
+) -> Iterator[LabelledPair]:
+    """Yield the pairs of a group; what is none is counted. Raises: DataError."""
+    try:
+        found = list(shape.read(group, TAKEN[reading.lists]))
+    except DataError as error:
+        left.bad(error, reading)
+        return
+    for each in found:
+        if isinstance(each, LeftOut):
+            left.reasons[each.reason] += 1
+        else:
+            yield each
+
+
+def _named(pair: LabelledPair) -> LabelledPair:
+    """Return a pair with an id and a subset."""
+    key = pair.id or content_key("labelled", pair.prompt, pair.chosen, pair.rejected)
+    return replace(pair, id=key, subset=pair.subset or ONE_SUBSET)
+
+
+def _repeated(where: str, key: str, before: str) -> DataError:
+    return DataError(
+        f"{where}: id {key!r} was already at {before}. Give every row an id of its own."
+    )
+
+
+@dataclass(slots=True)
+class _Left:
+    """What of a file is no pair, counted."""
+
+    name: str
+    reasons: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    """Of bad rows that are dropped."""
+    ties: int = 0
+
+    def bad(self, error: DataError, reading: Reading) -> None:
+        """Count a bad row. Raises: the error, unless such rows are dropped."""
+        if reading.bad_rows != "drop":
+            raise error
+        self.problems.append(str(error))
+
+    @property
+    def told(self) -> str:
+        """Return what was left out, in brackets; nothing without any."""
+        parts = [f"{count} {reason}" for reason, count in self.reasons.items()]
+        if self.problems:
+            parts.append(f"{len(self.problems)} bad rows, the first since {self.problems[0]}")
+        return f" (left out: {', '.join(parts)})" if parts else ""
+
+    def tell(self, pairs: int) -> None:
+        """Log what was left out, and how many pairs are ties."""
+        if self.told:
+            logger.warning("%s: %d pairs read%s", self.name, pairs, self.told)
+        if self.ties:
+            logger.warning(
+                "%s: %d of %d pairs are ties, on which no judge is right or wrong",
+                self.name,
+                self.ties,
+                pairs,
+            )
