@@ -59,8 +59,20 @@ def _example(hook: str) -> Iterator[str]:
     yield f"@hookimpl\n{function}"
     for module, name in names:
         text, tree = _read(module)
-        (node,) = [n for n in tree.body if name in _defined(n)]
-        yield f"# {module}.py\n{ast.get_source_segment(text, node)}"
+        nodes = [node for node in tree.body if _defined(node) & _needed(tree, name)]
+        shown = "\n\n\n".join(ast.get_source_segment(text, node) or "" for node in nodes)
+        yield f"# {module}.py\n{shown}"
+
+
+def _needed(tree: ast.Module, name: str) -> set[str]:
+    """Return a name of a module and those that its definition needs of the same module."""
+    definitions = {name: node for node in tree.body for name in _defined(node)}
+    needed, todo = set(), [name]
+    while todo:
+        if (current := todo.pop()) in definitions and current not in needed:
+            needed.add(current)
+            todo += [n.id for n in ast.walk(definitions[current]) if isinstance(n, ast.Name)]
+    return needed
 
 
 def _named(hook: str) -> tuple[str, list[tuple[str, str]]]:
