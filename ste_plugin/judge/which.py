@@ -122,7 +122,7 @@ def _judge_of_run(path: Path, iteration: int | None, plugins: Sequence[Path]) ->
         path, iteration = path.parent, number if iteration is None else iteration
     config, base = read_run(path)
     listed = [base / each for each in config.plugins]
-    require_named_plugins(listed, plugins, str(path), "plugins=[{!r}]")
+    require_named_plugins(listed, plugins, str(path), "plugins=['{}']")
     folder = RunLayout(base / config.run)
     chosen = _shipped(config, base) if iteration is None else iteration
     model = judge_of(config, base, chosen)
