@@ -61,7 +61,8 @@ class Judge:
         `samples`: 1 is the likeliest reply; of more, drawn at the judge's temperature, the majority
         counts. `likelihoods`: look at those of the letters, where the engine can tell.
         `force_verdict` and `max_new_tokens` stand in for the run's. `plugins`: files of hooks.
-        Raises: ConfigError or DataError where there is no such judge, format or setting.
+        Raises: DataError or EngineError where there is no such judge, ConfigError for a wrong
+        setting.
         """
         if samples < 1:
             raise ConfigError(f"samples: found {samples}; expected at least 1.")
