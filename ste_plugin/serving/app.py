@@ -1,10 +1,12 @@
 """The application: comparisons over HTTP, each answered once, or refused."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from hmac import compare_digest
+from math import ceil
 from time import monotonic
 from typing import Annotated, Any
 
@@ -34,6 +36,9 @@ from ste_plugin.serving.metrics import Metrics
 PATHS = frozenset({"/v1/compare", "/v1/compare_many", "/v1/judge", "/health", "/metrics"})
 _LOOK_S = 1.0
 """How often it is looked whether a client has gone away."""
+_BATCHES = 8
+"""The last ones, which tell how long the next will take."""
+_MOST_AFTER_S = 60
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorOut, "description": "No key, or a wrong one."},
     413: {"model": ErrorOut, "description": "Larger than the server takes."},
@@ -54,26 +59,29 @@ class JudgeService:
             judge.compare_many, limits.max_batch, limits.max_waiting, self._note_batch
         )
         self.metrics = Metrics(lambda: self.batcher.waiting)
+        self._batch_s: deque[float] = deque(maxlen=_BATCHES)
         self.stopping = False
         """Whether a signal has asked the server to end."""
 
-    def _note_batch(self, size: int) -> None:
+    def _note_batch(self, size: int, seconds: float) -> None:
         self.metrics.batch_size.observe(size)
+        self._batch_s.append(seconds)
 
     async def compare(self, request: Request, pairs: Sequence[Pair]) -> list[Comparison]:
         """Return a comparison per pair. Raises: Refused where they are not taken or not in time."""
         if self.stopping:
             raise _stopping()
+        waiting, expected_s = self.batcher.waiting, self._expected_s(len(pairs))
+        if waiting and expected_s > self.limits.timeout_s:
+            raise self._full(
+                f"{waiting} comparisons wait, which takes about {expected_s:.0f} s, and a request "
+                f"may take {self.limits.timeout_s:g} s."
+            )
         try:
             futures = self.batcher.submit(pairs)
         except Full:
-            raise Refused(
-                429,
-                "queue_full",
-                f"{self.batcher.waiting} comparisons wait, and at most {self.limits.max_waiting} "
-                "may. Try again later.",
-                retry=True,
-            ) from None
+            most = self.limits.max_waiting
+            raise self._full(f"{waiting} comparisons wait, and at most {most} may.") from None
         except Closed:
             raise _stopping() from None
         compared = await _awaited(request, futures, self.limits.timeout_s)
@@ -81,9 +89,19 @@ class JudgeService:
             self.metrics.count(comparison)
         return compared
 
+    def _expected_s(self, pairs: int) -> float:
+        """Return how long so many more pairs would take, by the slowest of the last batches."""
+        batches = ceil((self.batcher.waiting + pairs) / self.limits.max_batch)
+        return (batches + self.batcher.working) * max(self._batch_s, default=0.0)
+
+    def _full(self, why: str) -> Refused:
+        """Return a refusal that says to come again when about half of what waits is done."""
+        after_s = min(max(1, ceil(self._expected_s(0) / 2)), _MOST_AFTER_S)
+        return Refused(429, "queue_full", f"{why} Try again later.", retry_after_s=after_s)
+
 
 def _stopping() -> Refused:
-    return Refused(503, "stopping", "The server is stopping. Try again later.", retry=True)
+    return Refused(503, "stopping", "The server is stopping. Try again later.", retry_after_s=5)
 
 
 async def _awaited(
@@ -96,7 +114,7 @@ async def _awaited(
         left = ends - monotonic()
         if left <= 0:
             wanted.cancel()
-            raise Refused(504, "timeout", f"Not answered within {timeout_s:g} s.", retry=True)
+            raise Refused(504, "timeout", f"Not answered within {timeout_s:g} s.", retry_after_s=5)
         await asyncio.wait([wanted], timeout=min(left, _LOOK_S))
         if not wanted.done() and await request.is_disconnected():
             wanted.cancel()

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ste_plugin.serving.errors import error_response
 from ste_plugin.serving.limits import Limits
 
 
 class BodyGuard:
-    """Refuses a body that is too large or too slow; an error nobody expected is a plain 500."""
+    """Refuses a body that is too large or too slow, and tells of errors that nobody expected."""
 
     def __init__(self, app: ASGIApp, limits: Limits, say: Callable[[str], object]) -> None:
         self._app, self._limits, self._say = app, limits, say
@@ -25,22 +24,10 @@ class BodyGuard:
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = False
-
-        async def send_noted(message: Message) -> None:
-            nonlocal began
-            began = True
-            await send(message)
-
         try:
-            await self._app(scope, self._bounded(scope, receive), send_noted)
-        except Exception:
+            await self._app(scope, self._bounded(scope, receive), send)
+        except Exception:  # answered by now; its traceback is for who runs the server
             self._say(traceback.format_exc())
-            if not began:
-                failed = error_response(
-                    500, "bug", "This is a bug of the server; its log says more."
-                )
-                await failed(scope, receive, send)
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """Return what reads the body, and raises HTTPException beyond its limits."""

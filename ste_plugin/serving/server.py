@@ -16,6 +16,9 @@ from ste_plugin.web.serve import bind
 
 KEY = "STE_JUDGE_KEY"
 """The environment variable with the key that clients must send."""
+_KEEP_ALIVE_S = 75
+"""Longer than clients keep a connection unused: one that the server closes as the next request is
+on its way loses that request."""
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -87,6 +90,7 @@ def make_server(
         proxy_headers=False,
         server_header=False,
         limit_concurrency=limits.max_connections,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(limits.timeout_s) + 1,
     )
     shown = f"[{host}]" if ":" in host else host
