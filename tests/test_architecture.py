@@ -23,6 +23,7 @@ LAYERS = (
     ("axolotl", "fitting", "lm_eval_tasks", "evaluation"),
     ("audit", "review", "report", "view"),
     ("run", "forget"),
+    ("publish",),
     ("hookspecs", "plugins.builtin", "testing", "cli", "demo", "__main__"),
 )
 """The package in the order of the method: a module imports from its own layer and from those before

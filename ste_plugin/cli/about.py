@@ -181,8 +181,12 @@ def judge(
     a: Annotated[str, typer.Option("--a", help="One answer.")],
     b: Annotated[str, typer.Option("--b", help="The other answer.")],
     form: Annotated[
-        str, typer.Option("--format", help="The format it was trained in.")
-    ] = "criteria",
+        str | None,
+        typer.Option(
+            "--format",
+            help="The format it was trained in; by default a published judge's own, else criteria.",
+        ),
+    ] = None,
     chat_template_kwargs: Annotated[
         str, typer.Option(help="What its chat template is given: enable_thinking=false, or JSON.")
     ] = "",
@@ -190,13 +194,16 @@ def judge(
     as_json: Json = False,
 ) -> None:
     """Ask a judge which of two answers is better, in both presentation orders."""
-    from ste_plugin.cli.measuring import parse_args
+    from ste_plugin.cli.measuring import parse_args, presets
     from ste_plugin.config import ModelConfig
     from ste_plugin.evaluation.try_judge import judge_once
 
     kwargs = parse_args(chat_template_kwargs, "--chat-template-kwargs")
-    config = ModelConfig(model=model, engine="local", chat_template_kwargs=kwargs)
-    found = judge_once(config, form, instruction, a, b, plugin or [])
+    given = {"format": form, "chat_template_kwargs": kwargs}
+    asked = given | presets(model, plugin or [], given)
+    settings = {name: asked[name] for name in ("chat_template_kwargs", "thinking") if name in asked}
+    config = ModelConfig.model_validate({"model": model, "engine": "local"} | settings)
+    found = judge_once(config, asked["format"] or "criteria", instruction, a, b, plugin or [])
     if as_json:
         show(found)
         return

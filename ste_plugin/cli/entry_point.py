@@ -15,6 +15,7 @@ from ste_plugin.cli import (  # noqa: F401
     forgetting,
     measuring,
     previewing,
+    publishing,
     reporting,
     reviewing,
     running,

@@ -8,6 +8,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.context import open_engine
 from ste_plugin.engines.base import Completion, Place, Sampling
 from ste_plugin.inference.requests import JudgeRequests
+from ste_plugin.judging.published import check_published
 from ste_plugin.judging.verdict import TIE
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 
@@ -27,6 +28,7 @@ def judge_once(
     """
     plugins = plugin_manager(files)
     judge_format = find_contribution(plugins, "ste_judge_formats", format_name, "--format")
+    check_published(model.model, format_name, judge_format)
     place = Place(Path.cwd(), Path.cwd())
     engine = open_engine(model, place, plugins)
     make = JudgeRequests(model.model, judge_format, Sampling(0.0, 1.0, judge_format.max_new_tokens))
