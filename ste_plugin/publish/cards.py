@@ -1,7 +1,7 @@
 """The cards of a judge and of its data: YAML that hubs read, and text that people read."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ste_plugin.judging.published import PublishedJudge
 from ste_plugin.publish import facts
 from ste_plugin.publish.chosen import Chosen
 from ste_plugin.publish.facts import Wishes
-from ste_plugin.publish.markdown import fenced, section_lines, table
+from ste_plugin.publish.markdown import fenced, section_blocks, table, told_blocks
 from ste_plugin.publish.rows import PublishedRows
 from ste_plugin.report.making_sections import making_sections
 from ste_plugin.report.parts import Section
@@ -88,9 +88,8 @@ def model_card(about: Subject, record: PublishedJudge, files: Iterable[str]) -> 
         figures=table(heads, figures) if figures else "",
         has_seed=facts.round_of(run, 0) is not None,
         audit=facts.audit_sentence(run, number),
-        trust=_blocks(trust_sections(run), level=3),
-        download=_download(about, "judge"),
-        lm_eval=_lm_eval(record),
+        trust=list(_trust(run)),
+        lm_eval=_lm_eval(record, "judge" if about.on_hub else "model"),
         prompt=judge_format.render(*_SLOTS),
         wanted=judge_format.wanted,
         licence=wishes.license,
@@ -126,7 +125,6 @@ def data_card(about: Subject, rows: PublishedRows, taken_out: Mapping[str, int])
         files=table(["file", "rows"], [[name, rows.counts[name]] for name in rows.files]),
         examples=[(name, _shortened(rows.first[name])) for name in rows.files if "dev" not in name],
         configs=list(splits),
-        download=_download(about, "data"),
         scrubbed=_scrubbed(about),
         taken_out=_taken_out(taken_out, sum(rows.forgotten.values())),
         licence=wishes.data_license,
@@ -168,6 +166,9 @@ def _shared(about: Subject) -> dict[str, Any]:
         "started from": config.training.start_from,
     }
     return {
+        "on_hub": about.on_hub,
+        "get_judge": _download(about.wishes.name, "judge") if about.on_hub else "",
+        "get_data": _download(about.data, "data", of_data=True) if about.on_hub else "",
         "warnings": facts.warnings_of(about.chosen),
         "made": table(["", ""], told.items()),
         "data": _blocks([sections["data"]], level=3),
@@ -182,21 +183,26 @@ def _licences(about: Subject, own: str, what: str) -> list[tuple[str, str]]:
 
 
 def _blocks(sections: Iterable[Section], *, level: int) -> list[str]:
-    return [block for section in sections for block in section_lines(section, level=level)]
+    return [block for section in sections for block in section_blocks(section, level=level)]
 
 
-def _download(about: Subject, folder: str) -> str:
+def _trust(run: RunFigures) -> Iterator[str]:
+    """Yield what audit and gates found, and what people said; all figures are in the report."""
+    for section in trust_sections(run):
+        if section.anchor == "people":
+            yield from section_blocks(section, level=3)
+        else:
+            yield f"### {section.title}"
+            yield from told_blocks(section.parts)
+
+
+def _download(name: str, folder: str, *, of_data: bool = False) -> str:
     """Return the command that gets what was published."""
-    if not about.on_hub:
-        return (
-            f"cp -r {'model' if folder == 'judge' else 'data'} {folder}  # of what you were given"
-        )
-    name = about.wishes.name if folder == "judge" else about.data
-    kind = "" if folder == "judge" else "--repo-type dataset "
+    kind = "--repo-type dataset " if of_data else ""
     return f"hf download {name} {kind}--local-dir {folder}"
 
 
-def _lm_eval(record: PublishedJudge) -> str:
+def _lm_eval(record: PublishedJudge, folder: str) -> str:
     settings = {"DATA": "labelled.jsonl", "FORMAT": record.judge_format.name}
     if record.force_verdict:
         settings["FORCE"] = "1"
@@ -204,7 +210,8 @@ def _lm_eval(record: PublishedJudge) -> str:
         settings["CHAT_TEMPLATE_KWARGS"] = f"'{json.dumps(record.chat_template_kwargs)}'"
     variables = " ".join(f"STE_JUDGE_{name}={value}" for name, value in settings.items())
     return (
-        f'{variables} lm_eval --model hf --model_args pretrained=judge --include_path "$(ste tasks '
+        f"{variables} lm_eval --model hf --model_args pretrained={folder} "
+        f'--include_path "$(ste tasks '
         'path)" --tasks ste_local --apply_chat_template'
     )
 

@@ -170,7 +170,7 @@ def audit_sentence(run: RunFigures, number: int) -> str:
     checks = run.findings.get(number, {})
     findings = [f for name, found in checks.items() if name != "gates" for f in found]
     if not findings:
-        return "No audit was made of this judge (`ste audit`)."
+        return "No audit was made of this judge."
     states = [status_of(finding) for finding in findings]
     counts = {state: states.count(state) for state in (FAILED, UNSURE, UNDECIDED, PASSED)}
     if counts[FAILED]:
@@ -195,7 +195,7 @@ def unknowns(run: RunFigures, number: int, licences: Sequence[tuple[str, str]]) 
     if run.people is None:
         told.append(
             "Whether people find the better answers better: they are so by the way they were "
-            "made, and nobody has looked at them (`ste review`)."
+            "made, and nobody has looked at them."
         )
     if not any(name != "gates" for name in run.findings.get(number, {})):
         told.append("What it goes by instead of judging: no audit was made.")

@@ -3,27 +3,29 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from ste_plugin.report.numbers import cell_text
-from ste_plugin.report.parts import Bar, Cell, Details, Paragraph, Part, Section, Strip, Table
+from ste_plugin.report.parts import Bar, Cell, Paragraph, Part, Section, Strip, Table
 from ste_plugin.text.sanitize import escape_for_markdown
 
 
-def section_lines(section: Section, *, level: int = 2) -> Iterator[str]:
+def section_blocks(section: Section, *, level: int) -> Iterator[str]:
     """Yield the blocks of a section, its heading first."""
     yield f"{'#' * level} {escape_for_markdown(section.title)}"
     yield from part_blocks(section.parts)
 
 
 def part_blocks(parts: Iterable[Part]) -> Iterator[str]:
-    """Yield blocks of Markdown; plots have none, and what is folded away is told unfolded."""
+    """Yield blocks of Markdown; plots have none, and what is folded away is left out."""
     for part in parts:
         match part:
             case Paragraph():
                 yield escape_for_markdown(part.text)
             case Table():
                 yield from _table_blocks(part)
-            case Details():
-                yield f"**{escape_for_markdown(part.summary)}**"
-                yield from part_blocks(part.parts)
+
+
+def told_blocks(parts: Iterable[Part]) -> Iterator[str]:
+    """Yield the paragraphs that say what was found: those that stand out in a report."""
+    yield from part_blocks(p for p in parts if isinstance(p, Paragraph) and p.tone)
 
 
 def _table_blocks(shown: Table) -> Iterator[str]:
@@ -45,8 +47,13 @@ def _table_blocks(shown: Table) -> Iterator[str]:
 def table(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """Return a Markdown table; every cell is text, whatever markup it holds."""
     lines = [list(map(escape_for_markdown, heads)), ["---"] * len(heads)]
-    lines += [[escape_for_markdown(cell_text(cell)) for cell in row] for row in rows]
+    lines += [list(map(_cell, row)) for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(cell: Cell) -> str:
+    """Return a cell; figures are no markup."""
+    return escape_for_markdown(cell) if isinstance(cell, str) else cell_text(cell)
 
 
 def fenced(text: str, language: str = "text") -> str:

@@ -24,7 +24,7 @@ HOME_PATH = re.compile(
 _NOBODY = {"user", "username", "your_username", "yourname", "you", "me", "name", "ubuntu", "runner"}
 """What examples call their users."""
 _SHARED_DEPTH = 2
-"""Parts of a path that many machines share, as `/tmp`: it tells nothing and stands in many texts."""
+"""Parts of a path that many machines share, as `/tmp`: it tells nothing, and is in many texts."""
 
 
 class Redactor:

@@ -52,7 +52,7 @@ def write_data(context: RunContext, number: int, folder: Path, redact: Redactor)
     owners, rows = _owners(context.folder.pool), PublishedRows()
     for place, manifest in manifests:
         several = f"-{place}" if len(manifests) > 1 else ""
-        for name in manifest.content["files"]:
+        for name in sorted(manifest.content["files"], reverse=True):  # train before dev
             if name in _HELD_OUT_PROMPTS or not manifest.count(name):
                 continue
             manifest.verify(name)
