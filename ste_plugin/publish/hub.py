@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,19 +85,21 @@ def upload(
     """
     from huggingface_hub import CommitOperationAdd
 
-    kind = repository.kind
-    with _explained(name, kind):
-        url = str(api.create_repo(name, repo_type=kind, private=private or None, exist_ok=True))
-        there = _files_there(api, name, kind, private)
+    kind, files = repository.kind, repository.files
+    by_hash: dict[str, str] = {}
+    with _explained(name, kind, by_hash):
+        url = _open_repository(api, name, kind, private)
+        there = _files_there(api, name, kind)
         _refuse_strange(name, kind, there, repository)
-        missing = [n for n, content in repository.files.items() if not _same(content, there.get(n))]
-        done = tuple(n for n in repository.files if n not in missing)
+        missing = [n for n, content in files.items() if not _same(content, there.get(n))]
+        done = tuple(n for n in files if n not in missing)
         if done:
-            say(f"{name} ({kind}): already there: {len(done)} of {len(repository.files)} files")
+            say(f"{name} ({kind}): already there: {len(done)} of {len(files)} files")
         if missing:
-            size = sum(size_of(repository.files[n]) for n in missing)
+            size = sum(size_of(files[n]) for n in missing)
             say(f"{name} ({kind}): sending {len(missing)} files, {size:,} bytes")
-            additions = [CommitOperationAdd(n, _sendable(repository.files[n])) for n in missing]
+            additions = [CommitOperationAdd(n, _sendable(files[n])) for n in missing]
+            by_hash |= {a.upload_info.sha256.hex(): a.path_in_repo for a in additions}
             message = "Publish with ste-plugin"
             api.create_commit(name, additions, repo_type=kind, commit_message=message)
     return Uploaded(name, kind, url, tuple(missing), done)
@@ -107,25 +109,29 @@ def _sendable(content: Content) -> Any:
     return str(content) if isinstance(content, Path) else content
 
 
-def _files_there(api: "HfApi", name: str, kind: str, private: bool) -> dict[str, Any]:
-    """Return path → file of a repository. Raises: ConfigError where all can read what is to be
-    private, or the name is that of something else."""
+def _open_repository(api: "HfApi", name: str, kind: str, private: bool) -> str:
+    """Return the address of a repository, which is made where there is none.
+
+    Raises: ConfigError where all can read one that is to be private.
+    """
     from huggingface_hub.errors import RepositoryNotFoundError
-    from huggingface_hub.hf_api import RepoFile
 
     try:
         info = api.repo_info(name, repo_type=kind)
-    except RepositoryNotFoundError as error:
-        raise ConfigError(
-            f"--to: hub:{name}: the hub says that the name is taken, and has no {kind} of that "
-            "name that this token may see: it is another kind of repository, or somebody else's. "
-            "Name another one."
-        ) from error
+    except RepositoryNotFoundError:
+        return str(api.create_repo(name, repo_type=kind, private=private or None))
     if private and not info.private:
         raise ConfigError(
             f"--to: hub:{name}: there is such a {kind}, which all can read, and --private is "
             "given. Make it private on the hub, or name another one."
         )
+    return f"{api.endpoint}/{'datasets/' if kind == 'dataset' else ''}{name}"
+
+
+def _files_there(api: "HfApi", name: str, kind: str) -> dict[str, Any]:
+    """Return path → file of a repository."""
+    from huggingface_hub.hf_api import RepoFile
+
     tree = api.list_repo_tree(name, recursive=True, repo_type=kind)
     return {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
 
@@ -156,8 +162,11 @@ def _same(content: Content, there: Any) -> bool:
 
 
 @contextmanager
-def _explained(name: str, kind: str) -> Iterator[None]:
-    """Turn what a hub refuses, and that it cannot be reached, into errors with a cure."""
+def _explained(name: str, kind: str, by_hash: Mapping[str, str]) -> Iterator[None]:
+    """Turn what a hub refuses, and that it cannot be reached, into errors with a cure.
+
+    `by_hash`: hash of a file, which hubs name it by → its name.
+    """
     import httpx
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -173,9 +182,11 @@ def _explained(name: str, kind: str) -> Iterator[None]:
             f"HF_ENDPOINT right? {_GOES_ON}"
         ) from error
     except ValueError as error:  # what huggingface_hub makes of a hub's answers
+        said = _short(error)
+        for digest, file in by_hash.items():
+            said = said.replace(digest, file)
         raise EngineError(
-            f"{where}: the hub refused a file, or its answer makes no sense: {_short(error)}. "
-            f"{_GOES_ON}"
+            f"{where}: the hub refused a file, or its answer makes no sense: {said}. {_GOES_ON}"
         ) from error
 
 
@@ -200,11 +211,14 @@ def _refusal(error: Any) -> str:
         return f"no such organisation or repository (404: {said}). Is the name right?"
     if status == 409:
         return (
-            f"the name is taken, or somebody else writes there just now (409: {said}). Name "
-            "another one, or run the command again."
+            f"the name is taken by something that this token cannot see, or somebody else writes "
+            f"there just now (409: {said}). Name another one, or run the command again."
         )
     if status in (408, 429) or status >= 500:
-        return f"the hub is down or busy ({status}: {said}). Later: {_GOES_ON.lower()}"
+        return (
+            f"the hub is down or busy ({status}: {said}). Try again later: "
+            f"{_GOES_ON[0].lower()}{_GOES_ON[1:]}"
+        )
     return f"the hub refused it ({status}: {said})."
 
 
