@@ -11,6 +11,7 @@ from tests.helpers.judged_runs import config_of, judges_trained, run
 
 def finished_run(folder: Path, tiny_model: Path, *judges: float | str, **more: object) -> Path:
     """The folder of a run of which iteration n trained the n-th of these judges."""
+    folder.mkdir(exist_ok=True)
     path = config_of(folder, tiny_model, iterations=len(judges), **more)
     with judges_trained(*judges):
         run(path)
