@@ -87,7 +87,7 @@ def publish(
         TemporaryDirectory(prefix="ste-publish-") as scratch,
     ):
         chosen = choose_judge(context, iteration, although_failed=although_failed)
-        made = build(context, chosen, wishes, parts, to, Path(scratch))
+        made = build(context, chosen, wishes, parts, Path(scratch))
         if dry_run:
             show_plan(made, target, as_json)
             return

@@ -48,7 +48,6 @@ def build(
     chosen: Chosen,
     wishes: Wishes,
     what: Collection[What],
-    place: str,
     scratch: Path,
 ) -> Publication:
     """Return what is about to be published, checked; data are written into the folder `scratch`.
@@ -63,7 +62,7 @@ def build(
     run = for_strangers(read_run(context.folder.root))
     run = replace(run, config=public_config(run.config, base))
     data = f"{wishes.name}-data" if "data" in what else ""
-    about = Subject(run, context, chosen, wishes, base, data, place)
+    about = Subject(run, context, chosen, wishes, base, data)
     repositories = []
     if "data" in what:
         repositories.append(_data(about, scratch, redact))
@@ -114,17 +113,20 @@ def _data(about: Subject, scratch: Path, redact: Redactor) -> Repository:
 
 
 def _model(about: Subject, what: Collection[What], redact: Redactor) -> Repository:
-    files: dict[str, Content] = {}
-    left_out: tuple[str, ...] = ()
-    if "model" in what:
-        files, left_out = collect_model(about.chosen.model, about.base, redact.value)
-    record = publish_record(about.context, about.chosen, about.base, _hashes(files))
-    if "model" in what:
-        files[NAME] = _json(_as_dict(record, redact))
-    if "report" in what:
-        files |= _report(about, redact)
-    files[CARD] = redact.text(model_card(about, record, list(files))).encode()
-    return Repository("model", files, left_out)
+    """Return the judge, its report, or both; the card is the same, and what is not in it may lie
+    there from before."""
+    weights, left_out = collect_model(about.chosen.model, about.base, redact.value)
+    record = publish_record(about.context, about.chosen, about.base, _hashes(weights))
+    judge: dict[str, Content] = {**weights, NAME: _json(_as_dict(record, redact))}
+    report = _report(about, redact)
+    card = redact.text(model_card(about, record, list(weights))).encode()
+    files = {
+        **(judge if "model" in what else {}),
+        **(report if "report" in what else {}),
+        CARD: card,
+    }
+    beside = tuple(name for name in (*judge, *report) if name not in files)
+    return Repository("model", files, left_out if "model" in what else (), beside)
 
 
 def _hashes(files: dict[str, Content]) -> dict[str, str]:

@@ -43,8 +43,6 @@ class Subject:
     """Hub id of the seed; empty where it has none."""
     data: str
     """Name of the data set; empty where none is published."""
-    place: str
-    """Where it is published: a folder, or a hub's address for the names."""
 
     @property
     def on_hub(self) -> bool:

@@ -1,5 +1,6 @@
 """What is about to be published: names and contents of files, checked before anything goes."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ Content = Path | bytes
 """A file that is copied as it is, or what is written."""
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "added_tokens.json")
 _MOST_TOLD = 5
+_ESCAPED = re.compile(r"\\(.)", re.S)
+_PLAIN = {"n": "  ", "r": "  ", "t": "  ", '"': ' "', "/": " /"}
+"""What JSON escapes → what it means, as long. Behind the `n` of a line's end a path looks like a
+word, and a key like the rest of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,8 @@ class Repository:
     """Path in it → content."""
     left_out: tuple[str, ...] = ()
     """What lay beside these files, and stays where it is."""
+    beside: tuple[str, ...] = ()
+    """What may lie beside them on a hub: the part of a judge that is not published now."""
 
 
 def size_of(content: Content) -> int:
@@ -64,6 +71,9 @@ def _text_of(name: str, content: Content) -> str | None:
         return None
     raw = content if isinstance(content, bytes) else content.read_bytes()
     try:
-        return raw.decode("utf-8")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
         return None
+    if name.endswith((".json", ".jsonl")):
+        text = _ESCAPED.sub(lambda match: _PLAIN.get(match[1], match[0]), text)
+    return text

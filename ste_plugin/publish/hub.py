@@ -137,7 +137,7 @@ def _files_there(api: "HfApi", name: str, kind: str) -> dict[str, Any]:
 
 
 def _refuse_strange(name: str, kind: str, there: dict[str, Any], repository: Repository) -> None:
-    strange = sorted(set(there) - set(repository.files) - set(_OF_HUBS))
+    strange = sorted(set(there) - {*repository.files, *repository.beside, *_OF_HUBS})
     if strange:
         raise ConfigError(
             f"--to: hub:{name}: there is such a {kind}, with files that are not of this "

@@ -96,6 +96,15 @@ def test_what_is_there_already_makes_no_commit(run, hub):
     assert hub.repos["model", "org/judge"].commits == 1
 
 
+def test_a_report_may_be_published_beside_its_judge_later(run, hub):
+    publish(run, TO, "--what", "model")
+    before = hub.files("model", "org/judge")
+    publish(run, TO, "--what", "report")
+    after = hub.files("model", "org/judge")
+    assert after.keys() - before.keys() == {"report/report.html", "report/report.json"}
+    assert {name: after[name] for name in before} == before
+
+
 def test_without_a_token_nothing_is_asked(run, hub, monkeypatch):
     reach(hub, monkeypatch, token=None)
     with pytest.raises(ConfigError, match=r"no token of the hub.*hf auth login.*HF_TOKEN"):

@@ -220,6 +220,15 @@ def test_a_secret_in_a_file_of_the_model_is_refused_by_file_and_line(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("text", [KEY, "/home/alice/models/x"])
+def test_a_secret_behind_a_line_that_json_escapes_is_seen(run, tmp_path, text):
+    run = copied(run, tmp_path / "a")
+    special = model_of(run) / "special_tokens_map.json"
+    replace_json(special, {"note": f"first\n{text}"})
+    with pytest.raises(DataError, match=r"special_tokens_map\.json:2"):
+        publish(run, tmp_path / "out")
+
+
 def test_rows_of_forgotten_instructions_stay_here(run, tmp_path, out):
     run = copied(run, tmp_path / "a")
     first = json.loads((out / "data/sft/train.jsonl").read_text().splitlines()[0])["instruction"]
