@@ -154,30 +154,30 @@ def parse_licences(given: list[str]) -> tuple[tuple[str, str], ...]:
 
 def show_plan(made: "Publication", target: Target, as_json: bool) -> None:
     """Print what would be published, file by file, and the cards."""
-    from ste_plugin.publish.build import CARD
-    from ste_plugin.publish.files import size_of
+    from ste_plugin.publish.files import CARD, sizes_of
 
-    plan = [
-        {
-            "to": place_of(r, target),
-            "kind": r.kind,
-            "files": {name: size_of(content) for name, content in r.files.items()},
-            "left_out": list(r.left_out),
-            "card": bytes(r.files[CARD]).decode(),
-        }
-        for r in made.repositories
-    ]
+    plans = [(place_of(r, target), r, sizes_of(r)) for r in made.repositories]
     if as_json:
-        show({"published": [], "plan": plan, "redacted": made.redacted})
+        rows = [
+            {
+                "to": place,
+                "kind": r.kind,
+                "files": sizes,
+                "left_out": r.left_out,
+                "card": r.card,
+            }
+            for place, r, sizes in plans
+        ]
+        show({"published": [], "plan": rows, "redacted": made.redacted})
         return
-    for each in plan:
-        say(f"{each['to']} ({each['kind']}), {sum(each['files'].values()):,} bytes:")
-        for name, size in each["files"].items():
+    for place, r, sizes in plans:
+        say(f"{place} ({r.kind}), {sum(sizes.values()):,} bytes:")
+        for name, size in sizes.items():
             say(f"  {size:>14,}  {name}")
-        if each["left_out"]:
-            say(f"  stays here: {', '.join(each['left_out'])}")
-    for each in plan:
-        say(f"\n--- {each['to']}/{CARD} ---\n{each['card']}")
+        if r.left_out:
+            say(f"  stays here: {', '.join(r.left_out)}")
+    for place, r, _ in plans:
+        say(f"\n--- {place}/{CARD} ---\n{r.card}")
     say(_taken_out(made))
     say("Nothing was written (--dry-run).")
 

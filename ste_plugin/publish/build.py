@@ -16,7 +16,7 @@ from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.publish.cards import Subject, data_card, model_card
 from ste_plugin.publish.chosen import Chosen
 from ste_plugin.publish.facts import Wishes, base_of, publish_record
-from ste_plugin.publish.files import Content, Repository, refuse_private
+from ste_plugin.publish.files import CARD, Content, Repository, refuse_private
 from ste_plugin.publish.model_files import collect_model
 from ste_plugin.publish.own_figures import for_strangers
 from ste_plugin.publish.redact import Redactor
@@ -30,7 +30,6 @@ What = Literal["model", "data", "report"]
 PARTS: tuple[What, ...] = ("model", "data", "report")
 BY_DEFAULT: tuple[What, ...] = ("model", "report")
 """Data go only where somebody asks for them: instructions are often other people's."""
-CARD = "README.md"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ def model_card(about: Subject, record: PublishedJudge, files: Iterable[str]) -> 
     run, number, wishes = about.run, about.chosen.number, about.wishes
     adapter = "adapter_config.json" in files
     figures = facts.figure_rows(run, number)
+    results = facts.index_results(run, number, about.data)
+    index = {"name": wishes.name.rpartition("/")[2], "results": results}
     metadata = {
         **({"base_model": about.base} if about.base else {}),
         **({"base_model_relation": "adapter" if adapter else "finetune"} if about.base else {}),
@@ -63,15 +65,8 @@ def model_card(about: Subject, record: PublishedJudge, files: Iterable[str]) -> 
         "library_name": "peft" if adapter else "transformers",
         "pipeline_tag": "text-generation",
         "tags": ["llm-as-a-judge", "reward-model", "ste-plugin", "axolotl"],
-        "model-index": [
-            {
-                "name": wishes.name.rpartition("/")[2],
-                "results": facts.index_results(run, number, about.data),
-            }
-        ],
+        **({"model-index": [index]} if index["results"] else {}),
     }
-    if not metadata["model-index"][0]["results"]:
-        del metadata["model-index"]
     judge_format = about.context.judge_format
     heads = ["pairs", "n", "figure", "this judge", "the seed"]
     return _render(

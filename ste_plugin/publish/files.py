@@ -9,6 +9,7 @@ from typing import Literal
 from ste_plugin.errors import DataError
 from ste_plugin.publish.redact import find_private
 
+CARD = "README.md"
 Kind = Literal["model", "dataset"]
 Content = Path | bytes
 """A file that is copied as it is, or what is written."""
@@ -31,6 +32,16 @@ class Repository:
     """What lay beside these files, and stays where it is."""
     beside: tuple[str, ...] = ()
     """What may lie beside them on a hub: the part of a judge that is not published now."""
+
+    @property
+    def card(self) -> str:
+        """Its README.md."""
+        return bytes(self.files[CARD]).decode()
+
+
+def sizes_of(repository: Repository) -> dict[str, int]:
+    """Return path in it → bytes."""
+    return {name: size_of(content) for name, content in repository.files.items()}
 
 
 def size_of(content: Content) -> int:

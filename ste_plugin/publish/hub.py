@@ -46,7 +46,8 @@ def open_hub(name: str) -> "HfApi":
     """
     try:
         from huggingface_hub import HfApi, constants, get_token
-        from huggingface_hub.utils import HFValidationError, validate_repo_id
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils._validators import validate_repo_id
     except ImportError as error:
         raise ConfigError(
             f"--to: hub: needs huggingface_hub, which is not installed ({error}). {INSTALL}"

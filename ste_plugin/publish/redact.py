@@ -55,7 +55,8 @@ class Redactor:
             self.counts["key"] += len(spans)
             text = _without(text, spans)
         for path, word in self._places:
-            text = _place(path).sub(lambda _, w=word: self._counted(w, "path"), text)
+            text, n = _place(path).subn(word.replace("\\", r"\\"), text)
+            self.counts["path"] += n
         return HOME_PATH.sub(self._nameless, text)
 
     def written(self, text: str) -> str:
@@ -78,14 +79,11 @@ class Redactor:
         self.counts[kind] += text.count(value)
         return text.replace(value, word)
 
-    def _counted(self, word: str, kind: str) -> str:
-        self.counts[kind] += 1
-        return word
-
     def _nameless(self, match: re.Match[str]) -> str:
         if is_nobody(match["user"]):
             return match[0]
-        return self._counted(f"{match['start']}<USER>", "path")
+        self.counts["path"] += 1
+        return f"{match['start']}<USER>"
 
     @property
     def found(self) -> dict[str, int]:
