@@ -25,6 +25,7 @@ from ste_plugin.report.page import render
 from ste_plugin.report.read_run import read_run
 from ste_plugin.report.sections import collect_sections
 from ste_plugin.storage.jsonl import read_json
+from ste_plugin.storage.run_layout import RunLayout
 
 What = Literal["model", "data", "report"]
 PARTS: tuple[What, ...] = ("model", "data", "report")
@@ -145,7 +146,9 @@ def _as_dict(record: PublishedJudge, redact: Redactor) -> dict[str, Any]:
 
 def _report(about: Subject, redact: Redactor) -> dict[str, Content]:
     """Return the run's report for strangers: plugins' sections are not in it."""
-    page = render(about.run, collect_sections(about.run, plugin_manager()))
+    named = RunLayout(Path("/run", *about.wishes.name.split("/")))  # a folder's parents say who
+    sections = collect_sections(about.run, plugin_manager())
+    page = render(replace(about.run, folder=named), sections)
     files: dict[str, Content] = {"report/report.html": redact.text(page).encode()}
     path = about.run.folder.report
     if path.is_file():

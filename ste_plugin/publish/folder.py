@@ -29,6 +29,7 @@ def write_folder(folder: Path, repositories: tuple[Repository, ...]) -> None:
     Raises: ConfigError where the folder is not empty; DataError where it cannot be written.
     """
     check_free(folder)
+    folder = folder.absolute()  # "." has no name of its own
     unfinished = folder.with_name(f".{folder.name}.new")
     with wrap_write_errors(unfinished):
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -158,6 +158,19 @@ def test_rows_keep_their_split_and_are_counted(out):
     assert not instructions["sft/train.jsonl"] & instructions["sft/dev.jsonl"]
 
 
+def test_a_judge_that_goes_on_from_the_one_before_comes_with_what_both_learnt(tiny_model, tmp_path):
+    training = {"recipe": "sft-lora-8b", "start_from": "previous"}
+    run = finished_run(tmp_path / "r", tiny_model, 0.8, 0.97, training=training)
+    publish(run, tmp_path / "out", *ALL)
+    files = read_json(tmp_path / "out/data/manifest.json")["files"]
+    assert {"sft/train-01-01.jsonl", "sft/train-02-01.jsonl", "pairs/test.jsonl"} <= set(files)
+    card = (tmp_path / "out/data/README.md").read_text()
+    split = (
+        "  - split: train\n    path:\n    - sft/train-01-01.jsonl\n    - sft/train-02-01.jsonl\n"
+    )
+    assert split in card
+
+
 def test_the_data_set_loads_by_its_card(out, tmp_path):
     datasets = pytest.importorskip("datasets")
     loaded = datasets.load_dataset(str(out / "data"), "sft", cache_dir=str(tmp_path))
@@ -166,7 +179,8 @@ def test_the_data_set_loads_by_its_card(out, tmp_path):
 
 
 def test_nothing_of_this_machine_is_in_it(run, out):
-    private = (str(run), str(run.parent), str(Path.home()) + "/", str(Path.cwd()), "/tmp/")
+    parents = f"{run.parent.name}/{run.name}"  # as reports call a run
+    private = (str(run), parents, str(Path.home()) + "/", str(Path.cwd()), "/tmp/")
     found = [(n, p) for n, text in texts_of(out).items() for p in private if p in text]
     assert found == []
 
