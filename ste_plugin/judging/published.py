@@ -31,6 +31,12 @@ class FormatCard(Record, frozen=True):
     max_new_tokens: int
     plugin: str = ""
     """The plugin that contributes it; empty for one of the package's own."""
+    file: str = ""
+    """The file beside this one that holds it; empty for one that goes by its name."""
+
+    def asked_as(self, folder: Path) -> str:
+        """Return what it is asked for by: its name, or its file in the judge's folder."""
+        return str(folder / Path(self.file).name) if self.file else self.name
 
 
 class PublishedJudge(Record, frozen=True):
@@ -104,7 +110,7 @@ def check_published(model: str | Path, format_name: str, judge_format: JudgeForm
         return
     _check_files(Path(model), published)
     own = published.judge_format
-    if format_name == own.name and judge_format.version != own.version:
+    if format_name == own.asked_as(Path(model)) and judge_format.version != own.version:
         source = f"the plugin {own.plugin}" if own.plugin else "ste-plugin"
         raise ConfigError(
             f"{Path(model) / NAME}: the judge was trained in the format {own.version}, and the "
@@ -123,14 +129,14 @@ def preset_settings(model: str | Path, known: Collection[str] | None) -> dict[st
     if (published := read_published(model)) is None:
         return {}
     own = published.judge_format
-    if known is not None and own.name not in known:
+    if known is not None and own.name not in known and not own.file:
         source = f"the plugin {own.plugin}" if own.plugin else f"ste-plugin {published.ste_plugin}"
         raise ConfigError(
             f"{Path(model) / NAME}: the judge is asked in the format {own.name!r}, which is not "
             f"installed here; expected {source}, which has it. Install that, or name the "
             "plugin's file by --plugin; --format asks in another one."
         )
-    return published.settings()
+    return published.settings() | {"format": own.asked_as(Path(model))}
 
 
 def _check_files(folder: Path, published: PublishedJudge) -> None:

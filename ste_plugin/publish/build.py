@@ -15,7 +15,7 @@ from ste_plugin.judging.published import NAME, PublishedJudge, sha256_of
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.publish.cards import Subject, data_card, model_card
 from ste_plugin.publish.chosen import Chosen
-from ste_plugin.publish.facts import Wishes, base_of, publish_record
+from ste_plugin.publish.facts import FORMAT_FILE, Wishes, base_of, publish_record
 from ste_plugin.publish.files import CARD, Content, Repository, refuse_private
 from ste_plugin.publish.model_files import collect_model
 from ste_plugin.publish.own_figures import for_strangers
@@ -116,6 +116,9 @@ def _model(about: Subject, what: Collection[What], redact: Redactor) -> Reposito
     """Return the judge, its report, or both; the card is the same, and what is not in it may lie
     there from before."""
     weights, left_out = collect_model(about.chosen.model, about.base, redact.value)
+    written = about.context.base / about.context.config.judging.format
+    if written.suffix in (".yaml", ".yml") and written.is_file():
+        weights[FORMAT_FILE] = written
     record = publish_record(about.context, about.chosen, about.base, _hashes(weights))
     judge: dict[str, Content] = {**weights, NAME: _json(_as_dict(record, redact))}
     report = _report(about, redact)

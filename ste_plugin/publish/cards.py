@@ -196,7 +196,7 @@ def _download(name: str, folder: str, *, of_data: bool = False) -> str:
 
 
 def _lm_eval(record: PublishedJudge, folder: str) -> str:
-    settings = {"DATA": "labelled.jsonl", "FORMAT": record.judge_format.name}
+    settings = {"DATA": "labelled.jsonl", "FORMAT": record.judge_format.asked_as(Path(folder))}
     if record.force_verdict:
         settings["FORCE"] = "1"
     if record.chat_template_kwargs:

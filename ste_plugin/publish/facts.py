@@ -19,6 +19,8 @@ from ste_plugin.report.headline import make_headline
 from ste_plugin.report.read_run import HELD_OUT, Round, RunFigures
 
 UNKNOWN = "unknown"
+FORMAT_FILE = "judge_format.yaml"
+"""What a judge format's file is called beside its judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ def publish_record(
 ) -> PublishedJudge:
     """Return what `ste_judge.json` says."""
     config, judge_format = context.config, context.judge_format
-    plugin, _ = contributions(context.plugins, "ste_judge_formats")[config.judging.format]
+    known = contributions(context.plugins, "ste_judge_formats")
+    plugin = known.get(config.judging.format, (BUILT_IN_NAME,))[0]
     thinking = config.judge.thinking
     return PublishedJudge(
         ste_judge=VERSION,
@@ -57,13 +60,14 @@ def publish_record(
         base_model=base,
         iteration=chosen.number,
         judge_format=FormatCard(
-            name=config.judging.format,
+            name=judge_format.name if FORMAT_FILE in sha256 else config.judging.format,
             version=judge_format.version,
             closing=judge_format.closing,
             reasons=judge_format.reasons,
             pointwise=judge_format.pointwise,
             max_new_tokens=judge_format.max_new_tokens,
             plugin="" if plugin == BUILT_IN_NAME else PurePath(plugin).name,
+            file=FORMAT_FILE if FORMAT_FILE in sha256 else "",
         ),
         chat_template_kwargs=dict(config.judge.chat_template_kwargs),
         thinking=(thinking.open, thinking.close) if thinking else None,

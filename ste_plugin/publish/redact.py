@@ -51,6 +51,11 @@ class Redactor:
         """Return a text without secrets, keys, and paths of homes and of this run."""
         for value, name in self._secrets:
             text = self._put(f"[{name}]", text, value, "secret")
+        while (redacted := self._once(text)) != text:  # a placeholder may lay bare what follows
+            text = redacted
+        return text
+
+    def _once(self, text: str) -> str:
         if spans := _apart(find_keys(text)):
             self.counts["key"] += len(spans)
             text = _without(text, spans)
@@ -99,7 +104,7 @@ def _tells(path: Path) -> bool:
 
 
 def _place(path: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w/.-]){re.escape(path)}(?![\w-])")
+    return re.compile(rf"(?<![\w/.~-]){re.escape(path)}(?![\w-])")
 
 
 def _apart(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

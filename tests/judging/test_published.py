@@ -110,6 +110,18 @@ def test_a_format_of_a_plugin_that_is_not_here_is_named_with_it(tmp_path):
     assert preset_settings(folder, None)["format"] == "ours"
 
 
+def test_a_format_that_comes_with_its_judge_is_asked_for_by_its_file(tmp_path):
+    folder = written(tmp_path / "a", card(name="ours", file="judge_format.yaml"))
+    asked = str(folder / "judge_format.yaml")
+    assert preset_settings(folder, FORMATS)["format"] == asked
+    check_published(folder, asked, BRIEF)
+    folder = written(tmp_path / "b", card(file="../judge_format.yaml", version="ours-1"))
+    asked = str(folder / "judge_format.yaml")
+    assert preset_settings(folder, FORMATS)["format"] == asked
+    with pytest.raises(ConfigError, match="ours-1"):
+        check_published(folder, asked, BRIEF)
+
+
 def test_a_file_of_a_newer_form_asks_for_an_update(tmp_path):
     with pytest.raises(ConfigError, match=r"form 2 of this file.*Update it"):
         read_published(written(tmp_path / "a", ste_judge=2))
