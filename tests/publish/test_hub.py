@@ -43,13 +43,15 @@ def test_what_arrives_is_what_a_folder_gets_byte_for_byte(run, hub, tmp_path):
     for kind, name in (("model", "org/judge"), ("dataset", "org/judge-data")):
         arrived = hub.files(kind, name)
         assert arrived.keys() == expected[kind].keys()
-        cards = {"README.md"}  # their commands and names are those of the place
+        cards = {"README.md", "report/report.html"}  # their names are those of the place
         assert {n: arrived[n] for n in arrived.keys() - cards} == {
             n: expected[kind][n] for n in arrived.keys() - cards
         }
     assert (
         b"hf download org/judge --local-dir judge" in hub.files("model", "org/judge")["README.md"]
     )
+    report = hub.files("model", "org/judge")["report/report.html"]
+    assert report.replace(b"org/judge", b"run/out") == expected["model"]["report/report.html"]
     assert not hub.repos["model", "org/judge"].private
 
 
