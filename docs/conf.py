@@ -25,6 +25,7 @@ NAVIGATION = {
         "how-to/thinking-models",
         "how-to/ratings",
         "how-to/report",
+        "how-to/publish",
         "how-to/probes",
         "how-to/gates",
         "how-to/contamination",

@@ -30,7 +30,7 @@ LAYERS = (
     ("axolotl", "fitting", "lm_eval_tasks", "evaluation"),
     ("audit", "review", "report", "view"),
     ("run", "forget"),
-    ("judge",),
+    ("judge", "publish"),
     ("integrations", "serving"),
     ("hookspecs", "plugins.builtin", "plugins.checks", "testing", "cli", "demo", "__main__"),
 )

@@ -18,6 +18,7 @@ from ste_plugin.cli import (  # noqa: F401
     making,
     measuring,
     previewing,
+    publishing,
     reporting,
     reviewing,
     running,

@@ -1,6 +1,7 @@
 """The command `ste eval`: measure a run's judge, or any judge; or show what was measured."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,7 +35,10 @@ Task = Annotated[str, _without_run("Which benchmark: `ste tasks list`.")]
 Pairs = Annotated[
     Path | None, _without_run("Its pairs, a file or folder; by default from the hub.")
 ]
-Format = Annotated[str, _without_run("Judge format.", "--format")]
+Format = Annotated[
+    str | None,
+    _without_run("Judge format; by default a published judge's own, else criteria.", "--format"),
+]
 Out = Annotated[Path | None, _without_run("By default evaluations/MODEL/TASK.")]
 Backend = Annotated[str, _without_run("lm-eval's --model: hf, vllm, local-chat-completions, …")]
 ModelArgs = Annotated[str, _without_run("lm-eval's --model_args: KEY=VALUE,… or JSON.")]
@@ -57,7 +61,7 @@ def evaluate(
     model: Model = None,
     task: Task = "ste_local",
     data: Pairs = None,
-    judge_format: Format = "criteria",
+    judge_format: Format = None,
     out: Out = None,
     backend: Backend = "hf",
     model_args: ModelArgs = "",
@@ -112,29 +116,32 @@ class TaskOptions:
 
     task: str
     data: Path | None
-    judge_format: str
+    judge_format: str | None
     limit: int | None
     judge_args: str
     plugins: tuple[Path, ...]
     chat_template_kwargs: str
 
-    def settings(self, task_dirs: list[Path]) -> "JudgeSettings":
-        """Return the judge's settings; --judge-args win, then the task's own, then the options.
+    def settings(self, model: str, task_dirs: list[Path]) -> "JudgeSettings":
+        """Return the judge's settings; --judge-args win, then the task's own, then the options,
+        then what a published judge's folder presets.
 
         Raises: ConfigError for a task that does not exist or a setting that is wrong.
         """
-        from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+        from ste_plugin.lm_eval_tasks.settings import DEFAULT_FORMAT, JudgeSettings
         from ste_plugin.storage.resources import find_task
 
+        options = {"format": self.judge_format, "chat_template_kwargs": self.chat_template_kwargs}
+        preset = presets(model, self.plugins, options)
         own = JudgeSettings(
             self.data,
-            self.judge_format,
+            self.judge_format or DEFAULT_FORMAT,
             limit=self.limit,
             plugins=self.plugins,
             chat_template_kwargs=parse_args(self.chat_template_kwargs, "--chat-template-kwargs"),
         )
         given = judge_metadata(parse_args(self.judge_args, "--judge-args"))
-        metadata = find_task(self.task, task_dirs).metadata | given
+        metadata = judge_metadata(preset) | find_task(self.task, task_dirs).metadata | given
         return JudgeSettings.read(own.environment(), metadata)
 
 
@@ -153,7 +160,7 @@ def measure_model(
     results = lm_eval.evaluate(
         model,
         out,
-        settings=options.settings(task_dirs),
+        settings=options.settings(model, task_dirs),
         task=options.task,
         task_dirs=task_dirs,
         config=config,
@@ -164,6 +171,20 @@ def measure_model(
         return
     print_table([judge_line(name, options.task, results)])
     say(f"Every figure: {out / 'results.json'}")
+
+
+def presets(model: str, plugins: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that a published judge's folder presets, but those that are given.
+
+    Raises: ConfigError where it names a format that is not known here, and none is given.
+    """
+    from ste_plugin.judging.published import preset_settings
+    from ste_plugin.plugins.manager import contributions, plugin_manager
+
+    known = contributions(plugin_manager(plugins), "ste_judge_formats")
+    any_name = given.get("format")
+    found = preset_settings(model, None if any_name else known)
+    return {name: value for name, value in found.items() if not given.get(name)}
 
 
 def parse_backend(name: str, model_args: str) -> "EvaluationConfig":

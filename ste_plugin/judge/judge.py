@@ -22,6 +22,7 @@ from ste_plugin.judge.reading import read_comparison, read_spreads
 from ste_plugin.judge.texts import Pair, Prompt, problem_of, prompt_text
 from ste_plugin.judge.which import FoundJudge, OfModel, find_judge
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.published import check_published
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 
 
@@ -80,6 +81,7 @@ class Judge:
         self.format: JudgeFormat = find_contribution(
             manager, "ste_judge_formats", found.judging.format, found.format_setting
         )
+        check_published(found.model.model, found.judging.format, self.format)
         """How it is asked and read."""
         self._engine = open_engine(found.model, found.place, manager)
         self._asker = Asker(_requests(found, self.format, samples), samples, likelihoods)

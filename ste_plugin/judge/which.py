@@ -14,6 +14,7 @@ from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.shipped import number_in_words
 from ste_plugin.evaluation.trained_judges import judge_of
 from ste_plugin.forget.find_run import read_run
+from ste_plugin.judging.published import preset_settings
 from ste_plugin.plugins.manager import require_named_plugins
 from ste_plugin.storage.jsonl import read_json
 from ste_plugin.storage.run_layout import RunLayout
@@ -68,29 +69,38 @@ def find_judge(
                 "well. Leave them out, or give the model's folder instead of the run's."
             )
         found = _judge_of_run(Path(judge), iteration, plugins)
-        settings = found.judging.model_dump() | given
     elif iteration is not None:
         raise ConfigError(f"iteration: {judge} is no run, so it has none. Leave iteration out.")
     else:
         found = _judge_of_model(str(judge), of_model)
-        settings = given | {"format": found.judging.format}
+    settings = found.judging.model_dump() | given
     return replace(found, judging=validate_settings(JudgingConfig, settings, "judge"))
 
 
 def _judge_of_model(name: str, given: OfModel) -> FoundJudge:
-    """Return a judge that belongs to no run. Raises: EngineError where nothing is there to load."""
+    """Return a judge that belongs to no run; what its folder says of it counts unless told.
+
+    Raises: EngineError where nothing is there to load.
+    """
+    preset = {} if given.base_url else preset_settings(name, None)
     engine = given.engine or ("http" if given.base_url else "auto")
     server = {"base_url": given.base_url, "api_key_env": given.api_key_env}
     settings = {
         "model": name,
         "engine": engine,
         "options": {k: v for k, v in server.items() if v is not None} | dict(given.options or {}),
-        "chat_template_kwargs": dict(given.chat_template_kwargs or {}),
+        "chat_template_kwargs": given.chat_template_kwargs
+        or preset.get("chat_template_kwargs", {}),
+        "thinking": preset.get("thinking"),
     }
     model = validate_settings(ModelConfig, settings, "judge")
     if engine in LOADING:  # said at once, not when the first comparison is wanted
         require_loadable(model_path(model, Path.cwd()))
-    judging = JudgingConfig(format=given.format or DEFAULT_FORMAT)
+    judging = JudgingConfig(
+        format=given.format or preset.get("format", DEFAULT_FORMAT),
+        force_verdict=preset.get("force", False),
+        max_new_tokens=preset.get("max_new_tokens"),
+    )
     return FoundJudge(name, model, judging, Place(Path.cwd(), Path.cwd()), "format")
 
 

@@ -14,6 +14,7 @@ from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, HostError, SteError, did_you_mean
 from ste_plugin.hosts.run_host import python_of, require_module, run_python
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.published import check_published
 from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2, Choice
@@ -78,12 +79,14 @@ def evaluate(
     A results.json of the same model, pairs and settings is returned as it is. `out` also gets what
     was said about each pair (judged.jsonl), lm-eval's log and, in `lm-eval/`, prompts and replies.
 
-    Raises: DataError for faulty pairs, before any model is loaded; ConfigError for a task that does
-    not exist; HostError where lm-eval is missing, fails, or ends without a sample of every pair.
+    Raises: DataError for faulty pairs, and for a published judge's folder that holds another judge,
+    before any model is loaded; ConfigError for a task that does not exist; HostError where lm-eval
+    is missing, fails, or ends without a sample of every pair.
     """
     location = find_task(task, task_dirs or [shipped_folder("tasks")])
     settings = JudgeSettings.read(settings.environment(), location.metadata)
     rows, judge_format = read_documents(settings), settings.load_judge_format()
+    check_published(model, settings.format, judge_format)
     wanted = {"task": task, **identity(model, settings, judge_format, config, rows)}
     if done := read_finished(out / "results.json", wanted):
         return done

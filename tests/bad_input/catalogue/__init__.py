@@ -11,6 +11,7 @@ from . import (
     models,
     people,
     plugins,
+    publishing,
     recipes,
     reviews,
     tasks,
@@ -21,7 +22,7 @@ AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
     for area in (
         *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
-        *(audits, contamination, judging, reviews, viewing),
+        *(audits, contamination, judging, publishing, reviews, viewing),
     )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]

@@ -1,0 +1,142 @@
+"""A published judge's folder: what it presets, and that it is the judge that it names."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.judging.published import (
+    NAME,
+    VERSION,
+    FormatCard,
+    PublishedJudge,
+    check_published,
+    preset_settings,
+    read_published,
+    sha256_of,
+)
+
+BRIEF = FORMATS["brief"]
+
+
+def card(**more: object) -> FormatCard:
+    own = {
+        "name": "brief",
+        "version": BRIEF.version,
+        "closing": BRIEF.closing,
+        "reasons": True,
+        "pointwise": False,
+        "max_new_tokens": 160,
+    }
+    return FormatCard(**(own | more))
+
+
+def written(folder: Path, judge_format: FormatCard | None = None, **more: object) -> Path:
+    """A published judge's folder, of one file of weights."""
+    folder.mkdir(exist_ok=True)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(b"weights")
+    own = {
+        "ste_judge": VERSION,
+        "ste_plugin": "0.1.0",
+        "base_model": "",
+        "iteration": 2,
+        "judge_format": (judge_format or card()).to_dict(),
+        "chat_template_kwargs": {},
+        "thinking": None,
+        "force_verdict": False,
+        "max_new_tokens": None,
+        "sha256": {weights.name: sha256_of(weights)},
+    }
+    (folder / NAME).write_text(json.dumps(own | more))
+    return folder
+
+
+def test_a_folder_presets_how_its_judge_was_trained_and_measured(tmp_path):
+    folder = written(
+        tmp_path / "a",
+        force_verdict=True,
+        chat_template_kwargs={"enable_thinking": False},
+        thinking=["<scratch>", "</scratch>"],
+        max_new_tokens=64,
+    )
+    assert preset_settings(folder, FORMATS) == {
+        "format": "brief",
+        "force": True,
+        "max_new_tokens": 64,
+        "chat_template_kwargs": {"enable_thinking": False},
+        "thinking": {"open": "<scratch>", "close": "</scratch>"},
+    }
+    assert isinstance(read_published(folder), PublishedJudge)
+
+
+def test_a_folder_of_any_other_model_and_a_hub_id_preset_nothing(tmp_path):
+    assert preset_settings(tmp_path, FORMATS) == {}
+    assert preset_settings("org/judge", FORMATS) == {}
+    check_published(tmp_path, "brief", BRIEF)
+    check_published("org/judge", "brief", BRIEF)
+
+
+def test_other_weights_than_the_card_names_are_refused_with_their_place(tmp_path):
+    folder = written(tmp_path / "a")
+    check_published(folder, "brief", BRIEF)
+    (folder / "model.safetensors").write_bytes(b"weighty")
+    with pytest.raises(DataError, match=r"model\.safetensors: not the file.*another judge's.*Get"):
+        check_published(folder, "brief", BRIEF)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(DataError, match=r"model\.safetensors: no such file.*download cut off"):
+        check_published(folder, "brief", BRIEF)
+    (folder / NAME).unlink()
+    check_published(folder, "brief", BRIEF)
+
+
+def test_a_format_that_has_other_words_here_is_refused(tmp_path):
+    folder = written(tmp_path / "a", card(version="brief-00000000"))
+    with pytest.raises(ConfigError, match=rf"brief-00000000.*{BRIEF.version}.*ste-plugin 0\.1\.0"):
+        check_published(folder, "brief", BRIEF)
+
+
+def test_another_format_may_be_asked_for_on_purpose(tmp_path):
+    folder = written(tmp_path / "a", card(version="brief-00000000"))
+    check_published(folder, "plan", FORMATS["plan"])
+
+
+def test_a_format_of_a_plugin_that_is_not_here_is_named_with_it(tmp_path):
+    folder = written(tmp_path / "a", card(name="ours", plugin="hooks.py"))
+    with pytest.raises(ConfigError, match=r"'ours', which is not installed.*the plugin hooks\.py"):
+        preset_settings(folder, FORMATS)
+    assert preset_settings(folder, None)["format"] == "ours"
+
+
+def test_a_format_that_comes_with_its_judge_is_asked_for_by_its_file(tmp_path):
+    folder = written(tmp_path / "a", card(name="ours", file="judge_format.yaml"))
+    asked = str(folder / "judge_format.yaml")
+    assert preset_settings(folder, FORMATS)["format"] == asked
+    check_published(folder, asked, BRIEF)
+    folder = written(tmp_path / "b", card(file="../judge_format.yaml", version="ours-1"))
+    asked = str(folder / "judge_format.yaml")
+    assert preset_settings(folder, FORMATS)["format"] == asked
+    with pytest.raises(ConfigError, match="ours-1"):
+        check_published(folder, asked, BRIEF)
+
+
+def test_a_file_of_a_newer_form_asks_for_an_update(tmp_path):
+    with pytest.raises(ConfigError, match=r"form 2 of this file.*Update it"):
+        read_published(written(tmp_path / "a", ste_judge=2))
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"ste_judge": 1}', '"x"', "null"])
+def test_a_damaged_file_is_told(tmp_path, content):
+    (tmp_path / NAME).write_text(content)
+    with pytest.raises(DataError, match=NAME):
+        read_published(tmp_path)
+
+
+def test_a_file_of_a_stranger_names_no_place_outside_its_folder(tmp_path):
+    outside = tmp_path / "secret"
+    outside.write_bytes(b"x")
+    folder = written(tmp_path / "a", sha256={"../secret": sha256_of(outside)})
+    with pytest.raises(DataError, match="no such file"):
+        check_published(folder, "brief", BRIEF)
