@@ -13,6 +13,7 @@ NAVIGATION = {
         "how-to/axolotl-config",
         "how-to/preferences",
         "how-to/lm-eval",
+        "how-to/labelled-pairs",
         "how-to/review",
         "how-to/trust",
         "how-to/audit",
