@@ -80,10 +80,11 @@ def read_people(path: Path) -> dict[str, PeopleOnPair]:
 
 
 def _is_of_another_shape(path: Path) -> bool:
-    """Return whether a file has rows in a shape that others publish, with one label each."""
+    """Return whether a file has rows as others publish them, with one label each and no id."""
     try:
         row = next(file_rows(path, "labels"))
-        return shape_of(row, None, {}) not in OWN_SHAPES
+        counted = row.filled(("id", LABELS, VOTES))
+        return shape_of(row, None, {}) not in OWN_SHAPES or not counted
     except (StopIteration, DataError):  # what reads our own shapes says what is wrong
         return False
 

@@ -25,6 +25,8 @@ Lists = Literal["best_worst", "all"]
 BadRows = Literal["refuse", "drop"]
 LISTS: tuple[Lists, ...] = get_args(Lists)
 BAD_ROWS: tuple[BadRows, ...] = get_args(BadRows)
+LOCAL = "local"
+"""What a file of labelled pairs is called in a folder, but for its ending."""
 ONE_SUBSET = "all"
 """What the subset is called where a file names none."""
 _REPEATED = "the same pair as a row before"
@@ -61,9 +63,9 @@ class Placed(NamedTuple):
 def read_labelled(
     path: Path, reading: Reading = AS_IT_IS, name: str = ""
 ) -> Iterator[LabelledPair]:
-    """Yield the pairs of a file, a folder (`NAME.jsonl` in it) or a pattern of files, in order.
+    """Yield the pairs of a file, a folder (`local.jsonl` in it) or a pattern of files, in order.
 
-    Each has an id and a subset: those of the file, else a hash of its texts and `all`. Ties have
+    `name` is what warnings call it, by default the file's. Each has an id and a subset: those of the file, else a hash of its texts and `all`. Ties have
     votes for neither, and pairs without a label none (`preferred` is false for both). What is left
     out is counted, and logged once all is read.
     Raises: DataError naming the row that is no pair, or where there is none at all; ConfigError for
@@ -77,7 +79,7 @@ def read_placed(path: Path, reading: Reading = AS_IT_IS, name: str = "") -> Iter
     check_columns(reading.columns)
     left = _Left(name or path.name)
     places: dict[str, str] = {}
-    for where, found in _groups(file_rows(path, name), reading, left):
+    for where, found in _groups(file_rows(path, LOCAL), reading, left):
         for pair in found:
             own = bool(pair.id)
             pair = _named(pair)
