@@ -3,6 +3,7 @@
 import pytest
 
 from ste_plugin.evaluation.plan import configured
+from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.run.open_run import open_run
 from tests.helpers import fake_runs
 
@@ -45,3 +46,20 @@ def test_a_judge_may_write_as_much_when_measured_as_when_sampled(
     )
     with open_run(path, [], quiet=True) as context:
         assert configured(context)["ste_llmbar"][1].max_new_tokens == most
+
+
+def test_a_file_of_pairs_may_say_how_its_rows_are_read(tiny_model, tmp_path):
+    (tmp_path / "mine.jsonl").write_text('{"q": "Why?", "good": "So.", "bad": "No."}\n')
+    columns = {"prompt": "q", "chosen": "good", "rejected": "bad"}
+    pairs = {
+        "mine": {"path": "mine.jsonl", "columns": columns, "lists": "all", "bad_rows": "drop"},
+        "plain": "mine.jsonl",
+    }
+    path = fake_runs.written(tmp_path, tiny_model, evaluation={"pairs": pairs})
+    with open_run(path, [], quiet=True) as context:
+        task, mine = configured(context)["mine"]
+        plain = configured(context)["plain"][1]
+    assert task == "ste_local" and mine.data == plain.data == tmp_path / "mine.jsonl"
+    assert (mine.columns, mine.lists, mine.bad_rows) == (columns, "all", "drop")
+    assert (plain.columns, plain.lists, plain.bad_rows) == ({}, "best_worst", "refuse")
+    assert [pair.chosen for pair in read_pairs(mine)] == ["So."]
