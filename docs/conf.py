@@ -15,6 +15,7 @@ NAVIGATION = {
         "how-to/given-pairs",
         "how-to/conversations",
         "how-to/lm-eval",
+        "how-to/labelled-pairs",
         "how-to/review",
         "how-to/trust",
         "how-to/audit",

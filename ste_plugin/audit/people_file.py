@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ste_plugin.errors import DataError
+from ste_plugin.labelled import read_labelled
 from ste_plugin.labelled.labels import LABELLED, label_of
 from ste_plugin.labelled.pair import LabelledPair, VoteCounts
 from ste_plugin.labelled.row_files import file_rows
 from ste_plugin.labelled.rows import Row
+from ste_plugin.labelled.shapes import OWN_SHAPES, shape_of
 from ste_plugin.labelled.sides import read_pair
 from ste_plugin.review.labels import read_labels
 from ste_plugin.review.majority import most_say
@@ -41,7 +43,8 @@ def read_people(path: Path) -> dict[str, PeopleOnPair]:
     """Return id → what people said of the pairs of a file, those without any label left out.
 
     It is the file of labels of `ste review`, or one of pairs (JSONL, JSON, CSV, Parquet): id,
-    prompt, and chosen and rejected, or response_a and response_b. Who said what is in `labels`
+    prompt, and chosen and rejected, or response_a and response_b; or any shape in which preferences
+    are published, one label a row. Who said what is in `labels`
     ({"ann": "chosen", "ben": "tie"}), or counted in `votes` ([chosen, rejected, tie]); without
     either, chosen (or the `label`) is what one person said.
     Raises: DataError naming the row that is none of this.
@@ -53,6 +56,9 @@ def read_people(path: Path) -> dict[str, PeopleOnPair]:
         )
     if _is_of_review(path):
         return _of_review(path)
+    if _is_of_another_shape(path):
+        pairs = read_labelled(path, name="labels")
+        return {p.id: PeopleOnPair(p.id, p.votes, p) for p in pairs if any(p.votes)}
     found: dict[str, PeopleOnPair] = {}
     places: dict[str, str] = {}
     for row in file_rows(path, "labels"):
@@ -71,6 +77,16 @@ def read_people(path: Path) -> dict[str, PeopleOnPair]:
             "rejected."
         )
     return labelled
+
+
+def _is_of_another_shape(path: Path) -> bool:
+    """Return whether a file has rows as others publish them, with one label each and no id."""
+    try:
+        row = next(file_rows(path, "labels"))
+        counted = row.filled(("id", LABELS, VOTES))
+        return shape_of(row, None, {}) not in OWN_SHAPES or not counted
+    except (StopIteration, DataError):  # what reads our own shapes says what is wrong
+        return False
 
 
 def _is_of_review(path: Path) -> bool:

@@ -34,6 +34,9 @@ Task = Annotated[str, _without_run("Which benchmark: `ste tasks list`.")]
 Pairs = Annotated[
     Path | None, _without_run("Its pairs, a file or folder; by default from the hub.")
 ]
+Columns = Annotated[
+    str, _without_run("What its columns are called: prompt=question,chosen=good,rejected=bad.")
+]
 Format = Annotated[str, _without_run("Judge format.", "--format")]
 Out = Annotated[Path | None, _without_run("By default evaluations/MODEL/TASK.")]
 Backend = Annotated[str, _without_run("lm-eval's --model: hf, vllm, local-chat-completions, …")]
@@ -57,6 +60,7 @@ def evaluate(
     model: Model = None,
     task: Task = "ste_local",
     data: Pairs = None,
+    columns: Columns = "",
     judge_format: Format = "criteria",
     out: Out = None,
     backend: Backend = "hf",
@@ -73,7 +77,14 @@ def evaluate(
                 "one out."
             )
         options = TaskOptions(
-            task, data, judge_format, limit, judge_args, tuple(plugin or []), chat_template_kwargs
+            task,
+            data,
+            judge_format,
+            limit,
+            judge_args,
+            tuple(plugin or []),
+            chat_template_kwargs,
+            columns,
         )
         measure_model(model, options, parse_backend(backend, model_args), out, as_json)
     elif config is None:
@@ -117,12 +128,14 @@ class TaskOptions:
     judge_args: str
     plugins: tuple[Path, ...]
     chat_template_kwargs: str
+    columns: str = ""
 
     def settings(self, task_dirs: list[Path]) -> "JudgeSettings":
         """Return the judge's settings; --judge-args win, then the task's own, then the options.
 
         Raises: ConfigError for a task that does not exist or a setting that is wrong.
         """
+        from ste_plugin.lm_eval_tasks.setting_values import parse_columns
         from ste_plugin.lm_eval_tasks.settings import JudgeSettings
         from ste_plugin.storage.resources import find_task
 
@@ -132,6 +145,7 @@ class TaskOptions:
             limit=self.limit,
             plugins=self.plugins,
             chat_template_kwargs=parse_args(self.chat_template_kwargs, "--chat-template-kwargs"),
+            columns=parse_columns("COLUMNS", self.columns),
         )
         given = judge_metadata(parse_args(self.judge_args, "--judge-args"))
         metadata = find_task(self.task, task_dirs).metadata | given

@@ -111,7 +111,11 @@ def preference_or_winner(row: Row) -> str:
 
 def one_hot_winner(row: Row) -> str:
     """Return A, B or tie: the one of three columns that is 1. Raises: DataError."""
-    said = [word for column, word in ONE_HOT.items() if row.filled([column]) and row.number(column)]
+    said = [
+        word
+        for column, word in ONE_HOT.items()
+        if row.filled([column]) and row.number_in(column, row.columns[column])
+    ]
     if len(said) != 1:
         told = ", ".join(f"{column} {row.columns.get(column)!r}" for column in ONE_HOT)
         raise DataError(

@@ -25,6 +25,8 @@ Lists = Literal["best_worst", "all"]
 BadRows = Literal["refuse", "drop"]
 LISTS: tuple[Lists, ...] = get_args(Lists)
 BAD_ROWS: tuple[BadRows, ...] = get_args(BadRows)
+LOCAL = "local"
+"""What a file of labelled pairs is called in a folder, but for its ending."""
 ONE_SUBSET = "all"
 """What the subset is called where a file names none."""
 _REPEATED = "the same pair as a row before"
@@ -61,9 +63,9 @@ class Placed(NamedTuple):
 def read_labelled(
     path: Path, reading: Reading = AS_IT_IS, name: str = ""
 ) -> Iterator[LabelledPair]:
-    """Yield the pairs of a file, a folder (`NAME.jsonl` in it) or a pattern of files, in order.
+    """Yield the pairs of a file, a folder (`local.jsonl` in it) or a pattern of files, in order.
 
-    Each has an id and a subset: those of the file, else a hash of its texts and `all`. Ties have
+    `name` is what warnings call it, by default the file's. Each has an id and a subset: those of the file, else a hash of its texts and `all`. Ties have
     votes for neither, and pairs without a label none (`preferred` is false for both). What is left
     out is counted, and logged once all is read.
     Raises: DataError naming the row that is no pair, or where there is none at all; ConfigError for
@@ -77,9 +79,8 @@ def read_placed(path: Path, reading: Reading = AS_IT_IS, name: str = "") -> Iter
     check_columns(reading.columns)
     left = _Left(name or path.name)
     places: dict[str, str] = {}
-    for group, shape in _groups(file_rows(path, name), reading, left):
-        where = group[0].where
-        for pair in _pairs(group, shape, reading, left):
+    for where, found in _groups(file_rows(path, LOCAL), reading, left):
+        for pair in found:
             own = bool(pair.id)
             pair = _named(pair)
             if pair.id in places:
@@ -101,40 +102,30 @@ def read_placed(path: Path, reading: Reading = AS_IT_IS, name: str = "") -> Iter
 
 def _groups(
     rows: Iterator[Row], reading: Reading, left: "_Left"
-) -> Iterator[tuple[Sequence[Row], Shape]]:
-    """Yield the rows that belong together, with their shape."""
-    shape: Shape | None = None
+) -> Iterator[tuple[str, Sequence[LabelledPair]]]:
+    """Yield where the rows are that belong together, and their pairs; what is none is counted.
+
+    Raises: DataError for a row that is no pair, unless such rows are dropped.
+    """
+    before: Shape | None = None
     for row in rows:
         try:
             row = named_as_shapes_do(row, reading.columns)
-            shape = shape_of(row, shape, reading.columns)
+            shape = shape_of(row, before, reading.columns)
+            group = [row]
+            if shape.rows > 1 and (following := next(rows, None)):
+                named = named_as_shapes_do(following, reading.columns)
+                if named.columns.get("prompt") == row.columns["prompt"]:
+                    group.append(named)
+                else:
+                    rows = chain([following], rows)
+            found = list(shape.read(group, TAKEN[reading.lists]))
         except DataError as error:
             left.bad(error, reading)
             continue
-        group = [row]
-        if shape.rows > 1 and (following := next(rows, None)):
-            named = named_as_shapes_do(following, reading.columns)
-            if named.columns.get("prompt") == row.columns["prompt"]:
-                group.append(named)
-            else:
-                rows = chain([following], rows)
-        yield group, shape
-
-
-def _pairs(
-    group: Sequence[Row], shape: Shape, reading: Reading, left: "_Left"
-) -> Iterator[LabelledPair]:
-    """Yield the pairs of a group; what is none is counted. Raises: DataError."""
-    try:
-        found = list(shape.read(group, TAKEN[reading.lists]))
-    except DataError as error:
-        left.bad(error, reading)
-        return
-    for each in found:
-        if isinstance(each, LeftOut):
-            left.reasons[each.reason] += 1
-        else:
-            yield each
+        before = shape
+        left.reasons.update(each.reason for each in found if isinstance(each, LeftOut))
+        yield row.where, [each for each in found if isinstance(each, LabelledPair)]
 
 
 def _named(pair: LabelledPair) -> LabelledPair:

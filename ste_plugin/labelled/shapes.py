@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ste_plugin.errors import DataError, did_you_mean
 from ste_plugin.labelled import labels
@@ -117,9 +118,9 @@ def shape_of(row: Row, before: Shape | None, named: Mapping[str, str]) -> Shape:
     Where several fit, that of which `columns` names every column (`named`) counts.
     Raises: DataError for a row of none, of several, or of another than those before it.
     """
-    fitting = _fitting(row)
+    fitting = _fitting(frozenset(row.filled(row.columns)))
     if len(fitting) > 1:
-        fitting = [s for s in fitting if set(s.columns) <= named.keys()] or fitting
+        fitting = tuple(s for s in fitting if set(s.columns) <= named.keys()) or fitting
     if len(fitting) > 1:
         raise DataError(
             f"{row.where}: found the columns of {len(fitting)} shapes: "
@@ -137,9 +138,10 @@ def shape_of(row: Row, before: Shape | None, named: Mapping[str, str]) -> Shape:
     return shape
 
 
-def _fitting(row: Row) -> list[Shape]:
+@lru_cache
+def _fitting(filled: frozenset[str]) -> tuple[Shape, ...]:
     """Return the shapes whose columns are filled, but for those of which another has all."""
-    fitting = [s for s in SHAPES if len(row.filled(s.columns)) == len(s.columns)]
+    fitting = [shape for shape in SHAPES if filled.issuperset(shape.columns)]
     told = [
         s
         for s in fitting
@@ -147,7 +149,7 @@ def _fitting(row: Row) -> list[Shape]:
         and not (s.below and CHOSEN_REJECTED in fitting)
     ]
     # A row of both our own shapes is refused by what reads it, with all that it has of both.
-    return told[:1] if set(told) == set(OWN_SHAPES) else told
+    return tuple(told[:1] if set(told) == set(OWN_SHAPES) else told)
 
 
 def _none(row: Row, before: Shape | None) -> DataError:

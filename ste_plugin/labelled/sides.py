@@ -183,9 +183,8 @@ def read_pair(row: Row) -> LabelledPair:
     The latter may have a label (also called `winner`), A, B or tie; without one nobody said which
     is better. A file may have rows of both kinds. Raises: DataError, also where one row is of both.
     """
-    labelled = any(column in row.columns for column in LABELLED)
-    unordered = bool(row.filled(UNORDERED))
-    sides = replace(CHOSEN, scored=False) if labelled and not unordered else OWN
+    unordered = any(column in row.columns for column in UNORDERED)
+    sides = OWN if unordered and not row.filled(LABELLED) else replace(CHOSEN, scored=False)
     pair = sides.read(row)
     assert isinstance(pair, LabelledPair)  # nothing else is left out
     return pair

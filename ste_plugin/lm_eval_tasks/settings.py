@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, get_args
 from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.format import read_officially
-from ste_plugin.labelled.read import BAD_ROWS, LISTS, BadRows, Lists
+from ste_plugin.labelled.read import BAD_ROWS, LISTS, LOCAL, BadRows, Lists
 from ste_plugin.lm_eval_tasks.setting_values import (
     MARKS,
     PREFIX,
@@ -32,7 +32,7 @@ Mode = Literal["verdict", "official", "likelier"]
 TooLong = Literal["refuse", "drop"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 TOO_LONG: tuple[TooLong, ...] = get_args(TooLong)
-DEFAULT_FORMAT, LOCAL = "criteria", "local"
+DEFAULT_FORMAT = "criteria"
 METADATA, NEAR = "judge", 0.9
 """How names in metadata begin, and how near to a setting another name is a misspelt one."""
 _NO_BACKEND_HAS = (

@@ -7,6 +7,7 @@ import pytest
 
 from ste_plugin.audit.people_file import read_people
 from ste_plugin.errors import DataError
+from tests.helpers.labelled_rows import ASKED, BETTER, ONE_TURN
 
 PAIR = {"id": "p", "prompt": "Why?", "chosen": "Because.", "rejected": "No."}
 LETTERS = {"id": "p", "prompt": "Why?", "response_a": "Because.", "response_b": "No."}
@@ -85,10 +86,19 @@ def test_pairs_that_nobody_labelled_are_left_out(tmp_path):
         ([PAIR | {"votes": [1.5, 0, 0]}], "expected as [2, 1, 0]"),
         ([LETTERS | {"labels": {"ann": "first"}}], "what each said, A, B or tie"),
         ([PAIR | {"labels": "chosen"}], "'labels' is 'chosen'; expected as"),
-        ([{"id": "p", "votes": [1, 0, 0]}], "no column 'prompt', 'chosen', 'rejected'"),
+        ([{"id": "p", "votes": [1, 0, 0]}], "no column 'chosen', 'rejected'; found 'id'"),
     ],
 )
 def test_what_is_no_label_is_refused_with_its_place(tmp_path, rows, told):
     with pytest.raises(DataError) as caught:
         read_people(written(tmp_path, *rows))
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "shape", ["chatbot-arena", "helpsteer3", "skywork", "ppe-human-preference"]
+)
+def test_votes_in_the_shapes_in_which_they_are_published_are_labels_too(tmp_path, shape):
+    (people,) = read_people(written(tmp_path, *ONE_TURN[shape])).values()
+    assert people.votes == (1, 0, 0)
+    assert (people.pair.prompt, people.pair.chosen) == (ASKED, BETTER)

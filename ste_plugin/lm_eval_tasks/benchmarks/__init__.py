@@ -5,6 +5,7 @@ from typing import Any
 
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.labelled import AS_IT_IS, LabelledPair, Reading, read_labelled
+from ste_plugin.labelled.read import LOCAL
 from ste_plugin.labelled.sides import read_pair
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
 from ste_plugin.lm_eval_tasks.benchmarks.helpsteer2 import HELPSTEER2
@@ -16,7 +17,7 @@ from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2
 from ste_plugin.lm_eval_tasks.benchmarks.rmbench import RMBENCH
 from ste_plugin.lm_eval_tasks.pairs_file import kept, tell_unlabelled
 from ste_plugin.lm_eval_tasks.setting_values import PREFIX
-from ste_plugin.lm_eval_tasks.settings import LOCAL, JudgeSettings
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 
 __all__ = ["BENCHMARKS", "Benchmark", "benchmark_called", "benchmark_of", "files_of", "read_pairs"]
 

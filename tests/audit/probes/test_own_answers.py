@@ -11,6 +11,7 @@ from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.records import OTHER
 from ste_plugin.run.open_run import open_existing
 from ste_plugin.storage.config_file import read_run_yaml
+from tests.helpers.labelled_rows import reply, user
 from tests.helpers.measured_runs import measured, measured_run
 
 OWN, OTHERS = "Lama-3-8B", "Mistery-7B"
@@ -100,6 +101,25 @@ def unordered():
 
 def test_responses_with_a_label_say_it_by_model_a_and_model_b(tmp_path):
     assert outcome(tmp_path, vain, unordered)[1].failed
+
+
+def arena():
+    """The same pairs as votes of an arena."""
+    return [
+        {
+            "id": row["id"],
+            "conversation_a": [user(row["prompt"]), reply(row["rejected"])],
+            "conversation_b": [user(row["prompt"]), reply(row["chosen"])],
+            "winner": "model_b",
+            "model_a": row["rejected_model"],
+            "model_b": row["chosen_model"],
+        }
+        for row in rows()
+    ]
+
+
+def test_votes_of_an_arena_say_it_too(tmp_path):
+    assert outcome(tmp_path, vain, arena)[1].failed
 
 
 def without(*columns):

@@ -1,6 +1,6 @@
 """Instructions, pairs and the files they come in."""
 
-from tests.bad_input.catalogue.row import Row, gzipped, lines, parquet, run_with
+from tests.bad_input.catalogue.row import TO_FIX, Row, gzipped, lines, parquet, run_with
 
 SKIP = "\nOr set on_bad_line: skip to leave such lines out and count them."
 GENERATE = "ste generate ste.yaml"
@@ -493,6 +493,14 @@ PAIR = {
 }
 
 
+HELPSTEER3 = {
+    "context": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Who?"}],
+    "response1": "So.",
+    "response2": "No.",
+    "overall_preference": -2,
+}
+
+
 def measured(name: str) -> str:
     """The command that measures on a file of pairs."""
     return f"ste eval --model some/judge --data {name}"
@@ -639,6 +647,81 @@ PAIRS = [
         3,
         "{tmp}/pairs/b*.jsonl: no file matches this pattern; {tmp}/pairs holds a.jsonl. Correct "
         "the path: --data, evaluation.pairs or evaluation.data, or STE_JUDGE_DATA.",
+    ),
+    Row(
+        "pairs under other names",
+        {"pairs.jsonl": lines({"question": "Why?", "good": "So.", "rejectd": "No."})},
+        measured("pairs.jsonl"),
+        3,
+        "{tmp}/pairs.jsonl:1: no column 'chosen', 'rejected'; found 'question', 'good', 'rejectd'. "
+        "'rejected': Did you mean 'rejectd'? Say what it is called by columns: {chosen: …} "
+        "(STE_JUDGE_COLUMNS=chosen=…), or add it.",
+    ),
+    Row(
+        "columns of pairs that are not in the file",
+        {"pairs.jsonl": lines(PAIR)},
+        measured("pairs.jsonl") + " --columns prompt=promt",
+        3,
+        "{tmp}/pairs.jsonl:1: no column 'promt', which columns says is its 'prompt'; found 'id', "
+        "'subset', 'prompt', 'chosen', 'rejected'. Did you mean 'prompt'? Correct columns "
+        "(STE_JUDGE_COLUMNS).",
+    ),
+    Row(
+        "columns of pairs that mean nothing",
+        {"pairs.jsonl": lines(PAIR)},
+        measured("pairs.jsonl") + " --columns choosen=chosen",
+        2,
+        "columns (STE_JUDGE_COLUMNS): no shape has a column 'choosen'. Did you mean 'chosen'? "
+        "Write {column of a shape: the file's column}, as {prompt: question, chosen: good, "
+        "rejected: bad}.",
+    ),
+    Row(
+        "columns of pairs without an equals sign",
+        {"pairs.jsonl": lines(PAIR)},
+        measured("pairs.jsonl") + " --columns prompt:question",
+        2,
+        "STE_JUDGE_COLUMNS (columns in --judge-args): found 'prompt:question'; expected "
+        "prompt=question,chosen=good,rejected=bad (a JSON object where a name has a comma).",
+    ),
+    Row(
+        "columns of a public benchmark",
+        {"llmbar.jsonl": lines(PAIR)},
+        measured("llmbar.jsonl") + " --task ste_llmbar --columns prompt=input",
+        2,
+        "STE_JUDGE_COLUMNS, STE_JUDGE_LISTS and STE_JUDGE_BAD_ROWS are of files of your own, and "
+        "llmbar is read as it is published. Unset them, or judge the file by ste_local.",
+    ),
+    Row(
+        "pairs whose scores say otherwise",
+        {"pairs.jsonl": lines(PAIR, PAIR | {"id": "2", "score_chosen": 2, "score_rejected": 9})},
+        measured("pairs.jsonl"),
+        3,
+        "{tmp}/pairs.jsonl:2: 'score_chosen' is 2 and 'score_rejected' is 9, but 'chosen' is said "
+        "to be better. Correct or remove the row.",
+    ),
+    Row(
+        "pairs of two shapes in one file",
+        {"pairs.jsonl": lines(PAIR, HELPSTEER3)},
+        measured("pairs.jsonl"),
+        3,
+        "{tmp}/pairs.jsonl:2: found 'response1', 'response2' (HelpSteer3), where the rows before it "
+        "have 'chosen', 'rejected' (chosen and rejected). Put the rows of one shape into a file of "
+        "their own.",
+    ),
+    Row(
+        "a conversation that waits for no reply",
+        {"pairs.jsonl": lines(HELPSTEER3)},
+        measured("pairs.jsonl"),
+        3,
+        "{tmp}/pairs.jsonl:1: 'context' ends with the assistant's turn, where a reply is to follow; "
+        "expected the user's. Remove that turn, or the row.",
+    ),
+    Row(
+        "a file of pairs in the config read in no way that there is",
+        run_with(evaluation="{pairs: {mine: {path: pairs.jsonl, lists: some}}}"),
+        "ste run ste.yaml",
+        2,
+        TO_FIX + "evaluation.pairs.mine.lists: found 'some'",
     ),
     Row(
         "a benchmark without its columns",
