@@ -18,9 +18,10 @@ from ste_plugin.instructions.selection.contamination import LEAST_CHARS
 from ste_plugin.instructions.sources.row_values import BadRow
 from ste_plugin.labelled import LabelledPair, Reading, read_placed
 from ste_plugin.labelled.published_files import NotThere
+from ste_plugin.labelled.read import LOCAL
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
-from ste_plugin.lm_eval_tasks.settings import LOCAL, JudgeSettings
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.plugins.manager import contributed_folders
 from ste_plugin.storage.resources import find_task, task_names
 

@@ -65,9 +65,10 @@ def read_labelled(
 ) -> Iterator[LabelledPair]:
     """Yield the pairs of a file, a folder (`local.jsonl` in it) or a pattern of files, in order.
 
-    `name` is what warnings call it, by default the file's. Each has an id and a subset: those of the file, else a hash of its texts and `all`. Ties have
-    votes for neither, and pairs without a label none (`preferred` is false for both). What is left
-    out is counted, and logged once all is read.
+    `name` is what warnings call it, by default the file's. Each pair has an id and a subset: those
+    of the file, else a hash of its texts and `all`. Ties have votes for neither, and pairs without
+    a label none (`preferred` is false for both). What is left out is counted, and logged once all
+    is read.
     Raises: DataError naming the row that is no pair, or where there is none at all; ConfigError for
     columns that mean nothing.
     """

@@ -11,6 +11,7 @@ from ste_plugin.run.open_run import open_run
 from ste_plugin.storage.resources import shipped_folder
 from tests.helpers import fake_runs
 from tests.helpers.contaminated import question, write_pairs, write_rows
+from tests.helpers.labelled_rows import SEVERAL_TURNS
 
 LLMBAR = {"input": "Name a fruit.", "output_1": "Fig.", "output_2": "Rock.", "label": 1}
 
@@ -103,3 +104,14 @@ def test_what_is_named_and_cannot_be_read_is_an_error(tmp_path: Path, tiny_model
         ),
     ):
         check_kept_out(context)
+
+
+def test_prompts_of_pairs_in_any_shape_are_kept_out_turn_by_turn(tmp_path: Path, tiny_model: Path):
+    (row,) = SEVERAL_TURNS["helpsteer3"]
+    talk = [{"role": t["role"], "content": question(n)} for n, t in enumerate(row["context"])]
+    write_rows(tmp_path / "mine.jsonl", [row | {"talk": talk, "context": None}])
+    mine = {"path": "mine.jsonl", "columns": {"context": "talk"}}
+    (prompts,) = read_in(tmp_path, tiny_model, pairs={"mine": mine})
+    assert not prompts.problem
+    assert [text for _, text in prompts.prompts][1:] == [question(0), question(2)]
+    assert all(where.startswith("mine.jsonl:1 (") for where, _ in prompts.prompts)

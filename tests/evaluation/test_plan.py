@@ -1,6 +1,7 @@
 """What a run's judges are measured on, and as what kind of model."""
 
 from ste_plugin.evaluation.plan import configured
+from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.run.open_run import open_run
 from tests.helpers import fake_runs
 
@@ -29,3 +30,20 @@ def test_given_pairs_and_benchmarks_may_lie_in_the_home_folder(tiny_model, tmp_p
         plan = configured(context)
     assert plan["ste_llmbar"][1].data == tmp_path / "me" / "copies"
     assert plan["mine"][1].data == tmp_path / "me" / "a" / "*.jsonl"
+
+
+def test_a_file_of_pairs_may_say_how_its_rows_are_read(tiny_model, tmp_path):
+    (tmp_path / "mine.jsonl").write_text('{"q": "Why?", "good": "So.", "bad": "No."}\n')
+    columns = {"prompt": "q", "chosen": "good", "rejected": "bad"}
+    pairs = {
+        "mine": {"path": "mine.jsonl", "columns": columns, "lists": "all", "bad_rows": "drop"},
+        "plain": "mine.jsonl",
+    }
+    path = fake_runs.written(tmp_path, tiny_model, evaluation={"pairs": pairs})
+    with open_run(path, [], quiet=True) as context:
+        task, mine = configured(context)["mine"]
+        plain = configured(context)["plain"][1]
+    assert task == "ste_local" and mine.data == plain.data == tmp_path / "mine.jsonl"
+    assert (mine.columns, mine.lists, mine.bad_rows) == (columns, "all", "drop")
+    assert (plain.columns, plain.lists, plain.bad_rows) == ({}, "best_worst", "refuse")
+    assert [pair.chosen for pair in read_pairs(mine)] == ["So."]

@@ -15,7 +15,9 @@ from ste_plugin.lm_eval_tasks import orders
 from ste_plugin.lm_eval_tasks import runner as host
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.figures import SPREAD
+from ste_plugin.lm_eval_tasks.measurement import recorded
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from tests.helpers.labelled_rows import TALK, TALK_IN_WORDS
 from tests.helpers.scripted_judge import (
     GENERATED,
     PAIRS,
@@ -293,6 +295,45 @@ def test_names_to_leave_out_may_be_a_list_in_metadata_and_are_names(pairs):
     assert JudgeSettings.read(environ, {"judge_omit": ["seed", "stop"]}).omit == ("seed", "stop")
     with pytest.raises(ConfigError, match="OMIT .*expected names, as seed,top_k"):
         JudgeSettings.read(environ | {"STE_JUDGE_OMIT": '["seed", "stop"]'}, {})
+
+
+NAMED = {"prompt": "question", "chosen": "good", "rejected": "bad"}
+
+
+@pytest.mark.parametrize("given", ["prompt=question, chosen=good,rejected=bad", json.dumps(NAMED)])
+def test_columns_are_named_in_words_or_in_json_and_survive_the_environment(pairs, given):
+    environ = JudgeSettings(pairs).environment() | {"STE_JUDGE_COLUMNS": given}
+    settings = JudgeSettings.read(environ, {})
+    assert settings.columns == NAMED
+    assert JudgeSettings.read(settings.environment(), {}) == settings
+    assert JudgeSettings.read(environ, {"judge_columns": {"chosen": "c,d"}}).columns == {
+        "chosen": "c,d"
+    }
+
+
+def test_lm_eval_shows_the_turns_of_a_conversation_under_columns_of_any_name(tmp_path):
+    rows = [{"talk": TALK, "good": "An apple, so.", "bad": "A spade, so."}]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    model = scripted(lambda prompt: f"[[{picks_the_apple(prompt)}]]")
+    columns = {"prompt": "talk", "chosen": "good", "rejected": "bad"}
+    metrics, samples = run_task(model, tmp_path / "a.json", columns=columns)
+    assert metrics["acc_pc"] == 1 and len(samples) == 1
+    assert all(TALK_IN_WORDS in prompt for prompt, _ in asked(model, GENERATED))
+    assert samples[0]["judged"]["how"]["settings"]["columns"] == columns
+
+
+def test_of_a_ranked_list_all_pairs_are_judged_where_that_is_said(tmp_path):
+    answers = [{"answer": a, "rank": n} for n, a in enumerate(("An apple.", "A pear.", "A spade."))]
+    (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": "Fruit?", "answers": answers}))
+    for lists, count in (("best_worst", 1), ("all", 3)):
+        settings = JudgeSettings(tmp_path / "a.jsonl", lists=lists)
+        assert len(read_pairs(settings)) == count
+
+
+def test_a_way_to_read_rows_is_part_of_the_figures_only_where_it_is_set(pairs):
+    plain = recorded(JudgeSettings(pairs))
+    assert plain.keys().isdisjoint({"columns", "lists", "bad_rows"})
+    assert recorded(JudgeSettings(pairs, bad_rows="drop"))["bad_rows"] == "drop"
 
 
 def test_ste_eval_asks_by_its_own_settings_whatever_the_environment_holds(pairs, monkeypatch):

@@ -48,7 +48,8 @@ ROWS = [
         RUN,
         3,
         "{tmp}/people.jsonl:1: found no column of prompts among 'score'; expected one of prompt, "
-        "instruction, question, query, input, text, messages, conversations, conversation, chosen."
+        "instruction, question, query, input, text, messages, conversations, conversation, "
+        "context, chosen, conversation_a."
         " Rename the column that holds them (`ste audit` also takes --column).",
     ),
     Row(

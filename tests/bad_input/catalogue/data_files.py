@@ -538,8 +538,8 @@ PAIRS = [
         {"pairs.jsonl": ""},
         measured("pairs.jsonl"),
         3,
-        "{tmp}/pairs.jsonl: nothing to judge in it; expected rows of local. Fill it, or name "
-        "another.",
+        "{tmp}/pairs.jsonl: nothing to judge in it; expected rows of labelled pairs. Fill it, "
+        "or name another.",
     ),
     Row(
         "pairs without a rejected answer",
@@ -547,7 +547,8 @@ PAIRS = [
         measured("pairs.jsonl"),
         3,
         "{tmp}/pairs.jsonl:1: no column 'rejected'; found 'id', 'subset', 'prompt', 'chosen'. "
-        "Rename or add what is missing.",
+        "Say what it is called by columns: {rejected: …} (STE_JUDGE_COLUMNS=rejected=…), or add "
+        "it.",
     ),
     Row(
         "pairs with one answer twice",
@@ -617,11 +618,11 @@ PAIRS = [
     ),
     Row(
         "pairs as CSV without a column",
-        {"pairs.csv": "id,prompt,chosen,rejected\n1,a,b,c\n"},
+        {"pairs.csv": "id,prompt,chosen\n1,a,b\n"},
         measured("pairs.csv"),
         3,
-        "{tmp}/pairs.csv:2: no column 'subset'; found 'id', 'prompt', 'chosen', 'rejected'. "
-        "Rename or add what is missing.",
+        "{tmp}/pairs.csv:2: no column 'rejected'; found 'id', 'prompt', 'chosen'. Say what it is "
+        "called by columns: {rejected: …} (STE_JUDGE_COLUMNS=rejected=…), or add it.",
     ),
     Row(
         "pairs as tab-separated text",
@@ -704,24 +705,24 @@ PAIRS = [
         {"pairs.jsonl": lines(PAIR, HELPSTEER3)},
         measured("pairs.jsonl"),
         3,
-        "{tmp}/pairs.jsonl:2: found 'response1', 'response2' (HelpSteer3), where the rows before it "
-        "have 'chosen', 'rejected' (chosen and rejected). Put the rows of one shape into a file of "
-        "their own.",
+        "{tmp}/pairs.jsonl:2: found 'response1', 'response2' (HelpSteer3), where the rows before "
+        "it have 'chosen', 'rejected' (chosen and rejected). Put the rows of one shape into a file "
+        "of their own.",
     ),
     Row(
         "a conversation that waits for no reply",
         {"pairs.jsonl": lines(HELPSTEER3)},
         measured("pairs.jsonl"),
         3,
-        "{tmp}/pairs.jsonl:1: 'context' ends with the assistant's turn, where a reply is to follow; "
-        "expected the user's. Remove that turn, or the row.",
+        "{tmp}/pairs.jsonl:1: 'context' ends with the assistant's turn, where a reply is to "
+        "follow; expected the user's. Remove that turn, or the row.",
     ),
     Row(
         "a file of pairs in the config read in no way that there is",
         run_with(evaluation="{pairs: {mine: {path: pairs.jsonl, lists: some}}}"),
         "ste run ste.yaml",
         2,
-        TO_FIX + "evaluation.pairs.mine.lists: found 'some'",
+        TO_FIX + "evaluation.pairs.mine.lists: found 'some'; expected 'best_worst' or 'all'",
     ),
     Row(
         "a benchmark without its columns",
