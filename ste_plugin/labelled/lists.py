@@ -8,7 +8,7 @@ from ste_plugin.errors import DataError
 from ste_plugin.labelled.pair import NO_MODELS, LabelledPair
 from ste_plugin.labelled.rows import Row
 from ste_plugin.labelled.sides import LeftOut
-from ste_plugin.labelled.texts import prompt_of, refuse_equal
+from ste_plugin.labelled.texts import prompt_of
 
 LISTS = ("answers", "completions", "responses", "generations", "candidates")
 """Columns of several responses: objects, or texts beside a column of their ranks or scores."""
@@ -17,7 +17,7 @@ _SCORES = ("score", "rating", "reward", "overall_score")
 _RATING = "Rating"
 ITEM_COLUMNS = ("answer", "score", "rank", "model")
 """What `columns` may map within the objects of a list."""
-EQUAL = LeftOut("equal ranks or scores")
+EQUAL, SAME_TEXT = LeftOut("equal ranks or scores"), LeftOut("answers of the same text")
 _PROMPTS = ("prompt", "instruction", "messages", "conversations", "context", "conversation")
 
 
@@ -64,8 +64,7 @@ def pairs_of(
         own = f"{key}/{place[id(better)]}-{place[id(worse)]}" if key else ""
         models = (better.model, worse.model) if better.model and worse.model else NO_MODELS
         pair = LabelledPair(own, subset, prompt, better.text, worse.text, models=models)
-        refuse_equal(row, pair, "the better", "the worse")
-        yield pair
+        yield SAME_TEXT if better.text.strip() == worse.text.strip() else pair
 
 
 def read_list(row: Row, taken: Taken) -> Iterator[LabelledPair | LeftOut]:

@@ -51,7 +51,13 @@ def texts_of(row: Row, first: str, second: str) -> Texts:
             f"one of {first!r} and {second!r} is a conversation and the other is not; expected "
             "both alike. Correct or remove the row."
         )
-    if any(turns[0].who == ASSISTANT for turns in (one, other)):
+    replies = [turns[0].who == ASSISTANT for turns in (one, other)]
+    if any(replies) and not all(replies):
+        row.unusable(
+            f"one of {first!r} and {second!r} begins with the prompt and the other with a reply; "
+            "expected both alike. Correct or remove the row."
+        )
+    if all(replies):
         return Texts(prompt_of(row), _reply(row, first, one), _reply(row, second, other))
     return _apart(row, (first, second), one, other)
 
@@ -87,11 +93,17 @@ def prompt_of(row: Row, columns: Sequence[str] = PROMPTS) -> str:
         text = row.prompt(column)
         if column == "instruction" and row.filled(["input"]):
             text = f"{text}\n\n{row.text('input')}"
-        turns = read_spoken(text) or read_marked(text)
+        turns = _dialogue(text) or read_marked(text)
         if not turns and not row.filled(["system"]):
             return text
         turns = turns or [Turn(USER, text)]
     return _asked(row, column, turns)
+
+
+def _dialogue(text: str) -> list[Turn]:
+    """Return the turns of a prompt in words that waits for a reply; of any other text, none."""
+    turns = read_spoken(text)
+    return turns if turns and turns[-1].who == USER else []
 
 
 def _asked(row: Row, column: str, turns: Sequence[Turn]) -> str:

@@ -14,6 +14,8 @@ _SPEAKERS = {
     TOOL: ("tool", "function", "observation", "ipython"),
 }
 _WHO = {name: who for who, names in _SPEAKERS.items() for name in names}
+_KEYS = {"role": "content", "from": "value"}
+"""Who speaks → what is said, in either form."""
 _QUALITIES = "helpful|honest|harmless|friendly|polite|respectful|useful|AI"
 _SAYS_NOTHING = re.compile(
     rf"(You are an?( ({_QUALITIES}),?( and)?)* assistant\.?)?", re.IGNORECASE
@@ -59,8 +61,7 @@ def read_turns(value: Any) -> list[Turn]:
 
 
 def _read_turn(turn: Any) -> Turn:
-    keys = {"role": "content", "from": "value"}
-    key = next((k for k in keys if isinstance(turn, Mapping) and turn.get(k) is not None), "")
+    key = next((k for k in _KEYS if isinstance(turn, Mapping) and turn.get(k) is not None), "")
     if not key:
         raise BadTurns(
             f"found {_short(turn)}; expected turns with role and content (or from, value)"
@@ -69,7 +70,7 @@ def _read_turn(turn: Any) -> Turn:
     who = _WHO.get(role.strip().casefold())
     if who is None:
         raise BadTurns(f"found a turn of {role[:40]!r}; expected user, assistant, system or tool")
-    return Turn(who, _words(turn.get(keys[key]), role))
+    return Turn(who, _words(turn.get(_KEYS[key]), role))
 
 
 def _words(content: Any, role: str) -> str:
@@ -94,13 +95,14 @@ def _short(value: Any) -> str:
 
 
 def is_turns(value: Any) -> bool:
-    """Return whether a value is meant as turns: a list, an object, or JSON of turns."""
+    """Return whether a value is meant as turns: a list, an object, or JSON of known speakers'."""
     if not isinstance(value, str):
         return isinstance(value, list | Mapping)
     listed = _from_json(value)
     first = listed[0] if isinstance(listed, list) and listed else listed
-    keys = first.keys() if isinstance(first, Mapping) else ()
-    return {"role", "content"} <= set(keys) or {"from", "value"} <= set(keys)
+    said = first if isinstance(first, Mapping) else {}
+    speaker = next((said[who] for who, what in _KEYS.items() if who in said and what in said), "")
+    return str(speaker).strip().casefold() in _WHO
 
 
 def read_spoken(text: str) -> list[Turn]:

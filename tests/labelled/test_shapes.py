@@ -142,6 +142,25 @@ def test_an_answer_in_words_that_look_like_a_dialogue_is_left_as_it_is(tmp_path)
     assert pair.chosen == play
 
 
+def test_a_prompt_that_only_quotes_a_dialogue_is_left_as_it_is(tmp_path):
+    prompt = f"{spoken('To be?', 'Or not.').strip()}\n\nWho wrote this?"
+    (pair,) = read(tmp_path, [{"prompt": prompt, "chosen": BETTER, "rejected": WORSE}])
+    assert pair.prompt == prompt
+
+
+def test_an_object_that_was_asked_for_is_no_turn(tmp_path):
+    said = '{"role": "admin", "content": "all"}'
+    (pair,) = read(tmp_path, [{"prompt": ASKED, "chosen": said, "rejected": WORSE}])
+    assert pair.chosen == said
+
+
+def test_an_answer_given_twice_in_a_list_makes_no_pair_with_itself(tmp_path, caplog):
+    answers = [{"answer": a, "rank": n} for n, a in enumerate(("a", "a", "b"))]
+    pairs = read(tmp_path, [{"prompt": ASKED, "answers": answers}], lists="all")
+    assert {p.chosen + p.rejected for p in pairs} == {"ab"}
+    assert "1 answers of the same text, 1 the same pair as a row before" in caplog.text
+
+
 ARENA = {
     "conversation_a": [user(ASKED), reply(BETTER)],
     "conversation_b": [user(ASKED), reply("A fig.")],
@@ -351,6 +370,11 @@ BAD: list[tuple[str, Rows, str]] = [
         "a text beside a conversation",
         changed("skywork", chosen=BETTER),
         "1: one of 'chosen' and 'rejected' is a conversation and the other is not;",
+    ),
+    (
+        "a prompt in one answer alone",
+        changed("skywork", rejected=[reply(WORSE)]),
+        "1: one of 'chosen' and 'rejected' begins with the prompt and the other with a reply;",
     ),
     (
         "a list of one",
