@@ -109,14 +109,14 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
             raise DataError(f"not a {cls.__name__} ({error})") from error
 
 
-class Turn(Record, frozen=True):
+class ChatTurn(Record, frozen=True):
     """What one side says in a conversation."""
 
     role: Literal["system", "user", "assistant"]
     content: str
 
 
-Turns = tuple[Turn, ...]
+Turns = tuple[ChatTurn, ...]
 
 
 class Instruction(Record, frozen=True):

@@ -45,6 +45,11 @@ def _is_block(field: FieldInfo) -> bool:
     return model_in(field.annotation) is not None and field.default is not None
 
 
+def _is_empty(field: FieldInfo) -> bool:
+    """Return whether a block may be there several times, and by default is not at all."""
+    return field.get_default(call_default_factory=True) in ((), {})
+
+
 def _run_table(model: type[BaseModel], place: str, names: list[str] | None = None) -> str:
     rows = [(*row, changed(row[0])) for row in rows_of(model, place, names)]
     return table((*HEAD, "changed"), [(code(name), *others) for name, *others in rows])
@@ -67,10 +72,11 @@ def rows_of(
     for name in names or model.model_fields:
         field = model.model_fields[name]
         inner = model_in(field.annotation)
-        if inner and names is None and _is_block(field) and not field.is_required():
-            yield from rows_of(inner, f"{place}{name}.")
-        else:
+        is_block = inner and names is None and _is_block(field) and not field.is_required()
+        if not is_block or _is_empty(field):
             yield f"{place}{name}", _kind_of(field), _default(field), docs[name]
+        if inner and is_block:
+            yield from rows_of(inner, f"{place}{name}.")
 
 
 def _kind_of(field: FieldInfo) -> str:

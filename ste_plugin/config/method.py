@@ -10,6 +10,8 @@ from ste_plugin.config.models import ModelConfig
 
 
 def _listed(given: Any) -> Any:
+    if given == "":  # as an empty setting of one file
+        return []
     return [given] if isinstance(given, str | dict) else given
 
 

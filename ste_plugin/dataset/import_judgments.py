@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ste_plugin.judging import JudgeFormat
 from ste_plugin.labelled.row_files import file_rows
 from ste_plugin.labelled.rows import Row
 from ste_plugin.records import Drop, content_key
-from ste_plugin.storage.dataset_manifest import open_row_file
+from ste_plugin.storage.dataset_manifest import RowFile, open_row_file
 from ste_plugin.storage.drop_log import open_drop_log
 from ste_plugin.storage.jsonl import replace_json
 
@@ -45,47 +45,59 @@ def import_judgments(
         raise ConfigError(f"{manifest}: is there already. Name another folder, or remove it.")
     asked = _instructions(files, instructions) if instructions else {}
     entries: dict[str, Any] = {}
-    counts: Counter[str] = Counter()
-    letters: Counter[str] = Counter()
-    with ExitStack() as stack:
-        drops = stack.enter_context(open_drop_log(folder / "drops.jsonl"))
-        out = {
-            f"{rows}-{split}": stack.enter_context(
-                open_row_file(folder, f"{rows}-{split}", entries)
-            )
-            for rows in _FORMATS
-            for split in _SPLITS
-        }
-        learnt: set[str] = set()
-        for found in read_judgments(_rows(files), judge_format, asked):
-            counts["rows"] += 1
-            if isinstance(found, Drop):
-                drops.drop(found)
-                continue
-            split = _split(found.instruction, dev_fraction, seed)
-            letters[found.better_is] += split == "train"
-            out[f"dpo-{split}"].add([_dpo_row(found)])
-            if (key := content_key(found.key, found.chosen)) not in learnt:
-                learnt.add(key)
-                out[f"sft-{split}"].add([_sft_row(found)])
-        if not out["sft-train"].rows:
+    with open_drop_log(folder / "drops.jsonl") as drops:
+        with _open_rows(folder, entries) as rows:
+            for found in read_judgments(_rows(files), judge_format, asked):
+                if isinstance(found, Drop):
+                    drops.drop(found)
+                else:
+                    rows.add(found, _split(found.instruction, dev_fraction, seed))
+        read = rows.count + drops.reasons.total()
+        if not entries["sft-train"]["rows"]:
             raise DataError(
-                f"{', '.join(map(str, files))}: no row is left to train on of {counts['rows']} "
-                f"read. Dropped:\n{drops.commonest() or '  (none)'}"
+                f"{', '.join(map(str, files))}: no row is left to train on of {read} read. "
+                f"Dropped:\n{drops.commonest() or '  (none)'}"
             )
-        dropped = dict(drops.reasons)
-    replace_json(
-        manifest,
-        {
-            "imported": {"from": [path.name for path in files], "rows": counts["rows"]},
-            "judge_format": {"name": judge_format.name, "version": "imported"},
-            "settings": {"dataset": {"dev_fraction": dev_fraction}, "seed": seed},
-            "counts": {"letters": {"train": dict(letters)}},
-            "drops": dropped,
-            "files": entries,
-        },
-    )
+    content = {
+        "imported": {"from": [path.name for path in files], "rows": read},
+        "judge_format": {"name": judge_format.name, "version": "imported"},
+        "settings": {"dataset": {"dev_fraction": dev_fraction}, "seed": seed},
+        "counts": {"letters": {"train": dict(rows.letters)}},
+        "drops": dict(drops.reasons),
+        "files": entries,
+    }
+    replace_json(manifest, content)
     return manifest
+
+
+class _Rows:
+    """The files of rows that are being written."""
+
+    def __init__(self, files: Mapping[str, RowFile]) -> None:
+        self._files, self._learnt = files, set[str]()
+        self.count = 0
+        self.letters: Counter[str] = Counter()
+        """Which letter is right in how many training prompts."""
+
+    def add(self, found: PublishedJudgments, split: str) -> None:
+        """Write a preference, and the chosen judgment where it is new."""
+        self.count += 1
+        self.letters[found.better_is] += split == "train"
+        self._files[f"dpo-{split}"].add([_dpo_row(found)])
+        key = content_key(found.key, found.chosen)
+        if key not in self._learnt:
+            self._learnt.add(key)
+            self._files[f"sft-{split}"].add([_sft_row(found)])
+
+
+@contextmanager
+def _open_rows(folder: Path, entries: dict[str, Any]) -> Iterator[_Rows]:
+    """Open a file of each format and split; at the end their entries are in `entries`."""
+    names = [f"{rows}-{split}" for rows in _FORMATS for split in _SPLITS]
+    with ExitStack() as stack:
+        yield _Rows(
+            {name: stack.enter_context(open_row_file(folder, name, entries)) for name in names}
+        )
 
 
 def _rows(files: Sequence[Path]) -> Iterator[Row]:

@@ -4,8 +4,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ste_plugin.records import Instruction, Turns, content_key
-from ste_plugin.text.turns import Turn as Shown
-from ste_plugin.text.turns import in_words, spoken_by
+from ste_plugin.text.turns import Turn, in_words, spoken_by
 
 
 def with_turns(instruction: Instruction, turns: Turns) -> Instruction:
@@ -17,5 +16,5 @@ def with_turns(instruction: Instruction, turns: Turns) -> Instruction:
         text = turns[0].content
         return replace(instruction, key=content_key("instruction", text), text=text, turns=UNSET)
     key = content_key("conversation", [(turn.role, turn.content) for turn in turns])
-    text = in_words([Shown(spoken_by(turn.role), turn.content) for turn in turns])
+    text = in_words([Turn(spoken_by(turn.role), turn.content) for turn in turns])
     return replace(instruction, key=key, text=text, turns=turns)

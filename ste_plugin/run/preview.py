@@ -19,7 +19,7 @@ from ste_plugin.instructions.selection.contamination import KeptOut
 from ste_plugin.pairs.given import read_given_pairs
 from ste_plugin.pairs.pool import prepare_pool, select_instructions, usable_instructions
 from ste_plugin.pairs.writers import writing_cost
-from ste_plugin.records import Instruction, ResponsePair, Turn, content_key
+from ste_plugin.records import ChatTurn, Instruction, ResponsePair, content_key
 from ste_plugin.run import stages
 from ste_plugin.run.estimate import StageEstimate, Watch, estimate_stage, samples_range, total
 from ste_plugin.run.open_run import open_aside
@@ -126,7 +126,7 @@ def _draw_given(pairs: Iterable[ResponsePair], seed: int) -> tuple[list[GivenPai
 def _row(instruction: Instruction) -> dict[str, Any]:
     """Return an instruction as a row that is read back."""
     answer = instruction.final_answer or ""
-    turns = instruction.turns or (Turn("user", instruction.text),)
+    turns = instruction.turns or (ChatTurn("user", instruction.text),)
     return {
         "messages": [turn.to_dict() for turn in turns],
         "category": instruction.category,

@@ -44,7 +44,7 @@ def _lines(model: type[BaseModel], indent: int = 0, off: int | None = None) -> I
         doc = first_sentence(docs[name]) + _choices(field.annotation)
         mark = off if off is not None or field.is_required() else indent
         inner = model_in(field.annotation)
-        if inner is None or field.default is None:
+        if inner is None or field.get_default(call_default_factory=True) in (None, (), {}):
             yield Line(indent, mark, f"{name}: {_value(field)}", doc, _example(name, field))
             continue
         yield Line(indent, mark, f"{name}:", doc)

@@ -150,17 +150,22 @@ def in_words(turns: Sequence[Turn]) -> str:
     return "\n\n".join(f"{turn.who}: {_LIKE_TURN.sub('> ', turn.said)}" for turn in shown)
 
 
-def opening_turn(text: str) -> str:
-    r"""Return what the user says first in a conversation that is shown so; '' for other texts.
+def user_turns(text: str) -> list[str]:
+    r"""Return what the user says in a conversation that is shown so; nothing of other texts.
 
-    >>> opening_turn("User: Hi.\n\nAssistant: Hello.\n\nUser: Why?"), opening_turn("Why, User?")
-    ('Hi.', '')
+    >>> user_turns("User: Hi.\n\nAssistant: Hello.\n\nUser: Why?"), user_turns("Why, User?")
+    (['Hi.', 'Why?'], [])
     """
     first, *parts = _SHOWN.split(text)
     said = list(zip(parts[::2], parts[1::2], strict=True))
     if first or len(said) < 2:
-        return ""
-    return next((words.strip() for who, words in said if who == USER), "")
+        return []
+    return [words.strip() for who, words in said if who == USER]
+
+
+def opening_turn(text: str) -> str:
+    """Return what the user says first in a conversation that is shown so; '' for other texts."""
+    return next(iter(user_turns(text)), "")
 
 
 def part_ways(first: Sequence[Turn], second: Sequence[Turn]) -> int:

@@ -52,7 +52,7 @@ def keys_missing(raw: dict, model: type[BaseModel], place: str = "") -> set[str]
     missing = {f"{place}{name}" for name in model.model_fields.keys() - raw.keys()}
     for name, field in model.model_fields.items():
         inner, value = model_in(field.annotation), raw.get(name)
-        if inner and value is not None:
+        if inner and value:  # what may be there several times is by default not there
             value = value[0] if isinstance(value, list) else value
             missing |= keys_missing(value, inner, f"{place}{name}.")
     return missing

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ste_plugin.instructions.privacy.finders import Finder, make_finders
 from ste_plugin.instructions.privacy.forgotten import drop_forgotten
 from ste_plugin.instructions.turns import with_turns
-from ste_plugin.records import Drop, Instruction, Turn
+from ste_plugin.records import ChatTurn, Drop, Instruction
 from ste_plugin.storage.jsonl import read_json, replace_json
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _scrubbed(
 ) -> Instruction:
     """Return an instruction of other texts, one of each turn; its source loses ids that are e-mail
     addresses."""
-    said = instruction.turns or (Turn("user", ""),)
+    said = instruction.turns or (ChatTurn("user", ""),)
     turns = tuple(replace(turn, content=text) for turn, text in zip(said, texts, strict=True))
     emails: dict[PersonalData, Finder] = {k: f for k, f in finders.items() if k == "email"}
     source = replace_matches(instruction.source, find_matches(instruction.source, emails))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ste_plugin.config.instructions import Measure
 from ste_plugin.context import PromptSet
 from ste_plugin.records import Drop, Instruction, Record
+from ste_plugin.text.turns import user_turns
 
 if TYPE_CHECKING:
     from ste_plugin.config import SelectionConfig
@@ -121,8 +122,8 @@ class Comparison:
 
 def _texts_of(instruction: Instruction) -> list[str]:
     """Return what is compared: the text, and what the user says in each turn of a conversation."""
-    said = [t.content for t in instruction.turns or () if t.role == "user"]
-    return [instruction.text, *(words for words in said if len(words) >= LEAST_CHARS)]
+    said = (words for words in user_turns(instruction.text) if len(words) >= LEAST_CHARS)
+    return [instruction.text, *said]
 
 
 def _strictness(match: "Match") -> tuple[int, float]:

@@ -15,7 +15,7 @@ from ste_plugin.instructions.sources.row_values import (
     describe,
     from_json,
 )
-from ste_plugin.records import Turn, Turns
+from ste_plugin.records import ChatTurn, Turns
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
@@ -91,7 +91,7 @@ class Conversation:
             raise self._no_user(turns)
         ends = [n for n, after in zip(users, [*users[1:], -1], strict=True) if after != n + 1]
         numbered = list(enumerate(ends, start=1))
-        said: list[Turn] = []
+        said: list[ChatTurn] = []
         start = 0
         for number, end in numbered[-1:] if source.turns == "last" else numbered:
             for position in range(start, end + 1):
@@ -100,7 +100,7 @@ class Conversation:
             yield UpToTurn(number, tuple(said), is_last=end == ends[-1])
 
     def _add(
-        self, said: list[Turn], turn: Mapping[str, Any], position: int, source: "SourceConfig"
+        self, said: list[ChatTurn], turn: Mapping[str, Any], position: int, source: "SourceConfig"
     ) -> None:
         """Add what is said in a turn; `position` is from 1. Raises: LeftOut, BadRow."""
         side = self._side(turn, position)
@@ -124,7 +124,7 @@ class Conversation:
                 raise LeftOut(_NOT_FIRST)
         if said and said[-1].role == role:
             words = f"{said.pop().content}\n\n{words}"
-        said.append(Turn(role, words))
+        said.append(ChatTurn(role, words))
 
     def _role(self, turn: Mapping[str, Any]) -> str:
         role = turn.get(self.role)

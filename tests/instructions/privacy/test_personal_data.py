@@ -15,7 +15,7 @@ from ste_plugin.config import PrivacyConfig
 from ste_plugin.errors import ConfigError
 from ste_plugin.instructions.privacy import scrub
 from ste_plugin.instructions.turns import with_turns
-from ste_plugin.records import Turn, content_key
+from ste_plugin.records import ChatTurn, content_key
 from ste_plugin.storage.jsonl import read_json, read_rows
 from tests.helpers import ROOT
 from tests.helpers.builders import config, instruction
@@ -110,9 +110,9 @@ def test_an_address_that_is_the_id_of_a_row_goes_from_its_source():
 
 def test_a_value_has_one_placeholder_in_all_turns_of_a_conversation():
     turns = (
-        Turn("user", "I am a@b.de."),
-        Turn("assistant", "Hello a@b.de, not c@d.de."),
-        Turn("user", "No, c@d.de is gone."),
+        ChatTurn("user", "I am a@b.de."),
+        ChatTurn("assistant", "Hello a@b.de, not c@d.de."),
+        ChatTurn("user", "No, c@d.de is gone."),
     )
     before = with_turns(instruction(), turns)
     (after,), report = scrub([before], EVERYTHING)
