@@ -15,7 +15,7 @@ LAYERS = (
     ("storage", "progress", "web", "review.labels", "review.majority"),
     ("hosts", "engines"),
     ("judging",),
-    ("inference", "plugins.manager", "plugins.loader", "context", "engines.ray"),
+    ("inference", "plugins.manager", "plugins.loader", "plugins.judge_formats", "context", "engines.ray"),
     ("instructions",),
     ("pairs",),
     ("sampling",),

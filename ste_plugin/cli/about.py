@@ -181,11 +181,14 @@ def judge(
     a: Annotated[str, typer.Option("--a", help="One answer.")],
     b: Annotated[str, typer.Option("--b", help="The other answer.")],
     form: Annotated[
-        str, typer.Option("--format", help="The format it was trained in.")
+        str, typer.Option("--format", help="The format it was trained in, or its YAML file.")
     ] = "criteria",
     chat_template_kwargs: Annotated[
         str, typer.Option(help="What its chat template is given: enable_thinking=false, or JSON.")
     ] = "",
+    column: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE, where its format shows a column.")
+    ] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
@@ -196,7 +199,8 @@ def judge(
 
     kwargs = parse_args(chat_template_kwargs, "--chat-template-kwargs")
     config = ModelConfig(model=model, engine="local", chat_template_kwargs=kwargs)
-    found = judge_once(config, form, instruction, a, b, plugin or [])
+    columns = _read_columns(column or [])
+    found = judge_once(config, form, instruction, a, b, plugin or [], columns)
     if as_json:
         show(found)
         return
@@ -205,3 +209,11 @@ def judge(
         if "ended" in reply:
             say(f"({reply['ended']})")
     say(f"better: {found['better']}")
+
+
+def _read_columns(given: list[str]) -> dict[str, str]:
+    """Return columns given as NAME=VALUE. Raises: ConfigError for anything else."""
+    for each in given:
+        if "=" not in each:
+            raise ConfigError(f"--column: found {each!r}; expected NAME=VALUE, as reference=Paris.")
+    return dict(each.split("=", 1) for each in given)

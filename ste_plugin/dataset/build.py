@@ -30,10 +30,10 @@ from ste_plugin.dataset.sample import (
     sample_judgments,
 )
 from ste_plugin.engines.identity import model_identity
-from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.pairs.pool import prepare_pool
 from ste_plugin.pairs.pool_files import Pool
+from ste_plugin.plugins.judge_formats import described
 from ste_plugin.records import Split
 from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.pass_rates import PassRate, expected_rates
@@ -151,8 +151,8 @@ def _manifest(
         "iteration": iteration.number,
         "judge": model_identity(iteration.judge, context.base),
         "judged_by": _judged_by(iteration),
-        "judge_format": _named(context.judge_format),
-        **({"verdict_format": _named(VERDICT)} if collected.counts["verdict_rows"] else {}),
+        "judge_format": described(context.judge_format),
+        **({"verdict_format": described(verdict_format(context.judge_format))} if collected.counts["verdict_rows"] else {}),
         "chat_template": {
             "kwargs": iteration.judge.chat_template_kwargs,
             "thinking": thinking.model_dump() if thinking else None,
@@ -169,11 +169,6 @@ def _manifest(
         "files": files,
         **_told_of(stage.reviewed),
     }
-
-
-def _named(judge_format: JudgeFormat) -> dict[str, Any]:
-    told = {"name": judge_format.name, "version": judge_format.version}
-    return told | ({"pointwise": True} if judge_format.pointwise else {})
 
 
 def _part(iteration: Iteration) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Trying a judge on one pair, as `ste judge` does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ from ste_plugin.context import open_engine
 from ste_plugin.engines.base import Completion, Place, Sampling
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judging.verdict import TIE
-from ste_plugin.plugins.manager import find_contribution, plugin_manager
+from ste_plugin.plugins.judge_formats import find_judge_format
+from ste_plugin.plugins.manager import plugin_manager
 
 _ORDERS = {"a shown as A": {"A": "a", "B": "b"}, "b shown as A": {"A": "b", "B": "a"}}
 """Presentation order → which response each letter stands for."""
@@ -18,15 +19,21 @@ _ALONE = ("a alone", "b alone")
 
 
 def judge_once(
-    model: ModelConfig, format_name: str, instruction: str, a: str, b: str, files: Sequence[Path]
+    model: ModelConfig,
+    format_name: str,
+    instruction: str,
+    a: str,
+    b: str,
+    files: Sequence[Path],
+    columns: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return `{"better": "a" | "b" | "tie" | "inconsistent" | "no verdict", "replies": [...]}`.
 
     Judged greedily. The pair is shown in both orders; only an answer that wins in both is better,
-    and only what is a tie in both is one.
+    and only what is a tie in both is one. `columns`: of a row, where the format shows any.
     """
     plugins = plugin_manager(files)
-    judge_format = find_contribution(plugins, "ste_judge_formats", format_name, "--format")
+    judge_format = find_judge_format(plugins, format_name, "--format").for_row(columns or {})
     place = Place(Path.cwd(), Path.cwd())
     engine = open_engine(model, place, plugins)
     make = JudgeRequests(model.model, judge_format, Sampling(0.0, 1.0, judge_format.max_new_tokens))

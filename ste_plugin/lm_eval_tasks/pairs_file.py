@@ -72,6 +72,8 @@ class LabelledPair:
     """What a benchmark's authors report it under, where that is neither subset nor section."""
     counted_votes: VoteCounts | None = None
     """Those of the votes that its authors count, where they do not count all."""
+    shown: str = ""
+    """Columns of its row that the judge format shows, as a JSON object."""
 
     def to_doc(self) -> dict[str, Any]:
         """Return the pair as lm-eval holds, hands over and logs it.
@@ -90,7 +92,7 @@ class LabelledPair:
         return cls(**{**doc, **votes})
 
 
-RARE = ("group", "counted_votes")
+RARE = ("group", "counted_votes", "shown")
 COLUMNS = ("id", "subset", "prompt")
 
 

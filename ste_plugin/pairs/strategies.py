@@ -249,5 +249,5 @@ def _require_pair(made: object, name: str) -> MadePair:
 
 def pair_key(pair: ResponsePair) -> str:
     """Return the key that a pair's contents give it."""
-    more = [text for text in (pair.fault, pair.correction, pair.worse_by) if text]
+    more = [each for each in (pair.fault, pair.correction, pair.worse_by, pair.shown) if each]
     return content_key("pair", pair.instruction_key, pair.strategy, pair.better, pair.worse, *more)

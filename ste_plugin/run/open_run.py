@@ -15,7 +15,7 @@ from ste_plugin import __version__
 from ste_plugin.config import RunConfig
 from ste_plugin.context import RunContext, open_engine
 from ste_plugin.dataset.kept_judgment import check_keep
-from ste_plugin.dataset.verdict_rows import check_verdict_share
+from ste_plugin.dataset.verdict_rows import check_forced, check_verdict_share
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import ConfigError, SteError
@@ -23,6 +23,7 @@ from ste_plugin.evaluation.kept_out import read_kept_out
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.inference.probe import Probes
+from ste_plugin.pairs.shown_columns import columns_to_show
 from ste_plugin.pairs.writers import check_writers
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.progress import ProgressReporter
@@ -225,6 +226,8 @@ def _check_names(context: RunContext) -> None:
     config = context.config
     check_keep(context.judge_format, config)
     check_verdict_share(context.judge_format, config)
+    check_forced(context.judge_format, config)
+    columns_to_show(context)
     for model in filter(None, (context.generator_model, config.judge, context.weaker_model)):
         context.models.use(model)
     context.models.close()

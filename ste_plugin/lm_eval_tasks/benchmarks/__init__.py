@@ -15,6 +15,7 @@ from ste_plugin.lm_eval_tasks.benchmarks.rmbench import RMBENCH
 from ste_plugin.lm_eval_tasks.pairs_file import LabelledPair, kept, read_pair, tell_unlabelled
 from ste_plugin.lm_eval_tasks.setting_values import PREFIX
 from ste_plugin.lm_eval_tasks.settings import LOCAL, JudgeSettings
+from ste_plugin.lm_eval_tasks.shown_columns import with_columns
 
 __all__ = ["BENCHMARKS", "Benchmark", "benchmark_called", "benchmark_of", "files_of", "read_pairs"]
 
@@ -43,7 +44,7 @@ def read_pairs(settings: JudgeSettings) -> list[LabelledPair]:
     that does not exist, DataError for rows that cannot be judged or fetched.
     """
     benchmark = benchmark_of(settings)
-    every = benchmark.read(settings.data)
+    every = benchmark.read(settings.data, with_columns(benchmark.convert, settings))
     pairs = [p for p in every if settings.section in ("", p.section)]
     if not pairs:
         raise DataError(
