@@ -18,6 +18,7 @@ NAVIGATION = {
         "how-to/audit",
         "how-to/served-judges",
         "how-to/thinking-models",
+        "how-to/judge-formats",
         "how-to/ratings",
         "how-to/report",
         "how-to/probes",

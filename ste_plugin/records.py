@@ -149,7 +149,7 @@ class ResponsePair(Record, frozen=True, omit_defaults=True):
     """What the better response has in their place."""
     worse_by: str = ""
     """The model that wrote the worse response, where that is not the generator."""
-    shown: dict[str, str] = {}  # noqa: RUF012 - msgspec makes a new one each
+    shown: dict[str, str] = {}
     """Columns of the instruction that the judge format shows, or chooses a rubric by."""
 
 

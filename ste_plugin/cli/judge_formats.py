@@ -63,7 +63,9 @@ def formats_check(
     if as_json:
         show(shown)
     else:
-        for title, prompt in zip(("as it is", "the other way round"), shown["prompts"], strict=True):
+        for title, prompt in zip(
+            ("as it is", "the other way round"), shown["prompts"], strict=True
+        ):
             say(f"--- the pair {title} ---\n{_turns(prompt)}")
         say(f"--- {shown['version']} ---\nends with {shown['wanted']}")
         examples = getattr(getattr(judge_format, "file", None), "examples", ())

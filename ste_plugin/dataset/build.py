@@ -29,8 +29,9 @@ from ste_plugin.dataset.sample import (
     rule_name,
     sample_judgments,
 )
+from ste_plugin.dataset.verdict_rows import verdict_format
 from ste_plugin.engines.identity import model_identity
-from ste_plugin.judging.builtin import VERDICT
+from ste_plugin.judging import JudgeFormat
 from ste_plugin.pairs.pool import prepare_pool
 from ste_plugin.pairs.pool_files import Pool
 from ste_plugin.plugins.judge_formats import described
@@ -152,7 +153,7 @@ def _manifest(
         "judge": model_identity(iteration.judge, context.base),
         "judged_by": _judged_by(iteration),
         "judge_format": described(context.judge_format),
-        **({"verdict_format": described(verdict_format(context.judge_format))} if collected.counts["verdict_rows"] else {}),
+        **(_verdict_format(context.judge_format) if collected.counts["verdict_rows"] else {}),
         "chat_template": {
             "kwargs": iteration.judge.chat_template_kwargs,
             "thinking": thinking.model_dump() if thinking else None,
@@ -169,6 +170,11 @@ def _manifest(
         "files": files,
         **_told_of(stage.reviewed),
     }
+
+
+def _verdict_format(judge_format: JudgeFormat) -> dict[str, Any]:
+    """Return what a manifest says of the format of rows with the letter alone."""
+    return {"verdict_format": described(verdict_format(judge_format))}
 
 
 def _part(iteration: Iteration) -> dict[str, Any]:

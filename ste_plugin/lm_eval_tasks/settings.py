@@ -213,8 +213,8 @@ class JudgeSettings:
             readable = [name for name, (_, found) in known.items() if read_officially(found)]
             raise ConfigError(
                 f"{where}: the mode `official` looks for [[A]] and [[B]], as RewardBench does, and "
-                f"{judge_format.name!r} gives its verdicts otherwise. Use {', '.join(sorted(readable))}, "
-                f"or {PREFIX}MODE=verdict."
+                f"{judge_format.name!r} gives its verdicts otherwise. Use "
+                f"{', '.join(sorted(readable))}, or {PREFIX}MODE=verdict."
             )
         return judge_format
 

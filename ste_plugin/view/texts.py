@@ -83,7 +83,9 @@ class Texts:
         start = self._one("SELECT start FROM pair WHERE id = ?", pair)
         if start is not None:
             row = self._row(self._pool, start)
-            return PairText(row["instruction"], (row["better"],), (row["worse"],), row.get("shown", {}))
+            return PairText(
+                row["instruction"], (row["better"],), (row["worse"],), row.get("shown", {})
+            )
         found = self._one_row(
             "SELECT source, sample FROM item WHERE pair = ? AND sample NOT NULL LIMIT 1", pair
         )

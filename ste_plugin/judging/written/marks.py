@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from ste_plugin.judging.written.format_file import LETTER, FormatFile
@@ -83,7 +84,7 @@ def _labels(file: FormatFile, rubric: str) -> Iterator[str]:
 def _around(text: str, shown: str) -> Iterator[tuple[str, str]]:
     """Yield the line, or the rest of the line, before and behind each place of a text."""
     parts = text.split(shown)
-    for before, behind in zip(parts, parts[1:], strict=False):
+    for before, behind in pairwise(parts):
         last = before.rstrip().rpartition("\n")[2].strip()
         first = behind.lstrip().partition("\n")[0].strip()
         yield (x if "\ue000" not in x else "" for x in (last, first))  # type: ignore[misc]

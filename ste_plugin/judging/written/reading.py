@@ -35,7 +35,7 @@ def read_verdict(file: FormatFile, said: str) -> Reading:
     """Return the verdict in what a judge said after its thoughts; None for no single one."""
     if file.verdict is None:
         return None
-    found = list(_finder(file)(said))
+    found = [reading for reading in _finder(file)(said) if reading is not None]
     if not found:
         return None
     if file.verdict.take != "only":
@@ -132,8 +132,10 @@ def _meaning(value: Any, words: Words) -> Reading:
 
 
 def _higher(first: Any, second: Any) -> Reading:
-    scores = [
-        float(s) if not isinstance(s, bool) and s is not None and _NUMBER.fullmatch(str(s)) else None
-        for s in (first, second)
-    ]
-    return higher(*scores)
+    return higher(_score(first), _score(second))
+
+
+def _score(value: Any) -> float | None:
+    """Return a plain number; None for anything else, as no score."""
+    plain = not isinstance(value, bool) and _NUMBER.fullmatch(str(value))
+    return float(value) if plain else None

@@ -13,11 +13,20 @@ FIELDS = ("instruction", "answer_a", "answer_b", "first", "second", "rubric")
 """What every template may show, beside columns of the row."""
 _FILTERS = ("trim", "length", "upper", "lower", "default", "join", "first", "last", "list")
 _KNOWN = (
-    "Template Output TemplateData Name Const If For Filter Test Getattr Getitem Compare Operand "
-    "And Or Not CondExpr Concat List Tuple"
-).split()
+    *("Template", "Output", "TemplateData", "Name", "Const", "Concat", "List", "Tuple"),
+    *("If", "For", "CondExpr", "Compare", "Operand", "And", "Or", "Not"),
+    *("Filter", "Test", "Getattr", "Getitem"),
+)
 """What a template may consist of: nothing that calls, assigns or calculates, so that what comes
 out grows with what is shown and no faster."""
+
+_CALLED = {
+    "Call": "a call",
+    "Assign": "{% set %}",
+    "Include": "{% include %}",
+    "Macro": "{% macro %}",
+    "Slice": "a slice",
+} | dict.fromkeys(("Add", "Sub", "Mul", "Div", "FloorDiv", "Mod", "Pow", "Neg"), "a calculation")
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
@@ -62,7 +71,7 @@ def refuse_unknown_parts(parsed: nodes.Template, where: str) -> None:
         kind = type(node).__name__
         nested = isinstance(node, nodes.For) and next(node.find_all(nodes.For), None)
         if kind not in _KNOWN or nested:
-            what = "a loop in a loop" if nested else f"{kind} (of Jinja)"
+            what = "a loop in a loop" if nested else _CALLED.get(kind, f"{kind} (of Jinja)")
             raise ValueError(
                 f"{where}: line {node.lineno}: found {what}; expected words, {{{{ fields }}}}, "
                 "{% if %} and {% for %} alone. Write it plainly"
