@@ -83,7 +83,7 @@ class LabelledPair:
         doc = {**asdict(self), "votes": list(self.votes)}
         if self.counted_votes is not None:
             doc["counted_votes"] = list(self.counted_votes)
-        return {key: value for key, value in doc.items() if key not in RARE or value}
+        return {key: value for key, value in doc.items() if key not in (*RARE, "shown") or value}
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
@@ -92,7 +92,7 @@ class LabelledPair:
         return cls(**{**doc, **votes})
 
 
-RARE = ("group", "counted_votes", "shown")
+RARE = ("group", "counted_votes")
 COLUMNS = ("id", "subset", "prompt")
 
 

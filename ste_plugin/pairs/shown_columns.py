@@ -1,5 +1,8 @@
 """What a judge format shows of an instruction beside its text, kept with each pair."""
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
 from msgspec.structs import replace
 
 from ste_plugin.context import RunContext
@@ -38,3 +41,18 @@ def with_columns(
     known = {CATEGORY: instruction.category, "final_answer": instruction.final_answer or ""}
     shown = replace(pair, shown={name: str(known[name]) for name in columns})
     return replace(shown, key=pair_key(shown))
+
+
+def check_shown(
+    splits: Iterable[Sequence[ResponsePair]], columns: tuple[str, ...], folder: Path
+) -> None:
+    """Raise ConfigError where the pairs of a pool lack a column that is to be shown."""
+    first = next((pairs[0] for pairs in splits if len(pairs)), None)
+    missing = [name for name in columns if first and name not in first.shown]
+    if missing:
+        raise ConfigError(
+            f"{folder}: made without the column {missing[0]!r} of its instructions, which the "
+            "judge format shows or chooses a rubric by; expected it with each pair. Make the pool "
+            "again (`ste run CONFIG --from pool`; nothing is paid for twice), or set "
+            "judging.format and judging.rubric back."
+        )

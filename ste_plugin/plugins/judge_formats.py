@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pluggy
+import yaml
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.written.format_file import FormatFile, Rubric
 from ste_plugin.judging.written.load import format_of, parse_format, read_format, with_rubric
 from ste_plugin.plugins.manager import find_contribution
+from ste_plugin.storage.jsonl import replace_bytes
 
 HOOK = "ste_judge_formats"
 
@@ -68,6 +70,16 @@ def as_setting(judge_format: JudgeFormat) -> str:
     """Return what names a format to another process that has the same plugins."""
     definition = getattr(judge_format, "definition", None)
     return json.dumps(definition) if definition else judge_format.name
+
+
+def keep_copy(judge_format: JudgeFormat, path: Path) -> None:
+    """Write the file that says what a format is where no name does; remove one of another."""
+    definition = getattr(judge_format, "definition", None)
+    if not definition:
+        path.unlink(missing_ok=True)
+        return
+    text = yaml.safe_dump(definition, sort_keys=False, allow_unicode=True, width=100)
+    replace_bytes(path, text.encode())
 
 
 def _written(plugins: pluggy.PluginManager, file: FormatFile, where: str) -> JudgeFormat:

@@ -25,6 +25,7 @@ from ste_plugin.inference.completion_store import CompletionStore, find_completi
 from ste_plugin.inference.probe import Probes
 from ste_plugin.pairs.shown_columns import columns_to_show
 from ste_plugin.pairs.writers import check_writers
+from ste_plugin.plugins.judge_formats import keep_copy
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.progress import ProgressReporter
 from ste_plugin.run.redo import Redo, flat_settings, refuse_changes, set_aside
@@ -58,6 +59,7 @@ def open_run(
         sync_folders(folder.root)  # a killed start may have made some
         truncate_partial_line(folder.events)
         _write_config(config, folder, redo)
+        keep_copy(context.judge_format, folder.judge_format)
         if redo and (old := set_aside(folder, redo)):
             context.progress.event("redo", redone=redo.stage, old=old.name)
             context.progress.say(f"The old output is in {old}.")
@@ -208,7 +210,7 @@ def _undo_on_error(folder: RunLayout, new_folders: Sequence[Path]) -> Iterator[N
         yield
     except SteError:
         read = (folder.pool / name for name in ("instructions.jsonl", OVERLAPS))
-        ours = (folder.config, folder.events, folder.lock, *read)
+        ours = (folder.config, folder.judge_format, folder.events, folder.lock, *read)
         files = (path for path in folder.root.rglob("*") if path.is_file())
         if new_folders and not any(path.stat().st_size for path in files if path not in ours):
             shutil.rmtree(folder.root)

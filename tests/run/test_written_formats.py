@@ -7,12 +7,14 @@ import pytest
 import yaml
 
 from ste_plugin.axolotl.rewards import judge_reward
-from ste_plugin.errors import ConfigError
+from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.judging.builtin import FORMATS
-from ste_plugin.plugins.judge_formats import format_of_manifest
+from ste_plugin.plugins.judge_formats import find_judge_format, format_of_manifest
 from ste_plugin.plugins.manager import plugin_manager
+from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
+from ste_plugin.run.redo import Redo
 from tests.helpers.documented_formats import REPLIES, format_file
 from tests.helpers.fake_runs import ALL_ROWS, generated, rows_of, written
 
@@ -124,5 +126,32 @@ def test_a_changed_word_is_refused_beside_what_was_made_before(tmp_path, tiny_mo
     first = generated(path)["judge_format"]["version"]
     file = tmp_path / "letters.yaml"
     file.write_text(file.read_text().replace("helps more", "helps most"))
-    with open_run(path, [], quiet=True) as context:
-        assert context.judge_format.version != first
+    with (
+        open_run(path, [], quiet=True) as context,
+        pytest.raises(DataError, match=f"its prompts are in the format {first}, but the judge"),
+    ):
+        stages.train(context, 1)
+
+
+def test_a_pool_that_was_made_without_a_column_is_refused(tmp_path, tiny_model):
+    judging = {"format": "brief", "samples": 1}
+    judge = {"model": str(tiny_model), "engine": "speaking", "options": {"speaks": "letters"}}
+    path = run_in(tmp_path, tiny_model, "brief", judging=judging, judge=judge)
+    generated(path)
+    rubric = judging | {"rubric": {"a": "It is even.", "default": "Odd."}}
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"judging": rubric}))
+    with (
+        pytest.raises(ConfigError, match=r"pool: made without the column 'category' of its instr"),
+        open_run(path, [], quiet=True, redo=Redo("generate")) as context,
+    ):
+        stages.generate(context, 1)
+
+
+@pytest.mark.parametrize("name", ["letters", "brief"])
+def test_the_run_keeps_a_file_that_asks_its_judge_in_the_same_words(tmp_path, tiny_model, name):
+    judging = {"format": "brief", "samples": 1, "rubric": "It counts."}
+    judge = {"model": str(tiny_model), "engine": "speaking", "options": {"speaks": "letters"}}
+    more = {"judging": judging, "judge": judge} if name == "brief" else {}
+    version = generated(run_in(tmp_path, tiny_model, name, **more))["judge_format"]["version"]
+    kept = tmp_path / "run/judge_format.yaml"
+    assert find_judge_format(plugin_manager(), str(kept), "--format").version == version
