@@ -85,8 +85,8 @@ def read_preview(
         for instruction in read_records(pool / "instructions.jsonl", Instruction)
     )
     first, judge_format = pairs[0], iteration.context.judge_format
-    shown = judge_format.for_row(first.shown)
-    prompt = shown.render_pair(first.instruction, first.better, first.worse, "A")
+    bound = judge_format.for_row(first.shown)
+    prompt = bound.render_pair(first.instruction, first.better, first.worse, "A")
     rows, verdicts, row = _first_row(iteration)
     return Preview(
         instructions,

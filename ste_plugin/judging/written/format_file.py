@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator,
 from ste_plugin.config.base import Positive, Strict
 from ste_plugin.errors import ConfigError
 from ste_plugin.judging.written.linear import compile_linear
-from ste_plugin.judging.written.templates import check_template
+from ste_plugin.judging.written.templates import FIELDS, check_template
 
 LETTER = "{letter}"
 """Where the letter stands in `marks`."""
@@ -232,6 +232,11 @@ def check_words(file: FormatFile) -> None:
 
 def check_shown(file: FormatFile) -> None:
     """Raise ValueError where no turn shows what is judged."""
+    if taken := [name for name in file.columns if name in FIELDS and name != "rubric"]:
+        raise ValueError(
+            f"columns: found {taken[0]!r}, which is a field of every format; expected columns of "
+            "other names. Rename it in the data"
+        )
     shown = " ".join(re.sub(r"\s+", " ", turn.template) for turn in file.turns)
     for name in ("instruction", "answer_a", "answer_b", *file.columns):
         if not re.search(rf"\{{[{{%][^}}]*\b{name}\b", shown):

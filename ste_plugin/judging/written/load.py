@@ -28,7 +28,7 @@ def parse_format(content: Mapping[str, Any], where: str) -> FormatFile:
     return validate_settings(FormatFile, content, where)
 
 
-def format_of(file: FormatFile, where: str) -> WrittenFormat:
+def format_of(file: FormatFile, where: str) -> JudgeFormat:
     """Return the format that a file with turns writes.
 
     Raises: ConfigError where it does not read its own closing words, or a sample reply otherwise
@@ -50,16 +50,15 @@ def format_of(file: FormatFile, where: str) -> WrittenFormat:
     return written if plain or not file.rubric else with_rubric(written, file.rubric, where)
 
 
-def with_rubric(judge_format: JudgeFormat, rubric: Rubric, where: str) -> JudgeFormat | Any:
+def with_rubric(judge_format: JudgeFormat, rubric: Rubric, where: str) -> JudgeFormat:
     """Return a format that judges by a rubric of somebody's own, one of all or one per category.
 
     Raises: ConfigError where the format has no place for it.
     """
-    if not isinstance(judge_format, JudgeFormat) or not _has_place(judge_format):
-        name = getattr(judge_format, "name", judge_format)
+    if not _has_place(judge_format):
         raise ConfigError(
-            f"{where}: found a rubric for the format {name!r}, whose prompt has no place for one; "
-            "expected a format with {{ rubric }} in a template, or a built-in one. Show it there, "
+            f"{where}: found a rubric for the format {judge_format.name!r}, whose prompt has no "
+            "place for one; expected a format with {{ rubric }} in a template, or a built-in one. Show it there, "
             "or leave the rubric out."
         )
     criteria = {DEFAULT: rubric} if isinstance(rubric, str) else dict(rubric)
@@ -67,8 +66,8 @@ def with_rubric(judge_format: JudgeFormat, rubric: Rubric, where: str) -> JudgeF
 
 
 def _has_place(judge_format: JudgeFormat) -> bool:
-    if not isinstance(judge_format, WrittenFormat):
-        return bool(judge_format.rubric)
+    if not isinstance(judge_format, WrittenFormat):  # a plugin's may be of a class of its own
+        return bool(getattr(judge_format, "rubric", "")) and hasattr(judge_format, "with_criteria")
     return any("rubric" in turn.template for turn in judge_format.file.turns)
 
 

@@ -23,7 +23,8 @@ def words_of(file: FormatFile) -> dict[str, Reading]:
     """Return what a judge may write, by what it says."""
     if not file.scale:
         first, second = file.letters
-        return {first: "A", second: "B"} | ({file.tie: TIE} if file.tie else {})
+        words: dict[str, Reading] = {first: "A", second: "B"}
+        return words | ({file.tie: TIE} if file.tie else {})
     middle = (len(file.scale) - 1) / 2
     return {
         step: "A" if place < middle else "B" if place > middle else TIE

@@ -50,7 +50,8 @@ def check_template(template: str, where: str, columns: Collection[str]) -> None:
         parsed = _environment().parse(template)
         compiled(template)
     except TemplateError as error:
-        line = f"line {error.lineno}: " if getattr(error, "lineno", None) else ""
+        number = getattr(error, "lineno", None)
+        line = f"line {number}: " if number else ""
         raise ValueError(
             f"{where}: {line}found {error.message}; expected a Jinja template with the filters "
             f"{', '.join(_FILTERS)}. Correct it"

@@ -50,7 +50,7 @@ class WrittenFormat(JudgeFormat):
         return self.file.without_chat_template
 
     @property
-    def mark(self) -> Any:
+    def mark(self) -> Any:  # type: ignore[override]
         """What a verdict looks like in a reply."""
         return mark_of(self.file)
 
@@ -86,7 +86,7 @@ class WrittenFormat(JudgeFormat):
         texts = {"instruction": instruction, "answer_a": answer_a, "answer_b": answer_b}
         first, second = self.file.letters
         values = {"rubric": self.rubric, "first": first, "second": second} | {
-            name: self._harmless(value) for name, value in (self.row | texts).items()
+            name: self._harmless(value) for name, value in {**self.row, **texts}.items()
         }
         try:
             return tuple(
