@@ -58,8 +58,8 @@ def with_rubric(judge_format: JudgeFormat, rubric: Rubric, where: str) -> JudgeF
     if not _has_place(judge_format):
         raise ConfigError(
             f"{where}: found a rubric for the format {judge_format.name!r}, whose prompt has no "
-            "place for one; expected a format with {{ rubric }} in a template, or a built-in one. Show it there, "
-            "or leave the rubric out."
+            "place for one; expected a format with {{ rubric }} in a template, or a built-in one. "
+            "Show it there, or leave the rubric out."
         )
     criteria = {DEFAULT: rubric} if isinstance(rubric, str) else dict(rubric)
     return judge_format.with_criteria(criteria)
