@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ste_plugin.engines.base import Message
+from ste_plugin.errors import ConfigError
 from ste_plugin.judging.checking import TEXTS, format_problems
 from ste_plugin.judging.format import JudgeFormat
 from ste_plugin.judging.written.written_format import WrittenFormat
@@ -68,7 +69,14 @@ def _merged(judge_format: JudgeFormat, model: str) -> Iterator[str]:
 
     from ste_plugin.engines.choice_tokens import added_token
 
-    tokenizer = AutoTokenizer.from_pretrained(model)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"--model: found {model}, of which no tokenizer can be read "
+            f"({str(error).splitlines()[0]}); expected a model's folder or hub id. Correct it, or "
+            "leave it out."
+        ) from error
     prefix = judge_format.forced_prefix("It is better.")
     ids = tokenizer.encode(prefix, add_special_tokens=False)
     for choice in judge_format.choices:

@@ -84,4 +84,4 @@ def rendered(template: str, values: Mapping[str, Any]) -> str:
     try:
         return compiled(template).render(values)
     except (TemplateError, TypeError, LookupError, AttributeError) as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(str(error).rstrip(".")) from error

@@ -1,6 +1,8 @@
 """A format's file: what it makes of a format, and what is wrong with it, told by place and cure."""
 
 import re
+import sys
+from types import ModuleType
 
 import pytest
 import yaml
@@ -10,7 +12,7 @@ from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.checking import format_problems
 from ste_plugin.judging.written import format_of, read_format
 from ste_plugin.judging.written.load import parse_format, with_rubric
-from tests.helpers.documented_formats import REPLIES, SHOWN, format_file
+from tests.helpers.documented_formats import PAGE, REPLIES, SHOWN, format_file
 
 LETTERS = yaml.safe_load(SHOWN["letters"])
 USER = LETTERS["turns"][1]["template"]
@@ -121,6 +123,29 @@ def test_what_is_wrong_with_a_file_is_told_by_place_and_cure(changed, told):
     assert re.search(
         r"[A-Z][a-z]+ .*$|did you mean|there are|remove the key|looks like something", message
     )
+
+
+def test_the_wording_of_a_package_is_taken_as_the_page_shows(tmp_path, monkeypatch):
+    package = ModuleType("rewardbench.generative")
+    package.MTBENCH_V2 = {
+        "system_prompt": "Judge both.",
+        "prompt_template": "[Q]\n{question}\n[A]\n{answer_a}\n[B]\n{answer_b}\n[End]",
+    }
+    monkeypatch.setitem(sys.modules, "rewardbench", ModuleType("rewardbench"))
+    monkeypatch.setitem(sys.modules, "rewardbench.generative", package)
+    monkeypatch.setattr("sys.argv", ["write_format.py", str(tmp_path / "pair.yaml")])
+    exec(re.search(r"```python\n# write_format.py\n(.*?)```", PAGE, re.DOTALL)[1], {})
+    judge_format = format_of(read_format(tmp_path / "pair.yaml"), "pair.yaml")
+    assert [turn.content for turn in judge_format.render("i", "a", "b")] == [
+        "Judge both.",
+        "[Q]\ni\n[A]\na\n[B]\nb\n[End]",
+    ]
+
+
+def test_a_template_reaches_nothing_of_python():
+    reaches = made(LETTERS | {"turns": turns("{{ instruction.__class__ }}")})
+    with pytest.raises(ConfigError, match="access to attribute '__class__' of 'str' object is uns"):
+        reaches.render("i", "a", "b")
 
 
 def test_a_closing_before_two_scores_is_refused():
