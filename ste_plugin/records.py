@@ -149,8 +149,13 @@ class ResponsePair(Record, frozen=True, omit_defaults=True):
     """What the better response has in their place."""
     worse_by: str = ""
     """The model that wrote the worse response, where that is not the generator."""
-    shown: dict[str, str] = {}
+    shown: tuple[tuple[str, str], ...] = ()
     """Columns of the instruction that the judge format shows, or chooses a rubric by."""
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Those columns by name."""
+        return dict(self.shown)
 
 
 class Judgment(Record, frozen=True, omit_defaults=True):

@@ -91,7 +91,7 @@ def grpo_rows(example: Example) -> list[TrainingRow]:
 
 def held_out_rows(pair: ResponsePair, judge_format: JudgeFormat) -> list[TrainingRow]:
     """Return a pair's prompts in both orders, with the prefix of a forced verdict."""
-    shown = judge_format.for_row(pair.shown)
+    shown = judge_format.for_row(pair.columns)
     return [
         {
             **provenance(pair, gold),

@@ -105,7 +105,7 @@ class JudgeRequests:
 
     def judgment(self, pair: ResponsePair, gold: Verdict) -> ChatRequest:
         """Return the request for a pair's first sample; `gold` is the letter of the better one."""
-        judge_format = self.judge_format.for_row(pair.shown)
+        judge_format = self.judge_format.for_row(pair.columns)
         prompt = judge_format.render_pair(pair.instruction, pair.better, pair.worse, gold)
         return self._judgment(prompt, pair.instruction_key)
 

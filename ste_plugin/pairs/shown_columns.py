@@ -39,7 +39,7 @@ def with_columns(
     if not columns:
         return pair
     known = {CATEGORY: instruction.category, "final_answer": instruction.final_answer or ""}
-    shown = replace(pair, shown={name: str(known[name]) for name in columns})
+    shown = replace(pair, shown=tuple((name, str(known[name])) for name in columns))
     return replace(shown, key=pair_key(shown))
 
 
@@ -48,7 +48,7 @@ def check_shown(
 ) -> None:
     """Raise ConfigError where the pairs of a pool lack a column that is to be shown."""
     first = next((pairs[0] for pairs in splits if len(pairs)), None)
-    missing = [name for name in columns if first and name not in first.shown]
+    missing = [name for name in columns if first and name not in first.columns]
     if missing:
         raise ConfigError(
             f"{folder}: made without the column {missing[0]!r} of its instructions, which the "

@@ -85,7 +85,7 @@ def read_preview(
         for instruction in read_records(pool / "instructions.jsonl", Instruction)
     )
     first, judge_format = pairs[0], iteration.context.judge_format
-    bound = judge_format.for_row(first.shown)
+    bound = judge_format.for_row(first.columns)
     prompt = bound.render_pair(first.instruction, first.better, first.worse, "A")
     rows, verdicts, row = _first_row(iteration)
     return Preview(

@@ -84,7 +84,7 @@ class Texts:
         if start is not None:
             row = self._row(self._pool, start)
             return PairText(
-                row["instruction"], (row["better"],), (row["worse"],), row.get("shown", {})
+                row["instruction"], (row["better"],), (row["worse"],), dict(row.get("shown", ()))
             )
         found = self._one_row(
             "SELECT source, sample FROM item WHERE pair = ? AND sample NOT NULL LIMIT 1", pair
