@@ -24,6 +24,7 @@ NAVIGATION = {
         "how-to/serve",
         "how-to/served-judges",
         "how-to/thinking-models",
+        "how-to/judge-formats",
         "how-to/ratings",
         "how-to/report",
         "how-to/publish",

@@ -16,6 +16,7 @@ from ste_plugin.inference.completion_store import CompletionStores
 from ste_plugin.inference.probe import Probes
 from ste_plugin.inference.share import EVERYTHING, Share
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.plugins.judge_formats import find_judge_format
 from ste_plugin.plugins.manager import find_contribution, import_object, registered_files
 from ste_plugin.progress import ProgressReporter
 from ste_plugin.records import Record, ResponsePair, content_key
@@ -110,10 +111,10 @@ class RunContext:
     @property
     def judge_format(self) -> JudgeFormat:
         """The judge format, for training and evaluation alike."""
-        judge_format: JudgeFormat = find_contribution(
-            self.plugins, "ste_judge_formats", self.config.judging.format, "judging.format"
+        judging = self.config.judging
+        return find_judge_format(
+            self.plugins, judging.format, "judging.format", self.base, judging.rubric
         )
-        return judge_format
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,11 +180,18 @@ class ResponsePair(Record, frozen=True, omit_defaults=True):
     """The model that wrote the worse response, where that is not the generator."""
     conversation: str = ""
     """Key of the conversation that the instruction is a turn of; empty for a single text."""
+    shown: tuple[tuple[str, str], ...] = ()
+    """Columns of the instruction that the judge format shows, or chooses a rubric by."""
 
     @property
     def split_key(self) -> str:
         """Return the key of what stays together: the conversation, or else the instruction."""
         return self.conversation or self.instruction_key
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Those columns by name."""
+        return dict(self.shown)
 
 
 class Judgment(Record, frozen=True, omit_defaults=True):

@@ -19,6 +19,7 @@ LAYERS = (
         "inference",
         "plugins.manager",
         "plugins.loader",
+        "plugins.judge_formats",
         "plugins.new_plugin",
         "context",
         "engines.ray",

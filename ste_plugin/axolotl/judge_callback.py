@@ -38,7 +38,8 @@ from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.errors import DataError
 from ste_plugin.judging import JudgeFormat, Said
 from ste_plugin.judging.builtin import VERDICT
-from ste_plugin.plugins.manager import find_contribution, plugin_manager, require_named_plugins
+from ste_plugin.plugins.judge_formats import format_of_manifest
+from ste_plugin.plugins.manager import plugin_manager, require_named_plugins
 from ste_plugin.storage import training_manifest
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
 from ste_plugin.storage.durable import remove
@@ -95,7 +96,8 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         Raises: as `load_judge_format` does, where that depends on the data set's own format.
         """
         letters = not self.manifest.judge_format.get("pointwise")
-        if letters and self.settings.judge_by == "log_probabilities":
+        named = "definition" not in self.manifest.judge_format
+        if named and letters and self.settings.judge_by == "log_probabilities":
             return VERDICT  # of letters the likelier one counts in every format
         return load_judge_format(self.manifest, self.settings)
 
@@ -178,7 +180,8 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
     def load_judge(self) -> Judge:
         """Return the way of judging that the settings ask for."""
         model = self.trainer.model
-        if self.settings.judge_by == "log_probabilities":
+        # of a format without closing words no letter can be asked for
+        if self.settings.judge_by == "log_probabilities" and self.judge_format.choices:
             return likelier_choice(model, self.template, self.judge_format)
         judge_format = self.judge_format
         max_new_tokens = self.settings.judge_max_new_tokens or judge_format.max_new_tokens
@@ -244,9 +247,7 @@ def find_judge_format(manifest: DatasetManifest, settings: STESettings) -> Judge
         listed, named_here, "ste.plugins", f"STE_PLUGINS={os.pathsep.join(settings.plugins)}"
     )
     plugins = plugin_manager(dict.fromkeys(path.resolve() for path in listed))
-    name = manifest.judge_format["name"]
-    judge_format: JudgeFormat = find_contribution(plugins, "ste_judge_formats", name, "ste.plugins")
-    return judge_format
+    return format_of_manifest(plugins, manifest.judge_format, "ste.plugins")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from ste_plugin.cli import (  # noqa: F401
     fitting,
     forgetting,
     importing,
+    judge_formats,
     judging,
     making,
     measuring,

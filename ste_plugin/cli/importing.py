@@ -41,10 +41,11 @@ def import_(
     An axolotl config trains on it by `ste.manifest`, without a run.
     """
     from ste_plugin.dataset.import_judgments import import_judgments
-    from ste_plugin.plugins.manager import find_contribution, plugin_manager
+    from ste_plugin.plugins.judge_formats import find_judge_format
+    from ste_plugin.plugins.manager import plugin_manager
     from ste_plugin.storage.dataset_manifest import read_manifest
 
-    form = find_contribution(plugin_manager([]), "ste_judge_formats", judge_format, "--format")
+    form = find_judge_format(plugin_manager([]), judge_format, "--format")
     path = import_judgments(
         files, to, form, instructions=instructions, dev_fraction=dev_fraction, seed=seed
     )

@@ -31,7 +31,10 @@ Samples = Annotated[int, typer.Option(help="Replies to each prompt; the majority
 Force = Annotated[bool, typer.Option("--force-verdict", help="Draw a letter where none is said.")]
 MaxTokens = Annotated[int | None, typer.Option(help="Longest judgment.", min=1)]
 Format = Annotated[
-    str | None, _option(_MODEL, "The format it was trained in; by default criteria.", "--format")
+    str | None,
+    _option(
+        _MODEL, "The format it was trained in, or its YAML file; by default criteria.", "--format"
+    ),
 ]
 Engine = Annotated[
     str | None, _option(_MODEL, "By default local; with --serve auto; with --base-url http.")
@@ -41,6 +44,9 @@ ApiKeyEnv = Annotated[str | None, _option(_MODEL, "The variable that holds that 
 Options = Annotated[str, _option(_MODEL, "Of the engine: dtype=float32,… or JSON.")]
 TemplateKwargs = Annotated[
     str, _option(_MODEL, "What its chat template is given: enable_thinking=false, or JSON.")
+]
+Column = Annotated[
+    list[str] | None, _option(_MODEL, "NAME=VALUE, where its format shows a column.")
 ]
 Serve = Annotated[bool, _option(_SERVE, "Answer comparisons until Ctrl-C.", "--serve")]
 Host = Annotated[str, _option(_SERVE, "Others than this machine need a key: STE_JUDGE_KEY.")]
@@ -66,6 +72,7 @@ def judge(
     api_key_env: ApiKeyEnv = None,
     options: Options = "",
     chat_template_kwargs: TemplateKwargs = "",
+    column: Column = None,
     serve: Serve = False,
     host: Host = "127.0.0.1",
     port: Port = 8008,
@@ -92,6 +99,7 @@ def judge(
         api_key_env=api_key_env,
         options=parse_args(options, "--options") or None,
         chat_template_kwargs=kwargs or None,
+        columns=_read_columns(column or []),
         plugins=plugin or [],
     )
     if serve:
@@ -108,6 +116,14 @@ def _refuse_pair(*texts: str | None) -> None:
             "ste judge: found --serve and a pair; expected one of them. With --serve pairs come "
             "over HTTP."
         )
+
+
+def _read_columns(given: list[str]) -> dict[str, str]:
+    """Return columns given as NAME=VALUE. Raises: ConfigError for anything else."""
+    for each in given:
+        if "=" not in each:
+            raise ConfigError(f"--column: found {each!r}; expected NAME=VALUE, as reference=Paris.")
+    return dict(each.split("=", 1) for each in given)
 
 
 def _serve(judge: "Judge", limits: dict[str, Any], host: str, port: int) -> None:

@@ -94,6 +94,7 @@ def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool)
     from ste_plugin.progress import make_console
     from ste_plugin.storage.config_file import read_run_yaml
     from ste_plugin.storage.jsonl import read_json
+    from ste_plugin.storage.run_layout import RunLayout
 
     report = read_json(root / "report.json")
     gain = gain_of(root, report["best"], reports[-1].number)
@@ -117,7 +118,8 @@ def show_report(root: Path, reports: "Sequence[IterationReport]", as_json: bool)
     for line in gain.sentences() if gain else ():
         console.print(safe(line), soft_wrap=True)
     console.print(f"Judge: {report['model']}", soft_wrap=True)
-    judge_format = read_run_yaml(root / "run.yaml").judging.format
+    file = RunLayout(root).judge_format
+    judge_format = file if file.exists() else read_run_yaml(root / "run.yaml").judging.format
     console.print(
         f"Use it:  ste judge {report['model']} --format {judge_format} --instruction '…' --a '…' "
         "--b '…'",

@@ -77,9 +77,16 @@ class JudgingConfig(Strict):
     """How judgments are sampled."""
 
     format: str = "criteria"
-    """How to judge: criteria, plan, brief, verdict, rating, or a plugin's. `brief` takes two
-    sentences; `verdict` the letter alone, for the weakest seeds; `rating` is a score of each
-    answer."""
+    """How to judge: criteria, plan, brief, verdict, rating, a plugin's, or a YAML file of your own
+    (`ste formats check`), relative to the config. `brief` takes two sentences; `verdict` the letter
+    alone, for the weakest seeds; `rating` is a score of each answer."""
+    rubric: Annotated[
+        str | dict[str, Annotated[str, Field(min_length=1)]],
+        Field(examples=["Policy: cite the manual; never guess a dose."]),
+    ] = ""
+    """What counts in your organisation, added to the format's own words. Or words per category, as
+    {coding: …, default: …}: the category is the instruction's (in labelled pairs the column
+    `category`, or else the subset)."""
     samples: Positive = 15
     """Most judgments of a pair in one order. `sampling` says when fewer are enough."""
     sampling: Literal["until_correct", "until_both", "until_decided", "fixed"] | None = None

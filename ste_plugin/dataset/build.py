@@ -29,11 +29,12 @@ from ste_plugin.dataset.sample import (
     rule_name,
     sample_judgments,
 )
+from ste_plugin.dataset.verdict_rows import verdict_format
 from ste_plugin.engines.identity import model_identity
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.pairs.pool import prepare_pool
 from ste_plugin.pairs.pool_files import Pool
+from ste_plugin.plugins.judge_formats import described
 from ste_plugin.records import Split
 from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.pass_rates import PassRate, expected_rates
@@ -151,8 +152,8 @@ def _manifest(
         "iteration": iteration.number,
         "judge": model_identity(iteration.judge, context.base),
         "judged_by": _judged_by(iteration),
-        "judge_format": _named(context.judge_format),
-        **({"verdict_format": _named(VERDICT)} if collected.counts["verdict_rows"] else {}),
+        "judge_format": described(context.judge_format),
+        **(_verdict_format(context.judge_format) if collected.counts["verdict_rows"] else {}),
         "chat_template": {
             "kwargs": iteration.judge.chat_template_kwargs,
             "thinking": thinking.model_dump() if thinking else None,
@@ -171,9 +172,9 @@ def _manifest(
     }
 
 
-def _named(judge_format: JudgeFormat) -> dict[str, Any]:
-    told = {"name": judge_format.name, "version": judge_format.version}
-    return told | ({"pointwise": True} if judge_format.pointwise else {})
+def _verdict_format(judge_format: JudgeFormat) -> dict[str, Any]:
+    """Return what a manifest says of the format of rows with the letter alone."""
+    return {"verdict_format": described(verdict_format(judge_format))}
 
 
 def _part(iteration: Iteration) -> dict[str, Any]:

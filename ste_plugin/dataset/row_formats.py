@@ -91,12 +91,13 @@ def grpo_rows(example: Example) -> list[TrainingRow]:
 
 def held_out_rows(pair: ResponsePair, judge_format: JudgeFormat) -> list[TrainingRow]:
     """Return a pair's prompts in both orders, with the prefix of a forced verdict."""
+    shown = judge_format.for_row(pair.columns)
     return [
         {
             **provenance(pair, gold),
             "subset": pair.strategy,
             "messages": chat_turns(
-                judge_format.render_pair(pair.instruction, pair.better, pair.worse, gold)
+                shown.render_pair(pair.instruction, pair.better, pair.worse, gold)
             ),
             "opening": judge_format.forced_prefix(""),
         }

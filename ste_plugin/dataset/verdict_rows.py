@@ -25,7 +25,13 @@ def as_verdict(example: Example) -> Example:
     """Return the same pair in the same order, asked for the letter alone and answered rightly."""
     text = VERDICT.forced_text(VERDICT.closing, example.gold)
     said = replace(example.correct, text=text, thinking="", forced=True)
-    return replace(example, judge_format=VERDICT, correct=said, wrong=None)
+    judge_format = verdict_format(example.judge_format)
+    return replace(example, judge_format=judge_format, correct=said, wrong=None)
+
+
+def verdict_format(judge_format: JudgeFormat) -> JudgeFormat:
+    """Return the format of the letter alone, by the same rubric as another where that has one."""
+    return VERDICT.with_criteria(judge_format.criteria) if judge_format.criteria else VERDICT
 
 
 def draw_of(config: RunConfig, split: Split) -> DrawTasks | None:
@@ -77,4 +83,14 @@ def check_verdict_share(judge_format: JudgeFormat, config: RunConfig) -> None:
             f"dataset.verdict_share: found {share:g} with judging.format {name}, whose rows are "
             "the letter alone already; expected a format with reasons, to mix such rows into. Set "
             "judging.format to brief, criteria or plan, or leave dataset.verdict_share out."
+        )
+
+
+def check_forced(judge_format: JudgeFormat, config: RunConfig) -> None:
+    """Raise ConfigError where a verdict is to be forced in a format without closing words."""
+    if config.judging.force_verdict and not judge_format.choices:
+        raise ConfigError(
+            f"judging.force_verdict: found true with judging.format {judge_format.name}, which has "
+            "no closing words behind which a letter could be asked for; expected some. Give its "
+            "file `closing`, or set judging.force_verdict: false."
         )

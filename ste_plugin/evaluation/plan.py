@@ -8,6 +8,7 @@ from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.lm_eval_tasks.orders import TASK
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.pairs.pool import prepare_pool
+from ste_plugin.plugins.judge_formats import as_setting
 from ste_plugin.plugins.manager import contributed_folders, registered_files
 from ste_plugin.storage.resources import find_task
 
@@ -58,7 +59,7 @@ def _own_settings(context: RunContext) -> JudgeSettings:
     config = context.config
     judge, judging, evaluation = config.judge, config.judging, config.evaluation
     return JudgeSettings(
-        format=judging.format,
+        format=as_setting(context.judge_format),
         force=judging.force_verdict,
         max_new_tokens=evaluation.max_new_tokens or judging.max_new_tokens,
         plugins=registered_files(context.plugins),

@@ -116,7 +116,8 @@ class JudgeRequests:
 
     def judgment(self, pair: ResponsePair, gold: Verdict) -> ChatRequest:
         """Return the request for a pair's first sample; `gold` is the letter of the better one."""
-        prompt = self.judge_format.render_pair(pair.instruction, pair.better, pair.worse, gold)
+        judge_format = self.judge_format.for_row(pair.columns)
+        prompt = judge_format.render_pair(pair.instruction, pair.better, pair.worse, gold)
         return self._judgment(prompt, pair.instruction_key)
 
     def judgment_of_answers(self, instruction: str, answer_a: str, answer_b: str) -> ChatRequest:

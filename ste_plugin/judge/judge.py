@@ -23,7 +23,8 @@ from ste_plugin.judge.texts import Pair, Prompt, problem_of, prompt_text
 from ste_plugin.judge.which import FoundJudge, OfModel, find_judge
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.published import check_published
-from ste_plugin.plugins.manager import find_contribution, plugin_manager
+from ste_plugin.plugins.judge_formats import find_judge_format
+from ste_plugin.plugins.manager import plugin_manager
 
 
 class Judge:
@@ -49,6 +50,7 @@ class Judge:
         api_key_env: str | None = None,
         options: Mapping[str, Any] | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
+        columns: Mapping[str, str] | None = None,
         plugins: Sequence[str | Path] = (),
     ) -> None:
         """Find a judge; its model is loaded, or its server called, at the first comparison.
@@ -61,7 +63,8 @@ class Judge:
 
         `samples`: 1 is the likeliest reply; of more, drawn at the judge's temperature, the majority
         counts. `likelihoods`: look at those of the letters, where the engine can tell.
-        `force_verdict` and `max_new_tokens` stand in for the run's. `plugins`: files of hooks.
+        `force_verdict` and `max_new_tokens` stand in for the run's. `columns`: what its
+        format shows beside the texts, the same for all comparisons. `plugins`: files of hooks.
         Raises: DataError or EngineError where there is no such judge, ConfigError for a wrong
         setting.
         """
@@ -78,10 +81,12 @@ class Judge:
         self.name = found.name
         """What this judge is, in words."""
         manager = plugin_manager(files)
-        self.format: JudgeFormat = find_contribution(
-            manager, "ste_judge_formats", found.judging.format, found.format_setting
+        words, setting = found.judging, found.format_setting
+        judge_format = find_judge_format(
+            manager, words.format, setting, found.place.base, words.rubric
         )
-        check_published(found.model.model, found.judging.format, self.format)
+        check_published(found.model.model, words.format, judge_format)
+        self.format: JudgeFormat = judge_format.for_row(columns or {})
         """How it is asked and read."""
         self._engine = open_engine(found.model, found.place, manager)
         self._asker = Asker(_requests(found, self.format, samples), samples, likelihoods)

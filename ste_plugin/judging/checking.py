@@ -112,7 +112,7 @@ def _misread(judge_format: JudgeFormat) -> Iterator[str]:
 
 def _undecided(judge_format: JudgeFormat) -> Iterator[str]:
     """Yield what the two prompts of a pair say, where it does not become a verdict of each."""
-    first, *_, last = judge_format.choices.values()
+    first, *_, last = judge_format.choices.values() or ORDERS
     found = (judge_format.decide(first, last), judge_format.decide(last, first))
     if set(found) != set(ORDERS):
         yield (
@@ -180,9 +180,13 @@ def _kept(judge_format: JudgeFormat) -> Iterator[str]:
 
 
 def _labels(shown: str) -> list[str]:
-    """Return the lines before the instruction and each answer: the prompt's own labels."""
+    """Return the lines before the instruction and each answer: the prompt's own labels.
+
+    A single word is none that a text could be kept from holding.
+    """
     before = [shown.partition(text)[0].rstrip().rpartition("\n")[2].strip() for text in TEXTS]
-    return [line for line in before if 0 < len(line) <= _LONGEST_LABEL and line not in TEXTS]
+    short = [line for line in before if 0 < len(line) <= _LONGEST_LABEL and line not in TEXTS]
+    return [line for line in short if not line.isalnum()]
 
 
 def _words(messages: tuple[Message, ...]) -> str:

@@ -33,4 +33,5 @@ class Example(msgspec.Struct, frozen=True, dict=True):
     def prompt(self) -> tuple[Message, ...]:
         """Return the prompt that was judged."""
         pair = self.pair
-        return self.judge_format.render_pair(pair.instruction, pair.better, pair.worse, self.gold)
+        judge_format = self.judge_format.for_row(pair.columns)
+        return judge_format.render_pair(pair.instruction, pair.better, pair.worse, self.gold)

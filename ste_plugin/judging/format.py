@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ste_plugin.engines.base import Message
+from ste_plugin.errors import ConfigError
 from ste_plugin.judging.code import as_text, held_by, own_classes
 from ste_plugin.judging.source import source_of
 from ste_plugin.judging.verdict import (
@@ -66,6 +67,8 @@ class JudgeFormat:
     """Whether the judge writes anything before its verdict."""
     max_new_tokens: int
     """Length that a judgment in this format may need."""
+    criteria: Mapping[str, str] = field(kw_only=True, default_factory=dict, hash=False)
+    """A rubric of somebody's own: category → words, with `default` for all others."""
 
     @property
     def version(self) -> str:
@@ -75,7 +78,8 @@ class JudgeFormat:
         parses asks anew.
         """
         words = (self.rubric, self.closing, self.reasons, SANITIZER_VERSION)
-        return f"{self.name}-{content_key(*words, *self._own_code())[:8]}"
+        own = (*([dict(self.criteria)] if self.criteria else ()), *self._own_code())
+        return f"{self.name}-{content_key(*words, *own)[:8]}"
 
     def _own_code(self) -> tuple[str, ...]:
         base = next(c for c in type(self).__mro__ if c.__module__.startswith(f"{__package__}."))
@@ -83,6 +87,49 @@ class JudgeFormat:
         own = {f.name for f in fields(self)} - {f.name for f in fields(base)}
         values = [getattr(self, name) for name in sorted(own)]
         return (*(source_of(c) or held_by(c) for c in classes), *map(as_text, values))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a row that a prompt shows beside the instruction and the answers."""
+        return ()
+
+    @property
+    def after_prompt(self) -> str:
+        """What follows the prompt where a model has no chat template."""
+        return "\n\n"
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What makes this format of the one of its name, as JSON; empty where it is that one."""
+        return {"like": self.name, "rubric": dict(self.criteria)} if self.criteria else {}
+
+    def with_criteria(self, criteria: Mapping[str, str]) -> "JudgeFormat":
+        """Return the format that judges by these: all alike, or each row by its category's."""
+        own = replace(self, criteria=dict(criteria))
+        return own.with_words(criteria["default"]) if list(criteria) == ["default"] else own
+
+    def with_words(self, words: str) -> "JudgeFormat":
+        """Return the format that says these words of a rubric, too."""
+        return replace(
+            self, rubric=f"{self.rubric}\n\nWhat counts is told by this rubric:\n{words.strip()}"
+        )
+
+    def for_row(self, row: Mapping[str, Any]) -> "JudgeFormat":
+        """Return the format as one row is asked about: with its columns, and its category's rubric.
+
+        The category is that of the column, or else the subset. Raises: ConfigError where there is
+        no rubric for it.
+        """
+        if not self.criteria or list(self.criteria) == ["default"]:
+            return self
+        category = str(row.get("category") or row.get("subset") or "")
+        words = self.criteria.get(category, self.criteria.get("default"))
+        if words is None:
+            raise ConfigError(
+                f"judging.rubric: none for the category {category!r}; there are: "
+                f"{', '.join(self.criteria)}. Add it, or `default` for all others."
+            )
+        return self.with_words(words)
 
     def render(self, instruction: str, answer_a: str, answer_b: str) -> tuple[Message, ...]:
         """Return the prompt as one user turn, so that templates without a system role lose

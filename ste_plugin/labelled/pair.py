@@ -33,6 +33,8 @@ class LabelledPair:
     """What a benchmark's authors report it under, where that is neither subset nor section."""
     counted_votes: VoteCounts | None = None
     """Those of the votes that its authors count, where they do not count all."""
+    shown: str = ""
+    """Columns of its row that the judge format shows, as a JSON object."""
     models: tuple[str, str] = NO_MODELS
     """Who wrote the chosen and the rejected response, where the file says so; never judged by."""
 
@@ -60,4 +62,4 @@ class LabelledPair:
         return cls(**{**doc, **votes})
 
 
-RARE = ("group", "counted_votes")
+RARE = ("group", "counted_votes", "shown")

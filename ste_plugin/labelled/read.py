@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -60,8 +60,12 @@ class Placed(NamedTuple):
     pair: LabelledPair
 
 
+Keep = Callable[[LabelledPair, Row], LabelledPair]
+"""What takes further columns of a row along with its pair."""
+
+
 def read_labelled(
-    path: Path, reading: Reading = AS_IT_IS, name: str = ""
+    path: Path, reading: Reading = AS_IT_IS, name: str = "", keep: Keep | None = None
 ) -> Iterator[LabelledPair]:
     """Yield the pairs of a file, a folder (`local.jsonl` in it) or a pattern of files, in order.
 
@@ -72,15 +76,17 @@ def read_labelled(
     Raises: DataError naming the row that is no pair, or where there is none at all; ConfigError for
     columns that mean nothing.
     """
-    return (placed.pair for placed in read_placed(path, reading, name))
+    return (placed.pair for placed in read_placed(path, reading, name, keep))
 
 
-def read_placed(path: Path, reading: Reading = AS_IT_IS, name: str = "") -> Iterator[Placed]:
+def read_placed(
+    path: Path, reading: Reading = AS_IT_IS, name: str = "", keep: Keep | None = None
+) -> Iterator[Placed]:
     """Yield the same with the place of each."""
     check_columns(reading.columns)
     left = _Left(name or path.name)
     places: dict[str, str] = {}
-    for where, found in _groups(file_rows(path, LOCAL), reading, left):
+    for where, found in _groups(file_rows(path, LOCAL), reading, left, keep):
         for pair in found:
             own = bool(pair.id)
             pair = _named(pair)
@@ -102,7 +108,7 @@ def read_placed(path: Path, reading: Reading = AS_IT_IS, name: str = "") -> Iter
 
 
 def _groups(
-    rows: Iterator[Row], reading: Reading, left: "_Left"
+    rows: Iterator[Row], reading: Reading, left: "_Left", keep: Keep | None
 ) -> Iterator[tuple[str, Sequence[LabelledPair]]]:
     """Yield where the rows are that belong together, and their pairs; what is none is counted.
 
@@ -121,12 +127,14 @@ def _groups(
                 else:
                     rows = chain([following], rows)
             found = list(shape.read(group, TAKEN[reading.lists]))
+            pairs = [each for each in found if isinstance(each, LabelledPair)]
+            pairs = [keep(pair, row) for pair in pairs] if keep else pairs
         except DataError as error:
             left.bad(error, reading)
             continue
         before = shape
         left.reasons.update(each.reason for each in found if isinstance(each, LeftOut))
-        yield row.where, [each for each in found if isinstance(each, LabelledPair)]
+        yield row.where, pairs
 
 
 def _named(pair: LabelledPair) -> LabelledPair:

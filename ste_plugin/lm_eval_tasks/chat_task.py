@@ -187,8 +187,9 @@ class ChatTask(ConfigurableTask):  # type: ignore[misc]
                 name: checks.render(turns, chat_template, self.template)
                 for name, turns in chats.items()
             }
+        behind = self.format.after_prompt if self.format else "\n\n"
         return {
-            name: "\n\n".join(turn["content"] for turn in turns) + "\n\n"
+            name: "\n\n".join(turn["content"] for turn in turns) + behind
             for name, turns in chats.items()
         }
 

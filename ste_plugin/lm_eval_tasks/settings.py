@@ -26,7 +26,8 @@ from ste_plugin.lm_eval_tasks.setting_values import (
     parse_switch,
     parse_word,
 )
-from ste_plugin.plugins.manager import contributions, find_contribution, plugin_manager
+from ste_plugin.plugins.judge_formats import find_judge_format, is_path
+from ste_plugin.plugins.manager import contributions, plugin_manager
 
 Mode = Literal["verdict", "official", "likelier"]
 TooLong = Literal["refuse", "drop"]
@@ -157,7 +158,7 @@ class JudgeSettings:
         """Return the variables from which `read` gives these settings again, paths absolute."""
         given = {
             "DATA": str(self.data.absolute()) if self.data else "",
-            "FORMAT": self.format,
+            "FORMAT": str(Path(self.format).absolute()) if is_path(self.format) else self.format,
             "FORCE": "1" if self.force else "",
             "MAX_NEW_TOKENS": str(self.max_new_tokens or ""),
             "LIMIT": str(self.limit or ""),
@@ -217,16 +218,20 @@ class JudgeSettings:
         PluginError where a plugin does not fit.
         """
         where, manager = f"{PREFIX}FORMAT (--format)", plugin_manager(self.plugins)
-        judge_format: JudgeFormat = find_contribution(
-            manager, "ste_judge_formats", self.format, where
-        )
+        judge_format = find_judge_format(manager, self.format, where)
+        if (self.force or self.mode == "likelier") and not judge_format.choices:
+            raise ConfigError(
+                f"{where}: {judge_format.name} has no closing words, so that no letter can be "
+                f"asked for; expected some for {PREFIX}FORCE and the mode `likelier`. Give its "
+                "file `closing`, or leave them out."
+            )
         if self.mode == "official" and not read_officially(judge_format):
             known = contributions(manager, "ste_judge_formats")
             readable = [name for name, (_, found) in known.items() if read_officially(found)]
             raise ConfigError(
                 f"{where}: the mode `official` looks for [[A]] and [[B]], as RewardBench does, and "
-                f"{self.format!r} gives its verdicts otherwise. Use {', '.join(sorted(readable))}, "
-                f"or {PREFIX}MODE=verdict."
+                f"{judge_format.name!r} gives its verdicts otherwise. Use "
+                f"{', '.join(sorted(readable))}, or {PREFIX}MODE=verdict."
             )
         return judge_format
 

@@ -19,6 +19,7 @@ from ste_plugin.lm_eval_tasks.early_stop import SkippedInstance, VoteInstance, d
 from ste_plugin.lm_eval_tasks.figures import figures_of
 from ste_plugin.lm_eval_tasks.measurement import JUDGED
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, orders_shown, parser, read_replies
+from ste_plugin.lm_eval_tasks.shown_columns import columns_shown
 from ste_plugin.records import Verdict
 
 
@@ -66,7 +67,8 @@ class PairJudge(ChatTask):
 
     def turns(self, doc: Mapping[str, str], gold: Verdict) -> list[dict[str, str]]:
         """Return the chat that shows the better response under the letter `gold`."""
-        messages = self.format.render_pair(doc["prompt"], doc["chosen"], doc["rejected"], gold)
+        judge_format = self.format.for_row(columns_shown(doc))
+        messages = judge_format.render_pair(doc["prompt"], doc["chosen"], doc["rejected"], gold)
         return [{"role": m.role, "content": m.content} for m in messages]
 
     def doc_to_text(self, doc: Mapping[str, str], *_: Any) -> str:

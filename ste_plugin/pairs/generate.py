@@ -9,6 +9,7 @@ from ste_plugin.inference.requests import Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION
 from ste_plugin.pairs.answered import AnsweredInstructions, StoredAnswers
 from ste_plugin.pairs.calls import calls_of
+from ste_plugin.pairs.shown_columns import columns_to_show, with_columns
 from ste_plugin.pairs.strategies import Instructions, PairStrategy, read_answer, read_pair
 from ste_plugin.pairs.strategy_replies import ask_strategies
 from ste_plugin.pairs.writers import ask_writer, find_strategy, generator, weaker_name
@@ -35,7 +36,7 @@ def make_pairs(
     better = StoredAnswers(answered, answers)
     strategies = _strategies(context)
     replies = ask_strategies(context, strategies, answered, better)
-    weaker = weaker_name(context)
+    weaker, columns = weaker_name(context), columns_to_show(context)
     with ExitStack() as stack:
         unmade = {
             n: stack.enter_context(hold_records(context.folder.pool, Drop)) for n in strategies
@@ -48,7 +49,7 @@ def make_pairs(
                 if isinstance(pair, Drop):
                     unmade[name].add([pair])
                 else:
-                    yield pair
+                    yield with_columns(pair, instruction, columns)
         for held in unmade.values():
             for one in held:
                 drop(one)

@@ -19,6 +19,7 @@ from ste_plugin.instructions.sources import read_instructions
 from ste_plugin.pairs.generate import ask_for_labels, make_pairs, make_pairs_by_calls
 from ste_plugin.pairs.given import read_given_pairs
 from ste_plugin.pairs.pool_files import Pool, Splits, read_pool, write_held_out
+from ste_plugin.pairs.shown_columns import check_shown, columns_to_show
 from ste_plugin.pairs.writers import writing_cost
 from ste_plugin.plugins.manager import find_contribution
 from ste_plugin.records import Drop, Instruction, ResponsePair, Split
@@ -52,7 +53,9 @@ def prepare_pool(context: RunContext, on_pairs: OnPairs | None = None) -> Pool:
     """
     folder = context.folder.pool
     if (folder / "done.json").exists():
-        return read_pool(folder, context.config)
+        pool = read_pool(folder, context.config)
+        check_shown(pool.pairs.values(), columns_to_show(context), folder)
+        return pool
     return _make_pool(context, on_pairs)
 
 

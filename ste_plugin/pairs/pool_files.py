@@ -138,6 +138,7 @@ def _held_out_rows(pairs: Iterable[ResponsePair]) -> Iterator[dict[str, Any]]:
             "prompt": pair.instruction,
             "chosen": pair.better,
             "rejected": pair.worse,
+            **pair.columns,
         }
         for pair in pairs
     )

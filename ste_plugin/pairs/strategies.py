@@ -267,6 +267,6 @@ def _require_pair(made: object, name: str) -> MadePair:
 
 def pair_key(pair: ResponsePair) -> str:
     """Return the key that a pair's contents give it."""
-    texts = (pair.fault, pair.correction, pair.worse_by, pair.conversation)
-    more = [text for text in texts if text]
+    texts = (pair.fault, pair.correction, pair.worse_by, pair.conversation, pair.shown)
+    more = [each for each in texts if each]
     return content_key("pair", pair.instruction_key, pair.strategy, pair.better, pair.worse, *more)

@@ -12,6 +12,7 @@ from ste_plugin.context import RunContext
 from ste_plugin.forget.gate_words import without_plugins
 from ste_plugin.instructions.privacy.finders import make_finders
 from ste_plugin.judging.published import NAME, PublishedJudge, sha256_of
+from ste_plugin.plugins.judge_formats import as_file
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.publish.cards import Subject, data_card, model_card
 from ste_plugin.publish.chosen import Chosen
@@ -116,8 +117,7 @@ def _model(about: Subject, what: Collection[What], redact: Redactor) -> Reposito
     """Return the judge, its report, or both; the card is the same, and what is not in it may lie
     there from before."""
     weights, left_out = collect_model(about.chosen.model, about.base, redact.value)
-    written = about.context.base / about.context.config.judging.format
-    if written.suffix in (".yaml", ".yml") and written.is_file():
+    if (written := as_file(about.context.judge_format)) is not None:
         weights[FORMAT_FILE] = written
     record = publish_record(about.context, about.chosen, about.base, _hashes(weights))
     judge: dict[str, Content] = {**weights, NAME: _json(_as_dict(record, redact))}

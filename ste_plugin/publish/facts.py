@@ -72,7 +72,7 @@ def publish_record(
         chat_template_kwargs=dict(config.judge.chat_template_kwargs),
         thinking=(thinking.open, thinking.close) if thinking else None,
         force_verdict=config.judging.force_verdict,
-        max_new_tokens=config.evaluation.max_new_tokens,
+        max_new_tokens=config.evaluation.max_new_tokens or config.judging.max_new_tokens,
         sha256=dict(sha256),
     )
 

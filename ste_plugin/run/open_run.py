@@ -15,7 +15,7 @@ from ste_plugin import __version__
 from ste_plugin.config import RunConfig
 from ste_plugin.context import RunContext, open_engine
 from ste_plugin.dataset.kept_judgment import check_keep
-from ste_plugin.dataset.verdict_rows import check_verdict_share
+from ste_plugin.dataset.verdict_rows import check_forced, check_verdict_share
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import ConfigError, SteError
@@ -24,7 +24,9 @@ from ste_plugin.evaluation.kept_out import read_kept_out
 from ste_plugin.inference.budget import Budget
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.inference.probe import Probes
+from ste_plugin.pairs.shown_columns import columns_to_show
 from ste_plugin.pairs.writers import check_writers
+from ste_plugin.plugins.judge_formats import keep_copy
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.progress import ProgressReporter
 from ste_plugin.run.redo import Redo, flat_settings, refuse_changes, set_aside
@@ -58,6 +60,7 @@ def open_run(
         sync_folders(folder.root)  # a killed start may have made some
         truncate_partial_line(folder.events)
         _write_config(config, folder, redo)
+        keep_copy(context.judge_format, folder.judge_format)
         if redo and (old := set_aside(folder, redo)):
             context.progress.event("redo", redone=redo.stage, old=old.name)
             context.progress.say(f"The old output is in {old}.")
@@ -209,7 +212,7 @@ def _undo_on_error(folder: RunLayout, new_folders: Sequence[Path]) -> Iterator[N
         yield
     except SteError:
         read = (folder.pool / name for name in ("instructions.jsonl", OVERLAPS))
-        ours = (folder.config, folder.events, folder.lock, *read)
+        ours = (folder.config, folder.judge_format, folder.events, folder.lock, *read)
         files = (path for path in folder.root.rglob("*") if path.is_file())
         if new_folders and not any(path.stat().st_size for path in files if path not in ours):
             shutil.rmtree(folder.root)
@@ -227,6 +230,8 @@ def _check_names(context: RunContext) -> None:
     config = context.config
     check_keep(context.judge_format, config)
     check_verdict_share(context.judge_format, config)
+    check_forced(context.judge_format, config)
+    columns_to_show(context)
     for model in filter(None, (context.generator_model, config.judge, context.weaker_model)):
         context.models.use(model)
     context.models.close()

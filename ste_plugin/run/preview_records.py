@@ -89,7 +89,8 @@ def read_preview(
         )
     )
     first, judge_format = pairs[0], iteration.context.judge_format
-    prompt = judge_format.render_pair(first.instruction, first.better, first.worse, "A")
+    bound = judge_format.for_row(first.columns)
+    prompt = bound.render_pair(first.instruction, first.better, first.worse, "A")
     rows, verdicts, row = _first_row(iteration)
     return Preview(
         instructions,

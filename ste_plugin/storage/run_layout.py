@@ -21,6 +21,11 @@ class RunLayout:
         return self.root / "run.yaml"
 
     @property
+    def judge_format(self) -> Path:
+        """How its judge is asked, where no name says that: for use of the judge elsewhere."""
+        return self.root / "judge_format.yaml"
+
+    @property
     def events(self) -> Path:
         """Append-only log of stages, counts and seconds."""
         return self.root / "events.jsonl"

@@ -116,8 +116,13 @@ def _keys_at(model: Any, path: KeyPath) -> list[str]:
     """Return the keys that a settings model knows at a place."""
     for part in path:
         if isinstance(part, str):
-            model = model_in(model.model_fields[part].annotation)
-    return list(model.model_fields)
+            model = model_in(_field(model, part).annotation)
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _field(model: Any, key: str) -> Any:
+    fields = model.model_fields
+    return next(f for name, f in fields.items() if key in (name, f.alias))
 
 
 def model_in(annotation: Any) -> Any:

@@ -9,7 +9,8 @@ import pluggy
 from ste_plugin.errors import ConfigError, DataError, SteError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.builtin import FORMATS
-from ste_plugin.plugins.manager import find_contribution
+from ste_plugin.plugins.judge_formats import format_of_manifest
+from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.records import ORDERS
 from ste_plugin.storage.config_file import read_run_yaml
 from ste_plugin.storage.jsonl import read_json
@@ -63,7 +64,7 @@ def sampled_prompts(
 ) -> list[Prompt]:
     """Return the prompts of both orders that judgments of a data set were sampled with."""
     try:
-        judge_format = find_format(root)
+        judge_format = _told_in(root / judge / "dataset" / "manifest.json") or find_format(root)
     except SteError as error:
         return [Prompt("", "", f"The prompt cannot be rebuilt. {error}")]
     sent = _version_sent(root / judge / "dataset" / "manifest.json")
@@ -78,6 +79,7 @@ def sampled_prompts(
         ]
     note = "Rebuilt by the run's judge format; the model's chat template is put around it."
     prompts = []
+    judge_format = judge_format.for_row(pair.columns)
     for gold in ORDERS:
         told = shown(gold, alone=judge_format.pointwise)
         turns = judge_format.render_pair(pair.question, pair.better[0], pair.worse[0], gold)
@@ -85,6 +87,17 @@ def sampled_prompts(
         text = "\n\n".join(f"[{t.role}]\n{t.content}" if roles else t.content for t in turns)
         prompts.append(Prompt(gold, text, note, told))
     return prompts
+
+
+def _told_in(manifest: Path) -> JudgeFormat | None:
+    """Return the format whose words a data set's manifest holds; None where it only names one."""
+    try:
+        told = read_json(manifest)["judge_format"]
+        if "definition" not in told:
+            return None
+    except (DataError, LookupError, TypeError):
+        return None
+    return format_of_manifest(plugin_manager(), told, str(manifest))
 
 
 def _version_sent(manifest: Path) -> str:

@@ -30,6 +30,8 @@ class PairText(NamedTuple):
     better: tuple[str, ...]
     """One answer; of RewardBench 2 there may be several, as of the next."""
     worse: tuple[str, ...]
+    columns: Mapping[str, str] = {}
+    """What a judge format shows of the instruction beside its text."""
 
 
 class Said(NamedTuple):
@@ -81,7 +83,9 @@ class Texts:
         start = self._one("SELECT start FROM pair WHERE id = ?", pair)
         if start is not None:
             row = self._row(self._pool, start)
-            return PairText(row["instruction"], (row["better"],), (row["worse"],))
+            return PairText(
+                row["instruction"], (row["better"],), (row["worse"],), dict(row.get("shown", ()))
+            )
         found = self._one_row(
             "SELECT source, sample FROM item WHERE pair = ? AND sample NOT NULL LIMIT 1", pair
         )

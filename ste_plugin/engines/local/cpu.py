@@ -9,5 +9,5 @@ def multiplies_bfloat16() -> bool:
     Others emulate it, in up to thirty times float32's time. Releases of torch that cannot tell
     count as one that has none.
     """
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(has is True for name, has in capabilities.items() if "bf16" in name)

@@ -18,6 +18,7 @@ from ste_plugin.lm_eval_tasks.benchmarks.rmbench import RMBENCH
 from ste_plugin.lm_eval_tasks.pairs_file import kept, tell_unlabelled
 from ste_plugin.lm_eval_tasks.setting_values import PREFIX
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.lm_eval_tasks.shown_columns import columns_kept
 
 __all__ = ["BENCHMARKS", "Benchmark", "benchmark_called", "benchmark_of", "files_of", "read_pairs"]
 
@@ -62,15 +63,19 @@ def read_pairs(settings: JudgeSettings) -> list[LabelledPair]:
 def _read(benchmark: Benchmark[LabelledPair], settings: JudgeSettings) -> list[LabelledPair]:
     """Return all pairs of a benchmark. Raises: ConfigError where one is told how rows are read."""
     reading = Reading(settings.columns, settings.lists, settings.bad_rows)
+    keep = columns_kept(settings)
     if benchmark is _LOCAL and settings.data:
-        return list(read_labelled(settings.data, reading, LOCAL))
+        return list(read_labelled(settings.data, reading, LOCAL, keep))
     if reading != AS_IT_IS:
         raise ConfigError(
             f"{PREFIX}COLUMNS, {PREFIX}LISTS and {PREFIX}BAD_ROWS are of files of your own, and "
             f"{benchmark.name} is read as it is published. Unset them, or judge the file by "
             "ste_local."
         )
-    return benchmark.read(settings.data)
+    if keep is None:
+        return benchmark.read(settings.data)
+    convert = benchmark.convert
+    return benchmark.read(settings.data, lambda rows: [keep(p, rows[0]) for p in convert(rows)])
 
 
 def benchmark_called(name: str) -> Benchmark[Any] | None:

@@ -57,9 +57,12 @@ class Benchmark(Generic[D]):
     urls: Mapping[str, str] = field(default_factory=dict)
     """JSON files by split, where the hub has no data set that can be read."""
 
-    def read(self, data: Path | None) -> list[D]:
+    def read(
+        self, data: Path | None, convert: Callable[[Sequence[Row]], list[D]] | None = None
+    ) -> list[D]:
         """Return all there is to judge, from a file or folder, or from the hub.
 
+        `convert` takes the place of the benchmark's own.
         Rows of a public data set without anything to judge are left out and logged; in a file of
         one's own, they are errors.
         Raises: DataError naming the row, or the file that would do where the hub cannot be reached.
@@ -68,7 +71,7 @@ class Benchmark(Generic[D]):
             file_rows(data, self.name, self.published) if data else self._from_hub()
         )
         self._tell_other_counts(rows)
-        documents, dropped = convert_all(self.groups(rows), self.convert)
+        documents, dropped = convert_all(self.groups(rows), convert or self.convert)
         if dropped:
             logger.warning(
                 "%s: %d rows left out, the first since %s", self.name, len(dropped), dropped[0]

@@ -7,6 +7,7 @@ from . import (
     contamination,
     data_files,
     environment,
+    judge_formats,
     judging,
     models,
     people,
@@ -22,7 +23,7 @@ AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
     for area in (
         *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
-        *(audits, contamination, judging, publishing, reviews, viewing),
+        *(audits, contamination, judge_formats, judging, publishing, reviews, viewing),
     )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]

@@ -1,0 +1,39 @@
+"""Columns of a labelled pair's row that a judge format shows beside prompt and answers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.labelled.pair import LabelledPair
+from ste_plugin.labelled.read import Keep
+from ste_plugin.labelled.rows import Row
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+
+CATEGORY = "category"
+"""The column that chooses a rubric, kept where it is there."""
+
+
+def columns_shown(doc: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a judge format may be shown of a document's row beside its texts."""
+    return {"subset": doc["subset"], **json.loads(doc.get("shown") or "{}")}
+
+
+def columns_kept(settings: JudgeSettings) -> Keep | None:
+    """Return what takes along the columns that the settings' format shows; None without any.
+
+    It raises DataError for a row that has not all of them.
+    """
+    judge_format = None if settings.format in FORMATS else settings.load_judge_format()
+    if judge_format is None or not (judge_format.columns or judge_format.criteria):
+        return None
+    columns = judge_format.columns
+    return lambda pair, row: _keeping(pair, row, columns)
+
+
+def _keeping(pair: LabelledPair, row: Row, columns: Sequence[str]) -> LabelledPair:
+    row.require(columns)
+    kept = [*columns, *(c for c in (CATEGORY,) if c in row.columns and c not in columns)]
+    shown = {name: row.columns[name] for name in kept}
+    return replace(pair, shown=json.dumps(shown, ensure_ascii=False, default=str))
