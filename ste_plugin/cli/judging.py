@@ -119,8 +119,8 @@ def _serve(judge: "Judge", limits: dict[str, Any], host: str, port: int) -> None
     from ste_plugin.serving.server import serve_judge
 
     checked = validate_settings(Limits, limits, "--limits")
-    if not serve_judge(judge, checked, host, port, say, leave_interrupts):
-        raise typer.Exit(1)
+    if ended_by := serve_judge(judge, checked, host, port, say, leave_interrupts):
+        raise typer.Exit(128 + ended_by)
 
 
 def _required(*texts: str | None) -> tuple[str, str, str]:
