@@ -199,9 +199,10 @@ def test_the_likelihoods_of_the_letters_are_the_probability_where_the_engine_tel
     assert found.probability == pytest.approx(1 - swapped.probability)
 
 
-def test_a_prompt_that_does_not_fit_says_by_how_many_tokens(tiny_model):
+@pytest.mark.parametrize("force", [False, True])
+def test_a_prompt_that_does_not_fit_says_by_how_many_tokens(tiny_model, force):
     with (
-        Judge(tiny_model, format="verdict", engine="local") as judge,
-        pytest.raises(DataError, match=r"too long for the model's context by \d+ tokens"),
+        Judge(tiny_model, format="verdict", engine="local", force_verdict=force) as judge,
+        pytest.raises(DataError, match=r"too long for the model's context by [1-9]\d* tokens"),
     ):
         judge.compare("x", "apple " * 5000, "spade")
