@@ -37,7 +37,7 @@ def test_they_add_up_to_one_and_the_likelier_choice_is_drawn_greedily(engine):
 
 
 def test_what_does_not_fit_is_left_out_and_its_tokens_are_told(engine):
-    fits, long = choice("Name a fruit."), choice("apple " * 3000)
+    fits, long = choice("Name a fruit."), choice("apple " * 9000)
     assert choice_log_likelihoods(engine, [fits, long]).keys() == {fits.key}
     prompt, answer, context = count_tokens(engine, long)
     assert prompt > context > 0
