@@ -89,7 +89,8 @@ class Asker:
 
     def too_long(self, engine: Engine, sample: Sample) -> str:
         """Return by how much a prompt is too long for the model, as far as its engine can tell."""
-        known = count_tokens(engine, sample.request)
+        unfit = sample.letter if sample.forced is not None else None
+        known = count_tokens(engine, unfit or sample.request)
         if known is None:
             return "the prompt is too long for the model's context. Shorten the answers."
         prompt, answer, context = known

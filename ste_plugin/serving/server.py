@@ -31,10 +31,13 @@ class JudgeServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: JudgeService) -> None:
         super().__init__(config)
         self._service = service
+        self.forced_by = 0
+        """The second signal, where one came."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._service.stopping = True
-        self.force_exit = self.should_exit
+        if self.should_exit:
+            self.force_exit, self.forced_by = True, sig
         self.should_exit = True
 
 
@@ -45,20 +48,25 @@ def serve_judge(
     port: int,
     say: Callable[[str], object],
     on_ready: Callable[[], object] = lambda: None,
-) -> None:
+) -> int:
     """Answer comparisons until Ctrl-C or SIGTERM; the model is loaded before the first is taken.
 
+    Returns 0 once all that were taken are answered, or the second signal, which ended it before.
     `on_ready` is called once it is loaded: signals are the server's from then on.
     Raises: ConfigError where the port is in use, or others could ask without a key; EngineError
     where the model cannot be loaded.
     """
     key = read_key(host)
-    with bind(port, host) as listener, judge:
+    with bind(port, host) as listener:
         judge.load()
         server, url = make_server(listener, judge, limits, key, say)
         say(f"{judge.name}\nJudging at {url} (its API: {url}/docs). Ctrl-C ends it.")
         on_ready()
         server.run(sockets=[listener])
+        if server.force_exit:  # closing would wait for the batch that the judge works on
+            return server.forced_by
+        judge.close()
+        return 0
 
 
 def read_key(host: str) -> str:

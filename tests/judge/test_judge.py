@@ -54,6 +54,8 @@ def test_many_pairs_are_asked_about_at_once_and_answered_in_their_order(monkeypa
         (([], "a", "b"), "expected a text, or a list of turns"),
         (("x", 7, "b"), "answer A: found int"),
         (("x", "a"), "expected (prompt, a, b)"),
+        ("xyz", "expected (prompt, a, b)"),
+        ({"prompt": "x", "a": "y", "b": "z"}, "expected (prompt, a, b)"),
     ],
 )
 def test_a_pair_that_cannot_be_compared_says_why_and_does_not_stop_the_others(
@@ -65,7 +67,7 @@ def test_a_pair_that_cannot_be_compared_says_why_and_does_not_stop_the_others(
     assert (bad.verdict, bad.probability, bad.orders) == (None, None, ())
     assert good.abstained == "orders differ"
     assert engine.count == 2
-    if len(pair) == 3:
+    if isinstance(pair, tuple) and len(pair) == 3:
         with pytest.raises(DataError, match="."):
             judge.compare(*pair)
 
@@ -197,9 +199,10 @@ def test_the_likelihoods_of_the_letters_are_the_probability_where_the_engine_tel
     assert found.probability == pytest.approx(1 - swapped.probability)
 
 
-def test_a_prompt_that_does_not_fit_says_by_how_many_tokens(tiny_model):
+@pytest.mark.parametrize("force", [False, True])
+def test_a_prompt_that_does_not_fit_says_by_how_many_tokens(tiny_model, force):
     with (
-        Judge(tiny_model, format="verdict", engine="local") as judge,
-        pytest.raises(DataError, match=r"too long for the model's context by \d+ tokens"),
+        Judge(tiny_model, format="verdict", engine="local", force_verdict=force) as judge,
+        pytest.raises(DataError, match=r"too long for the model's context by [1-9]\d* tokens"),
     ):
         judge.compare("x", "apple " * 5000, "spade")
