@@ -24,6 +24,7 @@ LAYERS = (
     ("audit", "review", "report", "view"),
     ("run", "forget"),
     ("judge",),
+    ("integrations",),
     ("hookspecs", "plugins.builtin", "testing", "cli", "demo", "__main__"),
 )
 """The package in the order of the method: a module imports from its own layer and from those before

@@ -1,0 +1,1 @@
+"""The judge in other people's ecosystems, each named by a path that its host imports."""

@@ -1,0 +1,80 @@
+"""What hosts hand over as prompts and completions: text, or turns."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ste_plugin.errors import DataError
+from ste_plugin.judge.texts import Prompt, prompt_text
+from ste_plugin.text.thinking import ends_in_opening, split_thinking
+
+
+def read_prompt(prompt: Any, where: str = "prompt") -> Prompt:
+    """Return a prompt as a judge takes it: a text, or turns with role and text alone.
+
+    Raises: DataError for what is neither, is empty, or ends with another turn than the user's.
+    """
+    if not isinstance(prompt, str):
+        prompt = [_turn(turn) for turn in prompt] if _is_list(prompt) else prompt
+    try:
+        text = prompt_text(prompt)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+    if not text.strip():
+        raise DataError(f"{where}: found an empty text; expected what the answers answer.")
+    read: Prompt = prompt
+    return read
+
+
+def read_answer(completion: Any, prompt: Any = "", where: str = "completion") -> str:
+    """Return the answer that a completion gives, without any thinking and blanks around it.
+
+    Of turns the last one of the assistant counts; what calls a tool and says nothing is empty, as
+    is a thought that never ends. `prompt`: as rendered, in case that it opened the thought.
+    Raises: DataError for what is neither text nor turns.
+
+    >>> read_answer([{"role": "assistant", "content": "<think>Fruit?</think> An apple. "}])
+    'An apple.'
+    """
+    return split_thinking(_said(completion, where), opened=ends_in_opening(prompt)).said.strip()
+
+
+def prompt_key(prompt: Prompt) -> str:
+    """Return what two prompts share exactly where they are the same."""
+    return prompt if isinstance(prompt, str) else json.dumps(prompt, sort_keys=True)
+
+
+def _said(completion: Any, where: str) -> str:
+    if isinstance(completion, str):
+        return completion
+    if _is_list(completion) and all(isinstance(turn, Mapping) for turn in completion):
+        spoken = [turn for turn in completion if turn.get("role", "assistant") == "assistant"]
+        content = _text_of(spoken[-1].get("content")) if spoken else ""
+        if isinstance(content, str):
+            return content
+    raise DataError(
+        f"{where}: found {str(completion)[:60]!r}; expected a text, or a list of turns such as "
+        '[{"role": "assistant", "content": "…"}].'
+    )
+
+
+def _turn(turn: Any) -> Any:
+    """Return role and text of a turn; hosts add keys of their own, as `reasoning_content`."""
+    if not isinstance(turn, Mapping) or not {"role", "content"} <= turn.keys():
+        return turn
+    return {"role": turn["role"], "content": _text_of(turn["content"])}
+
+
+def _text_of(content: Any) -> Any:
+    """Return the text of parts that are all text, and nothing for None; else what was given."""
+    if content is None:
+        return ""
+    if not _is_list(content):
+        return content
+    texts = [p.get("text") for p in content if isinstance(p, Mapping) and p.get("type") == "text"]
+    whole = len(texts) == len(content) and all(isinstance(text, str) for text in texts)
+    return "".join(texts) if whole else content
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
