@@ -85,7 +85,7 @@ def win_rate(
     others = None if baseline is None else _answers_of(baseline)
 
     async def score(state: TaskState, target: Target) -> Score:
-        other = target.text if others is None else _baseline_answer(others, state, str(baseline))
+        other = _only(target) if others is None else _baseline_answer(others, state, str(baseline))
         answer = state.output.completion
         outcome = await gathered.score(_turns(state.input), answer, other, checked)
         return _as_score(outcome, answer)
@@ -103,6 +103,16 @@ def _as_score(outcome: Outcome, answer: str) -> Score:
         "orders": [order.verdict for order in comparison.orders] if comparison else [],
     }
     return Score(value=outcome.score, answer=answer, explanation=outcome.why, metadata=told)
+
+
+def _only(target: Target) -> str:
+    """Return the target. Raises: DataError where there are several to choose from."""
+    if len(target) > 1:
+        raise DataError(
+            f"target: found {len(target)} of them; expected one answer to compare with. Keep one "
+            "in each sample, or compare with a baseline."
+        )
+    return str(target.text)
 
 
 def _turns(given: Any) -> Any:

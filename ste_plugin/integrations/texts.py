@@ -47,8 +47,9 @@ def prompt_key(prompt: Prompt) -> str:
 def _said(completion: Any, where: str) -> str:
     if isinstance(completion, str):
         return completion
-    if _is_list(completion) and all(isinstance(turn, Mapping) for turn in completion):
-        spoken = [turn for turn in completion if turn.get("role", "assistant") == "assistant"]
+    turns = [_as_mapping(turn) for turn in completion] if _is_list(completion) else [None]
+    if all(isinstance(turn, Mapping) for turn in turns):
+        spoken = [turn for turn in turns if turn.get("role", "assistant") == "assistant"]
         content = _text_of(spoken[-1].get("content")) if spoken else ""
         if isinstance(content, str):
             return content
@@ -60,9 +61,15 @@ def _said(completion: Any, where: str) -> str:
 
 def _turn(turn: Any) -> Any:
     """Return role and text of a turn; hosts add keys of their own, as `reasoning_content`."""
+    turn = _as_mapping(turn)
     if not isinstance(turn, Mapping) or not {"role", "content"} <= turn.keys():
         return turn
     return {"role": turn["role"], "content": _text_of(turn["content"])}
+
+
+def _as_mapping(turn: Any) -> Any:
+    """Return a turn that is a pydantic model, as in verifiers, as a mapping; others as they are."""
+    return turn.model_dump() if hasattr(turn, "model_dump") else turn
 
 
 def _text_of(content: Any) -> Any:
