@@ -1,5 +1,4 @@
-"""Commands that tell what there is: recipes, tasks, plugins, doctor; and `judge`, to try a
-judge."""
+"""Commands that tell what there is: recipes, tasks, plugins, doctor."""
 
 import shutil
 from pathlib import Path
@@ -172,36 +171,3 @@ def doctor(
         say(conclude(findings))
     if not all(f.ok for f in findings):
         raise typer.Exit(1)
-
-
-@app.command()
-def judge(
-    model: Annotated[str, typer.Argument(help="Folder or hub id of a judge.")],
-    instruction: Annotated[str, typer.Option(help="What was asked.")],
-    a: Annotated[str, typer.Option("--a", help="One answer.")],
-    b: Annotated[str, typer.Option("--b", help="The other answer.")],
-    form: Annotated[
-        str, typer.Option("--format", help="The format it was trained in.")
-    ] = "criteria",
-    chat_template_kwargs: Annotated[
-        str, typer.Option(help="What its chat template is given: enable_thinking=false, or JSON.")
-    ] = "",
-    plugin: Plugin = None,
-    as_json: Json = False,
-) -> None:
-    """Ask a judge which of two answers is better, in both presentation orders."""
-    from ste_plugin.cli.measuring import parse_args
-    from ste_plugin.config import ModelConfig
-    from ste_plugin.evaluation.try_judge import judge_once
-
-    kwargs = parse_args(chat_template_kwargs, "--chat-template-kwargs")
-    config = ModelConfig(model=model, engine="local", chat_template_kwargs=kwargs)
-    found = judge_once(config, form, instruction, a, b, plugin or [])
-    if as_json:
-        show(found)
-        return
-    for reply in found["replies"]:
-        say(f"--- {reply['order']} ---\n{reply['text']}")
-        if "ended" in reply:
-            say(f"({reply['ended']})")
-    say(f"better: {found['better']}")

@@ -13,6 +13,7 @@ from ste_plugin.cli import (  # noqa: F401
     comparing,
     fitting,
     forgetting,
+    judging,
     measuring,
     previewing,
     reporting,

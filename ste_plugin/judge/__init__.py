@@ -2,5 +2,6 @@
 
 from ste_plugin.judge.comparison import Comparison, Order, Reply
 from ste_plugin.judge.judge import Judge
+from ste_plugin.judge.ranking import Ranking
 
-__all__ = ["Comparison", "Judge", "Order", "Reply"]
+__all__ = ["Comparison", "Judge", "Order", "Ranking", "Reply"]

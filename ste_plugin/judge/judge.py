@@ -1,5 +1,6 @@
 """A judge in Python: which of two answers is better, in both orders, as training asks."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -12,15 +13,16 @@ from ste_plugin.engines.identity import model_identity
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judge.asking import Asker, Sample, Texts
+from ste_plugin.judge.batching import Batcher
 from ste_plugin.judge.comparison import Comparison, identical, unable
-from ste_plugin.judge.reading import read_comparison
-from ste_plugin.judge.texts import Prompt, problem_of, prompt_text
+from ste_plugin.judge.probability import Spread
+from ste_plugin.judge.ranking import Ranking, check_answers, different_texts, rank_by_comparing
+from ste_plugin.judge.rated import rank_by_rating
+from ste_plugin.judge.reading import read_comparison, read_spreads
+from ste_plugin.judge.texts import Pair, Prompt, problem_of, prompt_text
 from ste_plugin.judge.which import FoundJudge, OfModel, find_judge
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
-
-Pair = tuple[Prompt, str, str]
-"""What was asked, and two answers to it: A and B."""
 
 
 class Judge:
@@ -59,7 +61,8 @@ class Judge:
         `samples`: 1 is the likeliest reply; of more, drawn at the judge's temperature, the majority
         counts. `likelihoods`: look at those of the letters, where the engine can tell.
         `force_verdict` and `max_new_tokens` stand in for the run's. `plugins`: files of hooks.
-        Raises: ConfigError or DataError where there is no such judge, format or setting.
+        Raises: DataError or EngineError where there is no such judge, ConfigError for a wrong
+        setting.
         """
         if samples < 1:
             raise ConfigError(f"samples: found {samples}; expected at least 1.")
@@ -81,6 +84,7 @@ class Judge:
         self._engine = open_engine(found.model, found.place, manager)
         self._asker = Asker(_requests(found, self.format, samples), samples, likelihoods)
         self._lock = Lock()
+        self._batcher = Batcher(self.compare_many)
 
     def load(self) -> None:
         """Load the model now rather than at the first comparison.
@@ -97,9 +101,7 @@ class Judge:
         model or server cannot answer.
         """
         (comparison,) = self.compare_many([(prompt, a, b)])
-        if comparison.problem:
-            raise DataError(f"{self.name}: {comparison.problem}")
-        return comparison
+        return _without_problem(self.name, comparison)
 
     def compare_many(self, pairs: Iterable[Pair]) -> list[Comparison]:
         """Return a comparison per pair `(prompt, a, b)`, in their order.
@@ -113,6 +115,33 @@ class Judge:
         asked = [each for each in texts if not isinstance(each, Comparison)]
         compared = iter(self._compare(asked))
         return [each if each is not None else next(compared) for each in known]
+
+    async def acompare(self, prompt: Prompt, a: str, b: str) -> Comparison:
+        """Return what `compare` does; what is asked for meanwhile goes to the engine together."""
+        (comparison,) = await self.acompare_many([(prompt, a, b)])
+        return _without_problem(self.name, comparison)
+
+    async def acompare_many(self, pairs: Iterable[Pair]) -> list[Comparison]:
+        """Return what `compare_many` does; what is asked for meanwhile goes to the engine too."""
+        futures = self._batcher.submit(list(pairs))
+        return list(await asyncio.gather(*map(asyncio.wrap_future, futures)))
+
+    def rank(self, prompt: Prompt, answers: Sequence[str], budget: int | None = None) -> Ranking:
+        """Return the answers in the order of how good the judge finds them, and how sure that is.
+
+        At most `budget` pairs are compared, by default n log2 n for n answers: in rounds, answers
+        of about the same strength against each other. A format that rates is asked once per answer.
+        Raises: DataError for an empty list or answer, or where no comparison says anything.
+        """
+        return self._rank(prompt, answers, budget, only_first=False)
+
+    def best_of(self, prompt: Prompt, answers: Sequence[str], budget: int | None = None) -> Ranking:
+        """Return the ranking that a knockout gives: `answers[judge.best_of(…).best]` is the best.
+
+        It takes one comparison fewer than there are answers; the places behind the first are rough.
+        Raises: DataError as `rank` does.
+        """
+        return self._rank(prompt, answers, budget, only_first=True)
 
     def close(self) -> None:
         """Free the model's memory and connections; a later comparison opens them again."""
@@ -141,12 +170,42 @@ class Judge:
                 for first, second in zip(asked[::2], asked[1::2], strict=True)
             ]
 
+    def _rank(
+        self, prompt: Prompt, answers: Sequence[str], budget: int | None, *, only_first: bool
+    ) -> Ranking:
+        check_answers(answers, budget)
+        different, text = different_texts(answers), prompt_text(prompt)
+        if problem := problem_of(text, *answers[:1] * 2):
+            raise DataError(problem)
+
+        def compare(pairs: Sequence[tuple[int, int]]) -> list[Comparison]:
+            return self.compare_many([(text, different[a], different[b]) for a, b in pairs])
+
+        if self.format.pointwise:
+            return rank_by_rating(self._rate(text, different)).of_all(different, answers)
+        ranking = rank_by_comparing(len(different), compare, budget, only_first=only_first)
+        return ranking.of_all(different, answers)
+
+    def _rate(self, prompt: str, answers: Sequence[str]) -> list[Spread]:
+        """Return what is said of each answer: score → how likely it is."""
+        with self._lock:
+            asked = self._asker.ask(self._engine, [(prompt, each, each) for each in answers])
+        prompts = [(samples, list(map(self._asker.reply, samples))) for samples in asked]
+        return read_spreads(self.format, prompts)[0]
+
     def _read(self, *prompts: Sequence[Sample]) -> Comparison:
         unfit = next((s for samples in prompts for s in samples if s.is_too_long), None)
         if unfit is not None:
             return unable(self._asker.too_long(self._engine, unfit))
         first, second = [(s, list(map(self._asker.reply, s))) for s in prompts]
         return read_comparison(self.format, first, second)
+
+
+def _without_problem(name: str, comparison: Comparison) -> Comparison:
+    """Return a comparison. Raises: DataError where it could not be made."""
+    if comparison.problem:
+        raise DataError(f"{name}: {comparison.problem}")
+    return comparison
 
 
 def _requests(found: FoundJudge, judge_format: JudgeFormat, samples: int) -> JudgeRequests:

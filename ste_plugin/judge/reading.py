@@ -18,11 +18,10 @@ Replies = tuple[Sequence[Sample], Sequence[Reply]]
 
 def read_comparison(judge_format: JudgeFormat, first: Replies, second: Replies) -> Comparison:
     """Return what a judge says of a pair; `second` is the prompt that shows B first."""
-    measured = [_measured(judge_format, samples) for samples, _ in (first, second)]
-    by_likelihood = all(measured)
+    spreads, by_likelihood = read_spreads(judge_format, (first, second))
     one, two = (
-        _Prompt(replies, spread if by_likelihood else shares_of([r.said for r in replies]))
-        for (_, replies), spread in zip((first, second), measured, strict=True)
+        _Prompt(replies, spread)
+        for (_, replies), spread in zip((first, second), spreads, strict=True)
     )
     orders = tuple(
         _order(judge_format, letter, *both)
@@ -37,6 +36,16 @@ def read_comparison(judge_format: JudgeFormat, first: Replies, second: Replies) 
         orders=orders,
         probability_from="likelihoods" if by_likelihood else "samples",
     )
+
+
+def read_spreads(
+    judge_format: JudgeFormat, prompts: Sequence[Replies]
+) -> tuple[list[Spread], bool]:
+    """Return what is said to each prompt, and whether by likelihoods: shares of replies else."""
+    measured = [_measured(judge_format, samples) for samples, _ in prompts]
+    if all(measured):
+        return measured, True
+    return [shares_of([reply.said for reply in replies]) for _, replies in prompts], False
 
 
 def _measured(judge_format: JudgeFormat, samples: Sequence[Sample]) -> Spread:

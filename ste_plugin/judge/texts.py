@@ -8,6 +8,9 @@ from ste_plugin.errors import DataError, did_you_mean
 Prompt = str | Sequence[Mapping[str, Any]]
 """What was asked: a text, or a conversation that ends with the user's turn."""
 
+Pair = tuple[Prompt, str, str]
+"""What was asked, and two answers to it: A and B."""
+
 _ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from ste_plugin.config import JudgingConfig, ModelConfig, RunConfig
 from ste_plugin.engines.base import Place
-from ste_plugin.engines.model_folder import explain_unloadable
+from ste_plugin.engines.identity import model_path
+from ste_plugin.engines.model_folder import require_loadable
 from ste_plugin.engines.registry import LOADING
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.shipped import number_in_words
@@ -56,8 +57,8 @@ def find_judge(
 ) -> FoundJudge:
     """Return the judge of a run, or a model; `judging` are settings that stand in for a run's.
 
-    Raises: ConfigError or DataError where there is none, or its settings are wrong; PluginError for
-    a plugin that the run lists and `plugins` does not name.
+    Raises: DataError or EngineError where there is none, ConfigError where its settings are wrong;
+    PluginError for a plugin that the run lists and `plugins` does not name.
     """
     given = {name: value for name, value in judging.items() if value is not None}
     if is_run(Path(judge)):
@@ -77,7 +78,7 @@ def find_judge(
 
 
 def _judge_of_model(name: str, given: OfModel) -> FoundJudge:
-    """Return a judge that belongs to no run. Raises: ConfigError where nothing is there to load."""
+    """Return a judge that belongs to no run. Raises: EngineError where nothing is there to load."""
     engine = given.engine or ("http" if given.base_url else "auto")
     server = {"base_url": given.base_url, "api_key_env": given.api_key_env}
     settings = {
@@ -87,11 +88,8 @@ def _judge_of_model(name: str, given: OfModel) -> FoundJudge:
         "chat_template_kwargs": dict(given.chat_template_kwargs or {}),
     }
     model = validate_settings(ModelConfig, settings, "judge")
-    if engine in LOADING and (problem := explain_unloadable(name)):
-        raise ConfigError(
-            f"{name}: neither a run (no run.yaml in it) nor a model: {problem}. Give a run's "
-            "folder, a model's folder, a hub id, or base_url for a model behind a server."
-        )
+    if engine in LOADING:  # said at once, not when the first comparison is wanted
+        require_loadable(model_path(model, Path.cwd()))
     judging = JudgingConfig(format=given.format or DEFAULT_FORMAT)
     return FoundJudge(name, model, judging, Place(Path.cwd(), Path.cwd()), "format")
 
@@ -122,7 +120,7 @@ def _judge_of_run(path: Path, iteration: int | None, plugins: Sequence[Path]) ->
         path, iteration = path.parent, number if iteration is None else iteration
     config, base = read_run(path)
     listed = [base / each for each in config.plugins]
-    require_named_plugins(listed, plugins, str(path), "plugins=[{!r}]")
+    require_named_plugins(listed, plugins, str(path), "plugins=['{}']")
     folder = RunLayout(base / config.run)
     chosen = _shipped(config, base) if iteration is None else iteration
     model = judge_of(config, base, chosen)

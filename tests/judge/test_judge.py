@@ -3,7 +3,7 @@
 import pytest
 
 from ste_plugin import Comparison, Judge
-from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.errors import ConfigError, DataError, EngineError
 from tests.helpers.asked_judges import fake_judge, says
 
 PAIR = ("Name a fruit.", "An apple.", "A spade.")
@@ -140,7 +140,7 @@ def test_a_wrong_setting_is_named_before_anything_is_loaded(tiny_model, settings
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="neither a run .* nor a model: no config.json"):
+    with pytest.raises(EngineError, match="cannot be loaded as a model: no config.json in it"):
         Judge(tmp_path)
 
 

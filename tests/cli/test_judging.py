@@ -6,18 +6,18 @@ import json
 
 import pytest
 
+from ste_plugin import Judge
 from ste_plugin.cli.entry_point import main
-from ste_plugin.config import ModelConfig
+from ste_plugin.cli.judging import told_in_words
 from ste_plugin.engines import Completion
-from ste_plugin.evaluation import try_judge
-from ste_plugin.evaluation.try_judge import judge_once
+from ste_plugin.judge import judge as judge_module
 from ste_plugin.judging import TIE, JudgeFormat
 from tests.helpers.command import ste
 
 PAIR = ("Name a fruit.", "An apple.", "A spade.")
 
 
-class Judge:
+class Completes:
     """Completes each request as a function of its prompt says."""
 
     def __init__(self, completion):
@@ -33,8 +33,9 @@ class Judge:
 
 
 def tried(monkeypatch, completion, judge_format="brief"):
-    monkeypatch.setattr(try_judge, "open_engine", lambda *_: Judge(completion))
-    return judge_once(ModelConfig(model="m", engine="local"), judge_format, *PAIR, [])
+    monkeypatch.setattr(judge_module, "open_engine", lambda *_: Completes(completion))
+    judge = Judge("m", format=judge_format, engine="local")
+    return told_in_words(judge.compare(*PAIR), judge.format.pointwise)
 
 
 def better(prompt):
@@ -101,19 +102,25 @@ def test_a_thought_is_shown_apart_and_does_not_count(monkeypatch):
 def test_the_command_passes_on_what_the_chat_template_is_given(monkeypatch, capsys):
     asked = []
 
-    def told(model, *_):
+    def opened(model, *_):
         asked.append(model.chat_template_kwargs)
-        reply = {"order": "a shown as A", "text": "[[A]]", "ended": "cut off"}
-        return {"better": "no verdict", "replies": [reply]}
+        return Completes(lambda _: {"text": "[[A]]", "finish_reason": "length"})
 
-    monkeypatch.setattr(try_judge, "judge_once", told)
+    monkeypatch.setattr(judge_module, "open_engine", opened)
     options = ["ste", "judge", "m", "--instruction", "x", "--a", "y", "--b", "z"]
     for given in ("enable_thinking=false", '{"enable_thinking": false}'):
         monkeypatch.setattr("sys.argv", [*options, "--chat-template-kwargs", given])
         with contextlib.suppress(SystemExit):
             main()
-        assert "(cut off)" in capsys.readouterr().out
+        assert "(cut off by the token limit" in capsys.readouterr().out
     assert asked == 2 * [{"enable_thinking": False}]
+
+
+def test_identical_answers_are_equal(monkeypatch):
+    monkeypatch.setattr(judge_module, "open_engine", lambda *_: None)
+    found = Judge("m", engine="local").compare("x", "same", "same")
+    told = {"better": "equal", "probability": 0.5, "replies": []}
+    assert told_in_words(found, False) == told
 
 
 @pytest.mark.slow

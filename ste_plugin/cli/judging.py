@@ -1,0 +1,143 @@
+"""The command `ste judge`: ask a judge which of two answers is better, or serve it over HTTP."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ste_plugin.cli.app import app, say, show
+from ste_plugin.cli.running import Json, Plugin
+from ste_plugin.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ste_plugin.judge import Comparison, Judge
+
+
+def _option(panel: str, help_text: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help_text, rich_help_panel=panel, **more)
+
+
+_MODEL, _SERVE = "A model that is of no run", "Over HTTP"
+
+JudgeName = Annotated[
+    str, typer.Argument(help="A run, or folder, hub id or served name of a judge.")
+]
+Instruction = Annotated[str | None, typer.Option(help="What was asked.")]
+AnswerA = Annotated[str | None, typer.Option("--a", help="One answer.")]
+AnswerB = Annotated[str | None, typer.Option("--b", help="The other answer.")]
+Iteration = Annotated[int | None, typer.Option(help="Of a run; 0 is the seed.", min=0)]
+Samples = Annotated[int, typer.Option(help="Replies to each prompt; the majority counts.", min=1)]
+Force = Annotated[bool, typer.Option("--force-verdict", help="Draw a letter where none is said.")]
+MaxTokens = Annotated[int | None, typer.Option(help="Longest judgment.", min=1)]
+Format = Annotated[
+    str | None, _option(_MODEL, "The format it was trained in; by default criteria.", "--format")
+]
+Engine = Annotated[
+    str | None, _option(_MODEL, "By default local; with --serve auto; with --base-url http.")
+]
+BaseUrl = Annotated[str | None, _option(_MODEL, "Its server: http://localhost:8000/v1.")]
+ApiKeyEnv = Annotated[str | None, _option(_MODEL, "The variable that holds that server's key.")]
+Options = Annotated[str, _option(_MODEL, "Of the engine: dtype=float32,… or JSON.")]
+TemplateKwargs = Annotated[
+    str, _option(_MODEL, "What its chat template is given: enable_thinking=false, or JSON.")
+]
+
+
+@app.command()
+def judge(
+    judge: JudgeName,
+    instruction: Instruction = None,
+    a: AnswerA = None,
+    b: AnswerB = None,
+    iteration: Iteration = None,
+    samples: Samples = 1,
+    force_verdict: Force = False,
+    max_new_tokens: MaxTokens = None,
+    form: Format = None,
+    engine: Engine = None,
+    base_url: BaseUrl = None,
+    api_key_env: ApiKeyEnv = None,
+    options: Options = "",
+    chat_template_kwargs: TemplateKwargs = "",
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a judge which of two answers is better, in both presentation orders."""
+    from ste_plugin.cli.measuring import parse_args
+
+    kwargs = parse_args(chat_template_kwargs, "--chat-template-kwargs")
+    found = _open(
+        judge,
+        iteration=iteration,
+        samples=samples,
+        force_verdict=force_verdict or None,
+        max_new_tokens=max_new_tokens,
+        format=form,
+        engine=engine,
+        base_url=base_url,
+        api_key_env=api_key_env,
+        options=parse_args(options, "--options") or None,
+        chat_template_kwargs=kwargs or None,
+        plugins=plugin or [],
+    )
+    with found:
+        _ask(found, _required(instruction, a, b), as_json)
+
+
+def _required(*texts: str | None) -> tuple[str, str, str]:
+    """Return the texts of the pair. Raises: ConfigError for those that are missing."""
+    names = ("--instruction", "--a", "--b")
+    if missing := [name for name, text in zip(names, texts, strict=True) if text is None]:
+        raise ConfigError(
+            f"ste judge: {', '.join(missing)} missing; expected what was asked and two answers, or "
+            "--serve to answer over HTTP."
+        )
+    instruction, a, b = (text or "" for text in texts)
+    return instruction, a, b
+
+
+def _open(judge: str, **settings: Any) -> "Judge":
+    """Return a judge; of a model of no run the engine is local: nothing else loads as fast."""
+    from ste_plugin.judge import Judge
+    from ste_plugin.judge.which import is_run
+
+    if settings["engine"] is None and settings["base_url"] is None and not is_run(Path(judge)):
+        settings["engine"] = "local"
+    return Judge(judge, **settings)
+
+
+def _ask(judge: "Judge", pair: tuple[str, str, str], as_json: bool) -> None:
+    found = judge.compare(*pair)
+    told = told_in_words(found, judge.format.pointwise)
+    if as_json:
+        show(told)
+        return
+    for reply in told["replies"]:
+        say(f"--- {reply['order']} ---\n{reply['text']}")
+        if "ended" in reply:
+            say(f"({reply['ended']})")
+    say(f"better: {told['better']}")
+    if found.probability is not None and found.probability_from == "likelihoods":
+        say(f"probability that a is better: {found.probability:.2f}")
+
+
+_ABSTAINED = {"orders differ": "inconsistent", "identical answers": "equal"}
+_ORDERS = ("a shown as A", "b shown as A")
+_ALONE = ("a alone", "b alone")
+
+
+def told_in_words(found: "Comparison", pointwise: bool) -> dict[str, Any]:
+    """Return `{"better": "a" | "b" | "tie" | "inconsistent" | "no verdict" | "equal", …}`."""
+    better = _ABSTAINED.get(found.abstained, found.abstained) or (found.verdict or "").lower()
+    shown = [
+        (name, reply)
+        for name, order in zip(_ALONE if pointwise else _ORDERS, found.orders, strict=False)
+        for reply in order.replies
+    ]
+    replies = []
+    for name, reply in shown:
+        told = {"order": name, "text": reply.text}
+        told |= {"thinking": reply.thinking} if reply.thinking else {}
+        told |= {"ended": reply.problem} if reply.problem else {}
+        replies.append(told)
+    return {"better": better, "probability": found.probability, "replies": replies}

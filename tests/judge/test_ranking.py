@@ -1,0 +1,152 @@
+"""Ranking answers: few comparisons, the right order where the judge is right, and how sure."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ste_plugin.errors import DataError
+from ste_plugin.judge.ranking import default_budget, different_texts, next_pairs, rank_by_comparing
+from ste_plugin.judge.strengths import fit_strengths
+from tests.helpers.asked_judges import compares, fake_judge
+
+NUMBERS = st.lists(st.integers(0, 10_000), min_size=1, max_size=12, unique=True)
+
+
+def right(numbers):
+    """A judge that prefers the larger number."""
+    return compares(lambda a, b: 1.0 if numbers[a] > numbers[b] else 0.0)
+
+
+@given(NUMBERS)
+def test_a_judge_that_is_always_right_gets_the_right_order_where_all_pairs_are_asked(numbers):
+    n = len(numbers)
+    found = rank_by_comparing(len(numbers), right(numbers), n * n)
+    assert [numbers[i] for i in found.order] == sorted(numbers, reverse=True)
+    assert len({frozenset((each.a, each.b)) for each in found.asked}) == n * (n - 1) // 2
+
+
+@given(NUMBERS, st.integers(1, 40))
+def test_no_more_is_asked_than_the_budget_and_no_pair_twice(numbers, budget):
+    found = rank_by_comparing(len(numbers), right(numbers), budget)
+    pairs = [frozenset((each.a, each.b)) for each in found.asked]
+    assert len(pairs) == len(set(pairs)) <= budget
+    assert sorted(found.order) == list(range(len(numbers)))
+
+
+@given(st.integers(2, 500))
+def test_by_default_no_more_is_asked_than_n_log_n(n):
+    assert n - 1 <= default_budget(n) <= n * math.ceil(math.log2(n))
+
+
+@given(NUMBERS, st.randoms())
+def test_the_order_in_which_answers_are_given_changes_nothing(numbers, random):
+    shuffled = random.sample(numbers, len(numbers))
+    orders = []
+    for given_order in (numbers, shuffled):
+        answers = [f"answer {number}" for number in given_order]
+        different = different_texts(answers)
+        judge = right([int(answer.split()[1]) for answer in different])
+        ranking = rank_by_comparing(len(different), judge, 8).of_all(different, answers)
+        orders.append([answers[i] for i in ranking.order])
+    assert orders[0] == orders[1]
+
+
+@given(NUMBERS)
+def test_a_knockout_finds_the_best_by_one_comparison_fewer_than_answers(numbers):
+    found = rank_by_comparing(len(numbers), right(numbers), None, only_first=True)
+    assert numbers[found.best] == max(numbers)
+    assert len(found.asked) == len(numbers) - 1
+
+
+def test_a_judge_that_cannot_tell_leaves_all_as_likely_to_be_best():
+    found = rank_by_comparing(4, compares(lambda *_: 0.5), None)
+    assert found.scores == pytest.approx([0, 0, 0, 0], abs=1e-9)
+    assert found.first_is_best == pytest.approx(0.25, abs=0.03)
+    assert all(low < 0 < high for low, high in found.intervals)
+
+
+def test_more_comparisons_make_the_first_place_surer():
+    numbers = list(range(8))
+    few, many = (rank_by_comparing(len(numbers), right(numbers), n) for n in (7, 28))
+    assert few.first_is_best < many.first_is_best < 1
+
+
+def test_where_nothing_says_which_is_better_the_first_reason_is_told():
+    with pytest.raises(DataError, match="None of 1 comparisons .* the first: no verdict"):
+        rank_by_comparing(2, compares(lambda *_: None), None)
+
+
+def test_a_pair_is_of_neighbours_in_strength_that_have_not_met():
+    scores = [3.0, 2.0, 1.0, 0.0]
+    assert next_pairs([3, 2, 1, 0], scores, set()) == [(0, 1), (2, 3)]
+    assert next_pairs([3, 2, 1, 0], scores, {(1, 0)}) == [(0, 2), (1, 3)]
+
+
+@given(st.integers(2, 9), st.data())
+def test_strengths_are_centred_and_their_intervals_hold_them(n, data):
+    index, share = st.integers(0, n - 1), st.floats(0, 1)
+    pair = st.tuples(index, index, share).filter(lambda told: told[0] != told[1])
+    found = fit_strengths(n, data.draw(st.lists(pair, max_size=20)))
+    assert sum(found.scores) == pytest.approx(0, abs=1e-6)
+    assert sum(found.best) == pytest.approx(1)
+    bounds = zip(found.intervals, found.scores, strict=True)
+    assert all(low < score < high for (low, high), score in bounds)
+
+
+def test_a_win_and_the_same_loss_cancel_out():
+    assert fit_strengths(2, [(0, 1, 1.0), (1, 0, 1.0)]).scores == pytest.approx((0, 0))
+
+
+def larger(request):
+    _, a, b = (part.split("\n")[1] for part in request.messages[-1].content.split("\n\n")[-3:])
+    return f"[[{'A' if a > b else 'B'}]]"
+
+
+def test_a_judge_ranks_texts_equal_ones_side_by_side(monkeypatch):
+    judge, engine = fake_judge(monkeypatch, larger)
+    found = judge.rank("Count.", ["two 2", "nine 9", "two 2", "four 4"])
+    assert found.order == (0, 2, 1, 3)
+    assert found.scores[0] == found.scores[2]
+    assert engine.count == 2 * len(found.asked) == 6
+    assert judge.best_of("Count.", ["a", "c", "b"]).best == 1
+
+
+def test_a_format_that_rates_is_asked_once_per_answer(monkeypatch):
+    def rated(request):
+        return f"[[{request.messages[-1].content[-1]}]]"
+
+    judge, engine = fake_judge(monkeypatch, rated, "rating")
+    found = judge.rank("Count.", ["is 3", "is 9", "is x", "is 5"])
+    assert found.order == (1, 3, 0, 2)
+    assert found.scores == (3, 9, None, 5)
+    assert (found.first_is_best, found.asked, engine.count) == (1.0, (), 4)
+
+
+def test_equal_scores_share_the_first_place(monkeypatch):
+    judge, _ = fake_judge(monkeypatch, lambda _: "[[7]]", "rating")
+    assert judge.rank("Count.", ["a", "b"]).first_is_best == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answers", "budget", "message"),
+    [
+        ("x", [], None, "found none in a list"),
+        ("x", "abc", None, "found none in a list"),
+        ("x", ["a", " "], None, "an empty text at index 1"),
+        ("x", ["a", None], None, "NoneType at index 1"),
+        (" ", ["a", "b"], None, "the prompt is empty"),
+        ("x", ["a", "b"], 0, "budget: found 0"),
+    ],
+)
+def test_what_cannot_be_ranked_is_refused(monkeypatch, prompt, answers, budget, message):
+    judge, _ = fake_judge(monkeypatch, lambda _: "[[A]]")
+    with pytest.raises(DataError, match=message):
+        judge.rank(prompt, answers, budget)
+
+
+def test_one_answer_is_the_best_without_asking(monkeypatch):
+    judge, engine = fake_judge(monkeypatch, lambda _: "[[A]]")
+    found = judge.rank("x", ["a"])
+    assert (found.order, found.first_is_best, engine.count) == ((0,), 1.0, 0)

@@ -1,0 +1,73 @@
+"""Which judge is meant: the one that a run ships, as the run asks it."""
+
+import json
+
+import pytest
+
+from ste_plugin import Judge
+from ste_plugin.errors import ConfigError, DataError, PluginError
+from tests.helpers.trained_runs import trained_run
+
+
+def shipped(root, best):
+    (root / "report.json").write_text(json.dumps({"best": best, "iterations": [{"number": 1}]}))
+
+
+@pytest.fixture
+def run(tmp_path, tiny_model):
+    judging = {"format": "verdict", "force_verdict": True, "max_new_tokens": 7}
+    config = trained_run(tmp_path, tiny_model, iterations=2, judging=judging)
+    return config.parent / "run"
+
+
+def hooks(run):
+    return {"plugins": [run.parent / "hooks.py"]}
+
+
+def test_the_judge_of_a_run_is_the_one_it_ships_asked_as_the_run_is_configured(run):
+    shipped(run, 2)
+    judge = Judge(run, **hooks(run))
+    assert judge.name == f"{run}: iteration 2, which the run ships"
+    assert judge.format.name == "verdict"
+    found = judge.compare("Say 1.", "Reply to <Say 1.>", "no")
+    assert (found.verdict, found.orders[0].reply.text) == ("A", "[[A]]")
+
+
+def test_another_iteration_of_it_can_be_named(run):
+    shipped(run, 2)
+    assert "the run ships iteration 2" in Judge(run, iteration=1, **hooks(run)).name
+    assert "the seed" in Judge(run, iteration=0, **hooks(run)).name
+    assert "iteration 1 " in Judge(run / "iter-01", **hooks(run)).name
+    with pytest.raises(DataError, match=r"iter-03.*no trained model there"):
+        Judge(run, iteration=3, **hooks(run))
+
+
+def test_a_run_that_ships_its_seed_has_the_seed_as_its_judge(run):
+    shipped(run, 0)
+    assert "the seed, which the run ships" in Judge(run, **hooks(run)).name
+
+
+def test_a_run_without_a_judge_says_what_to_do(run):
+    with pytest.raises(DataError, match="not finished .*iteration=2; or finish the run"):
+        Judge(run, **hooks(run))
+    for number in (1, 2):
+        (run / f"iter-0{number}" / "model" / "trained.json").unlink()
+    with pytest.raises(DataError, match="not finished .*Its seed is iteration=0"):
+        Judge(run, **hooks(run))
+
+
+def test_a_run_says_by_itself_how_its_judge_is_asked(run):
+    shipped(run, 1)
+    with pytest.raises(ConfigError, match="a run says by itself .* found format, base_url as well"):
+        Judge(run, format="brief", base_url="http://localhost:1/v1", **hooks(run))
+
+
+def test_plugins_that_a_run_lists_run_only_if_they_are_named(run):
+    shipped(run, 1)
+    with pytest.raises(PluginError, match=r"If you trust them, add: plugins=\['.*hooks.py'\]"):
+        Judge(run)
+
+
+def test_a_config_stands_for_its_run(run):
+    shipped(run, 1)
+    assert "iteration 1, which the run ships" in Judge(run.parent / "ste.yaml", **hooks(run)).name
