@@ -24,8 +24,8 @@ from inspect_ai.scorer import (
 from inspect_ai.solver import TaskState
 
 from ste_plugin.errors import DataError
-from ste_plugin.integrations.gathering import GatheredJudge, Outcome
-from ste_plugin.integrations.scoring import By, Comparer, checked_by
+from ste_plugin.integrations.scoring import By, checked_by
+from ste_plugin.integrations.single import AsyncComparer, Outcome, score_against
 from ste_plugin.judge import Judge
 
 Key = tuple[str, int]
@@ -45,7 +45,7 @@ def abstained() -> Metric:
 
 @scorer(metrics=[mean(), stderr(), ci_wilson(), abstained()])  # type: ignore[untyped-decorator]
 def win_rate(
-    judge: str | Comparer,
+    judge: str | AsyncComparer,
     *,
     baseline: str | None = None,
     by: By = "verdict",
@@ -81,13 +81,12 @@ def win_rate(
         if isinstance(judge, str)
         else judge
     )
-    gathered = GatheredJudge(opened)
     others = None if baseline is None else _answers_of(baseline)
 
     async def score(state: TaskState, target: Target) -> Score:
         other = _only(target) if others is None else _baseline_answer(others, state, str(baseline))
         answer = state.output.completion
-        outcome = await gathered.score(_turns(state.input), answer, other, checked)
+        outcome = await score_against(opened, _turns(state.input), answer, other, checked)
         return _as_score(outcome, answer)
 
     return score

@@ -10,14 +10,13 @@ from typing import Literal, NamedTuple, Protocol, get_args
 from ste_plugin.errors import ConfigError, DataError, nearest_or
 from ste_plugin.integrations.texts import prompt_key
 from ste_plugin.judge.comparison import Comparison
-from ste_plugin.judge.texts import Prompt
+from ste_plugin.judge.texts import Pair, Prompt
 
 By = Literal["verdict", "probability"]
 BY: tuple[By, ...] = get_args(By)
 OPPONENTS = 4
 """How many others of its group an answer meets: docs/decisions/integrations.md."""
 DRAW, WON, LOST = 0.5, 1.0, 0.0
-Pair = tuple[Prompt, str, str]
 
 
 class Comparer(Protocol):

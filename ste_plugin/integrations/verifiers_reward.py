@@ -9,10 +9,11 @@ from functools import cache
 from typing import Any, Literal
 
 from ste_plugin.errors import DataError, SteError
-from ste_plugin.integrations.gathering import GatheredJudge
 from ste_plugin.integrations.policy_reward import WinRate
 from ste_plugin.integrations.reward_settings import RewardSettings, settings_of_environment
 from ste_plugin.integrations.scoring import OPPONENTS, By, Comparer
+from ste_plugin.integrations.single import score_against
+from ste_plugin.judge import Judge
 
 GroupReward = Callable[..., Awaitable[list[float]]]
 
@@ -71,13 +72,14 @@ async def win_rate(task: Any, trace: Any) -> float:
             f"task: no field {field!r} with an answer to compare with. Name another in "
             "STE_REWARD_REFERENCE."
         )
-    outcome = await judge.score(task.prompt_text, trace.last_reply, reference, settings.by)
+    reply = trace.last_reply
+    outcome = await score_against(judge, task.prompt_text, reply, reference, settings.by)
     if outcome.score is None:
         raise DataError(outcome.why)
     return outcome.score
 
 
 @cache
-def _of_environment() -> tuple[RewardSettings, GatheredJudge]:
+def _of_environment() -> tuple[RewardSettings, Judge]:
     settings = settings_of_environment()
-    return settings, GatheredJudge(settings.open_judge())
+    return settings, settings.open_judge()

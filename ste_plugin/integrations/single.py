@@ -1,0 +1,55 @@
+"""One answer against another, for hosts that score each sample on its own, many at once."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Protocol
+
+from ste_plugin.errors import DataError
+from ste_plugin.integrations.scoring import LOST, By, Pair, score_of
+from ste_plugin.integrations.texts import read_answer, read_prompt
+from ste_plugin.judge.comparison import Comparison
+
+
+class AsyncComparer(Protocol):
+    """What compares pairs of answers, those asked for meanwhile together, as a `Judge` does."""
+
+    async def acompare_many(self, pairs: Iterable[Pair]) -> list[Comparison]:
+        """Return a comparison per pair `(prompt, a, b)`, in their order."""
+        ...
+
+
+class Outcome(NamedTuple):
+    """What one answer earned against another."""
+
+    score: float | None
+    """1 for winning, 0 for losing, 0.5 for neither; None where the two cannot be compared."""
+    why: str
+    """What the judge wrote, or why there is no such thing."""
+    comparison: Comparison | None = None
+    """None where the judge was not asked."""
+
+
+async def score_against(
+    judge: AsyncComparer, prompt: Any, completion: Any, reference: Any, by: By = "verdict"
+) -> Outcome:
+    """Return what a completion earns against a reference, both as a host hands them over.
+
+    An empty completion loses without being shown.
+    Raises: DataError for an empty reference or what is no text; EngineError where the judge's
+    model or server cannot answer.
+    """
+    asked, answer = read_prompt(prompt), read_answer(completion)
+    other = read_answer(reference, where="reference")
+    if not other:
+        raise DataError("reference: empty; expected the answer to compare with.")
+    if not answer:
+        return Outcome(LOST, "The answer is empty.")
+    (comparison,) = await judge.acompare_many([(asked, answer, other)])
+    if comparison.problem:
+        return Outcome(None, comparison.problem, comparison)
+    return Outcome(score_of(comparison, by), _why(comparison), comparison)
+
+
+def _why(comparison: Comparison) -> str:
+    if comparison.abstained:
+        return f"The judge abstains: {comparison.abstained}. {comparison.reasoning}".strip()
+    return comparison.reasoning
