@@ -20,7 +20,7 @@ def _option(panel: str, help_text: str, *names: str, **more: Any) -> Any:
 _MODEL, _SERVE = "A model that is of no run", "Over HTTP"
 
 JudgeName = Annotated[
-    str, typer.Argument(help="A run, or folder, hub id or served name of a judge.")
+    str, typer.Argument(metavar="JUDGE", help="A run, or a model's folder, hub id or served name.")
 ]
 Instruction = Annotated[str | None, typer.Option(help="What was asked.")]
 AnswerA = Annotated[str | None, typer.Option("--a", help="One answer.")]
@@ -41,6 +41,12 @@ Options = Annotated[str, _option(_MODEL, "Of the engine: dtype=float32,… or JS
 TemplateKwargs = Annotated[
     str, _option(_MODEL, "What its chat template is given: enable_thinking=false, or JSON.")
 ]
+Serve = Annotated[bool, _option(_SERVE, "Answer comparisons until Ctrl-C.", "--serve")]
+Host = Annotated[str, _option(_SERVE, "Others than this machine need a key: STE_JUDGE_KEY.")]
+Port = Annotated[int, _option(_SERVE, "0 is a free one.", min=0, max=65535)]
+LimitsOption = Annotated[
+    str, _option(_SERVE, "What it takes: max_waiting=512,timeout_s=60,… or JSON.", "--limits")
+]
 
 
 @app.command()
@@ -59,15 +65,22 @@ def judge(
     api_key_env: ApiKeyEnv = None,
     options: Options = "",
     chat_template_kwargs: TemplateKwargs = "",
+    serve: Serve = False,
+    host: Host = "127.0.0.1",
+    port: Port = 8008,
+    limits: LimitsOption = "",
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Ask a judge which of two answers is better, in both presentation orders."""
+    """Ask a judge which of two answers is better, in both presentation orders; or serve it."""
     from ste_plugin.cli.measuring import parse_args
 
     kwargs = parse_args(chat_template_kwargs, "--chat-template-kwargs")
+    if serve:
+        _refuse_pair(instruction, a, b)
     found = _open(
         judge,
+        None if serve else "local",
         iteration=iteration,
         samples=samples,
         force_verdict=force_verdict or None,
@@ -80,8 +93,31 @@ def judge(
         chat_template_kwargs=kwargs or None,
         plugins=plugin or [],
     )
+    if serve:
+        _serve(found, parse_args(limits, "--limits"), host, port)
+        return
     with found:
         _ask(found, _required(instruction, a, b), as_json)
+
+
+def _refuse_pair(*texts: str | None) -> None:
+    """Raise ConfigError where a pair is given to a command that serves."""
+    if any(text is not None for text in texts):
+        raise ConfigError(
+            "ste judge: found --serve and a pair; expected one of them. With --serve pairs come "
+            "over HTTP."
+        )
+
+
+def _serve(judge: "Judge", limits: dict[str, Any], host: str, port: int) -> None:
+    from ste_plugin.serving import require_serving
+    from ste_plugin.text.settings_errors import validate_settings
+
+    require_serving()
+    from ste_plugin.serving.limits import Limits
+    from ste_plugin.serving.server import serve_judge
+
+    serve_judge(judge, validate_settings(Limits, limits, "--limits"), host, port, say)
 
 
 def _required(*texts: str | None) -> tuple[str, str, str]:
@@ -96,13 +132,16 @@ def _required(*texts: str | None) -> tuple[str, str, str]:
     return instruction, a, b
 
 
-def _open(judge: str, **settings: Any) -> "Judge":
-    """Return a judge; of a model of no run the engine is local: nothing else loads as fast."""
+def _open(judge: str, default_engine: str | None, **settings: Any) -> "Judge":
+    """Return a judge; `default_engine` is that of a model of no run.
+
+    For one pair that is `local`, as nothing else loads as fast.
+    """
     from ste_plugin.judge import Judge
     from ste_plugin.judge.which import is_run
 
     if settings["engine"] is None and settings["base_url"] is None and not is_run(Path(judge)):
-        settings["engine"] = "local"
+        settings["engine"] = default_engine
     return Judge(judge, **settings)
 
 

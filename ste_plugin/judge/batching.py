@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from threading import Condition, Thread
+from time import monotonic
 
 from ste_plugin.judge.comparison import Comparison
 from ste_plugin.judge.texts import Pair
@@ -29,23 +30,26 @@ class Batcher:
         compare_many: CompareMany,
         max_batch: int = MAX_BATCH,
         max_waiting: int | None = None,
-        on_batch: Callable[[int], object] = lambda _: None,
+        on_batch: Callable[[int, float], object] = lambda *_: None,
     ) -> None:
         """`max_waiting`: comparisons that may wait beside those being made; None is no limit.
 
-        `on_batch` is told the size of every batch.
+        `on_batch` is told the size of every batch and the seconds that it took.
         """
         self._compare_many, self._on_batch = compare_many, on_batch
         self._max_batch, self._max_waiting = max_batch, max_waiting
         self._waiting: deque[tuple[Pair, Future[Comparison]]] = deque()
         self._changed = Condition()
         self._closed = False
+        self.working = False
+        """Whether the judge works on a batch."""
         self._thread: Thread | None = None
 
     @property
     def waiting(self) -> int:
-        """How many comparisons wait."""
-        return len(self._waiting)
+        """How many comparisons wait that somebody still wants."""
+        with self._changed:
+            return sum(not future.cancelled() for _, future in self._waiting)
 
     def submit(self, pairs: Sequence[Pair]) -> list[Future[Comparison]]:
         """Take all of these pairs, or none; a future that is cancelled while it waits is not asked.
@@ -81,8 +85,12 @@ class Batcher:
 
     def _work(self) -> None:
         while batch := self._next_batch():
-            self._on_batch(len(batch))
-            self._answer(batch)
+            self.working, began = True, monotonic()
+            try:
+                self._answer(batch)
+            finally:
+                self.working = False
+            self._on_batch(len(batch), monotonic() - began)
 
     def _next_batch(self) -> list[tuple[Pair, "Future[Comparison]"]]:
         """Return what waits, as soon as anything does; nothing once closed and all is answered."""

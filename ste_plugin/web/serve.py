@@ -75,19 +75,24 @@ def make_server(
     return _Server(config), f"http://{HOST}:{access.port}/?token={access.token}"
 
 
-def bind(port: int) -> socket.socket:
-    """Return a socket that listens on this machine alone; port 0 is a free one.
+def bind(port: int, host: str = HOST) -> socket.socket:
+    """Return a socket that listens, by default on this machine alone; port 0 is a free one.
 
-    Raises: ConfigError where the port is in use or not ours to use.
+    Raises: ConfigError where the port is in use or not ours to use, or the host no address of ours.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
     # lets a port be used again at once after the server before ended
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen()
     except OSError as error:
         listener.close()
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise ConfigError(
+                f"--host {host}: no address of this machine. Give one, as 127.0.0.1 or 0.0.0.0."
+            ) from error
         problem = {errno.EADDRINUSE: "is in use", errno.EACCES: "is not yours to use"}
         raise ConfigError(
             f"--port {port}: the port {problem.get(error.errno or 0, error.strerror)}. "

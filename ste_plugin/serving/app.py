@@ -1,0 +1,208 @@
+"""The application: comparisons over HTTP, each answered once, or refused."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from hmac import compare_digest
+from math import ceil
+from time import monotonic
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi_offline import FastAPIOffline
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp
+
+from ste_plugin import __version__
+from ste_plugin.judge import Comparison, Judge
+from ste_plugin.judge.batching import Batcher, Closed, Full
+from ste_plugin.judge.texts import Pair
+from ste_plugin.serving.bodies import (
+    ComparisonOut,
+    ComparisonsOut,
+    ErrorOut,
+    PairBody,
+    PairsBody,
+    comparison_out,
+)
+from ste_plugin.serving.errors import Refused, handlers
+from ste_plugin.serving.guard import BodyGuard
+from ste_plugin.serving.limits import Limits
+from ste_plugin.serving.metrics import Metrics
+
+PATHS = frozenset({"/v1/compare", "/v1/compare_many", "/v1/judge", "/health", "/metrics"})
+_LOOK_S = 1.0
+"""How often it is looked whether a client has gone away."""
+_BATCHES = 8
+"""The last ones, which tell how long the next will take."""
+_MOST_AFTER_S = 60
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"model": ErrorOut, "description": "No key, or a wrong one."},
+    413: {"model": ErrorOut, "description": "Larger than the server takes."},
+    422: {"model": ErrorOut, "description": "Not what is expected."},
+    429: {"model": ErrorOut, "description": "Too much waits; Retry-After says when to try again."},
+    502: {"model": ErrorOut, "description": "The model could not answer."},
+    503: {"model": ErrorOut, "description": "The server is stopping."},
+    504: {"model": ErrorOut, "description": "Not answered in time."},
+}
+
+
+class JudgeService:
+    """One judge, what waits for it, and whether more is taken."""
+
+    def __init__(self, judge: Judge, limits: Limits) -> None:
+        self.judge, self.limits = judge, limits
+        self.batcher = Batcher(
+            judge.compare_many, limits.max_batch, limits.max_waiting, self._note_batch
+        )
+        self.metrics = Metrics(lambda: self.batcher.waiting)
+        self._batch_s: deque[float] = deque(maxlen=_BATCHES)
+        self.stopping = False
+        """Whether a signal has asked the server to end."""
+
+    def _note_batch(self, size: int, seconds: float) -> None:
+        self.metrics.batch_size.observe(size)
+        self._batch_s.append(seconds)
+
+    async def compare(self, request: Request, pairs: Sequence[Pair]) -> list[Comparison]:
+        """Return a comparison per pair. Raises: Refused where they are not taken or not in time."""
+        if self.stopping:
+            raise _stopping()
+        waiting, expected_s = self.batcher.waiting, self._expected_s(len(pairs))
+        if waiting and expected_s > self.limits.timeout_s:
+            raise self._full(
+                f"{waiting} comparisons wait, which takes about {expected_s:.0f} s, and a request "
+                f"may take {self.limits.timeout_s:g} s."
+            )
+        try:
+            futures = self.batcher.submit(pairs)
+        except Full:
+            most = self.limits.max_waiting
+            raise self._full(f"{waiting} comparisons wait, and at most {most} may.") from None
+        except Closed:
+            raise _stopping() from None
+        compared = await _awaited(request, futures, self.limits.timeout_s)
+        for comparison in compared:
+            self.metrics.count(comparison)
+        return compared
+
+    def _expected_s(self, pairs: int) -> float:
+        """Return how long so many more pairs would take, by the slowest of the last batches."""
+        batches = ceil((self.batcher.waiting + pairs) / self.limits.max_batch)
+        return (batches + self.batcher.working) * max(self._batch_s, default=0.0)
+
+    def _full(self, why: str) -> Refused:
+        """Return a refusal that says to come again when about half of what waits is done."""
+        after_s = min(max(1, ceil(self._expected_s(0) / 2)), _MOST_AFTER_S)
+        return Refused(429, "queue_full", f"{why} Try again later.", retry_after_s=after_s)
+
+
+def _stopping() -> Refused:
+    return Refused(503, "stopping", "The server is stopping. Try again later.", retry_after_s=5)
+
+
+async def _awaited(
+    request: Request, futures: Sequence[Future[Comparison]], timeout_s: float
+) -> list[Comparison]:
+    """Return the results; what nobody waits for any longer is not asked, if it was not yet."""
+    wanted = asyncio.gather(*map(asyncio.wrap_future, futures))
+    ends = monotonic() + timeout_s
+    while not wanted.done():
+        left = ends - monotonic()
+        if left <= 0:
+            wanted.cancel()
+            raise Refused(504, "timeout", f"Not answered within {timeout_s:g} s.", retry_after_s=5)
+        await asyncio.wait([wanted], timeout=min(left, _LOOK_S))
+        if not wanted.done() and await request.is_disconnected():
+            wanted.cancel()
+            raise Refused(499, "gone", "The client went away.")
+    return list(wanted.result())
+
+
+def make_app(
+    service: JudgeService, key: str, say: Callable[[str], object], hosts: Sequence[str] = ()
+) -> ASGIApp:
+    """Return the application.
+
+    `key`: what clients send as `Authorization: Bearer KEY`; empty lets everybody in. `hosts`: the
+    names that the Host header may have, so that no web page reaches a server on its reader's own
+    machine by another name; empty for any.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(service.batcher.close)
+
+    app = FastAPIOffline(
+        title="ste judge",
+        version=__version__,
+        description="Which of two answers is better, in both orders.",
+        lifespan=lifespan,
+        redoc_url=None,
+        exception_handlers=handlers(say),
+    )
+    _add_routes(app, service, _key_check(key))
+    if hosts:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    return service.metrics.around(BodyGuard(app, service.limits, say), PATHS)
+
+
+def _key_check(key: str) -> Callable[..., Any]:
+    """Return the dependency that refuses a request without the key."""
+    scheme = HTTPBearer(auto_error=False, description="The server's key, where it has one.")
+
+    def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]) -> None:
+        said = given.credentials if given else ""
+        if key and not compare_digest(said.encode(errors="replace"), key.encode()):
+            problem = "Wrong key" if said else "No key"
+            raise Refused(
+                401, "wrong_key", f"{problem}: send the server's as `Authorization: Bearer KEY`."
+            )
+
+    return check
+
+
+def _add_routes(app: FastAPI, service: JudgeService, check: Callable[..., Any]) -> None:
+    keyed = {"dependencies": [Depends(check)], "responses": _REFUSALS}
+
+    @app.post("/v1/compare", response_model=ComparisonOut, **keyed)
+    async def compare(request: Request, body: PairBody) -> Any:
+        """Say which of two answers is better."""
+        pairs = PairsBody(pairs=[body]).checked(service.limits)
+        (found,) = await service.compare(request, pairs)
+        if found.problem:
+            raise Refused(422, "not_comparable", found.problem)
+        return comparison_out(found)
+
+    @app.post("/v1/compare_many", response_model=ComparisonsOut, **keyed)
+    async def compare_many(request: Request, body: PairsBody) -> Any:
+        """Say so of several pairs; one that cannot be compared has a `problem`."""
+        found = await service.compare(request, body.checked(service.limits))
+        return {"comparisons": list(map(comparison_out, found))}
+
+    @app.get("/v1/judge", dependencies=keyed["dependencies"])
+    async def judge() -> dict[str, Any]:
+        """Tell which judge this is, and what the server takes."""
+        judge_format = service.judge.format
+        return {
+            "name": service.judge.name,
+            "format": judge_format.name,
+            "format_version": judge_format.version,
+            "limits": service.limits.model_dump(),
+        }
+
+    @app.get("/health")
+    async def health(response: Response) -> dict[str, Any]:
+        """Tell whether comparisons are taken: 503 while the server is stopping."""
+        response.status_code = 503 if service.stopping else 200
+        status = "stopping" if service.stopping else "ok"
+        return {"status": status, "waiting": service.batcher.waiting}
+
+    @app.get("/metrics", dependencies=keyed["dependencies"])
+    async def metrics() -> Response:
+        """Tell Prometheus how much was asked and answered."""
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
