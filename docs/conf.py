@@ -13,6 +13,8 @@ NAVIGATION = {
         "how-to/axolotl-config",
         "how-to/preferences",
         "how-to/lm-eval",
+        "how-to/judge-as-reward",
+        "how-to/inspect",
         "how-to/review",
         "how-to/trust",
         "how-to/audit",

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
 from ste_plugin.errors import DataError
-from ste_plugin.integrations.scoring import LOST, By, Pair, score_of
+from ste_plugin.integrations.scoring import LOST, By, score_of
 from ste_plugin.integrations.texts import read_answer, read_prompt
 from ste_plugin.judge.comparison import Comparison
+from ste_plugin.judge.texts import Pair
 
 
 class AsyncComparer(Protocol):

@@ -47,7 +47,7 @@ def prompt_key(prompt: Prompt) -> str:
 def _said(completion: Any, where: str) -> str:
     if isinstance(completion, str):
         return completion
-    turns = [_as_mapping(turn) for turn in completion] if _is_list(completion) else [None]
+    turns: list[Any] = list(map(_as_mapping, completion)) if _is_list(completion) else [completion]
     if all(isinstance(turn, Mapping) for turn in turns):
         spoken = [turn for turn in turns if turn.get("role", "assistant") == "assistant"]
         content = _text_of(spoken[-1].get("content")) if spoken else ""
@@ -78,9 +78,9 @@ def _text_of(content: Any) -> Any:
         return ""
     if not _is_list(content):
         return content
-    texts = [p.get("text") for p in content if isinstance(p, Mapping) and p.get("type") == "text"]
-    whole = len(texts) == len(content) and all(isinstance(text, str) for text in texts)
-    return "".join(texts) if whole else content
+    parts = [part for part in content if isinstance(part, Mapping) and part.get("type") == "text"]
+    texts = [text for part in parts if isinstance(text := part.get("text"), str)]
+    return "".join(texts) if len(texts) == len(content) else content
 
 
 def _is_list(value: Any) -> bool:
