@@ -18,6 +18,8 @@ NAVIGATION = {
         "how-to/review",
         "how-to/trust",
         "how-to/audit",
+        "how-to/judge-in-python",
+        "how-to/serve",
         "how-to/served-judges",
         "how-to/thinking-models",
         "how-to/ratings",

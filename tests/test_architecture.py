@@ -25,6 +25,7 @@ LAYERS = (
     ("run", "forget"),
     ("judge",),
     ("integrations",),
+    ("serving",),
     ("hookspecs", "plugins.builtin", "testing", "cli", "demo", "__main__"),
 )
 """The package in the order of the method: a module imports from its own layer and from those before

@@ -7,6 +7,7 @@ import typer
 
 from ste_plugin.cli.app import app, say, show
 from ste_plugin.cli.running import Json, Plugin
+from ste_plugin.cli.stopping import leave_interrupts
 from ste_plugin.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def _serve(judge: "Judge", limits: dict[str, Any], host: str, port: int) -> None
     from ste_plugin.serving.limits import Limits
     from ste_plugin.serving.server import serve_judge
 
-    serve_judge(judge, validate_settings(Limits, limits, "--limits"), host, port, say)
+    serve_judge(
+        judge, validate_settings(Limits, limits, "--limits"), host, port, say, leave_interrupts
+    )
 
 
 def _required(*texts: str | None) -> tuple[str, str, str]:

@@ -175,7 +175,7 @@ class Judge:
     ) -> Ranking:
         check_answers(answers, budget)
         different, text = different_texts(answers), prompt_text(prompt)
-        if problem := problem_of(text, *answers[:1] * 2):
+        if problem := problem_of(text, answers[0], answers[0]):
             raise DataError(problem)
 
         def compare(pairs: Sequence[tuple[int, int]]) -> list[Comparison]:

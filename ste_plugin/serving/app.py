@@ -97,29 +97,34 @@ class JudgeService:
     def _full(self, why: str) -> Refused:
         """Return a refusal that says to come again when about half of what waits is done."""
         after_s = min(max(1, ceil(self._expected_s(0) / 2)), _MOST_AFTER_S)
-        return Refused(429, "queue_full", f"{why} Try again later.", retry_after_s=after_s)
+        return Refused(429, "queue_full", f"{why} Try again later.", after_s)
 
 
 def _stopping() -> Refused:
-    return Refused(503, "stopping", "The server is stopping. Try again later.", retry_after_s=5)
+    return Refused(503, "stopping", "The server is stopping. Try again later.", 5)
 
 
 async def _awaited(
     request: Request, futures: Sequence[Future[Comparison]], timeout_s: float
 ) -> list[Comparison]:
     """Return the results; what nobody waits for any longer is not asked, if it was not yet."""
-    wanted = asyncio.gather(*map(asyncio.wrap_future, futures))
+    wanted = [asyncio.wrap_future(future) for future in futures]
     ends = monotonic() + timeout_s
-    while not wanted.done():
-        left = ends - monotonic()
-        if left <= 0:
-            wanted.cancel()
-            raise Refused(504, "timeout", f"Not answered within {timeout_s:g} s.", retry_after_s=5)
-        await asyncio.wait([wanted], timeout=min(left, _LOOK_S))
-        if not wanted.done() and await request.is_disconnected():
-            wanted.cancel()
-            raise Refused(499, "gone", "The client went away.")
-    return list(wanted.result())
+    try:
+        while missing := [future for future in wanted if not future.done()]:
+            left = ends - monotonic()
+            if left <= 0:
+                raise Refused(504, "timeout", f"Not answered within {timeout_s:g} s.", 5)
+            await asyncio.wait(missing, timeout=min(left, _LOOK_S))
+            if await request.is_disconnected():
+                raise Refused(499, "gone", "The client went away.")
+    finally:
+        for future in wanted:
+            future.cancel()
+    failed = [error for future in wanted if (error := future.exception())]
+    if failed:
+        raise failed[0]
+    return [future.result() for future in wanted]
 
 
 def make_app(
@@ -167,9 +172,9 @@ def _key_check(key: str) -> Callable[..., Any]:
 
 
 def _add_routes(app: FastAPI, service: JudgeService, check: Callable[..., Any]) -> None:
-    keyed = {"dependencies": [Depends(check)], "responses": _REFUSALS}
+    keyed = [Depends(check)]
 
-    @app.post("/v1/compare", response_model=ComparisonOut, **keyed)
+    @app.post("/v1/compare", response_model=ComparisonOut, dependencies=keyed, responses=_REFUSALS)
     async def compare(request: Request, body: PairBody) -> Any:
         """Say which of two answers is better."""
         pairs = PairsBody(pairs=[body]).checked(service.limits)
@@ -178,13 +183,15 @@ def _add_routes(app: FastAPI, service: JudgeService, check: Callable[..., Any]) 
             raise Refused(422, "not_comparable", found.problem)
         return comparison_out(found)
 
-    @app.post("/v1/compare_many", response_model=ComparisonsOut, **keyed)
+    @app.post(
+        "/v1/compare_many", response_model=ComparisonsOut, dependencies=keyed, responses=_REFUSALS
+    )
     async def compare_many(request: Request, body: PairsBody) -> Any:
         """Say so of several pairs; one that cannot be compared has a `problem`."""
         found = await service.compare(request, body.checked(service.limits))
         return {"comparisons": list(map(comparison_out, found))}
 
-    @app.get("/v1/judge", dependencies=keyed["dependencies"])
+    @app.get("/v1/judge", dependencies=keyed)
     async def judge() -> dict[str, Any]:
         """Tell which judge this is, and what the server takes."""
         judge_format = service.judge.format
@@ -202,7 +209,7 @@ def _add_routes(app: FastAPI, service: JudgeService, check: Callable[..., Any]) 
         status = "stopping" if service.stopping else "ok"
         return {"status": status, "waiting": service.batcher.waiting}
 
-    @app.get("/metrics", dependencies=keyed["dependencies"])
+    @app.get("/metrics", dependencies=keyed)
     async def metrics() -> Response:
         """Tell Prometheus how much was asked and answered."""
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")

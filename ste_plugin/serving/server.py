@@ -39,10 +39,16 @@ class JudgeServer(uvicorn.Server):
 
 
 def serve_judge(
-    judge: Judge, limits: Limits, host: str, port: int, say: Callable[[str], object]
+    judge: Judge,
+    limits: Limits,
+    host: str,
+    port: int,
+    say: Callable[[str], object],
+    on_ready: Callable[[], object] = lambda: None,
 ) -> None:
     """Answer comparisons until Ctrl-C or SIGTERM; the model is loaded before the first is taken.
 
+    `on_ready` is called once it is loaded: signals are the server's from then on.
     Raises: ConfigError where the port is in use, or others could ask without a key; EngineError
     where the model cannot be loaded.
     """
@@ -51,6 +57,7 @@ def serve_judge(
         judge.load()
         server, url = make_server(listener, judge, limits, key, say)
         say(f"{judge.name}\nJudging at {url} (its API: {url}/docs). Ctrl-C ends it.")
+        on_ready()
         server.run(sockets=[listener])
 
 

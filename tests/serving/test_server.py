@@ -1,0 +1,72 @@
+"""The command that serves a judge: who may ask, and how it ends."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from threading import Thread
+
+import httpx
+import pytest
+
+from ste_plugin.errors import ConfigError
+from ste_plugin.serving import server
+from tests.helpers import ROOT
+from tests.helpers.served_judges import wait_until
+
+PAIR = {"prompt": "Name a fruit.", "a": "An apple.", "b": "A spade."}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_command_well_once_what_it_took_is_answered(tmp_path, number):
+    command = [sys.executable, "-m", "ste_plugin", "judge", "m", "--serve", "--port", "0"]
+    command += ["--engine", "held", "--format", "brief"]
+    command += ["--plugin", str(ROOT / "tests/helpers/held_engine.py")]
+    env = os.environ | {"PYTHONPATH": str(ROOT), "STE_JUDGE_KEY": ""}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    url = ""
+    while not url:
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        url = "".join(re.findall(r"Judging at (http://127.0.0.1:\d+) ", line))
+    answers = []
+    with httpx.Client(base_url=url, timeout=120) as client:
+        asked = Thread(target=lambda: answers.append(client.post("/v1/compare", json=PAIR)))
+        asked.start()
+        wait_until((tmp_path / "began").exists)
+        process.send_signal(number)
+        wait_until(lambda: refuses(url))
+        (tmp_path / "go on").touch()
+        asked.join(120)
+    assert [answer.json()["abstained"] for answer in answers] == ["orders differ"]
+    _, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, "")
+
+
+def refuses(url):
+    try:
+        return httpx.get(f"{url}/health").status_code == 503
+    except httpx.ConnectError:
+        return True
+
+
+def test_others_than_this_machine_need_a_key(monkeypatch):
+    monkeypatch.delenv(server.KEY, raising=False)
+    with pytest.raises(ConfigError, match=r"--host 0\.0\.0\.0: other machines could ask without"):
+        server.read_key("0.0.0.0")
+    assert server.read_key("127.0.0.1") == ""
+    monkeypatch.setenv(server.KEY, "a-key")
+    assert server.read_key("0.0.0.0") == "a-key"
+    monkeypatch.setenv(server.KEY, "two words")
+    with pytest.raises(ConfigError, match="its value holds spaces") as error:
+        server.read_key("127.0.0.1")
+    assert "two words" not in str(error.value)
+
+
+def test_a_host_that_is_none_of_this_machine_is_named():
+    with pytest.raises(ConfigError, match=r"--host 203\.0\.113\.7: no address of this machine"):
+        server.bind(0, "203.0.113.7")
