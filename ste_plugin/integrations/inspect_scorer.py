@@ -63,7 +63,7 @@ def win_rate(
     the settings behind it as `ste_plugin.Judge` is; or an open judge. `baseline`: a log of another
     model on the same samples, whose answers take the place of the targets. `by`: `verdict`, or
     `probability` for the judge's chance that the answer is better. What cannot be compared, as one
-    too long, is unscored; a judge that cannot answer is an error.
+    too long, is unscored, as is a sample without output; a judge that cannot answer is an error.
     Raises: ConfigError or DataError where there is no such judge, setting or log.
     """
     checked = checked_by(by)
@@ -84,9 +84,18 @@ def win_rate(
     others = None if baseline is None else _answers_of(baseline)
 
     async def score(state: TaskState, target: Target) -> Score:
+        if not state.output.choices:
+            return Score.unscored(explanation="The model gave no output, as after an error.")
         other = _only(target) if others is None else _baseline_answer(others, state, str(baseline))
         answer = state.output.completion
-        outcome = await score_against(opened, _turns(state.input), answer, other, checked)
+        outcome = await score_against(
+            opened,
+            _turns(state.input),
+            answer,
+            other,
+            checked,
+            may_be_empty=others is not None,
+        )
         return _as_score(outcome, answer)
 
     return score
@@ -129,7 +138,7 @@ def _answers_of(log: str) -> Mapping[Key, str]:
     samples = read_eval_log(log).samples or []
     if not samples:
         raise DataError(f"baseline {log}: no samples in it; expected a log of a finished task.")
-    return {(str(sample.id), sample.epoch): sample.output.completion for sample in samples}
+    return {(str(s.id), s.epoch): s.output.completion for s in samples if s.output.choices}
 
 
 def _baseline_answer(answers: Mapping[Key, str], state: TaskState, log: str) -> str:
@@ -138,7 +147,7 @@ def _baseline_answer(answers: Mapping[Key, str], state: TaskState, log: str) -> 
     answer = answers.get((key, state.epoch), answers.get((key, 1)))
     if answer is None:
         raise DataError(
-            f"baseline {log}: no sample {key!r} among {len(answers)}; expected a log of the same "
-            "task. Score only its samples (--sample-id), or run the baseline on all."
+            f"baseline {log}: no answer to sample {key!r} among {len(answers)}; expected a log of "
+            "the same task. Score only its samples (--sample-id), or run the baseline on all."
         )
     return answer

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
 from ste_plugin.errors import DataError
-from ste_plugin.integrations.scoring import LOST, By, score_of
+from ste_plugin.integrations.scoring import DRAW, LOST, WON, By, score_of
 from ste_plugin.integrations.texts import read_answer, read_prompt
 from ste_plugin.judge.comparison import Comparison
 from ste_plugin.judge.texts import Pair
@@ -30,24 +30,37 @@ class Outcome(NamedTuple):
 
 
 async def score_against(
-    judge: AsyncComparer, prompt: Any, completion: Any, reference: Any, by: By = "verdict"
+    judge: AsyncComparer,
+    prompt: Any,
+    completion: Any,
+    reference: Any,
+    by: By = "verdict",
+    *,
+    may_be_empty: bool = False,
 ) -> Outcome:
     """Return what a completion earns against a reference, both as a host hands them over.
 
-    An empty completion loses without being shown.
+    An empty completion loses without being shown. `may_be_empty`: so does an empty reference, as
+    where a model wrote it; otherwise it is an error.
     Raises: DataError for an empty reference or what is no text; EngineError where the judge's
     model or server cannot answer.
     """
     asked, answer = read_prompt(prompt), read_answer(completion)
     other = read_answer(reference, where="reference")
-    if not other:
+    if not other and not may_be_empty:
         raise DataError("reference: empty; expected the answer to compare with.")
-    if not answer:
-        return Outcome(LOST, "The answer is empty.")
+    if not answer or not other:
+        return _of_empty(answer, other)
     (comparison,) = await judge.acompare_many([(asked, answer, other)])
     if comparison.problem:
         return Outcome(None, comparison.problem, comparison)
     return Outcome(score_of(comparison, by), _why(comparison), comparison)
+
+
+def _of_empty(answer: str, other: str) -> Outcome:
+    if answer:
+        return Outcome(WON, "The answer that it is compared with is empty.")
+    return Outcome(LOST, "The answer is empty.") if other else Outcome(DRAW, "Both are empty.")
 
 
 def _why(comparison: Comparison) -> str:

@@ -42,6 +42,11 @@ def test_an_empty_reference_is_an_error():
         outcome("Fig.", "<think>It never ends")
 
 
+@pytest.mark.parametrize(("completion", "score"), [("Fig.", 1.0), ("", 0.5)])
+def test_an_empty_reference_that_a_model_wrote_loses(completion, score):
+    assert outcome(completion, " ", may_be_empty=True).score == score
+
+
 def test_many_at_once_reach_a_real_judge_and_each_gets_its_own(monkeypatch):
     def says(request):
         prompt = request.messages[-1].content
