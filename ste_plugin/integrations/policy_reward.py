@@ -47,6 +47,8 @@ class WinRate:
         by: By = "verdict",
     ) -> None:
         """Take a judge and how it is used. Raises: ConfigError where a setting is out of range."""
+        if not hasattr(judge, "compare_many"):
+            raise ConfigError(f"judge: found {judge!r}; expected a judge, as Judge({judge!r}).")
         self._judge, self._reference = judge, reference
         self._opponents, self._by = checked_opponents(opponents), checked_by(by)
         self._silent_batches = 0

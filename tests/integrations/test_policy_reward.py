@@ -50,6 +50,11 @@ def test_a_column_of_the_data_set_may_be_what_they_have_to_beat():
         reward(prompts, completions, answers=["Apple."] * 3)
 
 
+def test_a_name_in_place_of_a_judge_is_refused_with_what_to_write():
+    with pytest.raises(ConfigError, match=r"found 'runs/a'; expected a judge, as Judge"):
+        WinRate("runs/a")
+
+
 def test_a_trainer_is_told_the_same_figures_for_every_batch():
     reward = WinRate(ShorterWins())
     told = []
