@@ -164,6 +164,7 @@ def test_imports_that_are_lazy_or_for_types_alone_count():
     "statement",
     [
         "import ste_plugin",
+        "from ste_plugin import Judge",
         "from ste_plugin.plugins.manager import plugin_manager; plugin_manager()",
     ],
 )

@@ -118,9 +118,9 @@ def _serve(judge: "Judge", limits: dict[str, Any], host: str, port: int) -> None
     from ste_plugin.serving.limits import Limits
     from ste_plugin.serving.server import serve_judge
 
-    serve_judge(
-        judge, validate_settings(Limits, limits, "--limits"), host, port, say, leave_interrupts
-    )
+    checked = validate_settings(Limits, limits, "--limits")
+    if not serve_judge(judge, checked, host, port, say, leave_interrupts):
+        raise typer.Exit(1)
 
 
 def _required(*texts: str | None) -> tuple[str, str, str]:

@@ -173,6 +173,7 @@ class Judge:
     def _rank(
         self, prompt: Prompt, answers: Sequence[str], budget: int | None, *, only_first: bool
     ) -> Ranking:
+        answers = answers if isinstance(answers, str) else list(answers)
         check_answers(answers, budget)
         different, text = different_texts(answers), prompt_text(prompt)
         if problem := problem_of(text, answers[0], answers[0]):
@@ -218,7 +219,7 @@ def _requests(found: FoundJudge, judge_format: JudgeFormat, samples: int) -> Jud
 def _texts(pair: Pair) -> Texts | Comparison:
     """Return what is shown of a pair, or what is said of it without asking."""
     try:
-        prompt, a, b = pair
+        prompt, a, b = () if isinstance(pair, str | Mapping) else pair
         texts = (prompt_text(prompt), a, b)
     except DataError as error:
         return unable(str(error))

@@ -45,20 +45,25 @@ def serve_judge(
     port: int,
     say: Callable[[str], object],
     on_ready: Callable[[], object] = lambda: None,
-) -> None:
-    """Answer comparisons until Ctrl-C or SIGTERM; the model is loaded before the first is taken.
+) -> bool:
+    """Answer comparisons until Ctrl-C or SIGTERM; return whether all that were taken are answered.
 
+    The model is loaded before the first is taken.
     `on_ready` is called once it is loaded: signals are the server's from then on.
     Raises: ConfigError where the port is in use, or others could ask without a key; EngineError
     where the model cannot be loaded.
     """
     key = read_key(host)
-    with bind(port, host) as listener, judge:
+    with bind(port, host) as listener:
         judge.load()
         server, url = make_server(listener, judge, limits, key, say)
         say(f"{judge.name}\nJudging at {url} (its API: {url}/docs). Ctrl-C ends it.")
         on_ready()
         server.run(sockets=[listener])
+        if server.force_exit:  # closing would wait for the batch that the judge works on
+            return False
+        judge.close()
+        return True
 
 
 def read_key(host: str) -> str:

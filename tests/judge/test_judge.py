@@ -5,6 +5,7 @@ import pytest
 from ste_plugin import Comparison, Judge
 from ste_plugin.errors import ConfigError, DataError, EngineError
 from tests.helpers.asked_judges import fake_judge, says
+from tests.helpers.chat_server import Refuse, chat_server
 
 PAIR = ("Name a fruit.", "An apple.", "A spade.")
 
@@ -53,6 +54,8 @@ def test_many_pairs_are_asked_about_at_once_and_answered_in_their_order(monkeypa
         (([], "a", "b"), "expected a text, or a list of turns"),
         (("x", 7, "b"), "answer A: found int"),
         (("x", "a"), "expected (prompt, a, b)"),
+        ("xyz", "expected (prompt, a, b)"),
+        ({"prompt": "x", "a": "y", "b": "z"}, "expected (prompt, a, b)"),
     ],
 )
 def test_a_pair_that_cannot_be_compared_says_why_and_does_not_stop_the_others(
@@ -64,7 +67,7 @@ def test_a_pair_that_cannot_be_compared_says_why_and_does_not_stop_the_others(
     assert (bad.verdict, bad.probability, bad.orders) == (None, None, ())
     assert good.abstained == "orders differ"
     assert engine.count == 2
-    if len(pair) == 3:
+    if isinstance(pair, tuple) and len(pair) == 3:
         with pytest.raises(DataError, match="."):
             judge.compare(*pair)
 
@@ -137,6 +140,49 @@ def test_a_wrong_setting_is_named_before_anything_is_loaded(tiny_model, settings
     with pytest.raises(ConfigError) as error:
         Judge(tiny_model, **settings)
     assert message in str(error.value)
+
+
+def served(url, **settings):
+    return Judge("tiny", format="brief", base_url=url, **settings)
+
+
+def test_a_judge_behind_a_server_is_asked_with_its_key_and_its_replies_are_counted(monkeypatch):
+    monkeypatch.setenv("SERVER_KEY", "sk-of-the-test")
+
+    def says_apple(body, _):
+        prompt = body["messages"][-1]["content"]
+        letter = "A" if prompt.index("An apple") < prompt.index("A spade") else "B"
+        return f"It fits. [[{letter}]]"
+
+    with (
+        chat_server(says_apple) as server,
+        served(server.base_url, api_key_env="SERVER_KEY") as judge,
+    ):
+        found = judge.compare(*PAIR)
+    assert (found.verdict, found.probability, found.probability_from) == ("A", 1.0, "samples")
+    assert set(server.authorizations) == {"Bearer sk-of-the-test"}
+
+
+def test_a_server_that_refuses_the_key_is_told_with_what_to_do(monkeypatch):
+    monkeypatch.setenv("SERVER_KEY", "sk-of-the-test")
+    refuses = Refuse(401, "invalid key")
+    with (
+        chat_server(lambda *_: "[[A]]", objects=lambda _: refuses) as server,
+        served(server.base_url, api_key_env="SERVER_KEY") as judge,
+        pytest.raises(EngineError, match="into the environment variable SERVER_KEY") as error,
+    ):
+        judge.compare(*PAIR)
+    assert "sk-of-the-test" not in str(error.value)
+
+
+def test_what_a_server_finds_too_long_is_told():
+    refuses = Refuse(400, "This model's maximum context length is 256 tokens.")
+    with (
+        chat_server(lambda *_: "[[A]]", objects=lambda _: refuses) as server,
+        served(server.base_url) as judge,
+        pytest.raises(DataError, match="too long for the model's context"),
+    ):
+        judge.compare(*PAIR)
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path):

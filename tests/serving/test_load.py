@@ -1,6 +1,7 @@
 """Many clients at once: nothing is lost, each gets its own answer once, or a refusal."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import httpx
@@ -133,3 +134,23 @@ def test_more_than_can_be_answered_in_time_is_refused_at_once(monkeypatch):
     assert (refused.value.status, refused.value.retry_after_s) == (429, 6)
     go_on.set()
     assert running.result(120).abstained == "orders differ"
+
+
+def test_what_a_client_that_hung_up_was_waiting_for_is_not_asked(monkeypatch):
+    engine = HeldEngine()
+    judge, _ = fake_judge(monkeypatch, engine)
+    with (
+        served(judge, max_batch=1) as (url, _),
+        ThreadPoolExecutor() as pool,
+        httpx.Client(base_url=url, timeout=120) as client,
+    ):
+        first = pool.submit(client.post, "/v1/compare", json=body(0))
+        assert engine.began.wait(120)
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{url}/v1/compare", json=body(1), timeout=0.5)
+        wait_until(lambda: client.get("/health").json()["waiting"] == 0)
+        engine.go_on.set()
+        assert first.result(120).json()["reasoning"] == "About question 0"
+        told = client.get("/metrics").text
+    assert engine.asked == 2
+    assert metric(told, 'ste_judge_requests_total{path="/v1/compare",status="499"}') == 1

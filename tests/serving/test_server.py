@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from threading import Thread
 
 import httpx
@@ -18,15 +19,15 @@ from tests.helpers.served_judges import wait_until
 PAIR = {"prompt": "Name a fruit.", "a": "An apple.", "b": "A spade."}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_command_well_once_what_it_took_is_answered(tmp_path, number):
+@contextmanager
+def asked(folder):
+    """The command, asked for a comparison that it works on; its answer comes to the list."""
     command = [sys.executable, "-m", "ste_plugin", "judge", "m", "--serve", "--port", "0"]
     command += ["--engine", "held", "--format", "brief"]
     command += ["--plugin", str(ROOT / "tests/helpers/held_engine.py")]
     env = os.environ | {"PYTHONPATH": str(ROOT), "STE_JUDGE_KEY": ""}
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     url = ""
     while not url:
@@ -34,17 +35,47 @@ def test_a_signal_ends_the_command_well_once_what_it_took_is_answered(tmp_path, 
         assert line, process.stderr.read()
         url = "".join(re.findall(r"Judging at (http://127.0.0.1:\d+) ", line))
     answers = []
-    with httpx.Client(base_url=url, timeout=120) as client:
-        asked = Thread(target=lambda: answers.append(client.post("/v1/compare", json=PAIR)))
-        asked.start()
-        wait_until((tmp_path / "began").exists)
+
+    def ask():
+        try:
+            answers.append(httpx.post(f"{url}/v1/compare", json=PAIR, timeout=120))
+        except httpx.HTTPError as error:
+            answers.append(error)
+
+    asking = Thread(target=ask)
+    asking.start()
+    wait_until((folder / "began").exists)
+    try:
+        yield process, url, answers
+    finally:
+        process.kill()
+        process.communicate()
+        asking.join(120)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_command_well_once_what_it_took_is_answered(tmp_path, number):
+    with asked(tmp_path) as (process, url, answers):
         process.send_signal(number)
         wait_until(lambda: refuses(url))
         (tmp_path / "go on").touch()
-        asked.join(120)
+        _, errors = process.communicate(timeout=120)
+        assert (process.returncode, errors) == (0, "")
+        wait_until(lambda: answers)
     assert [answer.json()["abstained"] for answer in answers] == ["orders differ"]
-    _, errors = process.communicate(timeout=120)
-    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_it_at_once(tmp_path):
+    with asked(tmp_path) as (process, url, answers):
+        process.send_signal(signal.SIGTERM)
+        wait_until(lambda: refuses(url))
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+        wait_until(lambda: answers)
+    assert process.returncode == 1
+    assert not any(isinstance(a, httpx.Response) and a.status_code == 200 for a in answers)
 
 
 def refuses(url):

@@ -7,6 +7,7 @@ from . import (
     contamination,
     data_files,
     environment,
+    judging,
     models,
     people,
     plugins,
@@ -20,7 +21,7 @@ AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
     for area in (
         *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
-        *(audits, contamination, reviews, viewing),
+        *(audits, contamination, judging, reviews, viewing),
     )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]
