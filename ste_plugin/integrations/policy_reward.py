@@ -89,9 +89,12 @@ class WinRate:
         if self._reference is None:
             return None
         if self._reference not in columns:
+            own = {name for name, rows in columns.items() if isinstance(rows, list)}
+            own -= {"completion_ids"}  # TRL's, as is what is no list
             raise ConfigError(
                 f"reference: no column {self._reference!r} in the data set."
-                f"{did_you_mean(self._reference, columns)} Found {', '.join(sorted(columns))}."
+                f"{did_you_mean(self._reference, own)} Found {', '.join(sorted(own)) or 'none'}; "
+                "in axolotl, set remove_unused_columns: false."
             )
         rows = enumerate(columns[self._reference], start=1)
         return [read_answer(row, where=f"{self._reference} {n}") for n, row in rows]
