@@ -93,8 +93,7 @@ class WinRate:
             own -= {"completion_ids"}  # TRL's, as is what is no list
             raise ConfigError(
                 f"reference: no column {self._reference!r} in the data set."
-                f"{did_you_mean(self._reference, own)} Found {', '.join(sorted(own)) or 'none'}; "
-                "in axolotl, set remove_unused_columns: false."
+                f"{did_you_mean(self._reference, own)} Found {', '.join(sorted(own)) or 'none'}."
             )
         rows = enumerate(columns[self._reference], start=1)
         return [read_answer(row, where=f"{self._reference} {n}") for n, row in rows]

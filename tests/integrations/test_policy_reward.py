@@ -46,7 +46,9 @@ def test_a_column_of_the_data_set_may_be_what_they_have_to_beat():
     reward = WinRate(ShorterWins(), reference="answer")
     prompts, completions = ["Name a fruit."] * 3, ["Fig.", "Apple.", "A plum."]
     assert reward(prompts, completions, answer=["Apple."] * 3, level=[1] * 3) == [1.0, 0.5, 0.0]
-    with pytest.raises(ConfigError, match="no column 'answer'.* Did you mean 'answers'.*answers;"):
+    with pytest.raises(ConfigError, match=r"no column 'answer'.*Did you mean 'answers'.*answers\.$"):
+        ConfigError, match="no column 'answer'.* Did you mean 'answers'.* Found answers\.$"
+    ):
         reward(prompts, completions, answers=["Apple."] * 3, completion_ids=[[1]], trainer_state=0)
 
 
@@ -180,7 +182,6 @@ def test_axolotl_trains_a_policy_by_a_served_judge(tiny_policy, tmp_path, of_env
             "datasets": [{"path": str(rows), "ds_type": "json", "split": "train"}],
             "dataset_prepared_path": str(tmp_path / "prepared"),
             "skip_prepare_dataset": True,
-            "remove_unused_columns": False,
             "max_steps": 2,
             "output_dir": str(tmp_path / "out"),
         }
