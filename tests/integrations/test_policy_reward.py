@@ -46,9 +46,7 @@ def test_a_column_of_the_data_set_may_be_what_they_have_to_beat():
     reward = WinRate(ShorterWins(), reference="answer")
     prompts, completions = ["Name a fruit."] * 3, ["Fig.", "Apple.", "A plum."]
     assert reward(prompts, completions, answer=["Apple."] * 3, level=[1] * 3) == [1.0, 0.5, 0.0]
-    with pytest.raises(ConfigError, match=r"no column 'answer'.*Did you mean 'answers'.*answers\.$"):
-        ConfigError, match="no column 'answer'.* Did you mean 'answers'.* Found answers\.$"
-    ):
+    with pytest.raises(ConfigError, match=r"no column 'answer'.*you mean 'answers'.*answers\.$"):
         reward(prompts, completions, answers=["Apple."] * 3, completion_ids=[[1]], trainer_state=0)
 
 
