@@ -23,6 +23,7 @@ TOPICS = {
     "ray": "(9) replicas on a Ray cluster",
     "view": "(10) looking at judgments, by default a million",
     "errors": "(11) how often gates, intervals and shortcuts err",
+    "rewards": "(12) what a reward by comparing tells of a group",
 }
 
 

@@ -17,6 +17,8 @@ NAVIGATION = {
         "how-to/lm-eval",
         "how-to/labelled-pairs",
         "how-to/judged-tasks",
+        "how-to/judge-as-reward",
+        "how-to/inspect",
         "how-to/review",
         "how-to/trust",
         "how-to/audit",
