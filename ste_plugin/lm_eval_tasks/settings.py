@@ -11,8 +11,8 @@ from typing import Any, Literal, Self, get_args
 
 from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.judging.format import read_officially
 from ste_plugin.labelled.read import BAD_ROWS, LISTS, LOCAL, BadRows, Lists
+from ste_plugin.lm_eval_tasks.fitting_formats import require_choices, require_official
 from ste_plugin.lm_eval_tasks.setting_values import (
     MARKS,
     PREFIX,
@@ -27,7 +27,7 @@ from ste_plugin.lm_eval_tasks.setting_values import (
     parse_word,
 )
 from ste_plugin.plugins.judge_formats import find_judge_format, is_path
-from ste_plugin.plugins.manager import contributions, plugin_manager
+from ste_plugin.plugins.manager import plugin_manager
 
 Mode = Literal["verdict", "official", "likelier"]
 TooLong = Literal["refuse", "drop"]
@@ -219,20 +219,10 @@ class JudgeSettings:
         """
         where, manager = f"{PREFIX}FORMAT (--format)", plugin_manager(self.plugins)
         judge_format = find_judge_format(manager, self.format, where)
-        if (self.force or self.mode == "likelier") and not judge_format.choices:
-            raise ConfigError(
-                f"{where}: {judge_format.name} has no closing words, so that no letter can be "
-                f"asked for; expected some for {PREFIX}FORCE and the mode `likelier`. Give its "
-                "file `closing`, or leave them out."
-            )
-        if self.mode == "official" and not read_officially(judge_format):
-            known = contributions(manager, "ste_judge_formats")
-            readable = [name for name, (_, found) in known.items() if read_officially(found)]
-            raise ConfigError(
-                f"{where}: the mode `official` looks for [[A]] and [[B]], as RewardBench does, and "
-                f"{judge_format.name!r} gives its verdicts otherwise. Use "
-                f"{', '.join(sorted(readable))}, or {PREFIX}MODE=verdict."
-            )
+        if self.force or self.mode == "likelier":
+            require_choices(judge_format, where)
+        if self.mode == "official":
+            require_official(judge_format, manager, where)
         return judge_format
 
 
