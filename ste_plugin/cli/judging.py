@@ -79,9 +79,6 @@ def judge(
     as_json: Json = False,
 ) -> None:
     """Ask a judge which of two answers is better, in both presentation orders; or serve it."""
-    from ste_plugin.cli.measuring import parse_args
-
-    kwargs = parse_args(chat_template_kwargs, "--chat-template-kwargs")
     if serve:
         _refuse_pair(instruction, a, b)
     found = _open(
@@ -95,15 +92,14 @@ def judge(
         engine=engine,
         base_url=base_url,
         api_key_env=api_key_env,
-        options=parse_args(options, "--options") or None,
-        chat_template_kwargs=kwargs or None,
+        options=options,
+        chat_template_kwargs=chat_template_kwargs,
         columns=_read_columns(column or []),
         plugins=plugin or [],
     )
     if serve:
-        _serve(found, parse_args(limits, "--limits"), host, port)
-        return
-    with found:
+        _serve(found, limits, host, port)
+    else:
         _ask(found, _required(instruction, a, b), as_json)
 
 
@@ -124,7 +120,8 @@ def _read_columns(given: list[str]) -> dict[str, str]:
     return dict(each.split("=", 1) for each in given)
 
 
-def _serve(judge: "Judge", limits: dict[str, Any], host: str, port: int) -> None:
+def _serve(judge: "Judge", limits: str, host: str, port: int) -> None:
+    from ste_plugin.cli.measuring import parse_args
     from ste_plugin.serving import require_serving
     from ste_plugin.text.settings_errors import validate_settings
 
@@ -132,7 +129,7 @@ def _serve(judge: "Judge", limits: dict[str, Any], host: str, port: int) -> None
     from ste_plugin.serving.limits import Limits
     from ste_plugin.serving.server import serve_judge
 
-    checked = validate_settings(Limits, limits, "--limits")
+    checked = validate_settings(Limits, parse_args(limits, "--limits"), "--limits")
     if ended_by := serve_judge(judge, checked, host, port, say, leave_interrupts):
         raise typer.Exit(128 + ended_by)
 
@@ -154,16 +151,21 @@ def _open(judge: str, default_engine: str | None, **settings: Any) -> "Judge":
 
     For one pair that is `local`, as nothing else loads as fast.
     """
+    from ste_plugin.cli.measuring import parse_args
     from ste_plugin.judge import Judge
     from ste_plugin.judge.which import is_run
 
+    for name in ("options", "chat_template_kwargs"):
+        option = f"--{name.replace('_', '-')}"
+        settings[name] = parse_args(settings[name], option) or None
     if settings["engine"] is None and settings["base_url"] is None and not is_run(Path(judge)):
         settings["engine"] = default_engine
     return Judge(judge, **settings)
 
 
 def _ask(judge: "Judge", pair: tuple[str, str, str], as_json: bool) -> None:
-    found = judge.compare(*pair)
+    with judge:
+        found = judge.compare(*pair)
     told = told_in_words(found, judge.format.pointwise)
     if as_json:
         show(told)

@@ -30,6 +30,17 @@ from ste_plugin.plugins.manager import plugin_manager
 class Judge:
     """A trained judge, or any model that judges; safe to use from several threads.
 
+    `judge`: a run's folder or config, for the judge that it ships (or that of `iteration`),
+    asked as the run is configured; or a model's folder, hub id or name on a server. Of a model
+    `format` is the judge format it is asked in (by default `criteria`), `engine` what runs it
+    (by default `auto`, with `base_url` `http`), `options` and `chat_template_kwargs` as in a
+    run's config; `api_key_env` names the environment variable with the server's key.
+
+    `samples`: 1 is the likeliest reply; of more, drawn at the judge's temperature, the majority
+    counts. `likelihoods`: look at those of the letters, where the engine can tell.
+    `force_verdict` and `max_new_tokens` stand in for the run's. `columns`: what its format shows
+    beside the texts, the same for all comparisons. `plugins`: files of hooks.
+
     >>> with Judge("runs/a") as judge:  # doctest: +SKIP
     ...     judge.compare("Name a fruit.", "An apple.", "A spade.").verdict
     'A'
@@ -55,16 +66,6 @@ class Judge:
     ) -> None:
         """Find a judge; its model is loaded, or its server called, at the first comparison.
 
-        `judge`: a run's folder or config, for the judge that it ships (or that of `iteration`),
-        asked as the run is configured; or a model's folder, hub id or name on a server. Of a model
-        `format` is the judge format it is asked in (by default `criteria`), `engine` what runs it
-        (by default `auto`, with `base_url` `http`), `options` and `chat_template_kwargs` as in a
-        run's config; `api_key_env` names the environment variable with the server's key.
-
-        `samples`: 1 is the likeliest reply; of more, drawn at the judge's temperature, the majority
-        counts. `likelihoods`: look at those of the letters, where the engine can tell.
-        `force_verdict` and `max_new_tokens` stand in for the run's. `columns`: what its
-        format shows beside the texts, the same for all comparisons. `plugins`: files of hooks.
         Raises: DataError or EngineError where there is no such judge, ConfigError for a wrong
         setting.
         """

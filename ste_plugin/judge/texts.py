@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ste_plugin.errors import DataError, did_you_mean
+from ste_plugin.text.turns import Turn, in_words, spoken_by
 
 Prompt = str | Sequence[Mapping[str, Any]]
 """What was asked: a text, or a conversation that ends with the user's turn."""
@@ -11,7 +12,7 @@ Prompt = str | Sequence[Mapping[str, Any]]
 Pair = tuple[Prompt, str, str]
 """What was asked, and two answers to it: A and B."""
 
-_ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
+_ROLES = ("system", "user", "assistant")
 
 
 def prompt_text(prompt: Prompt) -> str:
@@ -36,9 +37,7 @@ def prompt_text(prompt: Prompt) -> str:
             f"prompt: its last turn is the {turns[-1][0]}'s; expected the user's, as the answers "
             "that are compared come after it. Leave the last turn out."
         )
-    if len(turns) == 1:
-        return turns[0][1]
-    return "\n\n".join(f"{_ROLES[role]}: {content}" for role, content in turns)
+    return in_words([Turn(spoken_by(role), said) for role, said in turns])
 
 
 def _turn(number: int, turn: object) -> tuple[str, str]:
