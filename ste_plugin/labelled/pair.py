@@ -53,7 +53,7 @@ class LabelledPair:
         if self.counted_votes is not None:
             doc["counted_votes"] = list(self.counted_votes)
         del doc["models"]
-        return {key: value for key, value in doc.items() if key not in RARE or value}
+        return {key: value for key, value in doc.items() if key not in (*RARE, "shown") or value}
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> Self:
@@ -62,4 +62,4 @@ class LabelledPair:
         return cls(**{**doc, **votes})
 
 
-RARE = ("group", "counted_votes", "shown")
+RARE = ("group", "counted_votes")
