@@ -21,6 +21,7 @@ ATTRIBUTES: dict[str, type] = {
 METHODS = (
     "render",
     "render_pair",
+    "for_row",
     "parse",
     "forced_prefix",
     "forced_text",

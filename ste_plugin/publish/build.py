@@ -143,7 +143,7 @@ def _hashes(files: dict[str, Content]) -> dict[str, str]:
 
 def _as_dict(record: PublishedJudge, redact: Redactor) -> dict[str, Any]:
     told = record.to_dict()
-    own = {**told, "judge_format": told["judge_format"].to_dict(), "sha256": {}}
+    own = {**told, "sha256": {}}
     return {**redact.value(own), "sha256": told["sha256"]}  # hashes look like keys
 
 

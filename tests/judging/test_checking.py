@@ -92,6 +92,7 @@ class Mine:
         "no attribute 'max_new_tokens'",
         "no attribute 'pointwise'",
         "no method 'render_pair'",
+        "no method 'for_row'",
         "no method 'forced_prefix'",
         "no method 'forced_text'",
         "no method 'combine'",

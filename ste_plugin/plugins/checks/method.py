@@ -152,6 +152,8 @@ def _worse_problems(made: list[tuple[str, Any]]) -> Iterator[str]:
 
 def _format(judge_format: JudgeFormat) -> Iterator[str]:
     """Yield what `judging.checking` leaves: both orders, and state kept between calls."""
+    if not isinstance(judge_format, JudgeFormat):  # what it lacks is told already
+        return
     texts = _PAIRS[0].instruction, _PAIRS[0].better, _PAIRS[0].worse
     swapped = texts[0], texts[2], texts[1]
     if judge_format.render(*texts) == judge_format.render(*swapped):
