@@ -86,6 +86,13 @@ def canonical_texts(value: Any) -> bytes:
     return line if line.isascii() and b"\x7f" not in line else _ascii(value).encode()
 
 
+def _as_text(value: Any) -> str:
+    """Return a text of a kind of its own as plain text. Raises: TypeError for anything else."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+
+
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Base of all records: written to JSONL files, and read back with their types checked."""
 
@@ -95,7 +102,11 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
         One that is unset is left out, as it is on disk.
         """
         values = zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True)
-        return {n: msgspec.to_builtins(value) for n, value in values if value is not msgspec.UNSET}
+        return {
+            n: msgspec.to_builtins(value, enc_hook=_as_text)
+            for n, value in values
+            if value is not msgspec.UNSET
+        }
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Self:

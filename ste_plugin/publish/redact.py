@@ -34,7 +34,7 @@ class Redactor:
         self,
         places: Mapping[Path, str],
         finders: "Mapping[PersonalData, Finder] | None" = None,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         """Take out these folders of this machine, each for what stands in its place.
 
@@ -44,7 +44,10 @@ class Redactor:
         told = [(str(path), word) for path, word in known.items() if _tells(path)]
         self._places = sorted(told, key=lambda place: -len(place[0]))
         self._finders = finders or {}
-        self._secrets = sorted(secret_values(environ).items(), key=lambda item: -len(item[0]))
+        self._secrets = sorted(
+            secret_values(os.environ if environ is None else environ).items(),
+            key=lambda item: -len(item[0]),
+        )
         self.counts: Counter[str] = Counter()
 
     def text(self, text: str) -> str:

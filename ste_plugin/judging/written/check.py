@@ -70,7 +70,7 @@ def _merged(judge_format: JudgeFormat, model: str) -> Iterator[str]:
     from ste_plugin.engines.choice_tokens import added_token
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"--model: found {model}, of which no tokenizer can be read "

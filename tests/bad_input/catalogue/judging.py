@@ -63,7 +63,8 @@ ROWS = [
     Row(
         "a judge behind a server that is down",
         {},
-        f"ste judge m --base-url http://127.0.0.1:9/v1 {PAIR} --options max_attempts=1",
+        f"ste judge m --base-url http://127.0.0.1:9/v1 {PAIR} "
+        "--options max_attempts=1,concurrency=1",
         4,
         "http://127.0.0.1:9/v1/chat/completions (model 'm'): no usable answer in 1 attempt(s); "
         "the last: ConnectError: [Errno 111] Connection refused.\nStart the server, or set "
