@@ -72,11 +72,12 @@ class RewardSettings(BaseModel):
         )
 
 
-def settings_of_environment(environment: Mapping[str, str] = os.environ) -> RewardSettings:
+def settings_of_environment(environment: Mapping[str, str] | None = None) -> RewardSettings:
     """Return the settings; an empty variable is not set.
 
     Raises: ConfigError where the judge is missing, a variable is unknown or its value wrong.
     """
+    environment = os.environ if environment is None else environment
     known = {f"{PREFIX}{name.upper()}": name for name in RewardSettings.model_fields}
     given = {n: v for n, v in environment.items() if n.startswith(PREFIX) and v.strip()}
     for name in given:

@@ -47,13 +47,14 @@ def secret_values(environ: Mapping[str, str]) -> dict[str, str]:
     return names
 
 
-def redact(text: str, environ: Mapping[str, str] = os.environ) -> str:
+def redact(text: str, environ: Mapping[str, str] | None = None) -> str:
     """Return a text with `[NAME]` in place of every secret's value.
 
     >>> redact("Bearer hf_0123456789", {"HF_TOKEN": "hf_0123456789"})
     'Bearer [HF_TOKEN]'
     """
-    for value, name in _longest_first(secret_values(environ)):
+    known = secret_values(os.environ if environ is None else environ)
+    for value, name in _longest_first(known):
         text = text.replace(value, f"[{name}]")
     return text
 

@@ -247,3 +247,8 @@ def test_real_axolotl_and_lm_eval_write_no_secret_either(tiny_model, tmp_path):
     assert any("/lm-eval/" in name for name in names)
     assert {name: found for name, content in files.items() if (found := leaks(content))} == {}
     assert leaks(done.stdout, done.stderr) == []
+
+
+def test_secrets_are_those_of_the_environment_that_is_there_when_a_text_is_redacted(monkeypatch):
+    monkeypatch.setattr(os, "environ", {"HF_TOKEN": "hf_0123456789"})  # as libraries replace it
+    assert redact("Bearer hf_0123456789") == "Bearer [HF_TOKEN]"
