@@ -21,6 +21,7 @@ from lm_eval.api.task import ConfigurableTask
 
 from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.integrations.lm_eval_answers import REFERENCE, FindOther, find_other
+from ste_plugin.integrations.texts import read_answer
 from ste_plugin.judge import Comparison, Judge
 from ste_plugin.lm_eval_tasks.share_interval import clustered_interval
 
@@ -156,7 +157,7 @@ class JudgedAnswers(ConfigurableTask):  # type: ignore[misc]
     def apply_filters(self) -> Any:
         """Filter replies as the task does, and have the judge compare the whole ones."""
         filtered = super().apply_filters()
-        others = [self.find_other(self, instance.doc) for instance in self.instances]
+        others = [read_answer(self.find_other(self, each.doc)) for each in self.instances]
         for instance, answer in zip(self.instances, self.compare(others), strict=True):
             instance.filtered_resps[JUDGED] = answer
         return filtered
@@ -164,7 +165,7 @@ class JudgedAnswers(ConfigurableTask):  # type: ignore[misc]
     def compare(self, others: Sequence[str]) -> list[Answer]:
         """Return what the judge says of each reply beside its other answer, in one go."""
         replies = [first_reply(instance) for instance in self.instances]
-        asked = [i for i, reply in enumerate(replies) if reply.strip() and others[i].strip()]
+        asked = [i for i, reply in enumerate(replies) if reply and others[i]]
         pairs = [(self.question(i), replies[i], others[i]) for i in asked]
         with closing(self.judged_by.open_judge()) as judge:
             found = dict(zip(asked, judge.compare_many(pairs), strict=True))
@@ -221,15 +222,15 @@ class JudgedAnswers(ConfigurableTask):  # type: ignore[misc]
 
 
 def first_reply(instance: Instance) -> str:
-    """Return the first reply to a request: further ones are repeats of it."""
-    return str(instance.resps[0])
+    """Return the first reply to a request, without thoughts: further ones are repeats of it."""
+    return read_answer(instance.resps[0])
 
 
 def answer_of(reply: str, other: str, found: Comparison | None) -> Answer:
     """Return what is logged of one reply: 1 where it is better in both orders, 0.5 where the judge
     abstains or cannot tell; an empty reply loses to any other."""
     if found is None:
-        win = (1 + bool(reply.strip()) - bool(other.strip())) / 2
+        win = (1 + bool(reply) - bool(other)) / 2
         return Answer(win=win, abstained="", problem="", longer=longer(reply, other))
     return Answer(
         win={"A": 1.0, "B": 0.0, None: 0.5}[found.verdict],

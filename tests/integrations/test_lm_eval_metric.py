@@ -119,6 +119,13 @@ def test_the_judge_is_shown_what_is_asked_and_the_whole_reply(task, monkeypatch)
     assert all("Name a fruit like " in text and "an apple" in text for text in shown)
 
 
+def test_the_thoughts_of_a_model_that_thinks_are_not_shown(task, monkeypatch):
+    thinks = "<think>A rock would do.</think>\n\nan apple"
+    results, _, server = named(lambda _: thinks, task(), monkeypatch, prefers(["apple"]))
+    assert results["judge_win_rate,judged"] == 1
+    assert "would do" not in str(server.bodies)
+
+
 def test_an_empty_reply_loses_and_is_not_shown(task, monkeypatch):
     results, _, server = named(lambda _: " ", task(), monkeypatch, prefers(["apple"]))
     assert results["judge_win_rate,judged"] == 0
