@@ -196,12 +196,14 @@ def train(
 
 @app.command()
 def status(
-    folder: Annotated[Path, typer.Argument(help="The run's folder.")], as_json: Json = False
+    run: Annotated[Path, typer.Argument(help="The run's folder, or its YAML.")],
+    as_json: Json = False,
 ) -> None:
     """Show what of a run is done, and what comes next."""
+    from ste_plugin.forget.find_run import folder_of
     from ste_plugin.run.status import read_status
 
-    progress = read_status(folder)
+    progress = read_status(folder_of(run))
     if as_json:
         show(progress)
         return

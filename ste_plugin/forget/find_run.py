@@ -26,6 +26,14 @@ def read_run(path: Path) -> tuple[RunConfig, Path]:
     return config, _find_base(path.resolve(), config.run)
 
 
+def folder_of(path: Path) -> Path:
+    """Return the folder of the run that `path` is, or of whose config it is.
+
+    Raises: ConfigError where the config cannot be read.
+    """
+    return path.resolve().parent / read_config(path).run if path.is_file() else path
+
+
 def _find_base(root: Path, run: Path) -> Path:
     """Return the folder in which `run` names `root`. Raises: ConfigError if the run was moved."""
     for base in (root, *root.parents):

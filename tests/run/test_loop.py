@@ -193,9 +193,10 @@ def test_rows_in_another_judge_format_than_the_runs_are_not_trained_on(finished)
     assert "its prompts are in the format brief-0" in done.stderr
 
 
-def test_status_tells_that_all_is_done(finished):
+@pytest.mark.parametrize("named", ["run", "ste.yaml"])
+def test_status_tells_that_all_is_done(finished, named):
     folder, _ = finished
-    done = ste("status", "run", "--json", cwd=folder)
+    done = ste("status", named, "--json", cwd=folder)
     found = json.loads(done.stdout)
     assert all(stage["done"] for stage in found["stages"])
     assert found["next"] == "nothing: the run is complete"
