@@ -2,12 +2,14 @@
 
 import os
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.helpers import warm_python
 from tests.helpers.browser import browser as browser
 from tests.helpers.tiny_model import save_tiny_model
 
@@ -44,3 +46,20 @@ def tiny_vllm_model(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny-vllm"
     # untied, or a greedy answer would be its last word over and over
     return save_tiny_model(folder, head_dim=32, tie_word_embeddings=False, initializer_range=0.2)
+
+
+@pytest.fixture(scope="session")
+def _warm_python(tmp_path_factory):
+    if sys.platform != "linux":
+        yield Path(sys.executable)
+        return
+    with warm_python.started(tmp_path_factory.mktemp("warm")) as python:
+        yield python
+
+
+@pytest.fixture(scope="module")
+def warm_hosts(_warm_python):
+    """Have hosts that this process starts, and theirs, run in forks of one that imported them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(_warm_python))
+        yield

@@ -17,6 +17,8 @@ from tests.helpers.chat_server import Refuse, Said, chat_server
 from tests.helpers.command import ste
 from tests.helpers.fake_hosts import everything_under, talking_python
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 CANARIES = {
     "OPENAI_API_KEY": "sk-canary-openai-51f3a9",
     "HF_TOKEN": "hf_canaryHubToken77Qz",
