@@ -16,7 +16,7 @@ from tests.helpers.tiny_model import save_tiny_model
 # A busy machine stands still for longer than any deadline, and a commit answers for its own
 # failures: the same inputs
 # every time. New ones: `pytest --hypothesis-profile default`, and `make fuzz`.
-settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("steady", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("steady")
 
 for name, value in {"HF_HUB_OFFLINE": "1", "AXOLOTL_DO_NOT_TRACK": "1"}.items():

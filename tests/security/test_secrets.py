@@ -182,7 +182,7 @@ def test_a_failing_host_is_quoted_without_the_secrets_it_printed(tmp_path, monke
     }  # no config named it a key
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.sampled_from(
