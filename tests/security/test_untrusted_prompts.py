@@ -23,7 +23,7 @@ from ste_plugin.text.sanitize import has_control_tokens, sanitize_for_model, spe
 from tests.helpers.special_tokens import FAMILIES, NOT_MARKS, TOKENS, disguised
 from tests.helpers.untrusted_texts import texts
 
-COUNT = int(os.environ.get("STE_FUZZ", "2000"))
+COUNT = int(os.environ.get("STE_FUZZ", "500"))
 """Hostile answers a format."""
 ALL_TOKENS = "".join(TOKENS)
 LLAMA_3 = (

@@ -18,7 +18,7 @@ from ste_plugin.text.thinking import split_thinking
 from tests.helpers.oracles import labels, named_choice, official, rating, score, verdict
 from tests.helpers.untrusted_texts import label_replies, texts
 
-COUNT = int(os.environ.get("STE_FUZZ", "20000"))
+COUNT = int(os.environ.get("STE_FUZZ", "5000"))
 """Replies a parser."""
 
 
