@@ -46,7 +46,7 @@ RECIPE = {
     "bf16": False,
     "fp16": False,
     "tf32": False,
-    "dataset_num_proc": 1,
+    "dataset_num_proc": 0,
     "logging_steps": 1,
     "plugins": [
         "ste_plugin.axolotl.training_plugins.TargetLogits",

@@ -19,6 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tests.helpers.evaluating import leave_out_the_machine
+
 MOST_FILES = 64
 ABOVE_ALL = 1000
 """Numbers of open files from here on are free while a fork puts its own in place."""
@@ -32,6 +34,8 @@ def import_hosts() -> None:
     import axolotl.utils.config  # noqa: F401
     import lm_eval.evaluator
     import lm_eval.models.huggingface  # noqa: F401
+
+    leave_out_the_machine()
 
 
 def serve(address: str, python: str) -> None:
