@@ -11,8 +11,6 @@ from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.storage.jsonl import read_json, read_rows
 from tests.helpers.published_runs import finished_run, publish
 
-pytestmark = pytest.mark.usefixtures("warm_hosts")
-
 ASKED = ("--limit", "2", "--judge-args", "max_new_tokens=2")
 
 
