@@ -23,6 +23,8 @@ for name, value in {"HF_HUB_OFFLINE": "1", "AXOLOTL_DO_NOT_TRACK": "1"}.items():
     os.environ.setdefault(name, value)
 if "PYTEST_XDIST_WORKER" in os.environ:  # threads of several torches wait for each other, spinning
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+# TRL imports it where it is installed, and gradio with it: 8 s of a processor in every worker
+sys.modules.setdefault("trackio", None)
 # in the background of a script the tests would start ignoring interrupts, which some are about
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
