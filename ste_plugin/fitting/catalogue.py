@@ -98,15 +98,17 @@ def refusal(path: Path, problems: Sequence[str]) -> str:
 
 
 def recipe_problems(
-    paths: Sequence[Path], python: str = sys.executable, *, as_given: bool = False
+    paths: Sequence[Path], python: str = "", *, as_given: bool = False
 ) -> dict[Path, list[str]]:
     """Return what is wrong with each recipe, in one start of axolotl.
 
-    `as_given` checks configs with the manifest and the rows that they name themselves.
+    `as_given` checks configs with the manifest and the rows that they name themselves. `python` is
+    that of axolotl's environment, by default the one running now.
 
     Raises: HostError where axolotl is missing or cannot start, ConfigError for a file that is no
     YAML.
     """
+    python = python or sys.executable
     for path in paths:
         read_recipe(path)
     arguments = [*(["--as-given"] if as_given else []), *map(str, paths)]

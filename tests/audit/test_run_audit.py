@@ -26,6 +26,8 @@ from tests.helpers.command import ste
 from tests.helpers.planted_pairs import honest, longer, planted, run_of
 from tests.helpers.trained_runs import trained_run
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 PLUGIN = """
 from ste_plugin.audit.finding import Finding
 from ste_plugin.errors import ConfigError, DataError, EngineError, JudgeError

@@ -11,7 +11,7 @@ from tests.helpers.axolotl_runs import train_all
 from tests.helpers.manifests import written
 from tests.helpers.public_configs import ALL, TRAINS, config
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hosts")]
 
 TRIED = (
     "all weights",

@@ -14,7 +14,7 @@ from ste_plugin.fitting.catalogue import recipe_problems
 from tests.helpers.axolotl_runs import LORA, ON_A_CPU
 from tests.helpers.manifests import written
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hosts")]
 
 BEST = {"select_best": "judge_acc_pc"}
 REWARDED = {"reward_funcs": ["ste_plugin.axolotl.rewards.judge_reward"]}

@@ -10,7 +10,7 @@ from tests.helpers.axolotl_runs import train_all
 from tests.helpers.manifests import written
 from tests.helpers.tiny_model import tiny_tokenizer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hosts")]
 
 EXPERTS = {"num_experts_per_tok": 2, "moe_intermediate_size": 48}
 FAMILIES = {

@@ -13,7 +13,7 @@ from tests.helpers.axolotl_runs import LORA, ON_A_CPU, train_all
 from tests.helpers.fake_runs import SPLITS, generated
 from tests.helpers.manifests import written
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hosts")]
 
 MIXED = "mixed_run/run/iter-01/dataset/manifest.json"
 """Of a data set whose rows are half in one judge format, half in another."""

@@ -22,6 +22,8 @@ from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.training_manifest import find_trained_model
 from tests.helpers.manifests import written
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 HERE = HostConfig()
 RECIPE = {
     "base_model": "set/by-the-run",
@@ -44,7 +46,7 @@ RECIPE = {
     "bf16": False,
     "fp16": False,
     "tf32": False,
-    "dataset_num_proc": 1,
+    "dataset_num_proc": 0,
     "logging_steps": 1,
     "plugins": [
         "ste_plugin.axolotl.training_plugins.TargetLogits",

@@ -16,6 +16,8 @@ from ste_plugin.storage.resources import shipped_folder
 from tests.bad_input.catalogue import REFUSED, ROWS
 from tests.bad_input.catalogue.row import TINY, Row, run_with
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 
 def laid_out(row: Row, folder: Path, tiny_model: Path) -> None:
     """Write a row's files."""

@@ -12,7 +12,7 @@ import yaml
 from tests.helpers.axolotl_runs import LORA, ON_A_CPU
 from tests.helpers.manifests import written
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hosts")]
 
 PLUGIN = "ste_plugin.axolotl.STEPlugin"
 

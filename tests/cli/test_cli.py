@@ -13,6 +13,8 @@ from ste_plugin.storage.config_file import read_config
 from tests.helpers.builders import config_text
 from tests.helpers.command import ste
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 
 def write_run(
     folder: Path, instructions: str = '{"instruction": "Name a fruit."}\n', **more: str

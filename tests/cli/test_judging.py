@@ -14,6 +14,8 @@ from ste_plugin.judge import judge as judge_module
 from ste_plugin.judging import TIE, JudgeFormat
 from tests.helpers.command import ste
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 PAIR = ("Name a fruit.", "An apple.", "A spade.")
 
 

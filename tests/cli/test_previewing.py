@@ -3,9 +3,13 @@
 import json
 import re
 
+import pytest
+
 from tests.helpers import fake_writers
 from tests.helpers.command import ste
 from tests.helpers.fake_runs import SPLITS, written
+
+pytestmark = pytest.mark.usefixtures("warm_hosts")
 
 
 def test_a_preview_shows_answers_judgments_a_row_and_an_estimate(tiny_model, tmp_path):

@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from tests.helpers.command import ste
 from tests.helpers.measured_runs import measured_run
+
+pytestmark = pytest.mark.usefixtures("warm_hosts")
 
 
 def test_the_page_is_written_by_folder_and_by_config_alike(tmp_path):

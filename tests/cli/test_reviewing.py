@@ -14,6 +14,8 @@ from tests.helpers import environment
 from tests.helpers.command import ste
 from tests.helpers.review_runs import labels_in, plain_texts, run_with_pairs
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 
 @pytest.fixture
 def run(tmp_path):

@@ -10,6 +10,7 @@ from ste_plugin.errors import Inconclusive, NotTrusted
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.jsonl import replace_rows
 from ste_plugin.storage.resources import shipped_folder
+from tests.helpers.evaluating import simple_evaluate
 from tests.helpers.known_judges import judge
 from tests.helpers.scripted_judge import told
 
@@ -41,12 +42,11 @@ def measured(people):
     """A known judge's samples as lm-eval logs them."""
 
     def measure(name):
-        import lm_eval
         from lm_eval.tasks import TaskManager
 
         tasks = str(shipped_folder("tasks"))
         with told(JudgeSettings(people / "people.jsonl", "verdict")):
-            found = lm_eval.simple_evaluate(
+            found = simple_evaluate(
                 model=judge(name),
                 tasks=["ste_local"],
                 apply_chat_template=True,

@@ -21,6 +21,8 @@ from ste_plugin.lm_eval_tasks.samples import Usage
 from ste_plugin.storage.jsonl import replace_json, replace_rows
 from tests.helpers.command import ste
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 RIGHT, FIRST, WRONG = ("A", "B"), ("A", "A"), ("B", "A")
 IDENTITY = {
     "model": "m",

@@ -16,6 +16,8 @@ from ste_plugin.fitting.catalogue import (
 )
 from ste_plugin.storage.resources import shipped_folder
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 SHIPPED = shipped_folder("recipes")
 FOR_RAY = SHIPPED / "clusters/ray/train.yaml"
 TYPO = """\

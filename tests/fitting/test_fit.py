@@ -15,6 +15,8 @@ from ste_plugin.fitting.model_config import read_shape
 from ste_plugin.fitting.model_shape import Experts, ModelShape
 from ste_plugin.storage.resources import shipped_folder
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 SHIPPED = {path.stem: path for path in sorted(shipped_folder("recipes").glob("*.yaml"))}
 FOR_GPUS = sorted(name for name in SHIPPED if "-cpu-" not in name)
 GPT_OSS_20B = ModelShape(

@@ -13,6 +13,8 @@ from ste_plugin.fitting.fit import best_first, fit_recipe, read_cluster
 from ste_plugin.fitting.model_config import read_shape
 from ste_plugin.storage.resources import shipped_folder
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 LORA = {"adapter": "lora", "lora_r": 8}
 QLORA = LORA | {"adapter": "qlora", "load_in_4bit": True}
 

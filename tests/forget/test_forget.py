@@ -28,6 +28,8 @@ from tests.helpers.command import ste
 from tests.helpers.fake_runs import ALL_ROWS, generated, rows_of, written
 from tests.helpers.forgetting import CANARY, forgotten
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 TEXT = f'Write to {CANARY},\nand say "hello"\tslowly.'
 RECIPE = """\
 base_model: STE_MODEL

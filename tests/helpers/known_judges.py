@@ -5,6 +5,7 @@ import re
 
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.resources import shipped_folder
+from tests.helpers.evaluating import simple_evaluate
 from tests.helpers.scripted_judge import scripted, told
 
 
@@ -50,11 +51,10 @@ def judge(name):
 
 def evaluated(model, folder, tasks, lm_evals_limit=None, **settings):
     """What lm-eval reports of the tasks: task → metric, without its filter's name → value."""
-    import lm_eval
     from lm_eval.tasks import TaskManager
 
     with told(JudgeSettings(folder, "verdict", **settings)):
-        found = lm_eval.simple_evaluate(
+        found = simple_evaluate(
             model=model,
             tasks=tasks,
             apply_chat_template=True,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.resources import shipped_folder
+from tests.helpers.evaluating import simple_evaluate
 
 PAIRS = [
     {
@@ -143,12 +144,11 @@ def evaluated_by_lm_eval(
     **settings,
 ):
     """All that lm-eval returns of one evaluation."""
-    import lm_eval
     from lm_eval.tasks import TaskManager
 
     folders = [str(shipped_folder("tasks")), *([str(include)] if include else [])]
     with told(JudgeSettings(pairs, judge_format, **settings)):
-        return lm_eval.simple_evaluate(
+        return simple_evaluate(
             model=model,
             tasks=["ste_local", *tasks],
             apply_chat_template=chat,

@@ -8,6 +8,7 @@ import pytest
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.storage.resources import shipped_folder
 from tests.helpers.chat_server import chat_server
+from tests.helpers.evaluating import simple_evaluate
 from tests.helpers.scripted_judge import scripted
 
 FRUITS = ("apple", "pear", "plum", "fig")
@@ -60,10 +61,9 @@ def environment(monkeypatch, **values):
 
 def evaluated(reply, include, task="ste_judged"):
     """What lm-eval reports of a model that replies so, and its logged samples."""
-    import lm_eval
     from lm_eval.tasks import TaskManager
 
-    found = lm_eval.simple_evaluate(
+    found = simple_evaluate(
         model=scripted(reply),
         tasks=[task],
         task_manager=TaskManager(include_path=str(include), include_defaults=False),

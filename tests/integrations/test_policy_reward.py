@@ -18,6 +18,8 @@ from tests.helpers.chat_server import Refuse, chat_server
 from tests.helpers.comparers import NO_VERDICT, TOO_LONG, Always, ShorterWins, says_shorter
 from tests.helpers.tiny_model import save_tiny_model
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 ASK = [{"role": "user", "content": "Name a fruit."}]
 
 

@@ -13,9 +13,13 @@ from tests.helpers.chat_server import Refuse, Said, chat_server
 from tests.helpers.lm_eval_servers import completing, judging, through_chat, through_completions
 from tests.helpers.scripted_judge import written
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("aiohttp") is None, reason="lm-eval's API backends need lm-eval[api]"
-)
+pytestmark = [
+    pytest.mark.usefixtures("warm_hosts"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("aiohttp") is None,
+        reason="lm-eval's API backends need lm-eval[api]",
+    ),
+]
 CONCURRENT = {"num_concurrent": 4}
 
 

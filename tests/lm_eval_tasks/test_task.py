@@ -30,6 +30,8 @@ from tests.helpers.scripted_judge import (
     written,
 )
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 
 @pytest.fixture
 def pairs(tmp_path):

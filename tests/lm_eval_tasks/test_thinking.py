@@ -25,9 +25,13 @@ from tests.helpers.lm_eval_servers import (
 )
 from tests.helpers.scripted_judge import picks_the_apple, run_task, scripted, written
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("aiohttp") is None, reason="lm-eval's API backends need lm-eval[api]"
-)
+pytestmark = [
+    pytest.mark.usefixtures("warm_hosts"),
+    pytest.mark.skipif(
+        importlib.util.find_spec("aiohttp") is None,
+        reason="lm-eval's API backends need lm-eval[api]",
+    ),
+]
 TURN = "{% for m in messages %}<|im_start|>{{ m.role }}\n"
 END = "{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}"
 ASK = "<|im_start|>assistant\n"

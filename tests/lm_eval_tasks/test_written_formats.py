@@ -21,6 +21,8 @@ from tests.helpers.scripted_judge import (
     written,
 )
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 KINDS = list(REPLIES)
 FORCED = [name for name in KINDS if name != "scores"]
 

@@ -16,6 +16,8 @@ from ste_plugin.plugins.new_plugin import module_of, write_plugin
 from tests.helpers.command import ste
 from tests.helpers.installed import install
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 NAME, MODULE = "judge-for-acme", "judge_for_acme"
 
 

@@ -14,6 +14,8 @@ from tests.helpers import environment
 from tests.helpers.builders import config_text
 from tests.helpers.packed_files import PACKERS, json_lines, lay_out
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 WELL = CheckResult("Python", "3.12.1", True)
 HINT = CheckResult("ste on PATH", "not found", True, "add /opt/bin to PATH")
 TORCH = CheckResult("torch", "not installed", False, "pip install 'ste-plugin[local]'")

@@ -16,7 +16,7 @@ from tests.helpers.axolotl_runs import RECIPE
 from tests.helpers.command import ste
 from tests.helpers.fake_runs import HOOKS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hosts")]
 
 
 PREFERENCES = (

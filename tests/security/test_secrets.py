@@ -17,6 +17,8 @@ from tests.helpers.chat_server import Refuse, Said, chat_server
 from tests.helpers.command import ste
 from tests.helpers.fake_hosts import everything_under, talking_python
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
 CANARIES = {
     "OPENAI_API_KEY": "sk-canary-openai-51f3a9",
     "HF_TOKEN": "hf_canaryHubToken77Qz",
@@ -180,7 +182,7 @@ def test_a_failing_host_is_quoted_without_the_secrets_it_printed(tmp_path, monke
     }  # no config named it a key
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.sampled_from(

@@ -23,7 +23,7 @@ from ste_plugin.text.sanitize import has_control_tokens, sanitize_for_model, spe
 from tests.helpers.special_tokens import FAMILIES, NOT_MARKS, TOKENS, disguised
 from tests.helpers.untrusted_texts import texts
 
-COUNT = int(os.environ.get("STE_FUZZ", "2000"))
+COUNT = int(os.environ.get("STE_FUZZ", "500"))
 """Hostile answers a format."""
 ALL_TOKENS = "".join(TOKENS)
 LLAMA_3 = (
@@ -125,7 +125,7 @@ def test_ordinary_text_code_and_markup_are_shown_as_they_are(text):
     assert neutralise(text) == text
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.sampled_from([*TOKENS, "[[", "]]", "A", "<", ">", "|", "[", "]", "\u200b"]), max_size=8
@@ -150,7 +150,7 @@ def test_a_judgment_with_a_control_token_is_no_training_example(text):
     assert not has_control_tokens(f"<think>{sanitize_for_model(text)}</think> [[A]]")
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.sampled_from([*TOKENS, "<think>", "</think>", "so ", "[[", "A", "]]", "<", ">", "\0"])

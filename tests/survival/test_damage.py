@@ -79,7 +79,7 @@ def shortened(path: Path) -> None:
 
 
 DAMAGES = (Path.unlink, truncated, garbled, altered, shortened)
-SHARE = float(os.environ.get("STE_DAMAGES", "0.4"))
+SHARE = float(os.environ.get("STE_DAMAGES", "0.15"))
 """Of the files: so many suffer each damage, drawn by a seed."""
 
 

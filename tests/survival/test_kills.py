@@ -90,21 +90,21 @@ def appeared(path: Path) -> None:
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(scene):
     """Trainings and evaluations are programs of the tests here, which take no time."""
-    tally = Soak(scene, seed=11, a_run=5).go(kills=8)
+    tally = Soak(scene, seed=11, a_run=3).go(kills=3)
     assert tally.faults == []
-    assert tally.kills >= 8
+    assert tally.kills >= 3
 
 
 @pytest.mark.slow
 def test_a_run_killed_while_it_asks_pays_again_for_what_was_in_flight_alone(scene):
-    for answers in (40, 80, 120):
+    for answers in (40, 120):
         started = Started(scene)
         while not scene.asked.exists() or len(scene.asked.read_bytes().splitlines()) < answers:
             assert not started.wait(0.01), started.said
         os.killpg(started.pid, signal.SIGKILL)
         started.wait()
     finished(scene)
-    assert len({line.split()[1] for line in scene.asked.read_text().splitlines()}) == 4
+    assert len({line.split()[1] for line in scene.asked.read_text().splitlines()}) == 3
     assert faults_in_asking(scene, asked(scene)) == []
 
 
@@ -119,16 +119,6 @@ def test_whoever_waits_for_an_iteration_hears_of_it_though_the_run_was_killed_at
     assert sorted(path.name for path in scene.folder.glob("heard-*")) == ["heard-0", "heard-1"]
 
 
-@pytest.mark.slow
-def test_a_run_with_real_training_and_evaluation_killed_ends_with_the_same_bytes(
-    tiny_model, tmp_path
-):
-    scene = Scene(tmp_path / "scene", tiny_model, stubs=False, iterations=1, small=True, texts=16)
-    tally = Soak(scene, seed=3, a_run=2).go(kills=1)
-    assert tally.faults == []
-    assert tally.kills >= 1
-
-
 def stubborn_host(scene: Scene) -> None:
     """Let training be a program, with a child, that does not end when asked."""
     python = scene.folder / "stubborn-python"
@@ -139,8 +129,10 @@ def stubborn_host(scene: Scene) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("where", ["asking", "training"])
+@pytest.mark.parametrize(
+    ("where", "number"),
+    [("asking", signal.SIGINT), ("training", signal.SIGTERM), ("asking", signal.SIGHUP)],
+)
 def test_a_signal_ends_a_run_soon_with_nothing_left_running_and_says_how_to_go_on(
     scene, number, where
 ):

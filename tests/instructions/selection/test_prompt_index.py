@@ -226,7 +226,7 @@ def measured(own: list[str], other: list[str], threshold: float) -> tuple[str, f
     texts=texts_of_templates(8),
     threshold=st.sampled_from([0.5, 0.8, 1.0]),
 )
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_what_is_found_is_what_comparing_all_with_all_finds(
     prompts: list[str], texts: list[str], threshold: float
 ):
