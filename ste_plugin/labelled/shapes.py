@@ -167,11 +167,12 @@ def _none(row: Row, before: Shape | None) -> DataError:
         missing = ["prompt", *missing]
     others = [name for name in row.columns if name not in KNOWN]
     called, named = ("it is", "it") if len(missing) == 1 else ("they are", "them")
+    options = ",".join(f"{name}=…" for name in missing)
     hints = [f"{name!r}:{hint}" for name in missing if (hint := did_you_mean(name, others))]
     return DataError(
         f"{row.where}: no column {', '.join(map(repr, missing))}; found "
         f"{', '.join(map(repr, row.columns)) or 'none'}.{''.join(f' {hint}' for hint in hints)} "
-        f"Say what {called} called (ste eval --columns {','.join(f'{name}=…' for name in missing)}; "
+        f"Say what {called} called (ste eval --columns {options}; "
         f"STE_JUDGE_COLUMNS the same; in a config {missing[0]}: … under columns), or add {named}."
     )
 

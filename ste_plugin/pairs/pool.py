@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.config import RunConfig
 from ste_plugin.context import RunContext
 from ste_plugin.errors import DataError
 from ste_plugin.inference.budget import RAISE_IT
@@ -203,7 +202,8 @@ def _label(
         yield instruction
     if not count and context.budget.stopped:
         raise DataError(
-            f"selection.label: not one of {len(instructions)} instructions has its label. {RAISE_IT}"
+            f"selection.label: not one of {len(instructions)} instructions has its label. "
+            f"{RAISE_IT}"
         )
     if not count:
         raise DataError(
