@@ -85,6 +85,20 @@ def ray_changes(cfg: AxolotlConfig) -> dict[str, Any]:
     return {"ddp": True} if several and cfg.get("ddp") is None else {}
 
 
+KERNELS = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel", "lora_embedding_kernel")
+
+
+def kernel_changes(cfg: AxolotlConfig, gpu: bool) -> dict[str, Any]:
+    """Return the keys without which the first step of a LoRA fails where there is no GPU.
+
+    axolotl turns its fused kernels on unless one of their keys is set, and they run on CUDA alone
+    (0.19, 0.21).
+    """
+    left_open = all(cfg.get(key) is None for key in KERNELS)
+    turned_on = cfg.get("adapter") in ("lora", "qlora") and not cfg.get("rl") and left_open
+    return dict.fromkeys(KERNELS[:3], False) if turned_on and not gpu else {}
+
+
 def template_changes(cfg: AxolotlConfig, manifest: DatasetManifest) -> dict[str, Any]:
     """Return what the chat template is given beside the turns, which is what the judge is given.
 

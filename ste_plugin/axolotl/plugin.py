@@ -11,7 +11,7 @@ from axolotl.integrations.base import BasePlugin, PluginManager
 from axolotl.utils.logging import get_logger
 
 from ste_plugin.axolotl import strategies
-from ste_plugin.axolotl.changes import changes
+from ste_plugin.axolotl.changes import changes, kernel_changes
 from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config, check_machine
 from ste_plugin.axolotl.merge_check import check_merged
@@ -60,7 +60,8 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         self.config_sha256 = training_manifest.config_sha256(config_as_given(cfg))
         metric = self.settings.select_best
         self.training_args = select_best_args(cfg, metric) if metric else {}
-        for key, value in changes(cfg, self.settings, self.manifest).items():
+        set_here = changes(cfg, self.settings, self.manifest) | kernel_changes(cfg, has_gpu())
+        for key, value in set_here.items():
             LOG.info("ste: %s: %r → %r", key, cfg.get(key), value)
             cfg[key] = value
         check_config(cfg, self.settings, self.manifest)
@@ -185,6 +186,13 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             **{k: v for k, v in self.callback.ended.items() if k not in CHECKED},
             "axolotl": importlib.metadata.version("axolotl"),
         }
+
+
+def has_gpu() -> bool:
+    """Return whether this machine has a GPU that runs CUDA's kernels."""
+    from torch.cuda import is_available
+
+    return bool(is_available())
 
 
 def refuse_missing_plugins(cfg: Any) -> None:

@@ -5,6 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
+RAISE_IT = (
+    "The budget is used up: raise budget.max_tokens_total or budget.max_minutes, and give the same "
+    "command again; what was answered is kept."
+)
+"""What to do where a budget left too little to go on with."""
 
 
 class Budget:

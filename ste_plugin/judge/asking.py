@@ -20,7 +20,7 @@ _ENDED = {
     "length": "cut off by the token limit, so that its verdict does not count",
     **{reason: f"{why}, so that there is no verdict" for reason, why in UNUSABLE.items()},
 }
-_NO_END = "a thought that never ends, so that there is no verdict"
+_NO_END = "a thought that never ends, or a server's reasoning parser that takes the answer for one"
 
 
 @dataclass(slots=True)

@@ -163,13 +163,17 @@ def _none(row: Row, before: Shape | None) -> DataError:
             f"{row.where}: {' and '.join(map(repr, empty))} {both} empty. Fill in what is missing "
             "or remove the row."
         )
+    if nearest in OWN_SHAPES and not any(name in row.columns for name in PROMPTS):
+        missing = ["prompt", *missing]
     others = [name for name in row.columns if name not in KNOWN]
+    called, named = ("it is", "it") if len(missing) == 1 else ("they are", "them")
+    options = ",".join(f"{name}=…" for name in missing)
     hints = [f"{name!r}:{hint}" for name in missing if (hint := did_you_mean(name, others))]
     return DataError(
         f"{row.where}: no column {', '.join(map(repr, missing))}; found "
         f"{', '.join(map(repr, row.columns)) or 'none'}.{''.join(f' {hint}' for hint in hints)} "
-        f"Say what it is called by columns: {{{missing[0]}: …}} (STE_JUDGE_COLUMNS="
-        f"{missing[0]}=…), or add it."
+        f"Say what {called} called (ste eval --columns {options}; "
+        f"STE_JUDGE_COLUMNS the same; in a config {missing[0]}: … under columns), or add {named}."
     )
 
 

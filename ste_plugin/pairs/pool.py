@@ -8,9 +8,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.config import RunConfig
 from ste_plugin.context import RunContext
 from ste_plugin.errors import DataError
+from ste_plugin.inference.budget import RAISE_IT
 from ste_plugin.inference.completion_store import find_completions
 from ste_plugin.instructions.privacy import apply_privacy, read_scrub_counts, remove_report
 from ste_plugin.instructions.selection import label, select
@@ -129,7 +129,7 @@ def _write_pairs(
         for pair in chain(make_pairs(context, instructions, drops.drop), given):
             splits.add(pair, start)
             start += file.write(encode_record(pair))
-        _check_splits(splits.pairs, context.config, drops.reasons)
+        _check_splits(splits.pairs, context, drops.reasons)
     return splits.pairs
 
 
@@ -200,6 +200,11 @@ def _label(
     for instruction in without_drops(labelled, drop):
         count += 1
         yield instruction
+    if not count and context.budget.stopped:
+        raise DataError(
+            f"selection.label: not one of {len(instructions)} instructions has its label. "
+            f"{RAISE_IT}"
+        )
     if not count:
         raise DataError(
             "selection.label: the generator's labels were not understood for any of "
@@ -209,18 +214,22 @@ def _label(
 
 
 def _check_splits(
-    splits: Mapping[Split, Sequence[ResponsePair]], config: RunConfig, drops: Counter[str]
+    splits: Mapping[Split, Sequence[ResponsePair]], context: RunContext, drops: Counter[str]
 ) -> None:
     """Raise DataError where a split that the config asks for has no pair."""
-    fractions = {"dev": config.dataset.dev_fraction, "test": config.dataset.test_fraction}
+    held_out = context.config.dataset
+    fractions = {"dev": held_out.dev_fraction, "test": held_out.test_fraction}
     empty = [name for name, pairs in splits.items() if not pairs and fractions.get(name, 1)]
     if empty:
         counts = ", ".join(f"{name} {len(pairs)}" for name, pairs in splits.items())
         reasons = list_commonest(drops) or "  (nothing was dropped)"
+        cure = (
+            "Give more instructions, or fix what drops them, or change dataset.dev_fraction and "
+            "test_fraction."
+        )
         raise DataError(
             f"No pair is left for {' and '.join(empty)} ({counts}). Dropped on the way:\n"
-            f"{reasons}\nGive more instructions, or fix what drops them, or change "
-            "dataset.dev_fraction and test_fraction."
+            f"{reasons}\n{RAISE_IT if context.budget.stopped else cure}"
         )
 
 

@@ -39,7 +39,14 @@ def handlers(say: Callable[[str], object]) -> dict[Any, Any]:
         after = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else {}
         return error_response(error.status, error.code, error.message, after)
 
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        sent_as = request.headers.get("content-type", "")
+        if "json" not in sent_as.lower():
+            message = (
+                f"The body came as Content-Type {sent_as or '(none)'}; expected application/json. "
+                "Send that header; curl: -H 'Content-Type: application/json'."
+            )
+            return error_response(422, "invalid_request", message)
         told = [f"{_place(each['loc'])}: {each['msg']}" for each in error.errors()[:5]]
         return error_response(422, "invalid_request", "; ".join(told))
 

@@ -36,12 +36,17 @@ def _is_secret_variable(name: str) -> bool:
     return name in _registered or _SECRET_VARIABLE.search(name) is not None
 
 
+def is_secret_value(value: str) -> bool:
+    """Return whether a value is long enough to be a secret rather than a word of any text."""
+    return len(value) >= _MIN_LENGTH
+
+
 def secret_values(environ: Mapping[str, str]) -> dict[str, str]:
     """Return value → name of the variable that holds it, also as JSON and addresses write it."""
     names: dict[str, str] = {}
     for name, value in environ.items():
         value = value.strip()
-        if len(value) >= _MIN_LENGTH and _is_secret_variable(name):
+        if is_secret_value(value) and _is_secret_variable(name):
             for written in (value, json.dumps(value)[1:-1], quote(value, safe="")):
                 names.setdefault(written, name)
     return names

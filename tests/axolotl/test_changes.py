@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from ste_plugin.axolotl.changes import changes
+from ste_plugin.axolotl.changes import KERNELS, changes, kernel_changes
 from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config
 from ste_plugin.axolotl.data_keys import DROPPED, REFUSED
@@ -534,3 +534,25 @@ def test_rows_other_than_those_of_the_manifest_are_refused(tmp_path, spoil, told
 )
 def test_rays_workers_share_the_rows_of_an_epoch(manifest, keys, ddp):
     assert changed(keys, manifest).get("ddp") is ddp
+
+
+@pytest.mark.parametrize("adapter", ["lora", "qlora"])
+def test_a_lora_without_a_gpu_is_trained_without_the_kernels_that_need_one(adapter):
+    off = kernel_changes({"adapter": adapter}, gpu=False)
+    assert off == {"lora_mlp_kernel": False, "lora_qkv_kernel": False, "lora_o_kernel": False}
+    assert kernel_changes({"adapter": adapter} | off, gpu=False) == {}
+
+
+@pytest.mark.parametrize("key", KERNELS)
+@pytest.mark.parametrize("value", [True, False])
+def test_kernels_that_a_config_names_stay_as_it_says(key, value):
+    assert kernel_changes({"adapter": "lora", key: value}, gpu=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("cfg", "gpu"),
+    [({"adapter": "lora"}, True), ({"adapter": "lora", "rl": "dpo"}, False), ({}, False)],
+    ids=["a GPU", "preferences, where axolotl leaves them off", "all weights"],
+)
+def test_kernels_are_left_alone_where_they_would_run_or_are_off(cfg, gpu):
+    assert kernel_changes(cfg, gpu=gpu) == {}

@@ -174,6 +174,21 @@ def test_a_pool_too_small_to_hold_anything_out_says_so_with_the_reasons(tiny_mod
     assert not (tmp_path / "run/pool/done.json").exists()
 
 
+def test_a_budget_that_leaves_no_pairs_is_named_and_a_greater_one_goes_on(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model, budget={"max_tokens_total": 1})
+    with pytest.raises(DataError, match="No pair is left(.|\n)*raise budget.max_tokens_total"):
+        generated(path)
+    paid = (tmp_path / "run/pool/pairs.completions.jsonl").read_bytes()
+    generated(written(tmp_path, tiny_model, budget={"max_tokens_total": 100_000}))
+    assert (tmp_path / "run/pool/pairs.completions.jsonl").read_bytes().startswith(paid)
+
+
+def test_a_budget_that_leaves_no_labels_is_named_not_the_generators_strength(tiny_model, tmp_path):
+    path = written(tmp_path, tiny_model, budget={"max_minutes": 1e-9}, selection={"label": True})
+    with pytest.raises(DataError, match=r"not one of \d+ instructions(.|\n)*budget.max_minutes"):
+        generated(path)
+
+
 def test_a_plugin_can_replace_the_whole_stage(tiny_model, tmp_path):
     path = written(tmp_path, tiny_model)
     hooks = tmp_path / "hooks.py"

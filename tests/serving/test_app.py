@@ -65,6 +65,15 @@ def test_what_is_not_expected_is_refused_with_its_place(client, body, status, me
     assert message in refused.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("sent_as", ["application/x-www-form-urlencoded", "text/plain", None])
+def test_a_body_that_is_not_said_to_be_json_is_told_which_header_is_missing(client, sent_as):
+    headers = {"content-type": sent_as} if sent_as else {}
+    refused = client.post("/v1/compare", content=json.dumps(PAIR), headers=headers)
+    assert refused.status_code == 422
+    told = refused.json()["error"]["message"]
+    assert f"Content-Type {sent_as or '(none)'}; expected application/json" in told
+
+
 def test_more_pairs_than_are_taken_are_refused(client):
     small = {"prompt": "x", "a": "y", "b": "z"}
     refused = client.post("/v1/compare_many", json={"pairs": [small] * 4})

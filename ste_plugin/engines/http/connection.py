@@ -31,6 +31,7 @@ from ste_plugin.engines.http.response import (
 )
 from ste_plugin.engines.http.usage import with_estimates
 from ste_plugin.errors import EngineError
+from ste_plugin.text.redaction import is_secret_value
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,9 @@ class Connections:
     """Connections to servers, usable from many threads until closed."""
 
     def __init__(self, options: HttpOptions, keys: frozenset[str], max_connections: int) -> None:
-        self._options, self._keys = options, keys
+        self._options = options
+        # A local server's `EMPTY` or `x` is no secret, and stands in many an answer.
+        self._keys = frozenset(filter(is_secret_value, keys))
         self._client = Client(options.timeout_s, max_connections)
 
     def close(self) -> None:

@@ -547,8 +547,8 @@ PAIRS = [
         measured("pairs.jsonl"),
         3,
         "{tmp}/pairs.jsonl:1: no column 'rejected'; found 'id', 'subset', 'prompt', 'chosen'. "
-        "Say what it is called by columns: {rejected: …} (STE_JUDGE_COLUMNS=rejected=…), or add "
-        "it.",
+        "Say what it is called (ste eval --columns rejected=…; STE_JUDGE_COLUMNS the same; in a "
+        "config rejected: … under columns), or add it.",
     ),
     Row(
         "pairs with one answer twice",
@@ -622,7 +622,8 @@ PAIRS = [
         measured("pairs.csv"),
         3,
         "{tmp}/pairs.csv:2: no column 'rejected'; found 'id', 'prompt', 'chosen'. Say what it is "
-        "called by columns: {rejected: …} (STE_JUDGE_COLUMNS=rejected=…), or add it.",
+        "called (ste eval --columns rejected=…; STE_JUDGE_COLUMNS the same; in a config "
+        "rejected: … under columns), or add it.",
     ),
     Row(
         "pairs as tab-separated text",
@@ -654,9 +655,10 @@ PAIRS = [
         {"pairs.jsonl": lines({"question": "Why?", "good": "So.", "rejectd": "No."})},
         measured("pairs.jsonl"),
         3,
-        "{tmp}/pairs.jsonl:1: no column 'chosen', 'rejected'; found 'question', 'good', 'rejectd'. "
-        "'rejected': Did you mean 'rejectd'? Say what it is called by columns: {chosen: …} "
-        "(STE_JUDGE_COLUMNS=chosen=…), or add it.",
+        "{tmp}/pairs.jsonl:1: no column 'prompt', 'chosen', 'rejected'; found 'question', 'good', "
+        "'rejectd'. 'rejected': Did you mean 'rejectd'? Say what they are called (ste eval "
+        "--columns prompt=…,chosen=…,rejected=…; STE_JUDGE_COLUMNS the same; in a config prompt: … "
+        "under columns), or add them.",
     ),
     Row(
         "columns of pairs that are not in the file",

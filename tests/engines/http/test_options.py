@@ -30,6 +30,18 @@ def test_the_key_goes_into_the_header_and_nowhere_else(key):
     assert KEY not in f"{model!r} {model._options!r}"
 
 
+@pytest.mark.parametrize("placeholder", ["EMPTY", "x", "e", "none"])
+def test_a_placeholder_for_a_key_changes_no_reply_in_which_its_letters_stand(
+    monkeypatch, placeholder
+):
+    monkeypatch.setenv("LOCAL_KEY", placeholder)
+    said = "The set is EMPTY: none of the next six is exact."
+    with chat_server(lambda *_: said) as server:
+        (found,) = answers(engine(server.base_url, api_key_env="LOCAL_KEY"), wanted())
+    assert (found.text, found.completion_tokens > 0) == (said, True)
+    assert server.authorizations == [f"Bearer {placeholder}"]
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
 def test_the_key_is_in_no_message_even_if_the_server_repeats_it(key, status, caplog):
     caplog.set_level("DEBUG")
