@@ -6,10 +6,13 @@ from functools import lru_cache
 
 from ste_plugin.errors import DataError, did_you_mean
 from ste_plugin.labelled import labels
+from ste_plugin.labelled.asked import PROMPTS
+from ste_plugin.labelled.labels import LABELLED, plain_name
 from ste_plugin.labelled.lists import (
     ITEM_COLUMNS,
     LISTS,
     Taken,
+    read_chosen,
     read_list,
     read_numbered,
     read_rated,
@@ -17,15 +20,15 @@ from ste_plugin.labelled.lists import (
 from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.labelled.rows import Row
 from ste_plugin.labelled.sides import (
-    CHOSEN,
     CHOSEN_SCORES,
     OWN,
     SIDE_SCORES,
     LeftOut,
     Sides,
     with_conversations,
+    with_history,
+    with_input,
 )
-from ste_plugin.labelled.texts import PROMPTS
 
 Found = Iterable[LabelledPair | LeftOut]
 
@@ -60,7 +63,9 @@ _BY_LIST = tuple(
     for name in LISTS
 )
 _OVERALL = "overall_preference"
-CHOSEN_REJECTED = _of_sides("chosen and rejected", CHOSEN)
+CHOSEN_REJECTED = Shape(
+    "chosen and rejected", LABELLED, lambda rows, taken: read_chosen(rows[0], taken)
+)
 A_AND_B = _of_sides("response_a and response_b", OWN)
 SHAPES: tuple[Shape, ...] = (
     CHOSEN_REJECTED,
@@ -70,6 +75,21 @@ SHAPES: tuple[Shape, ...] = (
         Sides("response_a", "response_b", labels.one_hot_winner, complete=with_conversations),
         "winner_model_a",
         "winner_model_b",
+    ),
+    _of_sides(
+        "SHP",
+        Sides(
+            "human_ref_A",
+            "human_ref_B",
+            labels.vote_of_shp,
+            scores=(("score_A", "score_B"),),
+            subsets=("subset", "domain"),
+            complete=with_history,
+        ),
+    ),
+    _of_sides(
+        "OpenAI's preferences",
+        Sides("preferred_output", "non_preferred_output", lambda _: "A", complete=with_input),
     ),
     _of_sides("arena votes", Sides("conversation_a", "conversation_b", labels.winner_of)),
     _of_sides(
@@ -164,7 +184,12 @@ def _none(row: Row, before: Shape | None) -> DataError:
             "or remove the row."
         )
     others = [name for name in row.columns if name not in KNOWN]
-    hints = [f"{name!r}:{hint}" for name in missing if (hint := did_you_mean(name, others))]
+    alike = {_folded(name): f" Did you mean {name!r}?" for name in others}
+    hints = [
+        f"{name!r}:{hint}"
+        for name in missing
+        if (hint := alike.get(name) or did_you_mean(name, others))
+    ]
     return DataError(
         f"{row.where}: no column {', '.join(map(repr, missing))}; found "
         f"{', '.join(map(repr, row.columns)) or 'none'}.{''.join(f' {hint}' for hint in hints)} "
@@ -174,4 +199,9 @@ def _none(row: Row, before: Shape | None) -> DataError:
 
 
 def _share_of(row: Row, shape: Shape) -> float:
-    return sum(name in row.columns for name in shape.columns) / len(shape.columns)
+    there = set(map(_folded, row.columns))
+    return sum(name in there for name in map(_folded, shape.columns)) / len(shape.columns)
+
+
+def _folded(name: str) -> str:
+    return plain_name(name).replace(" ", "_")
