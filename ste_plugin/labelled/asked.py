@@ -1,5 +1,6 @@
 """What was asked in a row: one column of it, held against the others that may say it, too."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -101,7 +102,7 @@ def refuse_more(row: Row, column: str, turns: Sequence[Turn]) -> None:
     beside = {*row.shown, column, *(("input", HISTORY) if column == "instruction" else ())}
     shown = _plain(" ".join(turn.said for turn in turns))
     for other in row.filled((*PROMPTS, HISTORY)):
-        if other not in beside and not _is_in(row.columns[other], shown):
+        if other not in beside and not _is_in(other, row.columns[other], shown):
             row.unusable(
                 f"{other!r} asks something that is not in {column!r}, and one prompt is shown. "
                 f"{_cure(column, other)}"
@@ -119,14 +120,19 @@ def _cure(column: str, other: str) -> str:
     )
 
 
-def _is_in(value: Any, shown: str) -> bool:
-    """Return whether all that a column asks is shown; what is no question asks nothing."""
+def _is_in(column: str, value: Any, shown: str) -> bool:
+    """Return whether all that a column asks is shown.
+
+    What is no conversation asks nothing, and neither does one word: an id, a kind.
+    """
+    if column == HISTORY and isinstance(value, list):
+        return not value
     try:
         turns = read_turns(value) if value and is_turns(value) else None
     except BadTurns:
-        return not isinstance(value, list)
+        return True
     if turns is None:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not re.search(r"\s", value.strip()):
             return True
         turns = dialogue(value) or read_marked(value) or [Turn(USER, value)]
     return all(_plain(turn.said) in shown for turn in turns if turn.who == USER)

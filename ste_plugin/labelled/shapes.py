@@ -1,7 +1,8 @@
 """The shapes of labelled rows, told by their columns, each with what reads it."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ste_plugin.errors import DataError, did_you_mean
@@ -66,7 +67,7 @@ _OVERALL = "overall_preference"
 CHOSEN_REJECTED = Shape(
     "chosen and rejected", LABELLED, lambda rows, taken: read_chosen(rows[0], taken)
 )
-A_AND_B = _of_sides("response_a and response_b", OWN)
+A_AND_B = _of_sides("response_a and response_b", replace(OWN, by_scores=True))
 SHAPES: tuple[Shape, ...] = (
     CHOSEN_REJECTED,
     A_AND_B,
@@ -174,6 +175,11 @@ def _fitting(filled: frozenset[str]) -> tuple[Shape, ...]:
 
 def _none(row: Row, before: Shape | None) -> DataError:
     """Return the error for a row that lacks what tells its shape."""
+    if len(row.columns) == 1 and (one := next(iter(row.columns))) and re.search("[;\t]", one):
+        return DataError(
+            f"{row.where}: found one column, {one[:60]!r}; expected columns parted by commas. Save "
+            "the file as CSV with commas."
+        )
     nearest = before or max(SHAPES, key=lambda shape: _share_of(row, shape))
     missing = [name for name in nearest.columns if name not in row.columns]
     empty = [name for name in nearest.columns if name in row.columns and not row.filled([name])]

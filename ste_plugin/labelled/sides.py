@@ -53,6 +53,8 @@ class Sides:
     """Columns of scores of both, if the file has them: they may not contradict the verdict."""
     scored: bool = False
     """Whether the verdict was made of these scores, so that equal ones are none."""
+    by_scores: bool = False
+    """Whether the higher score wins where nothing else says which is better."""
     subsets: tuple[str, ...] = ("subset",)
     """Columns that may say the subset; the first that is filled counts."""
     complete: Callable[[Row], Row] = lambda row: row
@@ -63,7 +65,8 @@ class Sides:
         refuse_both_kinds(row)
         row = self.complete(row)
         verdict = self.verdict(row)
-        verdict = verdict or self._of_scores(row)
+        if self.by_scores:
+            verdict = verdict or self._of_scores(row)
         contradicted = self._by_scores(row, verdict)
         texts = texts_of(row, self.first, self.second)
         models = tuple(str(row.columns.get(name) or "") for name in self.models)

@@ -42,6 +42,7 @@ def one(folder, row, **how):
         {"instruction": ASKED, "context": "The shop is shut.", **PAIR},
         {"prompt": ASKED, "input": "The shop is shut.", **PAIR},
         {"prompt": ASKED, "history": "The shop is shut.", **PAIR},
+        {"prompt": ASKED, "history": [["The shop?", "It is shut."]], **PAIR},
         {"prompt": "Name a stone.", **TURNS},
     ],
 )
@@ -65,6 +66,8 @@ def test_the_error_names_a_cure_that_shows_the_whole_question(tmp_path):
         {"prompt": ASKED, "messages": TURNS["chosen"], **TURNS},
         {"instruction": f" {ASKED}\n", "prompt": spoken(ASKED, ""), **PAIR},
         {"prompt": ASKED, "context": "", "input": None, "history": [], **PAIR},
+        {"prompt": ASKED, "conversation": "c-17", "context": "shop", **PAIR},
+        {"prompt": ASKED, "conversation": [{"input": "Hello there", "output": "Hm."}], **PAIR},
         {"question": ASKED, **PAIR},
         {"input": ASKED, **PAIR},
     ],

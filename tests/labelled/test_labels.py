@@ -134,3 +134,12 @@ def test_an_aspect_that_is_rated_twice_counts_in_the_mean_of_ultrafeedback(tmp_p
 def test_columns_in_other_letters_are_named_in_the_error(tmp_path):
     with pytest.raises(DataError, match="'response_a': Did you mean 'Response A'"):
         read(tmp_path, {"Prompt": ASKED, "Response A": WORSE, "Response B": BETTER})
+
+
+def test_a_file_of_semicolons_is_told_what_it_is(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("prompt;chosen;rejected\nName a fruit.;An apple.;A spade.\n")
+    with pytest.raises(
+        DataError, match=r"expected columns parted by commas\. Save the file as CSV"
+    ):
+        list(read_labelled(path))
