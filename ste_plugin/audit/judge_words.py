@@ -92,7 +92,7 @@ def _how_to_measure(
             f"{labels} has no texts, and none of its pairs is a held-out one of the run around it: "
             "label some of those, `ste review RUN --split held-out`."
         )
-    name = version.rpartition("-")[0]
+    name = _format_file(Path(model)) or version.rpartition("-")[0]
     judge_format = f" --format {name}" if name else ""
     out = f"evaluations/labels-{_short_name(model)}"
     commands = [
@@ -100,6 +100,13 @@ def _how_to_measure(
         for place, file in files.items()
     ]
     return "\n".join([f"Measure the judge on these pairs first, then name {out}:", *commands])
+
+
+def _format_file(model: Path) -> str:
+    """Return the file that says how a run's model is asked, where no name does; else nothing."""
+    around = (model, *model.parents)[:5]
+    files = (RunLayout(folder).judge_format for folder in around)
+    return next((str(file) for file in files if file.is_file()), "")
 
 
 def _held_out(people: Mapping[str, PeopleOnPair], labels: Path) -> dict[str, Path]:

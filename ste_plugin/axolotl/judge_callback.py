@@ -41,7 +41,7 @@ from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.plugins.judge_formats import format_of_manifest
 from ste_plugin.plugins.manager import plugin_manager, require_named_plugins
 from ste_plugin.storage import training_manifest
-from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
+from ste_plugin.storage.dataset_manifest import IMPORTED, DatasetManifest, row_format_of_rl
 from ste_plugin.storage.durable import remove
 
 
@@ -227,7 +227,7 @@ def load_judge_format(manifest: DatasetManifest, settings: STESettings) -> Judge
     Raises: as `find_judge_format` does, and DataError where it has changed since.
     """
     judge_format, version = find_judge_format(manifest, settings), manifest.judge_format["version"]
-    if judge_format.version != version:
+    if version not in (judge_format.version, IMPORTED):  # others' prompts are in nobody's version
         raise DataError(
             f"{manifest.path}: its prompts are in {version}, but the format {judge_format.name!r} "
             f"here is {judge_format.version}. Install the version that made them, or generate the "

@@ -7,6 +7,13 @@ from pydantic import BeforeValidator, Field
 from ste_plugin.config.base import Strict
 
 
+def _as_texts(given: Any) -> Any:
+    return {str(k): v for k, v in given.items()} if isinstance(given, dict) else given
+
+
+Labels = Annotated[dict[str, Literal["A", "B", "tie"]], BeforeValidator(_as_texts)]
+
+
 class LabelledFile(Strict):
     """A file of labelled pairs, and how its rows are read."""
 
@@ -15,6 +22,8 @@ class LabelledFile(Strict):
     columns."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Column of the shape → the file's, where they differ, as {prompt: question, chosen: good}."""
+    labels: Labels = Field(default_factory=dict, examples=[{"1": "A", "2": "B"}])
+    """What the file writes for a label → A, B or tie, where it has words or numbers of its own."""
     lists: Literal["best_worst", "all"] = "best_worst"
     """Which pairs are made of a row that ranks several responses: the best with the worst, or
     all."""

@@ -16,13 +16,16 @@ from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.labelled.row_files import file_rows
 from ste_plugin.labelled.rows import Row
-from ste_plugin.records import Drop, content_key
-from ste_plugin.storage.dataset_manifest import RowFile, open_row_file
+from ste_plugin.plugins.judge_formats import described
+from ste_plugin.records import ORDERS, Drop, content_key
+from ste_plugin.storage.dataset_manifest import IMPORTED, RowFile, open_row_file
 from ste_plugin.storage.drop_log import open_drop_log
 from ste_plugin.storage.jsonl import replace_json
 
 _FORMATS = ("sft", "dpo")
 _SPLITS = ("train", "dev")
+HELD_OUT = "judge-dev"
+"""The file of prompts that measure the judge while it trains."""
 
 
 def import_judgments(
@@ -52,6 +55,7 @@ def import_judgments(
                     drops.drop(found)
                 else:
                     rows.add(found, _split(found.instruction, dev_fraction, seed))
+            rows.add_held_out(judge_format)
         read = rows.count + drops.reasons.total()
         if not entries["sft-train"]["rows"]:
             raise DataError(
@@ -60,7 +64,7 @@ def import_judgments(
             )
     content = {
         "imported": {"from": [path.name for path in files], "rows": read},
-        "judge_format": {"name": judge_format.name, "version": "imported"},
+        "judge_format": described(judge_format) | {"version": IMPORTED},
         "settings": {"dataset": {"dev_fraction": dev_fraction}, "seed": seed},
         "counts": {"letters": {"train": dict(rows.letters)}},
         "drops": dict(drops.reasons),
@@ -78,22 +82,35 @@ class _Rows:
         self.count = 0
         self.letters: Counter[str] = Counter()
         """Which letter is right in how many training prompts."""
+        self._held_out: dict[str, dict[str, PublishedJudgments]] = {}
+        """Instruction → key → its prompts that are held out."""
 
     def add(self, found: PublishedJudgments, split: str) -> None:
         """Write a preference, and the chosen judgment where it is new."""
         self.count += 1
         self.letters[found.better_is] += split == "train"
         self._files[f"dpo-{split}"].add([_dpo_row(found)])
+        if split == "dev":
+            self._held_out.setdefault(found.instruction, {})[found.key] = found
         key = content_key(found.key, found.chosen)
         if key not in self._learnt:
             self._learnt.add(key)
             self._files[f"sft-{split}"].add([_sft_row(found)])
 
+    def add_held_out(self, judge_format: JudgeFormat) -> None:
+        """Write the held-out prompts that show one pair in both orders."""
+        for prompts in self._held_out.values():
+            both = sorted(prompts.values(), key=lambda found: found.better_is)
+            if [found.better_is for found in both] == list(ORDERS) and _same_words(*both):
+                pair = content_key("imported pair", *(found.key for found in both))
+                rows = [_held_out_row(found, pair, judge_format) for found in both]
+                self._files[HELD_OUT].add(rows)
+
 
 @contextmanager
 def _open_rows(folder: Path, entries: dict[str, Any]) -> Iterator[_Rows]:
     """Open a file of each format and split; at the end their entries are in `entries`."""
-    names = [f"{rows}-{split}" for rows in _FORMATS for split in _SPLITS]
+    names = [*(f"{rows}-{split}" for rows in _FORMATS for split in _SPLITS), HELD_OUT]
     with ExitStack() as stack:
         yield _Rows(
             {name: stack.enter_context(open_row_file(folder, name, entries)) for name in names}
@@ -125,6 +142,22 @@ def _asked(chats: Iterable[Row], wanted: set[str]) -> Iterator[tuple[str, str]]:
             said = row.turns_of("conversation", "user")
             turn = int(row.columns.get("turn") or len(said))
             yield named, said[min(turn, len(said)) - 1]
+
+
+def _same_words(one: PublishedJudgments, other: PublishedJudgments) -> bool:
+    """Return whether two prompts differ in the order of what they show alone."""
+    words = [sorted(" ".join(t["content"] for t in found.turns).split()) for found in (one, other)]
+    return words[0] == words[1]
+
+
+def _held_out_row(found: PublishedJudgments, pair: str, judge_format: JudgeFormat) -> TrainingRow:
+    return {
+        **_origin(found),
+        "pair": pair,
+        "subset": "imported",
+        "messages": list(found.turns),
+        "opening": judge_format.forced_prefix(""),
+    }
 
 
 def _origin(found: PublishedJudgments) -> TrainingRow:

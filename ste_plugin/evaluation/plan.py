@@ -33,6 +33,7 @@ def configured(context: RunContext) -> Plan:
             own,
             data=context.base / Path(file.path).expanduser(),
             columns=file.columns,
+            labels=file.labels,
             lists=file.lists,
             bad_rows=file.bad_rows,
         )

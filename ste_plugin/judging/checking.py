@@ -113,7 +113,8 @@ def _misread(judge_format: JudgeFormat) -> Iterator[str]:
 
 def _undecided(judge_format: JudgeFormat) -> Iterator[str]:
     """Yield what the two prompts of a pair say, where it does not become a verdict of each."""
-    first, *_, last = judge_format.choices.values() or ORDERS
+    known = judge_format.choices.values() or ((1, 9) if judge_format.pointwise else ORDERS)
+    first, *_, last = known
     found = (judge_format.decide(first, last), judge_format.decide(last, first))
     if set(found) != set(ORDERS):
         yield (
@@ -156,7 +157,7 @@ def _cut(judge_format: JudgeFormat) -> Iterator[str]:
     for i, kind in enumerate(_shown(judge_format, *KINDS)):
         texts = [*TEXTS[:i], LONG, *TEXTS[i + 1 :]]
         shown = _words(judge_format.render(*texts))
-        if LONG.split()[-1] not in shown.split():
+        if LONG.splitlines()[-1] not in shown:
             yield (
                 f"render does not show the end of {kind} of 400 lines. Show it all: what does not "
                 "fit a context is refused or counted elsewhere."
@@ -185,7 +186,8 @@ def _labels(shown: str) -> list[str]:
 
     A single word is none that a text could be kept from holding.
     """
-    before = [shown.partition(text)[0].rstrip().rpartition("\n")[2].strip() for text in TEXTS]
+    there = [text for text in TEXTS if text in shown]
+    before = [shown.partition(text)[0].rstrip().rpartition("\n")[2].strip() for text in there]
     short = [line for line in before if 0 < len(line) <= _LONGEST_LABEL and line not in TEXTS]
     return [line for line in short if not line.isalnum()]
 

@@ -12,7 +12,7 @@ from ste_plugin.judging.verdict import TIE, Reading, Said
 from ste_plugin.text.thinking import split_thinking
 
 _SCORE = re.compile(r"\[\[([0-9]+)\]\]")
-_LIKE_SCORE = re.compile(r"\[\s*\[\s*\d+\s*\]\s*\]")
+LIKE_SCORE = re.compile(r"\[\s*\[\s*\d+\s*\]\s*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,7 @@ class RatingFormat(JudgeFormat):
 
     def expect(self, log_likelihoods: Sequence[float]) -> Said:
         """Return the mean of the scores, each by how likely it is beside the others."""
-        highest = max(log_likelihoods)
-        weights = [exp(each - highest) for each in log_likelihoods]
-        scores = filter(is_score, self.choices.values())
-        weighed = (weight * score for weight, score in zip(weights, scores, strict=True))
-        expected = fsum(weighed) / fsum(weights)
-        return None if isnan(expected) else expected
+        return expected_score(self.choices, log_likelihoods)
 
     def decide(self, own: Said, other: Said) -> Reading:
         """Return A where the answer of this prompt has the higher score, B where the other has it.
@@ -63,6 +58,16 @@ class RatingFormat(JudgeFormat):
         Equal scores are a tie; without both there is no verdict.
         """
         return higher(own, other)
+
+
+def expected_score(choices: Mapping[str, Said], log_likelihoods: Sequence[float]) -> float | None:
+    """Return the mean of scores, each by its likelihood beside the others; None of no numbers."""
+    highest = max(log_likelihoods)
+    weights = [exp(each - highest) for each in log_likelihoods]
+    scores = filter(is_score, choices.values())
+    weighed = (weight * score for weight, score in zip(weights, scores, strict=True))
+    expected = fsum(weighed) / fsum(weights)
+    return None if isnan(expected) else expected
 
 
 def mean_score(said: Sequence[Said]) -> float | None:
@@ -90,7 +95,7 @@ def one_answer(instruction: str, answer: str) -> str:
 
 def plain_text(text: str) -> str:
     """Return a text that can speak neither for us nor for the judge, not by a score either."""
-    return neutralise(text.strip(), _LIKE_SCORE)
+    return neutralise(text.strip(), LIKE_SCORE)
 
 
 def read_score(text: str, known: Collection[str]) -> int | None:

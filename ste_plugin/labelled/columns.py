@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
+from ste_plugin.labelled.labels import LABEL_COLUMNS
 from ste_plugin.labelled.lists import ITEM_COLUMNS, LISTS
 from ste_plugin.labelled.rows import Row
 from ste_plugin.labelled.shapes import KNOWN
@@ -54,7 +55,24 @@ def named_as_shapes_do(row: Row, columns: Mapping[str, str]) -> Row:
     found |= {name: row.columns[file] for name, file in taken.items()}
     if inner:
         found = _with_items(row, found, inner)
-    return replace(row, columns=found)
+    return replace(row, columns=found, named=row.named | columns.keys())
+
+
+def with_labels(row: Row, labels: Mapping[str, str]) -> Row:
+    """Return a row whose label is A, B or tie, by what the file writes for each.
+
+    Raises: DataError for another one.
+    """
+    found = dict(row.columns)
+    for name in row.filled(LABEL_COLUMNS) if labels else ():
+        value = found[name]
+        plain = f"{value:g}" if isinstance(value, float) else str(value).strip()
+        if plain not in labels:
+            raise row.unexpected(
+                name, value, f"{' or '.join(map(repr, labels))}, as `labels` has them"
+            )
+        found[name] = labels[plain]
+    return replace(row, columns=found) if labels else row
 
 
 def _with_items(row: Row, found: dict[str, Any], inner: Mapping[str, str]) -> dict[str, Any]:

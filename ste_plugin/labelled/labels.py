@@ -9,10 +9,16 @@ from ste_plugin.labelled.rows import Row
 COLUMNS = ("id", "subset", "prompt")
 LABELLED, UNORDERED = ("chosen", "rejected"), ("response_a", "response_b")
 BETTER_FIRST = {"A": ("response_a", "response_b"), "B": ("response_b", "response_a")}
+LABEL_COLUMNS = ("label", "winner")
 TIE = "tie"
 LABELS = {"A": "A", "B": "B", TIE: TIE}
 WINNERS = LABELS | {f"{kind}_{x.lower()}": x for kind in ("response", "model") for x in "AB"}
 WINNERS |= dict.fromkeys(("tie (bothbad)", "bothbad", "both_bad"), TIE)
+_ARROWS = {"a>b": "A", "a>>b": "A", "b>a": "B", "b>>a": "B", "a=b": TIE}
+_FOLDED = {word.lower(): said for word, said in WINNERS.items()} | _ARROWS
+_OF_A_SIDE = re.compile(r"(?:response|model|answer|assistant|output|completion)_([ab])")
+_NUMBERED = {"response_1": "A", "model_1": "A", "response_2": "B", "model_2": "B"}
+_VOTES_OF_SHP = {"1": "A", "0": "B"}
 """What a label, and a winner, can be; the latter is often the name of a column."""
 STRONGEST = 3
 """Of preferences with a sign: from -3, the first response is much better, to 3, the second is."""
@@ -28,7 +34,7 @@ def label_of(row: Row) -> str:
 
     Raises: DataError where two columns say different things, or one that is not read says it.
     """
-    if not (named := row.filled(("label", "winner"))):
+    if not (named := row.filled(LABEL_COLUMNS)):
         if other := [column for column in row.columns if says_which(row, column)]:
             raise DataError(
                 f"{row.where}: found {', '.join(map(repr, other))} and no 'label'. Rename the "
@@ -36,13 +42,33 @@ def label_of(row: Row) -> str:
                 "to something else."
             )
         return ""
-    said = {row.one_of(name, LABELS if name == "label" else WINNERS) for name in named}
+    said = {_side_in(row, name) for name in named}
     if len(said) > 1:
         raise DataError(
             f"{row.where}: 'label' is {row.columns['label']!r} and 'winner' is "
             f"{row.columns['winner']!r}, which are different responses. Correct or remove one."
         )
     return said.pop()
+
+
+def _side_in(row: Row, name: str) -> str:
+    """Return the side that a label names: in any letters, as `b`, `Model B` or `B>A`.
+
+    Raises: DataError.
+    """
+    value = row.columns[name]
+    folded = re.sub(r"[\s_-]+", "_", str(value).strip().lower())
+    if side := _OF_A_SIDE.fullmatch(folded):
+        return side[1].upper()
+    said = _FOLDED.get(folded) or _FOLDED.get(folded.replace("_", " "))
+    if said is None and is_number(value):
+        raise row.unexpected(
+            name,
+            value,
+            f"{' or '.join(map(repr, LABELS))}; which number is which, only you can say: labels "
+            "{1: A, 2: B} (STE_JUDGE_LABELS=1=A,2=B)",
+        )
+    return said or row.one_of(name, LABELS if name == "label" else WINNERS)
 
 
 def says_which(row: Row, column: str) -> bool:
@@ -106,7 +132,18 @@ def preference_or_winner(row: Row) -> str:
     """Return A, B or tie, by whichever of two columns is there. Raises: DataError."""
     if row.filled(["preference_strength"]):
         return preference_in(row, "preference_strength")
-    return winner_of(row)
+    winner = plain_name(str(row.columns.get("winner")))
+    return _NUMBERED.get(winner) or winner_of(row)
+
+
+def vote_of_shp(row: Row) -> str:
+    """Return A where `labels` is 1, B where it is 0. Raises: DataError."""
+    if not row.filled(["labels"]):
+        return _nobody(row, "labels")
+    number = row.number_in("labels", row.columns["labels"])
+    if (said := _VOTES_OF_SHP.get(f"{number:g}")) is None:
+        raise row.unexpected("labels", row.columns["labels"], "1 (A is better) or 0 (B is)")
+    return said
 
 
 def one_hot_winner(row: Row) -> str:

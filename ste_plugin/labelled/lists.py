@@ -5,20 +5,25 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from ste_plugin.errors import DataError
+from ste_plugin.labelled.asked import prompt_of
+from ste_plugin.labelled.labels import LABELLED
 from ste_plugin.labelled.pair import NO_MODELS, LabelledPair
 from ste_plugin.labelled.rows import Row
-from ste_plugin.labelled.sides import LeftOut
-from ste_plugin.labelled.texts import prompt_of
+from ste_plugin.labelled.sides import CHOSEN, LeftOut, chosen_is_better
 
 LISTS = ("answers", "completions", "responses", "generations", "candidates")
 """Columns of several responses: objects, or texts beside a column of their ranks or scores."""
 _TEXTS = ("answer", "response", "content", "text", "completion", "output")
 _SCORES = ("score", "rating", "reward", "overall_score")
+_LISTED = ("scores", "ratings", "rewards")
 _RATING = "Rating"
 ITEM_COLUMNS = ("answer", "score", "rank", "model")
 """What `columns` may map within the objects of a list."""
 EQUAL, SAME_TEXT = LeftOut("equal ranks or scores"), LeftOut("answers of the same text")
-_PROMPTS = ("prompt", "instruction", "messages", "conversations", "context", "conversation")
+_PROMPTS = (
+    *("prompt", "instruction", "messages", "conversations", "context", "conversation"),
+    *("question", "input"),
+)
 
 
 class Ranked(NamedTuple):
@@ -83,7 +88,7 @@ def read_list(row: Row, taken: Taken) -> Iterator[LabelledPair | LeftOut]:
 
 def _beside(row: Row, column: str, items: Sequence[Any]) -> list[Ranked]:
     """Return texts with what another column says of each. Raises: DataError."""
-    names = {"ranks": -1, "rank": -1, "scores": 1, "ratings": 1, "rewards": 1}
+    names = {"ranks": -1, "rank": -1} | dict.fromkeys((*_LISTED, *_SCORES), 1)
     found = row.filled(names)
     if len(found) != 1:
         raise DataError(
@@ -154,7 +159,9 @@ def _ratings(item: Mapping[str, Any]) -> list[Any]:
     They come before its `overall_score`, which is known to be 10 where the critique said 1.
     """
     aspects = item.get("annotations")
-    rated = aspects.values() if isinstance(aspects, Mapping) else ()
+    found = aspects.values() if isinstance(aspects, Mapping) else ()
+    # an aspect that was rated several times is a list
+    rated = [one for each in found for one in (each if isinstance(each, list) else [each])]
     ratings = [aspect.get(_RATING) for aspect in rated if isinstance(aspect, Mapping)]
     return [rating for rating in ratings if rating not in (None, "", "N/A")]
 
@@ -175,6 +182,31 @@ def _refuse_contradictions(row: Row, column: str, items: Sequence[Mapping[str, A
                 f"{worse[1]:g}) and the lower score ({better[2]:g} against {worse[2]:g}) than "
                 f"'{column}[{worse[0]}]'. Correct or remove the row, or rename what does not count."
             )
+
+
+def read_chosen(row: Row, taken: Taken) -> Iterator[LabelledPair | LeftOut]:
+    """Yield the pair of chosen and rejected, or those of lists of texts: each better than each.
+
+    Raises: DataError.
+    """
+    listed = [_texts(row.columns[name]) for name in LABELLED]
+    if not all(listed):
+        yield CHOSEN.read(row)
+        return
+    chosen_is_better(row)
+    ranked = [
+        Ranked(row.text_in(name, text), worth, "")
+        for worth, name, texts in zip((1.0, 0.0), LABELLED, listed, strict=True)
+        for text in texts
+    ]
+    found = pairs_of(row, prompt_of(row, _PROMPTS), ranked, taken)
+    yield from (each for each in found if each is not EQUAL)
+
+
+def _texts(value: Any) -> list[str]:
+    """Return a list of texts; nothing of anything else, as of a list of turns."""
+    listed = isinstance(value, list) and all(isinstance(text, str) for text in value)
+    return value if listed else []
 
 
 def read_numbered(row: Row, taken: Taken) -> Iterator[LabelledPair | LeftOut]:

@@ -2,15 +2,15 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Literal, NamedTuple, Self, get_args
+from typing import Literal, NamedTuple, Protocol, Self, get_args
 
 from ste_plugin.config.labelled import LabelledFile
 from ste_plugin.errors import DataError
-from ste_plugin.labelled.columns import check_columns, named_as_shapes_do
+from ste_plugin.labelled.columns import check_columns, named_as_shapes_do, with_labels
 from ste_plugin.labelled.lists import TAKEN
 from ste_plugin.labelled.pair import ONE_TIE, LabelledPair
 from ste_plugin.labelled.row_files import file_rows
@@ -38,6 +38,8 @@ class Reading:
 
     columns: Mapping[str, str] = field(default_factory=dict)
     """Column of a shape → the file's column."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the file writes for a label → A, B or tie."""
     lists: Lists = "best_worst"
     """Which pairs are made of a row that ranks several responses."""
     bad_rows: BadRows = "refuse"
@@ -46,7 +48,7 @@ class Reading:
     @classmethod
     def of(cls, file: LabelledFile) -> Self:
         """Return how a config says that a file is read."""
-        return cls(file.columns, file.lists, file.bad_rows)
+        return cls(file.columns, file.labels, file.lists, file.bad_rows)
 
 
 AS_IT_IS = Reading()
@@ -60,8 +62,15 @@ class Placed(NamedTuple):
     pair: LabelledPair
 
 
-Keep = Callable[[LabelledPair, Row], LabelledPair]
-"""What takes further columns of a row along with its pair."""
+class Keep(Protocol):
+    """What takes further columns of a row along with its pair."""
+
+    @property
+    def columns(self) -> Collection[str]:
+        """Return those that are shown beside the prompt."""
+
+    def __call__(self, pair: LabelledPair, row: Row) -> LabelledPair:
+        """Return the pair with them. Raises: DataError for a row without."""
 
 
 def read_labelled(
@@ -97,6 +106,7 @@ def read_placed(
                 left.bad(_repeated(where, pair.id, places[pair.id]), reading)
                 continue
             places[pair.id] = where
+            left.look_at(pair)
             left.ties += pair.votes == ONE_TIE
             yield Placed(where, pair)
     left.tell(len(places))
@@ -115,9 +125,11 @@ def _groups(
     Raises: DataError for a row that is no pair, unless such rows are dropped.
     """
     before: Shape | None = None
+    shown = frozenset(keep.columns if keep else ())
     for row in rows:
         try:
-            row = named_as_shapes_do(row, reading.columns)
+            row = replace(row, shown=shown)
+            row = with_labels(named_as_shapes_do(row, reading.columns), reading.labels)
             shape = shape_of(row, before, reading.columns)
             group = [row]
             if shape.rows > 1 and (following := next(rows, None)):
@@ -158,6 +170,21 @@ class _Left:
     problems: list[str] = field(default_factory=list)
     """Of bad rows that are dropped."""
     ties: int = 0
+    repeating: int = 0
+    """Pairs whose answers both begin with the prompt."""
+    ways: dict[str, str] = field(default_factory=dict)
+    """Both answers of a prompt in any order → the one that is preferred, as keys."""
+    both_ways: int = 0
+
+    def look_at(self, pair: LabelledPair) -> None:
+        """Count what is odd in a pair that is judged all the same."""
+        asked = pair.prompt.strip()
+        answers = (pair.chosen.strip(), pair.rejected.strip())
+        self.repeating += all(len(a) > len(asked) and a.startswith(asked) for a in answers)
+        if pair.preferred:
+            better = content_key(answers[0])
+            before = self.ways.setdefault(content_key(asked, sorted(answers)), better)
+            self.both_ways += before != better
 
     def bad(self, error: DataError, reading: Reading) -> None:
         """Count a bad row. Raises: the error, unless such rows are dropped."""
@@ -177,6 +204,20 @@ class _Left:
         """Log what was left out, and how many pairs are ties."""
         if self.told:
             logger.warning("%s: %d pairs read%s", self.name, pairs, self.told)
+        if self.both_ways:
+            logger.warning(
+                "%s: %d pairs are labelled both ways, the one answer and the other preferred; no "
+                "judge can be right on both rows",
+                self.name,
+                self.both_ways,
+            )
+        if self.repeating:
+            logger.warning(
+                "%s: both answers of %d pairs begin with their prompt, which the judge is shown "
+                "once more in each; cut it off where it is no part of the answer",
+                self.name,
+                self.repeating,
+            )
         if self.ties:
             logger.warning(
                 "%s: %d of %d pairs are ties, on which no judge is right or wrong",

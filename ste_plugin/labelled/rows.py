@@ -27,6 +27,10 @@ class Row:
     """The split, or the file's place in a folder of several."""
     published: bool = False
     """Whether it is one of a public data set, on the hub or in a copy of it."""
+    named: frozenset[str] = frozenset()
+    """Columns of the shape that somebody's `columns` says."""
+    shown: frozenset[str] = frozenset()
+    """Columns that the judge format shows beside the prompt."""
 
     def require(self, columns: Iterable[str]) -> None:
         """Raise where a column is missing, naming all that are, and those that are there."""

@@ -1,15 +1,19 @@
 """The shapes of labelled rows, told by their columns, each with what reads it."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ste_plugin.errors import DataError, did_you_mean
 from ste_plugin.labelled import labels
+from ste_plugin.labelled.asked import PROMPTS
+from ste_plugin.labelled.labels import LABELLED, plain_name
 from ste_plugin.labelled.lists import (
     ITEM_COLUMNS,
     LISTS,
     Taken,
+    read_chosen,
     read_list,
     read_numbered,
     read_rated,
@@ -17,15 +21,15 @@ from ste_plugin.labelled.lists import (
 from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.labelled.rows import Row
 from ste_plugin.labelled.sides import (
-    CHOSEN,
     CHOSEN_SCORES,
     OWN,
     SIDE_SCORES,
     LeftOut,
     Sides,
     with_conversations,
+    with_history,
+    with_input,
 )
-from ste_plugin.labelled.texts import PROMPTS
 
 Found = Iterable[LabelledPair | LeftOut]
 
@@ -60,8 +64,10 @@ _BY_LIST = tuple(
     for name in LISTS
 )
 _OVERALL = "overall_preference"
-CHOSEN_REJECTED = _of_sides("chosen and rejected", CHOSEN)
-A_AND_B = _of_sides("response_a and response_b", OWN)
+CHOSEN_REJECTED = Shape(
+    "chosen and rejected", LABELLED, lambda rows, taken: read_chosen(rows[0], taken)
+)
+A_AND_B = _of_sides("response_a and response_b", replace(OWN, by_scores=True))
 SHAPES: tuple[Shape, ...] = (
     CHOSEN_REJECTED,
     A_AND_B,
@@ -70,6 +76,21 @@ SHAPES: tuple[Shape, ...] = (
         Sides("response_a", "response_b", labels.one_hot_winner, complete=with_conversations),
         "winner_model_a",
         "winner_model_b",
+    ),
+    _of_sides(
+        "SHP",
+        Sides(
+            "human_ref_A",
+            "human_ref_B",
+            labels.vote_of_shp,
+            scores=(("score_A", "score_B"),),
+            subsets=("subset", "domain"),
+            complete=with_history,
+        ),
+    ),
+    _of_sides(
+        "OpenAI's preferences",
+        Sides("preferred_output", "non_preferred_output", lambda _: "A", complete=with_input),
     ),
     _of_sides("arena votes", Sides("conversation_a", "conversation_b", labels.winner_of)),
     _of_sides(
@@ -154,6 +175,11 @@ def _fitting(filled: frozenset[str]) -> tuple[Shape, ...]:
 
 def _none(row: Row, before: Shape | None) -> DataError:
     """Return the error for a row that lacks what tells its shape."""
+    if len(row.columns) == 1 and (one := next(iter(row.columns))) and re.search("[;\t]", one):
+        return DataError(
+            f"{row.where}: found one column, {one[:60]!r}; expected columns parted by commas. Save "
+            "the file as CSV with commas."
+        )
     nearest = before or max(SHAPES, key=lambda shape: _share_of(row, shape))
     missing = [name for name in nearest.columns if name not in row.columns]
     empty = [name for name in nearest.columns if name in row.columns and not row.filled([name])]
@@ -168,7 +194,12 @@ def _none(row: Row, before: Shape | None) -> DataError:
     others = [name for name in row.columns if name not in KNOWN]
     called, named = ("it is", "it") if len(missing) == 1 else ("they are", "them")
     options = ",".join(f"{name}=…" for name in missing)
-    hints = [f"{name!r}:{hint}" for name in missing if (hint := did_you_mean(name, others))]
+    alike = {_folded(name): f" Did you mean {name!r}?" for name in others}
+    hints = [
+        f"{name!r}:{hint}"
+        for name in missing
+        if (hint := alike.get(name) or did_you_mean(name, others))
+    ]
     return DataError(
         f"{row.where}: no column {', '.join(map(repr, missing))}; found "
         f"{', '.join(map(repr, row.columns)) or 'none'}.{''.join(f' {hint}' for hint in hints)} "
@@ -178,4 +209,9 @@ def _none(row: Row, before: Shape | None) -> DataError:
 
 
 def _share_of(row: Row, shape: Shape) -> float:
-    return sum(name in row.columns for name in shape.columns) / len(shape.columns)
+    there = set(map(_folded, row.columns))
+    return sum(name in there for name in map(_folded, shape.columns)) / len(shape.columns)
+
+
+def _folded(name: str) -> str:
+    return plain_name(name).replace(" ", "_")

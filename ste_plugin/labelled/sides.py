@@ -33,6 +33,8 @@ class LeftOut(NamedTuple):
     """In words that are counted by."""
 
 
+RANKS = (("chosen_rank", "rejected_rank"), ("rank_chosen", "rank_rejected"))
+"""Columns of ranks, of which the lower one is better."""
 _VOTES: Mapping[str, VoteCounts] = {"": UNLABELLED, TIE: ONE_TIE}
 """Verdict → whose vote it is; any other is one for the better response."""
 EQUAL_SCORES = LeftOut("equal scores")
@@ -51,6 +53,8 @@ class Sides:
     """Columns of scores of both, if the file has them: they may not contradict the verdict."""
     scored: bool = False
     """Whether the verdict was made of these scores, so that equal ones are none."""
+    by_scores: bool = False
+    """Whether the higher score wins where nothing else says which is better."""
     subsets: tuple[str, ...] = ("subset",)
     """Columns that may say the subset; the first that is filled counts."""
     complete: Callable[[Row], Row] = lambda row: row
@@ -61,6 +65,8 @@ class Sides:
         refuse_both_kinds(row)
         row = self.complete(row)
         verdict = self.verdict(row)
+        if self.by_scores:
+            verdict = verdict or self._of_scores(row)
         contradicted = self._by_scores(row, verdict)
         texts = texts_of(row, self.first, self.second)
         models = tuple(str(row.columns.get(name) or "") for name in self.models)
@@ -81,21 +87,29 @@ class Sides:
     def _by_scores(self, row: Row, verdict: str) -> bool:
         """Return whether scores are equal, of a verdict made of them.
 
-        Raises: DataError where they contradict it.
+        Raises: DataError where they, or ranks, contradict it.
         """
-        for columns in self.scores:
+        for columns in (*self.scores, *RANKS):
             if len(row.filled(columns)) < 2 or verdict not in ("A", "B"):
                 continue
             first, second = map(row.number, columns)
             better, worse = (first, second) if verdict == "A" else (second, first)
-            if better < worse:
+            if better < worse if columns not in RANKS else worse < better:
                 raise DataError(
                     f"{row.where}: {columns[0]!r} is {first:g} and {columns[1]!r} is {second:g}, "
                     f"but {self._called(verdict)} is said to be better. Correct or remove the row."
                 )
-            if self.scored and better == worse:
+            if self.scored and better == worse and columns not in RANKS:
                 return True
         return False
+
+    def _of_scores(self, row: Row) -> str:
+        """Return what the first scores of both say where nothing else does; '' without any."""
+        both = next((names for names in self.scores if len(row.filled(names)) == 2), None)
+        if not both:
+            return ""
+        first, second = map(row.number, both)
+        return TIE if first == second else "A" if first > second else "B"
 
     def _called(self, verdict: str) -> str:
         return repr(self.first if verdict == "A" else self.second)
@@ -141,8 +155,21 @@ def with_conversations(row: Row) -> Row:
         [turn for both in zip(prompts, said, strict=True) for turn in _exchange(*both)]
         for said in replies
     )
-    columns = dict(row.columns) | dict(zip(UNORDERED, talks, strict=True))
+    columns = dict(row.columns) | dict(zip(UNORDERED, talks, strict=True)) | {"prompt": None}
     return replace(row, columns=columns)
+
+
+def with_input(row: Row) -> Row:
+    """Return a row whose prompt is the messages of `input`. Raises: DataError."""
+    given = row.columns["input"]
+    if not isinstance(given, Mapping) or "messages" not in given:
+        raise row.unexpected("input", given, "an object with messages")
+    return replace(row, columns={**row.columns, "prompt": given["messages"], "input": None})
+
+
+def with_history(row: Row) -> Row:
+    """Return a row whose prompt is in `history`. Raises: DataError."""
+    return replace(row, columns={**row.columns, "prompt": row.text("history"), "history": None})
 
 
 def _exchange(asked: str, said: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -3,24 +3,21 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ste_plugin.labelled.asked import (
+    PROMPTS,
+    asked,
+    dialogue,
+    prompt_column,
+    prompt_of,
+    refuse_more,
+    turns_asked,
+    turns_in,
+)
 from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.labelled.rows import Row
-from ste_plugin.text.turns import (
-    ASSISTANT,
-    SYSTEM,
-    USER,
-    BadTurns,
-    Turn,
-    in_words,
-    is_turns,
-    part_ways,
-    read_marked,
-    read_spoken,
-    read_turns,
-)
+from ste_plugin.text.turns import ASSISTANT, Turn, in_words, is_turns, part_ways, read_spoken
 
-PROMPTS = ("prompt", "context", "conversations", "messages", "conversation", "instruction")
-"""Columns that may hold what was asked; the first that is filled counts."""
+_SPEAKER = "Assistant:"
 
 
 class Texts(NamedTuple):
@@ -41,8 +38,8 @@ def texts_of(row: Row, first: str, second: str) -> Texts:
         row.unusable(f"{first!r} and {second!r} are both empty. Fill them in or remove the row.")
     row.require((first, second))
     of_turns = [is_turns(row.columns[column]) for column in (first, second)]
-    if not any(of_turns) and row.filled(PROMPTS):
-        return Texts(prompt_of(row), row.answer(first), row.answer(second))
+    if not any(of_turns) and row.filled(PROMPTS) and not _go_on(row, first, second):
+        return Texts(prompt_of(row), *_without_speaker(row, first, second))
     one, other = (_turns_or_dialogue(row, column) for column in (first, second))
     if not one and not other:
         return Texts(prompt_of(row), row.answer(first), row.answer(second))
@@ -68,55 +65,6 @@ def _turns_or_dialogue(row: Row, column: str) -> list[Turn]:
     return turns_in(row, column, value) if is_turns(value) else read_spoken(row.text(column))
 
 
-def turns_in(row: Row, column: str, value: Any) -> list[Turn]:
-    """Return the turns in a column. Raises: DataError, also where one is no valid Unicode."""
-    try:
-        turns = read_turns(value)
-    except BadTurns as error:
-        row.unusable(f"{column!r} is no conversation: {error}. Correct it or remove the row.")
-    for turn in turns:
-        row.require_unicode(column, turn.said)
-    return turns
-
-
-def prompt_of(row: Row, columns: Sequence[str] = PROMPTS) -> str:
-    """Return what was asked, several turns in words.
-
-    Raises: DataError, also where the last word is the assistant's.
-    """
-    column = next(iter(row.filled(columns)), columns[0])
-    row.require([column])
-    value = row.columns[column]
-    if is_turns(value):
-        turns = turns_in(row, column, value)
-    else:
-        text = row.prompt(column)
-        if column == "instruction" and row.filled(["input"]):
-            text = f"{text}\n\n{row.text('input')}"
-        turns = _dialogue(text) or read_marked(text)
-        if not turns and not row.filled(["system"]):
-            return text
-        turns = turns or [Turn(USER, text)]
-    return _asked(row, column, turns)
-
-
-def _dialogue(text: str) -> list[Turn]:
-    """Return the turns of a prompt in words that waits for a reply; of any other text, none."""
-    turns = read_spoken(text)
-    return turns if turns and turns[-1].who == USER else []
-
-
-def _asked(row: Row, column: str, turns: Sequence[Turn]) -> str:
-    if not turns or turns[-1].who in (ASSISTANT, SYSTEM):
-        said = "the assistant's" if turns and turns[-1].who == ASSISTANT else "no user's"
-        row.unusable(
-            f"{column!r} ends with {said} turn, where a reply is to follow; expected the user's. "
-            "Remove that turn, or the row."
-        )
-    system = [Turn(SYSTEM, row.text("system"))] if row.filled(["system"]) else []
-    return row.not_empty(column, in_words([*system, *turns]))
-
-
 def _apart(row: Row, columns: tuple[str, str], one: list[Turn], other: list[Turn]) -> Texts:
     """Return what two conversations share, and what follows in each."""
     count = part_ways(one, other)
@@ -129,7 +77,45 @@ def _apart(row: Row, columns: tuple[str, str], one: list[Turn], other: list[Turn
         _reply(row, column, turns[count:])
         for column, turns in zip(columns, (one, other), strict=True)
     )
-    return Texts(_asked(row, columns[0], one[:count]), first, second)
+    return Texts(asked(row, *_whole(row, columns[0], one[:count])), first, second)
+
+
+def _whole(row: Row, column: str, shared: list[Turn]) -> tuple[str, list[Turn]]:
+    """Return where the prompt of two conversations is, and its turns.
+
+    That is what they share, or a prompt of turns that ends with it and so begins earlier.
+    Raises: DataError where a column asks something else.
+    """
+    prompt = prompt_column(row)
+    if row.filled([prompt]) and is_turns(row.columns[prompt]):
+        turns = turns_in(row, prompt, row.columns[prompt])
+        if turns[-len(shared) :] == shared:
+            return prompt, turns
+    refuse_more(row, column, shared)
+    return column, shared
+
+
+def _go_on(row: Row, first: str, second: str) -> bool:
+    """Return whether two dialogues in words begin with the prompt, which is in a column, too."""
+    said = [row.columns[column] for column in (first, second)]
+    talks = [read_spoken(text) if isinstance(text, str) else [] for text in said]
+    if not all(talks):
+        return False
+    turns = turns_asked(row, prompt_column(row))
+    return all(talk[: len(turns)] == turns and len(talk) > len(turns) for talk in talks)
+
+
+def _without_speaker(row: Row, first: str, second: str) -> tuple[str, str]:
+    """Return two answers, without `Assistant:` where the prompt is a dialogue and both have it."""
+    texts = (row.answer(first), row.answer(second))
+    prompt = row.columns[prompt_column(row)]
+    spoken = isinstance(prompt, str) and dialogue(prompt)
+    if spoken and all(text.lstrip().startswith(_SPEAKER) for text in texts):
+        texts = (
+            row.not_empty(first, texts[0].lstrip().removeprefix(_SPEAKER).lstrip()),
+            row.not_empty(second, texts[1].lstrip().removeprefix(_SPEAKER).lstrip()),
+        )
+    return texts
 
 
 def _reply(row: Row, column: str, turns: Sequence[Turn]) -> str:

@@ -22,6 +22,7 @@ _RECORDED_WHERE_SET = (
     "thinking",
     "omit",
     "columns",
+    "labels",
     "lists",
     "bad_rows",
 )

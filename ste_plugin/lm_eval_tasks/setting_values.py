@@ -55,6 +55,24 @@ def parse_columns(name: str, text: str) -> dict[str, str]:
     return found
 
 
+def parse_labels(name: str, text: str) -> dict[str, str]:
+    """Return what a file writes for a label → A, B or tie; empty where unset.
+
+    Raises: ConfigError where the text is neither LABEL=A,… nor a JSON object.
+    """
+    if text.startswith("{"):
+        found = parse_object(name, text)
+    else:
+        parts = [part.partition("=") for part in text.split(",") if part.strip()]
+        found = {key.strip(): value.strip() for key, _, value in parts}
+    if not all(value in ("A", "B", "tie") for value in found.values()):
+        raise ConfigError(
+            f"{where_set(name)}: found {text!r}; expected what the file writes for A, B and tie, "
+            "as 1=A,2=B,0=tie (a JSON object where it has a comma)."
+        )
+    return found
+
+
 def parse_marks(name: str, text: str) -> tuple[str, str] | None:
     """Return what opens and closes a thought, or None where unset.
 

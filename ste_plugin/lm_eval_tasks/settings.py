@@ -19,6 +19,7 @@ from ste_plugin.lm_eval_tasks.setting_values import (
     as_json,
     parse_columns,
     parse_count,
+    parse_labels,
     parse_marks,
     parse_names,
     parse_number,
@@ -46,6 +47,7 @@ _NO_BACKEND_HAS = (
     "section",
     "benchmark",
     "columns",
+    "labels",
     "lists",
     "bad_rows",
 )
@@ -102,6 +104,8 @@ class JudgeSettings:
     first refusal names are found without."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """What the file's columns are called, as prompt=question,chosen=good,rejected=bad or JSON."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the file writes for a label, as 1=A,2=B,0=tie or JSON."""
     lists: Lists = "best_worst"
     """Which pairs a row makes that ranks several responses: the best with the worst, or all."""
     bad_rows: BadRows = "refuse"
@@ -150,6 +154,7 @@ class JudgeSettings:
             thinking=parse_marks("THINKING", get("thinking")),
             omit=parse_names("OMIT", get("omit")),
             columns=parse_columns("COLUMNS", get("columns")),
+            labels=parse_labels("LABELS", get("labels")),
             lists=parse_word("LISTS", get("lists"), LISTS),
             bad_rows=parse_word("BAD_ROWS", get("bad_rows"), BAD_ROWS),
         )
@@ -176,6 +181,7 @@ class JudgeSettings:
             "THINKING": as_json(dict(zip(MARKS, self.thinking or (), strict=False))),
             "OMIT": ",".join(self.omit),
             "COLUMNS": as_json(self.columns),
+            "LABELS": as_json(self.labels),
             "LISTS": self.lists,
             "BAD_ROWS": self.bad_rows,
         }

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ste_plugin.judging.builtin import FORMATS
@@ -28,12 +28,18 @@ def columns_kept(settings: JudgeSettings) -> Keep | None:
     judge_format = None if settings.format in FORMATS else settings.load_judge_format()
     if judge_format is None or not (judge_format.columns or judge_format.criteria):
         return None
-    columns = judge_format.columns
-    return lambda pair, row: _keeping(pair, row, columns)
+    return _Keeping(judge_format.columns)
 
 
-def _keeping(pair: LabelledPair, row: Row, columns: Sequence[str]) -> LabelledPair:
-    row.require(columns)
-    kept = [*columns, *(c for c in (CATEGORY,) if c in row.columns and c not in columns)]
-    shown = {name: row.columns[name] for name in kept}
-    return replace(pair, shown=json.dumps(shown, ensure_ascii=False, default=str))
+@dataclass(frozen=True)
+class _Keeping:
+    """Takes columns along with a pair, and the category where there is one."""
+
+    columns: Sequence[str]
+
+    def __call__(self, pair: LabelledPair, row: Row) -> LabelledPair:
+        """Return the pair with the columns. Raises: DataError for a row without."""
+        row.require(self.columns)
+        also = (CATEGORY,) if CATEGORY in row.columns and CATEGORY not in self.columns else ()
+        shown = {name: row.columns[name] for name in (*self.columns, *also)}
+        return replace(pair, shown=json.dumps(shown, ensure_ascii=False, default=str))

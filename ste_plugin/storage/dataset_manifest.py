@@ -21,6 +21,9 @@ ROW_FORMAT_OF_RL: dict[str | None, str] = {
 }
 """axolotl's `rl:` → the row format that it trains on."""
 
+IMPORTED = "imported"
+"""Version of the judge format of prompts that others wrote: only its way to read replies counts."""
+
 _MAX_CHUNK = 1 << 20  # bytes
 _HOW_TO_REBUILD = "Delete the manifest and run `ste generate` again."
 

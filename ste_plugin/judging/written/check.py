@@ -59,6 +59,8 @@ def _warnings(judge_format: JudgeFormat) -> Iterator[str]:
             )
     if not file.examples:
         yield "examples: none, so that nothing shows that replies are read. Add some of each kind"
+    elif file.rates:
+        return
     elif unseen := [v for v in ("first", "second") if v not in {e.verdict for e in file.examples}]:
         yield f"examples: none whose verdict is {unseen[0]}. Add one"
 

@@ -3,17 +3,11 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from ste_plugin.config.base import Positive, Strict
-from ste_plugin.errors import ConfigError
-from ste_plugin.judging.written.linear import compile_linear
-from ste_plugin.judging.written.templates import FIELDS, check_template
-
-LETTER = "{letter}"
-"""Where the letter stands in `marks`."""
-KINDS = ("marks", "pattern", "json")
-_SCORES = {"first", "second"}
+from ste_plugin.judging.written.templates import ANSWER, FIELDS, check_template
+from ste_plugin.judging.written.verdict_settings import VerdictSettings, listed
 
 
 def _as_text(value: Any) -> Any:
@@ -42,84 +36,6 @@ class Turn(Strict):
     stand for them ({{ first }}, {{ second }}), {{ rubric }}, and the columns."""
 
 
-class JsonPaths(Strict):
-    """Where in a reply's JSON object the verdict is, as `winner` or `result.scores.0`."""
-
-    letter: str | None = None
-    """Of a letter, or a step of the scale."""
-    first: str | None = None
-    """Of the first answer's score."""
-    second: str | None = None
-    """Of the second answer's score."""
-
-    @model_validator(mode="after")
-    def _is_one_kind(self) -> "JsonPaths":
-        named = {k for k in ("letter", "first", "second") if getattr(self, k)}
-        if named not in ({"letter"}, _SCORES):
-            raise ValueError(
-                f"found {', '.join(sorted(named)) or 'nothing'}; expected either letter, or first "
-                "and second, of which the higher score wins. Keep one of the two"
-            )
-        return self
-
-
-class VerdictSettings(Strict):
-    """How a verdict is read: by one of marks, pattern and json."""
-
-    marks: str | None = Field(default=None, examples=["[[{letter}]]"])
-    """The words around a letter, with {letter} in its place."""
-    pattern: str | None = None
-    """An expression of RE2 with a group named letter, or with two named first and second, for
-    scores of which the higher wins."""
-    json_: JsonPaths | None = Field(default=None, alias="json")
-    """Paths within the JSON object of a reply."""
-    take: Literal["only", "first", "last"] = "only"
-    """Which verdict counts where a reply holds several. `only`: none, unless they are the same."""
-
-    @property
-    def scores(self) -> bool:
-        """Whether two scores are read, rather than a letter."""
-        if self.json_:
-            return self.json_.first is not None
-        return self.pattern is not None and "first" in compile_linear(self.pattern).groups
-
-    @field_validator("marks")
-    @classmethod
-    def _holds_the_letter(cls, value: str | None) -> str | None:
-        if value is not None and value.count(LETTER) != 1:
-            raise ValueError(
-                f"found {value!r}; expected {LETTER} once, where the letter stands, as "
-                f"'[[{LETTER}]]'. Put it there"
-            )
-        return value
-
-    @field_validator("pattern")
-    @classmethod
-    def _is_linear(cls, value: str | None) -> str | None:
-        if value is None:
-            return value
-        try:
-            groups = set(compile_linear(value).groups)
-        except ConfigError as error:
-            raise ValueError(str(error)) from error
-        if groups & {"letter", *_SCORES} not in ({"letter"}, _SCORES):
-            raise ValueError(
-                f"found {value!r} with {_listed(groups)}; expected a group (?P<letter>…), or two, "
-                "(?P<first>…) and (?P<second>…), of which the higher score wins. Name them"
-            )
-        return value
-
-    @model_validator(mode="after")
-    def _is_one_kind(self) -> "VerdictSettings":
-        given = [kind for kind in KINDS if getattr(self, "json_" if kind == "json" else kind)]
-        if len(given) != 1:
-            raise ValueError(
-                f"found {' and '.join(given) or 'none of them'}; expected one of marks, pattern "
-                "and json. Keep the one by which its authors read it"
-            )
-        return self
-
-
 class ThinkingMarks(Strict):
     """What the judge writes around thoughts, where its family is none of the known ones."""
 
@@ -132,8 +48,8 @@ class SampleReply(Strict):
 
     reply: str
     """What a judge may say."""
-    verdict: Literal["first", "second", "tie", "none"]
-    """The answer that it is for, by its place in the prompt."""
+    verdict: Literal["first", "second", "tie", "none"] | float
+    """The answer that it is for, by its place in the prompt; or its score, of one rated alone."""
 
 
 class FormatFile(Strict):
@@ -158,6 +74,8 @@ class FormatFile(Strict):
     B>A, B>>A]; a step in the middle is a tie."""
     verdict: VerdictSettings | None = None
     """How its verdict is read."""
+    scores: tuple[int, int] | None = None
+    """Lowest and highest score, where each answer is rated alone; another number is none."""
     closing: str = ""
     """The last words before the letter, for verdicts that are forced; empty where none can be."""
     after_letter: str = ""
@@ -187,19 +105,52 @@ class FormatFile(Strict):
                 "and how the verdict is read, or `like` with a rubric. Add what is missing"
             )
         check_words(self)
+        check_rating(self)
+        own = (*self.columns, ANSWER) if self.rates else self.columns
         for number, turn in enumerate(self.turns):
-            check_template(turn.template, f"turns.{number}.template", self.columns)
+            check_template(turn.template, f"turns.{number}.template", own)
         check_shown(self)
         return self
+
+    @property
+    def rates(self) -> bool:
+        """Whether each answer is rated alone."""
+        return self.verdict is not None and self.verdict.rates
 
     def _adds_a_rubric(self) -> None:
         own = self.model_fields_set - {"like", "rubric", "name"}
         if own or not self.rubric:
             raise ValueError(
-                f"found like: {self.like} with {_listed(own) if own else 'no rubric'}; expected "
+                f"found like: {self.like} with {listed(own) if own else 'no rubric'}; expected "
                 "a rubric beside it and nothing else. Leave out the rest, or leave out `like` and "
                 "write the turns"
             )
+
+
+def check_rating(file: FormatFile) -> None:
+    """Raise ValueError where a file mixes what is of a rating with what is of a comparison."""
+    if not file.rates:
+        if file.scores:
+            raise ValueError(
+                "found scores, which are of formats that rate each answer alone; expected a "
+                "verdict with a score, as '[[{score}]]'. Write it so, or leave them out"
+            )
+        return
+    if taken := file.model_fields_set & {"letters", "tie", "scale"}:
+        raise ValueError(
+            f"found {listed(taken)} beside a score of one answer; expected none, as the higher "
+            "score of a pair wins. Leave it out"
+        )
+    if file.scores and file.scores[0] >= file.scores[1]:
+        raise ValueError(
+            f"scores: found {file.scores[0]}, {file.scores[1]}; expected the lowest and the "
+            "highest. Correct them"
+        )
+    if file.closing and not (file.scores and file.scores[0] >= 0 and file.scores[1] <= 9):
+        raise ValueError(
+            f"closing: found {file.closing!r}; expected `scores` within 0 and 9 beside it, as a "
+            "score that is forced is one token. Add them, or leave `closing` out"
+        )
 
 
 def check_words(file: FormatFile) -> None:
@@ -232,13 +183,21 @@ def check_words(file: FormatFile) -> None:
 
 def check_shown(file: FormatFile) -> None:
     """Raise ValueError where no turn shows what is judged."""
-    if taken := [name for name in file.columns if name in FIELDS and name != "rubric"]:
+    fields = (*FIELDS, ANSWER) if file.rates else FIELDS
+    if taken := [name for name in file.columns if name in fields and name != "rubric"]:
         raise ValueError(
             f"columns: found {taken[0]!r}, which is a field of every format; expected columns of "
             "other names. Rename it in the data"
         )
     shown = " ".join(re.sub(r"\s+", " ", turn.template) for turn in file.turns)
-    for name in ("instruction", "answer_a", "answer_b", *file.columns):
+    answers = (ANSWER,) if file.rates else ("answer_a", "answer_b")
+    others = {"answer_a", "answer_b", "first", "second"} if file.rates else set()
+    if wrong := sorted(n for n in others if re.search(rf"\{{[{{%][^}}]*\b{n}\b", shown)):
+        raise ValueError(
+            f"turns: found {{{{ {wrong[0]} }}}} in a format that rates each answer alone; expected "
+            f"{{{{ {ANSWER} }}}}. Show that one"
+        )
+    for name in ("instruction", *answers, *file.columns):
         if not re.search(rf"\{{[{{%][^}}]*\b{name}\b", shown):
             raise ValueError(
                 f"turns: found no {{{{ {name} }}}}; expected it in one of the templates. Show it, "
@@ -254,7 +213,3 @@ def check_shown(file: FormatFile) -> None:
             f"turns: the last one is the {file.turns[-1].role}'s; expected a user's, which the "
             "judge answers. Put one behind it"
         )
-
-
-def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names)) or "no named group"

@@ -10,6 +10,7 @@ from ste_plugin.judging.verdict import TIE
 from ste_plugin.judging.written.format_file import FormatFile, Rubric
 from ste_plugin.judging.written.marks import marks_of
 from ste_plugin.judging.written.written_format import WrittenFormat
+from ste_plugin.judging.written.written_rating import WrittenRating
 from ste_plugin.text import safe_yaml
 from ste_plugin.text.settings_errors import validate_settings
 
@@ -35,7 +36,8 @@ def format_of(file: FormatFile, where: str) -> JudgeFormat:
     than the file says.
     """
     plain = file.rubric if isinstance(file.rubric, str) else ""
-    written = WrittenFormat(
+    kind = WrittenRating if file.rates else WrittenFormat
+    written = kind(
         name=file.name or "",
         rubric=plain.strip(),
         closing=file.closing.rstrip(" "),
@@ -76,11 +78,12 @@ def _misread(written: WrittenFormat) -> Iterator[str]:
     names = {said: name for name, said in _SAID.items()}
     for number, example in enumerate(written.file.examples):
         read = written.parse(example.reply)
-        if read != _SAID[example.verdict]:
+        said = example.verdict
+        if read != (said if isinstance(said, float) else _SAID[said]):
             yield (
-                f"examples.{number}: read as {names[read]} in {_end(example.reply)!r}; expected "
-                f"{example.verdict}. Correct `verdict`, which says how a reply is read, or the "
-                "example"
+                f"examples.{number}: read as {names.get(read, read)} in "
+                f"{_end(example.reply)!r}; expected {example.verdict}. Correct `verdict`, which "
+                "says how a reply is read, or the example"
             )
 
 

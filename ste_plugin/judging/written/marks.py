@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from ste_plugin.judging.written.format_file import LETTER, FormatFile
+from ste_plugin.judging.rating import LIKE_SCORE
+from ste_plugin.judging.written.format_file import FormatFile
 from ste_plugin.judging.written.reading import words_of
-from ste_plugin.judging.written.templates import rendered
+from ste_plugin.judging.written.templates import ANSWER, rendered_without_columns
+from ste_plugin.judging.written.verdict_settings import LETTER, SCORE
 
 _BRACKETS = re.compile(r"[<>\[\]]")
-_SHOWN = {name: f"\ue000{name}\ue000" for name in ("instruction", "answer_a", "answer_b")}
+_SHOWN = {name: f"\ue000{name}\ue000" for name in ("instruction", "answer_a", "answer_b", ANSWER)}
 """What stands for each text while the words around it are looked for."""
 _LONGEST_LABEL = 60
 
@@ -46,9 +48,10 @@ def marks_of(file: FormatFile, rubric: str) -> Marks:
     """Return the marks of a format: the words before and behind each text, and its verdicts."""
     labels = list(dict.fromkeys(_labels(file, rubric)))
     ends = list(dict.fromkeys(_verdict_ends(file)))
-    words = "|".join(re.escape(w) for w in sorted(words_of(file), key=len, reverse=True))
+    words = "|".join(re.escape(w) for w in sorted(words_of(file), key=len, reverse=True)) or r"\d+"
     in_brackets = [_spaced(label) for label in labels if _BRACKETS.search(label)]
     in_brackets += [rf"{_spaced(end)}\s*(?:{words})" for end in ends if _BRACKETS.search(end)]
+    in_brackets += [LIKE_SCORE.pattern] * file.rates
     return Marks(
         tuple(re.compile(mark, re.IGNORECASE) for mark in in_brackets),
         tuple(_line(label) for label in labels if not _BRACKETS.search(label)),
@@ -63,7 +66,8 @@ def marks_of(file: FormatFile, rubric: str) -> Marks:
 def _verdict_ends(file: FormatFile) -> Iterator[str]:
     """Yield the words that stand right before a verdict."""
     marks = file.verdict.marks if file.verdict else None
-    for before in ((marks or "").partition(LETTER)[0], file.closing):
+    place = SCORE if file.rates else LETTER
+    for before in ((marks or "").partition(place)[0], file.closing):
         if line := before.rpartition("\n")[2].strip():
             yield line
 
@@ -73,7 +77,7 @@ def _labels(file: FormatFile, rubric: str) -> Iterator[str]:
     values = {"rubric": rubric, "first": first, "second": second} | file.sample | _SHOWN
     for turn in file.turns:
         try:
-            text = rendered(turn.template, values)
+            text = rendered_without_columns(turn.template, values)
         except ValueError:  # it needs a row, of which nothing is known yet
             continue
         for shown in _SHOWN.values():

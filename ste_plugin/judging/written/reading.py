@@ -7,13 +7,15 @@ from functools import partial
 from typing import Any
 
 from ste_plugin.judging.rating import higher
-from ste_plugin.judging.verdict import TIE, Reading
-from ste_plugin.judging.written.format_file import LETTER, FormatFile, JsonPaths
+from ste_plugin.judging.verdict import TIE, Reading, Said
+from ste_plugin.judging.written.format_file import FormatFile
 from ste_plugin.judging.written.linear import compile_linear
+from ste_plugin.judging.written.verdict_settings import LETTER, SCORE, JsonPaths
 
 Words = Mapping[str, Reading]
 """What a judge writes → what that says."""
-_NUMBER = re.compile(r"\s*[-+]?\d{1,15}(\.\d{1,15})?\s*")
+NUMBER = r"[-+]?\d{1,15}(?:\.\d{1,15})?"
+_NUMBER = re.compile(rf"\s*{NUMBER}\s*")
 _MAX_OBJECTS = 100
 """Places of a reply at which a JSON object is looked for."""
 NOTHING = re.compile(r"(?!)")
@@ -21,6 +23,8 @@ NOTHING = re.compile(r"(?!)")
 
 def words_of(file: FormatFile) -> dict[str, Reading]:
     """Return what a judge may write, by what it says."""
+    if file.rates:
+        return {}
     if not file.scale:
         first, second = file.letters
         words: dict[str, Reading] = {first: "A", second: "B"}
@@ -32,8 +36,11 @@ def words_of(file: FormatFile) -> dict[str, Reading]:
     }
 
 
-def read_verdict(file: FormatFile, said: str) -> Reading:
-    """Return the verdict in what a judge said after its thoughts; None for no single one."""
+def read_verdict(file: FormatFile, said: str) -> Said:
+    """Return the verdict in what a judge said after its thoughts, or the score of one answer.
+
+    None for no single one.
+    """
     if file.verdict is None:
         return None
     found = [reading for reading in _finder(file)(said) if reading is not None]
@@ -47,6 +54,9 @@ def read_verdict(file: FormatFile, said: str) -> Reading:
 def mark_of(file: FormatFile) -> Any:
     """Return what a verdict looks like in a reply, as a pattern; of JSON, nothing does."""
     verdict = file.verdict
+    if verdict and verdict.marks and file.rates:
+        before, after = verdict.marks.split(SCORE)
+        return re.compile(rf"{re.escape(before)}(?P<score>{NUMBER}){re.escape(after)}")
     if verdict and verdict.marks:
         return marks_pattern(verdict.marks, tuple(words_of(file)))
     return compile_linear(verdict.pattern) if verdict and verdict.pattern else NOTHING
@@ -61,9 +71,24 @@ def marks_pattern(marks: str, words: Sequence[str]) -> re.Pattern[str]:
     return re.compile(f"{re.escape(before)}{begins}(?P<letter>{choice}){ends}{re.escape(after)}")
 
 
-def _finder(file: FormatFile) -> Callable[[str], Iterator[Reading]]:
+def _rated(said: str, file: FormatFile) -> Iterator[Said]:
+    """Yield each score of one answer that lies within the file's."""
+    path = file.verdict.json_.score if file.verdict and file.verdict.json_ else None
+    if path:
+        found = [value for each in _objects(said) if (value := _at(each, path)) is not None]
+    else:
+        found = [match.group("score") for match in mark_of(file).finditer(said)]
+    lowest, highest = file.scores or (float("-inf"), float("inf"))
+    for value in found:
+        score = _score(value)
+        yield score if score is not None and lowest <= score <= highest else None
+
+
+def _finder(file: FormatFile) -> Callable[[str], Iterator[Said]]:
     verdict, words = file.verdict, words_of(file)
     assert verdict
+    if file.rates:
+        return partial(_rated, file=file)
     if verdict.json_:
         return partial(_in_json, paths=verdict.json_, words=words)
     return partial(_in_matches, pattern=mark_of(file), words=words, scores=verdict.scores)

@@ -4,13 +4,15 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
+from jinja2 import ChainableUndefined, StrictUndefined, Template, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ste_plugin.errors import nearest_or
 
 FIELDS = ("instruction", "answer_a", "answer_b", "first", "second", "rubric")
 """What every template may show, beside columns of the row."""
+ANSWER = "answer"
+"""What a template of a format that rates each answer alone shows, too."""
 _FILTERS = ("trim", "length", "upper", "lower", "default", "join", "first", "last", "list")
 _KNOWN = (
     *("Template", "Output", "TemplateData", "Name", "Const", "Concat", "List", "Tuple"),
@@ -77,6 +79,18 @@ def refuse_unknown_parts(parsed: nodes.Template, where: str) -> None:
                 f"{where}: line {node.lineno}: found {what}; expected words, {{{{ fields }}}}, "
                 "{% if %} and {% for %} alone. Write it plainly"
             )
+
+
+def rendered_without_columns(template: str, values: Mapping[str, Any]) -> str:
+    """Return a turn's words before there is a row: nothing stands where a column will.
+
+    Raises: ValueError where a value does not fit the template.
+    """
+    environment = _environment().overlay(undefined=ChainableUndefined)
+    try:
+        return environment.from_string(template).render(values)
+    except (TemplateError, TypeError, LookupError, AttributeError) as error:
+        raise ValueError(str(error).rstrip(".")) from error
 
 
 def rendered(template: str, values: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from ste_plugin.engines.base import Message
 from ste_plugin.errors import ConfigError
 from ste_plugin.judging.format import JudgeFormat, neutralise
-from ste_plugin.judging.verdict import Reading, Said
+from ste_plugin.judging.verdict import Said
 from ste_plugin.judging.written.format_file import FormatFile
 from ste_plugin.judging.written.marks import Marks
 from ste_plugin.judging.written.reading import mark_of, read_verdict, words_of
@@ -36,6 +36,9 @@ class WrittenFormat(JudgeFormat):
     def version(self) -> str:
         """Return the name and a hash of every word of the file that matters."""
         words = self.file.model_dump(mode="json", by_alias=True, exclude=_NO_WORDS)
+        if not self.file.rates:  # so that a comparison's version is what it was before ratings
+            del words["scores"]
+            ((words["verdict"] or {}).get("json") or {}).pop("score", None)
         key = content_key(_READER_VERSION, SANITIZER_VERSION, words, self.rubric, self.criteria)
         return f"{self.name}-{key[:8]}"
 
@@ -83,7 +86,7 @@ class WrittenFormat(JudgeFormat):
         """
         if self.columns and not self.row:
             self.for_row({})
-        texts = {"instruction": instruction, "answer_a": answer_a, "answer_b": answer_b}
+        texts = {"instruction": instruction, **self.answers(answer_a, answer_b)}
         first, second = self.file.letters
         values = {"rubric": self.rubric, "first": first, "second": second} | {
             name: self._harmless(value) for name, value in {**self.row, **texts}.items()
@@ -97,6 +100,10 @@ class WrittenFormat(JudgeFormat):
                 f"judge format {self.name}: a template cannot show this row: {error}. Correct the "
                 "template, or the column."
             ) from error
+
+    def answers(self, answer_a: str, answer_b: str) -> dict[str, str]:
+        """Return what templates show of two answers, by name."""
+        return {"answer_a": answer_a, "answer_b": answer_b}
 
     def _harmless(self, value: Any) -> Any:
         """Return a text, or what holds texts, that can speak neither for us nor for the judge."""
@@ -143,8 +150,8 @@ class WrittenFormat(JudgeFormat):
         kind = "two scores" if self.file.verdict and self.file.verdict.scores else "a verdict"
         return f"{kind}, as `verdict` of its file reads it"
 
-    def parse(self, text: str) -> Reading:
-        """Return the verdict of a reply, or None when it gave no single one."""
+    def parse(self, text: str) -> Said:
+        """Return the verdict of a reply, or the score; None when it gave no single one."""
         own = self.file.thinking
         marks = with_families((own.open, own.close) if own else None)
         return read_verdict(self.file, split_thinking(text, marks).said)

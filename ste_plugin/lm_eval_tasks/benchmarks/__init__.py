@@ -62,15 +62,15 @@ def read_pairs(settings: JudgeSettings) -> list[LabelledPair]:
 
 def _read(benchmark: Benchmark[LabelledPair], settings: JudgeSettings) -> list[LabelledPair]:
     """Return all pairs of a benchmark. Raises: ConfigError where one is told how rows are read."""
-    reading = Reading(settings.columns, settings.lists, settings.bad_rows)
+    reading = Reading(settings.columns, settings.labels, settings.lists, settings.bad_rows)
     keep = columns_kept(settings)
     if benchmark is _LOCAL and settings.data:
         return list(read_labelled(settings.data, reading, LOCAL, keep))
     if reading != AS_IT_IS:
         raise ConfigError(
-            f"{PREFIX}COLUMNS, {PREFIX}LISTS and {PREFIX}BAD_ROWS are of files of your own, and "
-            f"{benchmark.name} is read as it is published. Unset them, or judge the file by "
-            "ste_local."
+            f"{PREFIX}COLUMNS, {PREFIX}LABELS, {PREFIX}LISTS and {PREFIX}BAD_ROWS are of files of "
+            f"your own, and {benchmark.name} is read as it is published. Unset them, or judge the "
+            "file by ste_local."
         )
     if keep is None:
         return benchmark.read(settings.data)

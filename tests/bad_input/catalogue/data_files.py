@@ -691,8 +691,9 @@ PAIRS = [
         {"llmbar.jsonl": lines(PAIR)},
         measured("llmbar.jsonl") + " --task ste_llmbar --columns prompt=input",
         2,
-        "STE_JUDGE_COLUMNS, STE_JUDGE_LISTS and STE_JUDGE_BAD_ROWS are of files of your own, and "
-        "llmbar is read as it is published. Unset them, or judge the file by ste_local.",
+        "STE_JUDGE_COLUMNS, STE_JUDGE_LABELS, STE_JUDGE_LISTS and STE_JUDGE_BAD_ROWS are of files "
+        "of your own, and llmbar is read as it is published. Unset them, or judge the file by "
+        "ste_local.",
     ),
     Row(
         "pairs whose scores say otherwise",

@@ -1,0 +1,160 @@
+"""What was asked in a row: one column of it, held against the others that may say it, too."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ste_plugin.labelled.rows import Row
+from ste_plugin.text.turns import (
+    ASSISTANT,
+    SYSTEM,
+    USER,
+    BadTurns,
+    Turn,
+    in_words,
+    is_turns,
+    read_marked,
+    read_spoken,
+    read_turns,
+)
+
+PROMPTS = (
+    *("prompt", "context", "conversations", "messages", "conversation", "instruction"),
+    *("question", "input"),
+)
+"""Columns that may hold what was asked; the first that is filled counts."""
+HISTORY = "history"
+"""Earlier questions and answers, [[question, answer], …], beside an instruction."""
+
+
+def turns_in(row: Row, column: str, value: Any) -> list[Turn]:
+    """Return the turns in a column. Raises: DataError, also where one is no valid Unicode."""
+    try:
+        turns = read_turns(value)
+    except BadTurns as error:
+        row.unusable(f"{column!r} is no conversation: {error}. Correct it or remove the row.")
+    for turn in turns:
+        row.require_unicode(column, turn.said)
+    return turns
+
+
+def prompt_of(row: Row, columns: Sequence[str] = PROMPTS) -> str:
+    """Return what was asked, several turns in words.
+
+    Raises: DataError, also where the last word is the assistant's, or another column asks more.
+    """
+    column = prompt_column(row, columns)
+    row.require([column])
+    turns = turns_asked(row, column)
+    refuse_more(row, column, turns)
+    return asked(row, column, turns)
+
+
+def prompt_column(row: Row, columns: Sequence[str] = PROMPTS) -> str:
+    """Return the column that holds what was asked: one that somebody named, or the first filled."""
+    filled = row.filled(columns)
+    return next((name for name in filled if name in row.named), next(iter(filled), columns[0]))
+
+
+def turns_asked(row: Row, column: str) -> list[Turn]:
+    """Return the turns of a prompt: of a list, of a dialogue in words, or one of any other text.
+
+    Raises: DataError.
+    """
+    value = row.columns[column]
+    if is_turns(value):
+        return turns_in(row, column, value)
+    text = row.prompt(column)
+    if column == "instruction":
+        if row.filled(["input"]):
+            text = f"{text}\n\n{row.text('input')}"
+        return [*_earlier(row), Turn(USER, text)]
+    return dialogue(text) or read_marked(text) or [Turn(USER, text)]
+
+
+def dialogue(text: str) -> list[Turn]:
+    """Return the turns of a prompt in words that waits for a reply; of any other text, none."""
+    turns = read_spoken(text)
+    return turns if turns and turns[-1].who == USER else []
+
+
+def _earlier(row: Row) -> list[Turn]:
+    """Return the questions and answers before an instruction. Raises: DataError."""
+    listed = row.columns.get(HISTORY)
+    if not isinstance(listed, list):
+        return []
+    if not all(isinstance(both, list | tuple) and len(both) == 2 for both in listed):
+        raise row.unexpected(HISTORY, listed, "a list of [question, answer]")
+    return [
+        Turn(who, row.text_in(HISTORY, said))
+        for both in listed
+        for who, said in zip((USER, ASSISTANT), both, strict=True)
+    ]
+
+
+def refuse_more(row: Row, column: str, turns: Sequence[Turn]) -> None:
+    """Raise DataError where another column asks something that is not shown.
+
+    Unless `columns` names the one that counts, or the judge format shows the other.
+    """
+    if column in row.named:
+        return
+    beside = {*row.shown, column, *(("input", HISTORY) if column == "instruction" else ())}
+    shown = _plain(" ".join(turn.said for turn in turns))
+    for other in row.filled((*PROMPTS, HISTORY)):
+        if other not in beside and not _is_in(other, row.columns[other], shown):
+            row.unusable(
+                f"{other!r} asks something that is not in {column!r}, and one prompt is shown. "
+                f"{_cure(column, other)}"
+            )
+
+
+def _cure(column: str, other: str) -> str:
+    """Return how to say which of two columns counts; of turns with both answers nobody can."""
+    if column not in PROMPTS:
+        return "Correct or remove the row, or rename the column that does not count."
+    first, below = (other, column) if other == "instruction" else (column, other)
+    return (
+        f"Say by columns what counts: {{prompt: {column}}} for that alone, or {{instruction: "
+        f"{first}, input: {below}}} for both, one below the other."
+    )
+
+
+def _is_in(column: str, value: Any, shown: str) -> bool:
+    """Return whether all that a column asks is shown.
+
+    What is no conversation asks nothing, and neither does one word: an id, a kind.
+    """
+    if column == HISTORY and isinstance(value, list):
+        return not value
+    try:
+        turns = read_turns(value) if value and is_turns(value) else None
+    except BadTurns:
+        return True
+    if turns is None:
+        if not isinstance(value, str) or not re.search(r"\s", value.strip()):
+            return True
+        turns = dialogue(value) or read_marked(value) or [Turn(USER, value)]
+    return all(_plain(turn.said) in shown for turn in turns if turn.who == USER)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def asked(row: Row, column: str, turns: Sequence[Turn]) -> str:
+    """Return turns in words, below those of the column `system`.
+
+    Raises: DataError where the last word is not the user's.
+    """
+    if not turns or turns[-1].who in (ASSISTANT, SYSTEM):
+        said = "the assistant's" if turns and turns[-1].who == ASSISTANT else "no user's"
+        row.unusable(
+            f"{column!r} ends with {said} turn, where a reply is to follow; expected the user's. "
+            "Remove that turn, or the row."
+        )
+    system = [Turn(SYSTEM, row.text("system"))] if row.filled(["system"]) else []
+    same = system and any(_plain(t.said) == _plain(system[0].said) for t in turns)
+    every = [*turns] if same else [*system, *turns]
+    alone = len(every) == 1 and not is_turns(row.columns.get(column))
+    return row.not_empty(column, every[0].said if alone else in_words(every))

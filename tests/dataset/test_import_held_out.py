@@ -1,0 +1,59 @@
+"""Held-out pairs of imported judgments: both orders of one pair, to measure on while training."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from ste_plugin.axolotl.held_out import figures, read_held_out
+from ste_plugin.axolotl.judge_callback import load_judge_format
+from ste_plugin.dataset.import_judgments import import_judgments
+from ste_plugin.judging.builtin import CRITERIA
+from ste_plugin.storage.dataset_manifest import read_manifest
+from tests.helpers.source_files import written
+
+
+def judged(asked: str, better: str, first: str, second: str) -> dict[str, str]:
+    other = "B" if better == "A" else "A"
+    return {
+        "prompt": f"[Instruction]\n{asked}\n\n[Answer A]\n{first}\n\n[Answer B]\n{second}",
+        "chosen": f"So it is. [[{better}]]",
+        "rejected": f"Not so. [[{other}]]",
+    }
+
+
+def imported(folder: Path, *rows: dict[str, str]):
+    path = written(folder, *rows, name="judgments.jsonl")
+    return read_manifest(import_judgments([path], folder / "out", CRITERIA, dev_fraction=0.5))
+
+
+def both(asked: str) -> list[dict[str, str]]:
+    return [judged(asked, "A", "Good.", "Bad."), judged(asked, "B", "Bad.", "Good.")]
+
+
+def test_both_orders_of_a_held_out_pair_measure_the_judge(tmp_path):
+    manifest = imported(tmp_path, *(row for n in range(30) for row in both(f"What is {n}?")))
+    prompts = read_held_out(manifest, 100)
+    held_out = {row["instruction"] for _, row in manifest.rows("dpo-dev")}
+    assert {prompt.instruction for prompt in prompts} == held_out
+    assert [prompt.gold for prompt in prompts] == ["A", "B"] * len(held_out)
+    assert all(p.opening.endswith("[[") for p in prompts)
+    settings = SimpleNamespace(plugins=[])
+    judge_format = load_judge_format(manifest, settings)  # type: ignore[arg-type]
+    assert figures(prompts, [p.gold for p in prompts], judge_format)["judge_acc_pc"] == 1.0
+    assert figures(prompts, ["A"] * len(prompts), judge_format)["judge_acc_pc"] == 0.0
+
+
+def test_prompts_of_which_the_other_order_is_missing_measure_nothing(tmp_path):
+    single = [judged(f"What is {n}?", "A", "Good.", "Bad.") for n in range(30)]
+    assert read_held_out(imported(tmp_path, *single), 100) == []
+
+
+def test_two_pairs_of_one_instruction_are_not_taken_for_one(tmp_path):
+    rows = [
+        row
+        for n in range(30)
+        for row in (
+            judged(f"What is {n}?", "A", "Good.", "Bad."),
+            judged(f"What is {n}?", "B", "Worse.", "Better."),
+        )
+    ]
+    assert read_held_out(imported(tmp_path, *rows), 100) == []
