@@ -30,7 +30,7 @@ def follow_sections(run: RunFigures) -> list[Section]:
     for name, words in _SETS.items():
         rows = [_row(each, name) for each in finished if name in (each.drift or {})["sets"]]
         if rows:
-            caption = f"On {words} (`{name}`): right in both orders, the last judge and the new one."
+            caption = f"On {words} (`{name}`): right in both orders, the last judge and the new."
             parts.append(Table(_COLUMNS, rows, caption))
     return [Section("Following a policy", "follow", parts)]
 

@@ -1,4 +1,4 @@
-"""`ste follow`: a policy's answers become pairs, the last judge is refreshed, what moved is told."""
+"""`ste follow`: a policy's answers become pairs, the judge is refreshed, what moved is told."""
 
 import json
 import shutil
@@ -228,9 +228,7 @@ def torn(folder):
         (torn, "torn.*still writes there"),
     ],
 )
-def test_a_folder_that_is_no_whole_model_is_refused_with_its_cure(
-    config, tiny_model, damage, said
-):
+def test_a_folder_that_is_no_whole_model_is_refused_with_its_cure(config, tiny_model, damage, said):
     checkpoint = policy(config.parent, tiny_model, 100)
     damage(checkpoint)
     with pytest.raises(DataError, match=f"(?s)step-100: no policy to follow: .*{said}"):
@@ -288,3 +286,17 @@ def test_what_the_run_forgot_stays_forgotten_in_a_round(config, tiny_model):
     texts = {row["instruction"] for row in pairs_of(config.parent / "run-follow-01").values()}
     assert "Say number 8." in texts
     assert "Say number 7." not in texts
+
+
+def test_forgetting_reaches_the_rounds(config, tiny_model, capsys):
+    from ste_plugin.cli.entry_point import app
+
+    follow(config, policy(config.parent, tiny_model, 100))
+    hooks = config.parent / "hooks.py"
+    words = ["forget", config, "--match", "Say number 7.", "--plugin", hooks, "--json"]
+    capsys.readouterr()
+    app([str(word) for word in words], standalone_mode=False)
+    told = json.loads(capsys.readouterr().out)["rounds"]
+    own = config.parent / "run-follow-01"
+    assert told[str(own)]["models"]
+    assert "Say number 7." not in (own / "pool/pairs.jsonl").read_text()
