@@ -34,10 +34,10 @@ _POSITION = Held("share of A", LETTER_A, 0.0, "", "")
 """With its sign, in place of how far it is off one half."""
 
 
-def measure_drift(folder: RunLayout, best: int, broken: Sequence[str]) -> dict[str, Any]:
+def measure_drift(folder: RunLayout, best: int, broken: Sequence[str], keep: str) -> dict[str, Any]:
     """Return what moved between the judge that a round began with and the one that it trained.
 
-    `broken`: the gates that the new one breaks.
+    `broken`: the gates that the new one breaks; `keep`: as in the config.
     Raises: DataError where neither was measured on anything.
     """
     first, second = folder.iteration(0), folder.iteration(1)
@@ -51,6 +51,7 @@ def measure_drift(folder: RunLayout, best: int, broken: Sequence[str]) -> dict[s
     return {
         "taken": bool(best),
         "broken": list(broken),
+        "by_dev": keep == "best" and "dev" in sets,
         "model": read_json(folder.iteration(best) / "done.json")["model"],
         "sets": sets,
         "refused": refused,
@@ -200,13 +201,12 @@ def _position_in_words(position: Mapping[str, Any]) -> str:
 
 def _taken_in_words(drift: Mapping[str, Any], number: int, last: str) -> str:
     if drift["taken"]:
-        return (
-            f"Taken: {NEW} breaks no gate and is right more often on the policy's dev pairs. The "
-            f"next round goes on from round {number}."
-        )
-    why = "it is not right more often than the last one on the policy's dev pairs"
+        better = " and is right more often on the policy's dev pairs" if drift["by_dev"] else ""
+        return f"Taken: {NEW} breaks no gate{better}. The next round goes on from round {number}."
+    stays = f"The judge stays that of {last}."
     if drift["broken"]:
-        why = f"it breaks gates:\n  {chr(10).join(drift['broken'])}"
-    return f"Not taken, as {why}\nThe judge stays that of {last}.".replace(
-        "pairs\nThe", "pairs. The"
+        gates = "\n".join(f"  {words}" for words in drift["broken"])
+        return f"Not taken, as it breaks gates:\n{gates}\n{stays}"
+    return (
+        f"Not taken, as it is not right more often than {LAST} on the policy's dev pairs. {stays}"
     )

@@ -48,20 +48,25 @@ def follow(
     from ste_plugin.run.checkpoint import find_checkpoint, relative_to
     from ste_plugin.run.follow import Wanted
     from ste_plugin.run.follow import follow as follow_policy
+    from ste_plugin.storage.followed import read_followed
 
     server = {"base_url": base_url, "api_key_env": api_key_env}
     server = {name: value for name, value in server.items() if value is not None}
     if api_key_env and not base_url:
         raise ConfigError("--api-key-env: found without --base-url. Say which server it is for.")
     with open_existing_run(run, plugin or [], quiet=as_json, instead="") as context:
+        base, root = context.base, context.folder.root
         found = find_checkpoint(
-            checkpoint, context.config, context.base, server, parse_args(options, "--options")
+            checkpoint,
+            context.config,
+            base,
+            server,
+            parse_args(options, "--options"),
+            {each.checkpoint: each.identity for each in read_followed(root)},
         )
-        base = context.base
         named = tuple(relative_to(base, Path(p).expanduser().resolve()) for p in instructions or ())
         wanted = Wanted(found, named, limit)
         followed = follow_policy(context, wanted, plugin or [], quiet=as_json)
-        root = context.folder.root
     if as_json:
         show(followed.to_dict() | {"folder": str(followed.folder(root))})
     else:

@@ -41,7 +41,7 @@ def _row(followed: Followed, name: str) -> list[Cell]:
     both = found["comparison"]["acc_pc"]
     return [
         followed.round,
-        followed.checkpoint,
+        "/".join(followed.checkpoint.rsplit("/", 2)[-2:]),
         found["comparison"]["n"],
         both["first"],
         both["second"],

@@ -33,23 +33,24 @@ _CURE = "Where the training still writes there, wait until it has; else save the
 class Checkpoint:
     """A policy as it is now."""
 
+    name: str
+    """The folder, or the name at a server."""
     model: ModelConfig
     """As a run names its generator."""
-    folder: Path | None
-    """None for a name at a server."""
     identity: str
     """Changes with the weights of a folder; a server's model goes by its name alone."""
-
-    @property
-    def name(self) -> str:
-        """The folder, or the name at a server."""
-        return str(self.folder or self.model.model)
+    folder: Path | None = None
+    """None for a name at a server, and for one that was followed and is gone."""
 
     def require_unchanged(self) -> None:
-        """Raise DataError where the folder's weights or settings are others than they were."""
-        if self.folder and _identity(self.folder) != self.identity:
+        """Raise DataError where the folder's weights or settings are others than they were.
+
+        One that is gone is not: trainings remove checkpoints, and it has answered.
+        """
+        folder = self.folder
+        if folder and folder.is_dir() and _identity(folder) != self.identity:
             raise DataError(
-                f"{self.folder}: changed while its answers were written, so that these may be of "
+                f"{folder}: changed while its answers were written, so that these may be of "
                 "two policies. Does the training still write there? Copy the checkpoint to a "
                 "folder of its own and follow that."
             )
@@ -61,8 +62,11 @@ def find_checkpoint(
     base: Path,
     server: Mapping[str, Any],
     options: Mapping[str, Any],
+    known: Mapping[str, str],
 ) -> Checkpoint:
     """Return the checkpoint that a name stands for.
+
+    `known`: folders that were followed → their identity; these may be gone.
 
     A folder is loaded by the engine of the run's generator or judge; a name is asked of the
     `server` (base_url, api_key_env), else of the one that the run's generator is at.
@@ -73,8 +77,13 @@ def find_checkpoint(
     asked, folder = config.generator or config.judge, Path(name).expanduser()
     if server:
         return _at_server(name, asked, "http", {**server, **options})
+    resolved = folder.resolve()
     if folder.is_dir():
-        return _in_folder(folder.resolve(), config, base, options)
+        model = _loaded(resolved, config, base, options)
+        return Checkpoint(str(resolved), model, _identity(resolved), resolved)
+    if str(resolved) in known:
+        model = _named(resolved, config, base, options)
+        return Checkpoint(str(resolved), model, known[str(resolved)])
     if answering_model(asked).engine != "http" or _is_path(name):
         raise ConfigError(
             f"{name}: no such folder. Expected a checkpoint's folder, or, with --base-url, the "
@@ -92,20 +101,23 @@ def _at_server(
 ) -> Checkpoint:
     settings = asked.model_dump() | {"model": name, "engine": engine, "options": options}
     model = validate_settings(ModelConfig, settings, "CHECKPOINT")
-    return Checkpoint(model, None, f"served:{name}")
+    return Checkpoint(name, model, f"served:{name}")
 
 
-def _in_folder(
-    folder: Path, config: RunConfig, base: Path, options: Mapping[str, Any]
-) -> Checkpoint:
+def _loaded(folder: Path, config: RunConfig, base: Path, options: Mapping[str, Any]) -> ModelConfig:
+    """Return a folder's model. Raises: DataError where it is no whole one."""
     if problem := explain_unloadable(str(folder)):
         raise DataError(f"{folder}: no policy to follow: {problem}. {_cure(folder, problem)}")
+    return _named(folder, config, base, options)
+
+
+def _named(folder: Path, config: RunConfig, base: Path, options: Mapping[str, Any]) -> ModelConfig:
+    """Return a folder's model, as a run names its generator."""
     asked = config.generator or config.judge
     loaded = asked if answering_model(asked).engine != "http" else config.judge
     model = with_trained_weights(loaded, relative_to(base, folder))
     told = {n: getattr(asked, n) for n in ("chat_template_kwargs", "thinking")}
-    model = model.model_copy(update=told | {"options": model.options | dict(options)})
-    return Checkpoint(model, folder, _identity(folder))
+    return model.model_copy(update=told | {"options": model.options | dict(options)})
 
 
 def _identity(folder: Path) -> str:

@@ -70,6 +70,10 @@ def follow(
     judge = _last_judge(context, [each for each in rounds if each.drift is not None])
     _refuse_judges(context, rounds, wanted.checkpoint)
     followed = found or _new_round(root, rounds, wanted, judge)
+    begun = RunLayout(followed.folder(root)).config
+    if found and begun.is_file():  # the run may have got a better judge since
+        model = read_run_yaml(begun).judge.model
+        judge = _Judge(judge.model.model_copy(update={"model": model}), found.judge)
     write_followed(root, followed)
     try:
         followed = _finish(context, followed, judge, wanted, files, quiet)
@@ -215,7 +219,7 @@ def _finish(
         _keep_forgotten(context.folder.root, own.folder.root)
         reports = loop.run(own, checkpoint.require_unchanged)
         best = loop.decide(reports, config.keep)
-        drift = measure_drift(own.folder, best, reports[-1].broken)
+        drift = measure_drift(own.folder, best, reports[-1].broken, config.keep)
     return replace(followed, drift=drift)
 
 
@@ -231,7 +235,7 @@ def _config_of(context: RunContext, followed: Followed, judge: _Judge, wanted: W
     config, base = context.config, context.base
     settings: dict[str, Any] = config.model_dump()
     settings |= {
-        "run": config.run.with_name(followed.run),
+        "run": relative_to(base, followed.folder(context.folder.root)),
         "iterations": 1,
         "judge": judge.model.model_dump(),
         "generator": wanted.checkpoint.model.model_dump(),

@@ -298,5 +298,24 @@ def test_forgetting_reaches_the_rounds(config, tiny_model, capsys):
     app([str(word) for word in words], standalone_mode=False)
     told = json.loads(capsys.readouterr().out)["rounds"]
     own = config.parent / "run-follow-01"
-    assert told[str(own)]["models"]
+    assert told[str(own)]["removed"]["pairs"] > 0
     assert "Say number 7." not in (own / "pool/pairs.jsonl").read_text()
+
+
+def test_a_checkpoint_that_is_removed_once_it_has_answered_does_not_end_its_round(
+    config, tiny_model, capsys
+):
+    checkpoint = policy(config.parent, tiny_model, 100)
+
+    def kill(step):
+        if "train " in step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        follow(config, checkpoint, 1.0, on_step=kill)
+    shutil.rmtree(checkpoint)
+    follow(config, checkpoint, 1.0)
+    told = capsys.readouterr().out
+    follow(config, checkpoint, 1.0)
+    assert capsys.readouterr().out == told
+    assert "Taken: the new judge breaks no gate" in told
