@@ -14,6 +14,9 @@ from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.text.settings_errors import validate_settings
 
 _CURES = {
+    "such folder": (
+        "Set base_model_name_or_path in its adapter_config.json to where the adapted model lies."
+    ),
     "config.json": "Save the whole policy there: trainer.save_model(FOLDER).",
     "tokenizer": (
         "Copy the tokenizer's files (tokenizer.json, tokenizer_config.json, chat_template.jinja) "
