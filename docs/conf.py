@@ -18,6 +18,7 @@ NAVIGATION = {
         "how-to/labelled-pairs",
         "how-to/judged-tasks",
         "how-to/judge-as-reward",
+        "how-to/follow-a-policy",
         "how-to/inspect",
         "how-to/review",
         "how-to/trust",

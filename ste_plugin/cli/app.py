@@ -57,9 +57,12 @@ def open_run(config: Path, plugins: Sequence[Path], **options: Any) -> "Iterator
 
 @contextmanager
 def open_existing_run(
-    run: Path, plugins: Sequence[Path], *, quiet: bool = False
+    run: Path, plugins: Sequence[Path], *, quiet: bool = False, instead: str | None = None
 ) -> "Iterator[RunContext]":
-    """Open a run by its folder or its config, as it is; plugins as in `open_run`."""
+    """Open a run by its folder or its config, as it is; plugins as in `open_run`.
+
+    `instead`: what else can be done while another process works on it.
+    """
     from ste_plugin.forget.find_run import read_run
     from ste_plugin.plugins.manager import require_named_plugins
     from ste_plugin.run.open_run import open_to_examine
@@ -67,7 +70,7 @@ def open_existing_run(
     config, base = read_run(run)
     listed = [base / path for path in config.plugins]
     require_named_plugins(listed, plugins, str(run), "--plugin {}")
-    with open_to_examine(config, base, plugins, quiet=quiet) as context:
+    with open_to_examine(config, base, plugins, quiet=quiet, instead=instead) as context:
         yield context
 
 

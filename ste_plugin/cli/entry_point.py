@@ -12,6 +12,7 @@ from ste_plugin.cli import (  # noqa: F401
     batches,
     comparing,
     fitting,
+    following,
     forgetting,
     importing,
     judge_formats,

@@ -9,7 +9,7 @@ from ste_plugin.cli.app import app, say, show
 from ste_plugin.cli.running import Json, Plugin
 
 if TYPE_CHECKING:
-    from ste_plugin.forget import ForgetReport
+    from ste_plugin.forget import ForgetQuery, ForgetReport
 
 Run = Annotated[Path, typer.Argument(help="The run's folder, or its config.")]
 Match = Annotated[str, typer.Option("--match", help="Instructions with this text, in any case.")]
@@ -42,7 +42,33 @@ def forget(
     )
     with open_existing(config, base, plugin or []) as context:
         report = forgetting.forget(context, query, dry=dry_run)
-    show({"dry_run": dry_run, **asdict(report)}) if as_json else _say_report(report, dry_run)
+        root = context.folder.root
+    rounds = _forget_in_rounds(root, query, plugin or [], dry=dry_run)
+    if as_json:
+        told = {name: asdict(each) for name, each in rounds.items()}
+        show({"dry_run": dry_run, **asdict(report), "rounds": told})
+        return
+    _say_report(report, dry_run)
+    for name, each in rounds.items():
+        say(f"\n{name}:")
+        _say_report(each, dry_run)
+
+
+def _forget_in_rounds(
+    root: Path, query: "ForgetQuery", plugins: list[Path], *, dry: bool
+) -> "dict[str, ForgetReport]":
+    """Forget in the runs of a run's rounds, too; return the folder of each → what went."""
+    from ste_plugin import forget as forgetting
+    from ste_plugin.run.open_run import open_existing
+    from ste_plugin.storage.followed import read_followed
+
+    reports = {}
+    for folder in (each.folder(root) for each in read_followed(root)):
+        if (folder / "run.yaml").is_file():
+            config, base = forgetting.read_run(folder)
+            with open_existing(config, base, plugins) as context:
+                reports[str(folder)] = forgetting.forget(context, query, dry=dry)
+    return reports
 
 
 def _say_report(report: "ForgetReport", dry: bool) -> None:

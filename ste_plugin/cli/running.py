@@ -207,7 +207,7 @@ def status(
     if as_json:
         show(progress)
         return
-    for stage in progress["stages"]:
+    for stage in (*progress["stages"], *progress["followed"]):
         say(f"{'done' if stage['done'] else 'open':>5}  {stage['stage']}  {stage['told']}")
     say(f"next: {progress['next']}")
 

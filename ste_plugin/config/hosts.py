@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ste_plugin.config.base import FolderName, Positive, Strict
-from ste_plugin.config.labelled import PathOrFile
+from ste_plugin.config.labelled import PathOrMeasured
 
 
 class TrainingConfig(Strict):
@@ -43,7 +43,7 @@ class EvaluationConfig(Strict):
     omit: tuple[str, ...] = ()
     """Names that a judge's server does not take, to be left out of requests: [seed, top_k]. Those
     that its first refusal names are found without."""
-    pairs: dict[FolderName, PathOrFile] = Field(default_factory=dict)
+    pairs: dict[FolderName, PathOrMeasured] = Field(default_factory=dict)
     """Further labelled pairs: {mine: labelled.jsonl}, in any of the shapes in which preferences are
     published. {mine: {path: labelled.jsonl, columns: {prompt: question}}} also says how they are
     read, by `columns`, `lists` and `bad_rows`."""

@@ -31,9 +31,20 @@ class LabelledFile(Strict):
     """What to do about a row that is no pair. `drop` leaves it out and counts it."""
 
 
+class MeasuredFile(LabelledFile):
+    """A file of labelled pairs to measure on."""
+
+    keep_out: bool = True
+    """Whether no instruction may repeat its prompts. `false` only where these are held out of the
+    training already, as those of a run on the same instructions with the same seed."""
+
+
 def _with_path(given: Any) -> Any:
     return {"path": given} if isinstance(given, str) else given
 
 
 PathOrFile = Annotated[LabelledFile, BeforeValidator(_with_path)]
 """A file as its path alone, or with how it is read."""
+
+PathOrMeasured = Annotated[MeasuredFile, BeforeValidator(_with_path)]
+"""The same of a file to measure on."""

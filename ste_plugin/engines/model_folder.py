@@ -28,6 +28,7 @@ _TOKENIZER_FILES = (
 _TOKENIZER_WORDS = ("token", "vocab", "spiece")
 """One of them is in the name of a tokenizer's file, of whatever kind."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+_INDEX = "model.safetensors.index.json"
 _MAX_HEADER_BYTES = 1 << 28
 
 
@@ -77,6 +78,8 @@ def _explain_weights(folder: Path) -> str:
     if not weights:
         return "no weights in it as safetensors; others are pickles, which can run code"
     try:
+        if (folder / _INDEX).is_file():
+            _weight_files(folder)
         for path in weights:
             read_tensors(path)
     except HostError as error:
@@ -146,7 +149,7 @@ def _has_chat_template(folder: Path) -> bool:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
+    index = folder / _INDEX
     if index.is_file():
         shards = set(json.loads(index.read_bytes())["weight_map"].values())
     else:

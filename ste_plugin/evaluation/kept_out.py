@@ -174,7 +174,8 @@ def read_kept_out(context: RunContext) -> list[PromptSet]:
     sets: dict[object, PromptSet] = {}
     for name in context.config.selection.keep_out:
         sets[source.identity(name)] = source.read(name, KEEP_OUT)
-    for name, file in evaluation.pairs.items():
+    held_out = {name: file for name, file in evaluation.pairs.items() if file.keep_out}
+    for name, file in held_out.items():
         if (identity := source.identity(name, file.path)) not in sets:
             sets[identity] = _read_if_there(name, partial(source.of_pairs, file=file))
     for task in evaluation.tasks:

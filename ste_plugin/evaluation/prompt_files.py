@@ -9,6 +9,7 @@ from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError, did_you_mean
 from ste_plugin.instructions.sources.conversations import Conversation
 from ste_plugin.instructions.sources.files import SourceFile, find_files, match_files
+from ste_plugin.instructions.sources.folders import kind_of
 from ste_plugin.instructions.sources.forms import CONVERSATIONS, read_row
 from ste_plugin.instructions.sources.row_values import BadRow
 from ste_plugin.labelled.row_files import file_rows
@@ -141,3 +142,16 @@ def _form_of_turns(value: Any) -> str:
     keys = first.keys() if isinstance(first, Mapping) else ()
     says_from = "from" in keys or (isinstance(value, str) and '"from"' in value[:200])
     return "sharegpt" if says_from else "openai"
+
+
+def describe_source(path: str, base: Path) -> SourceConfig:
+    """Return how a file of instructions is read, told from its first row.
+
+    Raises: DataError where there is no such file, no row in it, or no column of prompts.
+    """
+    file = files_of(path, base)[0]
+    row = next(iter(file_rows(file.path, "")), None)
+    if row is None:
+        raise DataError(f"{file.shown}: no instruction in it. Fill it, or name another.")
+    source = _source_of(row, path, "", "")
+    return source.model_copy(update={"reader": kind_of(file.path.name)})

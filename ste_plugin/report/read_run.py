@@ -15,6 +15,7 @@ from ste_plugin.evaluation.shipped import judge_label
 from ste_plugin.report.compared import Compared, Measured, compare_rounds
 from ste_plugin.review.results import Results
 from ste_plugin.storage.config_file import read_run_yaml
+from ste_plugin.storage.followed import Followed, read_followed
 from ste_plugin.storage.jsonl import read_derived_json, read_rows
 from ste_plugin.storage.run_layout import RunLayout
 
@@ -69,6 +70,8 @@ class RunFigures:
     """The audit's collapse.json; empty until it looked."""
     people: Results | None
     """What people said of its pairs and judgments; None where nobody has looked."""
+    followed: tuple[Followed, ...] = ()
+    """Rounds in which its judge was refreshed on a policy's answers."""
 
     @property
     def name(self) -> str:
@@ -144,6 +147,7 @@ def read_run(root: Path) -> RunFigures:
         findings=read_findings(folder),
         collapse=_read_object(collapse) if collapse.exists() else {},
         people=_read_people(folder.review / "agreement.json"),
+        followed=tuple(read_followed(root)),
     )
 
 

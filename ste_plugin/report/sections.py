@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ste_plugin.report.certainty_section import certainty_sections
+from ste_plugin.report.follow_section import follow_sections
 from ste_plugin.report.kept_out_section import kept_out_sections
 from ste_plugin.report.making_sections import making_sections
 from ste_plugin.report.parts import Paragraph, Section
@@ -24,6 +25,7 @@ def built_in_sections(run: RunFigures) -> list[Section]:
     """Return the sections that every report has."""
     sections = (
         result_sections,
+        follow_sections,
         trust_sections,
         certainty_sections,
         kept_out_sections,

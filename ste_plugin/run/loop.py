@@ -1,6 +1,6 @@
 """The loop: generate → train → evaluate → decide, iteration after iteration, resumable anywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -51,11 +51,17 @@ def starts_server(model: ModelConfig, context: RunContext) -> bool:
     return not serve.command and resolve_engine(model, place).engine == "serve"
 
 
-def run(context: RunContext) -> list[IterationReport]:
-    """Do what is left to do of a run; return the reports of the seed and of every iteration."""
+def run(
+    context: RunContext, check_pool: Callable[[], object] = lambda: None
+) -> list[IterationReport]:
+    """Do what is left to do of a run; return the reports of the seed and of every iteration.
+
+    `check_pool` is called once there is a pool, before more is made of it.
+    """
     check_ahead(context)
     with stages.log_time(context, "pool", None):
         pool = prepare_pool_with_prefetch(stages.read_iteration(context, 1, 1))
+    check_pool()
     reports = list(_run_iterations(context))
     best = decide(reports, context.config.keep)
     report = {
@@ -66,7 +72,7 @@ def run(context: RunContext) -> list[IterationReport]:
         "iterations": [report.to_dict() for report in reports],
     }
     replace_json(context.folder.report, report)
-    _write_page(context)
+    write_page(context)
     return reports
 
 
@@ -113,7 +119,7 @@ def _finished(context: RunContext, report: IterationReport) -> IterationReport:
     """Tell observers of an iteration, and mark it as done."""
     _notify_observers(context, report)  # before it is done: after a kill they are notified again
     replace_json(context.folder.iteration(report.number) / "done.json", report.to_dict())
-    _write_page(context)
+    write_page(context)
     return report
 
 
@@ -168,7 +174,7 @@ def _notify_observers(context: RunContext, report: IterationReport) -> None:
             )
 
 
-def _write_page(context: RunContext) -> None:
+def write_page(context: RunContext) -> None:
     """Write report.html; where that fails, say so, as `ste report` can write it at any time."""
     from ste_plugin.report.page import write_report
 

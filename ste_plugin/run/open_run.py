@@ -9,7 +9,6 @@ from typing import Any
 
 import pluggy
 import yaml
-from filelock import FileLock, Timeout
 
 from ste_plugin import __version__
 from ste_plugin.config import RunConfig
@@ -29,14 +28,12 @@ from ste_plugin.pairs.writers import check_writers
 from ste_plugin.plugins.judge_formats import keep_copy
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.progress import ProgressReporter
+from ste_plugin.run.locks import OTHER_PARTS_S, hold, lock_run
 from ste_plugin.run.redo import Redo, flat_settings, refuse_changes, set_aside
 from ste_plugin.storage.config_file import changed_fields, read_config, read_run_yaml
 from ste_plugin.storage.durable import make_folder, sync_folders
 from ste_plugin.storage.jsonl import read_rows, replace_bytes, truncate_partial_line
 from ste_plugin.storage.run_layout import OVERLAPS, RunLayout
-
-_OTHER_PARTS_S = 10.0
-"""How long the other parts that begin at the same time may take to look at the run's lock."""
 
 
 @contextmanager
@@ -50,13 +47,24 @@ def open_run(
     Raises: ConfigError where the config is wrong, or has changed since the run began, or another
     process works on the run; PluginError where a plugin does not fit.
     """
-    config = read_config(path)
-    context = _make_context(config, path.resolve().parent, files, quiet=quiet)
+    with open_described(read_config(path), path.resolve().parent, files, quiet, redo) as context:
+        yield context
+
+
+@contextmanager
+def open_described(
+    config: RunConfig, base: Path, files: Sequence[Path], quiet: bool, redo: Redo | None = None
+) -> Iterator[RunContext]:
+    """Open the run of a config that need not be a file; `base`: where its paths start.
+
+    Raises: as `open_run`.
+    """
+    context = _make_context(config, base, files, quiet=quiet)
     folder = context.folder
     _check_names(context)
     new_folders = _missing_folders(folder)
     make_folder(folder.root)
-    with _lock(folder), _undo_on_error(folder, new_folders):
+    with lock_run(folder), _undo_on_error(folder, new_folders):
         sync_folders(folder.root)  # a killed start may have made some
         truncate_partial_line(folder.events)
         _write_config(config, folder, redo)
@@ -73,9 +81,17 @@ def open_run(
 
 @contextmanager
 def open_existing(
-    config: RunConfig, base: Path, files: Sequence[Path], *, quiet: bool = False
+    config: RunConfig,
+    base: Path,
+    files: Sequence[Path],
+    *,
+    quiet: bool = False,
+    instead: str | None = None,
 ) -> Iterator[RunContext]:
     """Open an existing run, as its only writer; no model is opened, and nothing is written.
+
+    `instead`: what else can be done while another process works on it, by default to look at a
+    copy.
 
     Raises: ConfigError where there is no run, or another process works on it.
     """
@@ -85,24 +101,30 @@ def open_existing(
             f"{context.folder.root}: not a run's folder (no run.yaml); nothing was made yet. "
             "`ste run` makes one."
         )
-    instead = (
+    copy = (
         " What is looked at must not change meanwhile, and what is found is kept in the run: to "
         f"look now, copy {base} (cp -r) and look at the run in the copy."
     )
-    with _lock(context.folder, instead):
+    with lock_run(context.folder, copy if instead is None else instead):
         yield context
 
 
 @contextmanager
 def open_to_examine(
-    config: RunConfig, base: Path, files: Sequence[Path], *, quiet: bool = False
+    config: RunConfig,
+    base: Path,
+    files: Sequence[Path],
+    *,
+    quiet: bool = False,
+    instead: str | None = None,
 ) -> Iterator[RunContext]:
     """Open an existing run, as its only writer, with its models and what is left of its budget.
 
+    `instead`: as of `open_existing`.
     Raises: ConfigError where there is no run, another process works on it, or the config has
     changed since it began.
     """
-    with open_existing(config, base, files, quiet=quiet) as context:
+    with open_existing(config, base, files, quiet=quiet, instead=instead) as context:
         _refuse_changes(config, context.folder, None)
         try:
             yield replace(context, budget=read_remaining_budget(context))
@@ -162,40 +184,10 @@ def lock_part(config: RunConfig, folder: RunLayout, part: object) -> Iterator[No
     _refuse_changes(config, folder, None)
     new_folders = _missing_folders(folder)
     make_folder(folder.root)
-    with _undo_on_error(folder, new_folders), _hold(folder.part_lock(part), "this part of the run"):
-        with _hold(folder.lock, "this run", _OTHER_PARTS_S):
+    with _undo_on_error(folder, new_folders), hold(folder.part_lock(part), "this part of the run"):
+        with hold(folder.lock, "this run", OTHER_PARTS_S):
             pass  # `ste run` and the like hold it; a part that begins now lets it go at once
         yield
-
-
-@contextmanager
-def _lock(folder: RunLayout, instead: str = "") -> Iterator[None]:
-    """Hold a run's lock; `instead` says what else can be done where that is not possible.
-
-    Raises: ConfigError where another process holds it, or works on a part of the run.
-    """
-    with _hold(folder.lock, "this run", instead=instead):
-        for path in sorted(folder.root.glob(folder.part_lock("*").name)):
-            with _hold(path, f"{path.stem} of this run"):
-                pass
-        yield
-
-
-@contextmanager
-def _hold(path: Path, what: str, timeout_s: float = 0.0, instead: str = "") -> Iterator[None]:
-    """Hold a lock. Raises: ConfigError where another process holds it for so long."""
-    lock = FileLock(path, timeout=timeout_s)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise ConfigError(
-            f"{path.parent}: another ste process works on {what}. Wait for it, or stop it "
-            f"first.{instead}"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _missing_folders(folder: RunLayout) -> list[Path]:

@@ -6,12 +6,15 @@ from typing import Any
 
 from ste_plugin.errors import DataError
 from ste_plugin.storage.config_file import read_run_yaml
+from ste_plugin.storage.followed import Followed, read_followed
 from ste_plugin.storage.jsonl import read_derived_json
 from ste_plugin.storage.run_layout import RunLayout
 
 
 def read_status(root: Path) -> dict[str, Any]:
-    """Return `{"run", "stages": [{"stage", "done", "told"}], "next"}`.
+    """Return `{"run", "stages": [{"stage", "done", "told"}], "followed", "next"}`.
+
+    `followed` has what `stages` have of each round of `ste follow`.
 
     Raises: DataError where the folder holds no run, or a file of it was changed.
     """
@@ -36,7 +39,19 @@ def read_status(root: Path) -> dict[str, Any]:
         stages.append(_stage(f"iteration {number} evaluated", done, _describe_figures))
     waiting = [s["stage"] for s in stages if not s["done"]]
     next_step = f"{waiting[0]} (run `ste run` again)" if waiting else "nothing: the run is complete"
-    return {"run": str(root), "stages": stages, "next": next_step}
+    followed = [_followed(root, each) for each in read_followed(root)]
+    return {"run": str(root), "stages": stages, "followed": followed, "next": next_step}
+
+
+def _followed(root: Path, followed: Followed) -> dict[str, Any]:
+    """Return the state of a round of `ste follow`."""
+    told = f"{followed.folder(root)}: run `ste follow {followed.checkpoint}` again"
+    if followed.drift is not None:
+        told = f"{followed.drift['model']} is the judge"
+        if not followed.drift["taken"]:
+            told = f"not taken: the judge stays that of {followed.judge}"
+    name = f"round {followed.round}, {followed.checkpoint}"
+    return {"stage": name, "done": followed.drift is not None, "told": told}
 
 
 def _stage(

@@ -161,7 +161,7 @@ def test_a_part_has_one_process_and_a_run_waits_for_its_parts(served):
 
 def test_no_part_begins_while_the_run_goes_on(served, monkeypatch):
     path, server = served
-    monkeypatch.setattr("ste_plugin.run.open_run._OTHER_PARTS_S", 0.1)
+    monkeypatch.setattr("ste_plugin.run.open_run.OTHER_PARTS_S", 0.1)
     with (
         open_run(path, [], quiet=True),
         pytest.raises(ConfigError, match="another ste process works on this run"),

@@ -7,6 +7,7 @@ from . import (
     contamination,
     data_files,
     environment,
+    following,
     judge_formats,
     judging,
     models,
@@ -23,7 +24,7 @@ AREAS = {
     area.__name__.rpartition(".")[2]: area.ROWS
     for area in (
         *(batches, configs, data_files, models, people, recipes, tasks, plugins, environment),
-        *(audits, contamination, judge_formats, judging, publishing, reviews, viewing),
+        *(audits, contamination, following, judge_formats, judging, publishing, reviews, viewing),
     )
 }
 ROWS = [row for rows in AREAS.values() for row in rows]
