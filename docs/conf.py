@@ -57,6 +57,7 @@ NAVIGATION = {
     "Explanation": [
         "explanation/method",
         "explanation/sampling",
+        "explanation/both-orders",
         "explanation/what-is-kept-out",
         "explanation/study",
         "explanation/open-questions",

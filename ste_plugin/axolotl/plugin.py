@@ -187,7 +187,10 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
                 "does not keep the orders of a pair together. Put ste_plugin.axolotl.STEPlugin "
                 "first in `plugins`, or remove that one."
             )
-        weights, judge_format = self.settings.decision, load_judge_format(self.manifest, self.settings)
+        weights, judge_format = (
+            self.settings.decision,
+            load_judge_format(self.manifest, self.settings),
+        )
         place = letter_place(self.callback.template, judge_format)
         return DecisionLoss(place, weights.brier, weights.consistency)
 
@@ -217,7 +220,9 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         write_calibration(final, calibration)
         sync_files(final)
         sync_folder(output.absolute().parent)
-        replace_json(output / training_manifest.NAME, self.manifest_of(cfg, final, merged, calibration))
+        replace_json(
+            output / training_manifest.NAME, self.manifest_of(cfg, final, merged, calibration)
+        )
         LOG.info("ste: the judge is in %s%s", final, told(self.callback.last))
 
     def manifest_of(
