@@ -8,8 +8,8 @@ from typing import Any
 from ste_plugin.axolotl.adapter_checks import adapter_problems
 from ste_plugin.axolotl.changes import changes
 from ste_plugin.axolotl.checkpoints import loading_problems, select_best_args
-from ste_plugin.axolotl.decision_checks import decision_problems
 from ste_plugin.axolotl.data_keys import feeding_problems, refused_keys
+from ste_plugin.axolotl.decision_checks import decision_problems
 from ste_plugin.axolotl.model_layers import layer_problems
 from ste_plugin.axolotl.requirements import requirement_problems
 from ste_plugin.axolotl.settings import AxolotlConfig, STESettings, read_settings

@@ -41,10 +41,18 @@ class DecisionTrainer(AxolotlTrainer):  # type: ignore[misc]
         num_items_in_batch: Any = None,
     ) -> Any:
         """Return the loss of a batch of pairs."""
+        inputs = inputs | self._own_inputs(model, inputs)
         loss, outputs, parts = self.decision_loss.of_batch(model, inputs)
         when = "train" if model.training else "eval"
         self.store_metrics({k: float(part) for k, part in parts.items()}, train_eval=when)
         return (loss, outputs) if return_outputs else loss
+
+    def _own_inputs(self, model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Return what some models want beside tokens, which axolotl adds in its own loss (0.19)."""
+        config = getattr(self.accelerator.unwrap_model(model), "config", None)
+        if getattr(config, "model_type", "") not in ("gemma4", "gemma4_unified"):
+            return {}
+        return {"mm_token_type_ids": inputs["input_ids"].new_zeros(inputs["input_ids"].shape)}
 
 
 def _sampler(dataset: Any, seed: int | None) -> PairSampler:

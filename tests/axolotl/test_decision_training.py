@@ -15,7 +15,7 @@ from tests.helpers.manifests import written
 pytestmark = pytest.mark.slow
 
 KEYS = {
-    "learnt": {"num_epochs": 4, "eval_steps": 20},
+    "learnt": {"num_epochs": 4, "eval_steps": 40},
     "adapter": {**LORA, "max_steps": 2, "ste": {"manifest": "fruit/manifest.json"}},
     "packed": {"sample_packing": True},
     "one_order": {"ste": {"manifest": "one/manifest.json"}},
@@ -90,7 +90,6 @@ def test_the_rows_learnt_are_counted_and_one_without_its_other_order_is_left_out
     found = read_training_manifest(folder / "learnt")["trained_on"]
     assert (found["rows"], found["pairs"], found["left_out"]) == (81, 40, 1)
     assert "1 rows are left out" in log_of(folder, "learnt")
-    assert read_training_manifest(folder / "learnt")["steps"] == 4 * 80 // 4
 
 
 def test_the_judge_is_calibrated_on_held_out_pairs_and_the_file_lies_with_its_weights(runs):

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -66,10 +67,8 @@ def test_at_a_temperature_choices_keep_their_order_and_add_up_to_one(likelihoods
     found = at_temperature(likelihoods, temperature)
     if temperature != 1:
         assert math.fsum(map(math.exp, found)) == pytest.approx(1)
-    for a, b in zip(likelihoods, likelihoods[1:], strict=False):
-        low, high = sorted((0, 1), key=[a, b].__getitem__)
-        both = found[likelihoods.index(a)], found[likelihoods.index(b)]
-        assert both[low] <= both[high] + 1e-9
+    ranked = [found[i] for i in sorted(range(len(found)), key=likelihoods.__getitem__)]
+    assert all(low <= high + 1e-9 for low, high in pairwise(ranked))
 
 
 def test_a_choice_that_is_impossible_stays_so():

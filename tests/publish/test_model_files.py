@@ -3,8 +3,8 @@
 import json
 
 from ste_plugin.judging.calibration import NAME, calibrate, read_calibration, write_calibration
-from ste_plugin.publish.folder import write_folder
 from ste_plugin.publish.files import CARD, Repository
+from ste_plugin.publish.folder import write_folder
 from ste_plugin.publish.model_files import collect_model
 
 
