@@ -58,6 +58,7 @@ NAVIGATION = {
     "Explanation": [
         "explanation/method",
         "explanation/sampling",
+        "explanation/both-orders",
         "explanation/what-is-kept-out",
         "explanation/study",
         "explanation/open-questions",

@@ -59,8 +59,10 @@ def data_changes(
     """
     if settings.datasets == "off":
         return {}
-    train = entry(manifest, f"{rows}-train")
-    dev = [entry(manifest, f"{rows}-dev")] if manifest.count(f"{rows}-dev") else []
+    by_pairs = settings.decision is not None
+    train = entry(manifest, f"{rows}-train", by_pairs=by_pairs)
+    has_dev = bool(manifest.count(f"{rows}-dev"))
+    dev = [entry(manifest, f"{rows}-dev", by_pairs=by_pairs)] if has_dev else []
     if settings.datasets == "replace":
         ours = {"datasets": [train], "test_datasets": dev or None, "val_set_size": 0}
         return ours | dropped_keys(cfg) | packing_changes(cfg)
@@ -116,7 +118,7 @@ def template_changes(cfg: AxolotlConfig, manifest: DatasetManifest) -> dict[str,
     return {"chat_template_kwargs": wanted} if wanted else {}
 
 
-def entry(manifest: DatasetManifest, name: str) -> dict[str, Any]:
+def entry(manifest: DatasetManifest, name: str, *, by_pairs: bool = False) -> dict[str, Any]:
     """Return the entry of one of the manifest's files, as `datasets` holds it.
 
     axolotl ignores the revision of a file, but keeps what it prepared by it.
@@ -126,7 +128,7 @@ def entry(manifest: DatasetManifest, name: str) -> dict[str, Any]:
         "ds_type": "json",
         "type": TYPES[name.partition("-")[0]],
         "split": "train",
-        "revision": rendering(manifest),
+        "revision": rendering(manifest, by_pairs=by_pairs),
     }
 
 

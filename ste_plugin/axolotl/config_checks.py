@@ -9,6 +9,7 @@ from ste_plugin.axolotl.adapter_checks import adapter_problems
 from ste_plugin.axolotl.changes import changes
 from ste_plugin.axolotl.checkpoints import loading_problems, select_best_args
 from ste_plugin.axolotl.data_keys import feeding_problems, refused_keys
+from ste_plugin.axolotl.decision_checks import decision_problems
 from ste_plugin.axolotl.model_layers import layer_problems
 from ste_plugin.axolotl.requirements import requirement_problems
 from ste_plugin.axolotl.settings import AxolotlConfig, STESettings, read_settings
@@ -215,6 +216,7 @@ CHECKS: tuple[Callable[[AxolotlConfig], Iterator[str]], ...] = (
     packing_problems,
     sharding_problems,
     evaluation_problems,
+    decision_problems,
 )
 
 

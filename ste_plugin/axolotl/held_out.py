@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,14 +13,17 @@ from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.choice_tokens import added_token
 from ste_plugin.errors import ConfigError
 from ste_plugin.judging import JudgeFormat, Said
+from ste_plugin.judging.calibration import calibration_error
 from ste_plugin.lm_eval_tasks.bootstrap import value_of
 from ste_plugin.lm_eval_tasks.figures import Figure
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
-from ste_plugin.lm_eval_tasks.metrics import METRICS
+from ste_plugin.lm_eval_tasks.metrics import METRICS, OF_ODDS, margins_of
+from ste_plugin.lm_eval_tasks.replies import log_odds
 from ste_plugin.records import ORDERS, Verdict
 from ste_plugin.storage.dataset_manifest import DatasetManifest
 
-REPORTED = ("acc", "acc_pc", "pos_bias", "invalid_rate")
+REPORTED = ("acc", "acc_pc", "pos_bias", "invalid_rate", "brier", "flip_rate")
+_METRICS = METRICS | OF_ODDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,17 @@ class HeldOutPrompt:
     """The words before the letter of a forced verdict."""
 
 
-Judge = Callable[[Sequence[HeldOutPrompt]], list[Said]]
-"""A batch of prompts → what is said to each, None for no single answer."""
+class Answer(NamedTuple):
+    """What is said to one prompt."""
+
+    said: Said
+    """None for no single answer."""
+    log_odds: float | None = None
+    """Log-likelihood of A minus that of B; None where that was not measured."""
+
+
+Judge = Callable[[Sequence[HeldOutPrompt]], list[Answer]]
+"""A batch of prompts → what is said to each."""
 
 
 def read_held_out(manifest: DatasetManifest, pairs: int) -> list[HeldOutPrompt]:
@@ -58,24 +70,32 @@ def read_held_out(manifest: DatasetManifest, pairs: int) -> list[HeldOutPrompt]:
     ]
 
 
-def figures(
-    prompts: Sequence[HeldOutPrompt], said: Sequence[Said], judge_format: JudgeFormat
-) -> dict[str, float]:
-    """Return `judge_<metric>` for each of REPORTED that is defined by what was said."""
-    given = {(p.pair, p.gold): each for p, each in zip(prompts, said, strict=True)}
+def judged_pairs(
+    prompts: Sequence[HeldOutPrompt], answers: Sequence[Answer], judge_format: JudgeFormat
+) -> list[JudgedPair]:
+    """Return what was said of each pair, in both orders."""
+    given = {(p.pair, p.gold): each for p, each in zip(prompts, answers, strict=True)}
     pairs = []
     for prompt in (p for p in prompts if p.gold == "A"):
         both = [given[prompt.pair, gold] for gold in ORDERS]
         orders = tuple(
             OrderVerdict(
                 gold,
-                judge_format.decide(own, other),
-                ratings=(own,) if judge_format.pointwise else (),
+                judge_format.decide(own.said, other.said),
+                log_odds=own.log_odds,
+                ratings=(own.said,) if judge_format.pointwise else (),
             )
             for gold, own, other in zip(ORDERS, both, reversed(both), strict=True)
         )
         pairs.append(JudgedPair(prompt.pair, prompt.subset, prompt.instruction, orders, 0, 0))
-    values = {m: value_of(map(Figure(METRICS[m]).term, pairs)) for m in REPORTED}
+    return pairs
+
+
+def figures(pairs: Sequence[JudgedPair]) -> dict[str, float]:
+    """Return `judge_<metric>` for each of REPORTED that is defined, and the calibration error."""
+    values = {m: value_of(map(Figure(_METRICS[m]).term, pairs)) for m in REPORTED}
+    margins = [margin for pair in pairs for margin in margins_of(pair)]
+    values["ece"] = calibration_error(margins) if margins else None
     return {f"judge_{m}": value for m, value in values.items() if value is not None}
 
 
@@ -104,10 +124,11 @@ def likelier_choice(model: Any, template: ChatTemplate, judge_format: JudgeForma
         if keeps:
             inputs["logits_to_keep"] = torch.tensor(positions, device=_device(model))
         logits = model(use_cache=False, **inputs).logits
-        return [
-            judge_format.expect(logits[row, positions.index(end), tokens].tolist())
+        scores = [
+            logits[row, positions.index(end), tokens].tolist()
             for row, (end, tokens) in enumerate(zip(last, choices, strict=True))
         ]
+        return [Answer(judge_format.expect(each), log_odds(each)) for each in scores]
 
     return judge
 
@@ -139,7 +160,7 @@ def written_verdict(
             top_k=None,
         )
         replies = written[:, max(map(len, ids)) :].tolist()
-        return [read_judgment(template, reply, ends, parse) for reply in replies]
+        return [Answer(read_judgment(template, reply, ends, parse)) for reply in replies]
 
     return judge
 
@@ -176,9 +197,9 @@ def share_of(count: int, rank: int, world: int) -> list[int]:
     return [(rank + n * world) % count for n in range(per_process)] if count else []
 
 
-def merge_shares(shares: Iterable[dict[int, Said]]) -> list[Said]:
+def merge_shares(shares: Iterable[dict[int, Answer]]) -> list[Answer]:
     """Return what was said in all processes in the order of the prompts."""
-    said: dict[int, Said] = {}
+    said: dict[int, Answer] = {}
     for share in shares:
         said |= share
     return [said[index] for index in sorted(said)]

@@ -12,10 +12,12 @@ from torch import distributed
 from transformers import TrainerCallback
 
 from ste_plugin.axolotl.held_out import (
+    Answer,
     HeldOutPrompt,
     Judge,
     figures,
     in_batches,
+    judged_pairs,
     likelier_choice,
     merge_shares,
     read_held_out,
@@ -36,8 +38,9 @@ from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.axolotl.strategies import template_of
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.errors import DataError
-from ste_plugin.judging import JudgeFormat, Said
+from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.builtin import VERDICT
+from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.plugins.judge_formats import format_of_manifest
 from ste_plugin.plugins.manager import plugin_manager, require_named_plugins
 from ste_plugin.storage import training_manifest
@@ -81,6 +84,8 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         """What the trained model said, where it is merged afterwards."""
         self.last: dict[str, float] = {}
         """The latest figures, at the end those of the final weights."""
+        self.judged: list[JudgedPair] = []
+        """What was said of the held-out pairs at last."""
         self.ended: dict[str, Any] = {}
         """Steps and loss, once the last step is done."""
 
@@ -165,13 +170,14 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         judge = self.load_judge()
         with evaluating(self.trainer):
             said = merge_shares(_gather(self.judge_prompts(judge, share), world))
-        self.last = figures(self.prompts, said, self.judge_format)
+        self.judged = judged_pairs(self.prompts, said, self.judge_format)
+        self.last = figures(self.judged)
         return self.last
 
-    def judge_prompts(self, judge: Judge, indices: list[int]) -> dict[int, Said]:
+    def judge_prompts(self, judge: Judge, indices: list[int]) -> dict[int, Answer]:
         """Return index → what is said to some of the prompts."""
         prompts = [self.prompts[index] for index in indices]
-        said: dict[int, Said] = {}
+        said: dict[int, Answer] = {}
         for batch in in_batches(prompts, self.settings.judge_batch_size):
             answers = judge([prompts[i] for i in batch])
             said |= {indices[i]: each for i, each in zip(batch, answers, strict=True)}

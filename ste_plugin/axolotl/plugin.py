@@ -11,9 +11,12 @@ from axolotl.integrations.base import BasePlugin, PluginManager
 from axolotl.utils.logging import get_logger
 
 from ste_plugin.axolotl import strategies
+from ste_plugin.axolotl.calibrating import fit_calibration
 from ste_plugin.axolotl.changes import changes, kernel_changes
 from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config, check_machine
+from ste_plugin.axolotl.decision_checks import check_pairs
+from ste_plugin.axolotl.letter_place import letter_place
 from ste_plugin.axolotl.merge_check import check_merged
 from ste_plugin.axolotl.merging import merge, untie
 from ste_plugin.axolotl.processes import is_main, leave_others, refuse_copies
@@ -27,6 +30,7 @@ from ste_plugin.axolotl.trained_rows import check_dataset
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.model_folder import check_trained_model
 from ste_plugin.errors import PluginError
+from ste_plugin.judging.calibration import Calibration, write_calibration
 from ste_plugin.storage import training_manifest
 from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest, row_format_of_rl
 from ste_plugin.storage.durable import sync_files, sync_folder
@@ -46,6 +50,8 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
     callback: Any = None
     expected: Counter[bytes] | None = None
     trained_on: dict[str, Any]
+    pairs: dict[str, int]
+    """Of a training by both orders: how many pairs, and how many rows are left out."""
 
     def register(self, cfg: Any) -> None:
         """Set the keys that the data set needs, before axolotl validates the config.
@@ -54,6 +60,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         Raises: ConfigError, DataError, PluginError, each with what to do.
         """
         refuse_missing_plugins(cfg)
+        self.pairs = {}
         self.expected = None  # axolotl 0.21 keeps one plugin for all configs of a process
         self.settings = read_settings(cfg)
         self.manifest = read_manifest(self.settings.manifest)
@@ -82,6 +89,8 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         self.expected = Counter()
         self.manifest.verify(*self.read_files(cfg))
         tokenizer = load_tokenizer(cfg)
+        if self.settings.decision:
+            self.check_pairs(tokenizer)
         if self.settings.datasets != "off":
             check_rows(self.manifest, row_format_of_rl(cfg.rl))
             check_tokens(
@@ -94,6 +103,29 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             )
         elif self.manifest.count("judge-dev"):
             checked_template(tokenizer, self.manifest)
+
+    def check_pairs(self, tokenizer: Any) -> None:
+        """Check that both orders of pairs can be held against each other, and count them."""
+        from ste_plugin.axolotl.judge_callback import load_judge_format
+
+        judge_format = load_judge_format(self.manifest, self.settings)
+        letter_place(checked_template(tokenizer, self.manifest), judge_format)
+        self.pairs = check_pairs(self.manifest, judge_format)
+        if left_out := self.pairs["left_out"]:
+            LOG.warning(
+                "ste: %d rows are left out, as the other order of their pair is not there; %d "
+                "pairs are in both orders (dataset.both_orders_only: true leaves them out before)",
+                left_out,
+                self.pairs["pairs"],
+            )
+
+    def get_trainer_cls(self, cfg: Any) -> Any:
+        """Return the trainer that keeps the orders of a pair together, where that is asked for."""
+        if self.settings.decision is None:
+            return None
+        from ste_plugin.axolotl.decision_trainer import DecisionTrainer
+
+        return DecisionTrainer
 
     def read_files(self, cfg: Any) -> list[str]:
         """Return the names of the manifest's files that this training reads."""
@@ -126,11 +158,14 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
                 cfg.rl,
                 alone=alone,
             )
+            self.trained_on |= self.pairs
         if not self.manifest.count("judge-dev"):
             LOG.warning("ste: %s has no held-out pairs to measure the judge on", self.manifest.path)
         self.callback = judge_callback(trainer, cfg, self.settings, self.manifest)
         # found now, as the first evaluation may come after hours
         LOG.info("ste: held-out verdicts are read by %s", self.callback.judge_format.name)
+        if self.settings.decision:
+            trainer.decision_loss = self.decision_loss(trainer)
         if cfg.rl == "grpo":
             judge_format = find_judge_format(self.manifest, self.settings)
             template = self.callback.template
@@ -140,6 +175,25 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             # axolotl adds it for SFT only (0.19)
             callbacks.append(EarlyStoppingCallback(cfg.early_stopping_patience))
         return callbacks
+
+    def decision_loss(self, trainer: Any) -> Any:
+        """Return what a judge of letters is trained by. Raises: PluginError for another trainer."""
+        from ste_plugin.axolotl.decision_loss import DecisionLoss
+        from ste_plugin.axolotl.decision_trainer import DecisionTrainer
+        from ste_plugin.axolotl.judge_callback import load_judge_format
+
+        if not isinstance(trainer, DecisionTrainer):
+            raise PluginError(
+                f"ste.decision: another plugin's trainer is used ({type(trainer).__name__}), which "
+                "does not keep the orders of a pair together. Put ste_plugin.axolotl.STEPlugin "
+                "first in `plugins`, or remove that one."
+            )
+        weights, judge_format = (
+            self.settings.decision,
+            load_judge_format(self.manifest, self.settings),
+        )
+        place = letter_place(self.callback.template, judge_format)
+        return DecisionLoss(place, weights.brier, weights.consistency)
 
     def post_lora_load(self, cfg: Any, model: Any) -> None:
         """Prepare a base that is loaded to merge the adapter into it."""
@@ -163,12 +217,22 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             merged = check_merged(self.callback.answers, final, method, cfg)
         elif not cfg.adapter:
             check_trained_model(final)
+        calibration = fit_calibration(self.callback.judged, self.settings, self.manifest)
+        write_calibration(final, calibration)
         sync_files(final)
         sync_folder(output.absolute().parent)
-        replace_json(output / training_manifest.NAME, self.manifest_of(cfg, final, merged))
+        replace_json(
+            output / training_manifest.NAME, self.manifest_of(cfg, final, merged, calibration)
+        )
         LOG.info("ste: the judge is in %s%s", final, told(self.callback.last))
 
-    def manifest_of(self, cfg: Any, final: Path, merged: dict[str, Any] | None) -> dict[str, Any]:
+    def manifest_of(
+        self,
+        cfg: Any,
+        final: Path,
+        merged: dict[str, Any] | None,
+        calibration: Calibration | None,
+    ) -> dict[str, Any]:
         """Return what the training's manifest says of a finished training."""
         base = Path(cfg.base_model)
         return {
@@ -183,6 +247,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             "base_fingerprint": fingerprint(base) if base.is_dir() else None,
             "judge_format": self.manifest.judge_format,
             "judge": self.callback.last,
+            **({"temperature": calibration.temperature} if calibration else {}),
             **{k: v for k, v in self.callback.ended.items() if k not in CHECKED},
             "axolotl": importlib.metadata.version("axolotl"),
         }

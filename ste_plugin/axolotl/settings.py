@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from ste_plugin.config import Positive, Strict
 from ste_plugin.errors import ConfigError
@@ -12,6 +12,18 @@ from ste_plugin.text.settings_errors import validate_settings
 
 AxolotlConfig = Mapping[str, Any]
 """An axolotl config: a mapping that answers every missing key with None, or a plain one."""
+
+
+class DecisionSettings(Strict):
+    """Train a judge that answers by a letter alone, by both orders of a pair at once."""
+
+    brier: float = Field(1.0, ge=0, allow_inf_nan=False)
+    """Weight of the squared distance of the right letter's probability from 1."""
+    consistency: float = Field(1.0, ge=0, allow_inf_nan=False)
+    """Weight of (p(A | one order) + p(A | other order) - 1) squared, 0 of a judge that no order
+    sways."""
+    calibrate: bool = True
+    """Fit one temperature on the held-out pairs when training ends, stored beside the weights."""
 
 
 class STESettings(Strict):
@@ -33,6 +45,8 @@ class STESettings(Strict):
     """Prompts at once while it is measured."""
     judge_max_new_tokens: Positive | None = None
     """For `generation`; by default what the judge format says."""
+    decision: DecisionSettings | None = None
+    """Cross entropy on the letter, with Brier terms over both orders of a pair; `{}` is enough."""
     plugins: tuple[str, ...] = ()
     """`hooks.py` files with the judge format, where it is neither built in nor installed."""
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from axolotl.prompt_tokenizers import IGNORE_INDEX, PromptTokenizingStrategy
 
+from ste_plugin.axolotl.both_orders import pair_columns
 from ste_plugin.axolotl.strategies import Row, manifest_of, rendering, row_tokens, template_of
 from ste_plugin.engines.chat import ChatTemplate
 
@@ -14,10 +15,14 @@ class JudgmentStrategy(PromptTokenizingStrategy):  # type: ignore[misc]
     With axolotl's `train_on_inputs` the prompt is learnt, too.
     """
 
-    def __init__(self, template: ChatTemplate, cfg: Any, rendering: str) -> None:
+    def __init__(
+        self, template: ChatTemplate, cfg: Any, rendering: str, *, by_pairs: bool = False
+    ) -> None:
+        """`by_pairs`: rows say which pair they are from."""
         super().__init__(None, template.tokenizer, bool(cfg.train_on_inputs), cfg.sequence_len)
         self.template = template
         self.rendering = rendering  # datasets' cache goes by attributes
+        self.by_pairs = by_pairs
 
     def tokenize_prompt(self, prompt: Row) -> dict[str, list[int]]:
         """Return the tokens of one row and their labels."""
@@ -27,10 +32,13 @@ class JudgmentStrategy(PromptTokenizingStrategy):  # type: ignore[misc]
             "input_ids": asked + judgment,
             "attention_mask": [1] * len(asked + judgment),
             "labels": masked + judgment,
+            **(pair_columns(prompt) if self.by_pairs else {}),
         }
 
 
 def load(tokenizer: Any, cfg: Any) -> JudgmentStrategy:
     """Return the strategy for the data set that a config's manifest describes."""
     manifest = manifest_of(cfg)
-    return JudgmentStrategy(template_of(tokenizer, manifest), cfg, rendering(manifest))
+    by_pairs = cfg["ste"].get("decision") is not None
+    name = rendering(manifest, by_pairs=by_pairs)
+    return JudgmentStrategy(template_of(tokenizer, manifest), cfg, name, by_pairs=by_pairs)

@@ -28,9 +28,13 @@ Row = Mapping[str, Any]
 Turn = Mapping[str, Any]
 
 
-def rendering(manifest: DatasetManifest) -> str:
-    """Return a name for what a manifest's rows become, by which axolotl keeps prepared rows."""
-    return content_key(VERSION, manifest.chat_template_kwargs, manifest.thinking_marks)
+def rendering(manifest: DatasetManifest, *, by_pairs: bool = False) -> str:
+    """Return a name for what a manifest's rows become, by which axolotl keeps prepared rows.
+
+    `by_pairs`: they also say which pair they are from.
+    """
+    own = ("by pairs",) if by_pairs else ()
+    return content_key(VERSION, manifest.chat_template_kwargs, manifest.thinking_marks, *own)
 
 
 def template_of(tokenizer: Any, manifest: DatasetManifest) -> ChatTemplate:

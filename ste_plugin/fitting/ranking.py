@@ -6,7 +6,7 @@ Best is, in this order:
    size is for any);
 2. what trains more of the model: all weights, then LoRA, then LoRA on quantised weights;
 3. what is nearer to the paper: SFT as in it, then DPO as its released judge, then other preference
-   and reward methods;
+   and reward methods, last a judge that answers by a letter alone, which needs a data set of such;
 4. what leaves more memory free, for longer sequences or a larger batch, and last the name
    (`fit.best_first`).
 """
@@ -30,7 +30,8 @@ def rank_recipe(recipe: Mapping[str, Any], training: Training, parameters: int) 
     """Return the rank of a recipe for a model of so many parameters, whether it fits or not."""
     quantised = training.weight_bytes < training.compute_bytes
     part = 0 if training.rank is None else 1 + quantised
-    method = _METHODS.get(recipe.get("rl"), 2)
+    of_letters = (recipe.get("ste") or {}).get("decision") is not None
+    method = 3 if of_letters else _METHODS.get(recipe.get("rl"), 2)
     return _size_distance(str(recipe.get("base_model", "")), parameters), part, method
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from ste_plugin.context import open_engine
 from ste_plugin.engines.choice_likelihoods import started
-from ste_plugin.engines.identity import model_identity
+from ste_plugin.engines.identity import model_identity, model_path
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judge.asking import Asker, Sample, Texts
@@ -22,6 +22,7 @@ from ste_plugin.judge.reading import read_comparison, read_spreads
 from ste_plugin.judge.texts import Pair, Prompt, problem_of, prompt_text
 from ste_plugin.judge.which import FoundJudge, OfModel, find_judge
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.calibration import temperature_of
 from ste_plugin.judging.published import check_published
 from ste_plugin.plugins.judge_formats import find_judge_format
 from ste_plugin.plugins.manager import plugin_manager
@@ -87,6 +88,9 @@ class Judge:
             manager, words.format, setting, found.place.base, words.rubric
         )
         check_published(found.model.model, words.format, judge_format)
+        folder = model_path(found.model, found.place.base)
+        self.temperature = temperature_of(folder, judge_format.version)
+        """What the log-odds of its letters are divided by: 1 where it was not calibrated."""
         self.format: JudgeFormat = judge_format.for_row(columns or {})
         """How it is asked and read."""
         self._engine = open_engine(found.model, found.place, manager)
@@ -207,7 +211,7 @@ class Judge:
         if unfit is not None:
             return unable(self._asker.too_long(self._engine, unfit))
         first, second = [(s, list(map(self._asker.reply, s))) for s in prompts]
-        return read_comparison(self.format, first, second)
+        return read_comparison(self.format, first, second, self.temperature)
 
 
 def _without_problem(name: str, comparison: Comparison) -> Comparison:

@@ -5,6 +5,7 @@ from itertools import product
 from math import exp, fsum
 
 from ste_plugin.judging import JudgeFormat, Said
+from ste_plugin.judging.calibration import at_temperature
 
 Spread = Mapping[Said, float]
 """What a judge may say to one prompt → how likely that is; adds up to 1."""
@@ -12,15 +13,21 @@ Spread = Mapping[Said, float]
 _SHARE = {"A": 1.0, "B": 0.0, "tie": 0.5}
 
 
-def spread_of(judge_format: JudgeFormat, log_likelihoods: Sequence[Sequence[float]]) -> Spread:
+def spread_of(
+    judge_format: JudgeFormat,
+    log_likelihoods: Sequence[Sequence[float]],
+    temperature: float = 1.0,
+) -> Spread:
     """Return the mean over samples of what is said, each by the likelihoods of the choices.
 
-    log_likelihoods: (samples, choices), in the order of the format's `choices`.
+    log_likelihoods: (samples, choices), in the order of the format's `choices`. `temperature`: what
+    the judge was calibrated by.
     """
     says = list(judge_format.choices.values())
     spread: dict[Said, float] = {}
     for sample in log_likelihoods:
-        for said, log_likelihood in zip(says, sample, strict=True):
+        calibrated = at_temperature(sample, temperature)
+        for said, log_likelihood in zip(says, calibrated, strict=True):
             spread[said] = spread.get(said, 0.0) + exp(log_likelihood) / len(log_likelihoods)
     return spread
 

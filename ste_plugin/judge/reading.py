@@ -16,9 +16,14 @@ Replies = tuple[Sequence[Sample], Sequence[Reply]]
 """The samples of one prompt, and what each of them says."""
 
 
-def read_comparison(judge_format: JudgeFormat, first: Replies, second: Replies) -> Comparison:
-    """Return what a judge says of a pair; `second` is the prompt that shows B first."""
-    spreads, by_likelihood = read_spreads(judge_format, (first, second))
+def read_comparison(
+    judge_format: JudgeFormat, first: Replies, second: Replies, temperature: float = 1.0
+) -> Comparison:
+    """Return what a judge says of a pair; `second` is the prompt that shows B first.
+
+    `temperature`: what the judge's likelihoods were calibrated by.
+    """
+    spreads, by_likelihood = read_spreads(judge_format, (first, second), temperature)
     one, two = (
         _Prompt(replies, spread)
         for (_, replies), spread in zip((first, second), spreads, strict=True)
@@ -39,19 +44,19 @@ def read_comparison(judge_format: JudgeFormat, first: Replies, second: Replies) 
 
 
 def read_spreads(
-    judge_format: JudgeFormat, prompts: Sequence[Replies]
+    judge_format: JudgeFormat, prompts: Sequence[Replies], temperature: float = 1.0
 ) -> tuple[list[Spread], bool]:
     """Return what is said to each prompt, and whether by likelihoods: shares of replies else."""
-    measured = [_measured(judge_format, samples) for samples, _ in prompts]
+    measured = [_measured(judge_format, samples, temperature) for samples, _ in prompts]
     if all(measured):
         return measured, True
     return [shares_of([reply.said for reply in replies]) for _, replies in prompts], False
 
 
-def _measured(judge_format: JudgeFormat, samples: Sequence[Sample]) -> Spread:
+def _measured(judge_format: JudgeFormat, samples: Sequence[Sample], temperature: float) -> Spread:
     """Return what one prompt's samples say by likelihoods; empty where none was measured."""
     measured = [s.log_likelihoods for s in samples if s.log_likelihoods is not None]
-    return spread_of(judge_format, measured)
+    return spread_of(judge_format, measured, temperature)
 
 
 @dataclass(frozen=True, slots=True)

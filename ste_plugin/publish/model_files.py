@@ -8,6 +8,7 @@ from typing import Any
 
 from ste_plugin.engines.model_folder import ADAPTER_CONFIG, adapter_base, refuse_pickles
 from ste_plugin.errors import ConfigError, HostError
+from ste_plugin.judging.calibration import NAME as CALIBRATION
 from ste_plugin.publish.files import Content
 
 _WANTED = (
@@ -15,7 +16,7 @@ _WANTED = (
     *(ADAPTER_CONFIG, "tokenizer*.json", "tokenizer*.model", "special_tokens_map.json"),
     *("added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "spiece.model", "*.tiktoken"),
     *("chat_template.jinja", "chat_template.json", "*processor_config.json"),
-    *("LICENSE*", "NOTICE*"),
+    *("LICENSE*", "NOTICE*", CALIBRATION),
 )
 """Anything else in a training's folder is its own: checkpoints, logs, pickles, code."""
 _SETTINGS = ("config.json", "generation_config.json", ADAPTER_CONFIG, "tokenizer_config.json")

@@ -1,5 +1,6 @@
 """Measuring the judge while it trains: asked where it was trained, read as it is read elsewhere."""
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,8 +9,10 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from ste_plugin.axolotl.held_out import (
+    Answer,
     HeldOutPrompt,
     figures,
+    judged_pairs,
     likelier_choice,
     read_judgment,
     stop_ids,
@@ -51,6 +54,11 @@ def template_of(name: str) -> ChatTemplate:
     return ChatTemplate(family_tokenizer(name), dict(FAMILIES[name].kwargs))
 
 
+def said(judge, rows) -> list:
+    """What a judge says to prompts, without how sure it is."""
+    return [answer.said for answer in judge(rows)]
+
+
 def judged(name: str, text: str):
     """The verdict of a judgment that was written, special tokens in it being such."""
     template = template_of(name)
@@ -65,7 +73,7 @@ def test_the_likelier_letter_is_read_behind_the_words_that_a_trained_judgment_ha
     template = template_of(name)
     (token,) = template.encode(letter)
     model = Scripted(len(template.tokenizer), preferred=token)
-    assert likelier_choice(model, template, FORMATS["brief"])([PROMPT]) == [letter]
+    assert said(likelier_choice(model, template, FORMATS["brief"]), [PROMPT]) == [letter]
     asked, learnt = template.training_ids(PROMPT.messages, f"{PROMPT.opening}{letter}]]")
     assert model.read[0].tolist() == (asked + learnt)[: model.read.shape[1]]
     assert (asked + learnt)[model.read.shape[1]] == token
@@ -84,16 +92,30 @@ def test_the_expected_score_of_each_answer_is_read_and_the_higher_one_is_better(
     model = Scripted(len(template.tokenizer))
     for score, likelihood in (("9", 8.0), ("3", 7.0)):
         model.logits[template.encode(score)[0]] = likelihood
-    (expected,) = likelier_choice(model, template, FORMATS["rating"])(RATED[:1])
+    (expected,) = said(likelier_choice(model, template, FORMATS["rating"]), RATED[:1])
     assert 6 < expected < 7.5
-    found = figures(RATED, [7.5, 7.25, 2.0, 4.5], FORMATS["rating"])
+    rated = [Answer(score) for score in (7.5, 7.25, 2.0, 4.5)]
+    found = figures(judged_pairs(RATED, rated, FORMATS["rating"]))
     assert found == {"judge_acc": 0.5, "judge_acc_pc": 0.5, "judge_invalid_rate": 0.0}
 
 
 def test_letters_that_are_as_likely_are_no_verdict_on_a_held_out_pair():
     template = template_of("ChatML")
     model = Scripted(len(template.tokenizer), preferred=template.encode("C")[0])
-    assert likelier_choice(model, template, FORMATS["brief"])([PROMPT]) == [None]
+    assert likelier_choice(model, template, FORMATS["brief"])([PROMPT]) == [Answer(None, 0.0)]
+
+
+def test_probabilities_are_scored_and_verdicts_that_turn_with_the_order_are_counted():
+    rows = [replace(PROMPT, pair=pair, gold=gold) for pair in "pqr" for gold in "AB"]
+    odds = [2.0, -2.0, 1.0, 3.0, -1.0, 1.0]  # p right twice, q says A twice, r wrong twice
+    answers = [Answer("A" if each > 0 else "B", each) for each in odds]
+    found = figures(judged_pairs(rows, answers, FORMATS["verdict"]))
+    right = [1 / (1 + math.exp(-m)) for m in (2, 2, 1, -3, -1, -1)]
+    assert found["judge_flip_rate"] == pytest.approx(1 / 3)
+    assert found["judge_brier"] == pytest.approx(sum((1 - p) ** 2 for p in right) / 6)
+    # bins of width 0.05 in confidence: three at 0.731, of which one is right
+    gaps = [2 * (1 - right[0]), abs(3 * right[2] - 1), 1 - right[3]]
+    assert found["judge_ece"] == pytest.approx(sum(gaps) / 6)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -101,7 +123,7 @@ def test_a_judge_writes_behind_the_prompt_that_it_was_trained_on_until_its_turn_
     template = template_of(name)
     asked, learnt = template.training_ids(PROMPT.messages, "B is a tool. [[A]]")
     model = Scripted(1, written=learnt)
-    assert written_verdict(model, template, parse_verdict, 99)([PROMPT]) == ["A"]
+    assert written_verdict(model, template, parse_verdict, 99)([PROMPT]) == [Answer("A")]
     assert model.read[0].tolist() == asked
     assert set(template.turn_end_ids) <= set(model.options["eos_token_id"])
 
@@ -181,4 +203,5 @@ def test_a_judge_that_learnt_its_rows_is_right_in_both_orders_under_every_templa
     template = template_of(name)
     model = trained_on(template, prompts("AB"), tmp_path)
     with torch.no_grad():
-        assert likelier_choice(model, template, FORMATS["brief"])(prompts("AB")) == ["A", "B"]
+        judge = likelier_choice(model, template, FORMATS["brief"])
+        assert said(judge, prompts("AB")) == ["A", "B"]

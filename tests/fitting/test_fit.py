@@ -32,6 +32,8 @@ GPT_OSS_20B = ModelShape(
     sinks=True,
     experts=Experts(32, 4, 2880, 24, bias=True),
 )
+QWEN3_8B = ModelShape(4096, 12288, 36, 32, 8, 128, 151936, qk_norm=True)
+"""Source: its config.json."""
 ZERO3 = {"zero_optimization": {"stage": 3}}
 
 
@@ -56,7 +58,8 @@ def test_what_a_recipe_says_it_needs_is_what_fit_calculates(name):
     needs = next(line for line in text.splitlines() if line.startswith("# needs:"))
     gpus = re.search(r"\((\d+x[\dx]+)\)", needs)[1]
     size = re.search(r"Llama-3\.1-(\d+B)", text)
-    shape = read_shape(size[1])[0] if size else GPT_OSS_20B
+    others = QWEN3_8B if "Qwen3-8B" in text else GPT_OSS_20B
+    shape = read_shape(size[1])[0] if size else others
     fit = fit_recipe(SHIPPED[name], shape, read_cluster(gpus))
     terms = " + ".join(f"{term} {gb:.1f}" for term, gb in fit.terms.named().items())
     assert fit.fits

@@ -1,9 +1,14 @@
 """A judge in Python: a verdict is what both orders agree on, and a probability says how sure."""
 
+import math
+import shutil
+
 import pytest
 
 from ste_plugin import Comparison, Judge
 from ste_plugin.errors import ConfigError, DataError, EngineError
+from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.judging.calibration import calibrate, write_calibration
 from tests.helpers.asked_judges import fake_judge, says
 from tests.helpers.chat_server import Refuse, chat_server
 
@@ -197,6 +202,25 @@ def test_the_likelihoods_of_the_letters_are_the_probability_where_the_engine_tel
     assert found.probability_from == "likelihoods"
     assert 0 < found.probability < 1
     assert found.probability == pytest.approx(1 - swapped.probability)
+
+
+def test_a_calibrated_judge_is_less_sure_and_says_the_same(tiny_model, tmp_path):
+    asked = {"format": "verdict", "engine": "local", "force_verdict": True}
+    folder = shutil.copytree(tiny_model, tmp_path / "judge")
+    with Judge(folder, **asked) as judge:
+        plain = judge.compare(*PAIR)
+    margins = [6.0 * (-1 if n % 4 == 0 else 1) for n in range(80)]  # sure, right in three of four
+    write_calibration(folder, calibrate(margins, FORMATS["verdict"].version))
+    with Judge(folder, **asked) as judge:
+        found = judge.compare(*PAIR)
+        assert judge.temperature == pytest.approx(6 / math.log(3), rel=0.001)
+    assert [o.verdict for o in found.orders] == [o.verdict for o in plain.orders]
+    for one, other in zip(found.orders, plain.orders, strict=True):
+        odds = [math.log(o.probability / (1 - o.probability)) for o in (one, other)]
+        assert odds[0] == pytest.approx(odds[1] / judge.temperature)
+    write_calibration(folder, calibrate(margins, "another-format"))
+    with Judge(folder, **asked) as judge:
+        assert judge.compare(*PAIR).probability == plain.probability
 
 
 @pytest.mark.parametrize("force", [False, True])

@@ -18,7 +18,8 @@ ROWS = [
         GENERATE,
         2,
         "training.recipe: no file and no recipe 'sft-lora-9b'. Did you mean 'sft-lora-8b'? There "
-        "are: demo-smollm2-cpu-lora, dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, "
+        "are: decision-lora-8b, decision-smollm2-cpu-lora, demo-smollm2-cpu-lora, dpo-full-70b, "
+        "dpo-full-8b, dpo-lora-70b, dpo-lora-8b, "
         "dpo-smollm2-cpu-lora, grpo-lora-8b, grpo-smollm2-cpu-lora, kto-lora-8b, sft-full-70b, "
         "sft-full-8b, sft-lora-70b, sft-lora-8b, sft-lora-gpt-oss-20b, sft-qlora-8b (`ste recipes "
         "list`).",
@@ -29,7 +30,8 @@ ROWS = [
         run_with(training=OWN),
         GENERATE,
         2,
-        "training.recipe: no file and no recipe 'mine.yaml'. There are: demo-smollm2-cpu-lora, "
+        "training.recipe: no file and no recipe 'mine.yaml'. There are: decision-lora-8b, "
+        "decision-smollm2-cpu-lora, demo-smollm2-cpu-lora, "
         "dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, dpo-smollm2-cpu-lora, "
         "grpo-lora-8b, grpo-smollm2-cpu-lora, kto-lora-8b, sft-full-70b, sft-full-8b, "
         "sft-lora-70b, sft-lora-8b, sft-lora-gpt-oss-20b, sft-qlora-8b (`ste recipes list`).",
@@ -107,7 +109,8 @@ ROWS = [
         "ste recipes show dpo-lora-9b",
         2,
         "ste recipes: no file and no recipe 'dpo-lora-9b'. Did you mean 'dpo-lora-8b'? There are:"
-        " demo-smollm2-cpu-lora, dpo-full-70b, dpo-full-8b, dpo-lora-70b, dpo-lora-8b, "
+        " decision-lora-8b, decision-smollm2-cpu-lora, demo-smollm2-cpu-lora, dpo-full-70b, "
+        "dpo-full-8b, dpo-lora-70b, dpo-lora-8b, "
         "dpo-smollm2-cpu-lora, grpo-lora-8b, grpo-smollm2-cpu-lora, kto-lora-8b, sft-full-70b, "
         "sft-full-8b, sft-lora-70b, sft-lora-8b, sft-lora-gpt-oss-20b, sft-qlora-8b (`ste recipes "
         "list`).",

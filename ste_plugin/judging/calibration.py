@@ -1,0 +1,210 @@
+"""How far a judge's probabilities can be believed, and the temperature that corrects them.
+
+A judgment is told by its margin: the log-odds of the right letter against the wrong one.
+"""
+
+from collections.abc import Sequence
+from math import exp, fsum, log, log1p
+from pathlib import Path
+
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.records import Record
+from ste_plugin.storage.jsonl import read_json, replace_json
+
+NAME = "ste_calibration.json"
+"""The file beside a judge's weights."""
+VERSION = 1
+"""Of the file's form."""
+BINS = 10
+"""Of equal width, from ½ (as likely as not) to 1."""
+MIN_JUDGMENTS = 60
+"""Fewer leave the temperature uncertain by more than a third."""
+HOTTEST = 20.0
+"""Temperatures are looked for from 1/20 to 20."""
+_STEPS = 60
+
+
+class Quality(Record, frozen=True):
+    """What probabilities were worth on pairs whose right answer is known."""
+
+    nll: float
+    """Mean negative log-likelihood of the right letter, in nats."""
+    brier: float
+    ece: float
+
+
+class Calibration(Record, frozen=True):
+    """The content of `ste_calibration.json`."""
+
+    ste_calibration: int
+    """Form of this file."""
+    temperature: float
+    """What log-odds are divided by."""
+    judge_format: str
+    """Version of the judge format whose letters it is for."""
+    judgments: int
+    """How many it was fitted on, two a pair."""
+    right: int
+    """How many of them were right, which no temperature changes."""
+    before: Quality
+    after: Quality
+    """Both on the judgments that it was fitted on."""
+
+
+def calibrate(margins: Sequence[float], judge_format: str) -> Calibration:
+    """Return the calibration of a judge by its margins on held-out pairs.
+
+    Raises: DataError where these judgments cannot tell a temperature, with numbers and the cure.
+    """
+    count, right = len(margins), sum(margin > 0 for margin in margins)
+    if count < MIN_JUDGMENTS:
+        raise DataError(
+            f"calibration: {count} judgments of {count // 2} held-out pairs; expected at least "
+            f"{MIN_JUDGMENTS} of {MIN_JUDGMENTS // 2}, or the temperature would be chance. "
+            "Generate with more instructions or a larger dataset.dev_fraction, and do not lower "
+            "ste.judge_pairs below that."
+        )
+    temperature = fit_temperature(margins)
+    if temperature is None:
+        extreme = "all are right" if right == count else f"only {right} of {count} are right"
+        raise DataError(
+            f"calibration: no temperature between {1 / HOTTEST:g} and {HOTTEST:g} fits the "
+            f"{count} held-out judgments best ({extreme}). Expected a judge that is better than "
+            "chance and errs at times: calibrate on harder pairs (other pairs.strategies), or on "
+            "more of them (dataset.dev_fraction)."
+        )
+    return Calibration(
+        ste_calibration=VERSION,
+        temperature=float(f"{temperature:.4g}"),
+        judge_format=judge_format,
+        judgments=count,
+        right=right,
+        before=quality(margins),
+        after=quality(margins, temperature),
+    )
+
+
+def fit_temperature(margins: Sequence[float]) -> float | None:
+    """Return the temperature of the least negative log-likelihood; None where it is at a bound.
+
+    In 1/T that is convex, so that its slope is bisected. Source: temperature scaling, Guo et al.
+    2017 (arXiv 1706.04599).
+    """
+    low, high = 1 / HOTTEST, HOTTEST
+    if _slope(margins, low) >= 0 or _slope(margins, high) <= 0:
+        return None
+    for _ in range(_STEPS):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if _slope(margins, middle) < 0 else (low, middle)
+    return 1 / (low * high) ** 0.5
+
+
+def _slope(margins: Sequence[float], inverse: float) -> float:
+    """Return the derivative of the summed negative log-likelihood by the inverse temperature."""
+    return -fsum(margin * (1 - sigmoid(inverse * margin)) for margin in margins)
+
+
+def quality(margins: Sequence[float], temperature: float = 1.0) -> Quality:
+    """Return what probabilities are worth at a temperature."""
+    scaled = [margin / temperature for margin in margins]
+    nll = fsum(map(surprise, scaled)) / len(scaled)
+    brier = fsum(map(brier_of, scaled)) / len(scaled)
+    return Quality(nll=nll, brier=brier, ece=calibration_error(scaled))
+
+
+def surprise(margin: float) -> float:
+    """Return the negative log-likelihood of the right letter, in nats."""
+    return log1p(exp(-margin)) if margin > 0 else log1p(exp(margin)) - margin
+
+
+def brier_of(margin: float) -> float:
+    """Return the squared distance of the right letter's probability from 1.
+
+    Source: Brier 1950, in the form for two outcomes: 0 is certain and right, ¼ says one half.
+    """
+    return (1 - sigmoid(margin)) ** 2
+
+
+def calibration_error(margins: Sequence[float]) -> float:
+    """Return the expected calibration error: how far confidence is from accuracy, bin by bin.
+
+    Confidence is the likelier letter's probability; an even one is half right. Bins count by their
+    judgments. Source: Naeini et al. 2015, as in Guo et al. 2017 (arXiv 1706.04599), equation 3.
+    """
+    excess = [0.0] * BINS
+    for margin in margins:
+        index, gap = confidence_gap(margin)
+        excess[index] += gap
+    return fsum(map(abs, excess)) / len(margins)
+
+
+def confidence_gap(margin: float) -> tuple[int, float]:
+    """Return the bin of a judgment's confidence, and confidence minus how right it is."""
+    confidence = sigmoid(abs(margin))
+    right = 0.5 if margin == 0 else float(margin > 0)
+    return min(BINS - 1, int((2 * confidence - 1) * BINS)), confidence - right
+
+
+def sigmoid(log_odds: float) -> float:
+    """Return the probability of log-odds."""
+    return 1 / (1 + exp(-log_odds)) if log_odds >= 0 else exp(log_odds) / (1 + exp(log_odds))
+
+
+def at_temperature(log_likelihoods: Sequence[float], temperature: float) -> tuple[float, ...]:
+    """Return the log-likelihoods of choices at a temperature; the likeliest one stays that.
+
+    Those of impossible choices stay impossible.
+    """
+    if temperature == 1:
+        return tuple(log_likelihoods)
+    scaled = [each / temperature for each in log_likelihoods]
+    highest = max(scaled)
+    if highest == float("-inf"):
+        return tuple(log_likelihoods)
+    total = highest + log(fsum(exp(each - highest) for each in scaled))
+    return tuple(each - total for each in scaled)
+
+
+def write_calibration(folder: Path, calibration: Calibration | None) -> None:
+    """Write what a judge was calibrated by beside its weights; where there is none, no old one."""
+    if calibration is None:
+        (folder / NAME).unlink(missing_ok=True)
+    else:
+        replace_json(folder / NAME, calibration.to_dict())
+
+
+def read_calibration(model: str | Path) -> Calibration | None:
+    """Return what a model's folder says of its probabilities; None where it says nothing.
+
+    Raises: DataError where the file is damaged; ConfigError where a newer version wrote it.
+    """
+    path = Path(model) / NAME
+    if not path.is_file():
+        return None
+    content = read_json(path)
+    form = content.get("ste_calibration") if isinstance(content, dict) else None
+    if isinstance(form, int) and form > VERSION:
+        raise ConfigError(
+            f"{path}: found form {form} of this file; this ste-plugin knows {VERSION}. Update it: "
+            "pip install -U ste-plugin."
+        )
+    try:
+        found = Calibration.from_dict(content)
+        if not 0 < found.temperature < float("inf"):
+            raise DataError(f"temperature: found {found.temperature}, expected one above 0")
+    except (DataError, TypeError) as error:
+        raise DataError(
+            f"{path}: not what a training writes ({error}). Get the file again, or remove it: "
+            "probabilities are then as the model gives them."
+        ) from error
+    return found
+
+
+def temperature_of(model: str | Path, judge_format: str) -> float:
+    """Return what a model's log-odds are divided by in a judge format of this version.
+
+    It is 1 where the model was not calibrated, or was in another format.
+    Raises: as `read_calibration` does.
+    """
+    found = read_calibration(model)
+    return found.temperature if found and found.judge_format == judge_format else 1.0
