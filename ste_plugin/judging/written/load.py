@@ -6,7 +6,7 @@ from typing import Any
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.judging.format import JudgeFormat
-from ste_plugin.judging.verdict import TIE
+from ste_plugin.judging.verdict import TIE, Said
 from ste_plugin.judging.written.format_file import FormatFile, Rubric
 from ste_plugin.judging.written.marks import marks_of
 from ste_plugin.judging.written.written_format import WrittenFormat
@@ -75,13 +75,13 @@ def _has_place(judge_format: JudgeFormat) -> bool:
 
 def _misread(written: WrittenFormat) -> Iterator[str]:
     """Yield the sample replies that are read otherwise than the file says."""
-    names = {said: name for name, said in _SAID.items()}
+    names: dict[Said, str] = {said: name for name, said in _SAID.items()}
     for number, example in enumerate(written.file.examples):
         read = written.parse(example.reply)
         said = example.verdict
         if read != (said if isinstance(said, float) else _SAID[said]):
             yield (
-                f"examples.{number}: read as {names.get(read, read)} in "
+                f"examples.{number}: read as {names.get(read, str(read))} in "
                 f"{_end(example.reply)!r}; expected {example.verdict}. Correct `verdict`, which "
                 "says how a reply is read, or the example"
             )
