@@ -16,7 +16,7 @@ from ste_plugin.text.settings_errors import validate_settings
 
 DEFAULT = "default"
 """The category of a rubric that counts for all others."""
-_SAID = {"first": "A", "second": "B", "tie": TIE, "none": None}
+_SAID: dict[str, Said] = {"first": "A", "second": "B", "tie": TIE, "none": None}
 
 
 def read_format(path: Path) -> FormatFile:
@@ -75,7 +75,7 @@ def _has_place(judge_format: JudgeFormat) -> bool:
 
 def _misread(written: WrittenFormat) -> Iterator[str]:
     """Yield the sample replies that are read otherwise than the file says."""
-    names: dict[Said, str] = {said: name for name, said in _SAID.items()}
+    names = {said: name for name, said in _SAID.items()}
     for number, example in enumerate(written.file.examples):
         read = written.parse(example.reply)
         said = example.verdict
