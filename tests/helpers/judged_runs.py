@@ -13,7 +13,6 @@ import pytest
 
 from ste_plugin.config import EvaluationConfig, ModelConfig
 from ste_plugin.engines import ChatRequest, Place, Sampling
-from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.lm_eval_tasks import runner
 from ste_plugin.records import ORDERS, OTHER
 from ste_plugin.run import loop, stages
@@ -175,7 +174,7 @@ def judges_trained(*judges: float | str, on_step=lambda _: None):
 def measure(model: Path, out: Path, settings) -> dict:
     """Judge labelled pairs as lm-eval would, and leave the files that it and the runner leave."""
     engine = create(ModelConfig(model=str(model)), None)
-    judge_format, rows = FORMATS[settings.format], runner.read_documents(settings)
+    judge_format, rows = settings.load_judge_format(), runner.read_documents(settings)
     replies = [
         [
             _reply(engine, judge_format.render_pair(r.prompt, r.chosen, r.rejected, o))

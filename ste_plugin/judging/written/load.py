@@ -6,7 +6,7 @@ from typing import Any
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.judging.format import JudgeFormat
-from ste_plugin.judging.verdict import TIE
+from ste_plugin.judging.verdict import TIE, Said
 from ste_plugin.judging.written.format_file import FormatFile, Rubric
 from ste_plugin.judging.written.marks import marks_of
 from ste_plugin.judging.written.written_format import WrittenFormat
@@ -16,7 +16,7 @@ from ste_plugin.text.settings_errors import validate_settings
 
 DEFAULT = "default"
 """The category of a rubric that counts for all others."""
-_SAID = {"first": "A", "second": "B", "tie": TIE, "none": None}
+_SAID: dict[str, Said] = {"first": "A", "second": "B", "tie": TIE, "none": None}
 
 
 def read_format(path: Path) -> FormatFile:
@@ -81,7 +81,7 @@ def _misread(written: WrittenFormat) -> Iterator[str]:
         said = example.verdict
         if read != (said if isinstance(said, float) else _SAID[said]):
             yield (
-                f"examples.{number}: read as {names.get(read, read)} in "
+                f"examples.{number}: read as {names.get(read, str(read))} in "
                 f"{_end(example.reply)!r}; expected {example.verdict}. Correct `verdict`, which "
                 "says how a reply is read, or the example"
             )
