@@ -1,6 +1,7 @@
 """Imports the hosts once and forks a process for every start of the program `python`.
 
-`python -m tests.helpers.warm_python.server ADDRESS PYTHON` ends when its standard input does.
+`python -m tests.helpers.warm_python.server FILE PYTHON` ends when its standard input does; FILE is
+the number of an open socket that listens.
 """
 
 import ast
@@ -38,15 +39,12 @@ def import_hosts() -> None:
     leave_out_the_machine()
 
 
-def serve(address: str, python: str) -> None:
+def serve(listening: socket.socket, python: str) -> None:
     """Fork for every connection; a process whose program has been killed is killed."""
     path = list(sys.path)
     import_hosts()
     gc.freeze()
     children: dict[int, socket.socket] = {}
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(address)
-    listening.listen(64)
     woken, wakes = socket.socketpair()
     for end in (woken, wakes):
         end.setblocking(False)
@@ -187,4 +185,4 @@ def execute(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(*sys.argv[1:])
+    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
