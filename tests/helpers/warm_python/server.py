@@ -7,6 +7,7 @@ the number of an open socket that listens.
 import ast
 import atexit
 import gc
+import logging
 import os
 import runpy
 import selectors
@@ -176,7 +177,11 @@ def place_files(files: list[int], numbers: list[int]) -> None:
 
 
 def execute(arguments: list[str]) -> None:
+    """Run a module or code; axolotl, whose import sets up the logging, is not imported in others."""
     kind, what, *rest = arguments
+    if kind == "-c" or what.startswith(("ste_plugin", "lm_eval")):
+        logging.root.handlers.clear()
+        logging.root.setLevel(logging.WARNING)
     sys.argv[:] = ["-c" if kind == "-c" else what, *rest]
     if kind == "-c":
         exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
