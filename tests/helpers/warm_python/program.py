@@ -9,7 +9,6 @@ import signal
 import socket
 import struct
 import sys
-import time
 
 REAL, ADDRESS, IMPORTED_WITH = "", "", {}
 WARM = (
@@ -20,7 +19,6 @@ WARM = (
 IN_CODE = ("lm_eval.models", "axolotl.config_checks")
 READ_WHEN_IMPORTED = ("HF_", "TRANSFORMERS_", "TORCH", "OMP_NUM", "CUDA_", "XDG_", "HOME", "RAY_")
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-START_S = 600
 
 
 def read_when_imported(env):
@@ -43,28 +41,14 @@ def is_warm(arguments):
     return warm and not stubs and read_when_imported(os.environ) == IMPORTED_WITH
 
 
-def connected():
-    """Return a connection to the server, which may still be importing."""
-    until = time.monotonic() + START_S
-    while True:
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.connect(ADDRESS)
-            return connection
-        except OSError:
-            connection.close()
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-
-
 def run(arguments):
     """Have the server run this; end as its process ends."""
     files = [n for n in map(int, os.listdir("/proc/self/fd")) if _is_inherited(n)]
     ignored = [n for n in FORWARDED if signal.getsignal(n) is signal.SIG_IGN]
     mask = os.umask(0)
     order = repr((arguments, os.getcwd(), dict(os.environ), mask, files, list(map(int, ignored))))
-    connection = connected()
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(ADDRESS)  # the server may still be importing
     for number in FORWARDED:
         if number not in ignored:
             signal.signal(number, lambda number, _: connection.send(bytes([number])))

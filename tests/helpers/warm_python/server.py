@@ -1,11 +1,13 @@
 """Imports the hosts once and forks a process for every start of the program `python`.
 
-`python -m tests.helpers.warm_python.server ADDRESS PYTHON` ends when its standard input does.
+`python -m tests.helpers.warm_python.server FILE PYTHON` ends when its standard input does; FILE is
+the number of an open socket that listens.
 """
 
 import ast
 import atexit
 import gc
+import logging
 import os
 import runpy
 import selectors
@@ -38,15 +40,12 @@ def import_hosts() -> None:
     leave_out_the_machine()
 
 
-def serve(address: str, python: str) -> None:
+def serve(listening: socket.socket, python: str) -> None:
     """Fork for every connection; a process whose program has been killed is killed."""
     path = list(sys.path)
     import_hosts()
     gc.freeze()
     children: dict[int, socket.socket] = {}
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(address)
-    listening.listen(64)
     woken, wakes = socket.socketpair()
     for end in (woken, wakes):
         end.setblocking(False)
@@ -178,7 +177,11 @@ def place_files(files: list[int], numbers: list[int]) -> None:
 
 
 def execute(arguments: list[str]) -> None:
+    """Run a module or code; axolotl, whose import sets up the logging, is not imported in others."""
     kind, what, *rest = arguments
+    if kind == "-c" or what.startswith(("ste_plugin", "lm_eval")):
+        logging.root.handlers.clear()
+        logging.root.setLevel(logging.WARNING)
     sys.argv[:] = ["-c" if kind == "-c" else what, *rest]
     if kind == "-c":
         exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
@@ -187,4 +190,4 @@ def execute(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(*sys.argv[1:])
+    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
