@@ -57,6 +57,11 @@ _OTHERS_VARIABLES = {"PLUGINS", "DATA"}
 SAMPLED = 0.7
 """Temperature of votes where none is set."""
 
+_NO_DATA = (
+    f"{PREFIX}DATA is not set: ste_local needs the path of a file of pairs (id, subset, prompt, "
+    "chosen, rejected), as in STE_JUDGE_DATA=pairs.jsonl (ste eval: --data)."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class JudgeSettings:
@@ -129,11 +134,7 @@ class JudgeSettings:
 
         benchmark, temperature = get("benchmark") or LOCAL, get("temperature")
         if benchmark == LOCAL and not get("data"):
-            raise ConfigError(
-                f"{PREFIX}DATA is not set: ste_local needs the path of a file of pairs (id, "
-                "subset, prompt, chosen, rejected), as in STE_JUDGE_DATA=pairs.jsonl (ste eval: "
-                "--data)."
-            )
+            raise ConfigError(_NO_DATA)
         return cls(
             data=Path(get("data")) if get("data") else None,
             format=get("format") or DEFAULT_FORMAT,
