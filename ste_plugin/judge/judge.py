@@ -16,7 +16,7 @@ from ste_plugin.judge.asking import Asker, Sample, Texts
 from ste_plugin.judge.batching import Batcher
 from ste_plugin.judge.comparison import Comparison, identical, unable
 from ste_plugin.judge.probability import Spread
-from ste_plugin.judge.ranking import Ranking, check_answers, different_texts, rank_by_comparing
+from ste_plugin.judge.ranking import Ranking, checked_answers, different_texts, rank_by_comparing
 from ste_plugin.judge.rated import rank_by_rating
 from ste_plugin.judge.reading import read_comparison, read_spreads
 from ste_plugin.judge.texts import Pair, Prompt, problem_of, prompt_text
@@ -181,8 +181,7 @@ class Judge:
     def _rank(
         self, prompt: Prompt, answers: Sequence[str], budget: int | None, *, only_first: bool
     ) -> Ranking:
-        answers = answers if isinstance(answers, str) else list(answers)
-        check_answers(answers, budget)
+        answers = checked_answers(answers, budget)
         different, text = different_texts(answers), prompt_text(prompt)
         if problem := problem_of(text, answers[0], answers[0]):
             raise DataError(problem)

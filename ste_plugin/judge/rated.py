@@ -36,10 +36,9 @@ def rank_by_rating(spreads: Sequence[Spread]) -> Ranking:
     highest = draws == draws.max(axis=0)
     chances = (highest / highest.sum(axis=0)).mean(axis=1)
     order = tuple(sorted(range(len(means)), key=lambda i: -_or_lowest(means[i])))
-    bounds = np.percentile(draws, _TAILS, axis=1).T.tolist()
     intervals = [
-        None if mean is None else (low, high)
-        for mean, (low, high) in zip(means, bounds, strict=True)
+        None if mean is None else tuple(np.percentile(of_one, _TAILS).tolist())
+        for mean, of_one in zip(means, draws, strict=True)
     ]
     return Ranking(order, tuple(means), tuple(intervals), float(chances[order[0]]), ())
 

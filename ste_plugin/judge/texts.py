@@ -1,5 +1,6 @@
 """What people give a judge to compare: a prompt or a conversation, and two answers to it."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -60,12 +61,21 @@ def _turn(number: int, turn: object) -> tuple[str, str]:
     return role, content
 
 
+def is_empty(text: str) -> bool:
+    """Return whether nothing of a text can be seen: blanks, control and zero-width characters.
+
+    >>> [is_empty(text) for text in (" ", "\\u200b\\x00", "0")]
+    [True, True, False]
+    """
+    return not any(unicodedata.category(c)[0] not in "CZ" for c in text)
+
+
 def problem_of(prompt: str, a: str, b: str) -> str:
     """Return what is wrong with texts that are to be compared, or nothing."""
     texts = {"the prompt": prompt, "answer A": a, "answer B": b}
     for name, text in texts.items():
         if not isinstance(text, str):
             return f"{name}: found {type(text).__name__}; expected text."
-        if not text.strip():
+        if is_empty(text):
             return f"{name} is empty; expected text. Leave the pair out, or count it yourself."
     return ""
