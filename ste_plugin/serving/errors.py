@@ -39,12 +39,20 @@ def handlers(say: Callable[[str], object]) -> dict[Any, Any]:
         after = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else {}
         return error_response(error.status, error.code, error.message, after)
 
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        kind = request.headers.get("content-type", "")
+        if "json" not in kind:
+            message = f"found Content-Type {kind or 'none'!r}; expected application/json. Send it."
+            return error_response(415, "invalid_request", message)
+        if any(each["type"] == "json_invalid" for each in error.errors()):
+            return error_response(422, "invalid_request", _no_json(error.errors()[0]))
         told = [f"{_place(each['loc'])}: {each['msg']}" for each in error.errors()[:5]]
         return error_response(422, "invalid_request", "; ".join(told))
 
     async def http(_: Request, error: HTTPException) -> Response:
-        codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+        if error.status_code == 404:
+            return error_response(404, "not_found", "No such path: /docs shows those there are.")
+        codes = {405: "method_not_allowed", 413: "too_large"}
         code = codes.get(error.status_code, "invalid_request")
         return error_response(error.status_code, code, error.detail, error.headers or {})
 
@@ -62,6 +70,11 @@ def handlers(say: Callable[[str], object]) -> dict[Any, Any]:
         HTTPException: http,
         SteError: failed,
     }
+
+
+def _no_json(error: Mapping[str, Any]) -> str:
+    why = error.get("ctx", {}).get("error", error["msg"])
+    return f"the body is no JSON ({why}, at character {error['loc'][-1]}). Correct it."
 
 
 def _place(location: tuple[str | int, ...]) -> str:
