@@ -21,6 +21,7 @@ from lm_eval.api.task import ConfigurableTask
 
 from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.integrations.lm_eval_answers import REFERENCE, FindOther, find_other
+from ste_plugin.integrations.scoring import score_of
 from ste_plugin.integrations.texts import read_answer
 from ste_plugin.judge import Comparison, Judge
 from ste_plugin.lm_eval_tasks.share_interval import clustered_interval
@@ -233,7 +234,7 @@ def answer_of(reply: str, other: str, found: Comparison | None) -> Answer:
         win = (1 + bool(reply) - bool(other)) / 2
         return Answer(win=win, abstained="", problem="", longer=longer(reply, other))
     return Answer(
-        win={"A": 1.0, "B": 0.0, None: 0.5}[found.verdict],
+        win=score_of(found),
         probability=found.probability,
         abstained=found.abstained,
         problem=found.problem,

@@ -133,8 +133,8 @@ def checked_by(by: str) -> By:
 
 def checked_opponents(opponents: int) -> int:
     """Return how many others an answer meets. Raises: ConfigError below 1."""
-    if opponents < 1:
-        raise ConfigError(f"opponents: found {opponents}; expected 1 or more.")
+    if not isinstance(opponents, int) or opponents < 1:
+        raise ConfigError(f"opponents: found {opponents!r}; expected 1 or more.")
     return opponents
 
 
