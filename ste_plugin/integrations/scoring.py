@@ -226,7 +226,8 @@ def _shown(prompt: Prompt) -> str:
 
 def _tally(matches: Sequence[_Match], compared: Sequence[Comparison]) -> Tally:
     longer, shorter = 0, 0
-    for (_, a, b), comparison in zip((m.pair for m in matches), compared, strict=True):
+    for match, comparison in zip(matches, compared, strict=True):
+        _, a, b, *_ = match.pair
         winner, loser = (a, b) if comparison.verdict == "A" else (b, a)
         if comparison.verdict:
             longer += len(winner) > len(loser)

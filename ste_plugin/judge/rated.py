@@ -1,6 +1,7 @@
 """Ranking answers that were rated one by one."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ste_plugin.errors import DataError
 from ste_plugin.judge.probability import Spread
@@ -37,10 +38,16 @@ def rank_by_rating(spreads: Sequence[Spread]) -> Ranking:
     chances = (highest / highest.sum(axis=0)).mean(axis=1)
     order = tuple(sorted(range(len(means)), key=lambda i: -_or_lowest(means[i])))
     intervals = [
-        None if mean is None else tuple(np.percentile(of_one, _TAILS).tolist())
-        for mean, of_one in zip(means, draws, strict=True)
+        None if mean is None else _bounds(of_one) for mean, of_one in zip(means, draws, strict=True)
     ]
     return Ranking(order, tuple(means), tuple(intervals), float(chances[order[0]]), ())
+
+
+def _bounds(draws: Any) -> tuple[float, float]:
+    import numpy as np
+
+    low, high = np.percentile(draws, _TAILS).tolist()
+    return low, high
 
 
 def _or_lowest(score: float | None) -> float:
