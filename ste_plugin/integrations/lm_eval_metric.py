@@ -31,6 +31,8 @@ JUDGED = "judged"
 PREFIX = "STE_JUDGED_"
 SETTINGS = ("TASK", "BY", "FORMAT", "FORCE", "URL", "API_KEY_ENV", "AGAINST")
 WIN_RATE = "judge_win_rate"
+_BYPASS = "bypass"
+"""What stands in place of all metrics where lm-eval only collects answers (--predict_only)."""
 _SWITCH = {"": None, "0": False, "1": True}
 _TASK = re.compile(r"^task:\s*[\"']?([\w.-]+)", re.MULTILINE)
 
@@ -158,6 +160,8 @@ class JudgedAnswers(ConfigurableTask):  # type: ignore[misc]
     def apply_filters(self) -> Any:
         """Filter replies as the task does, and have the judge compare the whole ones."""
         filtered = super().apply_filters()
+        if _BYPASS in self._metric_fn_list:
+            return filtered
         others = [read_answer(self.find_other(self, each.doc)) for each in self.instances]
         for instance, answer in zip(self.instances, self.compare(others), strict=True):
             instance.filtered_resps[JUDGED] = answer

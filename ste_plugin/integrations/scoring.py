@@ -227,7 +227,7 @@ def _shown(prompt: Prompt) -> str:
 def _tally(matches: Sequence[_Match], compared: Sequence[Comparison]) -> Tally:
     longer, shorter = 0, 0
     for match, comparison in zip(matches, compared, strict=True):
-        _, a, b, *_ = match.pair
+        a, b = match.pair[1], match.pair[2]
         winner, loser = (a, b) if comparison.verdict == "A" else (b, a)
         if comparison.verdict:
             longer += len(winner) > len(loser)
