@@ -82,18 +82,12 @@ class Judge:
         if not isinstance(samples, int) or samples < 1:
             raise ConfigError(f"samples: found {samples!r}; expected a whole number, at least 1.")
         files = list(map(Path, [plugins] if isinstance(plugins, str | Path) else plugins or ()))
+        form = str(format) if format else None
         found = find_judge(
             judge,
             files,
             iteration,
-            OfModel(
-                str(format) if format else None,
-                engine,
-                base_url,
-                api_key_env,
-                options,
-                chat_template_kwargs,
-            ),
+            OfModel(form, engine, base_url, api_key_env, options, chat_template_kwargs),
             {"force_verdict": force_verdict, "max_new_tokens": max_new_tokens},
         )
         self.name = found.name
