@@ -198,6 +198,8 @@ def presets(model: str, plugins: Sequence[Path], given: dict[str, Any]) -> dict[
     known = contributions(plugin_manager(plugins), "ste_judge_formats")
     any_name = given.get("format")
     found = preset_settings(model, None if any_name else known)
+    if any_name and any_name != found.get("format"):
+        found.pop("max_new_tokens", None)  # another format has a length of its own
     return {name: value for name, value in found.items() if not given.get(name)}
 
 

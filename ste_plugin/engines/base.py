@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, runtime_checkable
 
 import msgspec
 from msgspec.structs import replace
@@ -139,6 +139,15 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free memory and connections; calling it twice is harmless."""
+        ...
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """An engine whose `complete` another thread can end, with an error for who iterates it."""
+
+    def stop(self) -> None:
+        """End what is in flight; what is asked later is answered."""
         ...
 
 

@@ -4,9 +4,10 @@ Generation makes its requests here, and so does `ste forget`, which looks for wh
 two builders of one request would sooner or later give it two keys.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 from zlib import crc32
 
 from msgspec.structs import replace
@@ -120,9 +121,21 @@ class JudgeRequests:
         prompt = judge_format.render_pair(pair.instruction, pair.better, pair.worse, gold)
         return self._judgment(prompt, pair.instruction_key)
 
-    def judgment_of_answers(self, instruction: str, answer_a: str, answer_b: str) -> ChatRequest:
-        """Return the request for a judgment of two answers without a known better one."""
-        return self._judgment(self.judge_format.render(instruction, answer_a, answer_b))
+    def judgment_of_answers(
+        self,
+        instruction: str,
+        answer_a: str,
+        answer_b: str,
+        columns: Mapping[str, Any] | None = None,
+    ) -> ChatRequest:
+        """Return the request for a judgment of two answers without a known better one.
+
+        Raises: ConfigError where `columns` lack one that the format shows.
+        """
+        judge_format = self.judge_format
+        if columns is not None:
+            judge_format = judge_format.for_row(columns)
+        return self._judgment(judge_format.render(instruction, answer_a, answer_b))
 
     def _judgment(self, prompt: Prompt, affinity: str = "") -> ChatRequest:
         version = self._version

@@ -21,6 +21,7 @@ from lm_eval.api.task import ConfigurableTask
 
 from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.integrations.lm_eval_answers import REFERENCE, FindOther, find_other
+from ste_plugin.integrations.scoring import score_of
 from ste_plugin.integrations.texts import read_answer
 from ste_plugin.judge import Comparison, Judge
 from ste_plugin.lm_eval_tasks.share_interval import clustered_interval
@@ -30,6 +31,8 @@ JUDGED = "judged"
 PREFIX = "STE_JUDGED_"
 SETTINGS = ("TASK", "BY", "FORMAT", "FORCE", "URL", "API_KEY_ENV", "AGAINST")
 WIN_RATE = "judge_win_rate"
+_BYPASS = "bypass"
+"""What stands in place of all metrics where lm-eval only collects answers (--predict_only)."""
 _SWITCH = {"": None, "0": False, "1": True}
 _TASK = re.compile(r"^task:\s*[\"']?([\w.-]+)", re.MULTILINE)
 
@@ -157,6 +160,8 @@ class JudgedAnswers(ConfigurableTask):  # type: ignore[misc]
     def apply_filters(self) -> Any:
         """Filter replies as the task does, and have the judge compare the whole ones."""
         filtered = super().apply_filters()
+        if _BYPASS in self._metric_fn_list:
+            return filtered
         others = [read_answer(self.find_other(self, each.doc)) for each in self.instances]
         for instance, answer in zip(self.instances, self.compare(others), strict=True):
             instance.filtered_resps[JUDGED] = answer
@@ -233,7 +238,7 @@ def answer_of(reply: str, other: str, found: Comparison | None) -> Answer:
         win = (1 + bool(reply) - bool(other)) / 2
         return Answer(win=win, abstained="", problem="", longer=longer(reply, other))
     return Answer(
-        win={"A": 1.0, "B": 0.0, None: 0.5}[found.verdict],
+        win=score_of(found),
         probability=found.probability,
         abstained=found.abstained,
         problem=found.problem,

@@ -133,8 +133,8 @@ def checked_by(by: str) -> By:
 
 def checked_opponents(opponents: int) -> int:
     """Return how many others an answer meets. Raises: ConfigError below 1."""
-    if opponents < 1:
-        raise ConfigError(f"opponents: found {opponents}; expected 1 or more.")
+    if not isinstance(opponents, int) or opponents < 1:
+        raise ConfigError(f"opponents: found {opponents!r}; expected 1 or more.")
     return opponents
 
 
@@ -226,7 +226,8 @@ def _shown(prompt: Prompt) -> str:
 
 def _tally(matches: Sequence[_Match], compared: Sequence[Comparison]) -> Tally:
     longer, shorter = 0, 0
-    for (_, a, b), comparison in zip((m.pair for m in matches), compared, strict=True):
+    for match, comparison in zip(matches, compared, strict=True):
+        a, b = match.pair[1], match.pair[2]
         winner, loser = (a, b) if comparison.verdict == "A" else (b, a)
         if comparison.verdict:
             longer += len(winner) > len(loser)

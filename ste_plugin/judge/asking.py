@@ -1,6 +1,7 @@
 """Asking a judge about pairs in both orders: stated verdicts, forced ones, and likelihoods."""
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,17 +11,16 @@ from ste_plugin.errors import EngineError
 from ste_plugin.inference.dispatch import take_apart
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judge.comparison import Reply
+from ste_plugin.judge.texts import Texts
 
 logger = logging.getLogger(__name__)
-
-Texts = tuple[str, str, str]
-"""An instruction, and two answers to it."""
 
 _ENDED = {
     "length": "cut off by the token limit, so that its verdict does not count",
     **{reason: f"{why}, so that there is no verdict" for reason, why in UNUSABLE.items()},
 }
 _NO_END = "a thought that never ends, or a server's reasoning parser that takes the answer for one"
+_NO_ANSWER = "a thought with nothing behind it, so that there is no verdict"
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class Asker:
             return Reply("", None)
         text, problem = reply.text.strip(), _ENDED.get(reply.finish_reason, "")
         if not problem and thinking and not text:
-            problem = _NO_END
+            problem = _NO_ANSWER if re.search(r"</\w+>$", thinking) else _NO_END
         said = None if problem else judge_format.parse(reply.text)
         return Reply(text, said, thinking, problem)
 

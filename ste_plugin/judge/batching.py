@@ -1,7 +1,7 @@
 """Comparisons wanted one by one, asked for together: what waits goes to the judge as one batch."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from threading import Condition, Thread
 from time import monotonic
@@ -31,19 +31,27 @@ class Batcher:
         max_batch: int = MAX_BATCH,
         max_waiting: int | None = None,
         on_batch: Callable[[int, float], object] = lambda *_: None,
+        stop: Callable[[int], object] = lambda _: None,
     ) -> None:
         """`max_waiting`: comparisons that may wait beside those being made; None is no limit.
 
-        `on_batch` is told the size of every batch and the seconds that it took.
+        `on_batch` is told the size of every batch and the seconds that it took. `stop` ends what a
+        thread, by its number, asks, as far as that is possible.
         """
-        self._compare_many, self._on_batch = compare_many, on_batch
+        self._compare_many, self._on_batch, self._stop = compare_many, on_batch, stop
         self._max_batch, self._max_waiting = max_batch, max_waiting
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew with nothing waiting, as in a forked process, which has no other threads."""
         self._waiting: deque[tuple[Pair, Future[Comparison]]] = deque()
         self._changed = Condition()
         self._closed = False
         self.working = False
         """Whether the judge works on a batch."""
         self._thread: Thread | None = None
+        self._batch: set[Future[Comparison]] = set()
+        """What the judge works on and somebody still wants."""
 
     @property
     def waiting(self) -> int:
@@ -71,6 +79,16 @@ class Batcher:
             self._changed.notify()
         return futures
 
+    def give_up(self, futures: Iterable["Future[Comparison]"]) -> None:
+        """Ask none of these any more; a batch of which nobody wants anything is ended."""
+        for future in futures:
+            future.cancel()
+        with self._changed:
+            was_wanted = bool(self._batch)
+            self._batch -= set(futures)
+            if was_wanted and not self._batch and self._thread and self._thread.ident:
+                self._stop(self._thread.ident)
+
     def close(self) -> None:
         """Take nothing more, and return when all that was taken is answered."""
         with self._changed:
@@ -89,6 +107,8 @@ class Batcher:
             try:
                 self._answer(batch)
             finally:
+                with self._changed:
+                    self._batch = set()
                 self.working = False
             self._on_batch(len(batch), monotonic() - began)
 
@@ -104,6 +124,7 @@ class Batcher:
                     pair, future = self._waiting.popleft()
                     if future.set_running_or_notify_cancel():
                         batch.append((pair, future))
+            self._batch = {future for _, future in batch}
         return batch
 
     def _answer(self, batch: Sequence[tuple[Pair, "Future[Comparison]"]]) -> None:

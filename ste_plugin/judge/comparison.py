@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from ste_plugin.errors import DataError
 from ste_plugin.judging.verdict import Reading, Said
 from ste_plugin.records import Verdict
 
@@ -82,3 +83,10 @@ def identical() -> Comparison:
 def unable(problem: str) -> Comparison:
     """Return what is said of answers that cannot be compared."""
     return Comparison(None, None, problem=problem)
+
+
+def made(name: str, comparison: Comparison) -> Comparison:
+    """Return a comparison. Raises: DataError where it could not be made."""
+    if comparison.problem:
+        raise DataError(f"{name}: {comparison.problem}")
+    return comparison

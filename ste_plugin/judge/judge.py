@@ -1,26 +1,37 @@
 """A judge in Python: which of two answers is better, in both orders, as training asks."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakSet
 
 from ste_plugin.context import open_engine
+from ste_plugin.engines.base import Stoppable
 from ste_plugin.engines.choice_likelihoods import started
-from ste_plugin.engines.identity import model_identity, model_path
+from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.inference.requests import JudgeRequests
-from ste_plugin.judge.asking import Asker, Sample, Texts
+from ste_plugin.judge.asking import Asker, Sample
 from ste_plugin.judge.batching import Batcher
-from ste_plugin.judge.comparison import Comparison, identical, unable
+from ste_plugin.judge.comparison import Comparison, identical, made, unable
 from ste_plugin.judge.probability import Spread
-from ste_plugin.judge.ranking import Ranking, check_answers, different_texts, rank_by_comparing
+from ste_plugin.judge.ranking import Ranking, checked_answers, different_texts, rank_by_comparing
 from ste_plugin.judge.rated import rank_by_rating
 from ste_plugin.judge.reading import read_comparison, read_spreads
-from ste_plugin.judge.texts import Pair, Prompt, problem_of, prompt_text
-from ste_plugin.judge.which import FoundJudge, OfModel, find_judge
+from ste_plugin.judge.texts import (
+    Columns,
+    Pair,
+    Prompt,
+    Texts,
+    check_columns,
+    is_same,
+    read_pair,
+)
+from ste_plugin.judge.which import OfModel, find_judge, requests_to
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.calibration import temperature_of
 from ste_plugin.judging.published import check_published
@@ -40,7 +51,7 @@ class Judge:
     `samples`: 1 is the likeliest reply; of more, drawn at the judge's temperature, the majority
     counts. `likelihoods`: look at those of the letters, where the engine can tell.
     `force_verdict` and `max_new_tokens` stand in for the run's. `columns`: what its format shows
-    beside the texts, the same for all comparisons. `plugins`: files of hooks.
+    beside the texts, for all comparisons that name none of their own. `plugins`: files of hooks.
 
     >>> with Judge("runs/a") as judge:  # doctest: +SKIP
     ...     judge.compare("Name a fruit.", "An apple.", "A spade.").verdict
@@ -51,7 +62,7 @@ class Judge:
         self,
         judge: str | Path,
         *,
-        format: str | None = None,
+        format: str | Path | None = None,
         iteration: int | None = None,
         samples: int = 1,
         likelihoods: bool = True,
@@ -63,21 +74,22 @@ class Judge:
         options: Mapping[str, Any] | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
         columns: Mapping[str, str] | None = None,
-        plugins: Sequence[str | Path] = (),
+        plugins: str | Path | Sequence[str | Path] = (),
     ) -> None:
         """Find a judge; its model is loaded, or its server called, at the first comparison.
 
         Raises: DataError or EngineError where there is no such judge, ConfigError for a wrong
         setting.
         """
-        if samples < 1:
-            raise ConfigError(f"samples: found {samples}; expected at least 1.")
-        files = [Path(plugin) for plugin in plugins]
+        if not isinstance(samples, int) or samples < 1:
+            raise ConfigError(f"samples: found {samples!r}; expected a whole number, at least 1.")
+        files = list(map(Path, [plugins] if isinstance(plugins, str | Path) else plugins or ()))
+        form = str(format) if format else None
         found = find_judge(
             judge,
             files,
             iteration,
-            OfModel(format, engine, base_url, api_key_env, options, chat_template_kwargs),
+            OfModel(form, engine, base_url, api_key_env, options, chat_template_kwargs),
             {"force_verdict": force_verdict, "max_new_tokens": max_new_tokens},
         )
         self.name = found.name
@@ -91,12 +103,21 @@ class Judge:
         folder = model_path(found.model, found.place.base)
         self.temperature = temperature_of(folder, judge_format.version)
         """What the log-odds of its letters are divided by: 1 where it was not calibrated."""
-        self.format: JudgeFormat = judge_format.for_row(columns or {})
+        check_columns(judge_format, columns or {})
+        self.format: JudgeFormat = judge_format
         """How it is asked and read."""
+        self._columns: Columns = dict(columns or {})
         self._engine = open_engine(found.model, found.place, manager)
-        self._asker = Asker(_requests(found, self.format, samples), samples, likelihoods)
-        self._lock = Lock()
-        self._batcher = Batcher(self.compare_many)
+        self._asker = Asker(requests_to(found, self.format, samples), samples, likelihoods)
+        self._batcher = Batcher(self.compare_many, stop=self._stop)
+        self._renew()
+        _JUDGES.add(self)
+
+    def _renew(self) -> None:
+        """Begin anew, as in a forked process, where no thread is left to let go of a lock."""
+        self._lock, self._turn = Lock(), Lock()
+        self._asking: int | None = None
+        self._batcher.renew()
 
     def load(self) -> None:
         """Load the model now rather than at the first comparison.
@@ -106,54 +127,78 @@ class Judge:
         with self._lock:
             started(self._engine)
 
-    def compare(self, prompt: Prompt, a: str, b: str) -> Comparison:
+    def compare(self, prompt: Prompt, a: str, b: str, columns: Columns | None = None) -> Comparison:
         """Return which of two answers is better, as far as the judge says the same in both orders.
 
-        Raises: DataError for an empty text, or one too long for the model; EngineError where the
-        model or server cannot answer.
+        `columns`: what the format shows of this pair beside them.
+        Raises: DataError for an empty text, one too long for the model, or a column that is missing
+        or none of the format's; EngineError where the model or server cannot answer.
         """
-        (comparison,) = self.compare_many([(prompt, a, b)])
-        return _without_problem(self.name, comparison)
+        (comparison,) = self.compare_many([(prompt, a, b, columns or {})])
+        return made(self.name, comparison)
 
     def compare_many(self, pairs: Iterable[Pair]) -> list[Comparison]:
-        """Return a comparison per pair `(prompt, a, b)`, in their order.
+        """Return a comparison per pair `(prompt, a, b)`, or `(prompt, a, b, columns)`, in order.
 
         All prompts go to the engine at once. One that cannot be compared does not stop the others:
-        its `problem` says why. Identical answers are not shown to the judge.
+        its `problem` says why. Answers that look the same to the judge are not shown to it.
         Raises: EngineError where the model or server cannot answer.
         """
-        texts = list(map(_texts, pairs))
+        if isinstance(pairs, str) or not isinstance(pairs, Iterable):
+            raise DataError(f"pairs: found {str(pairs)[:40]!r}; expected a list of (prompt, a, b).")
+        texts = list(map(self._texts, pairs))
         known = [each if isinstance(each, Comparison) else None for each in texts]
         asked = [each for each in texts if not isinstance(each, Comparison)]
         compared = iter(self._compare(asked))
         return [each if each is not None else next(compared) for each in known]
 
-    async def acompare(self, prompt: Prompt, a: str, b: str) -> Comparison:
+    async def acompare(
+        self, prompt: Prompt, a: str, b: str, columns: Columns | None = None
+    ) -> Comparison:
         """Return what `compare` does; what is asked for meanwhile goes to the engine together."""
-        (comparison,) = await self.acompare_many([(prompt, a, b)])
-        return _without_problem(self.name, comparison)
+        (comparison,) = await self.acompare_many([(prompt, a, b, columns or {})])
+        return made(self.name, comparison)
 
     async def acompare_many(self, pairs: Iterable[Pair]) -> list[Comparison]:
-        """Return what `compare_many` does; what is asked for meanwhile goes to the engine too."""
-        futures = self._batcher.submit(list(pairs))
-        return list(await asyncio.gather(*map(asyncio.wrap_future, futures)))
+        """Return what `compare_many` does; what is asked for meanwhile goes to the engine too.
 
-    def rank(self, prompt: Prompt, answers: Sequence[str], budget: int | None = None) -> Ranking:
+        What is cancelled is not asked any more, as far as the engine can be stopped.
+        """
+        futures = self._batcher.submit(list(pairs))
+        try:
+            return list(await asyncio.gather(*map(asyncio.wrap_future, futures)))
+        except asyncio.CancelledError:
+            self._batcher.give_up(futures)
+            raise
+
+    def rank(
+        self,
+        prompt: Prompt,
+        answers: Sequence[str],
+        budget: int | None = None,
+        columns: Columns | None = None,
+    ) -> Ranking:
         """Return the answers in the order of how good the judge finds them, and how sure that is.
 
         At most `budget` pairs are compared, by default n log2 n for n answers: in rounds, answers
         of about the same strength against each other. A format that rates is asked once per answer.
         Raises: DataError for an empty list or answer, or where no comparison says anything.
         """
-        return self._rank(prompt, answers, budget, only_first=False)
+        return self._rank(prompt, answers, budget, columns, only_first=False)
 
-    def best_of(self, prompt: Prompt, answers: Sequence[str], budget: int | None = None) -> Ranking:
+    def best_of(
+        self,
+        prompt: Prompt,
+        answers: Sequence[str],
+        budget: int | None = None,
+        columns: Columns | None = None,
+    ) -> Ranking:
         """Return the ranking that a knockout gives: `answers[judge.best_of(…).best]` is the best.
 
         It takes one comparison fewer than there are answers; the places behind the first are rough.
         Raises: DataError as `rank` does.
         """
-        return self._rank(prompt, answers, budget, only_first=True)
+        return self._rank(prompt, answers, budget, columns, only_first=True)
 
     def close(self) -> None:
         """Free the model's memory and connections; a later comparison opens them again."""
@@ -171,39 +216,67 @@ class Judge:
     ) -> None:
         self.close()
 
+    def _stop(self, thread: int) -> None:
+        """End what a thread asks, where the engine can."""
+        with self._turn:
+            if self._asking == thread and isinstance(self._engine, Stoppable):
+                self._engine.stop()
+
+    @contextmanager
+    def _asked(self, shown: Sequence[Texts]) -> Iterator[list[list[Sample]]]:
+        """Ask, one thread at a time, and stay the one that may until the block ends."""
+        with self._lock:
+            with self._turn:
+                self._asking = get_ident()
+            try:
+                yield self._asker.ask(self._engine, shown)
+            finally:
+                with self._turn:
+                    self._asking = None
+
+    def _texts(self, pair: Pair) -> Texts | Comparison:
+        """Return what is shown of a pair, or what is said of it without asking."""
+        try:
+            texts = read_pair(pair, self.format, self._columns)
+            return identical() if is_same(texts, self.format) else texts
+        except (DataError, ConfigError) as error:
+            return unable(str(error))
+
     def _compare(self, pairs: Sequence[Texts]) -> list[Comparison]:
         if not pairs:
             return []
-        shown = [(p, *answers) for p, a, b in pairs for answers in ((a, b), (b, a))]
-        with self._lock:
-            asked = self._asker.ask(self._engine, shown)
+        with self._asked([each for pair in pairs for each in (pair, pair.turned)]) as asked:
             return [
                 self._read(first, second)
                 for first, second in zip(asked[::2], asked[1::2], strict=True)
             ]
 
     def _rank(
-        self, prompt: Prompt, answers: Sequence[str], budget: int | None, *, only_first: bool
+        self,
+        prompt: Prompt,
+        answers: Sequence[str],
+        budget: int | None,
+        columns: Columns | None,
+        *,
+        only_first: bool,
     ) -> Ranking:
-        answers = answers if isinstance(answers, str) else list(answers)
-        check_answers(answers, budget)
-        different, text = different_texts(answers), prompt_text(prompt)
-        if problem := problem_of(text, answers[0], answers[0]):
-            raise DataError(problem)
+        answers = checked_answers(answers, budget)
+        different, own = different_texts(answers), columns or {}
+        first = read_pair((prompt, answers[0], answers[0], own), self.format, self._columns)
 
         def compare(pairs: Sequence[tuple[int, int]]) -> list[Comparison]:
-            return self.compare_many([(text, different[a], different[b]) for a, b in pairs])
+            return self.compare_many([(prompt, different[a], different[b], own) for a, b in pairs])
 
         if self.format.pointwise:
-            return rank_by_rating(self._rate(text, different)).of_all(different, answers)
+            shown = [first._replace(a=each, b=each) for each in different]
+            return rank_by_rating(self._rate(shown)).of_all(different, answers)
         ranking = rank_by_comparing(len(different), compare, budget, only_first=only_first)
         return ranking.of_all(different, answers)
 
-    def _rate(self, prompt: str, answers: Sequence[str]) -> list[Spread]:
+    def _rate(self, shown: Sequence[Texts]) -> list[Spread]:
         """Return what is said of each answer: score → how likely it is."""
-        with self._lock:
-            asked = self._asker.ask(self._engine, [(prompt, each, each) for each in answers])
-        prompts = [(samples, list(map(self._asker.reply, samples))) for samples in asked]
+        with self._asked(shown) as asked:
+            prompts = [(samples, list(map(self._asker.reply, samples))) for samples in asked]
         return read_spreads(self.format, prompts)[0]
 
     def _read(self, *prompts: Sequence[Sample]) -> Comparison:
@@ -214,29 +287,12 @@ class Judge:
         return read_comparison(self.format, first, second, self.temperature)
 
 
-def _without_problem(name: str, comparison: Comparison) -> Comparison:
-    """Return a comparison. Raises: DataError where it could not be made."""
-    if comparison.problem:
-        raise DataError(f"{name}: {comparison.problem}")
-    return comparison
+_JUDGES: WeakSet[Judge] = WeakSet()
 
 
-def _requests(found: FoundJudge, judge_format: JudgeFormat, samples: int) -> JudgeRequests:
-    """Return what makes the requests: for one sample greedily, for several as training samples."""
-    identity = model_identity(found.model, found.place.base)
-    make = JudgeRequests.greedy if samples == 1 else JudgeRequests.of_config
-    return make(identity, judge_format, found.judging)
+def _renew_all() -> None:
+    for judge in list(_JUDGES):
+        judge._renew()
 
 
-def _texts(pair: Pair) -> Texts | Comparison:
-    """Return what is shown of a pair, or what is said of it without asking."""
-    try:
-        prompt, a, b = () if isinstance(pair, str | Mapping) else pair
-        texts = (prompt_text(prompt), a, b)
-    except DataError as error:
-        return unable(str(error))
-    except (TypeError, ValueError):
-        return unable(f"found {str(pair)[:60]!r}; expected (prompt, a, b).")
-    if problem := problem_of(*texts):
-        return unable(problem)
-    return identical() if a == b else texts
+os.register_at_fork(after_in_child=_renew_all)

@@ -1,16 +1,20 @@
 """Ranking answers by few comparisons: which pairs are asked, and how sure the order is."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, log2
 
 from ste_plugin.errors import DataError
 from ste_plugin.judge.comparison import Comparison
-from ste_plugin.judge.strengths import Strengths, fit_strengths
+from ste_plugin.judge.strengths import fit_strengths
+from ste_plugin.judge.texts import is_empty
 from ste_plugin.records import content_key
 
 CompareIndices = Callable[[Sequence[tuple[int, int]]], list[Comparison]]
 """Pairs of answers, by index → what the judge says of each."""
+_TRIES = 2
+"""In a knockout, comparisons that may say nothing of an answer: the other one may be at fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Ranking:
     """Indices of the answers, the best first."""
     scores: tuple[float | None, ...]
     """Per answer: log-odds of the Bradley-Terry model, 0 on average; in a format that rates, its
-    score, or None where it got none."""
+    score. None where no comparison of it, or no rating, says anything: it comes last."""
     intervals: tuple[tuple[float, float] | None, ...]
     """Per answer: 95 % interval of its score."""
     first_is_best: float
@@ -74,18 +78,24 @@ def default_budget(answers: int) -> int:
     return min(answers * (answers - 1) // 2, answers * ceil(log2(answers)))
 
 
-def check_answers(answers: Sequence[str], budget: int | None) -> None:
-    """Raise DataError where there is nothing to rank, or an answer is empty."""
-    if isinstance(answers, str) or not answers:
-        raise DataError("answers: found none in a list; expected texts, at least one.")
-    for index, answer in enumerate(answers):
-        if not isinstance(answer, str) or not answer.strip():
+def checked_answers(answers: Iterable[str], budget: int | None) -> list[str]:
+    """Return the answers that are to be ranked.
+
+    Raises: DataError where there is nothing to rank, an answer is empty, or the budget is none.
+    """
+    told = [] if isinstance(answers, str) or not isinstance(answers, Iterable) else list(answers)
+    if not told:
+        found = "none in a list" if answers == [] else repr(answers)[:40]
+        raise DataError(f"answers: found {found}; expected texts in a list, at least one.")
+    for index, answer in enumerate(told):
+        if not isinstance(answer, str) or is_empty(answer):
             found = "an empty text" if isinstance(answer, str) else type(answer).__name__
             raise DataError(
                 f"answers: found {found} at index {index}; expected text. Leave it out."
             )
-    if budget is not None and budget < 1:
-        raise DataError(f"budget: found {budget}; expected at least 1 comparison.")
+    if budget is not None and (not isinstance(budget, int) or budget < 1):
+        raise DataError(f"budget: found {budget!r}; expected a whole number, at least 1.")
+    return told
 
 
 def rank_by_comparing(
@@ -95,24 +105,30 @@ def rank_by_comparing(
 
     Each round pairs answers that are about as strong, by all that was said so far, and that were
     not compared before. With `only_first` those that lost to all but a few leave after each round,
-    down to one: a knockout, of one comparison fewer than there are answers.
+    down to one: a knockout, of one comparison fewer than there are answers. Answers that were asked
+    about in vain, as ones too long for the judge, come last, without a score.
     Raises: DataError where no comparison says anything.
     """
-    left = (n - 1 if only_first else default_budget(n)) if budget is None else budget
     in_play = list(range(n))
     asked: list[Asked] = []
-    strengths = fit_strengths(n, [])
-    while left > 0 and len(in_play) > 1:
-        pairs = next_pairs(in_play, strengths.scores, {(each.a, each.b) for each in asked})[:left]
+    while len(in_play) > 1:
+        scores = _scores(n, asked)
+        spent = len(_told(asked)) if only_first and budget is None else len(asked)
+        left = (_default(n, only_first) if budget is None else budget) - spent
+        pairs = next_pairs(in_play, scores, {(each.a, each.b) for each in asked})[: max(0, left)]
         if not pairs:
             break
-        asked += [Asked(*pair, said) for pair, said in zip(pairs, compare(pairs), strict=True)]
-        left -= len(pairs)
-        strengths = _fitted(n, asked)
+        new = [Asked(*pair, said) for pair, said in zip(pairs, compare(pairs), strict=True)]
+        asked += new
         if only_first:
-            losers = {_loser(each, strengths.scores) for each in asked[-len(pairs) :]}
-            in_play = [i for i in in_play if i not in losers]
-    return _ranking(strengths, asked, in_play if only_first else ())
+            scores = _scores(n, asked)
+            leaving = {_loser(each, scores) for each in new if _tells(each)} | _given_up(asked)
+            in_play = [i for i in in_play if i not in leaving]
+    return _ranking(n, asked, in_play if only_first else ())
+
+
+def _default(n: int, only_first: bool) -> int:
+    return n - 1 if only_first else default_budget(n)
 
 
 def next_pairs(
@@ -134,33 +150,64 @@ def next_pairs(
     return pairs
 
 
-def _fitted(n: int, asked: Sequence[Asked]) -> Strengths:
-    told = [
+def _tells(asked: Asked) -> bool:
+    return asked.comparison.probability is not None
+
+
+def _told(asked: Sequence[Asked]) -> list[tuple[int, int, float]]:
+    return [
         (each.a, each.b, each.comparison.probability)
         for each in asked
         if each.comparison.probability is not None
     ]
-    if not told:
-        problems = (each.comparison.problem or each.comparison.abstained for each in asked)
-        raise DataError(
-            f"None of {len(asked)} comparisons says which answer is better; the first: "
-            f"{next(problems)}. Look at one with compare()."
-        )
-    return fit_strengths(n, told)
+
+
+def _in_vain(asked: Sequence[Asked]) -> Counter[int]:
+    """Return the answers of which no comparison says anything → how many there were."""
+    heard = {index for a, b, _ in _told(asked) for index in (a, b)}
+    met = Counter(index for each in asked for index in (each.a, each.b))
+    return Counter({index: times for index, times in met.items() if index not in heard})
+
+
+def _given_up(asked: Sequence[Asked]) -> set[int]:
+    """Return the answers that leave a knockout as nothing is said of them, whomever they meet."""
+    return {index for index, times in _in_vain(asked).items() if times >= _TRIES}
+
+
+def _scores(n: int, asked: Sequence[Asked]) -> list[float]:
+    """Return how strong each answer is by what was said so far; least where that was nothing."""
+    in_vain, scores = _in_vain(asked), fit_strengths(n, _told(asked)).scores
+    return [float("-inf") if i in in_vain else score for i, score in enumerate(scores)]
 
 
 def _loser(asked: Asked, scores: Sequence[float]) -> int:
-    """Return which of two answers leaves a knockout: where the judge abstains, the weaker one."""
+    """Return which of two answers leaves a knockout: in a draw, the weaker one."""
     chance = asked.comparison.probability
     if chance is None or chance == 0.5:
         return min(asked.a, asked.b, key=lambda i: scores[i])
     return asked.b if chance > 0.5 else asked.a
 
 
-def _ranking(strengths: Strengths, asked: Sequence[Asked], ahead: Sequence[int]) -> Ranking:
-    """Return what was found; those `ahead` come before all others."""
-    indices = range(len(strengths.scores))
-    order = tuple(sorted(indices, key=lambda i: (i not in ahead, -strengths.scores[i])))
+def _ranking(n: int, asked: Sequence[Asked], ahead: Collection[int]) -> Ranking:
+    """Return what was found; those `ahead` come before all others.
+
+    Raises: DataError where no comparison says anything.
+    """
+    told, in_vain = _told(asked), _in_vain(asked)
+    if asked and not told:
+        why = asked[0].comparison.problem or asked[0].comparison.abstained
+        raise DataError(
+            f"None of {len(asked)} comparisons says which answer is better; the first: "
+            f"{why.removesuffix('.')}. Look at one with compare()."
+        )
+    heard = [index for index in range(n) if index not in in_vain]
+    place = {index: at for at, index in enumerate(heard)}
+    found = fit_strengths(len(heard), [(place[a], place[b], chance) for a, b, chance in told])
+    order = sorted(heard, key=lambda i: (i not in ahead, -found.scores[place[i]]))
     return Ranking(
-        order, strengths.scores, strengths.intervals, strengths.best[order[0]], tuple(asked)
+        order=(*order, *sorted(in_vain)),
+        scores=tuple(found.scores[place[i]] if i in place else None for i in range(n)),
+        intervals=tuple(found.intervals[place[i]] if i in place else None for i in range(n)),
+        first_is_best=found.best[place[order[0]]],
+        asked=tuple(asked),
     )

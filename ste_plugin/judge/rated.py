@@ -1,6 +1,7 @@
 """Ranking answers that were rated one by one."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ste_plugin.errors import DataError
 from ste_plugin.judge.probability import Spread
@@ -36,12 +37,17 @@ def rank_by_rating(spreads: Sequence[Spread]) -> Ranking:
     highest = draws == draws.max(axis=0)
     chances = (highest / highest.sum(axis=0)).mean(axis=1)
     order = tuple(sorted(range(len(means)), key=lambda i: -_or_lowest(means[i])))
-    bounds = np.percentile(draws, _TAILS, axis=1).T.tolist()
     intervals = [
-        None if mean is None else (low, high)
-        for mean, (low, high) in zip(means, bounds, strict=True)
+        None if mean is None else _bounds(of_one) for mean, of_one in zip(means, draws, strict=True)
     ]
     return Ranking(order, tuple(means), tuple(intervals), float(chances[order[0]]), ())
+
+
+def _bounds(draws: Any) -> tuple[float, float]:
+    import numpy as np
+
+    low, high = np.percentile(draws, _TAILS).tolist()
+    return low, high
 
 
 def _or_lowest(score: float | None) -> float:

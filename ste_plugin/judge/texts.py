@@ -1,17 +1,39 @@
 """What people give a judge to compare: a prompt or a conversation, and two answers to it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from ste_plugin.errors import DataError, did_you_mean
+from ste_plugin.errors import ConfigError, DataError, did_you_mean
+from ste_plugin.judging import JudgeFormat
 from ste_plugin.text.turns import Turn, in_words, spoken_by
 
 Prompt = str | Sequence[Mapping[str, Any]]
 """What was asked: a text, or a conversation that ends with the user's turn."""
 
-Pair = tuple[Prompt, str, str]
-"""What was asked, and two answers to it: A and B."""
+Columns = Mapping[str, str]
+"""What a format shows of a row beside prompt and answers, by name."""
 
+Pair = tuple[Prompt, str, str] | tuple[Prompt, str, str, Columns]
+"""What was asked, and two answers to it: A and B; with columns of its own where it has some."""
+
+
+class Texts(NamedTuple):
+    """What a judge is shown: an instruction, two answers in their order, and columns."""
+
+    prompt: str
+    a: str
+    b: str
+    columns: Columns
+
+    @property
+    def turned(self) -> "Texts":
+        """The same in the other order."""
+        return self._replace(a=self.b, b=self.a)
+
+
+_OF_CRITERIA = ("category", "subset")
+"""The columns by which a rubric with categories finds its words."""
 _ROLES = ("system", "user", "assistant")
 
 
@@ -60,12 +82,71 @@ def _turn(number: int, turn: object) -> tuple[str, str]:
     return role, content
 
 
+def is_empty(text: str) -> bool:
+    """Return whether nothing of a text can be seen: blanks, control and zero-width characters.
+
+    >>> [is_empty(text) for text in (" ", "\\u200b\\x00", "0")]
+    [True, True, False]
+    """
+    return not any(unicodedata.category(c)[0] not in "CZ" for c in text)
+
+
 def problem_of(prompt: str, a: str, b: str) -> str:
     """Return what is wrong with texts that are to be compared, or nothing."""
     texts = {"the prompt": prompt, "answer A": a, "answer B": b}
     for name, text in texts.items():
         if not isinstance(text, str):
             return f"{name}: found {type(text).__name__}; expected text."
-        if not text.strip():
+        if is_empty(text):
             return f"{name} is empty; expected text. Leave the pair out, or count it yourself."
     return ""
+
+
+def read_pair(pair: object, judge_format: JudgeFormat, columns: Columns) -> Texts:
+    """Return what is shown of a pair, whose own columns go before `columns`.
+
+    Raises: DataError for what is no pair, or an empty text; ConfigError where a column is missing
+    that the format shows, or is none of its.
+    """
+    prompt, a, b, *own = _parts(pair)
+    row = dict(columns)
+    if own:
+        check_columns(judge_format, own[0])
+        row |= own[0]
+    texts = Texts(prompt_text(prompt), a, b, row)
+    if problem := problem_of(*texts[:3]):
+        raise DataError(problem)
+    judge_format.for_row(row)
+    return texts
+
+
+def is_same(texts: Texts, judge_format: JudgeFormat) -> bool:
+    """Return whether both answers look the same to a judge, as those that differ in blanks do."""
+    own = judge_format.for_row(texts.columns)
+    return own.render(*texts[:3]) == own.render(*texts.turned[:3])
+
+
+def check_columns(judge_format: JudgeFormat, columns: object) -> None:
+    """Raise ConfigError for what is no mapping of texts, or a name that the format never shows."""
+    if not isinstance(columns, Mapping):
+        raise ConfigError(
+            f"columns: found {str(columns)[:40]!r}; expected a mapping, as {{'rubric': '…'}}."
+        )
+    if not type(judge_format).__module__.startswith("ste_plugin."):
+        return  # a plugin's may read any
+    known = (*judge_format.columns, *(_OF_CRITERIA if judge_format.criteria else ()))
+    for name in columns:
+        if name not in known:
+            raise ConfigError(
+                f"columns: the judge format {judge_format.name} shows no {name!r}."
+                f"{did_you_mean(str(name), known)} It shows {', '.join(known) or 'none'}. Leave it "
+                "out."
+            )
+
+
+def _parts(pair: object) -> tuple[Any, ...]:
+    if isinstance(pair, Iterable) and not isinstance(pair, str | Mapping):
+        parts = tuple(pair)
+        if len(parts) in (3, 4):
+            return parts
+    raise DataError(f"found {str(pair)[:60]!r}; expected (prompt, a, b).")

@@ -7,13 +7,15 @@ from typing import Any
 
 from ste_plugin.config import JudgingConfig, ModelConfig, RunConfig
 from ste_plugin.engines.base import Place
-from ste_plugin.engines.identity import model_path
+from ste_plugin.engines.identity import model_identity, model_path
 from ste_plugin.engines.model_folder import require_loadable
 from ste_plugin.engines.registry import LOADING
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.shipped import number_in_words
 from ste_plugin.evaluation.trained_judges import judge_of
 from ste_plugin.forget.find_run import read_run
+from ste_plugin.inference.requests import JudgeRequests
+from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.published import preset_settings
 from ste_plugin.plugins.manager import require_named_plugins
 from ste_plugin.storage.jsonl import read_json
@@ -61,6 +63,11 @@ def find_judge(
     Raises: DataError or EngineError where there is none, ConfigError where its settings are wrong;
     PluginError for a plugin that the run lists and `plugins` does not name.
     """
+    if not isinstance(judge, str | Path) or not str(judge).strip():
+        raise ConfigError(
+            f"judge: found {judge!r}; expected a run's folder or config, a model's folder or hub "
+            "id, or a model's name on a server."
+        )
     given = {name: value for name, value in judging.items() if value is not None}
     if is_run(Path(judge)):
         if own := [f.name for f in fields(of_model) if getattr(of_model, f.name) is not None]:
@@ -82,6 +89,8 @@ def _judge_of_model(name: str, given: OfModel) -> FoundJudge:
 
     Raises: EngineError where nothing is there to load.
     """
+    if not isinstance(given.options or {}, Mapping):
+        raise ConfigError(f"options: found {given.options!r}; expected settings of the engine.")
     preset = {} if given.base_url else preset_settings(name, None)
     engine = given.engine or ("http" if given.base_url else "auto")
     server = {"base_url": given.base_url, "api_key_env": given.api_key_env}
@@ -94,14 +103,22 @@ def _judge_of_model(name: str, given: OfModel) -> FoundJudge:
         "thinking": preset.get("thinking"),
     }
     model = validate_settings(ModelConfig, settings, "judge")
+    if Path(name).is_file():
+        raise ConfigError(
+            f"judge: {name} is a file; expected a run's folder or config (.yaml), or a model's "
+            "folder."
+        )
     if engine in LOADING:  # said at once, not when the first comparison is wanted
         require_loadable(model_path(model, Path.cwd()))
-    judging = JudgingConfig(
-        format=given.format or preset.get("format", DEFAULT_FORMAT),
-        force_verdict=preset.get("force", False),
-        max_new_tokens=preset.get("max_new_tokens"),
-    )
-    return FoundJudge(name, model, judging, Place(Path.cwd(), Path.cwd()), "format")
+    own = preset.get("format", DEFAULT_FORMAT)
+    asked_as_trained = given.format in (None, own)  # another format has a length of its own
+    judging = {
+        "format": given.format or own,
+        "force_verdict": preset.get("force", False),
+        "max_new_tokens": preset.get("max_new_tokens") if asked_as_trained else None,
+    }
+    checked = validate_settings(JudgingConfig, judging, "judge")
+    return FoundJudge(name, model, checked, Place(Path.cwd(), Path.cwd()), "format")
 
 
 def is_run(path: Path) -> bool:
@@ -164,3 +181,10 @@ def _find(config: RunConfig, base: Path, number: int) -> ModelConfig | None:
         return judge_of(config, base, number)
     except DataError:
         return None
+
+
+def requests_to(found: FoundJudge, judge_format: JudgeFormat, samples: int) -> JudgeRequests:
+    """Return what makes the requests: for one sample greedily, for several as training samples."""
+    identity = model_identity(found.model, found.place.base)
+    make = JudgeRequests.greedy if samples == 1 else JudgeRequests.of_config
+    return make(identity, judge_format, found.judging)

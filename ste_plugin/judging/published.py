@@ -1,18 +1,25 @@
 """What a published judge's folder says of itself: `ste_judge.json`, read and checked."""
 
 import hashlib
+import os
+import re
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.errors import ConfigError, DataError, SteError
 from ste_plugin.judging.format import JudgeFormat
-from ste_plugin.records import Record
-from ste_plugin.storage.jsonl import read_json
+from ste_plugin.records import Record, content_key
+from ste_plugin.storage.jsonl import read_json, replace_bytes
 
 NAME = "ste_judge.json"
 VERSION = 1
 """Of this file's form."""
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_LARGE = 64 << 20
+"""Bytes above which hashing takes long enough to keep what came of it."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ON_PURPOSE = f"If you changed it on purpose, remove {NAME}: nothing is checked or preset then."
 
 
@@ -77,12 +84,26 @@ class PublishedJudge(Record, frozen=True):
         return found
 
 
+def folder_of(model: str | Path) -> Path:
+    """Return a model's folder; of a hub id the one in the hub's cache, where it was downloaded."""
+    folder = Path(model)
+    if folder.is_dir() or not _HUB_ID.fullmatch(str(model)):
+        return folder
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return folder
+    found = try_to_load_from_cache(str(model), NAME)
+    return Path(found).parent if isinstance(found, str) else folder
+
+
 def read_published(model: str | Path) -> PublishedJudge | None:
-    """Return what a model's folder says of itself; None for a hub id and for any other folder.
+    """Return what a model's folder says of itself; None for any other folder, and for a hub id of
+    which this machine has no such file.
 
     Raises: DataError where the file is damaged; ConfigError where a newer version wrote it.
     """
-    path = Path(model) / NAME
+    path = folder_of(model) / NAME
     if not path.is_file():
         return None
     content = read_json(path)
@@ -108,12 +129,12 @@ def check_published(model: str | Path, format_name: str, judge_format: JudgeForm
     """
     if (published := read_published(model)) is None:
         return
-    _check_files(Path(model), published)
-    own = published.judge_format
-    if format_name == own.asked_as(Path(model)) and judge_format.version != own.version:
+    folder, own = folder_of(model), published.judge_format
+    _check_files(folder, published)
+    if format_name == own.asked_as(folder) and judge_format.version != own.version:
         source = f"the plugin {own.plugin}" if own.plugin else "ste-plugin"
         raise ConfigError(
-            f"{Path(model) / NAME}: the judge was trained in the format {own.version}, and the "
+            f"{folder / NAME}: the judge was trained in the format {own.version}, and the "
             f"{own.name!r} of this installation is {judge_format.version}: it would be asked in "
             f"other words. Expected the format of {source} as it was (ste-plugin "
             f"{published.ste_plugin}): install that. {_ON_PURPOSE}"
@@ -132,11 +153,11 @@ def preset_settings(model: str | Path, known: Collection[str] | None) -> dict[st
     if known is not None and own.name not in known and not own.file:
         source = f"the plugin {own.plugin}" if own.plugin else f"ste-plugin {published.ste_plugin}"
         raise ConfigError(
-            f"{Path(model) / NAME}: the judge is asked in the format {own.name!r}, which is not "
-            f"installed here; expected {source}, which has it. Install that, or name the "
+            f"{folder_of(model) / NAME}: the judge is asked in the format {own.name!r}, which is "
+            f"not installed here; expected {source}, which has it. Install that, or name the "
             "plugin's file by --plugin; --format asks in another one."
         )
-    return published.settings() | {"format": own.asked_as(Path(model))}
+    return published.settings() | {"format": own.asked_as(folder_of(model))}
 
 
 def _check_files(folder: Path, published: PublishedJudge) -> None:
@@ -147,12 +168,32 @@ def _check_files(folder: Path, published: PublishedJudge) -> None:
                 f"{path}: no such file, though {NAME} names it. Get the folder again: was the "
                 "download cut off?"
             )
-        if (found := sha256_of(path)) != expected:
+        if (found := known_sha256(path)) != expected:
             raise DataError(
                 f"{path}: not the file of the judge that {NAME} names (SHA-256 {found[:12]}, "
                 f"expected {expected[:12]}), so that the card's figures are another judge's. Get "
                 f"the folder again. {_ON_PURPOSE}"
             )
+
+
+def known_sha256(path: Path) -> str:
+    """Return the hash of a file, read again only where its place, size or time is another.
+
+    Judges are many gigabytes, and are opened by each process of a training.
+    """
+    state = path.stat()
+    if state.st_size < _LARGE:
+        return sha256_of(path)
+    own = f"{path.resolve()}:{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ste-plugin/sha256"
+    kept = cache / content_key("sha256", own)
+    if kept.is_file() and _SHA256.fullmatch(known := kept.read_text(errors="replace")):
+        return known
+    found = sha256_of(path)
+    with suppress(OSError, SteError):  # a cache that cannot be written costs time alone
+        cache.mkdir(parents=True, exist_ok=True)
+        replace_bytes(kept, found.encode())
+    return found
 
 
 def sha256_of(path: Path) -> str:

@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from hmac import compare_digest
 from math import ceil
 from time import monotonic
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
+from starlette.datastructures import Headers
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from ste_plugin import __version__
 from ste_plugin.judge import Comparison, Judge
@@ -28,12 +29,14 @@ from ste_plugin.serving.bodies import (
     PairsBody,
     comparison_out,
 )
-from ste_plugin.serving.errors import Refused, handlers
+from ste_plugin.serving.errors import Refused, error_response, handlers
 from ste_plugin.serving.guard import BodyGuard
 from ste_plugin.serving.limits import Limits
 from ste_plugin.serving.metrics import Metrics
 
 PATHS = frozenset({"/v1/compare", "/v1/compare_many", "/v1/judge", "/health", "/metrics"})
+_KEYED = ("/v1/", "/metrics")
+"""The beginnings of the paths that need the key."""
 _LOOK_S = 1.0
 """How often it is looked whether a client has gone away."""
 _BATCHES = 8
@@ -41,6 +44,7 @@ _BATCHES = 8
 _MOST_AFTER_S = 60
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorOut, "description": "No key, or a wrong one."},
+    415: {"model": ErrorOut, "description": "No JSON."},
     413: {"model": ErrorOut, "description": "Larger than the server takes."},
     422: {"model": ErrorOut, "description": "Not what is expected."},
     429: {"model": ErrorOut, "description": "Too much waits; Retry-After says when to try again."},
@@ -150,29 +154,33 @@ def make_app(
         redoc_url=None,
         exception_handlers=handlers(say),
     )
-    _add_routes(app, service, _key_check(key))
+    _add_routes(app, service)
     if hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-    return service.metrics.around(BodyGuard(app, service.limits, say), PATHS)
+    guarded = BodyGuard(app, service.limits, say, _key_check(key))
+    return service.metrics.around(guarded, PATHS)
 
 
-def _key_check(key: str) -> Callable[..., Any]:
-    """Return the dependency that refuses a request without the key."""
+def _key_check(key: str) -> Callable[[Scope], Response | None]:
+    """Return what refuses a request without the key, before anything of its body is read."""
+
+    def refuse(scope: Scope) -> Response | None:
+        if not key or not scope["path"].startswith(_KEYED):
+            return None
+        kind, _, said = Headers(scope=scope).get("authorization", "").partition(" ")
+        said = said.strip() if kind.lower() == "bearer" else ""
+        if compare_digest(said.encode(errors="replace"), key.encode()):
+            return None
+        problem = "Wrong key" if said else "No key"
+        message = f"{problem}: send the server's as `Authorization: Bearer KEY`."
+        return error_response(401, "wrong_key", message)
+
+    return refuse
+
+
+def _add_routes(app: FastAPI, service: JudgeService) -> None:
     scheme = HTTPBearer(auto_error=False, description="The server's key, where it has one.")
-
-    def check(given: Annotated[HTTPAuthorizationCredentials | None, Depends(scheme)]) -> None:
-        said = given.credentials if given else ""
-        if key and not compare_digest(said.encode(errors="replace"), key.encode()):
-            problem = "Wrong key" if said else "No key"
-            raise Refused(
-                401, "wrong_key", f"{problem}: send the server's as `Authorization: Bearer KEY`."
-            )
-
-    return check
-
-
-def _add_routes(app: FastAPI, service: JudgeService, check: Callable[..., Any]) -> None:
-    keyed = [Depends(check)]
+    keyed = [Depends(scheme)]  # for the page of the API; `_key_check` has looked at it
 
     @app.post("/v1/compare", response_model=ComparisonOut, dependencies=keyed, responses=_REFUSALS)
     async def compare(request: Request, body: PairBody) -> Any:

@@ -30,6 +30,9 @@ class PairBody(_Body):
     ]
     a: Annotated[str, Field(description="One answer.")]
     b: Annotated[str, Field(description="The other answer.")]
+    columns: Annotated[
+        dict[str, str], Field(description="What the judge's format shows beside them.")
+    ] = {}
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -41,13 +44,14 @@ class PairBody(_Body):
         """Return it as the judge takes it."""
         turns = self.prompt
         prompt = turns if isinstance(turns, str) else [turn.model_dump() for turn in turns]
-        return prompt, self.a, self.b
+        return prompt, self.a, self.b, self.columns
 
     def problem(self, most: int) -> str:
         """Return which of its texts is longer than so many characters, or nothing."""
         turns = self.prompt
         prompt = turns if isinstance(turns, str) else "".join(turn.content for turn in turns)
-        for name, text in (("prompt", prompt), ("a", self.a), ("b", self.b)):
+        texts = {"prompt": prompt, "a": self.a, "b": self.b, **self.columns}
+        for name, text in texts.items():
             if len(text) > most:
                 return f"{name} has {len(text)} characters; at most {most} are taken."
         return ""

@@ -40,18 +40,22 @@ def handlers(say: Callable[[str], object]) -> dict[Any, Any]:
         return error_response(error.status, error.code, error.message, after)
 
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        sent_as = request.headers.get("content-type", "")
-        if "json" not in sent_as.lower():
+        kind = request.headers.get("content-type", "")
+        if "json" not in kind.lower():
             message = (
-                f"The body came as Content-Type {sent_as or '(none)'}; expected application/json. "
-                "Send that header; curl: -H 'Content-Type: application/json'."
+                f"found Content-Type {kind or 'none'!r}; expected application/json. Send that "
+                "header; curl: -H 'Content-Type: application/json'."
             )
-            return error_response(422, "invalid_request", message)
+            return error_response(415, "invalid_request", message)
+        if any(each["type"] == "json_invalid" for each in error.errors()):
+            return error_response(422, "invalid_request", _no_json(error.errors()[0]))
         told = [f"{_place(each['loc'])}: {each['msg']}" for each in error.errors()[:5]]
         return error_response(422, "invalid_request", "; ".join(told))
 
     async def http(_: Request, error: HTTPException) -> Response:
-        codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+        if error.status_code == 404:
+            return error_response(404, "not_found", "No such path: /docs shows those there are.")
+        codes = {405: "method_not_allowed", 413: "too_large"}
         code = codes.get(error.status_code, "invalid_request")
         return error_response(error.status_code, code, error.detail, error.headers or {})
 
@@ -69,6 +73,11 @@ def handlers(say: Callable[[str], object]) -> dict[Any, Any]:
         HTTPException: http,
         SteError: failed,
     }
+
+
+def _no_json(error: Mapping[str, Any]) -> str:
+    why = error.get("ctx", {}).get("error", error["msg"])
+    return f"the body is no JSON ({why}, at character {error['loc'][-1]}). Correct it."
 
 
 def _place(location: tuple[str | int, ...]) -> str:

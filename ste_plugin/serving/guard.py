@@ -3,8 +3,10 @@
 import asyncio
 import traceback
 from collections.abc import Callable
+from time import monotonic
 
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ste_plugin.serving.limits import Limits
@@ -13,15 +15,23 @@ from ste_plugin.serving.limits import Limits
 class BodyGuard:
     """Refuses a body that is too large or too slow, and tells of errors that nobody expected."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, say: Callable[[str], object]) -> None:
-        self._app, self._limits, self._say = app, limits, say
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        say: Callable[[str], object],
+        refuse: Callable[[Scope], Response | None],
+    ) -> None:
+        """`refuse` may answer a request before anything of its body is read."""
+        self._app, self._limits, self._say, self._refuse = app, limits, say, refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; there are no web sockets."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._answer(scope, receive, send)
+            answer = self._refuse(scope) or self._answer
+            await answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -34,7 +44,7 @@ class BodyGuard:
         most = self._limits.max_body_bytes
         told = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
         declared = int(told) if told.isdigit() else 0
-        arrived, whole = 0, False
+        arrived, whole, ends = 0, False, monotonic() + self._limits.body_timeout_s
 
         async def bounded() -> Message:
             nonlocal arrived, whole
@@ -43,7 +53,7 @@ class BodyGuard:
             if declared > most:
                 raise _too_large(most)
             try:
-                message = await asyncio.wait_for(receive(), self._limits.body_timeout_s)
+                message = await asyncio.wait_for(receive(), max(0.0, ends - monotonic()))
             except TimeoutError:
                 raise HTTPException(
                     408, f"The body did not arrive within {self._limits.body_timeout_s:g} s."

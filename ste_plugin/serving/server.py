@@ -12,7 +12,7 @@ from ste_plugin.judge import Judge
 from ste_plugin.serving.app import JudgeService, make_app
 from ste_plugin.serving.limits import Limits
 from ste_plugin.text.redaction import register_secret
-from ste_plugin.web.serve import bind
+from ste_plugin.web.serve import bind, quiet_config
 
 KEY = "STE_JUDGE_KEY"
 """The environment variable with the key that clients must send."""
@@ -94,16 +94,9 @@ def make_server(
     host, port = listener.getsockname()[:2]
     service = JudgeService(judge, limits)
     local = host in _LOCAL and not key
-    config = uvicorn.Config(
+    config = quiet_config(
         make_app(service, key, say, _LOCAL if local else ()),
-        http="h11",
-        ws="none",
         lifespan="on",
-        log_config=None,
-        log_level="critical",  # the application tells of its errors by `say`, made safe
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
         limit_concurrency=limits.max_connections,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(limits.timeout_s) + 1,

@@ -18,6 +18,10 @@ def shipped_folder(folder: str) -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / folder
 
 
+_OF_POLICIES = "JudgedTask"
+"""The class of tasks in which a judge measures other models."""
+
+
 class _TaskLoader(yaml.SafeLoader):
     """Reads lm-eval's YAML without running the functions that `!function` names."""
 
@@ -45,12 +49,19 @@ def task_names(folders: Iterable[Path]) -> list[str]:
 def find_task(name: str, folders: Iterable[Path], where: str = "--task") -> TaskFile:
     """Return the task of that name.
 
-    Raises: ConfigError where no folder defines it, naming the known tasks and `where` it was set.
+    Raises: ConfigError where no folder defines it, naming the known tasks and `where` it was set,
+    and for one that measures no judges.
     """
     folders = list(folders)
     for folder in folders:
         for task in _tasks(folder):
             if task.get("task") == name:
+                if str(task.get("class", "")).endswith(_OF_POLICIES):
+                    raise ConfigError(
+                        f"{where}: {name} measures a model's answers by a judge, not a judge. Run "
+                        f"it by lm_eval (docs/how-to/judged-tasks.md: `lm_eval run … --tasks {name}"
+                        "`); for a judge choose a task of pairs: `ste tasks list`."
+                    )
                 return TaskFile(folder, dict(task.get("metadata") or {}))
     names = task_names(folders)
     hint = did_you_mean(name, names) or f" There are {', '.join(names)}."

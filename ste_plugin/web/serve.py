@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.web.access import Access
@@ -60,19 +62,24 @@ def make_server(
     `server.run(sockets=[listener])` answers until `server.should_exit` is set.
     """
     access = Access(secrets.token_urlsafe(32), listener.getsockname()[1])
-    config = uvicorn.Config(
-        make_app(routes, access, say, static),
+    app = make_app(routes, access, say, static)
+    config = quiet_config(app, lifespan="off", timeout_graceful_shutdown=_GOODBYE_S)
+    return _Server(config), f"http://{HOST}:{access.port}/?token={access.token}"
+
+
+def quiet_config(app: ASGIApp, **more: Any) -> uvicorn.Config:
+    """Return the settings of a server that says nothing itself, and believes no proxy's headers."""
+    return uvicorn.Config(
+        app,
         http="h11",
         ws="none",
-        lifespan="off",
         log_config=None,
         log_level="critical",  # the application tells of its errors by `say`, made safe
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=_GOODBYE_S,
+        **more,
     )
-    return _Server(config), f"http://{HOST}:{access.port}/?token={access.token}"
 
 
 def bind(port: int, host: str = HOST) -> socket.socket:

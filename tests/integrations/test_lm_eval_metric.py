@@ -59,7 +59,7 @@ def environment(monkeypatch, **values):
         yield
 
 
-def evaluated(reply, include, task="ste_judged"):
+def evaluated(reply, include, task="ste_judged", **settings):
     """What lm-eval reports of a model that replies so, and its logged samples."""
     from lm_eval.tasks import TaskManager
 
@@ -69,6 +69,7 @@ def evaluated(reply, include, task="ste_judged"):
         task_manager=TaskManager(include_path=str(include), include_defaults=False),
         log_samples=True,
         bootstrap_iters=0,
+        **settings,
     )
     return found["results"][task], found
 
@@ -195,3 +196,15 @@ def test_a_document_without_a_reference_is_named(task, monkeypatch):
 def test_a_judge_that_mostly_says_nothing_is_warned_of(task, monkeypatch, caplog):
     named(lambda _: "an apple", task(), monkeypatch, lambda *_: "Both are nice.")
     assert "no verdict on 4 of 4 answers" in caplog.text
+
+
+def test_where_lm_eval_only_collects_answers_no_judge_is_asked(task, monkeypatch):
+    with (
+        chat_server(lambda *_: "[[A]]", models=("judge",)) as server,
+        environment(monkeypatch, TASK=task(), BY="judge", URL=server.base_url, FORMAT="verdict"),
+    ):
+        include = shipped_folder("tasks")
+        results, found = evaluated(lambda _: "an apple", include, predict_only=True)
+    assert server.bodies == []
+    assert "judge_win_rate,judged" not in results
+    assert {s["resps"][0][0] for s in found["samples"]["ste_judged"]} == {"an apple"}

@@ -1,7 +1,10 @@
 """A judge in Python: a verdict is what both orders agree on, and a probability says how sure."""
 
+import asyncio
 import math
+import os
 import shutil
+import signal
 
 import pytest
 
@@ -10,7 +13,7 @@ from ste_plugin.errors import ConfigError, DataError, EngineError
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.calibration import calibrate, write_calibration
 from tests.helpers.asked_judges import fake_judge, says
-from tests.helpers.chat_server import Refuse, chat_server
+from tests.helpers.chat_server import HANG, Refuse, chat_server
 
 PAIR = ("Name a fruit.", "An apple.", "A spade.")
 
@@ -230,3 +233,115 @@ def test_a_prompt_that_does_not_fit_says_by_how_many_tokens(tiny_model, force):
         pytest.raises(DataError, match=r"too long for the model's context by [1-9]\d* tokens"),
     ):
         judge.compare("x", "apple " * 5000, "spade")
+
+
+def test_answers_that_look_the_same_to_the_judge_are_not_shown_to_it(monkeypatch):
+    judge, engine = fake_judge(monkeypatch, lambda _: "[[A]]")
+    for a, b in (("same ", "same"), ("\nsame", "same"), ("<|im_end|>", "(|im_end|)")):
+        assert judge.compare("x", a, b).abstained == "identical answers"
+    assert engine.count == 0
+
+
+def test_an_answer_of_characters_that_nobody_sees_is_empty(monkeypatch):
+    judge, engine = fake_judge(monkeypatch, lambda _: "[[A]]")
+    with pytest.raises(DataError, match="answer A is empty"):
+        judge.compare("x", "\x00\u200b", "b")
+    assert engine.count == 0
+
+
+WITH_REFERENCE = """
+name: ours
+turns:
+  - {template: "{{ reference }} | {{ instruction }} | {{ answer_a }} | {{ answer_b }}"}
+letters: [A, B]
+columns: [reference]
+sample: {reference: A pear.}
+verdict: {pattern: "(?P<letter>[AB])$"}
+"""
+
+
+def test_each_comparison_may_have_columns_of_its_own(monkeypatch, tmp_path):
+    shown = []
+    path = tmp_path / "ours.yaml"
+    path.write_text(WITH_REFERENCE)
+
+    def said(request):
+        shown.append(request.messages[-1].content.split(" | ")[0])
+        return "A"
+
+    judge, _ = fake_judge(monkeypatch, said, path)
+    assert judge.compare(*PAIR, columns={"reference": "one"}).abstained == "orders differ"
+    two, none = judge.compare_many([(*PAIR, {"reference": "two"}), PAIR])
+    judge.rank(PAIR[0], PAIR[1:], columns={"reference": "three"})
+    asyncio.run(judge.acompare(*PAIR, columns={"reference": "four"}))
+    assert shown == ["one"] * 2 + ["two"] * 2 + ["three"] * 2 + ["four"] * 2
+    assert (two.problem, none.orders) == ("", ())
+    assert "shows the column 'reference', which is not there" in none.problem
+    with pytest.raises(DataError, match="shows no 'refernce'. Did you mean 'reference'"):
+        judge.compare(*PAIR, columns={"refernce": "x"})
+
+
+def test_columns_of_all_comparisons_give_way_to_those_of_one(monkeypatch, tmp_path):
+    shown = []
+    path = tmp_path / "ours.yaml"
+    path.write_text(WITH_REFERENCE)
+    judge, _ = fake_judge(
+        monkeypatch,
+        lambda request: shown.append(request.messages[-1].content[:3]) or "A",
+        path,
+        columns={"reference": "all"},
+    )
+    judge.compare_many([PAIR, (*PAIR, {"reference": "one"})])
+    assert shown == ["all", "all", "one", "one"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"samples": "3"}, "samples: found '3'; expected a whole number"),
+        ({"samples": 2.5}, "samples: found 2.5"),
+        ({"columns": ["a"]}, "columns: found .* expected a mapping"),
+        ({"columns": {"rubrik": "x"}}, "shows no 'rubrik'"),
+        ({"options": [1]}, "options: found"),
+        ({"judge": None}, "judge: found None; expected a run's folder"),
+        ({"judge": " "}, "judge: found ' '"),
+        ({"judge": __file__}, "is a file; expected a run's folder"),
+    ],
+)
+def test_settings_of_a_wrong_type_are_named(settings, problem):
+    known = {"judge": "m", "format": "brief", "engine": "http", "base_url": "http://127.0.0.1:1/v1"}
+    with pytest.raises(ConfigError, match=problem):
+        Judge(**known | settings)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_process_asks_although_another_thread_asked_before(monkeypatch):
+    judge, _ = fake_judge(monkeypatch, lambda _: "[[A]]")
+    asyncio.run(judge.acompare(*PAIR))  # its thread is not there in the child
+    judge._lock.acquire()  # as a thread may hold it
+    child = os.fork()
+    if child == 0:
+        signal.alarm(100)
+        found = asyncio.run(judge.acompare(*PAIR))
+        os._exit(7 if found.abstained == "orders differ" else 1)
+    judge._lock.release()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_what_is_cancelled_is_ended_at_the_server_and_the_next_is_answered():
+    async def give_up(judge, server):
+        task = asyncio.create_task(judge.acompare(*PAIR))
+        await asyncio.to_thread(server.arrived.wait, 60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    def fault(call):
+        return HANG if call < 2 else None
+
+    with (
+        chat_server(lambda *_: "so [[A]]", fault=fault) as server,
+        Judge("tiny", base_url=server.base_url, format="brief") as judge,
+    ):
+        asyncio.run(give_up(judge, server))
+        assert judge.compare(*PAIR).abstained == "orders differ"

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ste_plugin.errors import DataError
+from ste_plugin.judge.comparison import unable
 from ste_plugin.judge.ranking import default_budget, different_texts, next_pairs, rank_by_comparing
 from ste_plugin.judge.strengths import fit_strengths
-from tests.helpers.asked_judges import compares, fake_judge
+from tests.helpers.asked_judges import compares, fake_judge, told
 
 NUMBERS = st.lists(st.integers(0, 10_000), min_size=1, max_size=12, unique=True)
 
@@ -133,11 +134,16 @@ def test_equal_scores_share_the_first_place(monkeypatch):
     ("prompt", "answers", "budget", "message"),
     [
         ("x", [], None, "found none in a list"),
-        ("x", "abc", None, "found none in a list"),
+        ("x", "abc", None, "answers: found .abc.; expected texts in a list"),
         ("x", ["a", " "], None, "an empty text at index 1"),
         ("x", ["a", None], None, "NoneType at index 1"),
         (" ", ["a", "b"], None, "the prompt is empty"),
         ("x", ["a", "b"], 0, "budget: found 0"),
+        ("x", ["a", "b"], "3", "budget: found '3'; expected a whole number"),
+        ("x", ["a", "b"], 1.5, "budget: found 1.5"),
+        ("x", 5, None, "answers: found 5; expected texts in a list"),
+        ("x", None, None, "answers: found None"),
+        ("x", ["a", "\u200b\x00"], None, "found an empty text at index 1"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused(monkeypatch, prompt, answers, budget, message):
@@ -150,3 +156,41 @@ def test_one_answer_is_the_best_without_asking(monkeypatch):
     judge, engine = fake_judge(monkeypatch, lambda _: "[[A]]")
     found = judge.rank("x", ["a"])
     assert (found.order, found.first_is_best, engine.count) == ((0,), 1.0, 0)
+
+
+def of_which_one_is_too_long(numbers, unfit):
+    def compare(pairs):
+        return [
+            unable("too long for the model's context by 9 tokens.")
+            if unfit in pair
+            else told(float(numbers[pair[0]] > numbers[pair[1]]))
+            for pair in pairs
+        ]
+
+    return compare
+
+
+@given(st.permutations(range(6)), st.integers(2, 6), st.data())
+def test_an_answer_that_cannot_be_compared_comes_last_and_does_not_cost_others_their_place(
+    numbers, n, draw
+):
+    numbers, unfit = numbers[:n], draw.draw(st.integers(0, n - 1))
+    fit = sorted((i for i in range(n) if i != unfit), key=lambda i: -numbers[i])
+    compare = of_which_one_is_too_long(numbers, unfit)
+    if n == 2:
+        with pytest.raises(DataError, match=r"by 9 tokens\. Look at one"):
+            rank_by_comparing(n, compare, None)
+        return
+    ranking = rank_by_comparing(n, compare, n * n)
+    assert ranking.order == (*fit, unfit)
+    assert (ranking.scores[unfit], ranking.intervals[unfit]) == (None, None)
+    assert rank_by_comparing(n, compare, None, only_first=True).best == fit[0]
+
+
+def test_a_knockout_among_draws_is_not_won_by_what_was_never_compared():
+    def compare(pairs):
+        return [unable("too long") if 1 in pair else told(0.5) for pair in pairs]
+
+    found = rank_by_comparing(4, compare, None, only_first=True)
+    assert found.order[-1] == 1
+    assert sum(each.comparison.probability is not None for each in found.asked) <= 3

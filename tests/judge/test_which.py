@@ -1,11 +1,15 @@
 """Which judge is meant: the one that a run ships, as the run asks it."""
 
 import json
+import shutil
 
 import pytest
 
 from ste_plugin import Judge
+from ste_plugin.cli.measuring import presets
 from ste_plugin.errors import ConfigError, DataError, PluginError
+from ste_plugin.judge.which import OfModel, find_judge
+from ste_plugin.judging.builtin import FORMATS
 from tests.helpers.trained_runs import trained_run
 
 
@@ -71,3 +75,40 @@ def test_plugins_that_a_run_lists_run_only_if_they_are_named(run):
 def test_a_config_stands_for_its_run(run):
     shipped(run, 1)
     assert "iteration 1, which the run ships" in Judge(run.parent / "ste.yaml", **hooks(run)).name
+
+
+def test_another_format_than_the_published_one_has_its_own_longest_judgment(tmp_path, tiny_model):
+    folder = tmp_path / "judge"
+    shutil.copytree(tiny_model, folder)
+    card = published_card(force_verdict=True, max_new_tokens=7)
+    (folder / "ste_judge.json").write_text(json.dumps(card))
+    asked = {
+        name: find_judge(folder, (), None, OfModel(name, "local", *[None] * 4), {}).judging
+        for name in (None, "brief", "plan")
+    }
+    assert [asked[name].max_new_tokens for name in (None, "brief", "plan")] == [7, 7, None]
+    assert {each.force_verdict for each in asked.values()} == {True}
+    told = {name: presets(str(folder), (), {"format": name}) for name in (None, "brief", "plan")}
+    assert [told[name].get("max_new_tokens") for name in (None, "brief", "plan")] == [7, 7, None]
+
+
+def published_card(**more):
+    own = FORMATS["brief"]
+    judge_format = {
+        "name": "brief",
+        "version": own.version,
+        "closing": own.closing,
+        "reasons": True,
+        "pointwise": False,
+        "max_new_tokens": own.max_new_tokens,
+    }
+    return {
+        "ste_judge": 1,
+        "ste_plugin": "0.1.0",
+        "base_model": "",
+        "iteration": 1,
+        "judge_format": judge_format,
+        "chat_template_kwargs": {},
+        "thinking": None,
+        "sha256": {},
+    } | more

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.judging import published
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.published import (
     NAME,
@@ -90,6 +91,46 @@ def test_other_weights_than_the_card_names_are_refused_with_their_place(tmp_path
         check_published(folder, "brief", BRIEF)
     (folder / NAME).unlink()
     check_published(folder, "brief", BRIEF)
+
+
+def test_a_large_file_is_hashed_once_and_again_when_it_changed(tmp_path, monkeypatch):
+    hashed = []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(published, "_LARGE", 1)
+    monkeypatch.setattr(published, "sha256_of", lambda path: hashed.append(1) or sha256_of(path))
+    folder = written(tmp_path / "a")
+    for _ in range(3):
+        check_published(folder, "brief", BRIEF)
+    assert hashed == [1]
+    (kept,) = (tmp_path / "cache" / "ste-plugin" / "sha256").iterdir()
+    kept.write_bytes(b"\xff damaged")
+    check_published(folder, "brief", BRIEF)
+    assert hashed == [1, 1]
+    (folder / "model.safetensors").write_bytes(b"weighty")
+    with pytest.raises(DataError, match="not the file"):
+        check_published(folder, "brief", BRIEF)
+
+
+def test_where_nothing_can_be_kept_a_large_file_is_hashed_each_time(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(published, "_LARGE", 1)
+    check_published(written(tmp_path / "a"), "brief", BRIEF)
+
+
+def test_a_hub_id_that_was_downloaded_presets_what_its_folder_does(tmp_path, monkeypatch):
+    snapshot = tmp_path / "models--org--judge" / "snapshots" / "c0ffee"
+    snapshot.parent.mkdir(parents=True)
+    written(snapshot, card(name="ours", file="judge_format.yaml"), force_verdict=True)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("c0ffee")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    asked = str(snapshot / "judge_format.yaml")
+    assert preset_settings("org/judge", FORMATS) == {"format": asked, "force": True}
+    assert preset_settings("org/other", FORMATS) == {}
+    (snapshot / "model.safetensors").write_bytes(b"weighty")
+    with pytest.raises(DataError, match="not the file of the judge"):
+        check_published("org/judge", asked, BRIEF)
 
 
 def test_a_format_that_has_other_words_here_is_refused(tmp_path):

@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -69,9 +71,9 @@ def test_what_is_not_expected_is_refused_with_its_place(client, body, status, me
 def test_a_body_that_is_not_said_to_be_json_is_told_which_header_is_missing(client, sent_as):
     headers = {"content-type": sent_as} if sent_as else {}
     refused = client.post("/v1/compare", content=json.dumps(PAIR), headers=headers)
-    assert refused.status_code == 422
+    assert refused.status_code == 415
     told = refused.json()["error"]["message"]
-    assert f"Content-Type {sent_as or '(none)'}; expected application/json" in told
+    assert f"Content-Type {sent_as or 'none'!r}; expected application/json" in told
 
 
 def test_more_pairs_than_are_taken_are_refused(client):
@@ -92,8 +94,6 @@ def test_a_body_whose_length_is_not_told_is_refused_once_it_is_too_large(client)
 
 
 def test_a_body_that_does_not_arrive_is_given_up(client):
-    import socket
-
     with socket.create_connection(("127.0.0.1", client.base_url.port)) as slow:
         slow.sendall(
             b"POST /v1/compare HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
@@ -180,3 +180,40 @@ def test_a_server_without_a_key_answers_under_its_own_names_alone(monkeypatch):
         assert client.post("/v1/compare", json=PAIR).status_code == 200
         rebound = client.post("/v1/compare", json=PAIR, headers={"host": "evil.example"})
     assert rebound.status_code == 400
+
+
+def test_a_body_that_is_no_json_is_told_so(client):
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    refused = client.post("/v1/compare", content='{"prompt": ', headers=headers)
+    assert refused.status_code == 422
+    assert "the body is no JSON (Expecting value" in refused.json()["error"]["message"]
+
+
+def test_a_body_that_arrives_byte_by_byte_has_no_more_time_than_another(client):
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as slow:
+        head = f"POST /v1/compare HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n"
+        slow.sendall(f"{head}Content-Length: 1000\r\n\r\n".encode())
+        slow.settimeout(0.1)
+        answer = b""
+        for _ in range(600):
+            with suppress(TimeoutError):
+                answer = slow.recv(1000)
+                break
+            slow.sendall(b" ")
+        assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_nothing_of_a_body_is_read_without_the_key(client):
+    wrong = {"Authorization": "Bearer other", "Content-Type": "application/json"}
+    for path in ("/v1/compare", "/v1/compare_many"):
+        assert client.post(path, content="{", headers=wrong).status_code == 401
+    with socket.create_connection((client.base_url.host, client.base_url.port)) as begun:
+        begun.sendall(b"POST /v1/compare HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        begun.settimeout(60)
+        assert begun.recv(1000).startswith(b"HTTP/1.1 401 ")
+
+
+def test_columns_go_to_the_judge_and_one_that_its_format_does_not_show_is_refused(client):
+    refused = client.post("/v1/compare", json=PAIR | {"columns": {"rubric": "short"}})
+    assert refused.status_code == 422
+    assert "shows no 'rubric'" in refused.json()["error"]["message"]

@@ -96,6 +96,10 @@ class HttpEngine:
 
     def close(self) -> None:
         """End whatever is still in flight."""
+        self.stop()
+
+    def stop(self) -> None:
+        """End whatever is in flight, from any thread."""
         for session in tuple(self._sessions):
             session.stop()
 
