@@ -177,7 +177,7 @@ def place_files(files: list[int], numbers: list[int]) -> None:
 
 
 def execute(arguments: list[str]) -> None:
-    """Run a module or code; axolotl, whose import sets up logging, is not imported in others."""
+    """Run a module or code, for all but axolotl without the logging that its import sets up."""
     kind, what, *rest = arguments
     if kind == "-c" or what.startswith(("ste_plugin", "lm_eval")):
         logging.root.handlers.clear()
