@@ -50,7 +50,7 @@ def measure_drift(folder: RunLayout, best: int, broken: Sequence[str], keep: str
         sets[name] = _describe(comparison) | verdicts_moved(*map(_read, paths))
     return {
         "taken": bool(best),
-        "broken": list(broken),
+        "broken": [words.replace("the seed", LAST) for words in broken],
         "by_dev": keep == "best" and "dev" in sets,
         "model": read_json(folder.iteration(best) / "done.json")["model"],
         "sets": sets,

@@ -142,6 +142,12 @@ def _check_run(context: RunContext) -> None:
             "the seed. Set judge.engine: serve, vllm or local in the run's config (the generator "
             "may stay http)."
         )
+    if taken := sorted({*RUN_PAIRS.values()} & config.evaluation.pairs.keys()):
+        raise ConfigError(
+            f"{root}: evaluation.pairs: found {taken[0]}, which is what a round calls the run's "
+            "own pairs. Is this the run of a round? Then follow with the run that it belongs to "
+            "(--run); else call the pairs something else."
+        )
     if not config.pairs.strategies:
         raise ConfigError(
             f"{root}: pairs.strategies: found none, as all its pairs are given; expected one, by "

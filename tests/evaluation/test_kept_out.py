@@ -115,3 +115,13 @@ def test_prompts_of_pairs_in_any_shape_are_kept_out_turn_by_turn(tmp_path: Path,
     assert not prompts.problem
     assert [text for _, text in prompts.prompts][1:] == [question(0), question(2)]
     assert all(where.startswith("mine.jsonl:1 (") for where, _ in prompts.prompts)
+
+
+def test_pairs_that_are_held_out_already_are_measured_on_without_being_kept_out(
+    tmp_path: Path, tiny_model: Path
+):
+    row = {"id": "x", "prompt": question(1), "chosen": "a", "rejected": "b"}
+    for name in ("mine", "ours"):
+        write_rows(tmp_path / f"{name}.jsonl", [row])
+    pairs = {"mine": "mine.jsonl", "ours": {"path": "ours.jsonl", "keep_out": False}}
+    assert [each.name for each in read_in(tmp_path, tiny_model, pairs=pairs)] == ["mine"]

@@ -81,7 +81,7 @@ def test_what_moved_is_told_and_kept_in_the_run(config, tiny_model, capsys):
     assert "the new judge 100.0%: +" in told
     assert "to neither (the orders do not agree" in told
     assert "Not taken, as it breaks gates:" in told
-    assert "agreement_loss: right in both orders on run_dev: 0%" in told
+    assert "agreement_loss: right in both orders on run_dev: 0%, the last judge" in told
     assert "The judge stays that of iteration 1." in told
     assert not drift["taken"]
 

@@ -40,6 +40,15 @@ ROWS = [
         "http).",
     ),
     Row(
+        "a policy of a round",
+        started(evaluation="{pairs: {run_test: pairs.jsonl}}") | BEST | {"policy": TINY},
+        "ste follow policy --run run",
+        2,
+        "{tmp}/run: evaluation.pairs: found run_test, which is what a round calls the run's own "
+        "pairs. Is this the run of a round? Then follow with the run that it belongs to (--run); "
+        "else call the pairs something else.",
+    ),
+    Row(
         "a policy that is nowhere",
         started() | BEST,
         "ste follow policy/step-100 --run run",
