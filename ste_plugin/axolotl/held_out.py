@@ -110,7 +110,7 @@ def likelier_choice(model: Any, template: ChatTemplate, judge_format: JudgeForma
     """Return a judge that is read by the likelihoods of the choices: one forward pass per batch."""
     keeps = keeps_logits(model)
 
-    def judge(prompts: Sequence[HeldOutPrompt]) -> list[Said]:
+    def judge(prompts: Sequence[HeldOutPrompt]) -> list[Answer]:
         texts = [template.answer_prompt(p.messages, p.opening) for p in prompts]
         ids = [template.encode(text) for text in texts]
         choices = [
@@ -146,7 +146,7 @@ def written_verdict(
     tokenizer = template.tokenizer
     ends = stop_ids(model, template)
 
-    def judge(prompts: Sequence[HeldOutPrompt]) -> list[Said]:
+    def judge(prompts: Sequence[HeldOutPrompt]) -> list[Answer]:
         ids = [template.encode(template.prompt(p.messages)) for p in prompts]
         written = model.generate(
             **_padded(model, tokenizer, ids, right=False),
