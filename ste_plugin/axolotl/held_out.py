@@ -17,7 +17,8 @@ from ste_plugin.judging.calibration import calibration_error
 from ste_plugin.lm_eval_tasks.bootstrap import value_of
 from ste_plugin.lm_eval_tasks.figures import Figure
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
-from ste_plugin.lm_eval_tasks.metrics import METRICS, OF_ODDS, margins_of
+from ste_plugin.lm_eval_tasks.metrics import METRICS
+from ste_plugin.lm_eval_tasks.odds_metrics import OF_ODDS, margins_of
 from ste_plugin.lm_eval_tasks.replies import log_odds
 from ste_plugin.records import ORDERS, Verdict
 from ste_plugin.storage.dataset_manifest import DatasetManifest

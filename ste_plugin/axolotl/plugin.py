@@ -187,10 +187,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
                 "does not keep the orders of a pair together. Put ste_plugin.axolotl.STEPlugin "
                 "first in `plugins`, or remove that one."
             )
-        weights, judge_format = (
-            self.settings.decision,
-            load_judge_format(self.manifest, self.settings),
-        )
+        judge_format = load_judge_format(self.manifest, self.settings)
         place = letter_place(self.callback.template, judge_format)
         return DecisionLoss(place, weights.brier, weights.consistency)
 

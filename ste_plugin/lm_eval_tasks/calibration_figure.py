@@ -7,7 +7,7 @@ from typing import Any
 
 from ste_plugin.judging.calibration import BINS, confidence_gap
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
-from ste_plugin.lm_eval_tasks.metrics import margins_of
+from ste_plugin.lm_eval_tasks.odds_metrics import margins_of
 
 ECE = "ece"
 

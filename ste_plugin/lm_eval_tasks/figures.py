@@ -17,17 +17,16 @@ from ste_plugin.lm_eval_tasks.calibration_figure import ECE, CalibrationFigure
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import (
     METRICS,
-    OF_ODDS,
     OF_PEOPLE,
     Metric,
     acc,
     acc_pc,
     bounds_of,
-    brier,
     did_not_fit_rate,
     higher_is_better,
     of_votes,
 )
+from ste_plugin.lm_eval_tasks.odds_metrics import OF_ODDS, brier
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
 from ste_plugin.lm_eval_tasks.spread import spread_of
 
