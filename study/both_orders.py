@@ -133,7 +133,7 @@ def measure(
 
     from ste_plugin.axolotl import held_out
     from ste_plugin.axolotl.strategies import template_of
-    from ste_plugin.lm_eval_tasks.metrics import margins_of
+    from ste_plugin.lm_eval_tasks.odds_metrics import margins_of
 
     judge_format = FORMATS[source.judge_format["name"]]
     tokenizer = transformers.AutoTokenizer.from_pretrained(judge)

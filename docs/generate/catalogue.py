@@ -10,6 +10,8 @@ from ste_plugin.lm_eval_tasks import metrics
 from ste_plugin.lm_eval_tasks.authors import AUTHORS
 from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS
 from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import REWARDBENCH2
+from ste_plugin.lm_eval_tasks.calibration_figure import ECE, CalibrationFigure
+from ste_plugin.lm_eval_tasks.odds_metrics import OF_ODDS
 from ste_plugin.storage.resources import shipped_folder
 
 _HEAD = re.compile(r"^# (\w+): (.+)$", re.MULTILINE)
@@ -85,7 +87,10 @@ def figures() -> str:
     groups = (
         ("every pair task", metrics.METRICS),
         ("pairs that people voted on", metrics.OF_PEOPLE),
-        ("letters' likelihoods: mode `likelier`, or `STE_JUDGE_FORCE`", metrics.OF_ODDS),
+        (
+            "letters' likelihoods: mode `likelier`, or `STE_JUDGE_FORCE`",
+            {**OF_ODDS, ECE: CalibrationFigure},
+        ),
         ("votes: `STE_JUDGE_VOTES` above 1", by_votes),
         ("votes in a format that rates each answer", {"mean@j": means["mean@2"]}),
     )

@@ -8,7 +8,7 @@ from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.errors import DataError
 from ste_plugin.judging.calibration import Calibration, calibrate
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
-from ste_plugin.lm_eval_tasks.metrics import margins_of
+from ste_plugin.lm_eval_tasks.odds_metrics import margins_of
 from ste_plugin.storage.dataset_manifest import DatasetManifest
 
 LOG = get_logger("axolotl.ste_plugin.calibrating")

@@ -17,7 +17,8 @@ from ste_plugin.judging.calibration import calibration_error
 from ste_plugin.lm_eval_tasks.bootstrap import value_of
 from ste_plugin.lm_eval_tasks.figures import Figure
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
-from ste_plugin.lm_eval_tasks.metrics import METRICS, OF_ODDS, margins_of
+from ste_plugin.lm_eval_tasks.metrics import METRICS
+from ste_plugin.lm_eval_tasks.odds_metrics import OF_ODDS, margins_of
 from ste_plugin.lm_eval_tasks.replies import log_odds
 from ste_plugin.records import ORDERS, Verdict
 from ste_plugin.storage.dataset_manifest import DatasetManifest
@@ -110,7 +111,7 @@ def likelier_choice(model: Any, template: ChatTemplate, judge_format: JudgeForma
     """Return a judge that is read by the likelihoods of the choices: one forward pass per batch."""
     keeps = keeps_logits(model)
 
-    def judge(prompts: Sequence[HeldOutPrompt]) -> list[Said]:
+    def judge(prompts: Sequence[HeldOutPrompt]) -> list[Answer]:
         texts = [template.answer_prompt(p.messages, p.opening) for p in prompts]
         ids = [template.encode(text) for text in texts]
         choices = [
@@ -146,7 +147,7 @@ def written_verdict(
     tokenizer = template.tokenizer
     ends = stop_ids(model, template)
 
-    def judge(prompts: Sequence[HeldOutPrompt]) -> list[Said]:
+    def judge(prompts: Sequence[HeldOutPrompt]) -> list[Answer]:
         ids = [template.encode(template.prompt(p.messages)) for p in prompts]
         written = model.generate(
             **_padded(model, tokenizer, ids, right=False),

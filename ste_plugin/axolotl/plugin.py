@@ -24,7 +24,7 @@ from ste_plugin.axolotl.progress_checks import CHECKED, check_trained
 from ste_plugin.axolotl.rewards import read_by
 from ste_plugin.axolotl.row_checks import check_rows
 from ste_plugin.axolotl.run_config import config_as_given
-from ste_plugin.axolotl.settings import STESettings, read_settings
+from ste_plugin.axolotl.settings import DecisionSettings, STESettings, read_settings
 from ste_plugin.axolotl.token_checks import check_tokens, checked_template
 from ste_plugin.axolotl.trained_rows import check_dataset
 from ste_plugin.engines.identity import fingerprint
@@ -165,7 +165,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         # found now, as the first evaluation may come after hours
         LOG.info("ste: held-out verdicts are read by %s", self.callback.judge_format.name)
         if self.settings.decision:
-            trainer.decision_loss = self.decision_loss(trainer)
+            trainer.decision_loss = self.decision_loss(trainer, self.settings.decision)
         if cfg.rl == "grpo":
             judge_format = find_judge_format(self.manifest, self.settings)
             template = self.callback.template
@@ -176,7 +176,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             callbacks.append(EarlyStoppingCallback(cfg.early_stopping_patience))
         return callbacks
 
-    def decision_loss(self, trainer: Any) -> Any:
+    def decision_loss(self, trainer: Any, weights: DecisionSettings) -> Any:
         """Return what a judge of letters is trained by. Raises: PluginError for another trainer."""
         from ste_plugin.axolotl.decision_loss import DecisionLoss
         from ste_plugin.axolotl.decision_trainer import DecisionTrainer
@@ -188,10 +188,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
                 "does not keep the orders of a pair together. Put ste_plugin.axolotl.STEPlugin "
                 "first in `plugins`, or remove that one."
             )
-        weights, judge_format = (
-            self.settings.decision,
-            load_judge_format(self.manifest, self.settings),
-        )
+        judge_format = load_judge_format(self.manifest, self.settings)
         place = letter_place(self.callback.template, judge_format)
         return DecisionLoss(place, weights.brier, weights.consistency)
 

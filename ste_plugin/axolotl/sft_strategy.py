@@ -24,8 +24,8 @@ class JudgmentStrategy(PromptTokenizingStrategy):  # type: ignore[misc]
         self.rendering = rendering  # datasets' cache goes by attributes
         self.by_pairs = by_pairs
 
-    def tokenize_prompt(self, prompt: Row) -> dict[str, list[int]]:
-        """Return the tokens of one row and their labels."""
+    def tokenize_prompt(self, prompt: Row) -> dict[str, Any]:
+        """Return the tokens of one row, their labels, and which pair it is from where asked for."""
         asked, judgment = row_tokens(self.template, prompt)
         masked = asked if self.train_on_inputs else [IGNORE_INDEX] * len(asked)
         return {

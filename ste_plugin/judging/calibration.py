@@ -4,7 +4,7 @@ A judgment is told by its margin: the log-odds of the right letter against the w
 """
 
 from collections.abc import Sequence
-from math import exp, fsum, log, log1p
+from math import exp, fsum, log, log1p, sqrt
 from pathlib import Path
 
 from ste_plugin.errors import ConfigError, DataError
@@ -94,9 +94,9 @@ def fit_temperature(margins: Sequence[float]) -> float | None:
     if _slope(margins, low) >= 0 or _slope(margins, high) <= 0:
         return None
     for _ in range(_STEPS):
-        middle = (low * high) ** 0.5
+        middle = sqrt(low * high)
         low, high = (middle, high) if _slope(margins, middle) < 0 else (low, middle)
-    return 1 / (low * high) ** 0.5
+    return 1 / sqrt(low * high)
 
 
 def _slope(margins: Sequence[float], inverse: float) -> float:

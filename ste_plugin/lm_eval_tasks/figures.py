@@ -13,10 +13,10 @@ from ste_plugin.lm_eval_tasks.bootstrap import (
     prompt_key,
     value_of,
 )
+from ste_plugin.lm_eval_tasks.calibration_figure import ECE, CalibrationFigure
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import (
     METRICS,
-    OF_ODDS,
     OF_PEOPLE,
     Metric,
     acc,
@@ -26,6 +26,7 @@ from ste_plugin.lm_eval_tasks.metrics import (
     higher_is_better,
     of_votes,
 )
+from ste_plugin.lm_eval_tasks.odds_metrics import OF_ODDS, brier
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
 from ste_plugin.lm_eval_tasks.spread import spread_of
 
@@ -106,18 +107,23 @@ def metrics_of(pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS) -
     return METRICS | (OF_PEOPLE if people else {}) | (OF_ODDS if odds else {}) | voted
 
 
+AnyFigure = Figure | AuthorsFigure | CalibrationFigure
+
+
 def figures_of(
     pairs: Sequence[HasSubset], settings: JudgeSettings = DEFAULTS
-) -> dict[str, Figure | AuthorsFigure]:
+) -> dict[str, AnyFigure]:
     """Return lm-eval's name → figure: overall, final, by section, by subset, the authors' own.
 
     lm-eval splits its keys at the comma, so names hold none. Subsets and sections come in order of
     first appearance, then sections without a pair; results.json has more of them than this.
     """
     metrics = metrics_of(pairs, settings)
-    figures: dict[str, Figure | AuthorsFigure] = {
+    figures: dict[str, AnyFigure] = {
         name: Figure(m, higher_is_better=higher_is_better(name)) for name, m in metrics.items()
     }
+    if brier.__name__ in metrics:
+        figures[ECE] = CalibrationFigure()
     sections = sections_of(pairs, settings)
     by_subset = _ACCURACY | (OF_PEOPLE if "agreement" in metrics else {})
     if every := sections_of(pairs, replace(settings, section="")):
@@ -183,6 +189,10 @@ def summarise(
         if isinstance(figure, Figure) and figure.subset is None and figure.section is None
     }
     summary: dict[str, Any] = {"n": len(pairs), "overall": with_errors(overall, pairs, seed)}
+    if brier.__name__ in metrics:
+        figure = CalibrationFigure()
+        value = figure.value([figure.term(pair) for pair in pairs])
+        summary["overall"] |= {ECE: value, **{ECE + s: None for s in SPREAD}}
     if sections := sections_of(pairs, settings):
         summary["sections"] = {name: _section(name, pairs, seed) for name in sections}
     summary["subsets"] = {

@@ -6,7 +6,6 @@ A metric is a quotient of two sums over pairs; `figures` does the summing and th
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from ste_plugin.judging.calibration import brier_of
 from ste_plugin.judging.rating import higher, mean_score
 from ste_plugin.judging.verdict import TIE, Reading, letter_of
 from ste_plugin.lm_eval_tasks import votes
@@ -213,41 +212,6 @@ def first_samples(pair: JudgedPair) -> list[tuple[tuple[Reading, ...], Verdict]]
     return [(order.samples[:n], order.gold) for order in pair.orders if order.samples]
 
 
-def acc_averaged(pair: JudgedPair) -> Ratio:
-    """Right by the log-odds of A against B, averaged over both orders; even odds count one half."""
-    odds = {order.gold: order.log_odds for order in pair.orders}
-    shown_as_a, shown_as_b = odds.get("A"), odds.get("B")
-    if shown_as_a is None or shown_as_b is None or not pair.decided:
-        return NOTHING
-    for_chosen = shown_as_a - shown_as_b
-    return 0.5 if for_chosen == 0 else float(for_chosen > 0), 1
-
-
-def brier(pair: JudgedPair) -> Ratio:
-    """Squared distance of the right letter's probability from 1, over the orders: ¼ says one half.
-
-    Source: Brier 1950, in the form for two outcomes.
-    """
-    margins = margins_of(pair)
-    return sum(map(brier_of, margins)), len(margins)
-
-
-def margins_of(pair: JudgedPair) -> list[float]:
-    """Return the log-odds of the right letter against the wrong one, in each order measured."""
-    if not pair.decided:
-        return []
-    known = [(order.gold, order.log_odds) for order in pair.orders if order.log_odds is not None]
-    return [odds if gold == "A" else -odds for gold, odds in known]
-
-
-def flip_rate(pair: JudgedPair) -> Ratio:
-    """The other response preferred once the order is turned, of pairs with a letter in both."""
-    letters = [letter_of(order.final) for order in pair.orders]
-    if pair.rated or not pair.shown_in_both_orders or None in letters:
-        return NOTHING
-    return float(letters[0] == letters[1]), 1
-
-
 METRICS: dict[str, Metric] = {
     metric.__name__: metric
     for metric in (
@@ -271,11 +235,6 @@ METRICS: dict[str, Metric] = {
 
 OF_PEOPLE: dict[str, Metric] = {"agreement": agreement, "agreement_no_tie": agreement_no_tie}
 """Of tasks whose pairs several people voted on."""
-
-OF_ODDS: dict[str, Metric] = {
-    metric.__name__: metric for metric in (acc_averaged, brier, flip_rate)
-}
-"""Of tasks that measure the likelihoods of both letters."""
 
 
 def of_votes(asked: int, *, pointwise: bool = False) -> dict[str, Metric]:

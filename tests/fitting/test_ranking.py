@@ -36,8 +36,10 @@ def test_what_trains_more_of_the_model_comes_first(tmp_path):
 
 def test_of_equal_parts_what_is_nearer_to_the_paper_comes_first(tmp_path):
     methods = {"a": {"rl": "kto"}, "b": {"rl": "dpo"}, "c": {}, "d": {"rl": "orpo"}}
-    found = order(tmp_path, **{name: LORA | method for name, method in methods.items()})
+    letters = {"0": {"ste": {"decision": {}}}}
+    found = order(tmp_path, **{name: LORA | method for name, method in (methods | letters).items()})
     assert found[:2] == ["c", "b"]
+    assert found[-1] == "0"
 
 
 def test_a_recipe_for_a_model_of_another_size_comes_after_those_for_this_one(tmp_path):

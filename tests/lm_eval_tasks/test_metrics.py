@@ -1,6 +1,7 @@
 """The figures of a pair judge, against cases worked out by hand and judges known in full."""
 
 import json
+import math
 from dataclasses import replace
 from itertools import combinations
 
@@ -561,6 +562,20 @@ def test_log_odds_are_averaged_over_both_orders():
     pairs = [replace(judged("A", "A"), orders=orders("A", "A", log_odds=(3.0, 1.0)))]
     found = summarise(pairs, settings=likelier)["overall"]
     assert (found["acc"], found["acc_averaged"]) == (0.5, 1.0)
+
+
+def test_probabilities_are_scored_in_each_order_and_verdicts_that_turn_are_counted():
+    likelier = JudgeSettings(mode="likelier")
+    # right by 3 in one order and wrong by 1 in the other, where A is said again; right by 2 twice
+    turned = replace(judged("A", "A"), orders=orders("A", "A", log_odds=(3.0, 1.0)))
+    kept = replace(judged("A", "B", id="p1"), orders=orders("A", "B", log_odds=(2.0, -2.0)))
+    found = summarise([turned, kept], settings=likelier)["overall"]
+    right = [1 / (1 + math.exp(-margin)) for margin in (3, -1, 2, 2)]
+    assert found["flip_rate"] == 0.5
+    assert found["brier"] == pytest.approx(sum((1 - p) ** 2 for p in right) / 4)
+    gaps = [1 - right[0], 1 - right[1], 2 * (1 - right[2])]  # bins of 0.95, 0.73 and 0.88
+    assert found["ece"] == pytest.approx(sum(gaps) / 4)
+    assert found["ece_interval"] is None
 
 
 @pytest.mark.parametrize(
