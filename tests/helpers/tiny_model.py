@@ -61,14 +61,15 @@ def save_tiny_qwen3(folder: Path, **changes) -> Path:
     """Save a random two-layer Qwen3 (float32), of which stock vLLM makes a decision model.
 
     Its tokenizer writes all letters, digits, `yes` and `no` as one token each, as vLLM demands,
-    and line breaks that follow each other as one, too, as Qwen3's does.
+    and line breaks that follow each other as one, too, as Qwen3's does. Heads of 32 are the
+    smallest that vLLM runs on a CPU.
     """
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     tokenizer = tiny_tokenizer(
         QWEN3_TEMPLATE, (*SENTENCES, *["yes", "no", "\n\n"] * 9), ("<think>", "</think>")
     )
-    return _save(folder, tokenizer, Qwen3Config, Qwen3ForCausalLM, {"head_dim": 16} | changes)
+    return _save(folder, tokenizer, Qwen3Config, Qwen3ForCausalLM, {"head_dim": 32} | changes)
 
 
 def _save(folder: Path, tokenizer, config, model, changes) -> Path:

@@ -10,6 +10,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
+from pathlib import Path
 from threading import Lock
 
 from ste_plugin.config import ModelConfig
@@ -56,8 +57,7 @@ def create(model: ModelConfig, place: Place) -> "DecisionEngine":
         )
         for e in options.resolve_endpoints(model.model)
     ]
-    asked = model.model_copy(update={"chat_template_kwargs": NO_THINKING})
-    find: Callable[[], ChatTemplate | None] = partial(find_template, asked, place.base)
+    find = partial(_template_as_asked, model, place.base)
     engine = DecisionEngine(model, options, LoadBalancer(endpoints, options.max_attempts), find)
     engine.place, engine.least_mass = place, settings.label_mass
     return engine
@@ -177,6 +177,12 @@ class DecisionEngine(HttpEngine):
             )
             told = (self._model, self.least_mass, self.low_mass, self.answered)
             logger.warning(message, *told)
+
+
+def _template_as_asked(model: ModelConfig, base: Path) -> ChatTemplate | None:
+    """Return a model's own template as the endpoint renders it; one may read no `NO_THINKING`."""
+    own = find_template(model.model_copy(update={"chat_template_kwargs": {}}), base)
+    return own and ChatTemplate(own.tokenizer, NO_THINKING)
 
 
 def _letter(request: ChatRequest, probabilities: tuple[float, ...]) -> str:
