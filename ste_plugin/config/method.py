@@ -77,7 +77,7 @@ class JudgingConfig(Strict):
     """How judgments are sampled."""
 
     format: str = "criteria"
-    """How to judge: criteria, plan, brief, verdict, rating, a plugin's, or a YAML file of yours.
+    """How to judge: criteria, plan, brief, verdict, rating, decision, a plugin's, or a YAML file of yours.
     `brief` takes two sentences; `verdict` the letter alone, for the weakest seeds; `rating` is a
     score of each answer. A file is relative to the config; `ste formats check` looks it over."""
     rubric: Annotated[
