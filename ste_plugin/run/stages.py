@@ -137,9 +137,9 @@ def check_servable(context: RunContext) -> None:
     if config.iterations > 1 and engine in ELSEWHERE:
         raise ConfigError(
             f"judge.engine: {engine} cannot judge with the model trained in iteration 1, as your "
-            "server keeps serving the seed. Set judge.engine: serve (a vLLM server that the run starts "
-            "with whichever model it needs), vllm or local (the generator may stay http), or "
-            "iterations: 1."
+            "server keeps serving the seed. Set judge.engine: serve (a vLLM server that the run "
+            "starts with whichever model it needs), vllm or local (the generator may stay http), "
+            "or iterations: 1."
         )
 
 
