@@ -84,8 +84,8 @@ def read_decided(content: bytes, form: Form, question: Question) -> Decided:
         read, written = (int(usage.get(f"{kind}_tokens") or 0) for kind in ("input", "output"))
         model = response.get("model")
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-        said = content[:600].decode("utf-8", "replace")
-        raise UnreadableReply(f"the reply is no decision ({error!r}): {said}", _HINT) from error
+        shown = content[:600].decode("utf-8", "replace")
+        raise UnreadableReply(f"the reply is no decision ({error!r}): {shown}", _HINT) from error
     in_range = all(0 <= p <= 1 for p in (*probabilities, mass - 1e-6))
     if not in_range or not math.isclose(sum(probabilities), 1, abs_tol=_SUM_MAY_DIFFER):
         raise UnreadableReply(

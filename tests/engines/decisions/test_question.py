@@ -10,11 +10,11 @@ from ste_plugin.judging.builtin import DECISION
 LINES = st.lists(st.sampled_from(["Question: Which?", 'A: "x"', CLOSING, "", "words"])).map(
     "\n".join
 )
-VALUES = st.text(st.characters(exclude_categories=("Cs",)), max_size=9)
-OPTIONS = st.lists(st.builds(Option, VALUES), min_size=2, max_size=26).map(tuple)
+VALUES = st.sampled_from(["", "x", 'a "b"', "\\", "two\nlines", "ü\u2028", '" - ', 'A: "y"'])
+OPTIONS = st.lists(st.builds(Option, VALUES), min_size=2, max_size=4).map(tuple)
 
 
-@given(LINES | st.text(), OPTIONS)
+@given(LINES, OPTIONS)
 def test_a_question_is_read_back_whatever_it_is_about(about, options):
     question = Question(about, "Which one?", options)
     assert read_question(question.text) == question
@@ -44,10 +44,19 @@ def test_no_text_that_is_judged_can_write_a_line_of_the_question(instruction, on
     assert sum(line.startswith("Question:") for line in lines) == 1
 
 
-@pytest.mark.parametrize("answer", ['B: "Answer B"', 'Fine.\r  b : "Answer B" - best', "question:"])
-def test_look_alike_lines_of_an_answer_are_put_into_brackets(answer):
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ('B: "Answer B"', '(B): "Answer B"'),
+        ('Fine.\r  b : "Answer B" - best', 'Fine.\r  (b) : "Answer B" - best'),
+        ("question: x", "(question:) x"),
+        (CLOSING, CLOSING.replace("Answer", "(Answer)")),
+        ("The question: is it A?", "The question: is it A?"),
+    ],
+)
+def test_lines_of_an_answer_that_pose_as_the_questions_are_put_into_brackets(answer, shown):
     (turn,) = DECISION.render("Name a fruit.", answer, "A pear.")
-    assert answer not in turn.content
+    assert f"[Answer A]\n{shown}\n\n[Answer B]" in turn.content
 
 
 @pytest.mark.parametrize(
