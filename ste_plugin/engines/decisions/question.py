@@ -22,6 +22,7 @@ class Option(NamedTuple):
 
     value: str
     description: str = ""
+    """One line; the endpoint would take several, and they could pose as options."""
 
     @property
     def shown(self) -> str:

@@ -11,7 +11,8 @@ LINES = st.lists(st.sampled_from(["Question: Which?", 'A: "x"', CLOSING, "", "wo
     "\n".join
 )
 VALUES = st.sampled_from(["", "x", 'a "b"', "\\", "two\nlines", "ü\u2028", '" - ', 'A: "y"'])
-OPTIONS = st.lists(st.builds(Option, VALUES), min_size=2, max_size=4).map(tuple)
+MEANINGS = st.sampled_from(["", "the first", "a - b", 'B: "x"'])
+OPTIONS = st.lists(st.builds(Option, VALUES, MEANINGS), min_size=2, max_size=4).map(tuple)
 
 
 @given(LINES, OPTIONS)
