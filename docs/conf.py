@@ -26,6 +26,7 @@ NAVIGATION = {
         "how-to/judge-in-python",
         "how-to/serve",
         "how-to/served-judges",
+        "how-to/decision-judges",
         "how-to/thinking-models",
         "how-to/judge-formats",
         "how-to/ratings",

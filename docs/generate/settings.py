@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from docs.generate.markdown import code, table
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.config import RunConfig
+from ste_plugin.engines.decisions.options import DecisionOptions
 from ste_plugin.engines.http.options import EndpointOptions, HttpOptions
 from ste_plugin.engines.http.prices import Prices
 from ste_plugin.engines.local.options import LocalOptions
@@ -155,6 +156,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "serve-options": _options(ServeOptions, beside=VllmOptions),
     "ray-options": _options(RayOptions),
     "http-options": _options(HttpOptions),
+    "decision-options": _options(DecisionOptions, beside=HttpOptions),
     "http-endpoints": _options(EndpointOptions),
     "http-prices": _options(Prices),
     "axolotl-settings": _options(STESettings),

@@ -77,9 +77,10 @@ class JudgingConfig(Strict):
     """How judgments are sampled."""
 
     format: str = "criteria"
-    """How to judge: criteria, plan, brief, verdict, rating, a plugin's, or a YAML file of yours.
-    `brief` takes two sentences; `verdict` the letter alone, for the weakest seeds; `rating` is a
-    score of each answer. A file is relative to the config; `ste formats check` looks it over."""
+    """How to judge: criteria, plan, brief, verdict, rating, decision, a plugin's, or a YAML file of
+    yours. `brief` takes two sentences; `verdict` the letter alone, for the weakest seeds; `rating`
+    is a score of each answer; `decision` a letter and no text, as vLLM's decisions endpoint asks
+    for it. A file is relative to the config; `ste formats check` looks it over."""
     rubric: Annotated[
         str | dict[str, Annotated[str, Field(min_length=1)]],
         Field(examples=["Policy: cite the manual; never guess a dose."]),

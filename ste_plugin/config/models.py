@@ -69,12 +69,12 @@ class ModelConfig(Strict):
     """A folder or a hub id; a generator's over HTTP, the name that the server knows. The folder
     may be that of a LoRA adapter."""
     engine: str = "auto"
-    """What runs it: auto, local, vllm, serve, http, ray, or a plugin's. `local` is transformers in
-    this process; `vllm` is vLLM in this process; `serve` a vLLM server of the run's own; `http`
-    any server with an OpenAI-compatible API; `ray` copies of any of them on the machines of a Ray
-    cluster. `auto` is `serve` where `hosts.serve` names an
-    environment, else `vllm` where it is installed beside a GPU, else `local`, and says which and
-    why."""
+    """What runs it: auto, local, vllm, serve, http, decisions, ray, or a plugin's. `local` is
+    transformers in this process; `vllm` is vLLM in this process; `serve` a vLLM server of the run's
+    own; `http` any server with an OpenAI-compatible API; `decisions` a vLLM server that gives
+    probabilities of letters (judging.format: decision); `ray` copies of any of them on the machines
+    of a Ray cluster. `auto` is `serve` where `hosts.serve` names an environment, else `vllm` where
+    it is installed beside a GPU, else `local`, and says which and why."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Settings of that engine, which checks them."""
     chat_template_kwargs: TemplateKwargs = Field(

@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import Engine
-from ste_plugin.engines.nested import answering_model
+from ste_plugin.engines.nested import ELSEWHERE, answering_model
 
 
 def share_hardware(one: ModelConfig, other: ModelConfig) -> bool:
     """Return whether two models need the same memory, so that one must wait for the other.
 
-    Models behind `http` use none of ours. Two others share it unless both name their devices
-    (`options.device`, or `options.gpus` as a list of numbers) and these are not the same.
+    Models behind `http` or `decisions` use none of ours. Two others share it unless both name their
+    devices (`options.device`, or `options.gpus` as a list of numbers) and these are not the same.
     """
-    if "http" in (answering_model(one).engine, answering_model(other).engine):
+    if {answering_model(one).engine, answering_model(other).engine} & set(ELSEWHERE):
         return False
     here, there = _devices(one), _devices(other)
     return here is None or there is None or bool(here & there)

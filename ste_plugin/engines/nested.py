@@ -4,6 +4,8 @@ from typing import Any
 
 from ste_plugin.config import ModelConfig
 
+ELSEWHERE = ("http", "decisions")
+"""Engines that ask a server of somebody's, which has weights that a run cannot change."""
 DEFAULT_ENGINE = "vllm"
 """Of the replicas of `engine: ray`."""
 

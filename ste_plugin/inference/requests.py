@@ -96,14 +96,14 @@ class JudgeRequests:
         """Return what makes the requests of a run's `judging` settings."""
         max_new_tokens = config.max_new_tokens or judge_format.max_new_tokens
         sampling = Sampling(config.temperature, config.top_p, max_new_tokens)
-        return cls(model, judge_format, sampling, config.force_verdict, draw)
+        return cls(model, judge_format, sampling, _is_forced(judge_format, config), draw)
 
     @classmethod
     def greedy(cls, model: str, judge_format: JudgeFormat, config: JudgingConfig) -> Self:
         """Return what asks as a run's `judging` settings say, for the likeliest reply alone."""
         sampled = cls.of_config(model, judge_format, config)
         sampling = Sampling(0.0, 1.0, sampled.sampling.max_new_tokens)
-        return cls(model, judge_format, sampling, config.force_verdict)
+        return cls(model, judge_format, sampling, _is_forced(judge_format, config))
 
     @cached_property
     def _version(self) -> str:
@@ -160,3 +160,7 @@ class JudgeRequests:
         if reply is None:
             return self.judge_format.forced_prefix("")
         return self.judge_format.forced_prefix(reply.text, cut_off=reply.finish_reason == "length")
+
+
+def _is_forced(judge_format: JudgeFormat, config: JudgingConfig) -> bool:
+    return config.force_verdict or judge_format.only_choices

@@ -86,6 +86,8 @@ def _order(judge_format: JudgeFormat, first: Verdict, own: _Prompt, other: _Prom
 
 def _reasoning(judge_format: JudgeFormat, text: str) -> str:
     """Return what a reply says before the words that close it."""
+    if judge_format.only_choices:
+        return ""
     said = without_verdicts(text, judge_format.mark)
     return said.removesuffix(judge_format.closing.rstrip("[ ")).rstrip()
 

@@ -1,5 +1,6 @@
 """The formats that ship: from full reasoning for strong judges to a bare letter for the weakest."""
 
+from ste_plugin.judging.decision import DecisionFormat
 from ste_plugin.judging.format import JudgeFormat
 from ste_plugin.judging.rating import RatingFormat
 
@@ -73,4 +74,13 @@ RATING = RatingFormat(
     max_new_tokens=1024,
 )
 
-FORMATS = {f.name: f for f in (CRITERIA, PLAN, BRIEF, VERDICT, RATING)}
+DECISION = DecisionFormat(
+    name="decision",
+    rubric=f"Two assistants answered the same instruction.\n{_FAIR}",
+    closing="",
+    reasons=False,
+    max_new_tokens=1,
+    question="Which answer serves the person who wrote the instruction better?",
+)
+
+FORMATS = {f.name: f for f in (CRITERIA, PLAN, BRIEF, VERDICT, RATING, DECISION)}

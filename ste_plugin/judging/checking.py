@@ -167,7 +167,8 @@ def _cut(judge_format: JudgeFormat) -> Iterator[str]:
 
 def _kept(judge_format: JudgeFormat) -> Iterator[str]:
     """Yield each mark that stays as it is where it stands in a text that is judged."""
-    own = [judge_format.forced_text(judge_format.closing, c) for c in judge_format.choices]
+    said = [judge_format.forced_text(judge_format.closing, c) for c in judge_format.choices]
+    own = [text for text in said if not text.isalnum()]  # no text can be kept from a bare letter
     plain = _words(judge_format.render(*TEXTS))
     for mark in dict.fromkeys((*HOSTILE, *own, *_labels(plain))):
         for i, text in enumerate(TEXTS):

@@ -56,6 +56,9 @@ class JudgeFormat:
     """Whether a prompt shows one answer alone, so that a pair is judged by the scores of both."""
     mark: ClassVar[re.Pattern[str]] = MARK
     """What a verdict looks like in a reply; it is taken out before another one is forced."""
+    only_choices: ClassVar[bool] = False
+    """Whether its judges write nothing: only their probabilities of the choices are asked for, as
+    if a verdict were always forced."""
 
     name: str
     rubric: str

@@ -61,6 +61,8 @@ def load(order: Mapping[str, Any]) -> Any:
     from lm_eval.utils import setup_logging
 
     setup_logging()
+    if order["model"] == "decisions":  # lm-eval looks for no backends of others
+        import ste_plugin.lm_eval_tasks.decisions_backend  # noqa: F401
     given = order["model_args"]
     more = {"batch_size": order["batch_size"], "device": "cuda:0"}
     return get_model(order["model"]).create_from_arg_obj({**more, **given})

@@ -25,8 +25,9 @@ def behind(base_url: str, config: EvaluationConfig) -> EvaluationConfig:
 
     Where that listens is no part of what is measured: results.json does not hold it.
     """
-    path = "chat/completions" if "chat" in config.backend else "completions"
-    address = {"base_url": f"{base_url}/{path}", "num_concurrent": SERVER_CALLS}
+    path = "/chat/completions" if "chat" in config.backend else "/completions"
+    at = base_url if config.backend == "decisions" else f"{base_url}{path}"
+    address = {"base_url": at, "num_concurrent": SERVER_CALLS}
     return config.model_copy(update={"model_args": {**address, **config.model_args}})
 
 
@@ -97,7 +98,7 @@ def model_args(model: str, config: EvaluationConfig) -> str:
 
     As JSON, since lm-eval splits `key=value` at commas, which a path may hold.
     """
-    if config.backend.endswith("completions"):
+    if config.backend.endswith("completions") or config.backend == "decisions":
         return json.dumps({"model": model, **config.model_args})
     # other weights are pickles, which can run code when they are loaded
     only: dict[str, dict[str, str | bool]] = {

@@ -45,6 +45,7 @@ SEED = 0
 """Of the bootstrap behind the standard errors."""
 _ASK_BACKENDS = """
 import lm_eval.models
+import ste_plugin.lm_eval_tasks.decisions_backend
 from lm_eval.api import registry
 print(json.dumps(sorted(registry.MODEL_REGISTRY)))
 """
@@ -86,6 +87,7 @@ def evaluate(
     location = find_task(task, task_dirs or [shipped_folder("tasks")])
     settings = JudgeSettings.read(settings.environment(), location.metadata)
     rows, judge_format = read_documents(settings), settings.load_judge_format()
+    settings = settings.asked_in(judge_format)
     check_published(model, settings.format, judge_format)
     wanted = {"task": task, **identity(model, settings, judge_format, config, rows)}
     if done := read_finished(out / "results.json", wanted):

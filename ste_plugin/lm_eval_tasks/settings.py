@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -217,6 +217,11 @@ class JudgeSettings:
         # votes would be the same. None is the one value that hf, vLLM and servers all take as "no
         # seed"; top_k is 50 in transformers unless it is 0.
         return common | {"top_p": self.top_p, "top_k": 0, "seed": None}
+
+    def asked_in(self, judge_format: JudgeFormat) -> Self:
+        """Return the settings for a format: one that writes nothing has likelihoods alone."""
+        only = judge_format.only_choices and self.mode == "verdict"
+        return replace(self, mode="likelier", force=False) if only else self
 
     def load_judge_format(self) -> JudgeFormat:
         """Return the format of that name, a plugin's included.

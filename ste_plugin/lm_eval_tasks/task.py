@@ -32,6 +32,7 @@ class PairJudge(ChatTask):
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         own, self.settings = read_settings(config)
         self.format = self.settings.load_judge_format()
+        self.settings = self.settings.asked_in(self.format)
         self.parse = parser(self.format, self.settings)
         self.documents = read_pairs(self.settings)
         self.figures = figures_of(self.documents, self.settings)

@@ -23,6 +23,7 @@ def ste_engines() -> dict[str, str]:
         "auto": "ste_plugin.engines.registry:create",
         "local": "ste_plugin.engines.local.engine:create",
         "http": "ste_plugin.engines.http.engine:create",
+        "decisions": "ste_plugin.engines.decisions.engine:create",
         "vllm": "ste_plugin.engines.vllm.engine:create",
         "serve": "ste_plugin.engines.vllm.server:create",
         "ray": "ste_plugin.engines.ray.engine:create",

@@ -15,7 +15,7 @@ from ste_plugin.context import Iteration, RunContext
 from ste_plugin.dataset.verdict_rows import MIXED
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.identity import model_path
-from ste_plugin.engines.nested import answering_model
+from ste_plugin.engines.nested import ELSEWHERE, answering_model
 from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.plan import plan_evaluations
@@ -133,12 +133,13 @@ def check_trainable(context: RunContext) -> None:
 def check_servable(context: RunContext) -> None:
     """Raise ConfigError for a judge that a trained one cannot replace."""
     config = context.config
-    if config.iterations > 1 and answering_model(config.judge).engine == "http":
+    engine = answering_model(config.judge).engine
+    if config.iterations > 1 and engine in ELSEWHERE:
         raise ConfigError(
-            "judge.engine: http cannot judge with the model trained in iteration 1, as your server "
-            "keeps serving the seed. Set judge.engine: serve (a vLLM server that the run starts "
-            "with whichever model it needs), vllm or local (the generator may stay http), or "
-            "iterations: 1."
+            f"judge.engine: {engine} cannot judge with the model trained in iteration 1, as your "
+            "server keeps serving the seed. Set judge.engine: serve (a vLLM server that the run "
+            "starts with whichever model it needs), vllm or local (the generator may stay http), "
+            "or iterations: 1."
         )
 
 
@@ -220,7 +221,8 @@ def find_server(context: RunContext, judge: ModelConfig) -> Callable[[], str] | 
     where `evaluation` says which other one to ask or loads the judge by itself.
     """
     config = context.config.evaluation
-    asks_server = config.backend.endswith("completions") and "base_url" not in config.model_args
+    behind_server = config.backend == "decisions" or config.backend.endswith("completions")
+    asks_server = behind_server and "base_url" not in config.model_args
     place = Place.of_run(context.config, context.base)
     if not asks_server or resolve_engine(judge, place).engine != "serve":
         return None

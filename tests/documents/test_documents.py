@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from ste_plugin import errors
 from ste_plugin.axolotl.settings import STESettings
 from ste_plugin.config import RunConfig
+from ste_plugin.engines.decisions.options import DecisionOptions
 from ste_plugin.engines.http.options import HttpOptions
 from ste_plugin.engines.local.options import LocalOptions
 from ste_plugin.engines.ray.options import RayOptions
@@ -31,6 +32,7 @@ OPTIONS = {
     "serve": ServeOptions,
     "ray": RayOptions,
     "http": HttpOptions,
+    "decisions": DecisionOptions,
 }
 ELSEWHERE = re.compile(r"(?<![\w.~-])/(work|root|home|Users|tmp)/|/simple/|file://")
 """Paths of the machine that a document was written on, and places that packages came from there."""

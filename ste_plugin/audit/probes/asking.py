@@ -80,7 +80,12 @@ class JudgeAsker:
         return self._answered(questions, requests, complete)
 
     def _second(self, asked: Sequence[tuple[Question, _Reply]], complete: Complete) -> list[_Reply]:
-        """Return the second verdicts, of judges that gave a first one; others said nothing."""
+        """Return the second verdicts, of judges that gave a first one; others said nothing.
+
+        A judge that writes nothing is asked one turn, and answers no second one.
+        """
+        if self._known_maker(None).judge_format.only_choices:
+            return [first._replace(usable=False) for _, first in asked]
         questions = [q for q, first in asked if first.said is not None]
         requests = [
             self._known_maker(q).answer_back(first.request, first.text, q.arm.follow_up)

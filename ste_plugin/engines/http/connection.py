@@ -29,7 +29,7 @@ from ste_plugin.engines.http.response import (
     read_reply,
     same_model,
 )
-from ste_plugin.engines.http.usage import with_estimates
+from ste_plugin.engines.http.usage import estimate_tokens, with_estimates
 from ste_plugin.errors import EngineError
 from ste_plugin.text.redaction import is_secret_value
 
@@ -59,7 +59,7 @@ class Connections:
         Raises: TransientError where a retry may help; EngineError where the server refuses;
         SessionClosed where the call was ended by `close`.
         """
-        response = self._post(endpoint, body)
+        response = self._post(endpoint, endpoint.options.url, body)
         content = self._without_keys(response.content)
         try:
             if not response.is_success:
@@ -70,14 +70,17 @@ class Connections:
         endpoint.tokens_read.check(endpoint.options.url, body["messages"], reply.prompt_tokens)
         return with_estimates(reply, body)
 
-    def _post(self, endpoint: Endpoint, body: Body) -> httpx.Response:
+    def max_tokens(self, body: Body, n: int) -> float:
+        """Return about how many tokens a call can use."""
+        read = sum(estimate_tokens(turn["content"]) for turn in body["messages"])
+        return float(read + n * body["max_tokens"])
+
+    def _post(self, endpoint: Endpoint, url: str, body: Body) -> httpx.Response:
         # What UTF-8 cannot hold (a lone surrogate) becomes '?': no server would take it.
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         headers = {"Content-Type": "application/json"} | _authorization(endpoint)
         try:
-            return self._client.request(
-                "POST", endpoint.options.url, content=content, headers=headers
-            )
+            return self._client.request("POST", url, content=content, headers=headers)
         except httpx.RequestError as error:
             raise no_reply_error(error, self._options.timeout_s) from error
 

@@ -11,7 +11,7 @@ from ste_plugin.engines.base import ChatRequest, Completion, Place
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.http.choice import read_choice
 from ste_plugin.engines.http.completions import ThoughtReader, take_answers, to_completions
-from ste_plugin.engines.http.connection import Body
+from ste_plugin.engines.http.connection import Body, Connections
 from ste_plugin.engines.http.endpoint import Endpoint
 from ste_plugin.engines.http.fields import RequestFields
 from ste_plugin.engines.http.first_answers import Answer, FirstAnswers
@@ -21,7 +21,7 @@ from ste_plugin.engines.http.request import Call, build_body, plan_calls
 from ste_plugin.engines.http.response import Reply
 from ste_plugin.engines.http.routing import RoutedCall, Router
 from ste_plugin.engines.http.run_calls import run_calls
-from ste_plugin.engines.http.session import HttpSession
+from ste_plugin.engines.http.session import Connect, HttpSession
 from ste_plugin.engines.model_template import find_template
 from ste_plugin.errors import EngineError
 
@@ -59,6 +59,9 @@ def create(model: ModelConfig, place: Place) -> "HttpEngine":
 
 class HttpEngine:
     """A model behind one or several `/v1/chat/completions`."""
+
+    connect: Connect = Connections
+    """Opens connections to its servers."""
 
     def __init__(
         self,
@@ -112,7 +115,7 @@ class HttpEngine:
         """
         self._balancer.begin_stage()
         self._first_answers.begin_stage()
-        session = HttpSession(self._options, self._balancer)
+        session = HttpSession(self._options, self._balancer, self.connect)
         self._sessions.add(session)
         pool = ThreadPoolExecutor(self._balancer.max_in_flight, "ste-http")
 

@@ -77,13 +77,13 @@ class EndpointOptions(Strict):
         return f"{self.base_url}/chat/completions"
 
 
-class HttpOptions(Strict):
-    """`options:` of an `engine: http`."""
+class ServerOptions(Strict):
+    """Where servers are, and how much each of them is asked at a time."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     base_url: Address | None = None
-    """Where the server's `/chat/completions` and `/models` lie: `http://localhost:8000/v1`."""
+    """Where the server's API lies: `http://localhost:8000/v1`."""
     endpoints: tuple[EndpointOptions, ...] | None = None
     """Several servers of the same weights, in place of `base_url`."""
     api_key_env: VariableName | None = None
@@ -107,6 +107,36 @@ class HttpOptions(Strict):
     be found down before it is given up."""
     backoff_s: Seconds = 0.5
     """Pause before the second attempt; it doubles with every further one, up to 30 s."""
+
+    @model_validator(mode="after")
+    def _has_one_address(self) -> "ServerOptions":
+        if self.base_url is None and not self.endpoints:
+            raise ValueError(
+                "base_url: missing; where the server is, such as http://localhost:8000/v1 (or "
+                "endpoints, for several)"
+            )
+        if self.base_url is not None and self.endpoints is not None:
+            raise ValueError("base_url, endpoints: expected one of them, found both")
+        return self
+
+    def resolve_endpoints(self, model: str) -> tuple[EndpointOptions, ...]:
+        """Return every server with all its settings; `model` is its name where it has no other."""
+        shared = {
+            "model": model,
+            "api_key_env": self.api_key_env,
+            "requests_per_minute": self.requests_per_minute,
+            "tokens_per_minute": self.tokens_per_minute,
+        }
+        endpoints = self.endpoints or (EndpointOptions(base_url=self.base_url or ""),)
+        return tuple(
+            e.model_copy(update={k: v for k, v in shared.items() if getattr(e, k) is None})
+            for e in endpoints
+        )
+
+
+class HttpOptions(ServerOptions):
+    """`options:` of an `engine: http`."""
+
     samples: Literal[True, False, "auto"] = "auto"
     """Whether a server answers `n` samples in one call; `auto` tries, until one does not."""
     prefill: Prefill = "ask"
@@ -132,31 +162,6 @@ class HttpOptions(Strict):
                 )
         return self
 
-    @model_validator(mode="after")
-    def _has_one_address(self) -> "HttpOptions":
-        if self.base_url is None and not self.endpoints:
-            raise ValueError(
-                "base_url: missing; where the server is, such as http://localhost:8000/v1 (or "
-                "endpoints, for several)"
-            )
-        if self.base_url is not None and self.endpoints is not None:
-            raise ValueError("base_url, endpoints: expected one of them, found both")
-        return self
-
-    def resolve_endpoints(self, model: str) -> tuple[EndpointOptions, ...]:
-        """Return every server with all its settings; `model` is its name where it has no other."""
-        shared = {
-            "model": model,
-            "api_key_env": self.api_key_env,
-            "requests_per_minute": self.requests_per_minute,
-            "tokens_per_minute": self.tokens_per_minute,
-        }
-        endpoints = self.endpoints or (EndpointOptions(base_url=self.base_url or ""),)
-        return tuple(
-            e.model_copy(update={k: v for k, v in shared.items() if getattr(e, k) is None})
-            for e in endpoints
-        )
-
 
 def read_options(raw: dict[str, Any]) -> HttpOptions:
     """Return the checked settings.
@@ -166,7 +171,7 @@ def read_options(raw: dict[str, Any]) -> HttpOptions:
     return validate_settings(HttpOptions, raw, "options of engine http", show=False)
 
 
-def read_api_key(variable: str | None) -> str:
+def read_api_key(variable: str | None, engine: str = "http") -> str:
     """Return the key in that environment variable, or '' where none is named.
 
     Raises: ConfigError naming the variable where it is unset or holds what no header can carry.
@@ -177,12 +182,13 @@ def read_api_key(variable: str | None) -> str:
     key = os.environ.get(variable, "").strip()
     if not key:
         raise ConfigError(
-            f"options of engine http: api_key_env: the environment variable {variable} is not set. "
-            f"Set it (`export {variable}=...`), or leave api_key_env out for a server without keys."
+            f"options of engine {engine}: api_key_env: the environment variable {variable} is not "
+            f"set. Set it (`export {variable}=...`), or leave api_key_env out for a server without "
+            "keys."
         )
     if not re.fullmatch(r"[!-~]+", key):
         raise ConfigError(
-            f"options of engine http: api_key_env: the value of {variable} holds spaces, line "
+            f"options of engine {engine}: api_key_env: the value of {variable} holds spaces, line "
             "breaks or letters beyond ASCII, which no API key does. Set it again."
         )
     return key

@@ -1,5 +1,6 @@
 """One stage's calls to all servers: posts with retries, and messages for when no server answers."""
 
+from collections.abc import Callable
 from threading import Event
 from time import monotonic
 
@@ -10,17 +11,21 @@ from ste_plugin.engines.http.load_balancer import LoadBalancer, NoEndpointLeft
 from ste_plugin.engines.http.options import HttpOptions
 from ste_plugin.engines.http.response import FIELDS_REFUSED, Reply
 from ste_plugin.engines.http.retry import Attempts
-from ste_plugin.engines.http.usage import estimate_tokens
 from ste_plugin.errors import EngineError
+
+Connect = Callable[[HttpOptions, frozenset[str], int], Connections]
+"""Opens the connections of a stage: its options, the keys to keep from replies, and how many."""
 
 
 class HttpSession:
     """What all calls of one stage go through, from many threads, until it is stopped."""
 
-    def __init__(self, options: HttpOptions, balancer: LoadBalancer) -> None:
+    def __init__(
+        self, options: HttpOptions, balancer: LoadBalancer, connect: Connect = Connections
+    ) -> None:
         self._options, self._balancer = options, balancer
         keys = frozenset(e.key for e in balancer.endpoints if e.key)
-        self._connections = Connections(options, keys, balancer.max_in_flight)
+        self._connections = connect(options, keys, balancer.max_in_flight)
         self._draining = Event()
 
     def drain(self) -> None:
@@ -34,7 +39,7 @@ class HttpSession:
         self._connections.close()
 
     def post(self, body: Body, n: int, preferred: Endpoint | None = None) -> Reply:
-        """Return the reply to a chat request for n samples, from whichever endpoint gives one.
+        """Return the reply to a request for n samples, from whichever endpoint gives one.
 
         The preferred one is asked first, unless it takes no call now.
 
@@ -43,7 +48,7 @@ class HttpSession:
         Raises: EngineError where a server refuses, or all have failed as often as they may.
         """
         options = self._options
-        tokens, most = _max_tokens(body, n), options.max_attempts
+        tokens, most = self._connections.max_tokens(body, n), options.max_attempts
         attempts = Attempts(tokens, most, options.backoff_s, preferred)
         reply = None
         try:
@@ -90,9 +95,3 @@ class HttpSession:
         if failure:
             text = f"{self._connections.quote(failure.problem).rstrip('.')}.\n{failure.hint}"
         return f"{options.url} (model {options.model!r}): {introduction}{text}"
-
-
-def _max_tokens(body: Body, n: int) -> float:
-    """Return about how many tokens a call can use."""
-    read = sum(estimate_tokens(turn["content"]) for turn in body["messages"])
-    return float(read + n * body["max_tokens"])

@@ -475,8 +475,8 @@ ROWS = [
         run_with(judging="{format: breif}"),
         RUN,
         2,
-        "judging.format: no 'breif'. Did you mean 'brief'? There are: brief, criteria, plan, "
-        "rating, verdict; a plugin can add more (see `ste plugins`).",
+        "judging.format: no 'breif'. Did you mean 'brief'? There are: brief, criteria, "
+        "decision, plan, rating, verdict; a plugin can add more (see `ste plugins`).",
     ),
     Row(
         "a strategy that there is not",
@@ -526,8 +526,8 @@ ROWS = [
         run_with(judge="{model: m, engine: htpp}"),
         RUN,
         2,
-        "engine: no 'htpp'. Did you mean 'http'? There are: auto, http, local, ray, serve, "
-        "vllm; a plugin can add more (see `ste plugins`).",
+        "engine: no 'htpp'. Did you mean 'http'? There are: auto, decisions, http, local, "
+        "ray, serve, vllm; a plugin can add more (see `ste plugins`).",
     ),
     Row(
         "a cluster within a cluster",

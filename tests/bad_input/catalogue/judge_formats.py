@@ -36,8 +36,8 @@ ROWS = [
         {},
         "ste formats show breif",
         2,
-        "ste formats: no 'breif'. Did you mean 'brief'? There are: brief, criteria, plan, rating, "
-        "verdict; a plugin can add more (see `ste plugins`).",
+        "ste formats: no 'breif'. Did you mean 'brief'? There are: brief, criteria, decision, "
+        "plan, rating, verdict; a plugin can add more (see `ste plugins`).",
     ),
     Row(
         "a template that names a field that is none",

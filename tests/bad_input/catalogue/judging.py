@@ -34,8 +34,8 @@ ROWS = [
         {},
         f"ste judge m {PAIR} --format breif",
         2,
-        "format: no 'breif'. Did you mean 'brief'? There are: brief, criteria, plan, rating, "
-        "verdict; a plugin can add more (see `ste plugins`).",
+        "format: no 'breif'. Did you mean 'brief'? There are: brief, criteria, decision, "
+        "plan, rating, verdict; a plugin can add more (see `ste plugins`).",
     ),
     Row(
         "an iteration of a model",

@@ -46,7 +46,7 @@ ROWS = [
         EVAL + " --format critera",
         2,
         "STE_JUDGE_FORMAT (--format): no 'critera'. Did you mean 'criteria'? There are: brief, "
-        "criteria, plan, rating, verdict; a plugin can add more (see `ste plugins`).",
+        "criteria, decision, plan, rating, verdict; a plugin can add more (see `ste plugins`).",
     ),
     Row(
         "a setting that there is not",
