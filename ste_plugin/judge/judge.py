@@ -1,25 +1,23 @@
 """A judge in Python: which of two answers is better, in both orders, as training asks."""
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple
 
 from ste_plugin.context import open_engine
 from ste_plugin.engines.choice_likelihoods import started
 from ste_plugin.engines.identity import model_identity
-from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.errors import ConfigError
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judge.asking import Asker, Sample, Texts
-from ste_plugin.judge.batching import Batcher
-from ste_plugin.judge.comparison import Comparison, identical, unable
+from ste_plugin.judge.comparison import Comparison, unable
+from ste_plugin.judge.pairwise import PairwiseJudge
 from ste_plugin.judge.probability import Spread
-from ste_plugin.judge.ranking import Ranking, check_answers, different_texts, rank_by_comparing
+from ste_plugin.judge.ranking import Ranking
 from ste_plugin.judge.rated import rank_by_rating
 from ste_plugin.judge.reading import read_comparison, read_spreads
-from ste_plugin.judge.texts import Pair, Prompt, problem_of, prompt_text
 from ste_plugin.judge.which import FoundJudge, OfModel, find_judge
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.published import check_published
@@ -27,7 +25,21 @@ from ste_plugin.plugins.judge_formats import find_judge_format
 from ste_plugin.plugins.manager import plugin_manager
 
 
-class Judge:
+class AskedAs(NamedTuple):
+    """What a judge's verdicts depend on; another value of any field is another judge."""
+
+    model: str
+    """The identity of its weights: a folder's fingerprint, or name@revision."""
+    format: str
+    """Name and version."""
+    temperature: float
+    top_p: float
+    max_new_tokens: int
+    force_verdict: bool
+    samples: int
+
+
+class Judge(PairwiseJudge):
     """A trained judge, or any model that judges; safe to use from several threads.
 
     `judge`: a run's folder or config, for the judge that it ships (or that of `iteration`),
@@ -37,7 +49,8 @@ class Judge:
     run's config; `api_key_env` names the environment variable with the server's key.
 
     `samples`: 1 is the likeliest reply; of more, drawn at the judge's temperature, the majority
-    counts. `likelihoods`: look at those of the letters, where the engine can tell.
+    counts; with `early_stop` none is drawn that could not change it. `likelihoods`: look at those
+    of the letters, where the engine can tell.
     `force_verdict` and `max_new_tokens` stand in for the run's. `columns`: what its format shows
     beside the texts, the same for all comparisons. `plugins`: files of hooks.
 
@@ -54,6 +67,7 @@ class Judge:
         iteration: int | None = None,
         samples: int = 1,
         likelihoods: bool = True,
+        early_stop: bool = False,
         force_verdict: bool | None = None,
         max_new_tokens: int | None = None,
         engine: str | None = None,
@@ -79,8 +93,7 @@ class Judge:
             OfModel(format, engine, base_url, api_key_env, options, chat_template_kwargs),
             {"force_verdict": force_verdict, "max_new_tokens": max_new_tokens},
         )
-        self.name = found.name
-        """What this judge is, in words."""
+        super().__init__(found.name)
         manager = plugin_manager(files)
         words, setting = found.judging, found.format_setting
         judge_format = find_judge_format(
@@ -89,10 +102,44 @@ class Judge:
         check_published(found.model.model, words.format, judge_format)
         self.format: JudgeFormat = judge_format.for_row(columns or {})
         """How it is asked and read."""
+        self._found = found
         self._engine = open_engine(found.model, found.place, manager)
-        self._asker = Asker(_requests(found, self.format, samples), samples, likelihoods)
+        self._samples, self._requests = samples, _requests(found, self.format, samples)
+        self._asker = Asker(self._requests, samples, likelihoods, early_stop=early_stop)
         self._lock = Lock()
-        self._batcher = Batcher(self.compare_many)
+
+    @property
+    def asked_as(self) -> AskedAs:
+        """What its verdicts depend on: weights, prompt, and how replies are drawn."""
+        made = self._requests
+        sampling = made.sampling
+        return AskedAs(
+            made.model,
+            made.judge_format.version,
+            sampling.temperature,
+            sampling.top_p,
+            sampling.max_new_tokens,
+            made.force_verdict,
+            self._samples,
+        )
+
+    def share_model(self, other: "Judge") -> bool:
+        """Use the other judge's model, rather than load it again, where it is the same one."""
+        if self._found.model != other._found.model:
+            return False
+        self._engine, self._lock = other._engine, other._lock
+        return True
+
+    def voting(self, samples: int) -> "Judge":
+        """Return the judge that takes the majority of samples, as few of them as settle it.
+
+        It shares this one's model, and is closed with it.
+        """
+        votes = copy(self)
+        PairwiseJudge.__init__(votes, self.name)
+        votes._samples, votes._requests = samples, _requests(self._found, self.format, samples)
+        votes._asker = Asker(votes._requests, samples, likelihoods=False, early_stop=True)
+        return votes
 
     def load(self) -> None:
         """Load the model now rather than at the first comparison.
@@ -102,70 +149,10 @@ class Judge:
         with self._lock:
             started(self._engine)
 
-    def compare(self, prompt: Prompt, a: str, b: str) -> Comparison:
-        """Return which of two answers is better, as far as the judge says the same in both orders.
-
-        Raises: DataError for an empty text, or one too long for the model; EngineError where the
-        model or server cannot answer.
-        """
-        (comparison,) = self.compare_many([(prompt, a, b)])
-        return _without_problem(self.name, comparison)
-
-    def compare_many(self, pairs: Iterable[Pair]) -> list[Comparison]:
-        """Return a comparison per pair `(prompt, a, b)`, in their order.
-
-        All prompts go to the engine at once. One that cannot be compared does not stop the others:
-        its `problem` says why. Identical answers are not shown to the judge.
-        Raises: EngineError where the model or server cannot answer.
-        """
-        texts = list(map(_texts, pairs))
-        known = [each if isinstance(each, Comparison) else None for each in texts]
-        asked = [each for each in texts if not isinstance(each, Comparison)]
-        compared = iter(self._compare(asked))
-        return [each if each is not None else next(compared) for each in known]
-
-    async def acompare(self, prompt: Prompt, a: str, b: str) -> Comparison:
-        """Return what `compare` does; what is asked for meanwhile goes to the engine together."""
-        (comparison,) = await self.acompare_many([(prompt, a, b)])
-        return _without_problem(self.name, comparison)
-
-    async def acompare_many(self, pairs: Iterable[Pair]) -> list[Comparison]:
-        """Return what `compare_many` does; what is asked for meanwhile goes to the engine too."""
-        futures = self._batcher.submit(list(pairs))
-        return list(await asyncio.gather(*map(asyncio.wrap_future, futures)))
-
-    def rank(self, prompt: Prompt, answers: Sequence[str], budget: int | None = None) -> Ranking:
-        """Return the answers in the order of how good the judge finds them, and how sure that is.
-
-        At most `budget` pairs are compared, by default n log2 n for n answers: in rounds, answers
-        of about the same strength against each other. A format that rates is asked once per answer.
-        Raises: DataError for an empty list or answer, or where no comparison says anything.
-        """
-        return self._rank(prompt, answers, budget, only_first=False)
-
-    def best_of(self, prompt: Prompt, answers: Sequence[str], budget: int | None = None) -> Ranking:
-        """Return the ranking that a knockout gives: `answers[judge.best_of(…).best]` is the best.
-
-        It takes one comparison fewer than there are answers; the places behind the first are rough.
-        Raises: DataError as `rank` does.
-        """
-        return self._rank(prompt, answers, budget, only_first=True)
-
     def close(self) -> None:
         """Free the model's memory and connections; a later comparison opens them again."""
         with self._lock:
             self._engine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _compare(self, pairs: Sequence[Texts]) -> list[Comparison]:
         if not pairs:
@@ -178,22 +165,8 @@ class Judge:
                 for first, second in zip(asked[::2], asked[1::2], strict=True)
             ]
 
-    def _rank(
-        self, prompt: Prompt, answers: Sequence[str], budget: int | None, *, only_first: bool
-    ) -> Ranking:
-        answers = answers if isinstance(answers, str) else list(answers)
-        check_answers(answers, budget)
-        different, text = different_texts(answers), prompt_text(prompt)
-        if problem := problem_of(text, answers[0], answers[0]):
-            raise DataError(problem)
-
-        def compare(pairs: Sequence[tuple[int, int]]) -> list[Comparison]:
-            return self.compare_many([(text, different[a], different[b]) for a, b in pairs])
-
-        if self.format.pointwise:
-            return rank_by_rating(self._rate(text, different)).of_all(different, answers)
-        ranking = rank_by_comparing(len(different), compare, budget, only_first=only_first)
-        return ranking.of_all(different, answers)
+    def _rank_by_rating(self, prompt: str, answers: Sequence[str]) -> Ranking | None:
+        return rank_by_rating(self._rate(prompt, answers)) if self.format.pointwise else None
 
     def _rate(self, prompt: str, answers: Sequence[str]) -> list[Spread]:
         """Return what is said of each answer: score → how likely it is."""
@@ -210,29 +183,8 @@ class Judge:
         return read_comparison(self.format, first, second)
 
 
-def _without_problem(name: str, comparison: Comparison) -> Comparison:
-    """Return a comparison. Raises: DataError where it could not be made."""
-    if comparison.problem:
-        raise DataError(f"{name}: {comparison.problem}")
-    return comparison
-
-
 def _requests(found: FoundJudge, judge_format: JudgeFormat, samples: int) -> JudgeRequests:
     """Return what makes the requests: for one sample greedily, for several as training samples."""
     identity = model_identity(found.model, found.place.base)
     make = JudgeRequests.greedy if samples == 1 else JudgeRequests.of_config
     return make(identity, judge_format, found.judging)
-
-
-def _texts(pair: Pair) -> Texts | Comparison:
-    """Return what is shown of a pair, or what is said of it without asking."""
-    try:
-        prompt, a, b = () if isinstance(pair, str | Mapping) else pair
-        texts = (prompt_text(prompt), a, b)
-    except DataError as error:
-        return unable(str(error))
-    except (TypeError, ValueError):
-        return unable(f"found {str(pair)[:60]!r}; expected (prompt, a, b).")
-    if problem := problem_of(*texts):
-        return unable(problem)
-    return identical() if a == b else texts
