@@ -8,7 +8,7 @@ from ste_plugin.cascade import curve as curves
 from ste_plugin.cascade.curve import Point
 from ste_plugin.cascade.labels import FitLabels, FitPair
 from ste_plugin.cascade.outcome import Outcome, decision_entropy
-from ste_plugin.cascade.promise import Tested, more_prompts, one_per_prompt, tested_settings
+from ste_plugin.cascade.promise import Tested, assess_settings, more_prompts, one_per_prompt
 from ste_plugin.cascade.settings import CascadeSettings, Fitted, Ties
 from ste_plugin.cascade.stages import Stages, asked_as, open_stages
 from ste_plugin.cascade.words import promise_in_words
@@ -134,7 +134,7 @@ def fit(outcomes: Sequence[Outcome], promise: Promise, depth: int) -> Fit:
             f"labels: on none of {len(outcomes)} pairs does the label prefer one answer, so that "
             "nobody can be right about them. Label more, or count ties as wrong: --ties wrong."
         )
-    tested = tested_settings(alone_per_prompt, promise.error, promise.confidence, depth)
+    tested = assess_settings(alone_per_prompt, promise.error, promise.confidence, depth)
     points = curves.curve(outcomes, depth)
     found = Fit(tested, len(alone_per_prompt), points, curves.reference(outcomes), None, None)
     if best := [each for each in tested if each.passed]:

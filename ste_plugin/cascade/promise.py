@@ -58,7 +58,7 @@ def one_per_prompt(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return list(drawn.values())
 
 
-def tested_settings(
+def assess_settings(
     outcomes: Sequence[Outcome], error: float, confidence: float, depth: int
 ) -> list[Tested]:
     """Return all settings, tested on outcomes of different prompts.
