@@ -79,12 +79,14 @@ class JudgeError(SteError):
 
 
 class NotTrusted(SteError):
-    """`ste audit` ended NOT TRUSTED: a figure breaks the threshold that it is held to."""
+    """`ste audit` ended NOT TRUSTED: a figure breaks the threshold that it is held to; or no setting
+    of a cascade errs as rarely as is asked for."""
 
     exit_code = 8
 
 
 class Inconclusive(SteError):
-    """`ste audit` ended INCONCLUSIVE: there is too little to decide by."""
+    """`ste audit` ended INCONCLUSIVE, or `ste cascade fit` has too few labels: there is too little to
+    decide by."""
 
     exit_code = 9

@@ -56,20 +56,17 @@ class StagedEngine(FakeEngine):
     Pairs whose number is 3 of 4 it decides by position, and every fifth of these by reasons, too.
     """
 
-    def __init__(self, reasoning_error=0.0, told=True):
+    def __init__(self, reasoning_error=0.0):
         super().__init__(self.said)
         self.reasoning_error = reasoning_error
-        if not told:
-            self.choice_log_likelihoods = None
 
     def said(self, request):
         shown, number = shown_as(request), number_of(request)
         if request.choices or "Say why" not in request.messages[-1].content:
             p = self.likely_a(request)
             return ("A" if p > 0.5 else "B") if request.choices else f"[[{'AB'[p < 0.5]}]]"
-        first = request.sample_index < 0
         if number % 4 == 3 and number % 5 == 0 and request.sampling.temperature == 0:
-            return f"Because. Final verdict: [[{'B' if first else 'A'}]]"
+            return "Because. Final verdict: [[A]]"
         wrong = drawn("reasoning", number) < self.reasoning_error
         return f"Because. Final verdict: [[{'BA'[(shown == 'A') ^ wrong]}]]"
 
