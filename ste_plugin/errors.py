@@ -79,14 +79,12 @@ class JudgeError(SteError):
 
 
 class NotTrusted(SteError):
-    """`ste audit` ended NOT TRUSTED: a figure breaks the threshold that it is held to; or no setting
-    of a cascade errs as rarely as is asked for."""
+    """`ste audit` ended NOT TRUSTED: a figure breaks its threshold; or a cascade errs too often."""
 
     exit_code = 8
 
 
 class Inconclusive(SteError):
-    """`ste audit` ended INCONCLUSIVE, or `ste cascade fit` has too few labels: there is too little to
-    decide by."""
+    """`ste audit` ended INCONCLUSIVE, or a cascade has too few labels: too little to decide by."""
 
     exit_code = 9

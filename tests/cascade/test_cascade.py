@@ -10,6 +10,7 @@ from ste_plugin.cascade.settings import CascadeSettings, read_cascade, write_cas
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.integrations.policy_reward import WinRate
 from ste_plugin.integrations.reward_settings import RewardSettings
+from ste_plugin.testing import FakeEngine
 from tests.helpers.cascades import StagedEngine, pair_row, use_engine, write_pairs
 
 JUDGES = {
@@ -19,20 +20,28 @@ JUDGES = {
 }
 
 
-@pytest.fixture
-def made(tmp_path, monkeypatch):
-    """A cascade fitted on 400 pairs, by its file, and the engine of all its judges."""
-    engine = use_engine(monkeypatch, StagedEngine())
-    path = tmp_path / "cascade.json"
+@pytest.fixture(scope="module")
+def fitted_text(tmp_path_factory):
+    """What is written of a cascade fitted on 300 pairs."""
+    folder = tmp_path_factory.mktemp("fitted")
     settings = CascadeSettings.model_validate(JUDGES)
-    labels = fit_labels(write_pairs(tmp_path / "people.jsonl", map(pair_row, range(400))), None)
-    stages, said = ask_all(settings, labels, "left out")
+    labels = fit_labels(write_pairs(folder / "people.jsonl", map(pair_row, range(300))), None)
+    with pytest.MonkeyPatch.context() as patch:
+        use_engine(patch, StagedEngine())
+        stages, said = ask_all(settings, labels, "left out")
     promise = Promise(0.10)
     found = fit(said, promise, len(settings.stages))
     told = fitted(found, promise, labels, stages, said)
-    write_cascade(path, settings.model_copy(update={"fitted": told}))
-    engine.requests.clear()
-    return path, engine
+    write_cascade(folder / "cascade.json", settings.model_copy(update={"fitted": told}))
+    return (folder / "cascade.json").read_text()
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch, fitted_text):
+    """The file of a fitted cascade, and the engine of all its judges."""
+    path = tmp_path / "cascade.json"
+    path.write_text(fitted_text)
+    return path, use_engine(monkeypatch, StagedEngine())
 
 
 def compared(path, numbers):
@@ -93,7 +102,9 @@ def test_a_threshold_fitted_for_another_judge_is_refused(made, stage, change, sa
 def test_an_abstention_is_neutral_in_rewards_whatever_they_are_made_of(made):
     path, _ = made
     settings = read_cascade(path)
-    alone = settings.fitted.model_copy(update={"deepest": "decision", "threshold": 0.0})
+    asked = {"decision": settings.fitted.asked_as["decision"]}
+    change = {"deepest": "decision", "threshold": 0.0, "asked_as": asked}
+    alone = settings.fitted.model_copy(update=change)
     write_cascade(path, settings.model_copy(update={"fitted": alone}))
     row = pair_row(3)
     with RewardSettings(judge=str(path)).open_judge() as judge:
@@ -122,8 +133,7 @@ def test_a_vote_stops_when_no_sample_can_change_it(made):
 
 
 def test_a_judge_that_tells_no_probabilities_cannot_decide(tmp_path, monkeypatch):
-    use_engine(monkeypatch, StagedEngine())
-    monkeypatch.delattr(StagedEngine, "choice_log_likelihoods")
+    use_engine(monkeypatch, FakeEngine(StagedEngine().said))
     labels = fit_labels(write_pairs(tmp_path / "people.jsonl", map(pair_row, range(20))), None)
     with pytest.raises(ConfigError, match=r"tells no probabilities .* engine: local"):
         ask_all(CascadeSettings.model_validate(JUDGES), labels, "left out")

@@ -41,7 +41,9 @@ def fitted_by_hand(path, deepest, threshold):
         answered=1,
         wrong=0,
         bound=0.1,
-        asked_as={name: asked._asdict() for name, asked in asked_as(stages).items()},
+        asked_as={
+            name: asked._asdict() for name, asked in asked_as(stages).items() if name != "vote"
+        },
         curve=[],
     )
     write_cascade(path, settings.model_copy(update={"fitted": made}))
