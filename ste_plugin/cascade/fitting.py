@@ -158,7 +158,7 @@ def fitted(
     return Fitted(
         error=promise.error,
         confidence=promise.confidence,
-        promise=promise_in_words(promise.error, promise.confidence, found.prompts, labels.by),
+        promise=promise_in_words(*promise[:2], found.prompts, labels.by, promise.ties),
         labels_by=labels.by,
         deepest=best.setting.deepest,
         threshold=best.setting.threshold,

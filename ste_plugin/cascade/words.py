@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ste_plugin.cascade.curve import Point
 from ste_plugin.cascade.promise import SURE, THRESHOLDS, Tested
-from ste_plugin.cascade.settings import LabelsBy
+from ste_plugin.cascade.settings import LabelsBy, Ties
 
 _PREFERRED: dict[LabelsBy, str] = {
     "people": "on which most people prefer one answer",
@@ -12,12 +12,17 @@ _PREFERRED: dict[LabelsBy, str] = {
 }
 
 
-def promise_in_words(error: float, confidence: float, prompts: int, by: LabelsBy) -> str:
+def promise_in_words(
+    error: float, confidence: float, prompts: int, by: LabelsBy, ties: Ties = "left out"
+) -> str:
     """Return what is promised, and what is not."""
+    of_which = _PREFERRED[by]
+    if ties == "wrong":
+        of_which = "where an answer is wrong, too, if the label prefers neither"
     words = (
         f"With a chance of at least {confidence:.0%} over the draw of these {prompts} prompts, at "
         f"most {error:.3g} of the pairs that this cascade answers are answered wrong: of one pair "
-        f"each of further prompts that are drawn as these were, {_PREFERRED[by]}. It says nothing "
+        f"each of further prompts that are drawn as these were, {of_which}. It says nothing "
         "of a single subset, of other kinds of prompts, or of other models and formats."
     )
     return words if by == "people" else f"On constructed pairs; promises nothing elsewhere. {words}"

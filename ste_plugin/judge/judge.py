@@ -125,7 +125,8 @@ class Judge(PairwiseJudge):
 
     def share_model(self, other: "Judge") -> bool:
         """Use the other judge's model, rather than load it again, where it is the same one."""
-        if self._found.model != other._found.model:
+        known = (other._found.model, other._requests.model, other._found.place.base)
+        if (self._found.model, self._requests.model, self._found.place.base) != known:
             return False
         self._engine, self._lock = other._engine, other._lock
         return True

@@ -78,7 +78,7 @@ def test_what_is_answered_is_told_apart_from_how_well(tmp_path, monkeypatch):
     assert (figures["answered"], figures["acc"]) == (19 / 20, 1.0)
     assert (figures["by_decision"], figures["by_reasoning"], figures["by_vote"]) == (0, 0.95, 0)
     assert (figures["answered/even"], figures["answered/odd"]) == (1.0, 0.9)
-    assert figures["written_tokens"] == 2 + 2 * 5  # a letter and five words in each order
+    assert figures["written_tokens"] == 2 + 2 * 4  # a letter and four words in each order
     assert figures["acc_low"] < 1.0 == figures["acc_high"]
     assert found["configs"]["ste_local_cascade"]["metadata"]["cascade"]["promise"] == "none"
     assert "abstained" in json.dumps(found["samples"]["ste_local_cascade"][0], default=str)
