@@ -207,7 +207,10 @@ def told_in_words(found: "Comparison", pointwise: bool) -> dict[str, Any]:
         told |= {"thinking": reply.thinking} if reply.thinking else {}
         told |= {"ended": reply.problem} if reply.problem else {}
         replies.append(told)
-    told = {"better": better, "probability": found.probability, "replies": replies}
-    if found.stage:
-        told |= {"stage": found.stage, "tokens": found.tokens._asdict()}
-    return told
+    of_cascade = {"stage": found.stage, "tokens": found.tokens._asdict()} if found.stage else {}
+    return {
+        "better": better,
+        "probability": found.probability,
+        "replies": replies,
+        **of_cascade,
+    }
