@@ -105,20 +105,22 @@ def _is_right(said: Comparison, pair: FitPair) -> bool:
 
 
 def _require_probabilities(name: str, said: Sequence[Comparison]) -> None:
-    """Raise ConfigError where a decision has no probability to go by, DataError where none came."""
-    told = [each for each in said if each.verdict is not None]
-    if any(each.probability_from == "likelihoods" for each in told):
+    """Raise ConfigError where a decision has no probability to go by, DataError where none came.
+
+    Decisions that all differ between the orders are no error: every pair is passed on.
+    """
+    if any(each.probability_from == "likelihoods" for each in said):
         return
-    if told:
+    if any(each.verdict is not None for each in said):
         raise ConfigError(
             f"decision: {name} tells no probabilities (its engine sees no likelihoods), so that "
             "nothing says how sure a decision is. Use an engine that does: engine: local."
         )
     why = next((each.problem or each.abstained for each in said), "no pair")
     raise DataError(
-        f"decision: {name} gave no verdict that holds in both orders on any of {len(said)} pairs "
-        f"(the first: {why}). Look at one: `ste judge`; a judge of letters takes format verdict, "
-        "and force_verdict where it does not say one."
+        f"decision: {name} gave no verdict on any of {len(said)} pairs (the first: {why}). Look at "
+        "one: `ste judge`; a judge of letters takes format verdict, and force_verdict where it "
+        "does not say one."
     )
 
 

@@ -139,6 +139,18 @@ def test_a_judge_that_tells_no_probabilities_cannot_decide(tmp_path, monkeypatch
         ask_all(CascadeSettings.model_validate(JUDGES), labels, "left out")
 
 
+def test_decisions_that_all_differ_between_the_orders_pass_every_pair_on(tmp_path, monkeypatch):
+    use_engine(monkeypatch, StagedEngine())
+    rows = map(pair_row, range(3, 400, 4))
+    labels = fit_labels(write_pairs(tmp_path / "people.jsonl", rows), None)
+    settings = CascadeSettings.model_validate(JUDGES)
+    _, said = ask_all(settings, labels, "left out")
+    found = fit(said, Promise(0.10), len(settings.stages))
+    assert {each.entropy for each in said} == {None}
+    chosen = found.point_of(found.best)
+    assert (chosen.by_stage["decision"], chosen.answered) == (0, 100)
+
+
 def test_settings_beside_a_cascade_are_refused(made):
     path, _ = made
     with pytest.raises(ConfigError, match="says by itself how its judges are asked; found format"):
