@@ -24,6 +24,7 @@ NAVIGATION = {
         "how-to/trust",
         "how-to/audit",
         "how-to/judge-in-python",
+        "how-to/cascade",
         "how-to/serve",
         "how-to/served-judges",
         "how-to/decision-judges",

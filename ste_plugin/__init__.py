@@ -5,9 +5,16 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ste_plugin.cascade import Cascade
     from ste_plugin.judge import Comparison, Judge
 
-__all__ = ["Comparison", "Judge", "__version__"]
+__all__ = ["Cascade", "Comparison", "Judge", "__version__"]
+
+_LAZY = {
+    "Cascade": "ste_plugin.cascade",
+    "Comparison": "ste_plugin.judge",
+    "Judge": "ste_plugin.judge",
+}
 
 try:
     __version__ = version("ste-plugin")
@@ -17,6 +24,6 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 def __getattr__(name: str) -> Any:
     """Return what is imported when it is first asked for: `import ste_plugin` stays fast."""
-    if name in ("Comparison", "Judge"):
-        return getattr(import_module("ste_plugin.judge"), name)
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

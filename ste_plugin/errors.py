@@ -79,12 +79,12 @@ class JudgeError(SteError):
 
 
 class NotTrusted(SteError):
-    """`ste audit` ended NOT TRUSTED: a figure breaks the threshold that it is held to."""
+    """`ste audit` ended NOT TRUSTED: a figure breaks its threshold; or a cascade errs too often."""
 
     exit_code = 8
 
 
 class Inconclusive(SteError):
-    """`ste audit` ended INCONCLUSIVE: there is too little to decide by."""
+    """`ste audit` ended INCONCLUSIVE, or a cascade has too few labels: too little to decide by."""
 
     exit_code = 9

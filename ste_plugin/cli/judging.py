@@ -11,7 +11,7 @@ from ste_plugin.cli.stopping import leave_interrupts
 from ste_plugin.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ste_plugin.judge import Comparison, Judge
+    from ste_plugin.judge import Comparison, PairwiseJudge
 
 
 def _option(panel: str, help_text: str, *names: str, **more: Any) -> Any:
@@ -21,7 +21,10 @@ def _option(panel: str, help_text: str, *names: str, **more: Any) -> Any:
 _MODEL, _SERVE = "A model that is of no run", "Over HTTP"
 
 JudgeName = Annotated[
-    str, typer.Argument(metavar="JUDGE", help="A run, or a model's folder, hub id or served name.")
+    str,
+    typer.Argument(
+        metavar="JUDGE", help="A run, a cascade's file, or a model's folder, hub id or served name."
+    ),
 ]
 Instruction = Annotated[str | None, typer.Option(help="What was asked.")]
 AnswerA = Annotated[str | None, typer.Option("--a", help="One answer.")]
@@ -120,7 +123,7 @@ def _read_columns(given: list[str]) -> dict[str, str]:
     return dict(each.split("=", 1) for each in given)
 
 
-def _serve(judge: "Judge", limits: str, host: str, port: int) -> None:
+def _serve(judge: "PairwiseJudge", limits: str, host: str, port: int) -> None:
     from ste_plugin.cli.measuring import parse_args
     from ste_plugin.serving import require_serving
     from ste_plugin.text.settings_errors import validate_settings
@@ -146,24 +149,26 @@ def _required(*texts: str | None) -> tuple[str, str, str]:
     return instruction, a, b
 
 
-def _open(judge: str, default_engine: str | None, **settings: Any) -> "Judge":
+def _open(judge: str, default_engine: str | None, **settings: Any) -> "PairwiseJudge":
     """Return a judge; `default_engine` is that of a model of no run.
 
     For one pair that is `local`, as nothing else loads as fast.
     """
+    from ste_plugin.cascade import open_judge
+    from ste_plugin.cascade.settings import is_cascade
     from ste_plugin.cli.measuring import parse_args
-    from ste_plugin.judge import Judge
     from ste_plugin.judge.which import is_run
 
     for name in ("options", "chat_template_kwargs"):
         option = f"--{name.replace('_', '-')}"
         settings[name] = parse_args(settings[name], option) or None
-    if settings["engine"] is None and settings["base_url"] is None and not is_run(Path(judge)):
+    names_engine = settings["engine"] is not None or settings["base_url"] is not None
+    if not names_engine and not is_run(Path(judge)) and not is_cascade(Path(judge)):
         settings["engine"] = default_engine
-    return Judge(judge, **settings)
+    return open_judge(judge, **settings)
 
 
-def _ask(judge: "Judge", pair: tuple[str, str, str], as_json: bool) -> None:
+def _ask(judge: "PairwiseJudge", pair: tuple[str, str, str], as_json: bool) -> None:
     with judge:
         found = judge.compare(*pair)
     told = told_in_words(found, judge.format.pointwise)
@@ -177,6 +182,10 @@ def _ask(judge: "Judge", pair: tuple[str, str, str], as_json: bool) -> None:
     say(f"better: {told['better']}")
     if found.probability is not None and found.probability_from == "likelihoods":
         say(f"probability that a is better: {found.probability:.2f}")
+    if found.stage:
+        did = "answered by" if found.verdict else "abstained after"
+        spent = found.tokens
+        say(f"{did}: {found.stage} ({spent.prompt} tokens read, {spent.written} written)")
 
 
 _ABSTAINED = {"orders differ": "inconsistent", "identical answers": "equal"}
@@ -198,4 +207,10 @@ def told_in_words(found: "Comparison", pointwise: bool) -> dict[str, Any]:
         told |= {"thinking": reply.thinking} if reply.thinking else {}
         told |= {"ended": reply.problem} if reply.problem else {}
         replies.append(told)
-    return {"better": better, "probability": found.probability, "replies": replies}
+    of_cascade = {"stage": found.stage, "tokens": found.tokens._asdict()} if found.stage else {}
+    return {
+        "better": better,
+        "probability": found.probability,
+        "replies": replies,
+        **of_cascade,
+    }

@@ -23,10 +23,10 @@ from inspect_ai.scorer import (
 )
 from inspect_ai.solver import TaskState
 
+from ste_plugin.cascade import open_judge
 from ste_plugin.errors import DataError
 from ste_plugin.integrations.scoring import By, checked_by
 from ste_plugin.integrations.single import AsyncComparer, Outcome, score_against
-from ste_plugin.judge import Judge
 
 Key = tuple[str, int]
 """A sample's id and its epoch, from 1."""
@@ -68,7 +68,7 @@ def win_rate(
     """
     checked = checked_by(by)
     opened = (
-        Judge(
+        open_judge(
             judge,
             base_url=base_url,
             api_key_env=api_key_env,

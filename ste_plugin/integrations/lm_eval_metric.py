@@ -19,11 +19,12 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import mean
 from lm_eval.api.task import ConfigurableTask
 
+from ste_plugin.cascade import open_judge
 from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.integrations.lm_eval_answers import REFERENCE, FindOther, find_other
 from ste_plugin.integrations.scoring import score_of
 from ste_plugin.integrations.texts import read_answer
-from ste_plugin.judge import Comparison, Judge
+from ste_plugin.judge import Comparison, PairwiseJudge
 from ste_plugin.lm_eval_tasks.share_interval import clustered_interval
 
 JUDGED = "judged"
@@ -84,9 +85,9 @@ class Settings:
         url, key = values["URL"], values["API_KEY_ENV"]
         return cls(by, values["FORMAT"], _SWITCH[force], url, key, values["AGAINST"] or REFERENCE)
 
-    def open_judge(self) -> Judge:
+    def open_judge(self) -> PairwiseJudge:
         """Return the judge. Raises: ConfigError or DataError where there is none."""
-        return Judge(
+        return open_judge(
             self.by,
             format=self.format or None,
             base_url=self.url or None,

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from ste_plugin.cascade import open_judge
 from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.integrations.scoring import OPPONENTS, By
-from ste_plugin.judge import Judge
+from ste_plugin.judge import PairwiseJudge
 from ste_plugin.text.settings_errors import validate_settings
 
 PREFIX = "STE_REWARD_"
@@ -38,7 +39,8 @@ class RewardSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     judge: str = Field(min_length=1)
-    """A run's folder or config, a model's folder or hub id, or a model's name on a server."""
+    """A run's folder or config, a cascade's file, a model's folder or hub id, or its name on a
+    server."""
     base_url: str | None = None
     """Where it is served, as `http://judge:8000/v1`; without, each process loads it."""
     api_key_env: str | None = None
@@ -58,9 +60,9 @@ class RewardSettings(BaseModel):
     reference: str | None = None
     """The data set's column with an answer to compare with, instead of the group."""
 
-    def open_judge(self) -> Judge:
+    def open_judge(self) -> PairwiseJudge:
         """Return the judge. Raises: ConfigError or DataError where there is none."""
-        return Judge(
+        return open_judge(
             self.judge,
             base_url=self.base_url,
             api_key_env=self.api_key_env,

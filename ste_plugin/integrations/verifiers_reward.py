@@ -13,7 +13,7 @@ from ste_plugin.integrations.policy_reward import WinRate
 from ste_plugin.integrations.reward_settings import RewardSettings, settings_of_environment
 from ste_plugin.integrations.scoring import OPPONENTS, By, Comparer
 from ste_plugin.integrations.single import score_against
-from ste_plugin.judge import Judge
+from ste_plugin.judge import PairwiseJudge
 
 GroupReward = Callable[..., Awaitable[list[float]]]
 
@@ -80,6 +80,6 @@ async def win_rate(task: Any, trace: Any) -> float:
 
 
 @cache
-def _of_environment() -> tuple[RewardSettings, Judge]:
+def _of_environment() -> tuple[RewardSettings, PairwiseJudge]:
     settings = settings_of_environment()
     return settings, settings.open_judge()

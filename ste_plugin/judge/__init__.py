@@ -1,7 +1,8 @@
 """A trained judge where people work: which of two answers is better, or the best of many."""
 
-from ste_plugin.judge.comparison import Comparison, Order, Reply
+from ste_plugin.judge.comparison import Comparison, Order, Reply, Tokens
 from ste_plugin.judge.judge import Judge
+from ste_plugin.judge.pairwise import PairwiseJudge
 from ste_plugin.judge.ranking import Ranking
 
-__all__ = ["Comparison", "Judge", "Order", "Ranking", "Reply"]
+__all__ = ["Comparison", "Judge", "Order", "PairwiseJudge", "Ranking", "Reply", "Tokens"]

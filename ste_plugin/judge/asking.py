@@ -10,8 +10,9 @@ from ste_plugin.engines.choice_likelihoods import choice_log_likelihoods, count_
 from ste_plugin.errors import EngineError
 from ste_plugin.inference.dispatch import take_apart
 from ste_plugin.inference.requests import JudgeRequests
-from ste_plugin.judge.comparison import Reply
+from ste_plugin.judge.comparison import Reply, Tokens
 from ste_plugin.judge.texts import Texts
+from ste_plugin.lm_eval_tasks.votes import next_wave
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,17 @@ class Sample:
     """The request for a letter behind what it wrote, where one is asked for."""
     log_likelihoods: tuple[float, ...] | None = None
     """Of the format's choices there."""
+    measured: int = 0
+    """Tokens of the prompt behind which they were measured, where the engine counts them."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """What was read and written for it."""
+        replies = [reply for reply in (self.stated, self.forced) if reply is not None]
+        return Tokens(
+            self.measured + sum(reply.prompt_tokens for reply in replies),
+            sum(reply.completion_tokens for reply in replies),
+        )
 
     @property
     def is_unusable(self) -> bool:
@@ -50,9 +62,21 @@ class Sample:
 class Asker:
     """Asks one judge, as a run's settings say."""
 
-    def __init__(self, requests: JudgeRequests, samples: int, likelihoods: bool = True) -> None:
-        """`likelihoods`: whether to look at those of the letters, where the engine can tell."""
+    def __init__(
+        self,
+        requests: JudgeRequests,
+        samples: int,
+        likelihoods: bool = True,
+        *,
+        early_stop: bool = False,
+    ) -> None:
+        """`likelihoods`: whether to look at those of the letters, where the engine can tell.
+
+        `early_stop`: draw no sample that could not change the verdict of most.
+        """
         self._requests, self._samples = requests, samples
+        # a mean of ratings is never settled before its last one
+        self._in_waves = early_stop and not requests.judge_format.pointwise
         self._likelihoods = likelihoods and bool(requests.judge_format.choices)
 
     def ask(self, engine: Engine, prompts: Sequence[Texts]) -> list[list[Sample]]:
@@ -61,15 +85,17 @@ class Asker:
         A prompt that occurs twice is asked about once.
         Raises: EngineError where the model or server cannot answer.
         """
-        asked = [self._planned(texts) for texts in prompts]
-        samples = [sample for each in asked for sample in each]
-        if self._requests.has_judgments:
-            self._state(engine, samples)
-        if self._requests.force_verdict:
-            self._force(engine, [s for s in samples if self._is_silent(s)])
+        planned = [self._planned(texts) for texts in prompts]
+        drawn: list[list[Sample]] = [[] for _ in planned]
+        while wave := self._add_wave(planned, drawn):
+            if self._requests.has_judgments:
+                self._state(engine, wave)
+            if self._requests.force_verdict:
+                self._force(engine, [s for s in wave if self._is_silent(s)])
+        samples = [sample for each in drawn for sample in each]
         if self._likelihoods:
             self._measure(engine, [s for s in samples if self.reply(s).said is not None])
-        return asked
+        return drawn
 
     def reply(self, sample: Sample) -> Reply:
         """Return what a sample says."""
@@ -99,6 +125,20 @@ class Asker:
             f"has {prompt}, the judgment may have {answer}, and {context} fit. Shorten the texts, "
             "lower max_new_tokens, or use a judge with a longer context."
         )
+
+    def _add_wave(
+        self, planned: Sequence[Sequence[Sample]], drawn: Sequence[list[Sample]]
+    ) -> list[Sample]:
+        """Add to what is drawn of each prompt what is to be drawn next, and return all of that."""
+        wave: list[Sample] = []
+        for samples, so_far in zip(planned, drawn, strict=True):
+            due = len(samples) - len(so_far)
+            if self._in_waves:
+                due = next_wave([self.reply(s).said for s in so_far], len(samples))
+            following = samples[len(so_far) :][:due]
+            so_far += following
+            wave += following
+        return wave
 
     def _planned(self, texts: Texts) -> list[Sample]:
         request = self._requests.judgment_of_answers(*texts)
@@ -133,6 +173,8 @@ class Asker:
             return
         for sample, letter in zip(samples, letters, strict=True):
             sample.log_likelihoods = told.get(letter.key)
+            known = count_tokens(engine, letter)
+            sample.measured = known[0] if known else 0
 
     def _add_letter(self, sample: Sample) -> ChatRequest:
         prefix = self._requests.forced_prefix(sample.stated)

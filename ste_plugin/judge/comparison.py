@@ -1,13 +1,30 @@
 """What a judge says of two answers."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ste_plugin.errors import DataError
 from ste_plugin.judging.verdict import Reading, Said
 from ste_plugin.records import Verdict
 
-Abstained = Literal["", "orders differ", "tie", "no verdict", "identical answers"]
+Abstained = Literal["", "orders differ", "tie", "no verdict", "identical answers", "unsure"]
+"""`unsure`: a cascade's decision that is the same in both orders, and not sure enough."""
+Stage = Literal["", "decision", "reasoning", "vote"]
+
+
+class Tokens(NamedTuple):
+    """Tokens of requests, as the engine counts them."""
+
+    prompt: int = 0
+    """Read: each prompt once per request, a prompt that several samples share once."""
+    written: int = 0
+
+    def plus(self, other: "Tokens") -> "Tokens":
+        """Return both together."""
+        return Tokens(self.prompt + other.prompt, self.written + other.written)
+
+
+NOTHING = Tokens()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,10 @@ class Comparison:
     probability_from: Literal["", "likelihoods", "samples"] = ""
     """`likelihoods`: of the letters, behind what the judge wrote. `samples`: the share of replies
     that prefer A, a tie counting half."""
+    tokens: Tokens = NOTHING
+    """Read and written for it; of a cascade by all stages that were asked."""
+    stage: Stage = ""
+    """Of a cascade: the stage that gave the verdict, or, where it abstains, the last one asked."""
 
     @property
     def reasoning(self) -> str:
@@ -72,7 +93,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return asdict(self) | {"reasoning": self.reasoning}
+        return asdict(self) | {"tokens": self.tokens._asdict(), "reasoning": self.reasoning}
 
 
 def identical() -> Comparison:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import fsum
 
 from ste_plugin.judge.asking import Sample
-from ste_plugin.judge.comparison import Abstained, Comparison, Order, Reply
+from ste_plugin.judge.comparison import Abstained, Comparison, Order, Reply, Tokens
 from ste_plugin.judge.probability import Spread, first_is_better, shares_of, spread_of
 from ste_plugin.judging import TIE, JudgeFormat, Reading, Said
 from ste_plugin.judging.rating import is_score
@@ -40,7 +40,14 @@ def read_comparison(
         abstained=abstained,
         orders=orders,
         probability_from="likelihoods" if by_likelihood else "samples",
+        tokens=tokens_of([*first[0], *second[0]]),
     )
+
+
+def tokens_of(samples: Sequence[Sample]) -> Tokens:
+    """Return what was read and written for these samples."""
+    spent = [sample.tokens for sample in samples]
+    return Tokens(sum(t.prompt for t in spent), sum(t.written for t in spent))
 
 
 def read_spreads(

@@ -18,7 +18,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Scope
 
 from ste_plugin import __version__
-from ste_plugin.judge import Comparison, Judge
+from ste_plugin.judge import Comparison, PairwiseJudge
 from ste_plugin.judge.batching import Batcher, Closed, Full
 from ste_plugin.judge.texts import Pair
 from ste_plugin.serving.bodies import (
@@ -57,7 +57,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 class JudgeService:
     """One judge, what waits for it, and whether more is taken."""
 
-    def __init__(self, judge: Judge, limits: Limits) -> None:
+    def __init__(self, judge: PairwiseJudge, limits: Limits) -> None:
         self.judge, self.limits = judge, limits
         self.batcher = Batcher(
             judge.compare_many, limits.max_batch, limits.max_waiting, self._note_batch

@@ -98,6 +98,13 @@ class OrderOut(BaseModel):
     score: float | None
 
 
+class TokensOut(BaseModel):
+    """Tokens, as the judge's engine counts them."""
+
+    prompt: int
+    written: int
+
+
 class ComparisonOut(BaseModel):
     """What the judge says of a pair."""
 
@@ -107,13 +114,18 @@ class ComparisonOut(BaseModel):
     ]
     probability: Annotated[float | None, Field(description="That A is better, from both orders.")]
     abstained: Annotated[
-        Literal["", "orders differ", "tie", "no verdict", "identical answers"],
+        Literal["", "orders differ", "tie", "no verdict", "identical answers", "unsure"],
         Field(description="Why there is no verdict."),
     ]
     problem: Annotated[str, Field(description="Why the answers could not be compared.")]
     reasoning: str
     probability_from: Literal["", "likelihoods", "samples"]
     orders: list[OrderOut]
+    tokens: Annotated[TokensOut, Field(description="Read and written, by all stages together.")]
+    stage: Annotated[
+        Literal["", "decision", "reasoning", "vote"],
+        Field(description="Of a cascade: which stage answered, or was asked last."),
+    ]
 
 
 class ComparisonsOut(BaseModel):

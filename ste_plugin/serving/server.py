@@ -8,7 +8,7 @@ from types import FrameType
 import uvicorn
 
 from ste_plugin.errors import ConfigError
-from ste_plugin.judge import Judge
+from ste_plugin.judge import PairwiseJudge
 from ste_plugin.serving.app import JudgeService, make_app
 from ste_plugin.serving.limits import Limits
 from ste_plugin.text.redaction import register_secret
@@ -42,7 +42,7 @@ class JudgeServer(uvicorn.Server):
 
 
 def serve_judge(
-    judge: Judge,
+    judge: PairwiseJudge,
     limits: Limits,
     host: str,
     port: int,
@@ -88,7 +88,11 @@ def read_key(host: str) -> str:
 
 
 def make_server(
-    listener: socket.socket, judge: Judge, limits: Limits, key: str, say: Callable[[str], object]
+    listener: socket.socket,
+    judge: PairwiseJudge,
+    limits: Limits,
+    key: str,
+    say: Callable[[str], object],
 ) -> tuple[JudgeServer, str]:
     """Return a server for a socket that listens, and its address."""
     host, port = listener.getsockname()[:2]

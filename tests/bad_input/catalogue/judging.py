@@ -95,4 +95,43 @@ ROWS = [
         "--host 203.0.113.7: no address of this machine. Give one, as 127.0.0.1 or 0.0.0.0.",
         env={"STE_JUDGE_KEY": "key"},
     ),
+    Row(
+        "a promise that is no share",
+        {},
+        "ste cascade fit m --error 1.5",
+        2,
+        "--error: found 1.5; expected a share between 0 and 1, such as 0.10.",
+    ),
+    Row(
+        "a cascade without a threshold",
+        {"c.yaml": "decision: {judge: m, format: verdict}\n"},
+        f"ste judge c.yaml {PAIR}",
+        2,
+        "c.yaml: no threshold in it yet (`fitted` is missing), so that nobody knows when its "
+        "decisions can be believed. Fit it: ste cascade fit c.yaml --labels people.jsonl --error "
+        "0.10",
+    ),
+    Row(
+        "a cascade with a misspelt judge",
+        {"c.yaml": "decision: {judge: m}\nreasonning: {judge: m}\n"},
+        "ste cascade fit c.yaml",
+        2,
+        "c.yaml: 1 setting(s) to fix:\n  reasonning: unknown key; did you mean 'reasoning'?",
+    ),
+    Row(
+        "judges of a cascade named twice",
+        {"c.yaml": "decision: {judge: m}\n"},
+        "ste cascade fit c.yaml --reasoning m",
+        2,
+        "c.yaml: it says by itself which judges there are; found --reasoning as well. Leave it "
+        "out, or change the file.",
+    ),
+    Row(
+        "a cascade to be fitted without labels",
+        {},
+        "ste cascade fit m --engine local",
+        3,
+        "ste cascade fit: no labels, and no run with held-out pairs of its own. Give pairs that "
+        "people labelled: --labels people.jsonl.",
+    ),
 ]

@@ -17,8 +17,8 @@ from tests.helpers.known_judges import JUDGES, answers, evaluated, judge
 from tests.helpers.scripted_judge import SCORED, asked
 
 ALL = sorted(path.stem for path in shipped_folder("tasks").glob("*.yaml"))
-NAMES = [name for name in ALL if name != "ste_judged"]
-"""Those that measure judges: `ste_judged` measures any other model by one."""
+NAMES = [name for name in ALL if name != "ste_judged" and not name.endswith("_cascade")]
+"""Those that measure the judge that lm-eval asks: the others ask judges of their own."""
 OF_PAIRS = [name for name in NAMES if name != "ste_rewardbench2"]
 ORDERS = "AB"
 

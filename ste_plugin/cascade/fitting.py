@@ -1,0 +1,180 @@
+"""Fitting a cascade: ask every stage about labelled pairs, and find what keeps the promise."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ste_plugin.cascade import curve as curves
+from ste_plugin.cascade.curve import Point
+from ste_plugin.cascade.labels import FitLabels, FitPair
+from ste_plugin.cascade.outcome import Outcome, decision_entropy
+from ste_plugin.cascade.promise import Tested, assess_settings, more_prompts, one_per_prompt
+from ste_plugin.cascade.settings import CascadeSettings, Fitted, Ties
+from ste_plugin.cascade.stages import Stages, asked_as, open_stages
+from ste_plugin.cascade.words import promise_in_words
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.judge import Comparison
+from ste_plugin.lm_eval_tasks.bootstrap import prompt_key
+from ste_plugin.records import Record
+
+
+class Promise(NamedTuple):
+    """What is to be promised."""
+
+    error: float
+    confidence: float = 0.95
+    ties: Ties = "left out"
+
+    def check(self) -> None:
+        """Raise ConfigError where it is no promise."""
+        for name, value in (("error", self.error), ("confidence", self.confidence)):
+            if not 0 < value < 1:
+                raise ConfigError(
+                    f"--{name}: found {value:g}; expected a share between 0 and 1, such as "
+                    f"{0.10 if name == 'error' else 0.95:.2f}."
+                )
+
+
+class Fit(NamedTuple):
+    """What labels say of a cascade."""
+
+    tested: list[Tested]
+    prompts: int
+    """Of each, one pair was tested."""
+    curve: list[Point]
+    """Every setting, of all pairs and by subset."""
+    alone: Point | None
+    """The reasoning judge alone, where there is one."""
+    best: Tested | None
+    """The setting that keeps the promise and answers most; None where none keeps it."""
+    more: int | None
+    """About how many more prompts it takes, where none does; None: no number would."""
+
+    def point_of(self, tested: Tested) -> Point:
+        """Return what a setting does to all pairs."""
+        return next(p for p in self.curve if p.setting == tested.setting and not p.subset)
+
+
+def ask_all(
+    settings: CascadeSettings,
+    labels: FitLabels,
+    ties: Ties,
+    plugins: Sequence[str | Path] = (),
+    say: Callable[[str], object] = lambda _: None,
+) -> tuple[Stages, list[Outcome]]:
+    """Return the judges, and what they said of every pair.
+
+    Raises: ConfigError where the first one tells no probabilities; EngineError where one of them
+    cannot answer.
+    """
+    stages = open_stages(settings, plugins)
+    pairs = [(pair.prompt, pair.chosen, pair.rejected) for pair in labels.pairs]
+    said: list[list[Comparison]] = [[] for _ in pairs]
+    try:
+        due = list(range(len(pairs)))
+        for name, judge in stages.items():
+            say(f"{name}: {len(due)} pairs, {judge.name}")
+            for i, comparison in zip(due, judge.compare_many([pairs[i] for i in due]), strict=True):
+                said[i].append(comparison)
+            if name == "decision":
+                _require_probabilities(judge.name, [each[0] for each in said])
+            else:
+                due = [i for i in due if said[i][-1].verdict is None]
+    finally:
+        for judge in stages.values():
+            judge.close()
+    outcomes = [outcome_of(*each, ties) for each in zip(labels.pairs, said, strict=True)]
+    return stages, outcomes
+
+
+def outcome_of(pair: FitPair, said: Sequence[Comparison], ties: Ties = "left out") -> Outcome:
+    """Return what the stages said of a pair, as far as its label tells right from wrong."""
+    return Outcome(
+        key=pair.key,
+        subset=pair.subset,
+        prompt=prompt_key(pair.prompt),
+        entropy=decision_entropy(said[0]),
+        right=[None if s.verdict is None else _is_right(s, pair) for s in said],
+        tokens=[s.tokens for s in said],
+        labelled=pair.preferred is not None or ties == "wrong",
+    )
+
+
+def _is_right(said: Comparison, pair: FitPair) -> bool:
+    return pair.preferred is not None and said.verdict == "AB"[pair.preferred]
+
+
+def _require_probabilities(name: str, said: Sequence[Comparison]) -> None:
+    """Raise ConfigError where a decision has no probability to go by, DataError where none came.
+
+    Decisions that all differ between the orders are no error: every pair is passed on.
+    """
+    if any(each.probability_from == "likelihoods" for each in said):
+        return
+    if any(each.verdict is not None for each in said):
+        raise ConfigError(
+            f"decision: {name} tells no probabilities (its engine sees no likelihoods), so that "
+            "nothing says how sure a decision is. Use an engine that does: engine: local."
+        )
+    why = next((each.problem or each.abstained for each in said), "no pair")
+    raise DataError(
+        f"decision: {name} gave no verdict on any of {len(said)} pairs (the first: {why}). Look at "
+        "one: `ste judge`; a judge of letters takes format verdict, and force_verdict where it "
+        "does not say one."
+    )
+
+
+def fit(outcomes: Sequence[Outcome], promise: Promise, depth: int) -> Fit:
+    """Return what labels say of every setting of a cascade with so many stages.
+
+    Raises: DataError where no label prefers one answer.
+    """
+    promise.check()
+    alone_per_prompt = one_per_prompt(outcomes)
+    if not alone_per_prompt:
+        raise DataError(
+            f"labels: on none of {len(outcomes)} pairs does the label prefer one answer, so that "
+            "nobody can be right about them. Label more, or count ties as wrong: --ties wrong."
+        )
+    tested = assess_settings(alone_per_prompt, promise.error, promise.confidence, depth)
+    points = curves.curve(outcomes, depth)
+    found = Fit(tested, len(alone_per_prompt), points, curves.reference(outcomes), None, None)
+    if best := [each for each in tested if each.passed]:
+        return found._replace(best=max(best, key=lambda each: _worth(found.point_of(each))))
+    return found._replace(more=more_prompts(tested, found.prompts, promise.error))
+
+
+def _worth(point: Point) -> tuple[float, ...]:
+    """Return by what settings that keep the promise are ordered: answered, then fewer tokens."""
+    return point.answered, -point.written_tokens, -point.prompt_tokens
+
+
+def fitted(
+    found: Fit, promise: Promise, labels: FitLabels, stages: Stages, outcomes: Sequence[Outcome]
+) -> Fitted:
+    """Return what is written of a fit whose promise is kept by some setting."""
+    best = found.best
+    if best is None:
+        raise ValueError("no setting keeps the promise")
+    used = list(stages)[: best.setting.depth]
+    return Fitted(
+        error=promise.error,
+        confidence=promise.confidence,
+        promise=promise_in_words(*promise[:2], found.prompts, labels.by, promise.ties),
+        labels_by=labels.by,
+        deepest=best.setting.deepest,
+        threshold=best.setting.threshold,
+        pairs=len(outcomes),
+        tied=sum(pair.preferred is None for pair in labels.pairs),
+        ties=promise.ties,
+        prompts=found.prompts,
+        answered=best.answered,
+        wrong=best.wrong,
+        bound=round(best.bound, 4),
+        asked_as={name: asked_as(stages)[name]._asdict() for name in used},
+        curve=list(map(_row, [*found.curve, *([found.alone] if found.alone else [])])),
+    )
+
+
+def _row(point: Record) -> dict[str, Any]:
+    return point.to_dict()

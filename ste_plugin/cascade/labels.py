@@ -1,0 +1,108 @@
+"""The labelled pairs that a cascade is fitted on, and who labelled them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ste_plugin.audit.judge_words import folder_of
+from ste_plugin.audit.people_file import PeopleOnPair, read_people
+from ste_plugin.cascade.settings import LabelsBy
+from ste_plugin.errors import DataError
+from ste_plugin.labelled import LabelledPair, read_labelled
+from ste_plugin.storage.jsonl import read_json
+from ste_plugin.storage.run_layout import RunLayout
+
+_DONE = "done.json"
+
+
+class FitPair(NamedTuple):
+    """A pair with its label."""
+
+    key: str
+    subset: str
+    prompt: str
+    chosen: str
+    rejected: str
+    preferred: int | None
+    """0 for the chosen answer, 1 for the rejected one; None where the label prefers neither."""
+
+
+class FitLabels(NamedTuple):
+    """Labelled pairs, and what their labels are."""
+
+    pairs: list[FitPair]
+    by: LabelsBy
+    without_texts: int
+    """Labels of pairs whose texts are nowhere, which are left out."""
+
+
+def fit_labels(labels: Path | None, run: Path | None, *, constructed: bool = False) -> FitLabels:
+    """Return the labelled pairs of a file; without one, a run's own held-out pairs.
+
+    Those of a run are better and worse by construction, as are others where `constructed`.
+    Raises: DataError where there are none, or labels are of pairs whose texts are nowhere.
+    """
+    if labels is None:
+        return _of_run(run)
+    if labels.is_file() and _is_of_pool(labels):
+        return FitLabels(
+            list(map(_of_pair, read_labelled(labels, name="labels"))), "construction", 0
+        )
+    people = read_people(labels)
+    texts = _texts_beside(labels, people)
+    pairs = [_of_people(each, pair) for key, each in people.items() if (pair := texts.get(key))]
+    if not pairs:
+        raise DataError(
+            f"{labels}: it has labels and no texts, and none of its {len(people)} pairs is a "
+            "held-out one of the run around it: they are labels of other pairs. Give a file with "
+            "prompt, chosen, rejected and labels, or label held-out pairs: `ste review RUN --split "
+            "held-out`."
+        )
+    return FitLabels(pairs, "construction" if constructed else "people", len(people) - len(pairs))
+
+
+def _of_run(run: Path | None) -> FitLabels:
+    """Return the held-out pairs of a run. Raises: DataError where it has none."""
+    folder = run and (run.parent if run.name.startswith("iter-") else folder_of(run))
+    files = _pool_files(RunLayout(folder).pool) if folder else {}
+    pairs = [_of_pair(pair) for file in files.values() for pair in read_labelled(file)]
+    if not pairs:
+        raise DataError(
+            f"{run or 'ste cascade fit'}: no labels, and no run with held-out pairs of its own. "
+            "Give pairs that people labelled: --labels people.jsonl."
+        )
+    return FitLabels(pairs, "construction", 0)
+
+
+def _pool_files(pool: Path) -> Mapping[str, Path]:
+    done = pool / _DONE
+    files = read_json(done)["files"] if done.is_file() else {}
+    return {name: pool / file for name, file in files.items() if (pool / file).is_file()}
+
+
+def _is_of_pool(labels: Path) -> bool:
+    found = _pool_files(labels.parent).values()
+    return labels.resolve() in {file.resolve() for file in found}
+
+
+def _texts_beside(labels: Path, people: Mapping[str, PeopleOnPair]) -> Mapping[str, LabelledPair]:
+    """Return key → pair; of labels of `ste review` those of the run around them."""
+    own = {key: each.pair for key, each in people.items() if each.pair is not None}
+    if own:
+        return own
+    pairs = _held_out(labels.resolve().parent.parent / "pool")
+    return {pair.id: pair for pair in pairs if pair.id in people}
+
+
+def _held_out(pool: Path) -> Iterator[LabelledPair]:
+    for file in _pool_files(pool).values():
+        yield from read_labelled(file)
+
+
+def _of_pair(pair: LabelledPair) -> FitPair:
+    preferred = 0 if pair.preferred else None
+    return FitPair(pair.id, pair.subset, pair.prompt, pair.chosen, pair.rejected, preferred)
+
+
+def _of_people(people: PeopleOnPair, pair: LabelledPair) -> FitPair:
+    return _of_pair(pair)._replace(preferred=people.preferred)

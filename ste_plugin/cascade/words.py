@@ -1,0 +1,54 @@
+"""What a fit promises and found, in words."""
+
+from collections.abc import Iterator
+
+from ste_plugin.cascade.curve import Point
+from ste_plugin.cascade.promise import SURE, THRESHOLDS, Tested
+from ste_plugin.cascade.settings import LabelsBy, Ties
+
+_PREFERRED: dict[LabelsBy, str] = {
+    "people": "on which most people prefer one answer",
+    "construction": "of which one answer is worse by construction",
+}
+
+
+def promise_in_words(
+    error: float, confidence: float, prompts: int, by: LabelsBy, ties: Ties = "left out"
+) -> str:
+    """Return what is promised, and what is not."""
+    of_which = _PREFERRED[by]
+    if ties == "wrong":
+        of_which = "where an answer is wrong, too, if the label prefers neither"
+    words = (
+        f"With a chance of at least {confidence:.0%} over the draw of these {prompts} prompts, at "
+        f"most {error:.3g} of the pairs that this cascade answers are answered wrong: of one pair "
+        f"each of further prompts that are drawn as these were, {of_which}. It says nothing "
+        "of a single subset, of other kinds of prompts, or of other models and formats."
+    )
+    return words if by == "people" else f"On constructed pairs; promises nothing elsewhere. {words}"
+
+
+def sureness(threshold: float) -> str:
+    """Return how sure a decision is to be, as the mean over both orders."""
+    return f"{SURE[THRESHOLDS.index(threshold)]:.2f}" if threshold in THRESHOLDS else "-"
+
+
+def table(points: list[Point], tested: list[Tested], best: Tested | None) -> Iterator[str]:
+    """Yield the curve of some pairs as lines: accuracy, share answered, tokens a pair."""
+    kept = {each.setting for each in tested if each.passed}
+    yield (
+        f"{'asks up to':<10} {'sure':>5} {'answered':>9} {'accuracy':>9} {'read':>8} {'written':>8}"
+    )
+    for point in points:
+        mark = "  <- chosen" if best and point.setting == best.setting else ""
+        keeps = "  keeps it" if point.setting in kept else ""
+        yield (
+            f"{point.setting.deepest:<10} {sureness(point.setting.threshold):>5} "
+            f"{point.share:>9.3f} {_share(point.accuracy):>9} "
+            f"{point.prompt_tokens / point.pairs:>8.1f} {point.written_tokens / point.pairs:>8.1f}"
+            f"{keeps}{mark}"
+        )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,178 @@
+"""The commands `ste cascade`: fit the threshold of a cascade, and show what it promises."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ste_plugin.cli.app import app, say, show
+from ste_plugin.cli.running import Json, Plugin
+from ste_plugin.errors import ConfigError, Inconclusive, NotTrusted
+
+if TYPE_CHECKING:
+    from ste_plugin.cascade.fitting import Fit, Promise
+    from ste_plugin.cascade.settings import CascadeSettings
+
+cascades = typer.Typer(
+    help="A decision first, then reasons, then a vote, then silence.", no_args_is_help=True
+)
+app.add_typer(cascades, name="cascade")
+
+First = Annotated[
+    Path,
+    typer.Argument(
+        metavar="JUDGE", help="The deciding judge: a run or a model; or the file of a cascade."
+    ),
+]
+Labels = Annotated[
+    Path | None, typer.Option(help="Pairs that people labelled; without, the run's held-out ones.")
+]
+Error = Annotated[float, typer.Option(help="Share of answers that may be wrong, as 0.10.")]
+Confidence = Annotated[float, typer.Option(help="The chance that the promise holds.")]
+Ties = Annotated[str, typer.Option(help="Labels that prefer neither: left-out or wrong.")]
+Constructed = Annotated[
+    bool, typer.Option("--constructed", help="The labels are by construction, not by people.")
+]
+Format = Annotated[str | None, typer.Option("--format", help="Of the deciding model.")]
+Reasoning = Annotated[str | None, typer.Option(help="The reasoning judge: a run or a model.")]
+ReasoningFormat = Annotated[str | None, typer.Option(help="Of the reasoning model.")]
+Votes = Annotated[int, typer.Option(help="Samples per order where it disagrees; 0: none.", min=0)]
+Engine = Annotated[str | None, typer.Option(help="Of models that are of no run.")]
+BaseUrl = Annotated[str | None, typer.Option(help="Their server.")]
+Options = Annotated[str, typer.Option(help="Of the engine: dtype=float32,… or JSON.")]
+MaxTokens = Annotated[int | None, typer.Option(help="Longest judgment with reasons.", min=1)]
+Out = Annotated[Path, typer.Option(help="The file to write.")]
+
+
+@cascades.command()
+def fit(
+    judge: First,
+    labels: Labels = None,
+    error: Error = 0.10,
+    confidence: Confidence = 0.95,
+    ties: Ties = "left-out",
+    constructed: Constructed = False,
+    form: Format = None,
+    reasoning: Reasoning = None,
+    reasoning_format: ReasoningFormat = None,
+    votes: Votes = 7,
+    engine: Engine = None,
+    base_url: BaseUrl = None,
+    options: Options = "",
+    max_new_tokens: MaxTokens = None,
+    out: Out = Path("cascade.json"),
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Fit when a decision is believed, so that a promised error is kept; ask all stages once."""
+    from ste_plugin.cascade import fitting, settings
+    from ste_plugin.cascade.labels import fit_labels
+    from ste_plugin.judge.which import is_run
+
+    of_model = {"engine": engine, "base_url": base_url, "options": _parsed(options)}
+    more = {"format": form, "reasoning": reasoning, "reasoning_format": reasoning_format}
+    told = _settings(judge, votes, of_model, more | {"max_new_tokens": max_new_tokens})
+    promise = fitting.Promise(error, confidence, _ties(ties))
+    promise.check()
+    first = Path(told.decision.judge)
+    labelled = fit_labels(labels, first if is_run(first) else None, constructed=constructed)
+    if labelled.without_texts:
+        say(
+            f"{labels}: {labelled.without_texts} labels of pairs without texts, left out.", err=True
+        )
+    stages, outcomes = fitting.ask_all(
+        told, labelled, promise.ties, plugin or [], lambda line: say(line, err=True)
+    )
+    found = fitting.fit(outcomes, promise, len(told.stages))
+    _print_curve(found, as_json)
+    _require_kept(found, promise)
+    fitted = fitting.fitted(found, promise, labelled, stages, outcomes)
+    settings.write_cascade(out, told.model_copy(update={"fitted": fitted}))
+    if as_json:
+        show(fitted.model_dump())
+    else:
+        say(
+            f"{fitted.promise}\n{fitted.tied} of {fitted.pairs} labels prefer neither answer "
+            f"({fitted.ties}). Written: {out}"
+        )
+
+
+def _settings(
+    judge: Path, votes: int, of_model: dict[str, Any], more: dict[str, Any]
+) -> "CascadeSettings":
+    """Return the judges that a file or options name. Raises: ConfigError for both at once."""
+    from ste_plugin.cascade.settings import CascadeSettings, StageJudge, is_cascade, read_cascade
+    from ste_plugin.judge.which import is_run
+
+    if is_cascade(judge):
+        if given := [name for name, value in (of_model | more).items() if value]:
+            raise ConfigError(
+                f"{judge}: it says by itself which judges there are; found "
+                f"--{given[0].replace('_', '-')} as well. Leave it out, or change the file."
+            )
+        return read_cascade(judge).model_copy(update={"fitted": None})
+
+    def stage(name: str, form: str | None, **own: Any) -> StageJudge:
+        model = {} if is_run(Path(name)) else of_model | {"format": form}
+        return StageJudge(judge=name, **model, **own)
+
+    reasons = more["reasoning"]
+    length = {"max_new_tokens": more["max_new_tokens"]}
+    return CascadeSettings(
+        decision=stage(str(judge), more["format"] or "verdict", force_verdict=True),
+        reasoning=stage(reasons, more["reasoning_format"], **length) if reasons else None,
+        votes=votes,
+    )
+
+
+def _parsed(options: str) -> dict[str, Any] | None:
+    from ste_plugin.cli.measuring import parse_args
+
+    return parse_args(options, "--options") or None
+
+
+def _ties(given: str) -> Any:
+    known = {"left-out": "left out", "wrong": "wrong"}
+    if given not in known:
+        raise ConfigError(f"--ties: found {given!r}; expected left-out or wrong.")
+    return known[given]
+
+
+def _print_curve(found: "Fit", as_json: bool) -> None:
+    from ste_plugin.cascade.words import table
+
+    if as_json:
+        return
+    for subset in dict.fromkeys(point.subset for point in found.curve):
+        points = [point for point in found.curve if point.subset == subset]
+        say(f"\n{subset or 'all'}: {points[0].pairs} pairs")
+        for line in table(points, found.tested if not subset else [], found.best):
+            say(line)
+    if found.alone and found.alone.pairs:
+        one = found.alone
+        say(
+            f"\nthe reasoning judge alone: answers {one.share:.3f}, accuracy "
+            f"{one.accuracy or 0:.3f}, reads {one.prompt_tokens / one.pairs:.1f} tokens a pair, "
+            f"writes {one.written_tokens / one.pairs:.1f}"
+        )
+
+
+def _require_kept(found: "Fit", promise: "Promise") -> None:
+    """Raise Inconclusive or NotTrusted where no setting keeps the promise, saying what it takes."""
+    if found.best is not None:
+        return
+    from ste_plugin.cascade.promise import fewest
+
+    level = max(each.level for each in found.tested)
+    least = fewest(promise.error, level)
+    if found.more is None:
+        raise NotTrusted(
+            f"ste cascade fit: no setting errs on less than {promise.error:g} of what it answers, "
+            f"by {found.prompts} labelled prompts, so that more labels alone will not help. "
+            "Promise less (--error), or take better judges. Nothing is written."
+        )
+    raise Inconclusive(
+        f"ste cascade fit: {found.prompts} labelled prompts are too few to promise an error of "
+        f"{promise.error:g}: it takes about {found.more} more like these (with no wrong answer at "
+        f"all, {least} answered ones). Label more, or promise less (--error). Nothing is written."
+    )

@@ -1,0 +1,164 @@
+"""A cascade in use: the first stage that may answer does, and its tokens are counted apart."""
+
+import pytest
+
+from ste_plugin import Cascade
+from ste_plugin.cascade import open_judge
+from ste_plugin.cascade.fitting import Promise, ask_all, fit, fitted
+from ste_plugin.cascade.labels import fit_labels
+from ste_plugin.cascade.settings import CascadeSettings, read_cascade, write_cascade
+from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.integrations.policy_reward import WinRate
+from ste_plugin.integrations.reward_settings import RewardSettings
+from ste_plugin.testing import FakeEngine
+from tests.helpers.cascades import StagedEngine, pair_row, use_engine, write_pairs
+
+JUDGES = {
+    "decision": {"judge": "small", "format": "verdict", "engine": "local", "force_verdict": True},
+    "reasoning": {"judge": "large", "format": "brief", "engine": "local"},
+    "votes": 5,
+}
+
+
+@pytest.fixture(scope="module")
+def fitted_text(tmp_path_factory):
+    """What is written of a cascade fitted on 300 pairs."""
+    folder = tmp_path_factory.mktemp("fitted")
+    settings = CascadeSettings.model_validate(JUDGES)
+    labels = fit_labels(write_pairs(folder / "people.jsonl", map(pair_row, range(300))), None)
+    with pytest.MonkeyPatch.context() as patch:
+        use_engine(patch, StagedEngine())
+        stages, said = ask_all(settings, labels, "left out")
+    promise = Promise(0.10)
+    found = fit(said, promise, len(settings.stages))
+    told = fitted(found, promise, labels, stages, said)
+    write_cascade(folder / "cascade.json", settings.model_copy(update={"fitted": told}))
+    return (folder / "cascade.json").read_text()
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch, fitted_text):
+    """The file of a fitted cascade, and the engine of all its judges."""
+    path = tmp_path / "cascade.json"
+    path.write_text(fitted_text)
+    return path, use_engine(monkeypatch, StagedEngine())
+
+
+def compared(path, numbers):
+    rows = map(pair_row, numbers)
+    with Cascade(path) as judge:
+        return judge.compare_many([(r["prompt"], r["chosen"], r["rejected"]) for r in rows])
+
+
+def test_each_stage_is_asked_only_what_the_ones_before_leave_open(made):
+    path, engine = made
+    found = compared(path, range(200))
+    stages = {name: [c for c in found if c.stage == name] for name in ("decision", "reasoning")}
+    assert all(c.verdict for c in stages["decision"] + stages["reasoning"])
+    assert len(stages["decision"]) > 20
+    # pairs that are decided by position are never answered by the decision
+    assert all(found[i].stage != "decision" for i in range(3, 200, 4))
+    asked_to_reason = [r for r in engine.requests if "Say why" in r.messages[-1].content]
+    greedy = {r.prompt_key for r in asked_to_reason if r.sampling.temperature == 0}
+    assert len(greedy) == 2 * (200 - len(stages["decision"]))
+
+
+def test_tokens_are_those_of_all_stages_asked(made):
+    path, _ = made
+    found = compared(path, range(60))
+    decided = next(c for c in found if c.stage == "decision")
+    reasoned = next(c for c in found if c.stage == "reasoning")
+    assert decided.tokens.written == 2  # a letter per order
+    assert reasoned.tokens.written == 2 + 2 * len(["Because.", "Final", "verdict:", "[[A]]"])
+    assert reasoned.tokens.prompt > decided.tokens.prompt > 0
+
+
+def test_a_file_without_a_threshold_is_refused_with_the_command_that_fits_it(tmp_path):
+    path = tmp_path / "cascade.yaml"
+    path.write_text("decision: {judge: small, format: verdict, engine: local}\n")
+    with pytest.raises(ConfigError, match="ste cascade fit .*cascade.yaml --labels"):
+        Cascade(path)
+
+
+@pytest.mark.parametrize(
+    ("stage", "change", "said"),
+    [
+        ("decision", {"judge": "other"}, "another model of the stage 'decision'"),
+        ("reasoning", {"format": "criteria"}, "another format of the stage 'reasoning'"),
+        ("decision", {"force_verdict": False}, "another force_verdict of the stage 'decision'"),
+        ("reasoning", {"max_new_tokens": 9}, "another max_new_tokens of the stage 'reasoning'"),
+    ],
+)
+def test_a_threshold_fitted_for_another_judge_is_refused(made, stage, change, said):
+    path, _ = made
+    settings = read_cascade(path)
+    told = settings.fitted.model_copy(update={"deepest": "vote"})
+    other = getattr(settings, stage).model_copy(update=change)
+    write_cascade(path, settings.model_copy(update={stage: other, "fitted": told}))
+    with pytest.raises(ConfigError, match=said):
+        Cascade(path)
+
+
+def test_an_abstention_is_neutral_in_rewards_whatever_they_are_made_of(made):
+    path, _ = made
+    settings = read_cascade(path)
+    asked = {"decision": settings.fitted.asked_as["decision"]}
+    change = {"deepest": "decision", "threshold": 0.0, "asked_as": asked}
+    alone = settings.fitted.model_copy(update=change)
+    write_cascade(path, settings.model_copy(update={"fitted": alone}))
+    row = pair_row(3)
+    with RewardSettings(judge=str(path)).open_judge() as judge:
+        (said,) = judge.compare_many([(row["prompt"], row["chosen"], row["rejected"])])
+        for by in ("verdict", "probability"):
+            reward = WinRate(judge, by=by)
+            answers = [row["chosen"], row["rejected"]]
+            assert reward([row["prompt"]] * 2, answers) == [0.5, 0.5]
+    assert (said.verdict, said.probability, said.abstained) == (None, None, "orders differ")
+    unsure = compared(path, [0])[0]
+    assert (unsure.verdict, unsure.probability, unsure.abstained) == (None, None, "unsure")
+
+
+def test_a_vote_stops_when_no_sample_can_change_it(made):
+    path, engine = made
+    settings = read_cascade(path)
+    deep = settings.fitted.model_copy(update={"deepest": "vote", "threshold": 0.0})
+    asked = {**deep.asked_as, "vote": {**deep.asked_as["reasoning"], "samples": 5}}
+    asked["vote"] |= {"temperature": 0.7, "top_p": 0.9}
+    deep = deep.model_copy(update={"asked_as": asked})
+    write_cascade(path, settings.model_copy(update={"fitted": deep}))
+    (found,) = compared(path, [15])  # reasons go by position; samples do not
+    sampled = [r for r in engine.requests if r.sampling.temperature > 0]
+    assert (found.stage, found.verdict) == ("vote", "A")
+    assert len(sampled) == 2 * 3  # three of five agree
+
+
+def test_a_judge_that_tells_no_probabilities_cannot_decide(tmp_path, monkeypatch):
+    use_engine(monkeypatch, FakeEngine(StagedEngine().said))
+    labels = fit_labels(write_pairs(tmp_path / "people.jsonl", map(pair_row, range(20))), None)
+    with pytest.raises(ConfigError, match=r"tells no probabilities .* engine: local"):
+        ask_all(CascadeSettings.model_validate(JUDGES), labels, "left out")
+
+
+def test_decisions_that_all_differ_between_the_orders_pass_every_pair_on(tmp_path, monkeypatch):
+    use_engine(monkeypatch, StagedEngine())
+    rows = map(pair_row, range(3, 400, 4))
+    labels = fit_labels(write_pairs(tmp_path / "people.jsonl", rows), None)
+    settings = CascadeSettings.model_validate(JUDGES)
+    _, said = ask_all(settings, labels, "left out")
+    found = fit(said, Promise(0.10), len(settings.stages))
+    assert {each.entropy for each in said} == {None}
+    chosen = found.point_of(found.best)
+    assert (chosen.by_stage["decision"], chosen.answered) == (0, 100)
+
+
+def test_settings_beside_a_cascade_are_refused(made):
+    path, _ = made
+    with pytest.raises(ConfigError, match="says by itself how its judges are asked; found format"):
+        open_judge(path, format="brief")
+
+
+def test_labels_of_pairs_without_texts_are_of_other_pairs(tmp_path):
+    label = {"rater": "ann", "kind": "pair", "pair_key": "k", "choice": "better"}
+    write_pairs(tmp_path / "labels.jsonl", [label])
+    with pytest.raises(DataError, match="none of its 1 pairs .* labels of other pairs"):
+        fit_labels(tmp_path / "labels.jsonl", None)

@@ -1,0 +1,85 @@
+"""`ste cascade fit` as people run it: the curve, the promise in words, and what it takes."""
+
+import json
+import sys
+
+import pytest
+
+from ste_plugin.cli.entry_point import main
+from tests.helpers.cascades import StagedEngine, drawn, pair_row, use_engine, write_pairs
+
+JUDGES = "small --reasoning large --reasoning-format brief --engine local --votes 3"
+
+
+@pytest.fixture
+def fitted(tmp_path, monkeypatch, capsys):
+    """Run the command; return its exit code, what it printed, and the file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ste_plugin.cli.stopping.leave_interrupts", lambda: None)
+
+    def run(rows, more="", reasoning_error=0.0):
+        use_engine(monkeypatch, StagedEngine(reasoning_error))
+        labels = write_pairs(tmp_path / "people.jsonl", rows)
+        command = f"ste cascade fit {JUDGES} --labels {labels} {more}"
+        monkeypatch.setattr(sys, "argv", command.split())
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out = tmp_path / "cascade.json"
+        told = json.loads(out.read_text()) if out.is_file() else None
+        return ended.value.code or 0, capsys.readouterr(), told
+
+    return run
+
+
+def test_it_prints_the_curve_of_every_subset_and_what_is_promised(fitted):
+    code, printed, told = fitted(map(pair_row, range(160)))
+    assert code == 0
+    assert [f"{name}: {n} pairs" in printed.out for name, n in (("all", 160), ("even", 80))]
+    assert "<- chosen" in printed.out
+    assert "the reasoning judge alone: answers 0.950, accuracy 1.000" in printed.out
+    promise = told["fitted"]["promise"]
+    assert promise.startswith("With a chance of at least 95% over the draw of these 160 prompts")
+    assert promise in printed.out
+    chosen = next(
+        row
+        for row in told["fitted"]["curve"]
+        if not row["subset"]
+        and row["setting"]
+        == {"deepest": told["fitted"]["deepest"], "threshold": told["fitted"]["threshold"]}
+    )
+    assert chosen["answered"] == 160  # the vote answers what reasons do not
+    alone = told["fitted"]["curve"][-1]
+    assert chosen["written_tokens"] < alone["written_tokens"]
+    assert told["fitted"]["bound"] <= 0.10
+
+
+def test_labels_too_few_for_the_promise_say_how_many_more_it_takes(fitted):
+    code, printed, told = fitted(map(pair_row, range(10)))
+    assert (code, told) == (9, None)
+    assert "10 labelled prompts are too few to promise an error of 0.1: it takes about 51 more" in (
+        printed.err
+    )
+
+
+def test_judges_that_err_too_often_are_said_to_be_no_matter_of_labels(fitted):
+    wrong = [
+        pair_row(i, labels={"ann": "rejected" if drawn("label", i) < 0.5 else "chosen"})
+        for i in range(60)
+    ]
+    code, printed, told = fitted(wrong, "--error 0.05")
+    assert (code, told) == (8, None)
+    assert "more labels alone will not help" in printed.err
+
+
+def test_pairs_by_construction_promise_nothing_elsewhere(fitted):
+    _, _, told = fitted(map(pair_row, range(100)), "--constructed")
+    assert told["fitted"]["labels_by"] == "construction"
+    assert told["fitted"]["promise"].startswith("On constructed pairs; promises nothing elsewhere.")
+
+
+def test_ties_are_left_out_or_count_as_wrong_answers(fitted):
+    rows = [pair_row(i, labels={"ann": "both" if i % 10 == 0 else "chosen"}) for i in range(200)]
+    _, _, told = fitted(rows)
+    assert (told["fitted"]["tied"], told["fitted"]["prompts"]) == (20, 180)
+    code, printed, _ = fitted(rows, "--ties wrong --error 0.05")
+    assert code == 8, printed.err
