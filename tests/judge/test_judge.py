@@ -318,13 +318,13 @@ def test_settings_of_a_wrong_type_are_named(settings, problem):
 def test_a_forked_process_asks_although_another_thread_asked_before(monkeypatch):
     judge, _ = fake_judge(monkeypatch, lambda _: "[[A]]")
     asyncio.run(judge.acompare(*PAIR))  # its thread is not there in the child
-    judge._lock.acquire()  # as a thread may hold it
+    judge._model._lock.acquire()  # as a thread may hold it
     child = os.fork()
     if child == 0:
         signal.alarm(100)
         found = asyncio.run(judge.acompare(*PAIR))
         os._exit(7 if found.abstained == "orders differ" else 1)
-    judge._lock.release()
+    judge._model._lock.release()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
