@@ -5,8 +5,10 @@ from math import ceil
 from typing import Any
 
 from ste_plugin.evaluation.compare import Comparison
+from ste_plugin.lm_eval_tasks.calibration_figure import ECE, CalibrationFigure
 from ste_plugin.lm_eval_tasks.figures import SPREAD
-from ste_plugin.lm_eval_tasks.metrics import METRICS, OF_ODDS, OF_PEOPLE
+from ste_plugin.lm_eval_tasks.metrics import METRICS, OF_PEOPLE
+from ste_plugin.lm_eval_tasks.odds_metrics import OF_ODDS
 from ste_plugin.report.compared import Compared
 from ste_plugin.report.figures import LABELS, MAIN, estimate_of, main_metric
 from ste_plugin.report.parts import (
@@ -28,7 +30,7 @@ from ste_plugin.text.numbers import p_text
 
 _WATCHED = ("acc", "consistency", "pos_bias", "len_bias", "invalid_rate")
 """What is plotted beside the main figure."""
-_EXPLAINED = METRICS | OF_PEOPLE | OF_ODDS
+_EXPLAINED: dict[str, Any] = {**METRICS, **OF_PEOPLE, **OF_ODDS, ECE: CalibrationFigure}
 
 
 def result_sections(run: RunFigures) -> list[Section]:
