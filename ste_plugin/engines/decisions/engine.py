@@ -9,6 +9,7 @@ import random
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
@@ -78,7 +79,7 @@ class DecisionEngine(HttpEngine):
     ) -> None:
         super().__init__(model, options, balancer, find_template)
         self.connect = partial(DecisionConnections, forms=FormsFound(), diagnose=self._diagnose)
-        self._known: OrderedDict[str, tuple[float, ...]] = OrderedDict()
+        self._known: OrderedDict[str, Decided] = OrderedDict()
         self._lock = Lock()
         self.answered = 0
         """Prompts that were answered."""
@@ -114,11 +115,14 @@ class DecisionEngine(HttpEngine):
             told[prompt_key] = self._known.get(prompt_key)
         for request in wanted:
             if (known := told[request.prompt_key]) is not None:
-                yield request.key, known
+                yield request.key, _logs(known.probabilities)
 
     def reply(self, post: Post, call: Call) -> Reply:
         """Return the answer to a call's question. Raises: EngineError where it asks none."""
-        return post({"question": question_of(call.first, self._model)}, 1)
+        question = question_of(call.first, self._model)
+        if (known := self._known.get(call.first.prompt_key)) is not None:
+            return replace(known, prompt_tokens=0, completion_tokens=0, estimated=False)
+        return post({"question": question}, 1)
 
     def read(self, call: Call, reply: Reply) -> Answer:
         """Return what an answer gives to a call: a letter for each sample."""
@@ -156,12 +160,12 @@ class DecisionEngine(HttpEngine):
         return diagnose(self._settings, self.place.base, self._template)
 
     def _remember(self, call: Call, reply: Decided) -> None:
-        least = sys.float_info.min
-        told = tuple(math.log(max(p, least)) for p in reply.probabilities)
         with self._lock:
+            if call.first.prompt_key in self._known:
+                return
             self.answered += 1
             self.low_mass += reply.label_mass < self.least_mass
-            self._known[call.first.prompt_key] = told
+            self._known[call.first.prompt_key] = reply
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
 
@@ -183,6 +187,10 @@ def _template_as_asked(model: ModelConfig, base: Path) -> ChatTemplate | None:
     """Return a model's own template as the endpoint renders it; one may read no `NO_THINKING`."""
     own = find_template(model.model_copy(update={"chat_template_kwargs": {}}), base)
     return own and ChatTemplate(own.tokenizer, NO_THINKING)
+
+
+def _logs(probabilities: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(math.log(max(p, sys.float_info.min)) for p in probabilities)
 
 
 def _letter(request: ChatRequest, probabilities: tuple[float, ...]) -> str:
