@@ -44,11 +44,12 @@ def table(points: list[Point], tested: list[Tested], best: Tested | None) -> Ite
         keeps = "  keeps it" if point.setting in kept else ""
         yield (
             f"{point.setting.deepest:<10} {sureness(point.setting.threshold):>5} "
-            f"{point.share:>9.3f} {_share(point.accuracy):>9} "
+            f"{point.share:>9.3f} {share_or_dash(point.accuracy):>9} "
             f"{point.prompt_tokens / point.pairs:>8.1f} {point.written_tokens / point.pairs:>8.1f}"
             f"{keeps}{mark}"
         )
 
 
-def _share(value: float | None) -> str:
+def share_or_dash(value: float | None) -> str:
+    """Return a share as it is printed; a dash for none."""
     return "-" if value is None else f"{value:.3f}"

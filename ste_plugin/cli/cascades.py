@@ -139,7 +139,7 @@ def _ties(given: str) -> Any:
 
 
 def _print_curve(found: "Fit", as_json: bool) -> None:
-    from ste_plugin.cascade.words import table
+    from ste_plugin.cascade.words import share_or_dash, table
 
     if as_json:
         return
@@ -152,8 +152,8 @@ def _print_curve(found: "Fit", as_json: bool) -> None:
         one = found.alone
         say(
             f"\nthe reasoning judge alone: answers {one.share:.3f}, accuracy "
-            f"{one.accuracy or 0:.3f}, reads {one.prompt_tokens / one.pairs:.1f} tokens a pair, "
-            f"writes {one.written_tokens / one.pairs:.1f}"
+            f"{share_or_dash(one.accuracy)}, reads {one.prompt_tokens / one.pairs:.1f} tokens a "
+            f"pair, writes {one.written_tokens / one.pairs:.1f}"
         )
 
 
@@ -165,6 +165,13 @@ def _require_kept(found: "Fit", promise: "Promise") -> None:
 
     level = max(each.level for each in found.tested)
     least = fewest(promise.error, level)
+    if not any(each.answered for each in found.tested):
+        raise NotTrusted(
+            f"ste cascade fit: no stage gives a verdict that holds in both orders on any of "
+            f"{found.prompts} labelled prompts, so that there is nothing to promise. Look at a "
+            "pair: `ste judge`; longer judgments (--max-new-tokens) or better judges may help. "
+            "Nothing is written."
+        )
     if found.more is None:
         raise NotTrusted(
             f"ste cascade fit: no setting errs on less than {promise.error:g} of what it answers, "

@@ -87,9 +87,10 @@ def test_a_setting_that_fails_hands_no_level_on():
 # What is drawn: calibrated decisions, overconfident judges at the edge of the promise, prompts on
 # all of whose four pairs everything is wrong, and the same with a tenth of ties.
 WORLDS = {
-    "calibrated": ({"reasoning": 0.06, "vote": 0.08}, 500),
+    "calibrated": ({"reasoning": 0.06, "vote": 0.08}, 400),
     "at the edge": ({"decision": 0.85, "reasoning": 0.10, "vote": 0.10}, 300),
-    "clustered": ({"pairs_of_each": 4, "hang": 0.06, "reasoning": 0.02, "vote": 0.02}, 300),
+    "clustered": ({"pairs_of_each": 4, "hang": 0.03, "reasoning": 0.01, "vote": 0.02}, 250),
+    "clustered at the edge": ({"pairs_of_each": 4, "hang": 0.1, "decision": 0.95}, 150),
     "with ties": ({"reasoning": 0.05, "vote": 0.05}, 300),
 }
 
@@ -123,7 +124,7 @@ def test_the_error_is_at_most_the_promised_one_in_95_of_100_splits(name):
         found[best is None or true_error(name, best.setting) <= ERROR] += 1
         found["promised"] += best is not None
     assert found[True] >= 95
-    assert found["promised"] >= (0 if name == "at the edge" else 30)  # silence is no success
+    assert found["promised"] >= (0 if "at the edge" in name else 30)  # silence is no success
 
 
 def test_thresholds_are_in_bits_from_sure_to_even():

@@ -83,3 +83,12 @@ def test_ties_are_left_out_or_count_as_wrong_answers(fitted):
     assert (told["fitted"]["tied"], told["fitted"]["prompts"]) == (20, 180)
     code, printed, _ = fitted(rows, "--ties wrong --error 0.05")
     assert code == 8, printed.err
+
+
+def test_stages_that_never_hold_in_both_orders_are_said_to_answer_nothing(fitted):
+    # such pairs are decided by position; three tokens hold no judgment with reasons
+    rows = map(pair_row, range(3, 83, 4))
+    code, printed, told = fitted(rows, "--max-new-tokens 3")
+    assert (code, told) == (8, None)
+    assert "no stage gives a verdict that holds in both orders on any of 20" in printed.err
+    assert "the reasoning judge alone: answers 0.000, accuracy -," in printed.out
