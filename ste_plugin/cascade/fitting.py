@@ -114,13 +114,13 @@ def _require_probabilities(name: str, said: Sequence[Comparison]) -> None:
     if any(each.verdict is not None for each in said):
         raise ConfigError(
             f"decision: {name} tells no probabilities (its engine sees no likelihoods), so that "
-            "nothing says how sure a decision is. Use an engine that does: engine: local."
+            "nothing says how sure a decision is. Use one that does: engine: decisions or local."
         )
     why = next((each.problem or each.abstained for each in said), "no pair")
     raise DataError(
         f"decision: {name} gave no verdict on any of {len(said)} pairs (the first: {why}). Look at "
-        "one: `ste judge`; a judge of letters takes format verdict, and force_verdict where it "
-        "does not say one."
+        "one: `ste judge`; a judge of letters takes format decision, or verdict with force_verdict "
+        "where it does not say one."
     )
 
 

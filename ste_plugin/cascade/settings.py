@@ -159,5 +159,6 @@ _SAID = {
     "max_new_tokens": "max_new_tokens",
     "force_verdict": "force_verdict",
     "samples": "number of votes",
+    "calibration": "temperature of its probabilities (ste_calibration.json)",
 }
 """A field of `AskedAs` → what it is called."""

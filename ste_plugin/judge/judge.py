@@ -35,6 +35,8 @@ class AskedAs(NamedTuple):
     max_new_tokens: int
     force_verdict: bool
     samples: int
+    calibration: float = 1.0
+    """What its log-odds are divided by."""
 
 
 class Judge(PairwiseJudge):
@@ -121,6 +123,7 @@ class Judge(PairwiseJudge):
             sampling.max_new_tokens,
             made.force_verdict,
             self._samples,
+            self.temperature,
         )
 
     def share_model(self, other: "Judge") -> bool:

@@ -106,7 +106,7 @@ def _judge_of_model(name: str, given: OfModel) -> FoundJudge:
     if Path(name).is_file():
         raise ConfigError(
             f"judge: {name} is a file; expected a run's folder or config (.yaml), or a model's "
-            "folder."
+            "folder. What `ste cascade fit` wrote is opened by ste_plugin.Cascade."
         )
     if engine in LOADING:  # said at once, not when the first comparison is wanted
         require_loadable(model_path(model, Path.cwd()))

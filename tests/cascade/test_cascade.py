@@ -99,6 +99,13 @@ def test_a_threshold_fitted_for_another_judge_is_refused(made, stage, change, sa
         Cascade(path)
 
 
+def test_a_judge_calibrated_since_the_fit_is_another(made, monkeypatch):
+    path, _ = made
+    monkeypatch.setattr("ste_plugin.judge.judge.temperature_of", lambda *_: 2.0)
+    with pytest.raises(ConfigError, match="another temperature of its probabilities"):
+        Cascade(path)
+
+
 def test_an_abstention_is_neutral_in_rewards_whatever_they_are_made_of(made):
     path, _ = made
     settings = read_cascade(path)
@@ -135,7 +142,7 @@ def test_a_vote_stops_when_no_sample_can_change_it(made):
 def test_a_judge_that_tells_no_probabilities_cannot_decide(tmp_path, monkeypatch):
     use_engine(monkeypatch, FakeEngine(StagedEngine().said))
     labels = fit_labels(write_pairs(tmp_path / "people.jsonl", map(pair_row, range(20))), None)
-    with pytest.raises(ConfigError, match=r"tells no probabilities .* engine: local"):
+    with pytest.raises(ConfigError, match=r"tells no probabilities .* engine: decisions or local"):
         ask_all(CascadeSettings.model_validate(JUDGES), labels, "left out")
 
 
