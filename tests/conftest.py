@@ -19,7 +19,11 @@ from tests.helpers.tiny_model import save_tiny_model
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("steady")
 
-for name, value in {"HF_HUB_OFFLINE": "1", "AXOLOTL_DO_NOT_TRACK": "1"}.items():
+for name, value in {
+    "HF_HUB_OFFLINE": "1",
+    "AXOLOTL_DO_NOT_TRACK": "1",
+    "AXOLOTL_DATASET_NUM_PROC": "0",  # else a few rows are saved by a Python that imports it anew
+}.items():
     os.environ.setdefault(name, value)
 if "PYTEST_XDIST_WORKER" in os.environ:  # threads of several torches wait for each other, spinning
     os.environ.setdefault("OMP_NUM_THREADS", "1")
