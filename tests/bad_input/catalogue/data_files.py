@@ -652,10 +652,10 @@ PAIRS = [
     ),
     Row(
         "pairs under other names",
-        {"pairs.jsonl": lines({"question": "Why?", "good": "So.", "rejectd": "No."})},
+        {"pairs.jsonl": lines({"ask": "Why?", "good": "So.", "rejectd": "No."})},
         measured("pairs.jsonl"),
         3,
-        "{tmp}/pairs.jsonl:1: no column 'prompt', 'chosen', 'rejected'; found 'question', 'good', "
+        "{tmp}/pairs.jsonl:1: no column 'prompt', 'chosen', 'rejected'; found 'ask', 'good', "
         "'rejectd'. 'rejected': Did you mean 'rejectd'? Say what they are called (ste eval "
         "--columns prompt=…,chosen=…,rejected=…; STE_JUDGE_COLUMNS the same; in a config prompt: … "
         "under columns), or add them.",

@@ -55,7 +55,7 @@ ROWS = [
         2,
         "--judge-args: found 'vote'. Did you mean 'votes'? Expected some of data, format, force, "
         "max_new_tokens, limit, plugins, benchmark, section, mode, votes, temperature, top_p, "
-        "early_stop, too_long, seed, chat_template_kwargs, thinking, omit, columns, lists, "
+        "early_stop, too_long, seed, chat_template_kwargs, thinking, omit, columns, labels, lists, "
         "bad_rows.",
     ),
     Row(
