@@ -40,8 +40,8 @@ _TASK = re.compile(r"^task:\s*[\"']?([\w.-]+)", re.MULTILINE)
 
 logger = logging.getLogger(__name__)
 _SILENT = (
-    "%s: the judge stated no verdict on %d of %d answers, which count as draws. %s Read some in the "
-    "logged samples; STE_JUDGED_FORCE=1 has it take the likelier letter."
+    "%s: the judge stated no verdict on %d of %d answers, which count as draws. %s Read some in "
+    "the logged samples; STE_JUDGED_FORCE=1 has it take the likelier letter."
 )
 _LEAST = 8
 """Of so many answers a verdict on none is no accident, and a win rate of it is none."""
