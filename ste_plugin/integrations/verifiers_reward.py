@@ -63,8 +63,8 @@ async def win_rate(task: Any, trace: Any) -> float:
     on the trace and leaves the reward out. The judge is the one that `STE_REWARD_JUDGE` names, and
     `STE_REWARD_REFERENCE` the task's field with the answer to compare with, by default `answer`.
     Raises: DataError where the task has no such field, its answer cannot be compared, or the judge
-    says nothing, as `SilenceWatch` sees it; ConfigError for settings; EngineError where the judge's model
-    or server cannot answer.
+    says nothing, as `SilenceWatch` sees it; ConfigError for settings; EngineError where the judge's
+    model or server cannot answer.
     """
     settings, judge, watch = _of_environment()
     field = settings.reference or "answer"

@@ -20,8 +20,6 @@ from tests.helpers.chat_server import RESET, Refuse, Said, chat_server
 from tests.helpers.comparers import NO_VERDICT, TOO_LONG, Always, ShorterWins, says_shorter
 from tests.helpers.tiny_model import save_tiny_model
 
-pytestmark = pytest.mark.usefixtures("warm_hosts")
-
 ASK = [{"role": "user", "content": "Name a fruit."}]
 
 
@@ -200,6 +198,7 @@ def rewards_of(log):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_hosts")
 def test_trl_trains_a_policy_in_two_processes_by_a_served_judge(tiny_policy, tmp_path):
     with chat_server(says_shorter, models=("judge",)) as server:
         settings = {"judge": "judge", "base_url": server.base_url, "format": "brief"}
@@ -233,6 +232,7 @@ def test_trl_trains_a_policy_in_two_processes_by_a_served_judge(tiny_policy, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_hosts")
 def test_axolotl_trains_a_policy_by_a_served_judge(tiny_policy, tmp_path, of_environment):
     rows = tmp_path / "prompts.jsonl"
     rows.write_text("".join(json.dumps({"prompt": ASK, "n": n}) + "\n" for n in range(8)))

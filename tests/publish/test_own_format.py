@@ -30,6 +30,9 @@ max_new_tokens: 2
 """
 
 
+pytestmark = pytest.mark.usefixtures("warm_hosts")
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, tiny_model):
     folder = tmp_path_factory.mktemp("run")
