@@ -7,10 +7,10 @@ from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
 
-_SLOW = frozenset(
-    ("torch", "transformers", "datasets", "vllm", "axolotl", "lm_eval", "trl", "peft")
-    + ("sentence_transformers", "tensorflow", "jax")
-)
+_SLOW = {
+    *("torch", "transformers", "datasets", "vllm", "axolotl", "lm_eval", "trl", "peft"),
+    *("sentence_transformers", "tensorflow", "jax"),
+}
 
 
 def slow_imports(module: ModuleType) -> list[str]:
