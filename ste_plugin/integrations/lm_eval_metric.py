@@ -20,9 +20,10 @@ from lm_eval.api.metrics import mean
 from lm_eval.api.task import ConfigurableTask
 
 from ste_plugin.cascade import open_judge
-from ste_plugin.errors import ConfigError, did_you_mean
+from ste_plugin.errors import ConfigError, DataError, EngineError, did_you_mean
 from ste_plugin.integrations.lm_eval_answers import REFERENCE, FindOther, find_other
-from ste_plugin.integrations.scoring import score_of
+from ste_plugin.integrations.scoring import is_unread, score_of
+from ste_plugin.integrations.silence import why_silent
 from ste_plugin.integrations.texts import read_answer
 from ste_plugin.judge import Comparison, PairwiseJudge
 from ste_plugin.lm_eval_tasks.share_interval import clustered_interval
@@ -39,8 +40,14 @@ _TASK = re.compile(r"^task:\s*[\"']?([\w.-]+)", re.MULTILINE)
 
 logger = logging.getLogger(__name__)
 _SILENT = (
-    "%s: the judge stated no verdict on %d of %d answers, which count as draws. Read some in the "
-    "logged samples; STE_JUDGED_FORCE=1 has it take the likelier letter."
+    "%s: the judge stated no verdict on %d of %d answers, which count as draws. %s Read some in "
+    "the logged samples; STE_JUDGED_FORCE=1 has it take the likelier letter."
+)
+_LEAST = 8
+"""Of so many answers a verdict on none is no accident, and a win rate of it is none."""
+_KEPT = (
+    "The model's answers are written already: with `--use_cache PATH` lm-eval keeps them, and the "
+    "same command goes on to the judge."
 )
 
 
@@ -158,30 +165,58 @@ class JudgedAnswers(ConfigurableTask):  # type: ignore[misc]
     judged_by: Settings
     find_other: FindOther
 
+    def build_all_requests(self, *args: Any, **options: Any) -> None:
+        """Build the requests. Raises: SteError where a judge or other answer is not there."""
+        super().build_all_requests(*args, **options)
+        if _BYPASS not in self._metric_fn_list:
+            self.others()
+            self.judged_by.open_judge().close()
+
+    def others(self) -> list[str]:
+        """Return what each reply is compared with. Raises: DataError where there is no such."""
+        return [read_answer(self.find_other(self, each.doc)) for each in self.instances]
+
     def apply_filters(self) -> Any:
         """Filter replies as the task does, and have the judge compare the whole ones."""
         filtered = super().apply_filters()
         if _BYPASS in self._metric_fn_list:
             return filtered
-        others = [read_answer(self.find_other(self, each.doc)) for each in self.instances]
-        for instance, answer in zip(self.instances, self.compare(others), strict=True):
+        for instance, answer in zip(self.instances, self.compare(self.others()), strict=True):
             instance.filtered_resps[JUDGED] = answer
         return filtered
 
     def compare(self, others: Sequence[str]) -> list[Answer]:
-        """Return what the judge says of each reply beside its other answer, in one go."""
+        """Return what the judge says of each reply beside its other answer, in one go.
+
+        Raises: EngineError where the judge cannot answer, DataError where it never says anything.
+        """
         replies = [first_reply(instance) for instance in self.instances]
         asked = [i for i, reply in enumerate(replies) if reply and others[i]]
         pairs = [(self.question(i), replies[i], others[i]) for i in asked]
-        with closing(self.judged_by.open_judge()) as judge:
-            found = dict(zip(asked, judge.compare_many(pairs), strict=True))
-        silent = sum(one.abstained == "no verdict" for one in found.values())
-        if silent > len(found) / 10:
-            logger.warning(_SILENT, self.config.task, silent, len(found))
+        try:
+            with closing(self.judged_by.open_judge()) as judge:
+                found = dict(zip(asked, judge.compare_many(pairs), strict=True))
+        except EngineError as error:
+            raise EngineError(f"{self.config.task}: {error}\n{_KEPT}") from error
+        self.listen(list(found.values()))
         return [
             answer_of(reply, other, found.get(i))
             for i, (reply, other) in enumerate(zip(replies, others, strict=True))
         ]
+
+    def listen(self, found: Sequence[Comparison]) -> None:
+        """Warn of a judge that often says nothing. Raises: DataError where it never says more."""
+        asked = [one for one in found if one.abstained != "identical answers"]
+        unread = [one for one in asked if is_unread(one)]
+        if len(unread) == len(asked) >= _LEAST:
+            raise DataError(
+                f"{self.config.task}: no verdict of the judge could be read on any of {len(asked)} "
+                f"answers, so that there is no win rate. {why_silent(unread)}\n{_KEPT}"
+            )
+        silent = [one for one in unread if not one.problem]
+        if len(silent) > len(found) / 10:
+            why = why_silent(silent)
+            logger.warning(_SILENT, self.config.task, len(silent), len(found), why)
 
     def question(self, index: int) -> str:
         """Return what a document asks, without examples and chat template."""

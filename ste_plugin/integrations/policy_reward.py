@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from ste_plugin.errors import ConfigError, DataError, did_you_mean
+from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.integrations.reward_settings import settings_of_environment
 from ste_plugin.integrations.scoring import (
     OPPONENTS,
@@ -20,12 +20,10 @@ from ste_plugin.integrations.scoring import (
     checked_opponents,
     score_answers,
 )
+from ste_plugin.integrations.silence import SilenceWatch
 from ste_plugin.integrations.texts import read_answer, read_prompt
 
 logger = logging.getLogger(__name__)
-
-SILENT_BATCHES = 8
-"""So many batches in a row without a verdict that can be read are no accident."""
 
 
 class WinRate:
@@ -51,7 +49,7 @@ class WinRate:
             raise ConfigError(f"judge: found {judge!r}; expected a judge, as Judge({judge!r}).")
         self._judge, self._reference = judge, reference
         self._opponents, self._by = checked_opponents(opponents), checked_by(by)
-        self._silent_batches = 0
+        self._watch = SilenceWatch(self._by)
 
     def __call__(
         self,
@@ -66,7 +64,7 @@ class WinRate:
         `log_metric`: TRL's; it is told the shares of comparisons without a winner, of those that
         could not be made, and how much more often the longer answer won.
         Raises: DataError for texts that are none, for a completion with nothing to compare it
-        with, and where no verdict could be read for SILENT_BATCHES batches; ConfigError where there
+        with, and where the judge says nothing, as `SilenceWatch` sees it; ConfigError where there
         is no such column; EngineError where the judge's model or server cannot answer.
         """
         scores = score_answers(
@@ -83,6 +81,7 @@ class WinRate:
             by=self._by,
         )
         self._tell(scores.tally, log_metric)
+        self._watch.see(scores.compared)
         return scores.values
 
     def _references(self, columns: dict[str, Any]) -> list[str] | None:
@@ -110,23 +109,6 @@ class WinRate:
                 tally.compared,
                 tally.problems[0],
             )
-        if tally.compared:
-            is_silent = tally.silent == tally.compared
-            self._silent_batches = self._silent_batches + 1 if is_silent else 0
-        if self._silent_batches >= SILENT_BATCHES:
-            raise DataError(
-                f"no verdict of the judge could be read for {self._silent_batches} batches, so "
-                f"that every completion earned the same. {_why(tally)}"
-            )
-
-
-def _why(tally: Tally) -> str:
-    if tally.problems:
-        return f"The first of this batch could not be compared: {tally.problems[0]}"
-    return (
-        "Try the judge on a pair of your own (ste_plugin.Judge): a wrong format, or too few "
-        "max_new_tokens, leave its replies without a verdict."
-    )
 
 
 def win_rate(prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float]:

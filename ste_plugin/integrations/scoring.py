@@ -59,6 +59,8 @@ class Scores(NamedTuple):
     values: list[float]
     """From 0 to 1 each: the share of its pairs that an answer won, a draw counting half."""
     tally: Tally
+    compared: list[Comparison]
+    """What the judge said, pair by pair."""
 
 
 class _Entry(NamedTuple):
@@ -86,6 +88,11 @@ def score_of(comparison: Comparison, by: By = "verdict") -> float:
     if by == "probability":
         return DRAW if comparison.probability is None else comparison.probability
     return {"A": WON, "B": LOST}.get(comparison.verdict or "", DRAW)
+
+
+def is_unread(comparison: Comparison) -> bool:
+    """Return whether no verdict could be read in one of the orders, or not be asked for."""
+    return bool(comparison.problem) or comparison.abstained == "no verdict"
 
 
 def score_answers(
@@ -119,7 +126,7 @@ def score_answers(
         earned[match.first].append(score)
         earned[match.second].append(1 - score)
     values = [fsum(points) / len(points) if (points := earned[e]) else DRAW for e in entries]
-    return Scores(values, _tally(matches, compared))
+    return Scores(values, _tally(matches, compared), compared)
 
 
 def checked_by(by: str) -> By:
@@ -235,7 +242,7 @@ def _tally(matches: Sequence[_Match], compared: Sequence[Comparison]) -> Tally:
     return Tally(
         compared=len(compared),
         abstained=sum(c.verdict is None for c in compared),
-        silent=sum(bool(c.problem) or c.abstained == "no verdict" for c in compared),
+        silent=sum(map(is_unread, compared)),
         problems=tuple(c.problem for c in compared if c.problem),
         longer_won=longer,
         shorter_won=shorter,

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ste_plugin.errors import DataError
 from ste_plugin.integrations.scoring import DRAW, LOST, WON, By, score_of
+from ste_plugin.integrations.silence import broken_reply
 from ste_plugin.integrations.texts import read_answer, read_prompt
 from ste_plugin.judge.comparison import Comparison
 from ste_plugin.judge.texts import Pair
@@ -65,5 +66,7 @@ def _of_empty(answer: str, other: str) -> Outcome:
 
 def _why(comparison: Comparison) -> str:
     if comparison.abstained:
-        return f"The judge abstains: {comparison.abstained}. {comparison.reasoning}".strip()
+        broken = broken_reply(comparison)
+        said = f"A reply of it is {broken}." if broken else comparison.reasoning
+        return f"The judge abstains: {comparison.abstained}. {said}".strip()
     return comparison.reasoning

@@ -12,6 +12,7 @@ from ste_plugin.errors import DataError, SteError
 from ste_plugin.integrations.policy_reward import WinRate
 from ste_plugin.integrations.reward_settings import RewardSettings, settings_of_environment
 from ste_plugin.integrations.scoring import OPPONENTS, By, Comparer
+from ste_plugin.integrations.silence import SilenceWatch
 from ste_plugin.integrations.single import score_against
 from ste_plugin.judge import PairwiseJudge
 
@@ -61,10 +62,11 @@ async def win_rate(task: Any, trace: Any) -> float:
     Plugged in by name, `rewards.win_rate.fn`, from verifiers 0.4 on, which records an error of it
     on the trace and leaves the reward out. The judge is the one that `STE_REWARD_JUDGE` names, and
     `STE_REWARD_REFERENCE` the task's field with the answer to compare with, by default `answer`.
-    Raises: DataError where the task has no such field, or its answer cannot be compared;
-    ConfigError for settings; EngineError where the judge's model or server cannot answer.
+    Raises: DataError where the task has no such field, its answer cannot be compared, or the judge
+    says nothing, as `SilenceWatch` sees it; ConfigError for settings; EngineError where the judge's
+    model or server cannot answer.
     """
-    settings, judge = _of_environment()
+    settings, judge, watch = _of_environment()
     field = settings.reference or "answer"
     reference = getattr(task, field, None)
     if reference is None:
@@ -76,10 +78,12 @@ async def win_rate(task: Any, trace: Any) -> float:
     outcome = await score_against(judge, task.prompt_text, reply, reference, settings.by)
     if outcome.score is None:
         raise DataError(outcome.why)
+    if outcome.comparison:
+        watch.see([outcome.comparison])
     return outcome.score
 
 
 @cache
-def _of_environment() -> tuple[RewardSettings, PairwiseJudge]:
+def _of_environment() -> tuple[RewardSettings, PairwiseJudge, SilenceWatch]:
     settings = settings_of_environment()
-    return settings, settings.open_judge()
+    return settings, settings.open_judge(), SilenceWatch(settings.by)

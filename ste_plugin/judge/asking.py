@@ -20,8 +20,9 @@ _ENDED = {
     "length": "cut off by the token limit, so that its verdict does not count",
     **{reason: f"{why}, so that there is no verdict" for reason, why in UNUSABLE.items()},
 }
-_NO_END = "a thought that never ends, or a server's reasoning parser that takes the answer for one"
-_NO_ANSWER = "a thought with nothing behind it, so that there is no verdict"
+_PARSER = "or a server's reasoning parser that takes the answer for one"
+_NO_END = f"a thought that never ends, {_PARSER}"
+_NO_ANSWER = f"a thought with nothing behind it, {_PARSER}, so that there is no verdict"
 
 
 @dataclass(slots=True)

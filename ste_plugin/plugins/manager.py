@@ -109,19 +109,26 @@ def _contributed_by(implementation: pluggy.HookImpl, hook: str) -> dict[str, Any
     Raises: PluginError where it fails, or returns something of another kind.
     """
     where = f"{implementation.plugin_name}: {hook}"
-    try:
-        by_name = implementation.function()
-    except Exception as error:  # whatever the plugin raises
-        raise PluginError(f"{where} failed: {error!r}. {FIX_PLUGIN}") from error
+    by_name = _called(implementation, where)
     if not isinstance(by_name, dict):
         raise PluginError(
             f"{where} returned {by_name!r}; expected a dictionary {{name: …}}. {FIX_PLUGIN}"
         )
     expected, fits = _EXPECTED.get(hook, ("something that can be called", callable))
     for name, value in by_name.items():
+        if not isinstance(name, str):
+            raise PluginError(f"{where}: found the name {name!r}; expected a text. {FIX_PLUGIN}")
         if not fits(value):
             raise PluginError(f"{where}: {name!r} is {value!r}; expected {expected}. {FIX_PLUGIN}")
     return by_name
+
+
+def _called(implementation: pluggy.HookImpl, where: str) -> Any:
+    """Return what a hook without arguments returns. Raises: PluginError where it fails."""
+    try:
+        return implementation.function()
+    except (Exception, SystemExit) as error:  # whatever the plugin raises
+        raise PluginError(f"{where} failed: {error!r}. {FIX_PLUGIN}") from error
 
 
 def _has(*names: str) -> Callable[[Any], bool]:
@@ -144,7 +151,7 @@ def contributed_folders(manager: pluggy.PluginManager, hook: str) -> list[Path]:
     """
     folders: list[Path] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():
-        folder = implementation.function()
+        folder = _called(implementation, f"{implementation.plugin_name}: {hook}")
         if not isinstance(folder, Path) or not folder.is_dir():
             raise PluginError(
                 f"{implementation.plugin_name}: {hook} returned {folder!r}; expected the Path of a "
@@ -188,7 +195,8 @@ def contributed_names(manager: pluggy.PluginManager) -> dict[str, dict[str, list
     by_plugin: dict[str, dict[str, list[str]]] = {}
     for hook in hook_descriptions():
         for implementation in getattr(manager.hook, hook).get_hookimpls():
-            names = sorted(implementation.function()) if hook in NAMED_HOOKS else []
+            named = hook in NAMED_HOOKS
+            names = sorted(_contributed_by(implementation, hook)) if named else []
             by_plugin.setdefault(implementation.plugin_name, {})[hook] = names
     return by_plugin
 

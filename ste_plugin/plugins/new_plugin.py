@@ -17,6 +17,9 @@ TEMPLATE = Path(__file__).parent / "template"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _EXPECTED = "expected lower-case words joined by -, at most 40 characters, as judge-for-acme"
 _LONGEST = 40
+_NEEDED = ("tests", "torch", "transformers", "datasets", "peft", "axolotl", "lm_eval", "vllm")
+"""Whose place no package may take, though they need not be installed here: the folder of its own
+tests, and hosts."""
 
 
 def write_plugin(name: str, folder: Path) -> list[Path]:
@@ -50,6 +53,11 @@ def module_of(name: str) -> str:
     module = name.replace("-", "_")
     if iskeyword(module) or module in sys.stdlib_module_names:
         raise ConfigError(f"NAME: {name!r} is a word of Python itself; call it {name}-judge.")
+    if module in _NEEDED:
+        raise ConfigError(
+            f"NAME: {name!r} would hide what a plugin or ste-plugin itself imports; call it "
+            f"{name}-judge."
+        )
     if _is_taken(name, module):
         raise ConfigError(
             f"NAME: a package {name!r} is installed here already, and two would hide each other; "

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'ste-plugin[publish]'"
 _OF_HUBS = (".gitattributes",)
 """What a hub puts into a new repository."""
+_NONSENSE = (ValueError, LookupError, TypeError, AttributeError)
+"""What huggingface_hub 1 makes of answers that are no hub's, as of a proxy's page or of `{}`."""
 _MOST_SAID = 400
 _ENDINGS = {"model": "", "dataset": "-data"}
 
@@ -182,12 +184,13 @@ def _explained(name: str, kind: str, by_hash: Mapping[str, str]) -> Iterator[Non
             f"{where}: the hub cannot be reached ({_short(error)}). Is the network up, and "
             f"HF_ENDPOINT right? {_GOES_ON}"
         ) from error
-    except ValueError as error:  # what huggingface_hub makes of a hub's answers
+    except _NONSENSE as error:
         said = _short(error)
         for digest, file in by_hash.items():
             said = said.replace(digest, file)
         raise EngineError(
-            f"{where}: the hub refused a file, or its answer makes no sense: {said}. {_GOES_ON}"
+            f"{where}: the hub refused a file, or its answer makes no sense: {said}. "
+            f"Is HF_ENDPOINT a hub's, with no proxy's page in between? {_GOES_ON}"
         ) from error
 
 

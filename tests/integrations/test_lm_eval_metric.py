@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.errors import ConfigError, DataError, EngineError
 from ste_plugin.storage.resources import shipped_folder
-from tests.helpers.chat_server import chat_server
+from tests.helpers.chat_server import Refuse, Said, chat_server
 from tests.helpers.evaluating import simple_evaluate
 from tests.helpers.scripted_judge import scripted
 
@@ -40,9 +40,9 @@ def prefers(words):
 def task(tmp_path):
     """Write the task's YAML and documents; return its path."""
 
-    def write(kind="generate_until", others=("a rock",) * 4, more=""):
+    def write(kind="generate_until", others=("a rock",) * 4, more="", fruits=FRUITS):
         documents = tmp_path / "documents.jsonl"
-        rows = zip(FRUITS, others, strict=True)
+        rows = zip(fruits, others, strict=True)
         documents.write_text("".join(json.dumps({"fruit": f, "other": o}) + "\n" for f, o in rows))
         path = tmp_path / "fruits.yaml"
         path.write_text(TASK.format(documents=documents, kind=kind, more=more))
@@ -74,10 +74,10 @@ def evaluated(reply, include, task="ste_judged", **settings):
     return found["results"][task], found
 
 
-def named(reply, path, monkeypatch, judge, **values):
+def named(reply, path, monkeypatch, judge, fault=None, **values):
     """The same of the task in a file, with the judge on a server."""
     with (
-        chat_server(judge, models=("judge",)) as server,
+        chat_server(judge, models=("judge",), fault=fault or {}.get) as server,
         environment(
             monkeypatch,
             **{"TASK": path, "BY": "judge", "URL": server.base_url, "FORMAT": "verdict"} | values,
@@ -196,6 +196,57 @@ def test_a_document_without_a_reference_is_named(task, monkeypatch):
 def test_a_judge_that_mostly_says_nothing_is_warned_of(task, monkeypatch, caplog):
     named(lambda _: "an apple", task(), monkeypatch, lambda *_: "Both are nice.")
     assert "no verdict on 4 of 4 answers" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"FORMAT": "verdct"}, ConfigError, "Did you mean 'verdict'"),
+        ({"URL": "", "BY": "/no/such/run"}, EngineError, "/no/such/run.*no such folder"),
+        ({"API_KEY_ENV": "NO_SUCH_KEY"}, ConfigError, "NO_SUCH_KEY is not set"),
+    ],
+)
+def test_a_judge_that_is_not_there_is_told_before_anything_is_generated(
+    task, monkeypatch, values, error, message
+):
+    with pytest.raises(error, match=message):
+        named(writes_nothing, task(), monkeypatch, prefers(["apple"]), **values)
+
+
+def writes_nothing(_):
+    raise AssertionError("The model was asked.")
+
+
+def test_an_answer_to_compare_with_that_is_missing_is_told_before_anything_is_generated(
+    task, monkeypatch
+):
+    with pytest.raises(DataError, match="reference of .*pear.* is ''"):
+        named(writes_nothing, task(others=("a", "", "b", "c")), monkeypatch, prefers(["apple"]))
+
+
+def test_a_judge_that_dies_ends_it_and_tells_how_answers_are_kept(task, monkeypatch):
+    with pytest.raises(EngineError, match=r"(?s)ste_judged: .*--use_cache PATH"):
+        named(
+            lambda _: "an apple",
+            task(),
+            monkeypatch,
+            lambda *_: "[[A]]",
+            fault=lambda _: Refuse(401),
+        )
+
+
+THOUGHT = Said("", beside={"reasoning_content": "[[A]]"})
+
+
+def test_a_judge_of_which_no_verdict_can_be_read_has_no_win_rate(task, monkeypatch):
+    path = task(fruits=[f"{fruit} {n}" for fruit in FRUITS for n in "12"], others=("a rock",) * 8)
+    with pytest.raises(DataError, match=r"on any of 8 answers.*without a reasoning parser"):
+        named(lambda _: "an apple", path, monkeypatch, lambda *_: THOUGHT)
+
+
+def test_a_warning_of_silence_tells_what_is_wrong_with_a_reply(task, monkeypatch, caplog):
+    named(lambda _: "an apple", task(), monkeypatch, lambda *_: THOUGHT)
+    assert "reasoning parser that takes the answer for one" in caplog.text
 
 
 def test_where_lm_eval_only_collects_answers_no_judge_is_asked(task, monkeypatch):

@@ -10,15 +10,15 @@ import yaml
 from ste_plugin.engines.vllm.server_process import free_port
 from ste_plugin.errors import ConfigError, DataError, EngineError
 from ste_plugin.integrations import policy_reward
-from ste_plugin.integrations.policy_reward import SILENT_BATCHES, WinRate
+from ste_plugin.integrations.policy_reward import WinRate
+from ste_plugin.integrations.silence import SILENT_BATCHES, UNDECIDED_PAIRS, SilenceWatch
+from ste_plugin.judge import Comparison, Judge
 from tests.helpers import ROOT, environment
 from tests.helpers.asked_judges import fake_judge
 from tests.helpers.axolotl_runs import LORA, ON_A_CPU, train_all
-from tests.helpers.chat_server import Refuse, chat_server
+from tests.helpers.chat_server import RESET, Refuse, Said, chat_server
 from tests.helpers.comparers import NO_VERDICT, TOO_LONG, Always, ShorterWins, says_shorter
 from tests.helpers.tiny_model import save_tiny_model
-
-pytestmark = pytest.mark.usefixtures("warm_hosts")
 
 ASK = [{"role": "user", "content": "Name a fruit."}]
 
@@ -88,6 +88,73 @@ def test_a_judge_that_never_says_anything_ends_the_training(comparison, cure):
         reward([ASK] * 2, said("Fig.", "Apple."))
 
 
+THOUGHT = Said("", beside={"reasoning_content": "Hm. Final verdict: [[A]]"})
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (THOUGHT, "reasoning parser that takes the answer for one.*without a reasoning parser"),
+        (Said("Well, both", "length"), "cut off by the token limit.*Raise max_new_tokens"),
+        (Said("", "content_filter"), "blocked by the server's filter"),
+        ("", "wrong format, or too few max_new_tokens"),
+    ],
+)
+def test_a_server_that_never_gives_a_verdict_ends_the_training_with_its_reason(reply, why):
+    with chat_server(lambda *_: reply, models=("judge",)) as server:
+        reward = WinRate(Judge("judge", base_url=server.base_url, format="brief"))
+        with pytest.raises(DataError, match=f"{SILENT_BATCHES} batches.*{why}"):
+            for _ in range(SILENT_BATCHES):
+                reward([ASK] * 2, said("Fig.", "Apple."))
+
+
+@pytest.mark.parametrize(
+    ("drawn", "cure"), [("orders differ", "ste audit.*by: probability"), ("tie", "without a tie")]
+)
+def test_a_judge_that_never_finds_a_winner_ends_the_training(drawn, cure):
+    reward = WinRate(Always(Comparison(None, 0.5, drawn)))
+    for _ in range(UNDECIDED_PAIRS - 1):
+        reward([ASK] * 2, said("Fig.", "Apple."))
+    with pytest.raises(DataError, match=rf"no winner .*first 64.*\({drawn}: 64\).*{cure}"):
+        reward([ASK] * 2, said("Fig.", "Apple."))
+
+
+def test_a_policy_whose_answers_become_alike_is_trained_on():
+    judge = ShorterWins()
+    reward = WinRate(judge)
+    assert reward([ASK] * 2, said("Fig.", "An apple.")) == [1.0, 0.0]
+    for _ in range(2 * UNDECIDED_PAIRS):
+        assert reward([ASK] * 2, said("Fig.", "Nut.")) == [0.5, 0.5]
+
+
+def test_a_judge_whose_chances_differ_is_none_without_a_winner():
+    reward = WinRate(Always(Comparison(None, 0.6, "orders differ")), by="probability")
+    for _ in range(2 * UNDECIDED_PAIRS):
+        assert reward([ASK] * 2, said("Fig.", "Apple.")) == [0.6, 0.4]
+
+
+def test_answers_that_were_not_shown_do_not_hide_a_silent_judge():
+    same = Comparison(None, 0.5, "identical answers")
+    watch = SilenceWatch("verdict")
+    with pytest.raises(DataError, match="no verdict of the judge could be read"):
+        for _ in range(SILENT_BATCHES):
+            watch.see([NO_VERDICT, same])
+            watch.see([same])
+
+
+def test_a_server_that_dies_in_the_middle_is_an_error_and_no_reward():
+    def dies(call):
+        return RESET if call > 2 else None
+
+    with chat_server(says_shorter, models=("judge",), fault=dies) as server:
+        reward = WinRate(
+            Judge("judge", base_url=server.base_url, format="brief", options={"max_attempts": 1})
+        )
+        assert reward([ASK] * 2, said("Fig.", "An apple.")) == [1.0, 0.0]
+        with pytest.raises(EngineError, match="see the server's own log"):
+            reward([ASK] * 2, said("Fig.", "An apple."))
+
+
 def test_a_verdict_now_and_then_keeps_it_going():
     judge = Always(NO_VERDICT)
     reward = WinRate(judge)
@@ -131,6 +198,7 @@ def rewards_of(log):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_hosts")
 def test_trl_trains_a_policy_in_two_processes_by_a_served_judge(tiny_policy, tmp_path):
     with chat_server(says_shorter, models=("judge",)) as server:
         settings = {"judge": "judge", "base_url": server.base_url, "format": "brief"}
@@ -164,6 +232,7 @@ def test_trl_trains_a_policy_in_two_processes_by_a_served_judge(tiny_policy, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_hosts")
 def test_axolotl_trains_a_policy_by_a_served_judge(tiny_policy, tmp_path, of_environment):
     rows = tmp_path / "prompts.jsonl"
     rows.write_text("".join(json.dumps({"prompt": ASK, "n": n}) + "\n" for n in range(8)))

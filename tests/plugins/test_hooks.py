@@ -10,6 +10,7 @@ from ste_plugin import hookspecs
 from ste_plugin.errors import ConfigError, PluginError
 from ste_plugin.plugins import builtin
 from ste_plugin.plugins.manager import (
+    contributed_folders,
     contributed_names,
     find_contribution,
     hook_descriptions,
@@ -17,6 +18,7 @@ from ste_plugin.plugins.manager import (
 )
 from tests.helpers import ROOT
 from tests.helpers.builders import STRANGER
+from tests.helpers.plugin_files import HEAD
 
 HOOKS = sorted(hook_descriptions())
 
@@ -79,6 +81,28 @@ def test_a_misspelt_hook_is_an_error(tmp_path):
 def test_a_plugin_that_does_not_import_is_named_with_its_error(tmp_path, text):
     with pytest.raises(PluginError, match="hooks.py: cannot be imported"):
         plugin_manager([written(tmp_path, text)])
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("raise SystemExit(0)", r"hooks.py: ste_selectors failed: SystemExit\(0\)"),
+        ("raise KeyError('k')", r"hooks.py: ste_selectors failed: KeyError\('k'\)"),
+        ("return {3: print, 'mine': print}", "hooks.py: ste_selectors: found the name 3; expected"),
+    ],
+)
+def test_a_hook_that_fails_is_named_with_its_error(tmp_path, body, told):
+    text = f"{HEAD}@hookimpl\ndef ste_selectors():\n    {body}\n"
+    with pytest.raises(PluginError, match=told):
+        plugin_manager([written(tmp_path, text)])
+
+
+@pytest.mark.parametrize("hook", ["ste_recipe_dirs", "ste_task_dirs"])
+def test_a_hook_of_folders_that_fails_is_named_with_its_error(tmp_path, hook):
+    text = f"{HEAD}@hookimpl\ndef {hook}():\n    raise OSError('no such share')\n"
+    manager = plugin_manager([written(tmp_path, text)])
+    with pytest.raises(PluginError, match=f"hooks.py: {hook} failed: OSError.*no such share"):
+        contributed_folders(manager, hook)
 
 
 def test_a_missing_plugin_file_is_named(tmp_path):

@@ -115,6 +115,8 @@ def test_its_config_goes_the_whole_way_in_a_preview(installed, tiny_model):
         ("class", "'class' is a word of Python itself; call it class-judge"),
         ("json", "'json' is a word of Python itself"),
         ("pytest", "a package 'pytest' is installed here already"),
+        ("tests", "'tests' would hide what a plugin or ste-plugin itself imports; call it tests-"),
+        ("lm-eval", "'lm-eval' would hide"),
         ("ste-plugin", "a package 'ste-plugin' is installed here already"),
     ],
 )

@@ -141,6 +141,23 @@ def test_a_refusal_is_told_with_its_cure(run, hub, call, fault, said):
     assert TOKEN not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "GET /api/models/org",
+        "POST /api/repos/create",
+        "GET /api/models/org/judge/tree",
+        "POST /api/models/.*/preupload",
+        "POST /api/models/.*/commit",
+    ],
+)
+def test_an_answer_that_is_no_hubs_is_told_with_what_to_do(run, hub, call):
+    hub.faults[call] = Fault(200, "please log in to the guest network")
+    with pytest.raises(EngineError, match=r"hub:org/judge \(model\).*HF_ENDPOINT") as told:
+        publish(run, TO)
+    assert "makes no sense" in str(told.value)
+
+
 def test_a_file_that_the_hub_does_not_take_is_named(run, hub, tmp_path):
     publish(run, tmp_path / "out")
     weights = sha256_of(tmp_path / "out/model/model.safetensors")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ste_plugin import Judge
 from ste_plugin.cli.entry_point import app
 from ste_plugin.storage.jsonl import read_json, read_rows
 from tests.helpers.published_runs import finished_run, publish
@@ -49,7 +50,26 @@ def prompts(out: Path) -> list[str]:
     return sorted(a["arg_0"] for _, row in read_rows(path) for a in row["arguments"].values())
 
 
+def said(judge: Path, **settings: object) -> list[tuple[object, ...]]:
+    options = {"dtype": "float32"}
+    with Judge(judge, engine="local", options=options, **settings) as opened:
+        assert RUBRIC in str(opened.format.render("Name 4.", "4", "Four."))
+        found = opened.compare_many([("Name 4.", "4", "Four, I think."), ("Name 5.", "6", "5")])
+        return [
+            (opened.format.version, c.verdict, c.probability, c.abstained, c.orders) for c in found
+        ]
+
+
+def test_a_published_judge_says_in_python_what_the_runs_own_says(run, tmp_path):
+    out, model = tmp_path / "out", run / "iter-01/model/merged"
+    publish(run, out, "--what", "model")
+    own = said(model, format=str(run / "judge_format.yaml"), force_verdict=True)
+    assert said(out / "model") == own
+    assert all(probability is not None for _, _, probability, *_ in own)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_hosts")
 def test_a_published_judge_of_an_own_format_and_rubric_is_the_same_judge(run, tmp_path):
     out, model = tmp_path / "out", run / "iter-01/model/merged"
     publish(run, out, "--what", "model,data")

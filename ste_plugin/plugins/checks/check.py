@@ -12,6 +12,7 @@ from ste_plugin.errors import PluginError
 from ste_plugin.judging.checking import format_problems
 from ste_plugin.plugins.checks.figures import figure_problems
 from ste_plugin.plugins.checks.folders import folder_problems
+from ste_plugin.plugins.checks.imports import slow_imports
 from ste_plugin.plugins.checks.marks import name_problems, unmarked_hooks
 from ste_plugin.plugins.checks.method import method_problems, takes
 from ste_plugin.plugins.checks.sources import Samples, source_problems
@@ -51,7 +52,8 @@ def plugin_problems(plugin: ModuleType | Path, samples: Samples, base: Path) -> 
         figure_problems,
         folder_problems,
     )
-    return list(dict.fromkeys(p for check in checks for p in check(manager, name)))
+    found = [p for check in checks for p in check(manager, name)]
+    return list(dict.fromkeys(found + slow_imports(module)))
 
 
 def _register(manager: pluggy.PluginManager, module: Any, plugin: ModuleType | Path) -> str:

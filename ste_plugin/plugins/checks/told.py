@@ -50,7 +50,7 @@ def guarded(where: str, problems: Callable[[], Iterator[str]]) -> list[str]:
     try:
         for problem in problems():
             found.append(f"{where}: {problem}")
-    except Exception as error:  # whatever the plugin raises
+    except (Exception, SystemExit) as error:  # whatever the plugin raises
         found.append(f"{where}: called as a run calls it, it raised {shown(error)}. Fix it.")
     return found
 
