@@ -38,7 +38,7 @@ def test_a_pair_on_which_the_judge_is_wrong_is_learnt_in_both_orders(tiny_model,
     pairs = {pair for pair, _ in found}
     assert set(found) == {(pair, gold) for pair in pairs for gold in ORDERS}
     assert len(replies(path, "sft-dev")) > 4
-    assert "no correct judgment" not in manifest["drops"]
+    assert "dataset: no correct judgment" not in manifest["drops"]
 
 
 def test_the_judge_is_asked_once_in_each_order_which_says_how_good_it_is(tiny_model, tmp_path):
@@ -57,7 +57,7 @@ def test_who_asks_for_right_judgments_gets_those_alone(tiny_model, tmp_path):
     judging = DECISION | {"sampling": "until_correct", "samples": 2, "top_up": 0}
     path = made(tmp_path, tiny_model, "letter sees A", judging=judging)
     manifest = generated(path)
-    assert manifest["drops"]["no correct judgment"] > 0
+    assert manifest["drops"]["dataset: no correct judgment"] > 0
 
 
 def test_a_letter_in_brackets_is_written_as_the_format_closes(tiny_model, tmp_path):
@@ -96,7 +96,7 @@ def test_a_recipe_of_both_orders_keeps_whole_pairs_alone(tiny_model, tmp_path, s
     assert len(pairs) > 4
     assert set(found) == {(pair, gold) for pair in pairs for gold in ORDERS}
     assert manifest["counts"]["topped_up"] == 0
-    dropped = manifest["drops"].get("judged right in one order only", 0)
+    dropped = manifest["drops"].get("dataset: right in one order only", 0)
     assert (dropped > 0) == (sampling == "until_correct")
 
 
