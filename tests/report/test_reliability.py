@@ -14,8 +14,8 @@ from ste_plugin.report.reliability import reliability_parts
 from ste_plugin.storage.jsonl import replace_json
 from tests.helpers.measured_runs import measured, measured_run
 
-SURE = log(0.9 / 0.1)
-"""Log-odds of nine in ten."""
+SURE = log(0.92 / 0.08)
+"""Log-odds of 92%."""
 TEMPERATURE = 2.0
 
 
@@ -26,7 +26,7 @@ def pair(number, right):
 
 
 def run(tmp_path, temperature=None, judge_format="decision-1"):
-    """A run whose trained judge is sure by nine in ten, and right three times in four."""
+    """A run whose trained judge is sure by 92%, and right three times in four."""
     root = measured_run(tmp_path, skills=(0.5, 0.5))
     judged = [pair(n, right=n % 4 > 0) for n in range(40)]
     settings = JudgeSettings(mode="likelier")
@@ -66,7 +66,7 @@ def test_a_row_of_the_diagram_is_a_bin_with_how_sure_and_how_often_right(tmp_pat
     (table,), told = diagrams(run(tmp_path))
     ((bin_name, strip, sure, right, count),) = table.rows
     assert bin_name == "90% to 95%"
-    assert sure == pytest.approx(0.9)
+    assert sure == pytest.approx(0.92)
     assert right.value == pytest.approx(0.75)
     assert count == 80
     low, high = right.interval
@@ -76,16 +76,17 @@ def test_a_row_of_the_diagram_is_a_bin_with_how_sure_and_how_often_right(tmp_pat
 
 
 def test_a_calibrated_judge_is_drawn_after_its_temperature_too(tmp_path):
-    tables, told = diagrams(run(tmp_path, TEMPERATURE))
+    figures = run(tmp_path, TEMPERATURE)
+    tables, told = diagrams(figures)
     assert len(tables) == 2
     ((bin_name, _, sure, right, count),) = tables[1].rows
     assert (bin_name, count) == ("75% to 80%", 80)
-    assert sure == pytest.approx(0.75)
+    assert sure == pytest.approx(0.772, abs=0.001)
     assert right.value == pytest.approx(0.75)
     assert "temperature 2" in told
-    assert "calibration error from 0.150 to 0.000" in told
+    assert "calibration error from 0.170 to 0.022" in told
     assert "on which it was fitted" not in told
-    assert "on which it was fitted" in diagrams(run(tmp_path / "b", TEMPERATURE), "dev")[1]
+    assert "on which it was fitted" in diagrams(figures, "dev")[1]
 
 
 def test_a_temperature_of_another_format_is_not_drawn(tmp_path):
