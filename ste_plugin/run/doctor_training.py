@@ -46,7 +46,7 @@ def check_recipes(config: Path, run: RunConfig, files: Sequence[Path]) -> list[C
         own = [path for path in recipes if path.parent != shipped_folder("recipes")]
         problems = recipe_problems(own, python_of(run.hosts.train)) if own else {}
     except HostError:  # no axolotl, which is a finding of its own
-        return []
+        problems = {}
     except SteError as error:
         return [CheckResult("training.recipe", str(error), False, "correct training.recipe")]
     return [

@@ -90,11 +90,9 @@ def read_iteration(context: RunContext, number: int, stage: int) -> Iteration:
 
 
 def _by_both_orders(context: RunContext, name: str) -> bool:
-    recipe, force = (
-        read_recipe(find_recipe_file(context, name)),
-        context.config.judging.force_verdict,
-    )
-    return trains_by_both_orders(recipe, name, context.judge_format, force_verdict=force)
+    forced = context.config.judging.force_verdict
+    recipe = read_recipe(find_recipe_file(context, name))
+    return trains_by_both_orders(recipe, name, context.judge_format, force_verdict=forced)
 
 
 def read_row_formats(context: RunContext) -> list[str]:
