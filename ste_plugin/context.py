@@ -133,6 +133,13 @@ class Iteration:
     """The row format that its recipe trains on."""
     judged_by: int | None = None
     """The round that its judge is of, where that is not the round before; 0 is the seed."""
+    by_both_orders: bool = False
+    """Whether its recipe trains by both orders of a pair at once (`ste.decision`)."""
+
+    @property
+    def whole_pairs(self) -> bool:
+        """Whether a pair is kept only where it has an example in both orders."""
+        return self.by_both_orders or self.context.config.dataset.both_orders_only
 
     @property
     def folder(self) -> Path:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ste_plugin.axolotl.letter_place import check_letters_alone, reply_of
+from ste_plugin.axolotl.letter_place import check_letters_alone, reply_of, what_else
 from ste_plugin.axolotl.settings import AxolotlConfig
-from ste_plugin.errors import DataError
+from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.records import ORDERS
 from ste_plugin.storage.dataset_manifest import DatasetManifest
@@ -56,6 +56,31 @@ def decision_problems(cfg: AxolotlConfig) -> Iterator[str]:
                 f"{key}: found {size}; expected an even number, as both orders of a pair come in "
                 f"one batch. Set {key}: {size + 1}" + (_fewer_steps(cfg, size) or ".")
             )
+
+
+def trains_by_both_orders(
+    recipe: AxolotlConfig, name: str, judge_format: JudgeFormat, *, force_verdict: bool
+) -> bool:
+    """Return whether a run's recipe trains by both orders of a pair, as a judge of letters.
+
+    Raises: ConfigError where the run's judge is to say anything else.
+    """
+    if (recipe.get("ste") or {}).get("decision") is None:
+        return False
+    if what := what_else(judge_format):
+        raise ConfigError(
+            f"training.recipe: {name} trains a judge that answers by a letter alone "
+            f"(ste.decision), but judging.format {judge_format.name} {what}. Set judging.format: "
+            "decision, or choose another recipe (`ste recipes list`)."
+        )
+    if not (force_verdict or judge_format.only_choices):
+        raise ConfigError(
+            f"training.recipe: {name} trains a judge that answers by a letter alone "
+            "(ste.decision), but judging.force_verdict is false, so that a judge of the format "
+            f"{judge_format.name} writes what it likes. Set judging.force_verdict: true, or "
+            "judging.format: decision."
+        )
+    return True
 
 
 def _fewer_steps(cfg: AxolotlConfig, size: int) -> str:

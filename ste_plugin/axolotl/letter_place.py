@@ -57,20 +57,23 @@ def learnt(template: ChatTemplate, reply: str) -> list[int]:
 
 def check_letters_alone(judge_format: JudgeFormat) -> None:
     """Raise ConfigError for a format in which a judge says anything but one of two letters."""
-    name = judge_format.name
-    if judge_format.reasons or judge_format.pointwise or tuple(judge_format.choices) != ORDERS:
-        what = (
-            "rates one answer at a time"
-            if judge_format.pointwise
-            else "writes reasons before its verdict"
-            if judge_format.reasons
-            else f"answers with {', '.join(judge_format.choices) or 'no letter'}"
-        )
+    if what := what_else(judge_format):
         raise ConfigError(
-            f"ste.decision: the data set's judge format {name} {what}; expected one whose reply is "
-            f"the letter A or B alone. Generate the data set with judging.format: {_FORMATS}, or "
-            "remove ste.decision."
+            f"ste.decision: the data set's judge format {judge_format.name} {what}; expected one "
+            "whose reply is the letter A or B alone. Generate the data set with judging.format: "
+            f"{_FORMATS}, or remove ste.decision."
         )
+
+
+def what_else(judge_format: JudgeFormat) -> str:
+    """Return what judges of a format do but say one of two letters; empty where that is all."""
+    if judge_format.pointwise:
+        return "rates one answer at a time"
+    if judge_format.reasons:
+        return "writes reasons before its verdict"
+    if tuple(judge_format.choices) != ORDERS:
+        return f"answers with {', '.join(judge_format.choices) or 'no letter'}"
+    return ""
 
 
 def _not_single(

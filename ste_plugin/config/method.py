@@ -90,10 +90,14 @@ class JudgingConfig(Strict):
     `category`, or else the subset)."""
     samples: Positive = 15
     """Most judgments of a pair in one order. `sampling` says when fewer are enough."""
-    sampling: Literal["until_correct", "until_both", "until_decided", "fixed"] | None = None
+    sampling: (
+        Literal["until_correct", "until_both", "until_decided", "fixed", "constructed"] | None
+    ) = None
     """When to stop; by default what the recipe's rows need. `until_correct`: at a correct
     judgment. `until_both`: at a correct and a wrong one, the default for dpo and kto.
-    `until_decided`: when the majority is decided, and right. `fixed`: all `samples` are drawn."""
+    `until_decided`: when the majority is decided, and right. `fixed`: all `samples` are drawn.
+    `constructed`: one, which says how good the judge is; the right letter is learnt whatever it
+    said. That is for formats of a letter alone, and the default for sft rows of `decision`."""
     top_up: Annotated[int, Field(ge=0)] = 15
     """Most further judgments of a pair where one letter would run short. 0 drops the surplus of
     the other letter instead."""

@@ -39,6 +39,7 @@ from ste_plugin.records import Split
 from ste_plugin.sampling.judge_task import JudgeTask
 from ste_plugin.sampling.pass_rates import PassRate, expected_rates
 from ste_plugin.sampling.ratings import open_sampler
+from ste_plugin.sampling.stopping_rules import CONSTRUCTED
 from ste_plugin.storage.dataset_manifest import write_rows
 from ste_plugin.storage.drop_log import open_drop_log
 from ste_plugin.storage.jsonl import iter_records, replace_json
@@ -124,7 +125,7 @@ def _choose(stage: DatasetStage, collected: CollectedJudgments, split: Split) ->
         kept, dropped = drop_easy_pairs(kept, expected_rates(rates))
         drops.add(dropped)
     pointwise = stage.iteration.context.judge_format.pointwise
-    if config.both_orders_only or pointwise:
+    if stage.iteration.whole_pairs or pointwise:
         kept, dropped = drop_single_orders(kept, RATED_ALONE if pointwise else ONE_ORDER)
         drops.add(dropped)
     kept, dropped = balance_of(stage.iteration.context.config, split)(kept)
@@ -147,7 +148,6 @@ def _manifest(
     iteration, context = stage.iteration, stage.iteration.context
     config = context.config
     thinking = iteration.judge.thinking
-    judging = config.judging.model_dump(mode="json") | {"sampling": rule_name(iteration)}
     return {
         "iteration": iteration.number,
         "judge": model_identity(iteration.judge, context.base),
@@ -159,7 +159,7 @@ def _manifest(
             "thinking": thinking.model_dump() if thinking else None,
         },
         "settings": {
-            "judging": judging,
+            "judging": _judging(iteration),
             "dataset": config.dataset.model_dump(mode="json"),
             "seed": config.seed,
             **_part(iteration),
@@ -170,6 +170,12 @@ def _manifest(
         "files": files,
         **_told_of(stage.reviewed),
     }
+
+
+def _judging(iteration: Iteration) -> dict[str, Any]:
+    """Return how judgments were sampled, with what the settings leave to the recipe."""
+    told, rule = iteration.context.config.judging.model_dump(mode="json"), rule_name(iteration)
+    return told | {"sampling": rule} | ({"samples": 1} if rule == CONSTRUCTED else {})
 
 
 def _verdict_format(judge_format: JudgeFormat) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ste_plugin.records import Drop, Judgment, Record, Split
 from ste_plugin.sampling.judge_task import NEITHER, JudgeTask
 from ste_plugin.sampling.pass_rates import PassRate, estimate_pass_rate, mean_rate
 from ste_plugin.sampling.sampler import no_verdict_error
-from ste_plugin.sampling.stopping_rules import RULES
+from ste_plugin.sampling.stopping_rules import CONSTRUCTED, RULES
 from ste_plugin.storage.jsonl import open_record_writer
 
 
@@ -26,7 +26,7 @@ class CollectedJudgments:
     """The outcome of an iteration's samples; the judgments themselves are in files."""
 
     kept: dict[Split, list[JudgeTask]] = field(default_factory=lambda: defaultdict(list))
-    """Tasks with a correct judgment."""
+    """Tasks with a correct judgment, or whose right letter is learnt whatever was said."""
     lengths: dict[Split, list[int | None]] = field(default_factory=dict)
     """Tokens of each task in `kept` as a training row, as `count_tokens` yields them."""
     counts: Counter[str] = field(default_factory=Counter)
@@ -97,7 +97,7 @@ class _JudgmentReader:
     def examples(
         self, tasks: Sequence[JudgeTask], kept: list[JudgeTask], rows: TrainingRows
     ) -> Iterator[tuple[Example, ...]]:
-        """Yield what is learnt of each task with a correct judgment; `kept` and `rows` get it, too.
+        """Yield what is learnt of each task that has an example; `kept` and `rows` get it, too.
 
         That is one example in every judge format that `rows` writes.
         """
@@ -108,7 +108,12 @@ class _JudgmentReader:
                 self._drops.add([Drop("dataset", task.key, reason)])
                 continue
             kept.append(task)
-            yield rows.add(task, self._sampler.example(task, judgments, self._choose))
+            yield rows.add(task, self._example(task, judgments))
+
+    def _example(self, task: JudgeTask, judgments: Mapping[int, Judgment]) -> Example:
+        if self._rule == CONSTRUCTED:
+            return self._sampler.constructed(task, judgments)
+        return self._sampler.example(task, judgments, self._choose)
 
     def rate(self, task: JudgeTask) -> PassRate:
         """Return the pass rate of a task."""
@@ -143,6 +148,8 @@ class _JudgmentReader:
 def _drop_reason(task: JudgeTask, rule: str) -> str | None:
     """Return why a task yields no example, or None."""
     counts = task.counts()
+    if rule == CONSTRUCTED:
+        return None if counts.correct or counts.wrong else "no judgment that may be used"
     if not counts.correct:
         return "no correct judgment"
     outvoted = rule == "until_decided" and counts.correct <= counts.wrong

@@ -9,6 +9,7 @@ from ste_plugin.errors import ConfigError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.records import Judgment
 from ste_plugin.sampling.sampler import ChooseJudgment, first_judgment
+from ste_plugin.sampling.stopping_rules import CONSTRUCTED
 
 
 def chooser(config: RunConfig, base: Path) -> ChooseJudgment:
@@ -33,6 +34,18 @@ def check_keep(judge_format: JudgeFormat, config: RunConfig) -> None:
             "alone; expected first, as the ratings of a pair's two answers are right together only "
             "where they are of the same sample. Leave dataset.keep out, or use a format that "
             "compares both answers (judging.format: brief, criteria or plan)."
+        )
+
+
+def check_constructed(judge_format: JudgeFormat, config: RunConfig) -> None:
+    """Raise ConfigError where a right reply cannot be known without drawing it."""
+    alone = judge_format.choices and not (judge_format.reasons or judge_format.pointwise)
+    if config.judging.sampling == CONSTRUCTED and not alone:
+        raise ConfigError(
+            f"judging.sampling: found {CONSTRUCTED} with judging.format {judge_format.name}, whose "
+            "judges say more than a letter; expected a format of the letter alone, as only then "
+            "the right reply is known without drawing it. Leave judging.sampling out, or set "
+            "judging.format: decision or verdict."
         )
 
 

@@ -15,7 +15,7 @@ from ste_plugin.sampling.balance_samples import balance_samples
 from ste_plugin.sampling.judge_task import JudgeTask, judge_tasks
 from ste_plugin.sampling.pass_rates import read_always_right
 from ste_plugin.sampling.sampler import JudgmentSampler
-from ste_plugin.sampling.stopping_rules import RULE_FOR_ROWS, RULES
+from ste_plugin.sampling.stopping_rules import CONSTRUCTED, RULE_FOR_ROWS, RULES
 from ste_plugin.storage.drop_log import DropLog
 
 TRAINING_SPLITS: tuple[Split, ...] = ("train", "dev")
@@ -80,7 +80,7 @@ def sample_judgments(stage: DatasetStage) -> SampledTasks:
     name, max_samples = rule_name(iteration), config.judging.samples
     every_task = [task for tasks in by_split.values() for task in tasks]
     stage.sampler.sample(every_task, RULES[name], max_samples)
-    if name not in TOPPED_UP_RULES or config.dataset.both_orders_only:
+    if name not in TOPPED_UP_RULES or iteration.whole_pairs:
         return SampledTasks(by_split, 0)
     topped_up = sum(
         balance_samples(stage.sampler, tasks, RULES[name], max_samples + config.judging.top_up)
@@ -90,9 +90,11 @@ def sample_judgments(stage: DatasetStage) -> SampledTasks:
 
 
 def rule_name(iteration: Iteration) -> str:
-    """Return the sampling rule: the config's, or the one that the recipe's rows need."""
-    configured = iteration.context.config.judging.sampling
-    return configured or RULE_FOR_ROWS.get(iteration.rows, "until_correct")
+    """Return the sampling rule: the config's, or what the recipe's rows and the format need."""
+    context, rows = iteration.context, iteration.rows
+    letters = context.judge_format.only_choices and rows == "sft"
+    usual = CONSTRUCTED if letters else "until_correct"
+    return context.config.judging.sampling or RULE_FOR_ROWS.get(rows, usual)
 
 
 def _tasks_of(stage: DatasetStage, split: Split) -> list[JudgeTask]:

@@ -6,6 +6,7 @@ A judgment is told by its margin: the log-odds of the right letter against the w
 from collections.abc import Sequence
 from math import exp, fsum, log, log1p, sqrt
 from pathlib import Path
+from typing import NamedTuple
 
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.records import Record
@@ -136,6 +137,30 @@ def calibration_error(margins: Sequence[float]) -> float:
         index, gap = confidence_gap(margin)
         excess[index] += gap
     return fsum(map(abs, excess)) / len(margins)
+
+
+class Bin(NamedTuple):
+    """Judgments of about the same confidence."""
+
+    judgments: int = 0
+    confidence: float = 0.0
+    """Mean probability of the likelier letter."""
+    accuracy: float = 0.0
+    """How many of them are right; an even one is half right."""
+
+
+def reliability(margins: Sequence[float]) -> list[Bin]:
+    """Return the BINS bins of a reliability diagram, from as likely as not to certain."""
+    members: list[list[float]] = [[] for _ in range(BINS)]
+    for margin in margins:
+        members[confidence_gap(margin)[0]].append(margin)
+    return [_bin(inside) if inside else Bin() for inside in members]
+
+
+def _bin(margins: Sequence[float]) -> Bin:
+    sure = fsum(sigmoid(abs(margin)) for margin in margins) / len(margins)
+    gap = fsum(confidence_gap(margin)[1] for margin in margins) / len(margins)
+    return Bin(len(margins), sure, sure - gap)
 
 
 def confidence_gap(margin: float) -> tuple[int, float]:

@@ -26,6 +26,7 @@ from ste_plugin.report.parts import (
     Table,
 )
 from ste_plugin.report.read_run import Round, RunFigures
+from ste_plugin.report.reliability import reliability_parts
 from ste_plugin.text.numbers import p_text
 
 _WATCHED = ("acc", "consistency", "pos_bias", "len_bias", "invalid_rate")
@@ -188,7 +189,7 @@ def _evaluation(run: RunFigures, shown: Round, name: str) -> list[Part]:
     parts: list[Part] = [Table(columns, rows, caption)] if metrics else []
     for kind in ("sections", "subsets"):
         parts += _by_part(run, shown, name, kind)
-    return [*parts, *_every_metric(run, name)]
+    return [*parts, *reliability_parts(run, shown, name), *_every_metric(run, name)]
 
 
 def _by_part(run: RunFigures, shown: Round, name: str, kind: str) -> list[Part]:

@@ -13,7 +13,7 @@ import yaml
 from ste_plugin import __version__
 from ste_plugin.config import RunConfig
 from ste_plugin.context import RunContext, open_engine
-from ste_plugin.dataset.kept_judgment import check_keep
+from ste_plugin.dataset.kept_judgment import check_constructed, check_keep
 from ste_plugin.dataset.verdict_rows import check_forced, check_verdict_share
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.model_pool import ModelPool
@@ -221,6 +221,7 @@ def _check_names(context: RunContext) -> None:
     """
     config = context.config
     check_keep(context.judge_format, config)
+    check_constructed(context.judge_format, config)
     check_verdict_share(context.judge_format, config)
     check_forced(context.judge_format, config)
     columns_to_show(context)

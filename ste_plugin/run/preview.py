@@ -45,6 +45,7 @@ def preview(path: Path, files: Sequence[Path], *, quiet: bool) -> Preview:
         config = whole.model_copy(update={"run": folder})
         with open_aside(config, base, files, quiet=quiet) as context:
             stages.check_servable(context)
+            stages.read_row_formats(context)
             kept_out = KeptOut(context.read_kept_out(context), config.selection)
             instructions = _find_instructions(context, base / whole.run, kept_out)
             drawn = _draw(instructions, whole.seed)

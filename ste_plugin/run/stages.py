@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.axolotl import runner as axolotl
+from ste_plugin.axolotl.decision_checks import trains_by_both_orders
 from ste_plugin.axolotl.launcher import check_launcher
 from ste_plugin.axolotl.run_config import check_own_block, read_recipe
 from ste_plugin.config import ModelConfig
@@ -84,7 +85,14 @@ def read_iteration(context: RunContext, number: int, stage: int) -> Iteration:
     """Return a stage of an iteration, with its judge and the rows that its recipe trains on."""
     rows, judge = read_row_formats(context)[stage - 1], find_previous_judge(context, number, stage)
     judged_by = find_judging(context, number) if stage == 1 else None
-    return Iteration(number, context, judge, stage, rows, judged_by)
+    both = _by_both_orders(context, context.config.training.recipe[stage - 1])
+    return Iteration(number, context, judge, stage, rows, judged_by, by_both_orders=both)
+
+
+def _by_both_orders(context: RunContext, name: str) -> bool:
+    forced = context.config.judging.force_verdict
+    recipe = read_recipe(find_recipe_file(context, name))
+    return trains_by_both_orders(recipe, name, context.judge_format, force_verdict=forced)
 
 
 def read_row_formats(context: RunContext) -> list[str]:
@@ -109,6 +117,7 @@ def _read_row_format(context: RunContext, name: str) -> str:
     path = find_recipe_file(context, name)
     recipe, formats = read_recipe(path), context.config.dataset.formats
     check_own_block(recipe, path)
+    _by_both_orders(context, name)
     row_format = row_format_of_rl(recipe.get("rl"), f"{path}: ")
     if formats and row_format not in formats:
         raise ConfigError(

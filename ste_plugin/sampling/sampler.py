@@ -109,6 +109,19 @@ class JudgmentSampler:
         right_judgment, wrong_judgment = choose(correct), first_judgment(wrong) if wrong else None
         return Example(task.pair, task.gold, self._judge_format, right_judgment, wrong_judgment)
 
+    def constructed(self, task: JudgeTask, judgments: Mapping[int, Judgment]) -> Example:
+        """Return the example of a task whose reply is the right letter, whatever was sampled.
+
+        The first sample that may be used stands for it; one that is wrong is what not to say.
+        """
+        at = min(sample for sample in judgments if task.verdict(sample))
+        judge_format, drawn = self._judge_format, judgments[at]
+        text = judge_format.forced_text(judge_format.forced_prefix(""), task.gold).strip()
+        right = replace(drawn, text=text, thinking="", verdict=task.gold, forced=True)
+        wrong = task.samples_with(WRONG)
+        wrong_judgment = self._learnt(judgments[wrong[0]]) if wrong else None
+        return Example(task.pair, task.gold, judge_format, right, wrong_judgment)
+
     def _learnt(self, judgment: Judgment) -> Judgment:
         """Return a judgment as training is to learn it: with its thinking, or without."""
         keeps = self._context.config.dataset.thinking == "keep"

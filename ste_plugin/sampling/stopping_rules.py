@@ -60,11 +60,20 @@ def fixed(counts: Counts, max_samples: int) -> int:
     return max_samples - counts.drawn
 
 
+def constructed(counts: Counts, max_samples: int) -> int:
+    """Return one sample, which tells how often the judge is right; a row takes nothing from it."""
+    return 0 if counts.drawn else min(1, max_samples)
+
+
+CONSTRUCTED = "constructed"
+"""The rule of a judge that says a letter alone: the right one is known, whatever was drawn."""
+
 RULES: dict[str, Rule] = {
     "until_correct": until_correct,
     "until_both": until_both,
     "until_decided": until_decided,
     "fixed": fixed,
+    CONSTRUCTED: constructed,
 }
 
 RULE_FOR_ROWS: dict[str, str] = {"dpo": "until_both", "kto": "until_both"}

@@ -79,8 +79,11 @@ def judgment(prompt: str, judges: str | float, request: ChatRequest) -> str:
     asked = prompt.split("[Instruction]\n")[1].split("\n\n[Answer A]")[0]
     first = prompt.split("[Answer A]\n")[1].split("\n\n[Answer B]")[0]
     right = "A" if f"Reply to <{asked}>" in first.replace("**", "") else "B"
+    wrong = {"A": "B", "B": "A"}[right]
     if request.choices:
-        return right
+        lucky = right == "A" or request.seed % 4 == 0
+        forced = {"letter A": "A", "letter wrong": wrong, "letter sees A": right if lucky else "A"}
+        return forced.get(str(judges), right)
     match judges:
         case "never":
             return "Hard to say."

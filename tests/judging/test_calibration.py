@@ -19,6 +19,7 @@ from ste_plugin.judging.calibration import (
     fit_temperature,
     quality,
     read_calibration,
+    reliability,
     sigmoid,
     temperature_of,
     write_calibration,
@@ -123,3 +124,17 @@ def test_a_damaged_or_newer_file_is_refused(tmp_path, change, error, told):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(error, match=told):
         read_calibration(tmp_path)
+
+
+@given(MARGINS)
+def test_the_bins_of_a_diagram_hold_every_judgment_and_make_the_calibration_error(margins):
+    bins = reliability(margins)
+    assert len(bins) == 10
+    assert sum(b.judgments for b in bins) == len(margins)
+    gaps = sum(b.judgments * abs(b.confidence - b.accuracy) for b in bins)
+    assert gaps / len(margins) == pytest.approx(calibration_error(margins), abs=1e-9)
+    right = sum(0.5 if m == 0 else m > 0 for m in margins)
+    assert sum(b.judgments * b.accuracy for b in bins) == pytest.approx(right, abs=1e-9)
+    for at, b in enumerate(bins):
+        if b.judgments:
+            assert 0.5 + at / 20 - 1e-9 <= b.confidence <= 0.5 + (at + 1) / 20 + 1e-9

@@ -160,3 +160,13 @@ def test_scripts_get_the_findings_alone(tmp_path):
     found = json.loads(doctor("--json", cwd=tmp_path, path=str(tmp_path)).stdout)
     (on_path,) = [finding for finding in found if finding["what"] == "ste on PATH"]
     assert (on_path["ok"], on_path["found"]) == (True, "not found")
+
+
+def test_a_recipe_for_judges_of_letters_beside_a_format_with_reasons_is_a_problem(tmp_path):
+    settings = {"training": "{recipe: decision-lora-8b}", "judging": "{format: brief}"}
+    (tmp_path / "ste.yaml").write_text(config_text(**settings))
+    (tmp_path / "instructions.jsonl").touch()
+    done = doctor("ste.yaml", cwd=tmp_path)
+    assert "PROBLEM  judging: training.recipe: decision-lora-8b trains a judge" in done.stdout
+    (tmp_path / "ste.yaml").write_text(config_text(**settings | {"judging": "{format: decision}"}))
+    assert "training.recipe" not in doctor("ste.yaml", cwd=tmp_path).stdout

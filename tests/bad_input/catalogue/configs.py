@@ -407,6 +407,34 @@ ROWS = [
         "leave dataset.verdict_share out.",
     ),
     Row(
+        "a recipe for judges of letters beside a format with reasons",
+        run_with(training="{recipe: decision-lora-8b}", judging="{format: brief}"),
+        RUN,
+        2,
+        "training.recipe: decision-lora-8b trains a judge that answers by a letter alone "
+        "(ste.decision), but judging.format brief writes reasons before its verdict. Set "
+        "judging.format: decision, or choose another recipe (`ste recipes list`).",
+    ),
+    Row(
+        "a recipe for judges of letters beside verdicts in any words",
+        run_with(training="{recipe: decision-lora-8b}", judging="{format: verdict}"),
+        RUN,
+        2,
+        "training.recipe: decision-lora-8b trains a judge that answers by a letter alone "
+        "(ste.decision), but judging.force_verdict is false, so that a judge of the format verdict "
+        "writes what it likes. Set judging.force_verdict: true, or judging.format: decision.",
+    ),
+    Row(
+        "right replies that nobody can know without drawing them",
+        run_with(judging="{format: brief, sampling: constructed}"),
+        RUN,
+        2,
+        "judging.sampling: found constructed with judging.format brief, whose judges say more than "
+        "a letter; expected a format of the letter alone, as only then the right reply is known "
+        "without drawing it. Leave judging.sampling out, or set judging.format: decision or "
+        "verdict.",
+    ),
+    Row(
         "more rows of the letter alone than reasoning ones",
         run_with(dataset="{verdict_share: 0.6}"),
         RUN,
