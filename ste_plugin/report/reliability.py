@@ -14,7 +14,17 @@ from ste_plugin.judging.calibration import (
 from ste_plugin.lm_eval_tasks.judged_file import JUDGED, from_row
 from ste_plugin.lm_eval_tasks.odds_metrics import brier, margins_of
 from ste_plugin.lm_eval_tasks.share_interval import clustered_interval
-from ste_plugin.report.parts import Column, Details, Estimate, Mark, Paragraph, Part, Strip, Table
+from ste_plugin.report.parts import (
+    Cell,
+    Column,
+    Details,
+    Estimate,
+    Mark,
+    Paragraph,
+    Part,
+    Strip,
+    Table,
+)
 from ste_plugin.report.read_run import Round, RunFigures
 from ste_plugin.storage.jsonl import read_rows
 from ste_plugin.storage.training_manifest import read_training_manifest
@@ -78,7 +88,7 @@ def _calibrated(name: str, temperature: float, before: Quality, after: Quality) 
 def _diagram(caption: str, by_pair: Sequence[Sequence[float]]) -> Table:
     """Return a row per bin that holds a judgment; intervals are over pairs."""
     bins = reliability([margin for margins in by_pair for margin in margins])
-    rows = [
+    rows: list[list[Cell]] = [
         [
             f"{0.5 + at / (2 * BINS):.0%} to {0.5 + (at + 1) / (2 * BINS):.0%}",
             _strip(found, accuracy := _accuracy(at, found, by_pair)),
