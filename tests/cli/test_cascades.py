@@ -1,15 +1,11 @@
 """`ste cascade fit` as people run it: the curve, the promise in words, and what it takes."""
 
 import json
-import shutil
 import sys
-from math import log
 
 import pytest
 
 from ste_plugin.cli.entry_point import main
-from ste_plugin.judging.builtin import FORMATS
-from ste_plugin.judging.calibration import Calibration, quality, sigmoid, write_calibration
 from tests.helpers.cascades import StagedEngine, drawn, pair_row, use_engine, write_pairs
 
 JUDGES = "small --reasoning large --reasoning-format brief --engine local --votes 3"
@@ -96,26 +92,3 @@ def test_stages_that_never_hold_in_both_orders_are_said_to_answer_nothing(fitted
     assert (code, told) == (8, None)
     assert "no stage gives a verdict that holds in both orders on any of 20" in printed.err
     assert "the reasoning judge alone: answers 0.000, accuracy -," in printed.out
-
-
-def test_a_calibrated_judge_of_letters_decides_first_and_is_told_at_its_temperature(
-    fitted, tiny_model, tmp_path, monkeypatch, capsys
-):
-    known = quality([1.0])
-    version = FORMATS["decision"].version
-    shutil.copytree(tiny_model, tmp_path / "small")
-    write_calibration(tmp_path / "small", Calibration(1, 2.0, version, 80, 60, known, known))
-    code, _, told = fitted(map(pair_row, range(160)), "--format decision")
-    assert code == 0
-    assert told["fitted"]["asked_as"]["decision"]["calibration"] == 2.0
-    sure = [n for n in range(160) if n % 4 < 3 and drawn("sure", n) > 0.95]
-    row = pair_row(sure[0])
-    asked = ["--instruction", row["prompt"], "--a", row["chosen"], "--b", row["rejected"], "--json"]
-    monkeypatch.setattr(sys, "argv", ["ste", "judge", "cascade.json", *asked])
-    with pytest.raises(SystemExit):
-        main()
-    found = json.loads(capsys.readouterr().out)
-    assert found["stage"] == "decision"
-    raw = 0.5 + 0.499 * drawn("sure", sure[0])
-    raw = raw if drawn("right", sure[0]) < raw else 1 - raw
-    assert found["probability"] == pytest.approx(sigmoid(log(raw / (1 - raw)) / 2), abs=1e-3)
