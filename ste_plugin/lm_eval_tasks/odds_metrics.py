@@ -1,5 +1,7 @@
 """Figures of a judge whose letters' likelihoods were measured, as what one pair adds to each."""
 
+from math import isnan
+
 from ste_plugin.judging.calibration import brier_of
 from ste_plugin.judging.verdict import letter_of
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
@@ -26,11 +28,14 @@ def brier(pair: JudgedPair) -> Ratio:
 
 
 def margins_of(pair: JudgedPair) -> list[float]:
-    """Return the log-odds of the right letter against the wrong one, in each order measured."""
+    """Return the log-odds of the right letter against the wrong one, in each order measured.
+
+    Weights that are not finite give none.
+    """
     if not pair.decided:
         return []
     known = [(order.gold, order.log_odds) for order in pair.orders if order.log_odds is not None]
-    return [odds if gold == "A" else -odds for gold, odds in known]
+    return [odds if gold == "A" else -odds for gold, odds in known if not isnan(odds)]
 
 
 def flip_rate(pair: JudgedPair) -> Ratio:

@@ -132,7 +132,7 @@ def test_a_tokenizer_that_merges_the_letter_cannot_be_forced(pairs):
 
 def test_faulty_pairs_are_refused_when_the_task_is_made(pairs):
     pairs.write_text(pairs.read_text() + '{"id": "p9"}\n')
-    with pytest.raises(DataError, match=r"pairs.jsonl:5: no column 'chosen', 'rejected'"):
+    with pytest.raises(DataError, match=r"pairs.jsonl:5: no column 'prompt', 'chosen', 'rejected'"):
         run_task(scripted(lambda _: "[[A]]"), pairs)
 
 
