@@ -33,7 +33,9 @@ Ties = Annotated[str, typer.Option(help="Labels that prefer neither: left-out or
 Constructed = Annotated[
     bool, typer.Option("--constructed", help="The labels are by construction, not by people.")
 ]
-Format = Annotated[str | None, typer.Option("--format", help="Of the deciding model.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="Of the deciding model; by default its own.")
+]
 Reasoning = Annotated[str | None, typer.Option(help="The reasoning judge: a run or a model.")]
 ReasoningFormat = Annotated[str | None, typer.Option(help="Of the reasoning model.")]
 Votes = Annotated[int, typer.Option(help="Samples per order where it disagrees; 0: none.", min=0)]
@@ -119,10 +121,21 @@ def _settings(
     reasons = more["reasoning"]
     length = {"max_new_tokens": more["max_new_tokens"]}
     return CascadeSettings(
-        decision=stage(str(judge), more["format"] or "verdict", force_verdict=True),
+        decision=stage(str(judge), more["format"] or _own_format(judge), force_verdict=True),
         reasoning=stage(reasons, more["reasoning_format"], **length) if reasons else None,
         votes=votes,
     )
+
+
+def _own_format(model: Path) -> str:
+    """Return the format in which a model was published or calibrated; of any other, verdict."""
+    from ste_plugin.judging.calibration import read_calibration
+    from ste_plugin.judging.published import preset_settings
+
+    if published := preset_settings(model, None):
+        return str(published["format"])
+    calibrated = read_calibration(model)
+    return calibrated.judge_format.rpartition("-")[0] if calibrated else "verdict"
 
 
 def _parsed(options: str) -> dict[str, Any] | None:

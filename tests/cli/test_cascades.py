@@ -1,11 +1,14 @@
 """`ste cascade fit` as people run it: the curve, the promise in words, and what it takes."""
 
 import json
+import shutil
 import sys
 
 import pytest
 
 from ste_plugin.cli.entry_point import main
+from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.judging.calibration import calibrate, write_calibration
 from tests.helpers.cascades import StagedEngine, drawn, pair_row, use_engine, write_pairs
 
 JUDGES = "small --reasoning large --reasoning-format brief --engine local --votes 3"
@@ -51,6 +54,18 @@ def test_it_prints_the_curve_of_every_subset_and_what_is_promised(fitted):
     alone = told["fitted"]["curve"][-1]
     assert chosen["written_tokens"] < alone["written_tokens"]
     assert told["fitted"]["bound"] <= 0.10
+
+
+def test_a_calibrated_model_decides_in_the_format_that_it_was_calibrated_in(
+    fitted, tmp_path, tiny_model
+):
+    shutil.copytree(tiny_model, tmp_path / "small")
+    margins = [6.0 * (-1 if n % 4 == 0 else 1) for n in range(80)]
+    write_calibration(tmp_path / "small", calibrate(margins, FORMATS["decision"].version))
+    code, _, told = fitted(map(pair_row, range(160)))
+    assert code == 0
+    assert told["decision"]["format"] == "decision"
+    assert told["fitted"]["asked_as"]["decision"]["calibration"] > 1
 
 
 def test_labels_too_few_for_the_promise_say_how_many_more_it_takes(fitted):
