@@ -3,12 +3,13 @@
 import json
 import shutil
 import sys
+from math import log
 
 import pytest
 
 from ste_plugin.cli.entry_point import main
 from ste_plugin.judging.builtin import FORMATS
-from ste_plugin.judging.calibration import calibrate, write_calibration
+from ste_plugin.judging.calibration import Calibration, quality, sigmoid, write_calibration
 from tests.helpers.cascades import StagedEngine, drawn, pair_row, use_engine, write_pairs
 
 JUDGES = "small --reasoning large --reasoning-format brief --engine local --votes 3"
@@ -56,16 +57,27 @@ def test_it_prints_the_curve_of_every_subset_and_what_is_promised(fitted):
     assert told["fitted"]["bound"] <= 0.10
 
 
-def test_a_calibrated_model_decides_in_the_format_that_it_was_calibrated_in(
-    fitted, tmp_path, tiny_model
+def test_a_calibrated_judge_decides_in_its_own_format_and_is_told_at_its_temperature(
+    fitted, tiny_model, tmp_path, monkeypatch, capsys
 ):
+    known, version = quality([1.0]), FORMATS["decision"].version
     shutil.copytree(tiny_model, tmp_path / "small")
-    margins = [6.0 * (-1 if n % 4 == 0 else 1) for n in range(80)]
-    write_calibration(tmp_path / "small", calibrate(margins, FORMATS["decision"].version))
+    write_calibration(tmp_path / "small", Calibration(1, 2.0, version, 80, 60, known, known))
     code, _, told = fitted(map(pair_row, range(160)))
     assert code == 0
     assert told["decision"]["format"] == "decision"
-    assert told["fitted"]["asked_as"]["decision"]["calibration"] > 1
+    assert told["fitted"]["asked_as"]["decision"]["calibration"] == 2.0
+    sure = next(n for n in range(160) if n % 4 < 3 and drawn("sure", n) > 0.95)
+    row = pair_row(sure)
+    asked = ["--instruction", row["prompt"], "--a", row["chosen"], "--b", row["rejected"], "--json"]
+    monkeypatch.setattr(sys, "argv", ["ste", "judge", "cascade.json", *asked])
+    with pytest.raises(SystemExit):
+        main()
+    found = json.loads(capsys.readouterr().out)
+    assert found["stage"] == "decision"
+    raw = 0.5 + 0.499 * drawn("sure", sure)
+    raw = raw if drawn("right", sure) < raw else 1 - raw
+    assert found["probability"] == pytest.approx(sigmoid(log(raw / (1 - raw)) / 2), abs=1e-3)
 
 
 def test_labels_too_few_for_the_promise_say_how_many_more_it_takes(fitted):
