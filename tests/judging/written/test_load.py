@@ -1,8 +1,8 @@
 """A format's file: what it makes of a format, and what is wrong with it, told by place and cure."""
 
 import re
+import subprocess
 import sys
-from types import ModuleType
 
 import pytest
 import yaml
@@ -125,16 +125,19 @@ def test_what_is_wrong_with_a_file_is_told_by_place_and_cure(changed, told):
     )
 
 
-def test_the_wording_of_a_package_is_taken_as_the_page_shows(tmp_path, monkeypatch):
-    package = ModuleType("rewardbench.generative")
-    package.MTBENCH_V2 = {
-        "system_prompt": "Judge both.",
-        "prompt_template": "[Q]\n{question}\n[A]\n{answer_a}\n[B]\n{answer_b}\n[End]",
-    }
-    monkeypatch.setitem(sys.modules, "rewardbench", ModuleType("rewardbench"))
-    monkeypatch.setitem(sys.modules, "rewardbench.generative", package)
-    monkeypatch.setattr("sys.argv", ["write_format.py", str(tmp_path / "pair.yaml")])
-    exec(re.search(r"```python\n# write_format.py\n(.*?)```", PAGE, re.DOTALL)[1], {})
+def test_the_wording_of_a_package_is_taken_as_the_page_shows(tmp_path):
+    (tmp_path / "rewardbench").mkdir()
+    (tmp_path / "rewardbench/__init__.py").write_text("import what_is_not_installed\n")
+    (tmp_path / "rewardbench/generative.py").write_text(
+        "import anthropic\nfrom google.generativeai.types import HarmCategory\n"
+        'MTBENCH_V2 = {"system_prompt": "Judge both.", "prompt_template": '
+        '"[Q]\\n{question}\\n[A]\\n{answer_a}\\n[B]\\n{answer_b}\\n[End]"}\n'
+    )
+    (tmp_path / "write_format.py").write_text(
+        re.search(r"```python\n# write_format.py\n(.*?)```", PAGE, re.DOTALL)[1]
+    )
+    command = [sys.executable, "write_format.py", "pair.yaml"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=300)
     judge_format = format_of(read_format(tmp_path / "pair.yaml"), "pair.yaml")
     assert [turn.content for turn in judge_format.render("i", "a", "b")] == [
         "Judge both.",
