@@ -94,6 +94,10 @@ def test_files_of_a_cluster_are_copied_and_right(tmp_path, monkeypatch, cluster)
     assert (again.returncode, "exists already" in again.stderr) == (2, True)
 
 
+def test_the_help_of_a_command_says_what_its_arguments_are(tmp_path):
+    assert "The run's folder, or its YAML." in ste("status", "--help", cwd=tmp_path).stdout
+
+
 def test_plugins_shows_what_an_unpublished_file_contributes(tmp_path):
     from tests.helpers.builders import STRANGER
 
