@@ -71,7 +71,8 @@ def replies(data: bytes) -> None:
         assert said == labels(text, set(CATEGORIES))
         for form in FORMATS.values():
             prefix = form.forced_prefix(text, cut_off=len(text) % 2 == 0)
-            read = score if form.pointwise else verdict
+            spoken = str if form.only_choices else verdict  # the letter is the whole reply
+            read = score if form.pointwise else spoken
             forced = {c: read(form.forced_text(prefix, c)) for c in form.choices}
             assert forced == form.choices
 
