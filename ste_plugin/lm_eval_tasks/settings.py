@@ -204,13 +204,8 @@ class JudgeSettings:
                 f"{PREFIX}TEMPERATURE is 0, so {self.votes} votes would all be the same. Set it "
                 f"above 0, or {PREFIX}VOTES to 1."
             )
-        common = {
-            "do_sample": temperature > 0,
-            "temperature": temperature,
-            "repetition_penalty": 1.0,
-            "max_gen_toks": max_new_tokens,
-            "until": [],
-        }
+        drawn = {"do_sample": temperature > 0, "temperature": temperature}
+        common = drawn | {"repetition_penalty": 1.0, "max_gen_toks": max_new_tokens, "until": []}
         if not temperature:
             return common
         # lm-eval's API backends send one seed with every request unless the request holds one: all

@@ -54,7 +54,7 @@ def test_a_check_names_what_a_text_could_say_for_the_judge(monkeypatch, capsys, 
     with pytest.raises(SystemExit):
         main()
     told = capsys.readouterr().err
-    assert "letters.yaml: 1 problem(s) to fix:\n  render does not show 'Name a fruit.'" in told
+    assert "letters.yaml: 2 problem(s) to fix:\n  render does not show 'Name a fruit.'" in told
 
 
 @pytest.mark.parametrize(("name", "problems"), [("letters", 0), ("object", 2)])
@@ -78,10 +78,11 @@ def test_a_judge_is_tried_in_the_words_of_a_file(monkeypatch, capsys, tmp_path, 
         return REPLIES[name][picks_the_apple(request.messages[-1].content)]
 
     monkeypatch.setattr(asked_judge, "open_engine", lambda *_: FakeEngine(says))
+    shown = ("--column", "final_answer=a, b") if name == "object" else ()
     printed, _ = ran(
         monkeypatch,
         capsys,
-        *("judge", "m", "--format", format_file(tmp_path, name), "--column", "final_answer=a, b"),
+        *("judge", "m", "--format", format_file(tmp_path, name), *shown),
         *("--instruction", "Name a fruit.", "--a", "A spade.", "--b", "An apple."),
     )
     assert printed.endswith("better: b\n")

@@ -192,6 +192,7 @@ def test_a_plain_format_and_those_that_ship_have_versions_of_their_words_alone()
         "brief-f412ad4f",
         "verdict-79aa14ed",
         "rating-fa5e7b9e",
+        "decision-a99116b5",
     ]
 
 

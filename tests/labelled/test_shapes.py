@@ -409,9 +409,9 @@ BAD: list[tuple[str, Rows, str]] = [
     (
         "columns of another name",
         [GOOD],
-        "1: no column 'prompt', 'chosen', 'rejected'; found 'question', 'good', 'bad'. Say what "
-        "they are called (ste eval --columns prompt=…,chosen=…,rejected=…; STE_JUDGE_COLUMNS the "
-        "same; in a config prompt: … under columns), or add them.",
+        "1: no column 'chosen', 'rejected'; found 'question', 'good', 'bad'. Say what they are "
+        "called (ste eval --columns chosen=…,rejected=…; STE_JUDGE_COLUMNS the same; in a config "
+        "chosen: … under columns), or add them.",
     ),
     (
         "another prompt in the row after",

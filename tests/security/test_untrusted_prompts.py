@@ -74,6 +74,8 @@ def test_a_prompt_has_our_marks_where_we_put_them_and_nowhere_else(form):
             rated = [s.split("\n\n[Answer]\n")[1] for s in shown]
             assert rated == [plain_text(one), plain_text(other)]
             continue
+        if form.only_choices:  # what is asked follows the answers
+            shown = [s.rpartition("\n\nQuestion: ")[0] for s in shown]
         first, second = (s.split("\n\n[Answer A]\n")[1].split("\n\n[Answer B]\n") for s in shown)
         assert first == second[::-1] == [neutralise(one.strip()), neutralise(other.strip())]
 

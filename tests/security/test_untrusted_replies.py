@@ -66,7 +66,8 @@ def test_no_labels_are_read_otherwise_than_by_hand():
 
 @pytest.mark.parametrize("form", FORMATS.values(), ids=list(FORMATS))
 def test_whatever_was_said_a_forced_judgment_is_for_the_choice_drawn(form):
-    read = score if form.pointwise else verdict
+    spoken = str if form.only_choices else verdict  # the letter is the whole reply
+    read = score if form.pointwise else spoken
     for number, said in enumerate(texts(5, COUNT // 4)):
         prefix = form.forced_prefix(said, cut_off=bool(number % 2))
         for choice, meant in form.choices.items():
