@@ -3,7 +3,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
-from ste_plugin.axolotl.held_out import figures, read_held_out
+from ste_plugin.axolotl.held_out import Answer, figures, judged_pairs, read_held_out
 from ste_plugin.axolotl.judge_callback import load_judge_format
 from ste_plugin.dataset.import_judgments import import_judgments
 from ste_plugin.judging.builtin import CRITERIA
@@ -38,8 +38,10 @@ def test_both_orders_of_a_held_out_pair_measure_the_judge(tmp_path):
     assert all(p.opening.endswith("[[") for p in prompts)
     settings = SimpleNamespace(plugins=[])
     judge_format = load_judge_format(manifest, settings)  # type: ignore[arg-type]
-    assert figures(prompts, [p.gold for p in prompts], judge_format)["judge_acc_pc"] == 1.0
-    assert figures(prompts, ["A"] * len(prompts), judge_format)["judge_acc_pc"] == 0.0
+    right, always_a = [[Answer(s) for s in said] for said in ([p.gold for p in prompts], "A" * 60)]
+    for answers, found in ((right, 1.0), (always_a[: len(prompts)], 0.0)):
+        measured = figures(judged_pairs(prompts, answers, judge_format))
+        assert measured["judge_acc_pc"] == found
 
 
 def test_prompts_of_which_the_other_order_is_missing_measure_nothing(tmp_path):

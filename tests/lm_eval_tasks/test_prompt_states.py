@@ -57,7 +57,7 @@ def test_a_prompt_is_read_once_and_the_figures_are_the_same(
     ours = measured(backend(batch_size=4), pairs, **settings)
     monkeypatch.setattr(tasks, "share_prompts", lambda *_: None)
     theirs = measured(backend(batch_size=4), pairs, **settings)
-    assert ours[0] == theirs[0]
+    assert ours[0] == pytest.approx(theirs[0], abs=1e-5)  # likelihoods are rounded otherwise
     assert len(ours[1]) == len(theirs[1])
     assert all(map(alike, ours[1], theirs[1]))
     assert ours[2] < share * theirs[2]
