@@ -115,11 +115,12 @@ def test_rows_have_the_very_tokens_that_vllm_asks_with(qwen3, form, body, pair):
 @pytest.mark.slow
 def test_a_real_server_answers_as_its_model_does_behind_the_rows_prompt(qwen3, tmp_path):
     with closing(vllm_served(qwen3, tmp_path, max_model_len=1024)) as server:
+        base_url = server.start().base_url
         for pair in PAIRS:
             turns, how = DECISION.render(*pair), Sampling(0.0, 1.0, 1)
             asked = ChatRequest("m", turns, how, choices=("A", "B"))
-            told, tokens = probability(qwen3, server.base_url, tmp_path, asked)
-            expected, read = probability_of_row(qwen3, server.base_url, pair)
+            told, tokens = probability(qwen3, base_url, tmp_path, asked)
+            expected, read = probability_of_row(qwen3, base_url, pair)
             assert tokens == read
             assert told == pytest.approx(expected, abs=1e-4)
 
