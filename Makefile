@@ -81,7 +81,7 @@ VLLM_VENV ?= .venv-vllm
 test-vllm: $(VLLM_VENV)/.ready
 	STE_VLLM_PYTHON=$(VLLM_VENV)/bin/python $(VLLM_VENV)/bin/python -m pytest tests/engines/test_contract.py -k 'vllm or serve'
 	STE_VLLM_PYTHON=$(VLLM_VENV)/bin/python $(VLLM_VENV)/bin/python -m pytest tests/engines/vllm -m slow
-	STE_VLLM_PYTHON=$(VLLM_VENV)/bin/python $(VLLM_VENV)/bin/python -m pytest tests/engines/decisions/test_vllm.py
+	STE_VLLM_PYTHON=$(VLLM_VENV)/bin/python $(VLLM_VENV)/bin/python -m pytest tests/engines/decisions/test_vllm.py -m 'not slow'
 
 # torchvision and its kin come as CUDA builds, which fail when imported beside a torch for CPUs.
 $(VLLM_VENV)/.ready: pyproject.toml
