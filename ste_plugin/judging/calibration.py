@@ -8,9 +8,10 @@ from math import exp, fsum, log, log1p, sqrt
 from pathlib import Path
 from typing import NamedTuple
 
-from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.errors import DataError
 from ste_plugin.records import Record
-from ste_plugin.storage.jsonl import read_json, replace_json
+from ste_plugin.storage.forms import read_form
+from ste_plugin.storage.jsonl import replace_json
 
 NAME = "ste_calibration.json"
 """The file beside a judge's weights."""
@@ -206,13 +207,7 @@ def read_calibration(model: str | Path) -> Calibration | None:
     path = Path(model) / NAME
     if not path.is_file():
         return None
-    content = read_json(path)
-    form = content.get("ste_calibration") if isinstance(content, dict) else None
-    if isinstance(form, int) and form > VERSION:
-        raise ConfigError(
-            f"{path}: found form {form} of this file; this ste-plugin knows {VERSION}. Update it: "
-            "pip install -U ste-plugin."
-        )
+    content = read_form(path, "ste_calibration", VERSION)
     try:
         found = Calibration.from_dict(content)
         if not 0 < found.temperature < float("inf"):

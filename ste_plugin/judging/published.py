@@ -11,7 +11,8 @@ from typing import Any
 from ste_plugin.errors import ConfigError, DataError, SteError
 from ste_plugin.judging.format import JudgeFormat
 from ste_plugin.records import Record, content_key
-from ste_plugin.storage.jsonl import read_json, replace_bytes
+from ste_plugin.storage.forms import read_form
+from ste_plugin.storage.jsonl import replace_bytes
 
 NAME = "ste_judge.json"
 VERSION = 1
@@ -106,13 +107,7 @@ def read_published(model: str | Path) -> PublishedJudge | None:
     path = folder_of(model) / NAME
     if not path.is_file():
         return None
-    content = read_json(path)
-    form = content.get("ste_judge") if isinstance(content, dict) else None
-    if isinstance(form, int) and form > VERSION:
-        raise ConfigError(
-            f"{path}: found form {form} of this file; this ste-plugin knows {VERSION}. Update it: "
-            "pip install -U ste-plugin."
-        )
+    content = read_form(path, "ste_judge", VERSION)
     try:
         return PublishedJudge.from_dict(content)
     except (DataError, TypeError, AttributeError) as error:
