@@ -105,6 +105,7 @@ def _settings(
     """Return the judges that a file or options name. Raises: ConfigError for both at once."""
     from ste_plugin.cascade.settings import CascadeSettings, StageJudge, is_cascade, read_cascade
     from ste_plugin.judge.which import is_run
+    from ste_plugin.judging.published import preset_settings
 
     if is_cascade(judge):
         if given := [name for name, value in (of_model | more).items() if value]:
@@ -119,23 +120,13 @@ def _settings(
         return StageJudge(judge=name, **model, **own)
 
     reasons = more["reasoning"]
+    letters = more["format"] or preset_settings(judge, None).get("format", "verdict")
     length = {"max_new_tokens": more["max_new_tokens"]}
     return CascadeSettings(
-        decision=stage(str(judge), more["format"] or _own_format(judge), force_verdict=True),
+        decision=stage(str(judge), letters, force_verdict=True),
         reasoning=stage(reasons, more["reasoning_format"], **length) if reasons else None,
         votes=votes,
     )
-
-
-def _own_format(model: Path) -> str:
-    """Return the format in which a model was published or calibrated; of any other, verdict."""
-    from ste_plugin.judging.calibration import read_calibration
-    from ste_plugin.judging.published import preset_settings
-
-    if published := preset_settings(model, None):
-        return str(published["format"])
-    calibrated = read_calibration(model)
-    return calibrated.judge_format.rpartition("-")[0] if calibrated else "verdict"
 
 
 def _parsed(options: str) -> dict[str, Any] | None:

@@ -35,7 +35,7 @@ Force = Annotated[bool, typer.Option("--force-verdict", help="Draw a letter wher
 MaxTokens = Annotated[int | None, typer.Option(help="Longest judgment.", min=1)]
 Format = Annotated[
     str | None,
-    _option(_MODEL, "Its format, or the YAML file of one; by default criteria.", "--format"),
+    _option(_MODEL, "A name or a YAML file; by default its folder's own, or criteria.", "--format"),
 ]
 Engine = Annotated[
     str | None, _option(_MODEL, "By default local; with --serve auto; with --base-url http.")

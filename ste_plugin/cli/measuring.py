@@ -40,7 +40,7 @@ Columns = Annotated[
 ]
 Format = Annotated[
     str | None,
-    _without_run("Judge format; by default a published judge's own, else criteria.", "--format"),
+    _without_run("Judge format; by default its folder's own, else criteria.", "--format"),
 ]
 Out = Annotated[Path | None, _without_run("By default evaluations/MODEL/TASK.")]
 Backend = Annotated[str, _without_run("lm-eval's --model: hf, vllm, local-chat-completions, …")]
@@ -188,7 +188,7 @@ def measure_model(
 
 
 def presets(model: str, plugins: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that a published judge's folder presets, but those that are given.
+    """Return the settings that a judge's folder presets, but those that are given.
 
     Raises: ConfigError where it names a format that is not known here, and none is given.
     """

@@ -44,9 +44,10 @@ class Judge(PairwiseJudge):
 
     `judge`: a run's folder or config, for the judge that it ships (or that of `iteration`),
     asked as the run is configured; or a model's folder, hub id or name on a server. Of a model
-    `format` is the judge format it is asked in (by default `criteria`), `engine` what runs it
-    (by default `auto`, with `base_url` `http`), `options` and `chat_template_kwargs` as in a
-    run's config; `api_key_env` names the environment variable with the server's key.
+    `format` is the judge format it is asked in (by default that in which its folder says it was
+    published or calibrated, else `criteria`), `engine` what runs it (by default `auto`, with
+    `base_url` `http`), `options` and `chat_template_kwargs` as in a run's config; `api_key_env`
+    names the environment variable with the server's key.
 
     `samples`: 1 is the likeliest reply; of more, drawn at the judge's temperature, the majority
     counts; with `early_stop` none is drawn that could not change it. `likelihoods`: look at those

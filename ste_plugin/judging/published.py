@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.errors import ConfigError, DataError, SteError
+from ste_plugin.judging.calibration import NAME as CALIBRATION
+from ste_plugin.judging.calibration import read_calibration
 from ste_plugin.judging.format import JudgeFormat
 from ste_plugin.records import Record, content_key
 from ste_plugin.storage.forms import read_form
@@ -137,13 +139,14 @@ def check_published(model: str | Path, format_name: str, judge_format: JudgeForm
 
 
 def preset_settings(model: str | Path, known: Collection[str] | None) -> dict[str, Any]:
-    """Return the settings that a published judge's folder presets; none for any other model.
+    """Return the settings that a judge's folder presets, as it was published or else calibrated;
+    none for any other model.
 
     Raises: ConfigError where its format is not among the `known` ones of this installation; None
     is any.
     """
     if (published := read_published(model)) is None:
-        return {}
+        return _calibrated_settings(model, known)
     own = published.judge_format
     if known is not None and own.name not in known and not own.file:
         source = f"the plugin {own.plugin}" if own.plugin else f"ste-plugin {published.ste_plugin}"
@@ -153,6 +156,19 @@ def preset_settings(model: str | Path, known: Collection[str] | None) -> dict[st
             "plugin's file by --plugin; --format asks in another one."
         )
     return published.settings() | {"format": own.asked_as(folder_of(model))}
+
+
+def _calibrated_settings(model: str | Path, known: Collection[str] | None) -> dict[str, Any]:
+    """Return the settings of a judge whose letters were calibrated when its training ended."""
+    if (calibrated := read_calibration(model)) is None:
+        return {}
+    name = calibrated.judge_format.rpartition("-")[0]
+    if known is not None and name not in known:
+        raise ConfigError(
+            f"{Path(model) / CALIBRATION}: the judge was trained in the format {name!r}, which is "
+            "not known here; expected its file or plugin: --format FILE.yaml, or --plugin FILE."
+        )
+    return {"format": name, "force": True}  # a judge of letters need not state one by itself
 
 
 def _check_files(folder: Path, published: PublishedJudge) -> None:

@@ -10,7 +10,11 @@ from ste_plugin.cli.measuring import presets
 from ste_plugin.errors import ConfigError, DataError, PluginError
 from ste_plugin.judge.which import OfModel, find_judge
 from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.judging.calibration import calibrate, write_calibration
 from tests.helpers.trained_runs import trained_run
+
+MARGINS = [6.0 * (-1 if n % 4 == 0 else 1) for n in range(80)]
+"""Of a judge that is sure, and right three times of four."""
 
 
 def shipped(root, best):
@@ -90,6 +94,20 @@ def test_another_format_than_the_published_one_has_its_own_longest_judgment(tmp_
     assert {each.force_verdict for each in asked.values()} == {True}
     told = {name: presets(str(folder), (), {"format": name}) for name in (None, "brief", "plan")}
     assert [told[name].get("max_new_tokens") for name in (None, "brief", "plan")] == [7, 7, None]
+
+
+def test_a_calibrated_judge_is_asked_in_the_format_of_its_letters(tmp_path, tiny_model):
+    folder = shutil.copytree(tiny_model, tmp_path / "judge")
+    write_calibration(folder, calibrate(MARGINS, FORMATS["decision"].version))
+    found = find_judge(folder, (), None, OfModel(None, "local", *[None] * 4), {}).judging
+    assert (found.format, found.force_verdict) == ("decision", True)
+    assert presets(str(folder), (), {}) == {"format": "decision", "force": True}
+    other = find_judge(folder, (), None, OfModel("brief", "local", *[None] * 4), {}).judging
+    assert other.format == "brief"
+    write_calibration(folder, calibrate(MARGINS, "ours-0123456789"))
+    with pytest.raises(ConfigError, match="trained in the format 'ours'"):
+        presets(str(folder), (), {})
+    assert presets(str(folder), (), {"format": "brief"})["force"]
 
 
 def published_card(**more):
