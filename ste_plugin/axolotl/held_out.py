@@ -1,6 +1,6 @@
 """Judging held-out pairs with the model in training: the verdict in both orders of every pair."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
@@ -58,6 +58,11 @@ def read_held_out(manifest: DatasetManifest, pairs: int) -> list[HeldOutPrompt]:
     if not manifest.count("judge-dev"):
         return []
     rows = islice(manifest.rows("judge-dev"), pairs * len(ORDERS))
+    return held_out_prompts(row for _, row in rows)
+
+
+def held_out_prompts(rows: Iterable[Mapping[str, Any]]) -> list[HeldOutPrompt]:
+    """Return the prompts of a data set's rows to judge by."""
     return [
         HeldOutPrompt(
             pair=row["pair"],
@@ -67,7 +72,7 @@ def read_held_out(manifest: DatasetManifest, pairs: int) -> list[HeldOutPrompt]:
             messages=tuple(Message(**turn) for turn in row["messages"]),
             opening=row["opening"],
         )
-        for _, row in rows
+        for row in rows
     ]
 
 

@@ -1,11 +1,16 @@
 """What the comparison of both orders with single ones teaches by."""
 
+import re
 from collections import Counter
 
 import pytest
 
 from ste_plugin.storage.dataset_manifest import read_manifest
-from study.both_orders import CONSTRUCTED, WAYS, table, write_data
+from study.both_orders import WAYS
+from study.both_orders.promises import promises
+from study.both_orders.results import Result
+from study.both_orders.tables import compared, promised
+from study.both_orders.teaching import write_data
 from tests.helpers.manifests import written
 
 
@@ -27,11 +32,35 @@ def test_both_ways_learn_the_same_pairs_one_in_both_orders_and_one_in_one(tmp_pa
     other.verify("sft-train", "judge-dev")
 
 
-def test_the_table_has_the_mean_over_random_seeds():
-    figures = ("acc", "acc_pc", "flip_rate", "brier", "ece")
-    rows = [
-        {"set": CONSTRUCTED, "way": WAYS[0], **{f"judge_{name}": value for name in figures}}
-        for value in (0.25, 0.75)
-    ]
-    line = table(rows).splitlines()[1]
-    assert line.split() == [CONSTRUCTED, WAYS[0], "2", *["0.500"] * 5]
+def judge(way, seed, margins, name="ours", temperature=1.0):
+    return Result(way, seed, name, temperature, margins)
+
+
+def test_the_table_has_means_over_random_seeds_and_how_many_times_fewer_flips():
+    steady = [(f"p{n}", 2.0, -1.0 if n < 5 else 2.0) for n in range(50)]  # 5 of 50 flip
+    turning = [(f"p{n}", 2.0, -1.0 if n < 25 else 2.0) for n in range(50)]
+    results = [judge(WAYS[0], seed, steady) for seed in range(2)]
+    results += [judge(WAYS[1], seed, turning) for seed in range(2)]
+    lines = [[c.strip() for c in line.split("|")[1:-1]] for line in compared(results).splitlines()]
+    flips = next(cells for cells in lines if cells[2] == "flips")
+    assert flips[:5] == ["ours", "50", "flips", "0.100 (0.100 to 0.100)", "0.500 (0.500 to 0.500)"]
+    share, low, high = (float(x) for x in re.findall(r"[\d.]+", flips[5])[:3])
+    assert share == 0.2
+    assert low < 0.2 < high < 1
+    accuracy = next(cells for cells in lines if cells[2] == "accuracy")
+    assert accuracy[3].startswith("0.950")
+
+
+def test_a_promise_is_made_where_sure_verdicts_are_right_and_held_against_the_other_half():
+    sure = [(f"p{n}", 8.0, 8.0) for n in range(150)]
+    unsure = [(f"q{n}", 0.2 * (-1) ** n, 0.2 * (-1) ** n) for n in range(150)]
+    found = {k.error: k for k in promises([judge(WAYS[0], 0, [*sure, *unsure])])}
+    assert len(found[0.1].realised) == found[0.1].splits
+    assert max(found[0.1].realised) == 0
+    assert 0.35 < min(found[0.1].answered) < max(found[0.1].answered) < 0.65
+    assert promised(list(found.values())).splitlines()[2].split("|")[4].strip() == "100"
+
+
+def test_a_judge_that_is_surely_wrong_gets_no_promise():
+    wrong = [(f"p{n}", -8.0, -8.0) for n in range(200)]
+    assert not any(kept.realised for kept in promises([judge(WAYS[0], 0, wrong)]))

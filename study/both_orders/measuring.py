@@ -1,0 +1,64 @@
+"""What a judge of letters says of each set: log-odds of the right letter, in both orders."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.judging.calibration import temperature_of
+from ste_plugin.lm_eval_tasks.bootstrap import prompt_key
+from ste_plugin.storage.dataset_manifest import DatasetManifest
+from ste_plugin.storage.jsonl import read_rows
+from study.both_orders import CONSTRUCTED
+from study.inputs import CHOOSING, REPORTING, draw_pairs
+
+
+def measure(
+    judge: Path, source: DatasetManifest, data: Path, pairs: int, work: Path
+) -> Iterator[dict[str, Any]]:
+    """Yield a judge's margins on each set, and the temperature that corrects them."""
+    import torch
+    import transformers
+
+    from ste_plugin.axolotl import held_out
+    from ste_plugin.axolotl.strategies import template_of
+    from ste_plugin.lm_eval_tasks.odds_metrics import margins_of
+
+    judge_format = FORMATS[source.judge_format["name"]]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(judge)
+    model = transformers.AutoModelForCausalLM.from_pretrained(judge, dtype=torch.float32).eval()
+    ask = held_out.likelier_choice(model, template_of(tokenizer, source), judge_format)
+    temperature = temperature_of(judge, judge_format.version)
+    for name, prompts in sets_of(source, judge_format, data, pairs, work):
+        answers: dict[int, held_out.Answer] = {}
+        with torch.no_grad():
+            for batch in held_out.in_batches(prompts, 8):
+                said = ask([prompts[i] for i in batch])
+                answers |= dict(zip(batch, said, strict=True))
+        judged = held_out.judged_pairs(prompts, [answers[i] for i in sorted(answers)], judge_format)
+        margins = [[prompt_key(each.prompt), *margins_of(each)] for each in judged]
+        yield {"set": name, "temperature": temperature, "margins": margins}
+
+
+def sets_of(
+    source: DatasetManifest, judge_format: JudgeFormat, data: Path, pairs: int, work: Path
+) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield each set's prompts, both orders of a pair side by side: all constructed pairs, and as
+    many of each labelled set as are asked for."""
+    from ste_plugin.axolotl.held_out import HeldOutPrompt, held_out_prompts
+    from ste_plugin.records import ORDERS
+
+    yield CONSTRUCTED, held_out_prompts(row for _, row in source.rows("judge-test"))
+    files = draw_pairs(data, pairs, work / "pairs")
+    opening = judge_format.forced_prefix("")
+    for name in (*CHOOSING, *REPORTING):
+        prompts = []
+        for _, row in read_rows(Path(files[name])):
+            texts = (row["prompt"], row["chosen"], row["rejected"])
+            for gold in ORDERS:
+                messages = judge_format.render_pair(*texts, gold)
+                prompts.append(
+                    HeldOutPrompt(row["id"], name, row["prompt"], gold, messages, opening)
+                )
+        yield name, prompts

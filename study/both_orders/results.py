@@ -1,0 +1,56 @@
+"""What was measured of a judge on a set, and its figures."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
+
+from ste_plugin.judging.calibration import calibration_error
+from study.inputs import read
+
+Margins = tuple[str, float, float]
+"""Key of a pair's prompt, and log-odds of the right letter where the better answer is A, and B."""
+
+
+class Result(NamedTuple):
+    """A judge on a set."""
+
+    way: str
+    seed: int
+    set: str
+    temperature: float
+    """What its log-odds are divided by; 1 for one that is not calibrated."""
+    margins: Sequence[Margins]
+
+
+def read_results(path: Path) -> list[Result]:
+    """Return what was measured so far."""
+    return [Result(**{key: row[key] for key in Result._fields}) for row in read(path)]
+
+
+Figure = Callable[[Sequence[Margins], float], float]
+
+
+def accuracy(margins: Sequence[Margins], _: float) -> float:
+    """Return the share of prompts whose right letter is likelier."""
+    return fmean((first > 0) + (second > 0) for _, first, second in margins) / 2
+
+
+def both_right(margins: Sequence[Margins], _: float) -> float:
+    """Return the share of pairs that are right in both orders."""
+    return fmean(first > 0 and second > 0 for _, first, second in margins)
+
+
+def flips(margins: Sequence[Margins], _: float) -> float:
+    """Return the share of pairs of which another answer is preferred once the order is turned."""
+    return fmean((first > 0) != (second > 0) for _, first, second in margins)
+
+
+def error_as_it_says(margins: Sequence[Margins], _: float) -> float:
+    """Return the calibration error of the probabilities as the model gives them."""
+    return calibration_error([m for _, *both in margins for m in both])
+
+
+def error_as_told(margins: Sequence[Margins], temperature: float) -> float:
+    """Return the calibration error at the judge's temperature."""
+    return calibration_error([m / temperature for _, *both in margins for m in both])
