@@ -24,6 +24,7 @@ TOPICS = {
     "view": "(10) looking at judgments, by default a million",
     "errors": "(11) how often gates, intervals and shortcuts err",
     "rewards": "(12) what a reward by comparing tells of a group",
+    "decisions": "(13) a decision against a judgment with reasons",
 }
 
 

@@ -1,5 +1,8 @@
 """A cascade in use: the first stage that may answer does, and its tokens are counted apart."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
 import pytest
 
 from ste_plugin import Cascade
@@ -12,6 +15,7 @@ from ste_plugin.integrations.policy_reward import WinRate
 from ste_plugin.integrations.reward_settings import RewardSettings
 from ste_plugin.testing import FakeEngine
 from tests.helpers.cascades import StagedEngine, pair_row, use_engine, write_pairs
+from tests.helpers.served_judges import served
 
 JUDGES = {
     "decision": {"judge": "small", "format": "verdict", "engine": "local", "force_verdict": True},
@@ -169,3 +173,19 @@ def test_labels_of_pairs_without_texts_are_of_other_pairs(tmp_path):
     write_pairs(tmp_path / "labels.jsonl", [label])
     with pytest.raises(DataError, match="none of its 1 pairs .* labels of other pairs"):
         fit_labels(tmp_path / "labels.jsonl", None)
+
+
+def test_over_http_many_clients_at_once_get_what_the_cascade_itself_says(made):
+    path, _ = made
+    alone = compared(path, range(60))
+    rows = [pair_row(n) for n in range(60)]
+    with Cascade(path) as judge, served(judge) as (url, _), ThreadPoolExecutor(16) as clients:
+
+        def asked(row):
+            body = {"prompt": row["prompt"], "a": row["chosen"], "b": row["rejected"]}
+            return httpx.post(f"{url}/v1/compare", json=body, timeout=120).json()
+
+        answers = list(clients.map(asked, rows))
+    told = [(a["verdict"], a["stage"], a["tokens"]["written"]) for a in answers]
+    assert told == [(c.verdict, c.stage, c.tokens.written) for c in alone]
+    assert {a["stage"] for a in answers} == {"decision", "reasoning", "vote"}

@@ -25,16 +25,23 @@ def create(model: ModelConfig, _: Place) -> Engine:
 class WaitingEngine:
     """Answers every request after `seconds` and up to twice that, `at_once` at a time.
 
-    Each process notes in a file of its own in the folder `log` which requests it has taken. It
-    raises at the word `FAIL`, and dies at the word `DIE`.
+    Each process notes in a file of its own in the folder `log` which requests it has taken, and
+    takes none before `together` processes are there. It raises at the word `FAIL`, and dies at the
+    word `DIE`.
     """
 
-    def __init__(self, seconds: float = 0.01, at_once: int = 64, log: str = "") -> None:
-        self._seconds, self._at_once = seconds, at_once
+    def __init__(
+        self, seconds: float = 0.01, at_once: int = 64, log: str = "", together: int = 1
+    ) -> None:
+        self._seconds, self._at_once, self._together = seconds, at_once, together
         self._log = Path(log) / f"{os.getpid()}.log" if log else None
+        if self._log:
+            self._log.with_suffix(".there").touch()
 
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         remaining, waiting = iter(requests), list[tuple[float, str, Completion]]()
+        while self._log and len(list(self._log.parent.glob("*.there"))) < self._together:
+            time.sleep(0.02)
         while True:
             for request in islice(remaining, self._at_once - len(waiting)):
                 self._note(request)

@@ -83,8 +83,8 @@ def test_requests_go_to_all_replicas_and_those_that_share_a_beginning_to_one(clu
         for order in "ab"
         for request in requests(1, 2, f"{pair} {order}", affinity=f"pair {pair}")
     ]
-    options = {"engine_options": {"log": str(tmp_path), "seconds": 0.05, "at_once": 16}}
-    with closing(on_cluster(cluster, **options)) as opened:
+    waiting = {"log": str(tmp_path), "seconds": 0.05, "at_once": 16, "together": 2}
+    with closing(on_cluster(cluster, engine_options=waiting)) as opened:
         got = list(opened.complete(wanted))
     assert {c.key for c in got} == {r.key for r in wanted}
     one, other = map(set, asked(tmp_path).values())

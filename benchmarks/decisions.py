@@ -1,0 +1,102 @@
+"""(13) A decision against a judgment with reasons: the same model on the same vLLM server.
+
+Both judges are asked through the same engine about the same real pairs, in both orders, one after
+the other by turns; the server's prefix cache is emptied before each. A decision is the letter at
+the reply's first place. How often either is right is printed too: it says whether the two are worth
+comparing at all.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks.inputs import Inputs
+from benchmarks.server import NAME, Server, serve_model
+from benchmarks.table import Measurement
+from ste_plugin import Judge
+from ste_plugin.judge import Comparison
+
+PAIRS, LONGEST = 24, 256
+REASONS = "criteria"
+FEWER_TOKENS, MORE_JUDGMENTS = 0.1, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """All pairs judged once."""
+
+    seconds: float
+    said: Sequence[Comparison]
+
+    @property
+    def written(self) -> float:
+        """Tokens a pair."""
+        return statistics.fmean(each.tokens.written for each in self.said)
+
+    @property
+    def read(self) -> float:
+        """Tokens a pair."""
+        return statistics.fmean(each.tokens.prompt for each in self.said)
+
+    @property
+    def right(self) -> float:
+        """Share of the orders in which the better answer, which is A, is preferred."""
+        return statistics.fmean(o.verdict == "A" for each in self.said for o in each.orders)
+
+
+def measure(inputs: Inputs) -> Iterator[Measurement]:
+    """Yield how many times fewer tokens a decision writes, and more judgments a second it gives."""
+    pairs = [(p.instruction, p.better, p.worse) for p in inputs.response_pairs(PAIRS)]
+    with serve_model(inputs) as server:
+        judges = {name: judge(server, name) for name in ("decision", REASONS)}
+        passes: dict[str, list[Pass]] = {name: [] for name in judges}
+        for name in judges:
+            judge_all(server, judges[name], pairs[:2])  # the first requests compile
+        for _ in range(inputs.repetitions):
+            for name, each in judges.items():
+                passes[name].append(judge_all(server, each, pairs))
+    decision, reasons = passes["decision"], passes[REASONS]
+    tokens = decision[0].written / reasons[0].written
+    yield Measurement(
+        f"(13) tokens written a pair, a decision against `{REASONS}`",
+        f"{decision[0].written:.1f} against {reasons[0].written:.1f}: {tokens:.4f} "
+        f"(read: {decision[0].read:.0f} and {reasons[0].read:.0f})",
+        f"at most {FEWER_TOKENS}",
+        tokens <= FEWER_TOKENS,
+    )
+    times = [r.seconds / d.seconds for d, r in zip(decision, reasons, strict=True)]
+    speeds = (PAIRS / statistics.median(p.seconds for p in each) for each in (decision, reasons))
+    yield Measurement(
+        "(13) pairs judged a second on one server",
+        " against ".join(f"{speed:.2f}" for speed in speeds)
+        + f": {statistics.median(times):.1f} times as many",
+        f"at least {MORE_JUDGMENTS:g} times",
+        statistics.median(times) >= MORE_JUDGMENTS,
+    )
+    yield Measurement(
+        "(13) share of orders judged right there",
+        f"{decision[0].right:.2f} against {reasons[0].right:.2f}",
+    )
+
+
+def judge(server: Server, judge_format: str) -> Judge:
+    """Return the served model as a judge that is asked in one format."""
+    longest = None if judge_format == "decision" else LONGEST
+    return Judge(
+        NAME,
+        format=judge_format,
+        engine="http",
+        base_url=server.base_url,
+        options={"prefill": "vllm"},
+        max_new_tokens=longest,
+        force_verdict=True,
+    )
+
+
+def judge_all(server: Server, asked: Judge, pairs: Sequence[tuple[str, str, str]]) -> Pass:
+    """Return what a judge says of all pairs, with nothing kept from before."""
+    server.empty_cache()
+    began = time.monotonic()
+    said = asked.compare_many(pairs)
+    return Pass(time.monotonic() - began, said)
