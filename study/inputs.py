@@ -34,14 +34,15 @@ def draw_instructions(data: Path, count: int, seed: int, target: Path) -> None:
     write(target, ({"id": r["id"], "instruction": r["instruction"]} for r in drawn))
 
 
-def draw_pairs(data: Path, count: int, folder: Path) -> dict[str, str]:
+def draw_pairs(data: Path, count: int, folder: Path, longest: int = LONGEST_PAIR) -> dict[str, str]:
     """Write each labelled set's sample, the same for every judge; return name → file.
 
+    `longest`: characters of prompt and both answers.
     Raises: OSError where a set is not there.
     """
     for name in (*CHOOSING, *REPORTING):
         rows = read(data / "pairs" / f"{name}.jsonl")
-        kept = [r for r in rows if sum(len(r[k]) for k in FIELDS[2:]) <= LONGEST_PAIR]
+        kept = [r for r in rows if sum(len(r[k]) for k in FIELDS[2:]) <= longest]
         drawn = random.Random(name).sample(kept, min(count, len(kept)))
         write(folder / f"{name}.jsonl", ({key: r[key] for key in FIELDS} for r in drawn))
     return {name: str(folder / f"{name}.jsonl") for name in (*CHOOSING, *REPORTING)}

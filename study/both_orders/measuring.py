@@ -8,10 +8,13 @@ from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.calibration import temperature_of
 from ste_plugin.lm_eval_tasks.bootstrap import prompt_key
+from ste_plugin.records import ORDERS
 from ste_plugin.storage.dataset_manifest import DatasetManifest
-from ste_plugin.storage.jsonl import read_rows
 from study.both_orders import CONSTRUCTED
-from study.inputs import CHOOSING, REPORTING, draw_pairs
+from study.inputs import CHOOSING, REPORTING, draw_pairs, read
+
+LONGEST = 1200
+"""Characters of a labelled pair: judges of letters are taught here by short answers."""
 
 
 def measure(
@@ -45,20 +48,22 @@ def sets_of(
     source: DatasetManifest, judge_format: JudgeFormat, data: Path, pairs: int, work: Path
 ) -> Iterator[tuple[str, Sequence[Any]]]:
     """Yield each set's prompts, both orders of a pair side by side: all constructed pairs, and as
-    many of each labelled set as are asked for."""
-    from ste_plugin.axolotl.held_out import HeldOutPrompt, held_out_prompts
-    from ste_plugin.records import ORDERS
+    many of each labelled set as are asked for; a set with fewer short ones is left out."""
+    from ste_plugin.axolotl.held_out import held_out_prompts
 
     yield CONSTRUCTED, held_out_prompts(row for _, row in source.rows("judge-test"))
-    files = draw_pairs(data, pairs, work / "pairs")
-    opening = judge_format.forced_prefix("")
+    files = draw_pairs(data, pairs, work / "pairs", LONGEST)
     for name in (*CHOOSING, *REPORTING):
-        prompts = []
-        for _, row in read_rows(Path(files[name])):
-            texts = (row["prompt"], row["chosen"], row["rejected"])
-            for gold in ORDERS:
-                messages = judge_format.render_pair(*texts, gold)
-                prompts.append(
-                    HeldOutPrompt(row["id"], name, row["prompt"], gold, messages, opening)
-                )
-        yield name, prompts
+        if len(rows := read(Path(files[name]))) == pairs:
+            yield name, list(_prompts(name, rows, judge_format))
+
+
+def _prompts(name: str, rows: Sequence[dict[str, Any]], judge_format: JudgeFormat) -> Iterator[Any]:
+    from ste_plugin.axolotl.held_out import HeldOutPrompt
+
+    opening = judge_format.forced_prefix("")
+    for row in rows:
+        texts = (row["prompt"], row["chosen"], row["rejected"])
+        for gold in ORDERS:
+            messages = judge_format.render_pair(*texts, gold)
+            yield HeldOutPrompt(row["id"], name, row["prompt"], gold, messages, opening)
