@@ -12,6 +12,7 @@ from hypothesis import settings
 from tests.helpers import warm_python
 from tests.helpers.browser import browser as browser
 from tests.helpers.tiny_model import save_tiny_model
+from tests.helpers.warm_python import program
 
 # A busy machine stands still for longer than any deadline, and a commit answers for its own
 # failures: the same inputs
@@ -56,16 +57,23 @@ def tiny_vllm_model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def _warm_python(tmp_path_factory):
+    imported_with = program.read_when_imported(os.environ)
     if sys.platform != "linux":
-        yield Path(sys.executable)
+        yield Path(sys.executable), imported_with
         return
     with warm_python.started(tmp_path_factory.mktemp("warm")) as python:
-        yield python
+        yield python, imported_with
 
 
 @pytest.fixture(scope="module")
 def warm_hosts(_warm_python):
     """Have hosts that this process starts, and theirs, run in forks of one that imported them."""
+    python, imported_with = _warm_python
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "executable", str(_warm_python))
+        patch.setattr(sys, "executable", str(python))
+        # what other tests' imports left there, as that of ray, would keep hosts from being forks
+        for name in program.read_when_imported(os.environ).keys() - imported_with.keys():
+            patch.delenv(name)
+        for name, value in imported_with.items():
+            patch.setenv(name, value)
         yield
