@@ -12,7 +12,7 @@ from ste_plugin.storage.training_manifest import find_trained_model, read_traini
 from tests.helpers.axolotl_runs import LORA, ON_A_CPU, train_all
 from tests.helpers.manifests import written
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hosts")]
 
 KEYS = {
     "learnt": {"num_epochs": 4, "eval_steps": 40},

@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.command import ste
 from tests.helpers.decision_server import decision_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_hosts")]
 
 
 def by_fruit(text: str) -> tuple[float, float]:
