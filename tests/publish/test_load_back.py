@@ -43,7 +43,6 @@ def prompts(out: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("warm_hosts")
 def test_a_published_judge_is_asked_and_measured_as_the_run_asked_its_own(run, judge, tmp_path):
     data = judge / "data/pairs/test.jsonl"
     options = ("--format", "verdict", "--judge-args", "max_new_tokens=2,force=1")
