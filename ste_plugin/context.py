@@ -19,7 +19,7 @@ from ste_plugin.judging import JudgeFormat
 from ste_plugin.plugins.judge_formats import find_judge_format
 from ste_plugin.plugins.manager import find_contribution, import_object, registered_files
 from ste_plugin.progress import ProgressReporter
-from ste_plugin.records import Record, ResponsePair, content_key
+from ste_plugin.records import Columns, Record, ResponsePair, content_key
 from ste_plugin.storage.run_layout import RunLayout
 
 
@@ -55,6 +55,8 @@ class GivenPair(Record, frozen=True):
     worse: str
     is_preferred: bool = True
     """Whether it is known that the better answer is that; not so of a tie."""
+    shown: Columns = ()
+    """Columns of its row that the judge format shows, or chooses a rubric by."""
 
 
 def _nothing(_: "RunContext") -> Sequence[PromptSet]:

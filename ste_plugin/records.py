@@ -129,6 +129,9 @@ class ChatTurn(Record, frozen=True):
 
 Turns = tuple[ChatTurn, ...]
 
+Columns = tuple[tuple[str, Any], ...]
+"""Names and JSON values."""
+
 
 class Instruction(Record, frozen=True):
     """One unlabelled user instruction; it may be the whole conversation up to a user's turn."""
@@ -149,6 +152,9 @@ class Instruction(Record, frozen=True):
     """What a right answer ends with, as its source has it; in files only where it does."""
     turns: Turns | msgspec.UnsetType = msgspec.UNSET
     """The conversation up to a turn of the user; in files only where that is more than one turn."""
+    columns: Columns | msgspec.UnsetType = msgspec.UNSET
+    """Further columns of its row, for a judge format that shows them; in files only where it has
+    some."""
 
     @property
     def last_turn(self) -> str:
@@ -191,7 +197,7 @@ class ResponsePair(Record, frozen=True, omit_defaults=True):
     """The model that wrote the worse response, where that is not the generator."""
     conversation: str = ""
     """Key of the conversation that the instruction is a turn of; empty for a single text."""
-    shown: tuple[tuple[str, str], ...] = ()
+    shown: Columns = ()
     """Columns of the instruction that the judge format shows, or chooses a rubric by."""
 
     @property
@@ -200,7 +206,7 @@ class ResponsePair(Record, frozen=True, omit_defaults=True):
         return self.conversation or self.instruction_key
 
     @property
-    def columns(self) -> dict[str, str]:
+    def columns(self) -> dict[str, Any]:
         """Those columns by name."""
         return dict(self.shown)
 

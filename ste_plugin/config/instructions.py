@@ -36,7 +36,7 @@ class SourceConfig(Strict):
     are words of the assistant. `refuse`: the conversation is left out from there on and
     counted."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """The form's column → the file's, where they differ, as {instruction: prompt}."""
+    """The form's column → the file's, as {instruction: prompt}; so those a judge format shows."""
     where: dict[str, str | bool | int | float] = Field(default_factory=dict)
     """Keep only rows with these values, as {language: English, toxic: false}."""
     split: str = "train"

@@ -1,5 +1,6 @@
 """The labelled pairs of `pairs.given`, in whichever shape their rows have."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from ste_plugin.errors import DataError
 from ste_plugin.evaluation.prompt_files import files_of
 from ste_plugin.instructions.sources.files import SourceFile
 from ste_plugin.labelled import Reading, read_placed
+from ste_plugin.lm_eval_tasks.shown_columns import kept_beside
 
 
 def read_given(context: RunContext) -> Iterator[GivenPair]:
@@ -16,11 +18,14 @@ def read_given(context: RunContext) -> Iterator[GivenPair]:
 
     Raises: DataError where there is no such file, or for a row that is no pair.
     """
+    keep = kept_beside(context.judge_format)
     for given in context.config.pairs.given:
         for file in _files(given, context.base):
-            for where, pair in read_placed(file.path, Reading.of(given)):
+            for where, pair in read_placed(file.path, Reading.of(given), keep=keep):
                 place = file.shown + where.removeprefix(str(file.path))
-                yield GivenPair(place, pair.prompt, pair.chosen, pair.rejected, pair.preferred)
+                texts = (place, pair.prompt, pair.chosen, pair.rejected)
+                shown = tuple(json.loads(pair.shown or "{}").items())
+                yield GivenPair(*texts, pair.preferred, shown)
 
 
 def _files(given: LabelledFile, base: Path) -> Sequence[SourceFile]:

@@ -13,6 +13,7 @@ from ste_plugin.forget.selection import Selection, find_files
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.inference.requests import JudgeRequests, Prompt
 from ste_plugin.instructions.selection import LABEL_VERSION, label
+from ste_plugin.pairs.shown_columns import columns_to_show, with_columns
 from ste_plugin.pairs.strategies import read_answer, read_pair
 from ste_plugin.pairs.strategy_replies import StrategyCalls
 from ste_plugin.pairs.writers import (
@@ -81,7 +82,7 @@ def _answer_keys(
     strategies = {n: find_strategy(context, n) for n in context.config.pairs.strategies}
     samples = context.config.pairs.samples
     calls = {n: StrategyCalls(n, s, writer_of(context, s), samples) for n, s in strategies.items()}
-    weaker = weaker_name(context)
+    weaker, columns = weaker_name(context), columns_to_show(context)
     for instruction in instructions:
         request = builder.answer(instruction)
         yield request.prompt_key
@@ -100,7 +101,8 @@ def _answer_keys(
                     instruction, good, name, strategy, answered, answers, [instruction], weaker
                 )
                 if isinstance(pair, ResponsePair):
-                    pairs.setdefault(pair.key, pair)
+                    shown = with_columns(pair, instruction, columns)
+                    pairs.setdefault(shown.key, shown)
 
 
 def _replay_calls(

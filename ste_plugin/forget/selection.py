@@ -17,6 +17,7 @@ from ste_plugin.records import Instruction, Judgment, ResponsePair
 from ste_plugin.storage.drop_log import without_drops
 from ste_plugin.storage.jsonl import iter_records
 from ste_plugin.storage.run_layout import LABELLED, READ
+from ste_plugin.text.nested_texts import texts_in
 from ste_plugin.text.turns import opening_turn
 
 
@@ -71,8 +72,7 @@ def select_instructions(context: RunContext, query: ForgetQuery) -> Selection:
     for instruction, raw in known:
         key = instruction.key
         is_unfinished = not raw and forgotten_hash(key) in listed
-        texts = (instruction.text, raw, instruction.final_answer or "")
-        if query.matches(*texts) or key == query.key or is_unfinished:
+        if query.matches(*_texts_of(instruction), raw) or key == query.key or is_unfinished:
             selection.instructions[key] = instruction
     _add_later_turns(selection, known)
     _add_pairs(selection, pairs)
@@ -137,13 +137,20 @@ def _candidates(
                 (source,),
                 context.base,
                 lambda n: find_contribution(context.plugins, "ste_sources", n, "reader"),
+                context.judge_format.columns,
             )
             raw = list(without_drops(rows, lambda _: None))
         except SteError as error:
             unread.append(f"{source.path} ({str(error).splitlines()[0]})")
             continue
         scrubbed, _ = scrub(raw, context.config.privacy)
-        yield from zip(scrubbed, (instruction.text for instruction in raw), strict=True)
+        yield from zip(scrubbed, map("\n".join, map(_texts_of, raw)), strict=True)
+
+
+def _texts_of(instruction: Instruction) -> list[str]:
+    """Return what may hold what is to be forgotten."""
+    beside = texts_in(dict(instruction.columns or ()))
+    return [instruction.text, instruction.final_answer or "", *beside]
 
 
 def _given(context: RunContext, unread: list[str]) -> Iterator[tuple[Instruction, str]]:

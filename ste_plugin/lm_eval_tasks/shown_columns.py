@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.labelled.read import Keep
@@ -25,8 +26,15 @@ def columns_kept(settings: JudgeSettings) -> Keep | None:
 
     It raises DataError for a row that has not all of them.
     """
-    judge_format = None if settings.format in FORMATS else settings.load_judge_format()
-    if judge_format is None or not (judge_format.columns or judge_format.criteria):
+    return None if settings.format in FORMATS else kept_beside(settings.load_judge_format())
+
+
+def kept_beside(judge_format: JudgeFormat) -> Keep | None:
+    """Return what takes along the columns that a judge format shows; None without any.
+
+    It raises DataError for a row that has not all of them.
+    """
+    if not (judge_format.columns or judge_format.criteria):
         return None
     return _Keeping(judge_format.columns)
 

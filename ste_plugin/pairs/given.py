@@ -5,10 +5,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import UNSET
+
 from ste_plugin.context import GivenPair, RunContext
 from ste_plugin.instructions.privacy import Scrubber, add_report
 from ste_plugin.instructions.privacy.forgotten import forgotten_hash, read_forgotten
 from ste_plugin.instructions.selection.contamination import KeptOut, OnOverlap
+from ste_plugin.pairs.shown_columns import KNOWN, columns_to_show, with_columns
 from ste_plugin.pairs.strategies import finished_pair
 from ste_plugin.records import Drop, Instruction, ResponsePair, content_key
 from ste_plugin.storage.drop_log import OnDrop, hold_records, without_drops
@@ -47,7 +50,7 @@ class GivenPairs:
 
         `root` is the folder of the run whose forgotten prompts are left out.
         """
-        scrubber = Scrubber(self._context.config.privacy)
+        scrubber, columns = Scrubber(self._context.config.privacy), columns_to_show(self._context)
         answers: deque[list[str]] = deque()
         unforgotten = self._instructions(root, scrubber, drop, answers)
         for kept in kept_out.without(unforgotten, tell):
@@ -55,7 +58,7 @@ class GivenPairs:
             if isinstance(kept, Drop):
                 drop(kept)
                 continue
-            yield from without_drops([_pair(kept, better, worse)], drop)
+            yield from without_drops([_pair(kept, better, worse, columns)], drop)
         if self._context.config.privacy.scrub:
             add_report(self._context.folder.pool, scrubber.report)
 
@@ -100,13 +103,23 @@ def _unordered_key(given: GivenPair) -> str:
 
 def prompt_of(given: GivenPair) -> Instruction:
     """Return the prompt of a labelled pair as an instruction."""
-    text = given.prompt.strip()
-    return Instruction(content_key("instruction", text), text, given.where)
+    text, beside = given.prompt.strip(), dict(given.shown)
+    category, answer = (str(beside.pop(name, "") or "") for name in KNOWN)
+    return Instruction(
+        content_key("instruction", text),
+        text,
+        given.where,
+        category,
+        final_answer=answer or UNSET,
+        columns=tuple(beside.items()) or UNSET,
+    )
 
 
-def _pair(instruction: Instruction, better: str, worse: str) -> ResponsePair | Drop:
+def _pair(
+    instruction: Instruction, better: str, worse: str, columns: tuple[str, ...]
+) -> ResponsePair | Drop:
     opening = opening_turn(instruction.text)
-    return finished_pair(
+    pair = finished_pair(
         ResponsePair(
             "",
             instruction.key,
@@ -117,6 +130,7 @@ def _pair(instruction: Instruction, better: str, worse: str) -> ResponsePair | D
             conversation=content_key("instruction", opening) if opening else "",
         )
     )
+    return pair if isinstance(pair, Drop) else with_columns(pair, instruction, columns)
 
 
 def given_prompts(pairs: Iterable[ResponsePair]) -> Iterator[Instruction]:

@@ -146,6 +146,7 @@ def usable_instructions(
         config.instructions,
         context.base,
         lambda name: find_contribution(context.plugins, "ste_sources", name, "instructions.reader"),
+        context.judge_format.columns,
     )
     read = without_drops(rows, drop)
     scrubbed = apply_privacy(read, config.privacy, root, context.folder.pool)

@@ -133,12 +133,12 @@ def _held_out_rows(pairs: Iterable[ResponsePair]) -> Iterator[dict[str, Any]]:
     """Yield the pairs as evaluation reads them."""
     return (
         {
+            **pair.columns,
             "id": pair.key,
             "subset": pair.strategy,
             "prompt": pair.instruction,
             "chosen": pair.better,
             "rejected": pair.worse,
-            **pair.columns,
         }
         for pair in pairs
     )

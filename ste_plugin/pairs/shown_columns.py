@@ -12,22 +12,32 @@ from ste_plugin.records import Instruction, ResponsePair
 
 CATEGORY = "category"
 KNOWN = (CATEGORY, "final_answer")
-"""What there is of an instruction: `final_answer` where `instructions.columns` names it."""
+"""What there may be of any instruction: `final_answer` where `instructions.columns` names it."""
+_OF_PAIRS = ("id", "subset", "prompt", "chosen", "rejected")
+"""What a pair's row has of its own."""
 
 
 def columns_to_show(context: RunContext) -> tuple[str, ...]:
     """Return the columns that the run's judge format shows, or chooses a rubric by.
 
-    Raises: ConfigError for one that no instruction has.
+    Raises: ConfigError for one that some source does not name.
     """
     judge_format = context.judge_format
     columns: tuple[str, ...] = getattr(judge_format, "columns", ())
-    if unknown := [name for name in columns if name not in KNOWN]:
+    if taken := [name for name in columns if name in _OF_PAIRS]:
         raise ConfigError(
-            f"judging.format: {judge_format.name} shows the column {unknown[0]!r}, which "
-            f"instructions do not have; expected one of {', '.join(KNOWN)}. Name it so, or use a "
-            "format without it to train, and this one to measure labelled pairs that have it."
+            f"judging.format: {judge_format.name} shows the column {taken[0]!r}, which a pair has "
+            "of its own; expected another name to train by. Rename it in the format and the data."
         )
+    for name in (name for name in columns if name not in KNOWN):
+        for number, source in enumerate(context.config.instructions):
+            if name not in source.columns:
+                raise ConfigError(
+                    f"judging.format: {judge_format.name} shows the column {name!r}, which "
+                    f"instructions[{number}] ({source.path}) does not name; expected columns: "
+                    f"{{{name}: the file's column}} there, or a format without it to train, and "
+                    "this one to measure labelled pairs that have it."
+                )
     chosen_by = getattr(judge_format, "criteria", {})
     return tuple(dict.fromkeys((*columns, *((CATEGORY,) if chosen_by else ()))))
 
@@ -39,7 +49,8 @@ def with_columns(
     if not columns:
         return pair
     known = {CATEGORY: instruction.category, "final_answer": instruction.final_answer or ""}
-    shown = replace(pair, shown=tuple((name, str(known[name])) for name in columns))
+    known |= dict(instruction.columns or ())
+    shown = replace(pair, shown=tuple((name, known.get(name, "")) for name in columns))
     return replace(shown, key=pair_key(shown))
 
 

@@ -16,6 +16,7 @@ from ste_plugin.engines.model_pool import ModelPool
 from ste_plugin.errors import JudgeError
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.instructions.selection.contamination import KeptOut
+from ste_plugin.instructions.sources.forms import further_columns
 from ste_plugin.pairs.given import read_given_pairs
 from ste_plugin.pairs.pool import prepare_pool, select_instructions, usable_instructions
 from ste_plugin.pairs.writers import writing_cost
@@ -49,11 +50,13 @@ def preview(path: Path, files: Sequence[Path], *, quiet: bool) -> Preview:
             kept_out = KeptOut(context.read_kept_out(context), config.selection)
             instructions = _find_instructions(context, base / whole.run, kept_out)
             drawn = _draw(instructions, whole.seed)
-            replace_rows(folder / "instructions.jsonl", map(_row, drawn))
+            further = dict.fromkeys(n for s in whole.instructions for n in further_columns(s))
+            rows = (_row(instruction, further) for instruction in drawn)
+            replace_rows(folder / "instructions.jsonl", rows)
             with read_given_pairs(context) as read:
                 pairs = read.pairs(base / whole.run, kept_out, _ignore, _ignore)
                 given, count = _draw_given(pairs, whole.seed)
-            config = _shortened(config, any_instructions=bool(drawn))
+            config = _shortened(config, further, any_instructions=bool(drawn))
             short = replace(context, config=config, read_given=lambda _: given)
             sizes = _Sizes(len(instructions), len(drawn), count, len(given))
             return _go(short, whole, sizes)
@@ -121,21 +124,25 @@ def _draw_given(pairs: Iterable[ResponsePair], seed: int) -> tuple[list[GivenPai
     for count, pair in enumerate(pairs, start=1):  # noqa: B007
         drawn.append((content_key("preview", seed, pair.key), pair))
         drawn = sorted(drawn, key=lambda keyed: keyed[0])[:SHOWN]
-    return [GivenPair("given", p.instruction, p.better, p.worse) for _, p in drawn], count
+    given = (p for _, p in drawn)
+    return [
+        GivenPair("given", p.instruction, p.better, p.worse, shown=p.shown) for p in given
+    ], count
 
 
-def _row(instruction: Instruction) -> dict[str, Any]:
+def _row(instruction: Instruction, further: Iterable[str]) -> dict[str, Any]:
     """Return an instruction as a row that is read back."""
     answer = instruction.final_answer or ""
     turns = instruction.turns or (ChatTurn("user", instruction.text),)
-    return {
+    beside = dict(instruction.columns or ())
+    return {name: beside.get(name, "") for name in further} | {
         "messages": [turn.to_dict() for turn in turns],
         "category": instruction.category,
         "final_answer": answer,
     }
 
 
-def _shortened(config: RunConfig, *, any_instructions: bool) -> RunConfig:
+def _shortened(config: RunConfig, further: Iterable[str], *, any_instructions: bool) -> RunConfig:
     """Return the config of a run on the drawn instructions alone, all of them for training."""
     selection = config.selection
     names = ("complexity",) if selection.label and "complexity" in selection.selectors else ()
@@ -144,7 +151,7 @@ def _shortened(config: RunConfig, *, any_instructions: bool) -> RunConfig:
         path=str(config.run / "instructions.jsonl"),
         form="openai",
         turns="last",
-        columns={"final_answer": "final_answer"},
+        columns={name: name for name in ("final_answer", *further)},
     )
     return config.model_copy(
         update={

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from ste_plugin.instructions.privacy.forgotten import drop_forgotten
 from ste_plugin.instructions.turns import with_turns
 from ste_plugin.records import ChatTurn, Drop, Instruction
 from ste_plugin.storage.jsonl import read_json, replace_json
+from ste_plugin.text.nested_texts import texts_in, with_texts
 
 if TYPE_CHECKING:
     from ste_plugin.config import PersonalData, PrivacyConfig
@@ -104,17 +106,35 @@ class Scrubber:
 
     def scrub(self, instruction: Instruction) -> Instruction:
         """Return an instruction with placeholders for personal data, under a new key."""
+        return self._scrub(instruction)[0]
+
+    def scrub_pair(
+        self, prompt: Instruction, better: str, worse: str
+    ) -> tuple[Instruction, str, str]:
+        """Return a labelled pair with placeholders; it counts as an instruction."""
+        scrubbed, (first, second) = self._scrub(prompt, better, worse)
+        return scrubbed, first, second
+
+    def _scrub(self, instruction: Instruction, *answers: str) -> tuple[Instruction, list[str]]:
+        """Return an instruction and answers to it with placeholders, alike in all its texts but
+        the final answer."""
         self._instructions += 1
         if not self._finders:
-            return instruction
-        texts = [turn.content for turn in instruction.turns or ()] or [instruction.text]
-        answer = instruction.final_answer or ""
+            return instruction, list(answers)
+        asked = [turn.content for turn in instruction.turns or ()] or [instruction.text]
+        columns = instruction.columns or ()
+        texts = [*asked, *answers, *texts_in(dict(columns))]
         replaced = self.scrub_texts(texts)
-        scrubbed = _scrubbed(instruction, replaced, self._finders)
-        in_answer = find_matches(answer, self._finders)
-        self._counts.update(match.kind for match in in_answer)
-        self._changed += replaced != texts or bool(in_answer)
-        return replace(scrubbed, final_answer=replace_matches(answer, in_answer) or UNSET)
+        said = iter(replaced)
+        scrubbed = _scrubbed(instruction, list(islice(said, len(asked))), self._finders)
+        answered = list(islice(said, len(answers)))
+        beside = tuple((name, with_texts(value, lambda _: next(said))) for name, value in columns)
+        final = instruction.final_answer or ""
+        in_final = find_matches(final, self._finders)
+        self._counts.update(match.kind for match in in_final)
+        self._changed += replaced != texts or bool(in_final)
+        final = replace_matches(final, in_final)
+        return replace(scrubbed, final_answer=final or UNSET, columns=beside or UNSET), answered
 
     def scrub_texts(self, texts: Sequence[str]) -> list[str]:
         """Return texts that belong together with placeholders for personal data.
@@ -126,18 +146,6 @@ class Scrubber:
         self._counts.update(match.kind for of_text in matches for match in of_text)
         both = zip(texts, matches, strict=True)
         return ["".join(_parts(text, of_text, numbers)) for text, of_text in both]
-
-    def scrub_pair(
-        self, prompt: Instruction, better: str, worse: str
-    ) -> tuple[Instruction, str, str]:
-        """Return a labelled pair with placeholders; it counts as an instruction."""
-        self._instructions += 1
-        if not self._finders:
-            return prompt, better, worse
-        texts = [prompt.text, better, worse]
-        text, *answers = replaced = self.scrub_texts(texts)
-        self._changed += replaced != texts
-        return _scrubbed(prompt, [text], self._finders), answers[0], answers[1]
 
     @property
     def report(self) -> ScrubReport:

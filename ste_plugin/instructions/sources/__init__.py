@@ -24,11 +24,15 @@ __all__ = ["READERS", "MalformedRow", "read_instructions"]
 
 
 def read_instructions(
-    sources: Sequence["SourceConfig"], base: Path, reader_of: Callable[[str], "Reader"]
+    sources: Sequence["SourceConfig"],
+    base: Path,
+    reader_of: Callable[[str], "Reader"],
+    shown: Sequence[str] = (),
 ) -> Iterator[Instruction | Drop]:
     """Yield the instructions of all sources in order, and a Drop for every row without one.
 
-    `base` is the folder of the config; a Drop's key is the row's location. A source with a `limit`
+    `base` is the folder of the config; a Drop's key is the row's location. `shown`: columns of the
+    judge format, which `columns` may name beside the form's. A source with a `limit`
     is read only until that many instructions are found. Before anything is read, the files of all
     are looked at.
     Raises: DataError at a bad line under `on_bad_line: error`, for a file that cannot be read, or
@@ -37,7 +41,7 @@ def read_instructions(
     unread = _Unread()
     total = 0
     for source in sources:
-        check_columns(source)
+        check_columns(source, shown)
         check_source(source, base)
     for source in sources:
         count = 0

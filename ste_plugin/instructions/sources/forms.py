@@ -1,9 +1,10 @@
 """Forms: where in a raw row the instruction is."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -15,6 +16,7 @@ from ste_plugin.instructions.sources.row_values import LONE_SURROGATE, BadRow, a
 from ste_plugin.instructions.turns import with_turns
 from ste_plugin.records import Instruction, content_key
 from ste_plugin.text.listed_turns import is_list_of_texts
+from ste_plugin.text.nested_texts import with_texts
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
@@ -73,16 +75,29 @@ FORMS = {
 }
 
 
-def check_columns(source: "SourceConfig") -> None:
-    """Raise ConfigError where `columns` maps a column that the form does not have."""
+def form_columns(source: "SourceConfig") -> tuple[str, ...]:
+    """Return the columns that the form of a source has."""
     form = FORMS[source.form]
-    names = (*form.required, *form.optional)
-    for name in source.columns:
-        if name not in names:
-            hint = did_you_mean(name, names)
+    return (*form.required, *form.optional)
+
+
+def further_columns(source: "SourceConfig") -> list[str]:
+    """Return the columns that a source names for the judge format alone."""
+    names = form_columns(source)
+    return [name for name in source.columns if name not in names]
+
+
+def check_columns(source: "SourceConfig", shown: Sequence[str] = ()) -> None:
+    """Raise ConfigError where `columns` maps a column that the form does not have, and that is none
+    of those that the judge format shows."""
+    names = form_columns(source)
+    others = f"; and the judge format shows {', '.join(shown)}" if shown else ""
+    for name in further_columns(source):
+        if name not in shown:
             raise ConfigError(
-                f"instructions.columns: the form {source.form!r} has no column {name!r}.{hint} "
-                f"It has: {', '.join(names)}. Write {{form's column: file's column}}."
+                f"instructions.columns: the form {source.form!r} has no column {name!r}."
+                f"{did_you_mean(name, (*names, *shown))} It has: {', '.join(names)}{others}. Write "
+                "{form's column: file's column}."
             )
 
 
@@ -101,9 +116,10 @@ def read_instructions_of(
     with _named(location):
         for number, turns, is_last in form.up_to_user_turns(values, source):
             told = number > 1 and source.turns == "all"
-            read = _labelled(f"{location}, turn {number}" if told else location, "", values)
-            answer = read.final_answer if is_last else UNSET
-            yield with_turns(replace(read, final_answer=answer), turns)
+            read = _labelled(f"{location}, turn {number}" if told else location, "", values, source)
+            if not is_last:  # what its row says beside is about its last answer
+                read = replace(read, final_answer=UNSET, columns=UNSET)
+            yield with_turns(read, turns)
 
 
 def read_row(
@@ -116,7 +132,7 @@ def read_row(
     values = _form_values(location, row, source)
     with _named(location):
         text = LONE_SURROGATE.sub("\ufffd", FORMS[source.form].text(values, source)).strip()
-        instruction = _labelled(location, text, values)
+        instruction = _labelled(location, text, values, source)
     if not text:
         raise BadRow(
             f"{location}: expected {what}, found an empty one. Fill it in or remove it.",
@@ -134,21 +150,31 @@ def _named(location: str) -> Iterator[None]:
         raise BadRow(f"{location}: {error}. Fix or remove it.", error.reason) from error
 
 
-def _labelled(location: str, text: str, values: Mapping[str, Any]) -> Instruction:
+def _labelled(
+    location: str, text: str, values: Mapping[str, Any], source: "SourceConfig"
+) -> Instruction:
     """Return an instruction of a text with what else its row has."""
     category = as_text(values["category"], "category").strip()
     answer = _as_answer(values[_ANSWER])
+    clean = partial(LONE_SURROGATE.sub, "\ufffd")
+    further = tuple((name, with_texts(values[name], clean)) for name in further_columns(source))
     origin = location if values["id"] in (None, "") else f"{location} ({values['id']})"
     return Instruction(
-        content_key("instruction", text), text, origin, category, final_answer=answer or UNSET
+        content_key("instruction", text),
+        text,
+        origin,
+        category,
+        final_answer=answer or UNSET,
+        columns=further or UNSET,
     )
 
 
 def _form_values(location: str, row: Mapping[str, Any], source: "SourceConfig") -> dict[str, Any]:
-    """Return a row's values under the form's own column names, None for an absent optional one."""
+    """Return a row's values under the form's own column names, None for an absent optional one, and
+    what the source names beside."""
     form = FORMS[source.form]
     values = {}
-    for name in (*form.required, *form.optional):
+    for name in (*form_columns(source), *further_columns(source)):
         column = source.columns.get(name, name)
         if column not in row and (name in form.required or name in source.columns):
             raise missing_column(location, row, source, name)
