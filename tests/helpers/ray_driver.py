@@ -26,9 +26,9 @@ def requests(count: int = COUNT) -> list[ChatRequest]:
     ]
 
 
-def waiting(log: Path, **more: Any) -> dict[str, Any]:
+def waiting(log: Path) -> dict[str, Any]:
     """Return the options of an engine that answers thousands of requests a second."""
-    return {"engine_options": {"seconds": 0.01, "at_once": AT_ONCE, "log": str(log)} | more}
+    return {"engine_options": {"seconds": 0.01, "at_once": AT_ONCE, "log": str(log)}}
 
 
 def main(address: str, file: str, log: str) -> None:

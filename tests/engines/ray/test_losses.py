@@ -50,9 +50,11 @@ def asked_again(log: Path) -> int:
 def test_the_requests_of_a_killed_replica_are_asked_again_elsewhere(cluster, tmp_path):
     wanted, told = requests(), []
     place = Place(Path(), Path(), say=told.append)
-    with closing(on_cluster(cluster, place=place, **waiting(tmp_path, together=2))) as engine:
+    with closing(on_cluster(cluster, place=place, **waiting(tmp_path))) as engine:
         coming = engine.complete(wanted)
-        got = [next(coming) for _ in range(3000)]  # none waits: whoever is killed is at work
+        got = [next(coming) for _ in range(1000)]
+        # who reads nothing gives nothing to a replica that comes late, nor keeps one at work
+        wait_for(lambda: next_and_count(coming, got) and len(asked(tmp_path)) == 2)
         undisturbed, killed = asked(tmp_path)
         os.kill(killed, signal.SIGKILL)
         got += coming
