@@ -158,6 +158,7 @@ def _given(context: RunContext, unread: list[str]) -> Iterator[tuple[Instruction
     scrubber = Scrubber(context.config.privacy)
     try:
         for given in context.read_given(context):
-            yield scrubber.scrub(prompt_of(given)), given.prompt
+            prompt = prompt_of(given)
+            yield scrubber.scrub(prompt), "\n".join(_texts_of(prompt))
     except SteError as error:
         unread.append(f"pairs.given ({str(error).splitlines()[0]})")

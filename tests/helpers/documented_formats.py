@@ -29,6 +29,16 @@ LABELLED = [pair | {"final_answer": "apple"} for pair in PAIRS]
 """Pairs of which one answer is an apple, and that is the better one."""
 
 
+HOOKS = """
+from ste_plugin.hookspecs import hookimpl
+
+@hookimpl
+def ste_engines():
+    return {"speaking": "tests.helpers.documented_formats:create"}
+"""
+"""A run's hooks.py, for the engine `speaking`."""
+
+
 def format_file(folder: Path, name: str) -> Path:
     """A file that the page shows, in a folder."""
     path = folder / f"{name}.yaml"

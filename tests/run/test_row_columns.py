@@ -10,6 +10,7 @@ from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.run.open_run import open_run
 from ste_plugin.run.preview import preview
+from tests.helpers.documented_formats import HOOKS
 from tests.helpers.fake_runs import ALL_ROWS, generated, rows_of, written
 from tests.helpers.forgetting import forgotten
 
@@ -34,13 +35,6 @@ turns:
 columns: [rubric_of_row, checks]
 verdict: {marks: "[[{letter}]]"}
 sample: {rubric_of_row: Short., checks: [{text: It is a number, points: 2}]}
-"""
-HOOKS = """
-from ste_plugin.hookspecs import hookimpl
-
-@hookimpl
-def ste_engines():
-    return {"speaking": "tests.helpers.documented_formats:create"}
 """
 COLUMNS = {"rubric_of_row": "rubric", "checks": "checklist"}
 

@@ -15,16 +15,8 @@ from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
 from ste_plugin.run.redo import Redo
-from tests.helpers.documented_formats import REPLIES, format_file
+from tests.helpers.documented_formats import HOOKS, REPLIES, format_file
 from tests.helpers.fake_runs import ALL_ROWS, generated, rows_of, written
-
-HOOKS = """
-from ste_plugin.hookspecs import hookimpl
-
-@hookimpl
-def ste_engines():
-    return {"speaking": "tests.helpers.documented_formats:create"}
-"""
 
 
 def run_in(folder, tiny_model, name="letters", **more):
