@@ -1,18 +1,17 @@
 """The tables of `docs/explanation/study.md`, between its marks."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from docs.generate.markdown import table
 from study.arms import ARMS
 from study.inputs import CHOOSING, REPORTING
+from study.marked import write_between_marks
 from study.plot import draw
 from study.results import Cell, cells, grouped, read_results
 
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "study.md"
 PLOTTED = "each arm's gain on each set, with 95% intervals; a line a random seed and round"
-BLOCK = re.compile(r"<!-- study: results -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def write_page() -> None:
@@ -20,9 +19,7 @@ def write_page() -> None:
     for (model,), of_model in grouped(read_results(), "model").items():
         svg = PAGE.with_name(f"study-{model}.svg")
         svg.write_text(draw(of_model, model) + "\n", encoding="utf-8")
-    written = f"<!-- study: results -->\n\n{tables()}\n\n<!-- end -->"
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(BLOCK.sub(lambda _: written, page), encoding="utf-8")
+    write_between_marks(PAGE, "results", tables())
 
 
 def tables() -> str:

@@ -1,11 +1,10 @@
-"""`python -m study.both_orders MANIFEST`: teach, measure, and print the tables.
+"""`python -m study.both_orders MANIFEST`: teach and measure, then write the page's tables.
 
 Both ways see as many rows. What was trained or measured before is not done again, so that a long
-study can be stopped; `results.jsonl` in the work folder has a row per way, random seed and set.
+study can be stopped.
 """
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +14,8 @@ import typer
 from ste_plugin.storage.dataset_manifest import read_manifest
 from study.both_orders import WAYS
 from study.both_orders.measuring import measure
-from study.both_orders.promises import promises
-from study.both_orders.results import read_results
-from study.both_orders.tables import compared, promised
+from study.both_orders.page import write_page
+from study.both_orders.results import RESULTS
 from study.both_orders.teaching import Size, teach
 from study.inputs import read
 
@@ -32,23 +30,20 @@ def main(
     epochs: Annotated[float, typer.Option(help="of both orders; twice that of single ones")] = 1.5,
     measured: Annotated[int, typer.Option(help="pairs of each set to measure on")] = 80,
 ) -> None:
-    """Teach and measure what has no result yet, then print the tables over random seeds."""
+    """Teach and measure what has no result yet; each judge's rows are kept as soon as it has."""
     source, size = read_manifest(manifest), Size(pairs, epochs, measured)
     work = work.resolve()
-    path = work / "results.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
+    RESULTS.touch()
     for seed in range(seeds):
         for way in WAYS:
             about = {"way": way, "seed": seed, **asdict(size), "model": model.name}
-            if any(about.items() <= row.items() for row in read(path)):
+            if any(about.items() <= row.items() for row in read(RESULTS)):
                 continue
             judge = teach(source, way, seed, size, model, work)
             rows = [about | found for found in measure(judge, source, data, size.measured, work)]
-            with path.open("a", encoding="utf-8") as file:
+            with RESULTS.open("a", encoding="utf-8") as file:
                 file.writelines(json.dumps(row) + "\n" for row in rows)
-    results = read_results(path)
-    sys.stdout.write(f"{compared(results)}\n\n{promised(promises(results))}\n")
+            write_page()
 
 
 if __name__ == "__main__":

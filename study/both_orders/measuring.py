@@ -40,7 +40,9 @@ def measure(
                 said = ask([prompts[i] for i in batch])
                 answers |= dict(zip(batch, said, strict=True))
         judged = held_out.judged_pairs(prompts, [answers[i] for i in sorted(answers)], judge_format)
-        margins = [[prompt_key(each.prompt), *margins_of(each)] for each in judged]
+        margins = [
+            [prompt_key(each.prompt), *(round(m, 4) for m in margins_of(each))] for each in judged
+        ]
         yield {"set": name, "temperature": temperature, "margins": margins}
 
 

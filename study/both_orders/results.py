@@ -1,4 +1,4 @@
-"""What was measured of a judge on a set, and its figures."""
+"""What was measured of judges on sets, kept in `results.jsonl` beside this, and its figures."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +8,8 @@ from typing import NamedTuple
 from ste_plugin.judging.calibration import calibration_error
 from study.inputs import read
 
+RESULTS = Path(__file__).with_name("results.jsonl")
+"""A row a way, random seed and set."""
 Margins = tuple[str, float, float]
 """Key of a pair's prompt, and log-odds of the right letter where the better answer is A, and B."""
 
@@ -23,9 +25,25 @@ class Result(NamedTuple):
     margins: Sequence[Margins]
 
 
-def read_results(path: Path) -> list[Result]:
-    """Return what was measured so far."""
-    return [Result(**{key: row[key] for key in Result._fields}) for row in read(path)]
+class Taught(NamedTuple):
+    """What judges that can be held against each other have in common."""
+
+    model: str
+    pairs: int
+    epochs: float
+    """Of both orders; twice as many of single ones."""
+    measured: int
+    """Pairs of each labelled set."""
+
+
+def read_results(path: Path = RESULTS) -> dict[Taught, list[Result]]:
+    """Return what was measured so far, by what the judges have in common."""
+    found: dict[Taught, list[Result]] = {}
+    for row in read(path) if path.exists() else ():
+        taught = Taught(**{key: row[key] for key in Taught._fields})
+        result = Result(**{key: row[key] for key in Result._fields})
+        found.setdefault(taught, []).append(result)
+    return found
 
 
 Figure = Callable[[Sequence[Margins], float], float]

@@ -1,5 +1,6 @@
-"""What the comparison of both orders with single ones teaches by."""
+"""What the comparison of both orders with single ones teaches by, and what its page says."""
 
+import json
 import re
 from collections import Counter
 
@@ -7,6 +8,7 @@ import pytest
 
 from ste_plugin.storage.dataset_manifest import read_manifest
 from study.both_orders import WAYS
+from study.both_orders.page import PAGE, write_page
 from study.both_orders.promises import promises
 from study.both_orders.results import Result
 from study.both_orders.tables import compared, promised
@@ -64,3 +66,35 @@ def test_a_promise_is_made_where_sure_verdicts_are_right_and_held_against_the_ot
 def test_a_judge_that_is_surely_wrong_gets_no_promise():
     wrong = [(f"p{n}", -8.0, -8.0) for n in range(200)]
     assert not any(kept.realised for kept in promises([judge(WAYS[0], 0, wrong)]))
+
+
+def test_the_page_has_the_tables_of_all_judges_that_were_taught_alike(tmp_path):
+    margins = [[f"p{n}", 2.0, -1.0 if n < 5 else 2.0] for n in range(50)]
+    size = {"model": "small", "pairs": 9, "epochs": 1.5, "measured": 50}
+    rows = [
+        {"way": way, "seed": seed, "set": "ours", "temperature": 1.0, "margins": margins} | size
+        for way in WAYS
+        for seed in range(2)
+    ]
+    rows.append(rows[0] | {"pairs": 10})
+    results, page = tmp_path / "results.jsonl", tmp_path / "page.md"
+    results.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    marks = [f"<!-- study: {name} -->\nold\n<!-- end -->\n" for name in ("both ways", "promises")]
+    page.write_text("By hand.\n" + "\n".join(marks))
+    write_page(page, results)
+    written = page.read_text()
+    assert written.startswith("By hand.") and "old" not in written
+    assert "**small, 9 pairs to learn from, 1.5 epochs of both orders; random seeds: 2**" in written
+    assert "| ours | 50 | flips | 0.100 (0.100 to 0.100) | 0.100 (0.100 to 0.100) | 1.00" in written
+    assert "**small, 10 pairs to learn from, 1.5 epochs of both orders; random seeds: 1**" in (
+        written
+    )
+    with pytest.raises(ValueError, match="found 0 blocks"):
+        write_page(results, results)
+
+
+def test_the_page_says_what_the_kept_results_say(tmp_path):
+    again = tmp_path / "page.md"
+    again.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    write_page(again)
+    assert again.read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
