@@ -91,7 +91,7 @@ def _judge_of_model(name: str, given: OfModel) -> FoundJudge:
     """
     if not isinstance(given.options or {}, Mapping):
         raise ConfigError(f"options: found {given.options!r}; expected settings of the engine.")
-    preset = {} if given.base_url else preset_settings(name, None)
+    preset = preset_settings(name, None)
     engine = given.engine or ("http" if given.base_url else "auto")
     server = {"base_url": given.base_url, "api_key_env": given.api_key_env}
     settings = {

@@ -110,6 +110,21 @@ def test_a_calibrated_judge_is_asked_in_the_format_of_its_letters(tmp_path, tiny
     assert presets(str(folder), (), {"format": "brief"})["force"]
 
 
+@pytest.mark.parametrize("engine", ["http", "decisions", None])
+def test_a_server_that_names_its_judge_by_its_folder_is_asked_as_the_folder_says(
+    tmp_path, tiny_model, engine
+):
+    folder = shutil.copytree(tiny_model, tmp_path / "judge")
+    card = published_card(force_verdict=True, max_new_tokens=7)
+    (folder / "ste_judge.json").write_text(json.dumps(card))
+    there = (engine, "http://127.0.0.1:9/v1", *[None] * 3)
+    own = find_judge(folder, (), None, OfModel(None, *there), {}).judging
+    assert (own.format, own.force_verdict, own.max_new_tokens) == ("brief", True, 7)
+    other = find_judge(folder, (), None, OfModel("plan", *there), {}).judging
+    assert (other.format, other.max_new_tokens) == ("plan", None)
+    assert find_judge("judge", (), None, OfModel(None, *there), {}).judging.format == "criteria"
+
+
 def published_card(**more):
     own = FORMATS["brief"]
     judge_format = {

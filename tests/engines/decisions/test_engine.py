@@ -13,6 +13,7 @@ from ste_plugin.engines.choice_likelihoods import TellsLikelihoods
 from ste_plugin.engines.decisions.engine import DecisionEngine, create
 from ste_plugin.errors import ConfigError, EngineError
 from ste_plugin.judging.builtin import DECISION, VERDICT
+from ste_plugin.judging.calibration import calibrate, write_calibration
 from tests.helpers.builders import HERE
 from tests.helpers.chat_templates import family_tokenizer
 from tests.helpers.decision_server import decision_server
@@ -49,6 +50,23 @@ def judge(base_url: str, **more) -> Judge:
 @pytest.fixture(params=[("/v1/decisions",), EARLIER, ("/v1/decisions", *EARLIER)])
 def places(request) -> Iterator[tuple[str, ...]]:
     yield request.param
+
+
+def test_a_served_judge_whose_folder_is_at_hand_is_believed_as_far_as_it_was_calibrated(
+    tmp_path,
+):
+    save_tiny_qwen3(tmp_path)
+    margins = [3.0 * (-1 if n % 4 == 0 else 1) for n in range(80)]  # sure, right in three of four
+    write_calibration(tmp_path, calibrate(margins, DECISION.version))
+    with decision_server(model=str(tmp_path)) as named, decision_server() as other:
+        for there in (
+            {"base_url": named.base_url},
+            {"options": {"endpoints": [{"base_url": other.base_url, "model": "tiny"}]}},
+        ):
+            with Judge(tmp_path, engine="decisions", **there) as calibrated:
+                (first, _) = calibrated.compare("Name a fruit.", "An apple.", "A spade.").orders
+            odds = math.log(first.probability / (1 - first.probability))
+            assert odds == pytest.approx(math.log(0.75 / 0.25) * math.log(3) / 3, rel=0.001)
 
 
 def test_a_pair_is_settled_by_two_requests_in_either_form_of_the_endpoint(places):
