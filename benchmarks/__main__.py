@@ -45,13 +45,16 @@ def main(
     repetitions: Annotated[int, typer.Option(help="of what is timed")] = 3,
     old: Annotated[Path | None, path_option("old", "checkout of an older build")] = None,
     judgments: Annotated[int, typer.Option(help="to look at, of `view`", min=1000)] = 1_000_000,
+    reasons: Annotated[
+        Path | None, path_option("reasons", "folder of a judge that reasons")
+    ] = None,
 ) -> None:
     """Run the measurements named, by default all of them, and print one Markdown table."""
     unknown = set(topics or ()) - set(TOPICS)
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}; there are: {', '.join(TOPICS)}")
     inputs = Inputs(
-        model, pairs, vllm, distilabel, openai or distilabel, repetitions, old, judgments
+        model, pairs, vllm, distilabel, openai or distilabel, repetitions, old, judgments, reasons
     )
     rows = [row for topic in topics or TOPICS for row in run_topic(topic, inputs)]
     print(to_table(rows))  # noqa: T201 (the table is what the command is for)

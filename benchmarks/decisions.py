@@ -1,15 +1,16 @@
-"""(13) A decision against a judgment with reasons: the same model on the same vLLM server.
+"""(13) A decision against a judgment with reasons, each of a judge on a vLLM server of its own.
 
-Both judges are asked through the same engine about the same real pairs, in both orders, one after
-the other by turns; the server's prefix cache is emptied before each. A decision is the letter at
-the reply's first place. How often either is right is printed too: it says whether the two are worth
-comparing at all.
+Both are asked through the same engine about the same real pairs, in both orders, one after the
+other by turns, while the other server has nothing to do; prefix caches are emptied before each. A
+decision is the letter at the reply's first place. `--reasons` is the judge that reasons, by default
+the same model: one that was trained to answer by a letter reasons no longer. How often either is
+right is printed too: it says whether the two are worth comparing at all.
 """
 
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.inputs import Inputs
 from benchmarks.server import NAME, Server, serve_model
@@ -17,8 +18,10 @@ from benchmarks.table import Measurement
 from ste_plugin import Judge
 from ste_plugin.judge import Comparison
 
-PAIRS, LONGEST = 24, 256
-REASONS = "criteria"
+PAIRS, LONGEST = 24, 512
+REASONS = ("criteria", "plan")
+_SHARED_OPENINGS = ("--block-size", "32")
+"""On a CPU vLLM keeps prompts by 128 tokens, of which a short one has no two; on a GPU by 16."""
 FEWER_TOKENS, MORE_JUDGMENTS = 0.1, 5.0
 
 
@@ -48,35 +51,46 @@ class Pass:
 def measure(inputs: Inputs) -> Iterator[Measurement]:
     """Yield how many times fewer tokens a decision writes, and more judgments a second it gives."""
     pairs = [(p.instruction, p.better, p.worse) for p in inputs.response_pairs(PAIRS)]
-    with serve_model(inputs) as server:
-        judges = {name: judge(server, name) for name in ("decision", REASONS)}
+    reasoning = replace(inputs, model=inputs.reasons or inputs.need("model"))
+    with (
+        serve_model(inputs, *_SHARED_OPENINGS) as server,
+        serve_model(reasoning, *_SHARED_OPENINGS) as other,
+    ):
+        servers = {"decision": server} | dict.fromkeys(REASONS, other)
+        judges = {name: judge(each, name) for name, each in servers.items()}
         passes: dict[str, list[Pass]] = {name: [] for name in judges}
         for name in judges:
-            judge_all(server, judges[name], pairs[:2])  # the first requests compile
+            judge_all(servers[name], judges[name], pairs[:2])  # the first requests compile
         for _ in range(inputs.repetitions):
             for name, each in judges.items():
-                passes[name].append(judge_all(server, each, pairs))
-    decision, reasons = passes["decision"], passes[REASONS]
-    tokens = decision[0].written / reasons[0].written
+                passes[name].append(judge_all(servers[name], each, pairs))
+    decision = passes.pop("decision")
+    for name, reasons in passes.items():
+        yield from compare(decision, reasons, f"(13) a decision against `{name}`")
+
+
+def compare(decision: Sequence[Pass], reasons: Sequence[Pass], about: str) -> Iterator[Measurement]:
+    """Yield the figures of one format with reasons, each beside the decision's."""
+    one, other = decision[0], reasons[0]
+    tokens = one.written / other.written
     yield Measurement(
-        f"(13) tokens written a pair, a decision against `{REASONS}`",
-        f"{decision[0].written:.1f} against {reasons[0].written:.1f}: {tokens:.4f} "
-        f"(read: {decision[0].read:.0f} and {reasons[0].read:.0f})",
+        f"{about}: tokens written a pair",
+        f"{one.written:.1f} against {other.written:.1f}: {tokens:.4f} "
+        f"(read: {one.read:.0f} and {other.read:.0f})",
         f"at most {FEWER_TOKENS}",
         tokens <= FEWER_TOKENS,
     )
     times = [r.seconds / d.seconds for d, r in zip(decision, reasons, strict=True)]
     speeds = (PAIRS / statistics.median(p.seconds for p in each) for each in (decision, reasons))
     yield Measurement(
-        "(13) pairs judged a second on one server",
+        f"{about}: pairs judged a second",
         " against ".join(f"{speed:.2f}" for speed in speeds)
         + f": {statistics.median(times):.1f} times as many",
         f"at least {MORE_JUDGMENTS:g} times",
         statistics.median(times) >= MORE_JUDGMENTS,
     )
     yield Measurement(
-        "(13) share of orders judged right there",
-        f"{decision[0].right:.2f} against {reasons[0].right:.2f}",
+        f"{about}: share of orders judged right", f"{one.right:.2f} against {other.right:.2f}"
     )
 
 

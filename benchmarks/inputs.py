@@ -30,6 +30,8 @@ class Inputs:
     """The checkout of an older build to compare with, as `git worktree add` makes one."""
     judgments: int = 1_000_000
     """How many there are to look at."""
+    reasons: Path | None = None
+    """Folder of a judge that reasons."""
 
     def need(self, name: str) -> Path:
         """Return the path of that name.

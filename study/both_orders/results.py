@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-from ste_plugin.judging.calibration import calibration_error
+from ste_plugin.judging.calibration import brier_of, calibration_error
 from study.inputs import read
 
 RESULTS = Path(__file__).with_name("results.jsonl")
@@ -72,3 +72,8 @@ def error_as_it_says(margins: Sequence[Margins], _: float) -> float:
 def error_as_told(margins: Sequence[Margins], temperature: float) -> float:
     """Return the calibration error at the judge's temperature."""
     return calibration_error([m / temperature for _, *both in margins for m in both])
+
+
+def brier_as_told(margins: Sequence[Margins], temperature: float) -> float:
+    """Return the mean Brier score of the probabilities at the judge's temperature."""
+    return fmean(brier_of(m / temperature) for _, *both in margins for m in both)

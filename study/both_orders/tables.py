@@ -14,6 +14,7 @@ from study.both_orders.results import (
     Result,
     accuracy,
     both_right,
+    brier_as_told,
     error_as_it_says,
     error_as_told,
     flips,
@@ -25,8 +26,9 @@ FIGURES: dict[str, Figure] = {
     "flips": flips,
     "ECE": error_as_it_says,
     "ECE, calibrated": error_as_told,
+    "Brier score, calibrated": brier_as_told,
 }
-RATIOS = ("flips", "ECE, calibrated")
+RATIOS = ("flips", "ECE, calibrated", "Brier score, calibrated")
 """Of which is said how many times those of single orders they are."""
 RESAMPLES = 400
 
