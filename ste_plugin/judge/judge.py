@@ -102,7 +102,6 @@ class Judge(PairwiseJudge):
         )
         check_published(found.model.model, words.format, judge_format)
         check_columns(judge_format, columns or {})
-        super().__init__(found.name, judge_format, columns or {})
         folder = model_path(found.model, found.place.base)
         self.temperature = temperature_of(folder, judge_format.version)
         """What the log-odds of its letters are divided by: 1 where it was not calibrated."""
@@ -110,6 +109,8 @@ class Judge(PairwiseJudge):
         self._model = OneModel(open_engine(found.model, found.place, manager))
         self._requests = requests_to(found, judge_format, samples)
         self._asker = Asker(self._requests, samples, likelihoods, early_stop=early_stop)
+        # last: whatever forks from here on begins every known judge anew, which needs it whole
+        super().__init__(found.name, judge_format, columns or {})
 
     @property
     def asked_as(self) -> AskedAs:

@@ -328,6 +328,23 @@ def test_a_forked_process_asks_although_another_thread_asked_before(monkeypatch)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
+def test_a_forked_process_asks_although_other_judges_could_not_be_opened(monkeypatch):
+    refused = []  # as an exception's traceback, which holds the judge, waits to be collected
+    for _ in range(20):
+        with pytest.raises(ConfigError) as error:
+            Judge("tiny", base_url="http://127.0.0.1:9/v1", options={"none": 1})
+        refused.append(error)
+    judge, _ = fake_judge(monkeypatch, lambda _: "[[A]]")
+    judge._model._lock.acquire()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        found = judge.compare(*PAIR)
+        os._exit(7 if found.abstained == "orders differ" else 1)
+    judge._model._lock.release()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
 def test_what_is_cancelled_is_ended_at_the_server_and_the_next_is_answered():
     async def give_up(judge, server):
         task = asyncio.create_task(judge.acompare(*PAIR))
