@@ -51,7 +51,7 @@ class Pass:
 def measure(inputs: Inputs) -> Iterator[Measurement]:
     """Yield how many times fewer tokens a decision writes, and more judgments a second it gives."""
     pairs = [(p.instruction, p.better, p.worse) for p in inputs.response_pairs(PAIRS)]
-    reasoning = replace(inputs, model=inputs.reasons or inputs.need("model"))
+    reasoning = replace(inputs, model=inputs.need("reasons" if inputs.reasons else "model"))
     with (
         serve_model(inputs, *_SHARED_OPENINGS) as server,
         serve_model(reasoning, *_SHARED_OPENINGS) as other,
