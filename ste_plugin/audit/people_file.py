@@ -1,28 +1,21 @@
 """Pairs labelled by people, in a file of one's own: what each person said of each pair."""
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ste_plugin.errors import DataError
 from ste_plugin.labelled import read_labelled
-from ste_plugin.labelled.labels import LABELLED, label_of
+from ste_plugin.labelled.labels import LABEL_COLUMNS, LABELLED, label_of
 from ste_plugin.labelled.pair import LabelledPair, VoteCounts
+from ste_plugin.labelled.people import LABELS, VOTES, people_column, votes_of
 from ste_plugin.labelled.row_files import file_rows
 from ste_plugin.labelled.rows import Row
 from ste_plugin.labelled.shapes import OWN_SHAPES, shape_of
 from ste_plugin.labelled.sides import read_pair
 from ste_plugin.review.labels import read_labels
 from ste_plugin.review.majority import most_say
-
-VOTES, LABELS = "votes", "labels"
-_TIES = dict.fromkeys(("tie", "neither", "both"), 2)
-_SIDES = {"chosen": 0, "better": 0, "rejected": 1, "worse": 1} | _TIES
-_LETTERS = {"a": 0, "response_a": 0, "b": 1, "response_b": 1} | _TIES
-"""What people can have said, in any letters → its place in the votes."""
 
 
 class PeopleOnPair(NamedTuple):
@@ -45,8 +38,8 @@ def read_people(path: Path) -> dict[str, PeopleOnPair]:
     It is the file of labels of `ste review`, or one of pairs (JSONL, JSON, CSV, Parquet): id,
     prompt, and chosen and rejected, or response_a and response_b; or any shape in which preferences
     are published, one label a row. Who said what is in `labels`
-    ({"ann": "chosen", "ben": "tie"}), or counted in `votes` ([chosen, rejected, tie]); without
-    either, chosen (or the `label`) is what one person said.
+    ({"ann": "chosen", "ben": "tie"}), or counted in `votes` ([chosen, rejected, tie]); in a file
+    without either, chosen (or the `label`) is what one person said.
     Raises: DataError naming the row that is none of this.
     """
     if not path.exists():
@@ -59,8 +52,21 @@ def read_people(path: Path) -> dict[str, PeopleOnPair]:
     if _is_of_another_shape(path):
         pairs = read_labelled(path, name="labels")
         return {p.id: PeopleOnPair(p.id, p.votes, p) for p in pairs if any(p.votes)}
-    found: dict[str, PeopleOnPair] = {}
+    labelled = {p.id: p for p in _of_rows(path) if any(p.votes)}
+    if not labelled:
+        raise DataError(
+            f"{path}: no pair with a label; expected `labels`, `votes`, `label`, or chosen and "
+            "rejected."
+        )
+    return labelled
+
+
+def _of_rows(path: Path) -> list[PeopleOnPair]:
+    """Return the pairs of our own shapes. Raises: DataError naming the row that is none."""
+    found: list[PeopleOnPair] = []
     places: dict[str, str] = {}
+    unsaid: set[str] = set()
+    people_said = False
     for row in file_rows(path, "labels"):
         people = _read(row)
         if people.id in places:
@@ -69,14 +75,12 @@ def read_people(path: Path) -> dict[str, PeopleOnPair]:
                 "pair one row, and what several people said in its column `labels`."
             )
         places[people.id] = row.where
-        found[people.id] = people
-    labelled = {key: people for key, people in found.items() if any(people.votes)}
-    if not labelled:
-        raise DataError(
-            f"{path}: no pair with a label; expected `labels`, `votes`, `label`, or chosen and "
-            "rejected."
-        )
-    return labelled
+        found.append(people)
+        people_said |= bool(row.filled((LABELS, VOTES)))
+        if not row.filled((LABELS, VOTES, *LABEL_COLUMNS)):
+            unsaid.add(people.id)
+    # beside rows that say who said what, a row without is one of which nobody said anything yet
+    return [p for p in found if not (people_said and p.id in unsaid)]
 
 
 def _is_of_another_shape(path: Path) -> bool:
@@ -107,68 +111,15 @@ def _of_review(path: Path) -> dict[str, PeopleOnPair]:
 
 
 def _read(row: Row) -> PeopleOnPair:
-    said = row.filled((LABELS, VOTES))
-    if len(said) > 1:
-        raise DataError(f"{row.where}: found both 'labels' and 'votes'; expected one of them.")
-    columns = {name: value for name, value in row.columns.items() if name not in said}
+    said = people_column(row)
+    columns = {name: value for name, value in row.columns.items() if name != said}
     plain = replace(row, columns=columns | {"subset": columns.get("subset") or "labels"})
     plain.require(["id"])
     pair = read_pair(plain)
     if not said:
         return PeopleOnPair(pair.id, pair.votes, pair)
-    first, second, neither = _votes(row, said[0])
+    first, second, neither = votes_of(row, said)
     if not row.filled(LABELLED) and label_of(plain) == "B":  # so that B is the chosen one
         first, second = second, first
     votes = (first, second, neither)
     return PeopleOnPair(pair.id, votes, replace(pair, votes=votes))
-
-
-def _votes(row: Row, column: str) -> VoteCounts:
-    """Return the votes of a row: for chosen (or A), for rejected (or B), for neither."""
-    sides = _SIDES if row.filled(LABELLED) else _LETTERS
-    counts = [0, 0, 0]
-    for place, number in _counted(_parsed(row.columns[column]), column, sides):
-        if place is None or type(number) is not int or number < 0:
-            raise _unexpected(row, column, sides)
-        counts[place] += number
-    if not any(counts):
-        raise _unexpected(row, column, sides)
-    return counts[0], counts[1], counts[2]
-
-
-def _counted(
-    said: Any, column: str, sides: Mapping[str, int]
-) -> Iterable[tuple[int | None, object]]:
-    """Yield which side, None for none that there is, and how many said so."""
-    if column == VOTES and isinstance(said, list) and len(said) == 3:
-        return enumerate(said)
-    if not isinstance(said, Mapping):
-        return [(None, 0)]
-    if column == VOTES:
-        return ((_side(name, sides), number) for name, number in said.items())
-    return ((_side(choice, sides), 1) for choice in said.values())
-
-
-def _side(name: object, sides: Mapping[str, int]) -> int | None:
-    return sides.get(str(name).strip().lower())
-
-
-def _parsed(value: Any) -> Any:
-    """Return a value of CSV, which is JSON as text, as what it stands for."""
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except ValueError:
-        return None
-
-
-def _unexpected(row: Row, column: str, sides: Mapping[str, int]) -> DataError:
-    first, second = ("chosen", "rejected") if sides is _SIDES else ("A", "B")
-    example = (
-        f"[2, 1, 0]: how many said {first}, {second}, tie"
-        if column == VOTES
-        else f'{{"ann": "{first}", "ben": "tie"}}: what each said, {first}, {second} or tie'
-    )
-    return DataError(
-        f"{row.where}: {column!r} is {str(row.columns[column])[:60]!r}; expected as {example}. "
-        "Correct it or remove the row."
-    )

@@ -13,9 +13,10 @@ from ste_plugin.errors import DataError
 from ste_plugin.labelled.columns import check_columns, named_as_shapes_do, with_labels
 from ste_plugin.labelled.lists import TAKEN
 from ste_plugin.labelled.pair import ONE_TIE, LabelledPair
+from ste_plugin.labelled.people import PeopleOfFile
 from ste_plugin.labelled.row_files import file_rows
 from ste_plugin.labelled.rows import Row
-from ste_plugin.labelled.shapes import Shape, shape_of
+from ste_plugin.labelled.shapes import OWN_SHAPES, Shape, shape_of
 from ste_plugin.labelled.sides import LeftOut
 from ste_plugin.records import content_key
 
@@ -125,6 +126,7 @@ def _groups(
     Raises: DataError for a row that is no pair, unless such rows are dropped.
     """
     before: Shape | None = None
+    people = PeopleOfFile()
     shown = frozenset(keep.columns if keep else ())
     for row in rows:
         try:
@@ -140,6 +142,8 @@ def _groups(
                     rows = chain([following], rows)
             found = list(shape.read(group, TAKEN[reading.lists]))
             pairs = [each for each in found if isinstance(each, LabelledPair)]
+            if shape in OWN_SHAPES:
+                pairs = [people.heed(pair, row) for pair in pairs]
             pairs = [keep(pair, row) for pair in pairs] if keep else pairs
         except DataError as error:
             left.bad(error, reading)

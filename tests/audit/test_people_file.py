@@ -75,6 +75,16 @@ def test_pairs_that_nobody_labelled_are_left_out(tmp_path):
     assert list(read_people(path)) == ["q"]
 
 
+@pytest.mark.parametrize("empty", [{"labels": None}, {"votes": None}, {"labels": ""}, {}])
+def test_beside_labels_of_others_a_pair_that_nobody_labelled_has_none(tmp_path, empty):
+    labelled = PAIR | {"id": "q", "labels": {"ann": "rejected"}}
+    for rows in ((PAIR | empty, labelled), (labelled, PAIR | empty)):
+        people = read_people(written(tmp_path, *rows))
+        assert {key: each.preferred for key, each in people.items()} == {"q": 1}
+    by_label = LETTERS | {"id": "r", "label": "A"}  # which is what one person said
+    assert list(read_people(written(tmp_path, by_label, labelled))) == ["r", "q"]
+
+
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
