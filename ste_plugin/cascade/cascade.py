@@ -7,7 +7,7 @@ from typing import Any
 
 from ste_plugin.cascade.outcome import Setting, StageName, decision_entropy, is_settled
 from ste_plugin.cascade.settings import is_cascade, read_fitted, refuse_others
-from ste_plugin.cascade.stages import Stages, asked_as, open_stages
+from ste_plugin.cascade.stages import Stages, asked_as, open_stages, require_likelihoods
 from ste_plugin.errors import ConfigError
 from ste_plugin.judge import Comparison, Judge, PairwiseJudge
 from ste_plugin.judge.texts import Texts
@@ -54,8 +54,10 @@ class Cascade(PairwiseJudge):
     def compare_texts(self, pairs: Sequence[Texts]) -> list[Comparison]:
         """Return a comparison per pair of texts that were read already, and differ.
 
-        Raises: EngineError where a model or server cannot answer.
+        Raises: EngineError where a model or server cannot answer; ConfigError where the first
+        judge's engine tells no likelihoods, for which the threshold is.
         """
+        require_likelihoods(self._stages["decision"])
         return ask_stages(self._stages, self.fitted.setting, pairs)
 
     def _stop(self, thread: int) -> None:

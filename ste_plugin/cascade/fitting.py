@@ -8,11 +8,23 @@ from ste_plugin.cascade import curve as curves
 from ste_plugin.cascade.curve import Point
 from ste_plugin.cascade.labels import FitLabels, FitPair
 from ste_plugin.cascade.outcome import Outcome, decision_entropy
-from ste_plugin.cascade.promise import Tested, assess_settings, more_prompts, one_per_prompt
+from ste_plugin.cascade.promise import (
+    Tested,
+    assess_settings,
+    least_prompts,
+    more_prompts,
+    one_per_prompt,
+)
 from ste_plugin.cascade.settings import CascadeSettings, Fitted, Ties
-from ste_plugin.cascade.stages import Stages, asked_as, open_stages
+from ste_plugin.cascade.stages import (
+    Stages,
+    asked_as,
+    no_likelihoods,
+    open_stages,
+    require_likelihoods,
+)
 from ste_plugin.cascade.words import promise_in_words
-from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.errors import ConfigError, DataError, Inconclusive
 from ste_plugin.judge import Comparison
 from ste_plugin.lm_eval_tasks.bootstrap import prompt_key
 from ste_plugin.records import Record
@@ -55,6 +67,29 @@ class Fit(NamedTuple):
         return next(p for p in self.curve if p.setting == tested.setting and not p.subset)
 
 
+def require_enough(labels: FitLabels, promise: Promise, depth: int) -> None:
+    """Return if so many labels can keep a promise at all, before a judge is asked.
+
+    Raises: Inconclusive with the number that is missing; DataError where no label prefers one
+    answer.
+    """
+    counted = [p for p in labels.pairs if p.preferred is not None or promise.ties == "wrong"]
+    if not counted:
+        raise DataError(
+            f"labels: on none of {len(labels.pairs)} pairs does the label prefer one answer, so "
+            "that nobody can be right about them. Label more, or count ties as wrong: --ties wrong."
+        )
+    prompts = len({prompt_key(pair.prompt) for pair in counted})
+    least = least_prompts(promise.error, promise.confidence, depth)
+    if prompts < least:
+        raise Inconclusive(
+            f"ste cascade fit: {prompts} labelled prompts are too few to promise an error of "
+            f"{promise.error:g}: it takes at least {least - prompts} more, and that only if all "
+            "are answered and none of them wrong. Label more, or promise less (--error). No judge "
+            "was asked, and nothing is written."
+        )
+
+
 def ask_all(
     settings: CascadeSettings,
     labels: FitLabels,
@@ -71,6 +106,7 @@ def ask_all(
     pairs = [(pair.prompt, pair.chosen, pair.rejected) for pair in labels.pairs]
     said: list[list[Comparison]] = [[] for _ in pairs]
     try:
+        require_likelihoods(stages["decision"])
         due = list(range(len(pairs)))
         for name, judge in stages.items():
             say(f"{name}: {len(due)} pairs, {judge.name}")
@@ -112,10 +148,7 @@ def _require_probabilities(name: str, said: Sequence[Comparison]) -> None:
     if any(each.probability_from == "likelihoods" for each in said):
         return
     if any(each.verdict is not None for each in said):
-        raise ConfigError(
-            f"decision: {name} tells no probabilities (its engine sees no likelihoods), so that "
-            "nothing says how sure a decision is. Use one that does: engine: decisions or local."
-        )
+        raise no_likelihoods(name)
     why = next((each.problem or each.abstained for each in said), "no pair")
     raise DataError(
         f"decision: {name} gave no verdict on any of {len(said)} pairs (the first: {why}). Look at "
@@ -125,17 +158,8 @@ def _require_probabilities(name: str, said: Sequence[Comparison]) -> None:
 
 
 def fit(outcomes: Sequence[Outcome], promise: Promise, depth: int) -> Fit:
-    """Return what labels say of every setting of a cascade with so many stages.
-
-    Raises: DataError where no label prefers one answer.
-    """
-    promise.check()
+    """Return what labels, of which there are enough, say of every setting of so many stages."""
     alone_per_prompt = one_per_prompt(outcomes)
-    if not alone_per_prompt:
-        raise DataError(
-            f"labels: on none of {len(outcomes)} pairs does the label prefer one answer, so that "
-            "nobody can be right about them. Label more, or count ties as wrong: --ties wrong."
-        )
     tested = assess_settings(alone_per_prompt, promise.error, promise.confidence, depth)
     points = curves.curve(outcomes, depth)
     found = Fit(tested, len(alone_per_prompt), points, curves.reference(outcomes), None, None)

@@ -76,8 +76,11 @@ def _of_run(run: Path | None) -> FitLabels:
 
 def _pool_files(pool: Path) -> Mapping[str, Path]:
     done = pool / _DONE
-    files = read_json(done)["files"] if done.is_file() else {}
-    return {name: pool / file for name, file in files.items() if (pool / file).is_file()}
+    said = read_json(done) if done.is_file() else None
+    files = said.get("files") if isinstance(said, Mapping) else None
+    if not isinstance(files, Mapping):  # some other tool's, beside labels of one's own
+        return {}
+    return {name: pool / str(file) for name, file in files.items() if (pool / str(file)).is_file()}
 
 
 def _is_of_pool(labels: Path) -> bool:

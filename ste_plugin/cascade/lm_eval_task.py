@@ -13,6 +13,7 @@ from typing import Any
 import datasets
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
+from lm_eval.models.dummy import DummyLM
 
 from ste_plugin.cascade.cascade import Cascade
 from ste_plugin.cascade.outcome import STAGES
@@ -46,6 +47,7 @@ class CascadeTask(ConfigurableTask):  # type: ignore[misc]
         self.cascade = Cascade(self.path, plugins=settings.plugins)
         self.documents = read_pairs(settings)
         self.subsets = list(dict.fromkeys(pair.subset for pair in self.documents))
+        DummyLM.tokenizer = None  # its own is on the hub, and is asked for when all is judged
         super().__init__(config={**own, **FIXED, **_OUTPUT})
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:

@@ -24,8 +24,13 @@ def entropy(probability: float) -> float:
 
 
 def decision_entropy(comparison: Comparison) -> float | None:
-    """Return the entropy of a preference averaged over both orders; None without a verdict."""
-    if comparison.verdict is None or comparison.probability is None:
+    """Return the entropy of a preference averaged over both orders; None without a verdict.
+
+    None, too, where its probability is a share of replies: that of one reply is always sure.
+    """
+    if comparison.verdict is None or comparison.probability_from != "likelihoods":
+        return None
+    if comparison.probability is None:
         return None
     return entropy(comparison.probability)
 

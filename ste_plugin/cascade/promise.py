@@ -67,7 +67,7 @@ def assess_settings(
     `error` is at most 1 - `confidence`, over the draw of the prompts.
     """
     families = list(settings_of(depth))
-    start = (1 - confidence) / sum(map(len, families))
+    start = _level(confidence, depth)
     tested = []
     for family in families:
         level = 0.0
@@ -143,10 +143,38 @@ def fewest(error: float, level: float) -> int:
 def more_prompts(tested: Iterable[Tested], prompts: int, error: float) -> int | None:
     """Return about how many more prompts the promise takes, if they are like these.
 
-    None where no setting errs rarely enough, so that no number would.
+    Where these err too often, but are too few to say that all do: how many it takes at least. None
+    where they do say it of every setting, so that no number would help.
     """
-    needed = [n for each in tested if (n := _needed(each, prompts, error)) is not None]
+    some = list(tested)
+    needed = [n for each in some if (n := _needed(each, prompts, error)) is not None]
+    if not needed:
+        needed = [
+            ceil(fewest(error, each.level) * prompts / each.answered)
+            for each in some
+            if each.answered and not errs_too_often(each, error)
+        ]
     return max(1, min(needed) - prompts) if needed else None
+
+
+def errs_too_often(tested: Tested, error: float) -> bool:
+    """Return whether labels show, but for a chance of 5%, that a setting cannot keep a promise."""
+    right = tested.answered - tested.wrong
+    return 1 - upper_bound(right, tested.answered, 0.05) >= error
+
+
+def least_prompts(error: float, confidence: float, depth: int) -> int:
+    """Return how many prompts it takes at least, were all answered and none of them wrong.
+
+    >>> least_prompts(0.1, 0.95, 1), least_prompts(0.1, 0.95, 3)
+    (51, 61)
+    """
+    return fewest(error, _level(confidence, depth))
+
+
+def _level(confidence: float, depth: int) -> float:
+    """Return the chance of passing that each setting has before another one hands on its own."""
+    return (1 - confidence) / (depth * len(THRESHOLDS))
 
 
 def _needed(tested: Tested, prompts: int, error: float) -> int | None:

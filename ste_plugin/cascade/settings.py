@@ -1,10 +1,11 @@
 """The file of a cascade: its judges, and what was fitted for exactly them."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ste_plugin.cascade.outcome import STAGES, Setting, StageName
 from ste_plugin.config.base import Positive, Strict
@@ -19,13 +20,14 @@ from ste_plugin.text.settings_errors import validate_settings
 LabelsBy = Literal["people", "construction"]
 Ties = Literal["left out", "wrong"]
 _HINT = "`ste cascade fit` writes one"
+_PARTS = frozenset({"decision", "reasoning", "votes", "fitted"})
 
 
 class StageJudge(Strict):
     """A judge, as `ste_plugin.Judge` takes it."""
 
     judge: Annotated[str, Field(min_length=1)]
-    """A run, or a model's folder, hub id or name on a server."""
+    """A run, or a model's folder, hub id or name on a server; paths are from the file's folder."""
     format: str | None = None
     iteration: int | None = None
     engine: str | None = None
@@ -44,16 +46,16 @@ class StageJudge(Strict):
 class Fitted(Strict):
     """What labels said, and for which judges that holds."""
 
-    error: float
+    error: Annotated[float, Field(gt=0, lt=1)]
     """Of the pairs that are answered, at most this share is answered wrong."""
-    confidence: float
+    confidence: Annotated[float, Field(gt=0, lt=1)]
     """The chance that the promise holds, over the draw of the labelled prompts."""
     promise: str
     """The same in words, with what it does not say."""
     labels_by: LabelsBy
     deepest: StageName
     """The last stage that is asked."""
-    threshold: float
+    threshold: Annotated[float, Field(ge=0, le=1)]
     """Most entropy of a decision that is believed, in bits."""
     pairs: Positive
     """Labelled pairs that were asked about."""
@@ -88,32 +90,57 @@ class CascadeSettings(Strict):
     """Samples per order where the reasoning judge disagrees with itself; 0: no vote."""
     fitted: Fitted | None = None
 
+    @field_validator("votes")
+    @classmethod
+    def _one_is_no_vote(cls, votes: int) -> int:
+        if votes == 1:
+            raise ValueError("one sample is no vote; expected 0 for none, or at least 2")
+        return votes
+
     @property
     def stages(self) -> tuple[StageName, ...]:
         """The stages that there are, in the order of being asked."""
         if self.reasoning is None:
             return STAGES[:1]
-        return STAGES if self.votes > 1 else STAGES[:2]
+        return STAGES if self.votes else STAGES[:2]
+
+    def with_judges(self, name_of: Callable[[str], str]) -> "CascadeSettings":
+        """Return the same with other names of its judges."""
+        judges = {"decision": self.decision, "reasoning": self.reasoning}
+        return self.model_copy(
+            update={
+                stage: judge.model_copy(update={"judge": name_of(judge.judge)})
+                for stage, judge in judges.items()
+                if judge is not None
+            }
+        )
 
 
 def is_cascade(path: Path) -> bool:
-    """Return whether a path is the file of a cascade: JSON or YAML that names its first stage."""
-    if not path.is_file() or path.suffix not in (".json", ".yaml", ".yml"):
+    """Return whether a path can only be the file of a cascade: JSON, or YAML with a part of one.
+
+    Nothing else that judges is a file of JSON, so that what is wrong with one can be said.
+    """
+    if path.suffix == ".json":
+        return not path.is_dir()
+    if not path.is_file() or path.suffix not in (".yaml", ".yml"):
         return False
     try:
-        return "decision" in safe_yaml.read(path, _HINT)
+        found = safe_yaml.read(path, _HINT)
     except ConfigError:
         return False
+    return "run" not in found and not _PARTS.isdisjoint(found)
 
 
 def read_cascade(path: Path) -> CascadeSettings:
-    """Return the settings in a file of JSON or YAML.
+    """Return the settings in a file of JSON or YAML; paths in it are from its folder.
 
     Raises: ConfigError naming the file and key of what is missing, unknown or out of range.
     """
     raw = safe_yaml.read(path, _HINT)
     refuse_secrets({k: v for k, v in raw.items() if k != "fitted"}, str(path))
-    return validate_settings(CascadeSettings, raw, str(path))
+    found = validate_settings(CascadeSettings, raw, str(path))
+    return found.with_judges(lambda name: _there(path.parent / name, name))
 
 
 def read_fitted(path: Path) -> tuple[CascadeSettings, Fitted]:
@@ -128,9 +155,27 @@ def read_fitted(path: Path) -> tuple[CascadeSettings, Fitted]:
     return settings, settings.fitted
 
 
+def require_writable(path: Path) -> None:
+    """Raise ConfigError where a cascade cannot be written, or not be found again."""
+    if path.suffix != ".json" or path.is_dir() or not path.resolve().parent.is_dir():
+        raise ConfigError(
+            f"--out: found {path}; expected a file that ends in .json, in a folder that is there."
+        )
+
+
 def write_cascade(path: Path, settings: CascadeSettings) -> None:
-    """Write the file."""
-    replace_json(path, settings.model_dump(exclude_none=True))
+    """Write the file, with paths from its folder."""
+
+    def from_there(name: str) -> str:
+        is_path = Path(name).exists() and not Path(name).is_absolute()
+        return os.path.relpath(name, path.parent) if is_path else name
+
+    replace_json(path, settings.with_judges(from_there).model_dump(exclude_none=True))
+
+
+def _there(path: Path, name: str) -> str:
+    """Return the path where something is there; else it is a hub id, or a name on a server."""
+    return str(path) if path.exists() else name
 
 
 def refuse_others(where: str, fitted: Fitted, asked_as: Mapping[StageName, AskedAs]) -> None:
@@ -146,9 +191,15 @@ def refuse_others(where: str, fitted: Fitted, asked_as: Mapping[StageName, Asked
                 raise ConfigError(
                     f"{where}: its threshold was fitted for another {_SAID[key]} of the stage "
                     f"{name!r}: found {now!r}; expected {known.get(key)!r}. The promise does not "
-                    "hold for this one. Name the one it was fitted for, or fit it again: `ste "
-                    "cascade fit`."
+                    "hold for this one. Name the one it was fitted for (a path is from this file's "
+                    "folder), or fit it again: `ste cascade fit`."
                 )
+    depth = fitted.setting.depth
+    if missing := [name for name in STAGES[:depth] if name not in fitted.asked_as]:
+        raise ConfigError(
+            f"{where}: fitted.asked_as does not say what the stage {missing[0]!r} was fitted for, "
+            "so that nothing is promised. Fit it again: `ste cascade fit`."
+        )
 
 
 _SAID = {

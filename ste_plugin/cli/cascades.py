@@ -38,7 +38,9 @@ Format = Annotated[
 ]
 Reasoning = Annotated[str | None, typer.Option(help="The reasoning judge: a run or a model.")]
 ReasoningFormat = Annotated[str | None, typer.Option(help="Of the reasoning model.")]
-Votes = Annotated[int, typer.Option(help="Samples per order where it disagrees; 0: none.", min=0)]
+Votes = Annotated[
+    int | None, typer.Option(help="Samples per order where it disagrees (7); 0: none.", min=0)
+]
 Engine = Annotated[str | None, typer.Option(help="Of models that are of no run.")]
 BaseUrl = Annotated[str | None, typer.Option(help="Their server.")]
 Options = Annotated[str, typer.Option(help="Of the engine: dtype=float32,… or JSON.")]
@@ -57,7 +59,7 @@ def fit(
     form: Format = None,
     reasoning: Reasoning = None,
     reasoning_format: ReasoningFormat = None,
-    votes: Votes = 7,
+    votes: Votes = None,
     engine: Engine = None,
     base_url: BaseUrl = None,
     options: Options = "",
@@ -72,16 +74,24 @@ def fit(
     from ste_plugin.judge.which import is_run
 
     of_model = {"engine": engine, "base_url": base_url, "options": _parsed(options)}
-    more = {"format": form, "reasoning": reasoning, "reasoning_format": reasoning_format}
-    told = _settings(judge, votes, of_model, more | {"max_new_tokens": max_new_tokens})
+    more = {
+        "format": form,
+        "reasoning": reasoning,
+        "reasoning_format": reasoning_format,
+        "max_new_tokens": max_new_tokens,
+        "votes": votes,
+    }
+    told = _settings(judge, of_model, more)
     promise = fitting.Promise(error, confidence, _ties(ties))
     promise.check()
+    settings.require_writable(out)
     first = Path(told.decision.judge)
     labelled = fit_labels(labels, first if is_run(first) else None, constructed=constructed)
     if labelled.without_texts:
         say(
             f"{labels}: {labelled.without_texts} labels of pairs without texts, left out.", err=True
         )
+    fitting.require_enough(labelled, promise, len(told.stages))
     stages, outcomes = fitting.ask_all(
         told, labelled, promise.ties, plugin or [], lambda line: say(line, err=True)
     )
@@ -99,20 +109,18 @@ def fit(
         )
 
 
-def _settings(
-    judge: Path, votes: int, of_model: dict[str, Any], more: dict[str, Any]
-) -> "CascadeSettings":
-    """Return the judges that a file or options name. Raises: ConfigError for both at once."""
-    from ste_plugin.cascade.settings import CascadeSettings, StageJudge, is_cascade, read_cascade
+def _settings(judge: Path, of_model: dict[str, Any], more: dict[str, Any]) -> "CascadeSettings":
+    """Return the judges that a file or options name.
+
+    Raises: ConfigError for both at once, and for options of what is not asked.
+    """
+    from ste_plugin.cascade.settings import StageJudge, is_cascade, read_cascade
     from ste_plugin.judge.which import is_run
     from ste_plugin.judging.published import preset_settings
 
+    given = [name for name, value in (of_model | more).items() if value not in (None, "", {})]
     if is_cascade(judge):
-        if given := [name for name, value in (of_model | more).items() if value]:
-            raise ConfigError(
-                f"{judge}: it says by itself which judges there are; found "
-                f"--{given[0].replace('_', '-')} as well. Leave it out, or change the file."
-            )
+        _refuse(given, judge, "it says by itself which judges there are", "change the file")
         return read_cascade(judge).model_copy(update={"fitted": None})
 
     def stage(name: str, form: str | None, **own: Any) -> StageJudge:
@@ -120,13 +128,43 @@ def _settings(
         return StageJudge(judge=name, **model, **own)
 
     reasons = more["reasoning"]
-    letters = more["format"] or preset_settings(judge, None).get("format", "verdict")
+    if is_run(judge):
+        named = ["format"] + ([] if reasons and not is_run(Path(reasons)) else list(of_model))
+        of_runs = [name for name in given if name in named]
+        _refuse(of_runs, judge, "a run says by itself how its judge is asked", "name a model")
+    if not reasons:
+        unused = ("reasoning_format", "max_new_tokens", "votes")
+        _refuse([n for n in given if n in unused], judge, "no --reasoning is given", "give one")
+    elif is_run(Path(reasons)):
+        named = [name for name in given if name == "reasoning_format"]
+        _refuse(named, reasons, "a run says by itself how its judge is asked", "name a model")
+    own = "decision" if of_model["engine"] == "decisions" else "verdict"
+    letters = more["format"] or preset_settings(judge, None).get("format", own)
     length = {"max_new_tokens": more["max_new_tokens"]}
-    return CascadeSettings(
+    return _validated(
         decision=stage(str(judge), letters, force_verdict=True),
         reasoning=stage(reasons, more["reasoning_format"], **length) if reasons else None,
-        votes=votes,
+        votes=more["votes"],
     )
+
+
+def _validated(votes: int | None, **judges: Any) -> "CascadeSettings":
+    from ste_plugin.cascade.settings import CascadeSettings
+    from ste_plugin.text.settings_errors import validate_settings
+
+    told = {name: judge.model_dump() for name, judge in judges.items() if judge is not None}
+    if votes is not None:
+        told["votes"] = votes
+    return validate_settings(CascadeSettings, told, "ste cascade fit")
+
+
+def _refuse(options: list[str], judge: str | Path, why: str, cure: str) -> None:
+    """Raise ConfigError where an option would have no effect."""
+    if options:
+        raise ConfigError(
+            f"{judge}: {why}; found --{options[0].replace('_', '-')} as well. Leave it out, or "
+            f"{cure}."
+        )
 
 
 def _parsed(options: str) -> dict[str, Any] | None:
@@ -165,25 +203,24 @@ def _require_kept(found: "Fit", promise: "Promise") -> None:
     """Raise Inconclusive or NotTrusted where no setting keeps the promise, saying what it takes."""
     if found.best is not None:
         return
-    from ste_plugin.cascade.promise import fewest
-
-    level = max(each.level for each in found.tested)
-    least = fewest(promise.error, level)
     if not any(each.answered for each in found.tested):
         raise NotTrusted(
             f"ste cascade fit: no stage gives a verdict that holds in both orders on any of "
             f"{found.prompts} labelled prompts, so that there is nothing to promise. Look at a "
-            "pair: `ste judge`; longer judgments (--max-new-tokens) or better judges may help. "
-            "Nothing is written."
+            "pair: `ste judge`. A judge that reasons (--reasoning), longer judgments "
+            "(--max-new-tokens) or better judges may help. Nothing is written."
         )
     if found.more is None:
         raise NotTrusted(
             f"ste cascade fit: no setting errs on less than {promise.error:g} of what it answers, "
-            f"by {found.prompts} labelled prompts, so that more labels alone will not help. "
+            f"as {found.prompts} labelled prompts show, so that more labels alone will not help. "
             "Promise less (--error), or take better judges. Nothing is written."
         )
+    told = f"about {found.more} more like these"
+    if all(each.wrong >= promise.error * each.answered for each in found.tested):
+        told = f"at least {found.more} more, and fewer wrong answers than by these"
     raise Inconclusive(
         f"ste cascade fit: {found.prompts} labelled prompts are too few to promise an error of "
-        f"{promise.error:g}: it takes about {found.more} more like these (with no wrong answer at "
-        f"all, {least} answered ones). Label more, or promise less (--error). Nothing is written."
+        f"{promise.error:g}: it takes {told}. Label more, or promise less (--error). Nothing is "
+        "written."
     )

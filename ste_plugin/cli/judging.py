@@ -185,7 +185,8 @@ def _ask(judge: "PairwiseJudge", pair: tuple[str, str, str], as_json: bool) -> N
     if found.stage:
         did = "answered by" if found.verdict else "abstained after"
         spent = found.tokens
-        say(f"{did}: {found.stage} ({spent.prompt} tokens read, {spent.written} written)")
+        why = f": {found.abstained}" if found.abstained else ""
+        say(f"{did}: {found.stage}{why} ({spent.prompt} tokens read, {spent.written} written)")
 
 
 _ABSTAINED = {"orders differ": "inconsistent", "identical answers": "equal"}
@@ -203,14 +204,16 @@ def told_in_words(found: "Comparison", pointwise: bool) -> dict[str, Any]:
     ]
     replies = []
     for name, reply in shown:
-        told = {"order": name, "text": reply.text}
-        told |= {"thinking": reply.thinking} if reply.thinking else {}
-        told |= {"ended": reply.problem} if reply.problem else {}
-        replies.append(told)
-    of_cascade = {"stage": found.stage, "tokens": found.tokens._asdict()} if found.stage else {}
-    return {
+        one = {"order": name, "text": reply.text}
+        one |= {"thinking": reply.thinking} if reply.thinking else {}
+        one |= {"ended": reply.problem} if reply.problem else {}
+        replies.append(one)
+    told: dict[str, Any] = {
         "better": better,
         "probability": found.probability,
         "replies": replies,
-        **of_cascade,
     }
+    if found.stage:
+        tokens = found.tokens._asdict()
+        told |= {"abstained": found.abstained, "stage": found.stage, "tokens": tokens}
+    return told

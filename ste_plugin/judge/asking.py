@@ -79,6 +79,7 @@ class Asker:
         # a mean of ratings is never settled before its last one
         self._in_waves = early_stop and not requests.judge_format.pointwise
         self._likelihoods = likelihoods and bool(requests.judge_format.choices)
+        self._unmeasured = 0
 
     def ask(self, engine: Engine, prompts: Sequence[Texts]) -> list[list[Sample]]:
         """Return the samples of each prompt, whose answers are in the order of being shown.
@@ -164,11 +165,7 @@ class Asker:
 
     def _measure(self, engine: Engine, samples: Sequence[Sample]) -> None:
         letters = [sample.letter or self._add_letter(sample) for sample in samples]
-        try:
-            told = choice_log_likelihoods(engine, _once(letters))
-        except EngineError as error:  # no token of its own for a letter behind these words
-            logger.warning("Probabilities are shares of replies: %s", error)
-            told = None
+        told = self._likelihoods_of(engine, _once(letters))
         if told is None:
             self._likelihoods = False
             return
@@ -176,6 +173,29 @@ class Asker:
             sample.log_likelihoods = told.get(letter.key)
             known = count_tokens(engine, letter)
             sample.measured = known[0] if known else 0
+
+    def _likelihoods_of(
+        self, engine: Engine, letters: Sequence[ChatRequest]
+    ) -> Mapping[str, tuple[float, ...]] | None:
+        """Return key → log-likelihoods; None where the engine sees none.
+
+        A letter may have no token of its own behind some words. The others are told all the same,
+        so that what is said of a pair does not depend on those that it is asked with.
+        """
+        try:
+            return choice_log_likelihoods(engine, letters)
+        except EngineError as error:
+            if len(letters) == 1:
+                self._tell_of_unmeasured(error)
+                return {}
+            half = len(letters) // 2
+            parts = [self._likelihoods_of(engine, p) for p in (letters[:half], letters[half:])]
+            return {key: each for part in parts if part for key, each in part.items()}
+
+    def _tell_of_unmeasured(self, error: EngineError) -> None:
+        if not self._unmeasured:
+            logger.warning("A probability is a share of replies: %s", error)
+        self._unmeasured += 1
 
     def _add_letter(self, sample: Sample) -> ChatRequest:
         prefix = self._requests.forced_prefix(sample.stated)

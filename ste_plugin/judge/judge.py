@@ -153,6 +153,13 @@ class Judge(PairwiseJudge):
         """
         self._model.load()
 
+    def tells_likelihoods(self) -> bool:
+        """Return whether probabilities can be those of its letters; it loads the model.
+
+        Raises: EngineError where that is not possible.
+        """
+        return bool(self.format.choices) and self._model.tells_likelihoods()
+
     def close(self) -> None:
         """Free the model's memory and connections; a later comparison opens them again."""
         self._model.close()

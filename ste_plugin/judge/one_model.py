@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from threading import Lock, get_ident
 
 from ste_plugin.engines.base import Engine, Stoppable
-from ste_plugin.engines.choice_likelihoods import started
+from ste_plugin.engines.choice_likelihoods import TellsLikelihoods, started
 from ste_plugin.judge.asking import Asker, Sample
 from ste_plugin.judge.texts import Texts
 
@@ -26,6 +26,14 @@ class OneModel:
         """Load the model now. Raises: EngineError where that is not possible."""
         with self._lock:
             started(self.engine)
+
+    def tells_likelihoods(self) -> bool:
+        """Return whether the engine sees those of choices; it loads the model.
+
+        Raises: EngineError where that is not possible.
+        """
+        with self._lock:
+            return isinstance(started(self.engine), TellsLikelihoods)
 
     def close(self) -> None:
         """Free memory and connections; who asks later opens them again."""

@@ -31,8 +31,8 @@ class MetricTerm(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def prompt_key(prompt: str) -> str:
-    """Return a short key of a prompt, the same for equal prompts."""
-    return content_key(prompt)
+    """Return a short key of a prompt, the same for prompts that differ in blanks alone."""
+    return content_key(" ".join(prompt.split()))
 
 
 def value_of(terms: Iterable[Sequence[Any]]) -> float | None:

@@ -1,5 +1,6 @@
 """A cascade in use: the first stage that may answer does, and its tokens are counted apart."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -7,14 +8,14 @@ import pytest
 
 from ste_plugin import Cascade
 from ste_plugin.cascade import open_judge
-from ste_plugin.cascade.fitting import Promise, ask_all, fit, fitted
+from ste_plugin.cascade.fitting import Promise, ask_all, fit, fitted, require_enough
 from ste_plugin.cascade.labels import fit_labels
 from ste_plugin.cascade.settings import CascadeSettings, read_cascade, write_cascade
-from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.errors import ConfigError, DataError, EngineError, Inconclusive
 from ste_plugin.integrations.policy_reward import WinRate
 from ste_plugin.integrations.reward_settings import RewardSettings
 from ste_plugin.testing import FakeEngine
-from tests.helpers.cascades import StagedEngine, pair_row, use_engine, write_pairs
+from tests.helpers.cascades import StagedEngine, number_of, pair_row, use_engine, write_pairs
 from tests.helpers.served_judges import served
 
 JUDGES = {
@@ -148,6 +149,104 @@ def test_a_judge_that_tells_no_probabilities_cannot_decide(tmp_path, monkeypatch
     labels = fit_labels(write_pairs(tmp_path / "people.jsonl", map(pair_row, range(20))), None)
     with pytest.raises(ConfigError, match=r"tells no probabilities .* engine: decisions or local"):
         ask_all(CascadeSettings.model_validate(JUDGES), labels, "left out")
+
+
+def test_a_fitted_cascade_on_an_engine_without_probabilities_is_refused(made, monkeypatch):
+    path, _ = made
+    use_engine(monkeypatch, FakeEngine(StagedEngine().said))
+    with pytest.raises(ConfigError, match="tells no probabilities"):
+        compared(path, range(4))
+
+
+def test_a_decision_whose_letter_cannot_be_measured_is_passed_on_and_the_others_stay(made):
+    path, engine = made
+    settings = read_cascade(path)
+    believed = settings.fitted.model_copy(update={"threshold": 1.0})
+    write_cascade(path, settings.model_copy(update={"fitted": believed}))
+    before = compared(path, range(12))
+    measure = engine.choice_log_likelihoods
+
+    def without_the_seventh(requests):
+        asked = list(requests)
+        if any(number_of(request) == 6 for request in asked):
+            raise EngineError("no token of its own")
+        return measure(asked)
+
+    engine.choice_log_likelihoods = without_the_seventh
+    after = compared(path, range(12))
+    assert [c.stage for c in before if c.stage == "decision"] == ["decision"] * 9
+    assert (before[6].stage, after[6].stage) == ("decision", "reasoning")
+    others = [n for n in range(12) if n != 6]
+    assert [after[n] for n in others] == [before[n] for n in others]
+
+
+def test_a_folder_of_a_judge_is_found_from_the_file_s_own(tmp_path, monkeypatch, tiny_model):
+    (tmp_path / "kept").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small").symlink_to(tiny_model)
+    told = CascadeSettings.model_validate(JUDGES)
+    write_cascade(tmp_path / "kept" / "cascade.json", told)
+    kept = json.loads((tmp_path / "kept" / "cascade.json").read_text())
+    assert (kept["decision"]["judge"], kept["reasoning"]["judge"]) == ("../small", "large")
+    monkeypatch.chdir("/")
+    found = read_cascade(tmp_path / "kept" / "cascade.json")
+    assert found.decision.judge == str(tmp_path / "kept" / "../small")
+    assert found.reasoning.judge == "large"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"threshold": 7.0}, "fitted.threshold: found 7.0; expected 1 or less"),
+        ({"threshold": float("nan")}, "fitted.threshold: found 'NaN'; expected 1 or less"),
+        ({"asked_as": {}}, "does not say what the stage 'decision' was fitted for"),
+    ],
+)
+def test_what_no_fit_writes_is_refused(made, change, said):
+    path, _ = made
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps({**kept, "fitted": {**kept["fitted"], **change}}))
+    with pytest.raises(ConfigError, match=said):
+        Cascade(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("c.json", '{"decision": {', "c.json"),
+        ("c.json", '{"judge": "m"}', "decision: missing"),
+        ("c.yaml", "reasoning: {judge: m}\n", "decision: missing"),
+        ("away.json", None, "away.json"),
+    ],
+)
+def test_a_file_of_a_cascade_that_is_damaged_is_told_as_one(tmp_path, name, text, said):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=said) as caught:
+        open_judge(tmp_path / name)
+    assert "hub" not in str(caught.value)
+
+
+def test_prompts_that_differ_in_blanks_alone_are_one(tmp_path):
+    rows = [pair_row(n) | {"prompt": "Name a prime." + " " * n} for n in range(80)]
+    labels = fit_labels(write_pairs(tmp_path / "people.jsonl", rows), None)
+    with pytest.raises(Inconclusive, match="1 labelled prompts are too few"):
+        require_enough(labels, Promise(0.1), 1)
+
+
+def test_labels_that_all_tie_are_told_before_a_judge_is_asked(tmp_path):
+    rows = [pair_row(n, labels={"ann": "tie"}) for n in range(80)]
+    labels = fit_labels(write_pairs(tmp_path / "people.jsonl", rows), None)
+    with pytest.raises(DataError, match="on none of 80 pairs does the label prefer one answer"):
+        require_enough(labels, Promise(0.1), 1)
+    require_enough(labels, Promise(0.1, ties="wrong"), 1)
+
+
+@pytest.mark.parametrize("done", ['{"ok": true}', "[]", '{"files": []}'])
+def test_another_tool_s_done_json_beside_labels_says_nothing(tmp_path, done):
+    (tmp_path / "done.json").write_text(done)
+    found = fit_labels(write_pairs(tmp_path / "people.jsonl", map(pair_row, range(3))), None)
+    assert (found.by, len(found.pairs)) == ("people", 3)
 
 
 def test_decisions_that_all_differ_between_the_orders_pass_every_pair_on(tmp_path, monkeypatch):

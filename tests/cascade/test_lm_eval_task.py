@@ -88,3 +88,33 @@ def test_a_cascade_that_is_not_named_is_asked_for(tmp_path, monkeypatch):
     pairs = write_pairs(tmp_path / "pairs.jsonl", [pair_row(0, labels=None)])
     with pytest.raises(ConfigError, match="STE_CASCADE is not set"):
         evaluated(pairs, monkeypatch, "")
+
+
+def test_the_command_of_lm_eval_ends_well_where_no_hub_can_be_reached(tmp_path, monkeypatch):
+    """lm-eval's dummy asks the hub for a tokenizer once everything is judged."""
+    from lm_eval.__main__ import cli_evaluate
+
+    use_engine(monkeypatch, StagedEngine())
+    fitted_by_hand(tmp_path / "cascade.json", "reasoning", 0.0)
+    pairs = write_pairs(tmp_path / "pairs.jsonl", [pair_row(i, labels=None) for i in range(4)])
+    monkeypatch.setenv("STE_CASCADE", str(tmp_path / "cascade.json"))
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", _no_hub)
+    places = ["--include_path", str(shipped_folder("tasks")), "--output_path", str(tmp_path / "o")]
+    command = [
+        "lm_eval",
+        "run",
+        "--model",
+        "dummy",
+        "--tasks",
+        "ste_local_cascade",
+        "--log_samples",
+    ]
+    monkeypatch.setattr("sys.argv", command + places)
+    with told(JudgeSettings(pairs)):
+        cli_evaluate()
+    (results,) = (tmp_path / "o").rglob("results_*.json")
+    assert json.loads(results.read_text())["results"]["ste_local_cascade"]["acc,none"] == 1.0
+
+
+def _no_hub(name, **_):
+    raise OSError(f"{name}: the hub cannot be reached")

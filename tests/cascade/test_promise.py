@@ -66,6 +66,13 @@ def test_no_number_of_labels_helps_a_judge_that_errs_too_often():
     assert more_prompts(assess_settings(bad, ERROR, 0.95, 1), 60, ERROR) is None
 
 
+def test_a_few_answers_that_err_too_often_do_not_say_that_no_number_would_help():
+    few = [Outcome(str(i), "s", str(i), 0.0, [i % 6 > 0], [Tokens()]) for i in range(12)]
+    tested = assess_settings(few, ERROR, 0.95, 1)
+    assert all(t.wrong == 2 and not t.passed for t in tested)  # a sixth, and the promise is a tenth
+    assert more_prompts(tested, 12, ERROR) == fewest(ERROR, tested[0].level) - 12
+
+
 def test_one_pair_of_a_prompt_is_tested_and_labels_do_not_choose_it():
     some = outcomes(3, 50, pairs_of_each=4)
     turned = [o._replace(right=[r if r is None else not r for r in o.right]) for o in some]

@@ -83,16 +83,14 @@ def test_a_calibrated_judge_decides_in_its_own_format_and_is_told_at_its_tempera
 def test_labels_too_few_for_the_promise_say_how_many_more_it_takes(fitted):
     code, printed, told = fitted(map(pair_row, range(10)))
     assert (code, told) == (9, None)
-    assert "10 labelled prompts are too few to promise an error of 0.1: it takes about 51 more" in (
+    assert "10 labelled prompts are too few to promise an error of 0.1: it takes at least 51" in (
         printed.err
     )
+    assert "No judge was asked" in printed.err and not printed.out
 
 
 def test_judges_that_err_too_often_are_said_to_be_no_matter_of_labels(fitted):
-    wrong = [
-        pair_row(i, labels={"ann": "rejected" if drawn("label", i) < 0.5 else "chosen"})
-        for i in range(60)
-    ]
+    wrong = [pair_row(i, labels={"ann": "rejected"}) for i in range(160)]
     code, printed, told = fitted(wrong, "--error 0.05")
     assert (code, told) == (8, None)
     assert "more labels alone will not help" in printed.err
@@ -114,8 +112,54 @@ def test_ties_are_left_out_or_count_as_wrong_answers(fitted):
 
 def test_stages_that_never_hold_in_both_orders_are_said_to_answer_nothing(fitted):
     # such pairs are decided by position; three tokens hold no judgment with reasons
-    rows = map(pair_row, range(3, 83, 4))
+    rows = map(pair_row, range(3, 323, 4))
     code, printed, told = fitted(rows, "--max-new-tokens 3")
     assert (code, told) == (8, None)
-    assert "no stage gives a verdict that holds in both orders on any of 20" in printed.err
+    assert "no stage gives a verdict that holds in both orders on any of 80" in printed.err
     assert "the reasoning judge alone: answers 0.000, accuracy -," in printed.out
+
+
+@pytest.mark.parametrize("out", ["there", "there/c.txt", "nowhere/c.json"])
+def test_a_file_that_cannot_be_written_is_told_before_a_judge_is_asked(fitted, tmp_path, out):
+    (tmp_path / "there").mkdir()
+    code, printed, _ = fitted(map(pair_row, range(160)), f"--out {out}")
+    assert code == 2
+    assert f"--out: found {out}; expected a file that ends in .json, in a folder" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("c.yaml --votes 0", "c.yaml: it says by itself which judges there are; found --votes"),
+        ("m --reasoning-format brief", "m: no --reasoning is given; found --reasoning-format"),
+        ("m --max-new-tokens 9", "m: no --reasoning is given; found --max-new-tokens"),
+        ("m --reasoning n --votes 1", "votes: one sample is no vote; expected 0 for none, or at"),
+        ("runs/a --format verdict", "runs/a: a run says by itself how its judge is asked; found"),
+        (
+            "m --engine decisions --base-url http://h:1/v1 --reasoning n",
+            "reasoning: n in format criteria-",
+        ),
+    ],
+)
+def test_options_without_an_effect_are_refused(tmp_path, monkeypatch, capsys, command, said):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ste_plugin.cli.stopping.leave_interrupts", lambda: None)
+    (tmp_path / "c.yaml").write_text("decision: {judge: m}\n")
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    (tmp_path / "runs" / "a" / "run.yaml").touch()
+    labels = write_pairs(tmp_path / "people.jsonl", map(pair_row, range(160)))
+    argv = f"ste cascade fit {command} --labels {labels}".split()
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_judge_behind_the_decisions_endpoint_decides_in_its_own_format(tmp_path):
+    from ste_plugin.cli.cascades import _settings
+
+    of_model = {"engine": "decisions", "base_url": "http://h:1/v1", "options": None}
+    names = ("format", "reasoning", "reasoning_format", "max_new_tokens", "votes")
+    told = _settings(tmp_path / "m", of_model, dict.fromkeys(names))
+    assert told.decision.format == "decision"

@@ -10,6 +10,7 @@ from ste_plugin import Judge
 from ste_plugin.cli.entry_point import main
 from ste_plugin.cli.judging import told_in_words
 from ste_plugin.engines import Completion
+from ste_plugin.judge import Comparison, PairwiseJudge, Tokens
 from ste_plugin.judge import judge as judge_module
 from ste_plugin.judging import TIE, JudgeFormat
 from tests.helpers.command import ste
@@ -116,6 +117,22 @@ def test_the_command_passes_on_what_the_chat_template_is_given(monkeypatch, caps
             main()
         assert "(cut off by the token limit" in capsys.readouterr().out
     assert asked == 2 * [{"enable_thinking": False}]
+
+
+def test_a_cascade_says_after_which_stage_and_why_it_abstains(monkeypatch, capsys):
+    said = Comparison(None, None, "unsure", stage="decision", tokens=Tokens(9, 2))
+    monkeypatch.setattr(PairwiseJudge, "compare", lambda *_: said)
+    monkeypatch.setattr(judge_module, "open_engine", lambda *_: Completes(better))
+    options = ["ste", "judge", "m", "--instruction", "x", "--a", "y", "--b", "z"]
+    printed = []
+    for more in ([], ["--json"]):
+        monkeypatch.setattr("sys.argv", [*options, *more])
+        with contextlib.suppress(SystemExit):
+            main()
+        printed.append(capsys.readouterr().out)
+    assert "abstained after: decision: unsure (9 tokens read, 2 written)" in printed[0]
+    told = json.loads(printed[1])
+    assert (told["better"], told["abstained"], told["stage"]) == ("unsure", "unsure", "decision")
 
 
 def test_identical_answers_are_equal(monkeypatch):
