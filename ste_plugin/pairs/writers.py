@@ -56,6 +56,17 @@ def writer_of(context: RunContext, strategy: PairStrategy) -> Writer:
     return Writer(model, GeneratorRequests(identity, context.config.pairs), WEAKER)
 
 
+def _require_writer(context: RunContext) -> None:
+    """Raise ConfigError where answers are to be written by a model that is asked for letters."""
+    model = context.generator_model
+    if context.config.pairs.strategies and answering_model(model).engine == "decisions":
+        raise ConfigError(
+            f"generator: pairs.strategies take answers that a model writes, and {model.model} is "
+            "asked by engine decisions, which gives probabilities of letters alone. Name one that "
+            "writes: generator: {model: …, engine: …}."
+        )
+
+
 def weaker_name(context: RunContext) -> str:
     """Return the weaker model as the config names it; empty where it names none."""
     weaker = context.config.pairs.weaker
@@ -71,10 +82,11 @@ def find_strategy(context: RunContext, name: str) -> PairStrategy:
 
 
 def check_writers(context: RunContext) -> None:
-    """Check that there is a weaker model where, and only where, a strategy asks it.
+    """Check that the generator writes, and that there is a weaker model where a strategy asks it.
 
-    Raises: ConfigError, also where it is the generator itself.
+    Raises: ConfigError, also where no strategy asks it, or it is the generator itself.
     """
+    _require_writer(context)
     strategies = [find_strategy(context, name) for name in context.config.pairs.strategies]
     asking = [strategy for strategy in strategies if calls_of(strategy).by_weaker]
     for strategy in asking:

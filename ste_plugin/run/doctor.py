@@ -16,7 +16,14 @@ from ste_plugin.engines.model_folder import explain_unloadable
 from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.ray.engine import describe_cluster
 from ste_plugin.engines.registry import LOADING
-from ste_plugin.errors import ConfigError, DataError, HostError, PluginError, SteError
+from ste_plugin.errors import (
+    ConfigError,
+    DataError,
+    EngineError,
+    HostError,
+    PluginError,
+    SteError,
+)
 from ste_plugin.evaluation.kept_out import KEEP_OUT, prompt_source
 from ste_plugin.evaluation.prompt_files import files_of
 from ste_plugin.hosts.run_host import require_module
@@ -25,7 +32,8 @@ from ste_plugin.instructions.sources.readers import check_source
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.run.doctor_training import axolotl_configs, check_axolotl_configs, check_recipes
 from ste_plugin.run.finding import CheckResult
-from ste_plugin.run.open_run import check_contributed
+from ste_plugin.run.open_run import open_aside
+from ste_plugin.run.stages import check_backend, read_row_formats
 from ste_plugin.storage.config_file import read_config
 
 
@@ -54,7 +62,7 @@ def examine(configs: Sequence[Path], files: Sequence[Path]) -> list[CheckResult]
         _plugins(files),
         *_libraries(),
         _gpu(),
-        *(finding for config in runs.values() for finding in _names(config, files)),
+        *(finding for path, config in runs.items() for finding in _settings(path, config, files)),
         *(finding for path, config in runs.items() for finding in _sources(path, config)),
         *(finding for path, config in runs.items() for finding in _given(path, config)),
         *(f for path, config in runs.items() for f in _kept_out(path, config, files)),
@@ -133,18 +141,20 @@ def _given(path: Path, config: RunConfig) -> Iterator[CheckResult]:
             yield CheckResult("given pairs", str(error), False, "correct pairs.given")
 
 
-def _names(config: RunConfig, files: Sequence[Path]) -> Iterator[CheckResult]:
-    """Yield a finding where a config names what no plugin has, as a strategy; those that the config
-    lists are known only where they are given here, too."""
+def _settings(path: Path, config: RunConfig, files: Sequence[Path]) -> Iterator[CheckResult]:
+    """Yield a finding where a run would refuse its settings, as a strategy that no plugin has;
+    those that the config lists are known only where they are given here, too."""
     if len(files) < len(config.plugins):
         return
     try:
-        check_contributed(config, plugin_manager(files))
-    except PluginError:
-        return  # told among the plugins
-    except ConfigError as error:
+        with open_aside(config, path.resolve().parent, files, quiet=True) as context:
+            read_row_formats(context)
+            check_backend(context)
+    except (PluginError, HostError, EngineError):
+        return  # told among the plugins, programs and models
+    except (ConfigError, DataError) as error:
         setting = str(error).partition(":")[0]
-        yield CheckResult("names", str(error), False, f"correct {setting}")
+        yield CheckResult("settings", str(error), False, f"correct {setting}")
 
 
 def _kept_out(path: Path, config: RunConfig, files: Sequence[Path]) -> Iterator[CheckResult]:

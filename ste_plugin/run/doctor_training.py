@@ -1,17 +1,13 @@
 """Looking over what trains: the recipes of a run, and axolotl configs that list our plugin."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from pluggy import PluginManager
-
-from ste_plugin.axolotl.decision_checks import trains_by_both_orders
 from ste_plugin.axolotl.run_config import PLUGIN, is_axolotl_config, read_recipe
 from ste_plugin.config import RunConfig
 from ste_plugin.errors import ConfigError, HostError, SteError
 from ste_plugin.fitting.catalogue import find_own_recipe, recipe_problems
 from ste_plugin.hosts.run_host import python_of
-from ste_plugin.plugins.judge_formats import find_judge_format
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.run.finding import CheckResult
 from ste_plugin.storage.resources import shipped_folder
@@ -49,29 +45,7 @@ def check_recipes(config: Path, run: RunConfig, files: Sequence[Path]) -> list[C
         problems = {}
     except SteError as error:
         return [CheckResult("training.recipe", str(error), False, "correct training.recipe")]
-    return [
-        *(_checked(path, found) for path, found in problems.items()),
-        *_judge_of_letters(run, base, plugins, files),
-    ]
-
-
-def _judge_of_letters(
-    run: RunConfig, base: Path, plugins: PluginManager, files: Sequence[Path]
-) -> Iterator[CheckResult]:
-    """Yield a finding where a recipe for judges of letters is beside a format of more; a format of
-    a plugin that the config lists is known only where that is given here, too."""
-    if len(files) < len(run.plugins):
-        return
-    judging = run.judging
-    try:
-        judge_format = find_judge_format(
-            plugins, judging.format, "judging.format", base, judging.rubric
-        )
-        for name in run.training.recipe:
-            recipe = read_recipe(find_own_recipe(name, base, plugins))
-            trains_by_both_orders(recipe, name, judge_format, force_verdict=judging.force_verdict)
-    except ConfigError as error:
-        yield CheckResult("judging", str(error), False, "correct judging, or the recipe")
+    return [_checked(path, found) for path, found in problems.items()]
 
 
 def check_axolotl_configs(paths: Sequence[Path]) -> list[CheckResult]:

@@ -16,7 +16,6 @@ from ste_plugin.errors import JudgeError
 from ste_plugin.evaluation.kept_out import check_kept_out
 from ste_plugin.evaluation.plan import check_configured, plan_evaluations
 from ste_plugin.hosts.run_host import python_of, require_module
-from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.run import gating, stages
 from ste_plugin.run.prefetch import prepare_pool_with_prefetch
 from ste_plugin.storage.jsonl import read_derived_json, read_json, read_rows, replace_json
@@ -41,7 +40,7 @@ def check_ahead(context: RunContext) -> None:
     axolotl.require_host(python_of(hosts.train))
     if not context.folder.report.exists():
         stages.check_trainable(context)
-    lm_eval.require_host(python_of(hosts.eval), context.config.evaluation.backend)
+    stages.check_backend(context)
 
 
 def starts_server(model: ModelConfig, context: RunContext) -> bool:

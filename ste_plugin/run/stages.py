@@ -24,11 +24,15 @@ from ste_plugin.evaluation.shipped import judge_label
 from ste_plugin.evaluation.trained_judges import find_judge as find_judge
 from ste_plugin.evaluation.trained_judges import stage_numbers as stage_numbers
 from ste_plugin.fitting.catalogue import find_own_recipe, refusal
+from ste_plugin.hosts.run_host import python_of
 from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.plugins.manager import contributed_folders, registered_files
 from ste_plugin.run import gating
 from ste_plugin.storage.dataset_manifest import read_manifest, row_format_of_rl
 from ste_plugin.storage.training_manifest import find_trained_model
+
+DECISIONS = "decisions"
+"""lm-eval's backend that asks vLLM's decisions endpoint."""
 
 
 @contextmanager
@@ -223,6 +227,27 @@ def evaluate(context: RunContext, number: int) -> dict[str, Any]:
     return results
 
 
+def check_backend(context: RunContext) -> None:
+    """Return if lm-eval has the run's backend, and a server to ask where that is `decisions`.
+
+    Raises: ConfigError; HostError where lm-eval is not installed.
+    """
+    config, judge = context.config.evaluation, context.config.judge
+    lm_eval.require_host(python_of(context.config.hosts.eval), config.backend)
+    named = "base_url" in config.model_args
+    if config.backend == DECISIONS and not named and not _is_served(context, judge):
+        raise ConfigError(
+            "evaluation.backend: decisions asks a server, and none is named. Let the run serve its "
+            "judges (judge.engine: serve), or name the server that has them: "
+            "evaluation.model_args: {base_url: …}."
+        )
+
+
+def _is_served(context: RunContext, judge: ModelConfig) -> bool:
+    place = Place.of_run(context.config, context.base)
+    return resolve_engine(judge, place).engine == "serve"
+
+
 def find_server(context: RunContext, judge: ModelConfig) -> Callable[[], str] | None:
     """Return what starts the run's own server of a judge, by which lm-eval measures it.
 
@@ -230,9 +255,8 @@ def find_server(context: RunContext, judge: ModelConfig) -> Callable[[], str] | 
     where `evaluation` says which other one to ask or loads the judge by itself.
     """
     config = context.config.evaluation
-    behind_server = config.backend == "decisions" or config.backend.endswith("completions")
+    behind_server = config.backend == DECISIONS or config.backend.endswith("completions")
     asks_server = behind_server and "base_url" not in config.model_args
-    place = Place.of_run(context.config, context.base)
-    if not asks_server or resolve_engine(judge, place).engine != "serve":
+    if not asks_server or not _is_served(context, judge):
         return None
     return lambda: str(context.models.use(judge).start().base_url)  # type: ignore[attr-defined]

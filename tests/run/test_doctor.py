@@ -76,15 +76,25 @@ def test_a_run_whose_instructions_are_not_there_is_not_ready(tmp_path):
     [
         ({"pairs": "{strategies: [other-instructio]}"}, "Did you mean 'other-instruction'?"),
         ({"audit": "{probes: [worse paded]}"}, "Did you mean 'worse padded'?"),
+        ({"evaluation": "{backend: desisions}"}, "Did you mean 'decisions'?"),
+        ({"evaluation": "{backend: decisions}"}, "decisions asks a server, and none is named"),
+        (
+            {"judge": "{model: m, engine: decisions, options: {base_url: 'http://h:1/v1'}}"},
+            "generator: pairs.strategies take answers that a model writes",
+        ),
+        (
+            {"judging": "{format: decision}", "dataset": "{verdict_share: 0.5}"},
+            "dataset.verdict_share: found 0.5",
+        ),
     ],
 )
-def test_a_name_that_no_plugin_has_is_told_before_a_run(tmp_path, settings, found):
+def test_what_a_run_would_refuse_in_its_settings_is_told_before_it(tmp_path, settings, found):
     (tmp_path / "ste.yaml").write_text(config_text(**settings))
     (tmp_path / "instructions.jsonl").write_bytes(json_lines({"instruction": "Name a fruit."}))
     done = doctor("ste.yaml", cwd=tmp_path)
     assert done.returncode == 1
     assert found in " ".join(done.stdout.split())
-    assert done.stdout.splitlines()[-1].startswith("Not ready. First, names: correct ")
+    assert done.stdout.splitlines()[-1].startswith("Not ready. First, settings: correct ")
 
 
 def test_what_is_to_be_kept_out_is_looked_up_before_a_run(tmp_path):
@@ -167,6 +177,6 @@ def test_a_recipe_for_judges_of_letters_beside_a_format_with_reasons_is_a_proble
     (tmp_path / "ste.yaml").write_text(config_text(**settings))
     (tmp_path / "instructions.jsonl").touch()
     done = doctor("ste.yaml", cwd=tmp_path)
-    assert "PROBLEM  judging: training.recipe: decision-lora-8b trains a judge" in done.stdout
+    assert "PROBLEM  settings: training.recipe: decision-lora-8b trains a judge" in done.stdout
     (tmp_path / "ste.yaml").write_text(config_text(**settings | {"judging": "{format: decision}"}))
     assert "training.recipe" not in doctor("ste.yaml", cwd=tmp_path).stdout
