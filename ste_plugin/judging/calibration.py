@@ -4,7 +4,7 @@ A judgment is told by its margin: the log-odds of the right letter against the w
 """
 
 from collections.abc import Sequence
-from math import exp, fsum, log, log1p, sqrt
+from math import exp, fsum, isfinite, log, log1p, sqrt
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,6 +65,12 @@ def calibrate(margins: Sequence[float], judge_format: str) -> Calibration:
             f"{MIN_JUDGMENTS} of {MIN_JUDGMENTS // 2}, or the temperature would be chance. "
             "Generate with more instructions or a larger dataset.dev_fraction, and do not lower "
             "ste.judge_pairs below that."
+        )
+    if odd := sum(not isfinite(margin) for margin in margins):
+        raise DataError(
+            f"calibration: {odd} of {count} judgments have no probability to correct (one letter "
+            "is impossible, or neither is a number). Expected finite log-odds: see whether "
+            "training went well (its loss, ste.decision) and how the weights were saved."
         )
     temperature = fit_temperature(margins)
     if temperature is None:

@@ -99,6 +99,13 @@ def test_a_judge_that_never_errs_or_always_does_has_no_temperature(margins, told
         calibrate(margins, "verdict-1")
 
 
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_log_odds_that_are_no_numbers_have_no_temperature(odd):
+    some = [2.0, 1.0, -0.5] * MIN_JUDGMENTS
+    with pytest.raises(DataError, match=f"1 of {len(some) + 1} judgments have no probability"):
+        calibrate([odd, *some], "f")
+
+
 def test_a_calibration_counts_in_its_own_format_alone(tmp_path):
     found = calibrate(drawn(4.0), "verdict-1")
     write_calibration(tmp_path, found)

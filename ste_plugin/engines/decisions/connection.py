@@ -85,7 +85,9 @@ class DecisionConnections(Connections):
             if not _is_no_such_place(refusal):
                 return self._explained(endpoint, body, refusal, response.headers)
             self._forms.lacks(endpoint, form)
-        raise EngineError(f"{endpoint.options.base_url}: {NO_ENDPOINT}")
+        url = endpoint.options.base_url
+        begun = "" if url.endswith("/v1") else f"it does not end in /v1: write {url}/v1. Else "
+        raise EngineError(f"{url}: {begun}{NO_ENDPOINT}")
 
     def _decided(
         self, endpoint: Endpoint, content: bytes, form: Form, question: Question

@@ -100,6 +100,12 @@ class DecisionEngine(HttpEngine):
         finally:
             self._tell_of_low_mass()
 
+    def close(self) -> None:
+        """End whatever is in flight, and forget the answers: another model may be served next."""
+        super().close()
+        with self._lock:
+            self._known.clear()
+
     def choice_log_likelihoods(
         self, requests: Iterable[ChatRequest]
     ) -> Iterator[tuple[str, tuple[float, ...]]]:

@@ -96,6 +96,9 @@ def _merging_label(template: ChatTemplate, labels: Iterable[str]) -> str:
     )
 
 
+_FORMAT = 'Set judging.format: decision (--format decision, format="decision")'
+
+
 def question_of(request: ChatRequest, model: str) -> Question:
     """Return the question that a request asks.
 
@@ -104,9 +107,9 @@ def question_of(request: ChatRequest, model: str) -> Question:
     if not request.choices:
         raise EngineError(
             f"model {model!r}: engine decisions answers by probabilities of letters and writes no "
-            "text, and a text is asked for. Set judging.format: decision for a judge that answers "
-            "by a letter; a judge that reasons, or a model that writes answers, needs engine: "
-            "http, serve, vllm or local."
+            f"text, and a text is asked for. {_FORMAT} for a judge that answers by a letter; a "
+            "judge that reasons, or a model that writes answers, needs engine: http, serve, vllm "
+            "or local. Judges of a cascade that need different ones are named in its file."
         )
     is_one_turn = len(request.messages) == 1 and request.messages[0].role == "user"
     question = read_question(request.messages[0].content) if is_one_turn else None
@@ -114,7 +117,7 @@ def question_of(request: ChatRequest, model: str) -> Question:
         raise EngineError(
             f"model {model!r}: engine decisions asks one question of its own form, and this "
             f"request (format {request.format_version or 'unknown'}) is another: the letter would "
-            "be read where this judge was not trained to give it. Set judging.format: decision "
-            "for a judge trained in it, or engine: http, serve, vllm or local for this one."
+            f"be read where this judge was not trained to give it. {_FORMAT} for a judge trained "
+            "in it, or engine: http, serve, vllm or local for this one."
         )
     return question

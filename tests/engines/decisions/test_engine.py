@@ -117,6 +117,21 @@ def test_likelihoods_of_what_was_completed_take_no_further_request():
     assert len(server.bodies) == 1
 
 
+def test_once_closed_nothing_is_remembered_of_a_server_that_may_serve_another_model():
+    pair = ("Name a fruit.", "An apple.", "A spade.")
+    with decision_server(prefers=by_apple) as server, judge(server.base_url) as asked_twice:
+        first = asked_twice.compare(*pair)
+        asked_twice.close()
+        server.prefers = lambda text: (1 - by_apple(text)[0], 1.0)
+        assert (first.verdict, asked_twice.compare(*pair).verdict) == ("A", "B")
+
+
+def test_a_base_url_without_v1_is_told_to_have_it():
+    with decision_server() as server:
+        text = refusal(engine(server.base_url.removesuffix("/v1")), asked())
+    assert f"it does not end in /v1: write {server.base_url}" in text
+
+
 def test_a_prompt_that_does_not_fit_is_answered_with_nothing_and_has_no_likelihoods():
     with decision_server(context=300) as server:
         asking = engine(server.base_url)
