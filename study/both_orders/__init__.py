@@ -2,5 +2,3 @@
 random order of it with cross entropy alone: `python -m study.both_orders MANIFEST`."""
 
 WAYS = ("both-orders", "single-orders")
-CONSTRUCTED = "constructed"
-"""The data set's own pairs that were held out for testing."""

@@ -25,6 +25,8 @@ def main(
     model: Annotated[Path, typer.Option(help="folder of the model to teach")],
     data: Annotated[Path, typer.Option(envvar="STE_STUDY_DATA", help="folder of labelled sets")],
     work: Annotated[Path, typer.Option(help="kept to go on from")] = Path("runs/both-orders"),
+    kind: Annotated[str, typer.Option(help="of the pairs, as the tables call it")] = "constructed",
+    way: Annotated[list[str] | None, typer.Option(help="one of both; can be repeated")] = None,
     seeds: Annotated[int, typer.Option(help="random seeds of each way")] = 3,
     pairs: Annotated[int, typer.Option(help="pairs to teach from")] = 400,
     epochs: Annotated[float, typer.Option(help="of both orders; twice that of single ones")] = 1.5,
@@ -35,12 +37,13 @@ def main(
     work = work.resolve()
     RESULTS.touch()
     for seed in range(seeds):
-        for way in WAYS:
-            about = {"way": way, "seed": seed, **asdict(size), "model": model.name}
+        for taught in way or WAYS:
+            about = {"way": taught, "seed": seed, "kind": kind, **asdict(size)}
+            about["model"] = model.name
             if any(about.items() <= row.items() for row in read(RESULTS)):
                 continue
-            judge = teach(source, way, seed, size, model, work)
-            rows = [about | found for found in measure(judge, source, data, size.measured, work)]
+            judge = teach(source, kind, taught, seed, size, model, work)
+            rows = [about | found for found in measure(judge, source, kind, data, measured, work)]
             with RESULTS.open("a", encoding="utf-8") as file:
                 file.writelines(json.dumps(row) + "\n" for row in rows)
             write_page()

@@ -10,7 +10,6 @@ from ste_plugin.judging.calibration import temperature_of
 from ste_plugin.lm_eval_tasks.bootstrap import prompt_key
 from ste_plugin.records import ORDERS
 from ste_plugin.storage.dataset_manifest import DatasetManifest
-from study.both_orders import CONSTRUCTED
 from study.inputs import CHOOSING, REPORTING, draw_pairs, read
 
 LONGEST = 1200
@@ -18,9 +17,12 @@ LONGEST = 1200
 
 
 def measure(
-    judge: Path, source: DatasetManifest, data: Path, pairs: int, work: Path
+    judge: Path, source: DatasetManifest, kind: str, data: Path, pairs: int, work: Path
 ) -> Iterator[dict[str, Any]]:
-    """Yield a judge's margins on each set, and the temperature that corrects them."""
+    """Yield a judge's margins on each set, and the temperature that corrects them.
+
+    `kind`: what the set of the data set's own test pairs is called.
+    """
     import torch
     import transformers
 
@@ -33,7 +35,9 @@ def measure(
     model = transformers.AutoModelForCausalLM.from_pretrained(judge, dtype=torch.float32).eval()
     ask = held_out.likelier_choice(model, template_of(tokenizer, source), judge_format)
     temperature = temperature_of(judge, judge_format.version)
-    for name, prompts in sets_of(source, judge_format, data, pairs, work):
+    own = held_out.held_out_prompts(row for _, row in source.rows("judge-test"))
+    labelled = labelled_sets(judge_format, data, pairs, work)
+    for name, prompts in ((kind, own), *labelled):
         answers: dict[int, held_out.Answer] = {}
         with torch.no_grad():
             for batch in held_out.in_batches(prompts, 8):
@@ -46,14 +50,11 @@ def measure(
         yield {"set": name, "temperature": temperature, "margins": margins}
 
 
-def sets_of(
-    source: DatasetManifest, judge_format: JudgeFormat, data: Path, pairs: int, work: Path
+def labelled_sets(
+    judge_format: JudgeFormat, data: Path, pairs: int, work: Path
 ) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield each set's prompts, both orders of a pair side by side: all constructed pairs, and as
-    many of each labelled set as are asked for; a set with fewer short ones is left out."""
-    from ste_plugin.axolotl.held_out import held_out_prompts
-
-    yield CONSTRUCTED, held_out_prompts(row for _, row in source.rows("judge-test"))
+    """Yield each labelled set's prompts, both orders of a pair side by side, of as many pairs as
+    are asked for; a set with fewer short ones is left out."""
     files = draw_pairs(data, pairs, work / "pairs", LONGEST)
     for name in (*CHOOSING, *REPORTING):
         if len(rows := read(Path(files[name]))) == pairs:

@@ -22,8 +22,8 @@ def _tables(results: Path, table: Callable[[Sequence[Result]], str]) -> str:
     for taught, judges in read_results(results).items():
         seeds = len({each.seed for each in judges})
         head = (
-            f"**{taught.model}, {taught.pairs} pairs to learn from, {taught.epochs:g} epochs of "
-            f"both orders; random seeds: {seeds}**"
+            f"**{taught.model}, {taught.pairs} pairs to learn from ({taught.kind}), "
+            f"{taught.epochs:g} epochs of both orders; random seeds: {seeds}**"
         )
         parts.append(f"{head}\n\n{table(judges)}")
     return "\n\n".join(parts) or "No judge was measured yet."

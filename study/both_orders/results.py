@@ -29,6 +29,8 @@ class Taught(NamedTuple):
     """What judges that can be held against each other have in common."""
 
     model: str
+    kind: str
+    """Of the pairs: constructed, or the name of a set whose labels people gave."""
     pairs: int
     epochs: float
     """Of both orders; twice as many of single ones."""

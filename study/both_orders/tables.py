@@ -44,16 +44,18 @@ def _rows(results: Sequence[Result]) -> Iterator[tuple[str, ...]]:
         of_ways = [
             [each for each in results if (each.set, each.way) == (name, way)] for way in WAYS
         ]
-        if not all(of_ways):
-            continue
-        pairs = str(len(of_ways[0][0].margins))
+        pairs = str(len(next(filter(None, of_ways))[0].margins))
         for title, figure in FIGURES.items():
             cells = [_told([figure(r.margins, r.temperature) for r in found]) for found in of_ways]
-            ratio = _ratio(of_ways[0], of_ways[1], figure) if title in RATIOS else ""
+            ratio = (
+                _ratio(of_ways[0], of_ways[1], figure) if title in RATIOS and all(of_ways) else ""
+            )
             yield (name, pairs, title, *cells, ratio)
 
 
 def _told(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
     return f"{fmean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 

@@ -29,13 +29,14 @@ class Size:
 
 
 def teach(
-    source: DatasetManifest, way: str, seed: int, size: Size, model: Path, work: Path
+    source: DatasetManifest, kind: str, way: str, seed: int, size: Size, model: Path, work: Path
 ) -> Path:
     """Return the folder of a judge that was taught in one way, now or before.
 
     Raises: subprocess.CalledProcessError where axolotl fails.
     """
-    name = f"{way}-{seed}-{size.pairs}-{size.epochs:g}-{model.name}"
+    of = "".join(c if c.isalnum() else "-" for c in kind)
+    name = f"{of}-{way}-{seed}-{size.pairs}-{size.epochs:g}-{model.name}"
     output = work / "trained" / name
     if (before := find_trained_model(output)) is not None:
         return before

@@ -70,7 +70,7 @@ def test_a_judge_that_is_surely_wrong_gets_no_promise():
 
 def test_the_page_has_the_tables_of_all_judges_that_were_taught_alike(tmp_path):
     margins = [[f"p{n}", 2.0, -1.0 if n < 5 else 2.0] for n in range(50)]
-    size = {"model": "small", "pairs": 9, "epochs": 1.5, "measured": 50}
+    size = {"model": "small", "kind": "made", "pairs": 9, "epochs": 1.5, "measured": 50}
     rows = [
         {"way": way, "seed": seed, "set": "ours", "temperature": 1.0, "margins": margins} | size
         for way in WAYS
@@ -84,11 +84,10 @@ def test_the_page_has_the_tables_of_all_judges_that_were_taught_alike(tmp_path):
     write_page(page, results)
     written = page.read_text()
     assert written.startswith("By hand.") and "old" not in written
-    assert "**small, 9 pairs to learn from, 1.5 epochs of both orders; random seeds: 2**" in written
     assert "| ours | 50 | flips | 0.100 (0.100 to 0.100) | 0.100 (0.100 to 0.100) | 1.00" in written
-    assert "**small, 10 pairs to learn from, 1.5 epochs of both orders; random seeds: 1**" in (
-        written
-    )
+    for pairs, seeds in ((9, 2), (10, 1)):
+        taught = f"{pairs} pairs to learn from (made), 1.5 epochs of both orders"
+        assert f"**small, {taught}; random seeds: {seeds}**" in written
     with pytest.raises(ValueError, match="found 0 blocks"):
         write_page(results, results)
 
