@@ -38,6 +38,12 @@ class Cascade(PairwiseJudge):
         last = list(self._stages.values())[-1]
         super().__init__(f"{path}: {', then '.join(names)}", last.format, {})
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """What it promises, and in which format each stage is asked."""
+        formats = {name: judge.format.version for name, judge in self._stages.items()}
+        return {"promise": self.fitted.promise, "stages": formats}
+
     def load(self) -> None:
         """Load all models now rather than at the first comparison.
 

@@ -156,8 +156,7 @@ def doctor(
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Check Python, PATH, plugins, model libraries, GPU and hosts; say what to do about each, and
-    first."""
+    """Check an installation and a run's settings: what is wrong, its cure, and what to do first."""
     from ste_plugin.run.doctor import conclude, examine
 
     findings = examine(configs or [], plugin or [])

@@ -5,7 +5,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from weakref import WeakSet
 
 from ste_plugin.errors import ConfigError, DataError
@@ -35,6 +35,11 @@ class PairwiseJudge(ABC):
 
         Raises: EngineError where that is not possible.
         """
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What else is to be known of it, as JSON values."""
+        return {}
 
     @abstractmethod
     def close(self) -> None:

@@ -207,6 +207,7 @@ def _add_routes(app: FastAPI, service: JudgeService) -> None:
             "name": service.judge.name,
             "format": judge_format.name,
             "format_version": judge_format.version,
+            **service.judge.about,
             "limits": service.limits.model_dump(),
         }
 

@@ -285,6 +285,9 @@ def test_over_http_many_clients_at_once_get_what_the_cascade_itself_says(made):
             return httpx.post(f"{url}/v1/compare", json=body, timeout=120).json()
 
         answers = list(clients.map(asked, rows))
+        about = httpx.get(f"{url}/v1/judge").json()
+    assert about["promise"].startswith("With a chance of at least 95%")
+    assert [v.partition("-")[0] for v in about["stages"].values()] == ["verdict", "brief", "brief"]
     told = [(a["verdict"], a["stage"], a["tokens"]["written"]) for a in answers]
     assert told == [(c.verdict, c.stage, c.tokens.written) for c in alone]
     assert {a["stage"] for a in answers} == {"decision", "reasoning", "vote"}
