@@ -1,8 +1,9 @@
 """What several people said of the two responses of a row, in its column `labels` or `votes`."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from ste_plugin.errors import DataError
@@ -12,7 +13,7 @@ from ste_plugin.labelled.rows import Row
 from ste_plugin.labelled.sides import turned
 from ste_plugin.review.majority import most_say
 
-VOTES, LABELS = "votes", "labels"
+VOTES, LABELS = _COLUMNS = "votes", "labels"
 _TIES = dict.fromkeys(("tie", "neither", "both"), 2)
 _SIDES = {"chosen": 0, "better": 0, "rejected": 1, "worse": 1} | _TIES
 _LETTERS = {"a": 0, "response_a": 0, "b": 1, "response_b": 1} | _TIES
@@ -24,7 +25,7 @@ def people_column(row: Row) -> str | None:
 
     Raises: DataError where both do.
     """
-    said = row.filled((LABELS, VOTES))
+    said = row.filled(_COLUMNS)
     if len(said) > 1:
         raise DataError(f"{row.where}: found both 'labels' and 'votes'; expected one of them.")
     return said[0] if said else None
@@ -53,19 +54,24 @@ class PeopleOfFile:
     the upvotes of a post.
     """
 
-    def __init__(self) -> None:
-        self._seen = False
+    def __init__(self, rows: Callable[[], Iterable[Row]]) -> None:
+        """`rows`: those of the file, once more."""
+        self._rows = rows
+
+    @cached_property
+    def _said_anything(self) -> bool:
+        return any(_says_sides(row, c) for row in self._rows() for c in row.filled(_COLUMNS))
 
     def heed(self, pair: LabelledPair, row: Row) -> LabelledPair:
-        """Return a pair as most people say; unlabelled where rows before have what people said.
+        """Return a pair as most people say; unlabelled where its column is empty, and others' not.
 
         Raises: DataError for a row with both columns, or in which one person's word is no side.
         """
-        column = next((c for c in row.filled((LABELS, VOTES)) if _says_sides(row, c)), None)
+        column = next((c for c in row.filled(_COLUMNS) if _says_sides(row, c)), None)
         if column is None:
-            unlabelled = self._seen and not row.filled((LABELS, VOTES))
+            is_empty = any(c in row.columns for c in _COLUMNS) and not row.filled(_COLUMNS)
+            unlabelled = is_empty and self._said_anything
             return replace(pair, votes=UNLABELLED) if unlabelled else pair
-        self._seen = True
         people_column(row)
         first, second, neither = votes_of(row, column)
         if not row.filled(LABELLED) and label_of(row) == "B":  # so that B is the chosen one

@@ -96,7 +96,12 @@ def read_placed(
     check_columns(reading.columns)
     left = _Left(name or path.name)
     places: dict[str, str] = {}
-    for where, found in _groups(file_rows(path, LOCAL), reading, left, keep):
+
+    def rows() -> Iterator[Row]:
+        return file_rows(path, LOCAL)
+
+    people = PeopleOfFile(lambda: (named_as_shapes_do(row, reading.columns) for row in rows()))
+    for where, found in _groups(rows(), reading, left, keep, people):
         for pair in found:
             own = bool(pair.id)
             pair = _named(pair)
@@ -119,14 +124,17 @@ def read_placed(
 
 
 def _groups(
-    rows: Iterator[Row], reading: Reading, left: "_Left", keep: Keep | None
+    rows: Iterator[Row],
+    reading: Reading,
+    left: "_Left",
+    keep: Keep | None,
+    people: PeopleOfFile,
 ) -> Iterator[tuple[str, Sequence[LabelledPair]]]:
     """Yield where the rows are that belong together, and their pairs; what is none is counted.
 
     Raises: DataError for a row that is no pair, unless such rows are dropped.
     """
     before: Shape | None = None
-    people = PeopleOfFile()
     shown = frozenset(keep.columns if keep else ())
     for row in rows:
         try:

@@ -57,9 +57,13 @@ def test_a_column_of_another_meaning_says_nothing(tmp_path, other):
     assert read(tmp_path, CHOSEN | other)[1] == [PEAR]
 
 
-def test_a_pair_behind_labelled_ones_that_nobody_labelled_has_no_label(tmp_path):
-    _, found = read(tmp_path, CHOSEN | {"labels": {"ann": "rejected"}}, CHOSEN | {"labels": None})
-    assert found == [SPADE, ("A pear.", (0, 0, 0))]
+@pytest.mark.parametrize("empty", [{"labels": None}, {"labels": ""}])
+def test_a_pair_whose_column_is_empty_has_no_label_where_others_have_one(tmp_path, empty):
+    unlabelled, labelled = CHOSEN | empty, CHOSEN | {"labels": {"ann": "rejected"}}
+    for rows in ((unlabelled, labelled), (labelled, unlabelled)):
+        _, found = read(tmp_path, *rows)
+        assert set(found) == {SPADE, ("A pear.", (0, 0, 0))}
+    assert read(tmp_path, unlabelled)[1] == [PEAR]  # a column that nobody filled says nothing
 
 
 def test_a_word_of_one_person_that_is_no_side_is_refused_with_its_place(tmp_path):
