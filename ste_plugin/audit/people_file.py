@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ste_plugin.errors import DataError
 from ste_plugin.labelled import read_labelled
-from ste_plugin.labelled.labels import LABEL_COLUMNS, LABELLED, label_of
+from ste_plugin.labelled.labels import LABEL_COLUMNS
 from ste_plugin.labelled.pair import LabelledPair, VoteCounts
 from ste_plugin.labelled.people import LABELS, VOTES, people_column, votes_of
 from ste_plugin.labelled.row_files import file_rows
@@ -118,8 +118,5 @@ def _read(row: Row) -> PeopleOnPair:
     pair = read_pair(plain)
     if not said:
         return PeopleOnPair(pair.id, pair.votes, pair)
-    first, second, neither = votes_of(row, said)
-    if not row.filled(LABELLED) and label_of(plain) == "B":  # so that B is the chosen one
-        first, second = second, first
-    votes = (first, second, neither)
+    votes = votes_of(row, said)
     return PeopleOnPair(pair.id, votes, replace(pair, votes=votes))

@@ -79,7 +79,7 @@ class Asker:
         # a mean of ratings is never settled before its last one
         self._in_waves = early_stop and not requests.judge_format.pointwise
         self._likelihoods = likelihoods and bool(requests.judge_format.choices)
-        self._unmeasured = 0
+        self._told_of_shares = False
 
     def ask(self, engine: Engine, prompts: Sequence[Texts]) -> list[list[Sample]]:
         """Return the samples of each prompt, whose answers are in the order of being shown.
@@ -186,16 +186,17 @@ class Asker:
             return choice_log_likelihoods(engine, letters)
         except EngineError as error:
             if len(letters) == 1:
-                self._tell_of_unmeasured(error)
+                self._tell_of_shares(error)
                 return {}
             half = len(letters) // 2
             parts = [self._likelihoods_of(engine, p) for p in (letters[:half], letters[half:])]
             return {key: each for part in parts if part for key, each in part.items()}
 
-    def _tell_of_unmeasured(self, error: EngineError) -> None:
-        if not self._unmeasured:
+    def _tell_of_shares(self, error: EngineError) -> None:
+        """Say once that some probabilities are shares of replies."""
+        if not self._told_of_shares:
             logger.warning("A probability is a share of replies: %s", error)
-        self._unmeasured += 1
+        self._told_of_shares = True
 
     def _add_letter(self, sample: Sample) -> ChatRequest:
         prefix = self._requests.forced_prefix(sample.stated)

@@ -32,7 +32,7 @@ def people_column(row: Row) -> str | None:
 
 
 def votes_of(row: Row, column: str) -> VoteCounts:
-    """Return how many said chosen (or A), rejected (or B), neither.
+    """Return how many prefer the response that the row's pair calls chosen, the other one, neither.
 
     Raises: DataError where a column says something else.
     """
@@ -44,7 +44,10 @@ def votes_of(row: Row, column: str) -> VoteCounts:
         counts[place] += number
     if not any(counts):
         raise _unexpected(row, column, sides)
-    return counts[0], counts[1], counts[2]
+    first, second, neither = counts
+    if not row.filled(LABELLED) and label_of(row) == "B":  # so that B is the chosen one
+        first, second = second, first
+    return first, second, neither
 
 
 class PeopleOfFile:
@@ -73,10 +76,7 @@ class PeopleOfFile:
             unlabelled = is_empty and self._said_anything
             return replace(pair, votes=UNLABELLED) if unlabelled else pair
         people_column(row)
-        first, second, neither = votes_of(row, column)
-        if not row.filled(LABELLED) and label_of(row) == "B":  # so that B is the chosen one
-            first, second = second, first
-        said = most_say(first, second, neither)
+        said = most_say(*votes_of(row, column))
         if said == 0:
             return replace(pair, votes=ONE_TIE)
         labelled = replace(pair, votes=ONE_VOTE)
