@@ -123,8 +123,12 @@ async def _awaited(
             if await request.is_disconnected():
                 raise Refused(499, "gone", "The client went away.")
     finally:
-        for future in wanted:
+        # the comparisons themselves, too: a wrapper passes its end on only when the loop comes by,
+        # and until then the next batch may take them
+        for future in futures:
             future.cancel()
+        for wrapper in wanted:
+            wrapper.cancel()
     failed = [error for future in wanted if (error := future.exception())]
     if failed:
         raise failed[0]

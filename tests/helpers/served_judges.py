@@ -15,13 +15,19 @@ class HeldEngine:
     """Says which prompt it was asked, once it may; remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.go_on, self.began, self.asked = Event(), Event(), 0
+        self.go_on, self.began = Event(), Event()
+        self.prompts: list[str] = []
+
+    @property
+    def asked(self) -> int:
+        """How many questions it has answered."""
+        return len(self.prompts)
 
     def __call__(self, request) -> str:
         self.began.set()
         assert self.go_on.wait(120)
-        self.asked += 1
         instruction = request.messages[-1].content.split("[Instruction]\n")[1].split("\n\n")[0]
+        self.prompts.append(instruction)
         return f"About {instruction} [[A]]"
 
 

@@ -257,7 +257,7 @@ def test_a_server_that_hangs_is_reported_after_the_timeout():
         chat_server(babble, fault=always(HANG)) as server,
         pytest.raises(EngineError, match="ReadTimeout"),
     ):
-        list(engine(server.base_url, timeout_s=0.05, max_attempts=2).complete(prompts(5)))
+        list(engine(server.base_url, timeout_s=0.5, max_attempts=2).complete(prompts(5)))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from .scene import Scene
 
-ORPHANS_S = 4.0
-"""How long what a killed run leaves behind may live; a command that is asked to end has 2 s."""
+ORPHANS_S = 30.0
+"""How long what a killed run leaves behind is waited for: a command that is asked to end has 2 s,
+and on a busy machine its guard may come to that late."""
 
 
 @contextmanager
