@@ -12,8 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ste_plugin.axolotl.settings import AxolotlConfig
-
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+from ste_plugin.text.hub_id import may_be_hub_id
 
 TRACKERS = {
     "use_wandb": "wandb",
@@ -201,7 +200,7 @@ def missing_model(named: str, wanted: Sequence[str]) -> str:
     if folder.is_dir():
         there = any((folder / name).is_file() for name in wanted)
         return "" if there else f"has no {wanted[0]}"
-    if not _HUB_ID.fullmatch(named):
+    if not may_be_hub_id(named):
         return "no such folder"
     if _is_offline() and not (_hub_cache() / f"models--{named.replace('/', '--')}").is_dir():
         return "no such folder, and not among the models downloaded (HF_HUB_OFFLINE is set)"

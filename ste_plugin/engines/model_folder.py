@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.errors import EngineError, HostError
+from ste_plugin.text.hub_id import may_be_hub_id
 
 ADAPTER_CONFIG = "adapter_config.json"
 EXPECTED_MODEL = (
@@ -45,8 +46,7 @@ def explain_unloadable(path: str) -> str:
     """Return why this is no model: a path to nothing, a folder that lacks something; else ''."""
     folder = Path(path)
     if not folder.is_dir():
-        is_hub_id = path.count("/") <= 1 and not path.startswith((".", "/", "~"))
-        return "" if is_hub_id else "no such folder"
+        return "" if may_be_hub_id(path) else "no such folder"
     if base := adapter_base(folder):
         problem = explain_unloadable(base)
         return f"its base {base}: {problem}" if problem else _explain_weights(folder)

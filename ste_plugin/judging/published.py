@@ -15,11 +15,11 @@ from ste_plugin.judging.format import JudgeFormat
 from ste_plugin.records import Record, content_key
 from ste_plugin.storage.forms import read_form
 from ste_plugin.storage.jsonl import replace_bytes
+from ste_plugin.text.hub_id import may_be_hub_id
 
 NAME = "ste_judge.json"
 VERSION = 1
 """Of this file's form."""
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _LARGE = 64 << 20
 """Bytes above which hashing takes long enough to keep what came of it."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -89,14 +89,15 @@ class PublishedJudge(Record, frozen=True):
 
 def folder_of(model: str | Path) -> Path:
     """Return a model's folder; of a hub id the one in the hub's cache, where it was downloaded."""
-    folder = Path(model)
-    if folder.is_dir() or not _HUB_ID.fullmatch(str(model)):
+    folder, name = Path(model), str(model)
+    is_published_id = "/" in name and may_be_hub_id(name)  # a bare one may be a server's
+    if folder.is_dir() or not is_published_id:
         return folder
     try:
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
         return folder
-    found = try_to_load_from_cache(str(model), NAME)
+    found = try_to_load_from_cache(name, NAME)
     return Path(found).parent if isinstance(found, str) else folder
 
 

@@ -17,6 +17,7 @@ from ste_plugin.publish.chosen import Chosen
 from ste_plugin.report.figures import LABELS, estimate_of
 from ste_plugin.report.headline import make_headline
 from ste_plugin.report.read_run import HELD_OUT, Round, RunFigures
+from ste_plugin.text.hub_id import may_be_hub_id
 
 UNKNOWN = "unknown"
 FORMAT_FILE = "judge_format.yaml"
@@ -42,8 +43,7 @@ def base_of(config: RunConfig, base: Path, wishes: Wishes) -> str:
     if wishes.base:
         return wishes.base
     model = config.judge.model
-    is_folder = (base / model).is_dir() or PurePath(model).is_absolute() or model.count("/") > 1
-    return "" if is_folder else model
+    return model if may_be_hub_id(model) and not (base / model).is_dir() else ""
 
 
 def publish_record(

@@ -14,6 +14,7 @@ from ste_plugin.judging.published import (
     FormatCard,
     PublishedJudge,
     check_published,
+    folder_of,
     preset_settings,
     read_published,
     sha256_of,
@@ -71,6 +72,12 @@ def test_a_folder_presets_how_its_judge_was_trained_and_measured(tmp_path):
         "thinking": {"open": "<scratch>", "close": "</scratch>"},
     }
     assert isinstance(read_published(folder), PublishedJudge)
+
+
+@pytest.mark.parametrize("path", ["./judge", "../judge", "runs/judge.", "my--judge/x", "-x/y"])
+def test_a_path_to_nothing_presets_nothing(path):
+    assert folder_of(path) == Path(path)
+    assert preset_settings(path, None) == {}
 
 
 def test_a_folder_of_any_other_model_and_a_hub_id_preset_nothing(tmp_path):

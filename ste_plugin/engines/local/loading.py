@@ -60,8 +60,9 @@ def load(path: str, options: LocalOptions) -> LoadedModel:
     except (SteError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # libraries raise every kind for files that they did not expect
+        here = "" if Path(path).is_dir() else "no folder of that name here, and as a hub id: "
         raise EngineError(
-            f"{path}: cannot be loaded as a model: {_explain(error)}\n{EXPECTED_MODEL}"
+            f"{path}: cannot be loaded as a model: {here}{_explain(error)}\n{EXPECTED_MODEL}"
         ) from error
     if device.type == "cuda":
         used_dtype = str(model.dtype).removeprefix("torch.")
