@@ -11,7 +11,7 @@ from ste_plugin.axolotl import runner as axolotl
 from ste_plugin.axolotl.decision_checks import trains_by_both_orders
 from ste_plugin.axolotl.launcher import check_launcher
 from ste_plugin.axolotl.run_config import check_own_block, read_recipe
-from ste_plugin.config import ModelConfig
+from ste_plugin.config import EvaluationConfig, ModelConfig
 from ste_plugin.context import Iteration, RunContext
 from ste_plugin.dataset.verdict_rows import MIXED
 from ste_plugin.engines.base import Place
@@ -205,9 +205,12 @@ def evaluate(context: RunContext, number: int) -> dict[str, Any]:
     Returns name of the pairs or benchmark → lm-eval's results.
     """
     model, results = find_judge(context, number), {}
+    planned = plan_evaluations(context)
     server = find_server(context, model)
+    if not _asks_a_server(context.config.evaluation):
+        context.models.close()  # lm-eval loads the judge, which needs all memory
     with lm_eval.open_process(context.config.hosts.eval) as process:
-        for name, (task, settings) in plan_evaluations(context).items():
+        for name, (task, settings) in planned.items():
             words = f"{judge_label(number)}: lm-eval measures the judge on {name}"
             with log_time(context, f"eval {name}", number):
                 results[name] = lm_eval.evaluate(
@@ -248,6 +251,10 @@ def _is_served(context: RunContext, judge: ModelConfig) -> bool:
     return resolve_engine(judge, place).engine == "serve"
 
 
+def _asks_a_server(config: EvaluationConfig) -> bool:
+    return config.backend == DECISIONS or config.backend.endswith("completions")
+
+
 def find_server(context: RunContext, judge: ModelConfig) -> Callable[[], str] | None:
     """Return what starts the run's own server of a judge, by which lm-eval measures it.
 
@@ -255,8 +262,7 @@ def find_server(context: RunContext, judge: ModelConfig) -> Callable[[], str] | 
     where `evaluation` says which other one to ask or loads the judge by itself.
     """
     config = context.config.evaluation
-    behind_server = config.backend == DECISIONS or config.backend.endswith("completions")
-    asks_server = behind_server and "base_url" not in config.model_args
-    if not asks_server or not _is_served(context, judge):
+    is_named = "base_url" in config.model_args
+    if is_named or not _asks_a_server(config) or not _is_served(context, judge):
         return None
     return lambda: str(context.models.use(judge).start().base_url)  # type: ignore[attr-defined]

@@ -65,3 +65,29 @@ def test_a_judge_that_lm_eval_finds_by_itself_needs_no_server(tiny_model, tmp_pa
     path = written(tmp_path, tiny_model, **evaluation)
     with open_run(path, [], quiet=True) as context:
         assert stages.find_server(context, context.config.judge) is None
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "stays_open"),
+    [
+        ({}, False),
+        ({"backend": "vllm"}, False),
+        ({"backend": "local-chat-completions"}, True),
+        ({"backend": "local-completions", "model_args": {"base_url": "http://10.0.0.1/v1"}}, True),
+    ],
+)
+def test_a_judge_that_lm_eval_loads_has_the_memory_of_the_runs_own_models(
+    tiny_model, tmp_path, monkeypatch, evaluation, stays_open
+):
+    path, open_still = written(tmp_path, tiny_model, **evaluation), []
+    with open_run(path, [], quiet=True) as context:
+        stages.plan_evaluations(context)  # of which the dev pairs are made first
+        engine = context.models.use(context.config.judge)
+
+        def measured(*_: object, **__: object) -> dict[str, object]:
+            open_still.append(context.models.use(context.config.judge) is engine)
+            return {}
+
+        monkeypatch.setattr(stages.lm_eval, "evaluate", measured)
+        assert stages.evaluate(context, 0) == {"dev": {}, "mine": {}}
+    assert open_still[0] is stays_open
