@@ -115,8 +115,8 @@ ROWS = [
         run_with(judge="{model: nobody/nothing, engine: local}"),
         "ste generate ste.yaml",
         4,
-        "nobody/nothing: cannot be loaded as a model: no folder of that name here, and as a hub id: "
-        "{host}" + EXPECTED,
+        "nobody/nothing: cannot be loaded as a model: no folder of that name here, and as a hub "
+        "id: {host}" + EXPECTED,
     ),
     Row(
         "a device that there is not",
