@@ -14,6 +14,7 @@ from ste_plugin.labelled.row_files import file_rows
 from ste_plugin.labelled.rows import Row
 from ste_plugin.labelled.shapes import OWN_SHAPES, shape_of
 from ste_plugin.labelled.sides import read_pair
+from ste_plugin.lm_eval_tasks.shown_columns import CATEGORY_KEPT
 from ste_plugin.review.labels import read_labels
 from ste_plugin.review.majority import most_say
 
@@ -50,7 +51,7 @@ def read_people(path: Path) -> dict[str, PeopleOnPair]:
     if _is_of_review(path):
         return _of_review(path)
     if _is_of_another_shape(path):
-        pairs = read_labelled(path, name="labels")
+        pairs = read_labelled(path, name="labels", keep=CATEGORY_KEPT)
         return {p.id: PeopleOnPair(p.id, p.votes, p) for p in pairs if any(p.votes)}
     labelled = {p.id: p for p in _of_rows(path) if any(p.votes)}
     if not labelled:
@@ -115,8 +116,8 @@ def _read(row: Row) -> PeopleOnPair:
     columns = {name: value for name, value in row.columns.items() if name != said}
     plain = replace(row, columns=columns | {"subset": columns.get("subset") or "labels"})
     plain.require(["id"])
-    pair = read_pair(plain)
+    pair = CATEGORY_KEPT(read_pair(plain), row)
     if not said:
         return PeopleOnPair(pair.id, pair.votes, pair)
-    votes = votes_of(row, said)
+    votes = votes_of(row, said, pair)
     return PeopleOnPair(pair.id, votes, replace(pair, votes=votes))

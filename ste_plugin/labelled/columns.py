@@ -92,5 +92,9 @@ def _with_items(row: Row, found: dict[str, Any], inner: Mapping[str, str]) -> di
                 f"{did_you_mean(file, [*row.columns, *keys])} Correct columns (STE_JUDGE_COLUMNS)."
             )
     files = {file: name for name, file in inner.items()}
-    renamed = [{files.get(key, key): value for key, value in item.items()} for item in items]
+    hidden = inner.keys() - files.keys()  # by a column that stands for them
+    renamed = [
+        {files.get(key, key): value for key, value in item.items() if key not in hidden}
+        for item in items
+    ]
     return {**found, column: renamed}

@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import Any
 
 from ste_plugin.errors import DataError
-from ste_plugin.labelled.labels import LABELLED, label_of
+from ste_plugin.labelled.labels import LABEL_COLUMNS, LABELLED, UNORDERED
 from ste_plugin.labelled.pair import ONE_TIE, ONE_VOTE, UNLABELLED, LabelledPair, VoteCounts
 from ste_plugin.labelled.rows import Row
 from ste_plugin.labelled.sides import turned
+from ste_plugin.labelled.texts import texts_of
 from ste_plugin.review.majority import most_say
 
 VOTES, LABELS = _COLUMNS = "votes", "labels"
@@ -31,7 +32,7 @@ def people_column(row: Row) -> str | None:
     return said[0] if said else None
 
 
-def votes_of(row: Row, column: str) -> VoteCounts:
+def votes_of(row: Row, column: str, pair: LabelledPair) -> VoteCounts:
     """Return how many prefer the response that the row's pair calls chosen, the other one, neither.
 
     Raises: DataError where a column says something else.
@@ -45,8 +46,8 @@ def votes_of(row: Row, column: str) -> VoteCounts:
     if not any(counts):
         raise _unexpected(row, column, sides)
     first, second, neither = counts
-    if not row.filled(LABELLED) and label_of(row) == "B":  # so that B is the chosen one
-        first, second = second, first
+    if not row.filled(LABELLED) and pair.chosen != texts_of(row, *UNORDERED).first:
+        first, second = second, first  # something else has said that B is the better one
     return first, second, neither
 
 
@@ -66,17 +67,18 @@ class PeopleOfFile:
         return any(_says_sides(row, c) for row in self._rows() for c in row.filled(_COLUMNS))
 
     def heed(self, pair: LabelledPair, row: Row) -> LabelledPair:
-        """Return a pair as most people say; unlabelled where its column is empty, and others' not.
+        """Return a pair as most people say; unlabelled where nobody said anything of it, and did
+        of others.
 
         Raises: DataError for a row with both columns, or in which one person's word is no side.
         """
         column = next((c for c in row.filled(_COLUMNS) if _says_sides(row, c)), None)
         if column is None:
-            is_empty = any(c in row.columns for c in _COLUMNS) and not row.filled(_COLUMNS)
-            unlabelled = is_empty and self._said_anything
+            says_nothing = not row.filled((*_COLUMNS, *LABEL_COLUMNS))
+            unlabelled = says_nothing and self._said_anything
             return replace(pair, votes=UNLABELLED) if unlabelled else pair
         people_column(row)
-        said = most_say(*votes_of(row, column))
+        said = most_say(*votes_of(row, column, pair))
         if said == 0:
             return replace(pair, votes=ONE_TIE)
         labelled = replace(pair, votes=ONE_VOTE)

@@ -32,6 +32,9 @@ def read(folder, *rows):
         (LETTERS | {"labels": {"ann": "B"}}, SPADE),
         (LETTERS | {"labels": {"ann": "A", "ben": "tie", "cy": "tie"}}, TIE),
         (LETTERS | {"label": "B", "labels": {"ann": "A", "ben": "A", "cy": "B"}}, PEAR),
+        (LETTERS | {"score_a": 1, "score_b": 9, "labels": {"ann": "A", "ben": "A"}}, PEAR),
+        (LETTERS | {"score_a": 1, "score_b": 9, "votes": [1, 2, 0]}, SPADE),
+        (LETTERS | {"score_a": 9, "score_b": 1, "votes": {"B": 2}}, SPADE),
     ],
 )
 def test_what_most_people_say_is_the_label_for_a_judge_that_is_measured_as_for_a_promise(
@@ -57,8 +60,15 @@ def test_a_column_of_another_meaning_says_nothing(tmp_path, other):
     assert read(tmp_path, CHOSEN | other)[1] == [PEAR]
 
 
-@pytest.mark.parametrize("empty", [{"labels": None}, {"labels": ""}])
-def test_a_pair_whose_column_is_empty_has_no_label_where_others_have_one(tmp_path, empty):
+def test_a_label_beside_an_empty_column_of_people_is_one(tmp_path):
+    labelled = LETTERS | {"labels": {"ann": "A"}}
+    path, found = read(tmp_path, LETTERS | {"label": "B", "labels": None}, labelled)
+    assert found == [SPADE, PEAR]
+    assert [each.preferred for each in read_people(path).values()] == [0, 0]
+
+
+@pytest.mark.parametrize("empty", [{"labels": None}, {"labels": ""}, {}])
+def test_a_pair_of_which_nobody_said_anything_has_no_label_where_others_have_one(tmp_path, empty):
     unlabelled, labelled = CHOSEN | empty, CHOSEN | {"labels": {"ann": "rejected"}}
     for rows in ((unlabelled, labelled), (labelled, unlabelled)):
         _, found = read(tmp_path, *rows)

@@ -245,6 +245,19 @@ def test_what_a_list_calls_its_answers_and_ranks_is_mapped_as_well(tmp_path):
     assert texts(pair) == (ASKED, BETTER, WORSE)
 
 
+@pytest.mark.parametrize("mapped_first", [True, False])
+def test_a_mapped_key_of_an_answer_goes_before_the_key_whose_name_it_takes(tmp_path, mapped_first):
+    items = [
+        {"said": WORSE, "answer": "raw", "place": 2, "rank": 1},
+        {"said": BETTER, "answer": "raw 2", "place": 1, "rank": 2},
+    ]
+    if not mapped_first:
+        items = [dict(reversed(item.items())) for item in items]
+    columns = {"prompt": "q", "answer": "said", "rank": "place"}
+    (pair,) = read(tmp_path, [{"q": ASKED, "answers": items}], columns=columns)
+    assert texts(pair) == (ASKED, BETTER, WORSE)
+
+
 def test_of_a_row_that_fits_two_shapes_the_one_that_is_named_counts(tmp_path):
     row = ONE_TURN["skywork"][0] | ONE_TURN["helpsteer3"][0]
     told = refusal(tmp_path, row)
