@@ -153,7 +153,9 @@ def _judge_of_run(path: Path, iteration: int | None, plugins: Sequence[Path]) ->
     model = judge_of(config, base, chosen)
     place = Place(base, Path.cwd(), config.hosts.serve)
     name = f"{folder.root}: {number_in_words(folder.root, chosen)}"
-    return FoundJudge(name, model, config.judging, place, "judging.format")
+    longest = config.evaluation.max_new_tokens or config.judging.max_new_tokens
+    judging = config.judging.model_copy(update={"max_new_tokens": longest})  # as it is measured
+    return FoundJudge(name, model, judging, place, "judging.format")
 
 
 def _shipped(config: RunConfig, base: Path) -> int:

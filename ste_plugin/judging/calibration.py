@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ste_plugin.errors import DataError
+from ste_plugin.judging.judge_folder import folder_with
 from ste_plugin.records import Record
 from ste_plugin.storage.forms import read_form
 from ste_plugin.storage.jsonl import replace_json
@@ -210,7 +211,7 @@ def read_calibration(model: str | Path) -> Calibration | None:
 
     Raises: DataError where the file is damaged; ConfigError where a newer version wrote it.
     """
-    path = Path(model) / NAME
+    path = folder_with(model, NAME) / NAME
     if not path.is_file():
         return None
     content = read_form(path, "ste_calibration", VERSION)

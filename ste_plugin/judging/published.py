@@ -12,10 +12,10 @@ from ste_plugin.errors import ConfigError, DataError, SteError
 from ste_plugin.judging.calibration import NAME as CALIBRATION
 from ste_plugin.judging.calibration import read_calibration
 from ste_plugin.judging.format import JudgeFormat
+from ste_plugin.judging.judge_folder import folder_with
 from ste_plugin.records import Record, content_key
 from ste_plugin.storage.forms import read_form
 from ste_plugin.storage.jsonl import replace_bytes
-from ste_plugin.text.hub_id import may_be_hub_id
 
 NAME = "ste_judge.json"
 VERSION = 1
@@ -87,27 +87,13 @@ class PublishedJudge(Record, frozen=True):
         return found
 
 
-def folder_of(model: str | Path) -> Path:
-    """Return a model's folder; of a hub id the one in the hub's cache, where it was downloaded."""
-    folder, name = Path(model), str(model)
-    is_published_id = "/" in name and may_be_hub_id(name)  # a bare one may be a server's
-    if folder.is_dir() or not is_published_id:
-        return folder
-    try:
-        from huggingface_hub import try_to_load_from_cache
-    except ImportError:
-        return folder
-    found = try_to_load_from_cache(name, NAME)
-    return Path(found).parent if isinstance(found, str) else folder
-
-
 def read_published(model: str | Path) -> PublishedJudge | None:
     """Return what a model's folder says of itself; None for any other folder, and for a hub id of
     which this machine has no such file.
 
     Raises: DataError where the file is damaged; ConfigError where a newer version wrote it.
     """
-    path = folder_of(model) / NAME
+    path = folder_with(model, NAME) / NAME
     if not path.is_file():
         return None
     content = read_form(path, "ste_judge", VERSION)
@@ -127,7 +113,7 @@ def check_published(model: str | Path, format_name: str, judge_format: JudgeForm
     """
     if (published := read_published(model)) is None:
         return
-    folder, own = folder_of(model), published.judge_format
+    folder, own = folder_with(model, NAME), published.judge_format
     _check_files(folder, published)
     if format_name == own.asked_as(folder) and judge_format.version != own.version:
         source = f"the plugin {own.plugin}" if own.plugin else "ste-plugin"
@@ -148,15 +134,15 @@ def preset_settings(model: str | Path, known: Collection[str] | None) -> dict[st
     """
     if (published := read_published(model)) is None:
         return _calibrated_settings(model, known)
-    own = published.judge_format
+    folder, own = folder_with(model, NAME), published.judge_format
     if known is not None and own.name not in known and not own.file:
         source = f"the plugin {own.plugin}" if own.plugin else f"ste-plugin {published.ste_plugin}"
         raise ConfigError(
-            f"{folder_of(model) / NAME}: the judge is asked in the format {own.name!r}, which is "
+            f"{folder / NAME}: the judge is asked in the format {own.name!r}, which is "
             f"not installed here; expected {source}, which has it. Install that, or name the "
             "plugin's file by --plugin; --format asks in another one."
         )
-    return published.settings() | {"format": own.asked_as(folder_of(model))}
+    return published.settings() | {"format": own.asked_as(folder)}
 
 
 def _calibrated_settings(model: str | Path, known: Collection[str] | None) -> dict[str, Any]:

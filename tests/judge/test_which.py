@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import yaml
 
 from ste_plugin import Judge
 from ste_plugin.cli.measuring import presets
@@ -39,6 +40,15 @@ def test_the_judge_of_a_run_is_the_one_it_ships_asked_as_the_run_is_configured(r
     assert judge.format.name == "verdict"
     found = judge.compare("Say 1.", "Reply to <Say 1.>", "no")
     assert (found.verdict, found.orders[0].reply.text) == ("A", "[[A]]")
+
+
+def test_the_judge_of_a_run_is_asked_at_the_length_at_which_it_was_measured(run):
+    shipped(run, 2)
+    config = run.parent / "ste.yaml"
+    told = yaml.safe_load(config.read_text()) | {"evaluation": {"max_new_tokens": 33}}
+    config.write_text(yaml.safe_dump(told))
+    assert Judge(config, **hooks(run)).asked_as.max_new_tokens == 33
+    assert Judge(config, max_new_tokens=5, **hooks(run)).asked_as.max_new_tokens == 5
 
 
 def test_another_iteration_of_it_can_be_named(run):

@@ -8,13 +8,14 @@ import pytest
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.judging import published
 from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.judging.calibration import calibrate, temperature_of, write_calibration
+from ste_plugin.judging.judge_folder import folder_with
 from ste_plugin.judging.published import (
     NAME,
     VERSION,
     FormatCard,
     PublishedJudge,
     check_published,
-    folder_of,
     preset_settings,
     read_published,
     sha256_of,
@@ -76,7 +77,7 @@ def test_a_folder_presets_how_its_judge_was_trained_and_measured(tmp_path):
 
 @pytest.mark.parametrize("path", ["./judge", "../judge", "runs/judge.", "my--judge/x", "-x/y"])
 def test_a_path_to_nothing_presets_nothing(path):
-    assert folder_of(path) == Path(path)
+    assert folder_with(path, NAME) == Path(path)
     assert preset_settings(path, None) == {}
 
 
@@ -125,13 +126,28 @@ def test_where_nothing_can_be_kept_a_large_file_is_hashed_each_time(tmp_path, mo
     check_published(written(tmp_path / "a"), "brief", BRIEF)
 
 
-def test_a_hub_id_that_was_downloaded_presets_what_its_folder_does(tmp_path, monkeypatch):
-    snapshot = tmp_path / "models--org--judge" / "snapshots" / "c0ffee"
-    snapshot.parent.mkdir(parents=True)
-    written(snapshot, card(name="ours", file="judge_format.yaml"), force_verdict=True)
-    (snapshot.parents[1] / "refs").mkdir()
-    (snapshot.parents[1] / "refs" / "main").write_text("c0ffee")
+@pytest.fixture
+def snapshot(tmp_path, monkeypatch):
+    """Where org/judge lies in the hub's cache, once it is downloaded."""
+    folder = tmp_path / "models--org--judge" / "snapshots" / "c0ffee"
+    folder.mkdir(parents=True)
+    (folder.parents[1] / "refs").mkdir()
+    (folder.parents[1] / "refs" / "main").write_text("c0ffee")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    return folder
+
+
+def test_a_downloaded_judge_has_the_temperature_of_its_folder(snapshot):
+    margins = [6.0 * (-1 if n % 4 == 0 else 1) for n in range(80)]
+    write_calibration(snapshot, calibrate(margins, BRIEF.version))
+    warm = temperature_of(snapshot, BRIEF.version)
+    assert warm > 1.5
+    assert temperature_of("org/judge", BRIEF.version) == warm
+    assert temperature_of("org/other", BRIEF.version) == 1
+
+
+def test_a_hub_id_that_was_downloaded_presets_what_its_folder_does(snapshot):
+    written(snapshot, card(name="ours", file="judge_format.yaml"), force_verdict=True)
     asked = str(snapshot / "judge_format.yaml")
     assert preset_settings("org/judge", FORMATS) == {"format": asked, "force": True}
     assert preset_settings("org/other", FORMATS) == {}
