@@ -50,7 +50,7 @@ def _title(run: RunFigures, shown: Round, name: str) -> str:
     figure = f"{MAIN[metric]} {percent(value)}"
     where = f" of the {name} pairs" if metric in ("acc_pc", "acc") else f" on {name}"
     who = "The seed" if shown.number == 0 else shown.name.capitalize()
-    seed = run.measured[0].results.get(name, {}).get("overall", {})
+    seed = run.seed_results(name).get("overall", {})
     before = estimate_of(seed, metric).value if shown.number else None
     then = f", the seed on {percent(before)}" if before is not None else ""
     if run.best is not None and shown.number:
@@ -154,7 +154,7 @@ def _what_is_missing(run: RunFigures) -> str:
 
 def _tiles(run: RunFigures, shown: Round, name: str) -> list[Tile]:
     overall = shown.results[name]["overall"]
-    seed = run.measured[0].results.get(name, {}).get("overall", {})
+    seed = run.seed_results(name).get("overall", {})
     metrics = {
         main_metric(shown.results[name]): "",
         "acc": "",

@@ -88,6 +88,10 @@ class RunFigures:
         """The rounds with figures."""
         return tuple(r for r in self.rounds if r.results)
 
+    def seed_results(self, name: str) -> Mapping[str, Any]:
+        """Return what the seed was measured to be on some pairs; nothing where it was not."""
+        return next((r.results.get(name, {}) for r in self.measured if r.number == 0), {})
+
     @property
     def names(self) -> tuple[str, ...]:
         """The pairs and benchmarks that any round was measured on; test and dev first."""

@@ -11,6 +11,7 @@ from ste_plugin.judging.calibration import (
     reliability,
     temperature_of,
 )
+from ste_plugin.lm_eval_tasks.bootstrap import prompt_key
 from ste_plugin.lm_eval_tasks.judged_file import JUDGED, from_row
 from ste_plugin.lm_eval_tasks.odds_metrics import brier, margins_of
 from ste_plugin.lm_eval_tasks.share_interval import clustered_interval
@@ -62,9 +63,13 @@ def reliability_parts(run: RunFigures, shown: Round, name: str) -> list[Part]:
 
 
 def _margins(path: Path) -> list[list[float]]:
-    """Return the log-odds of the right letter against the wrong one, by pair."""
+    """Return the log-odds of the right letter against the wrong one, by prompt."""
     pairs = (from_row(row) for _, row in read_rows(path)) if path.is_file() else ()
-    return [margins for pair in pairs if pair.fits and (margins := margins_of(pair))]
+    by_prompt: dict[str, list[float]] = {}
+    for pair in pairs:
+        if pair.fits and (margins := margins_of(pair)):
+            by_prompt.setdefault(prompt_key(pair.prompt), []).extend(margins)
+    return list(by_prompt.values())
 
 
 def _temperature(run: RunFigures, shown: Round, judge_format: str) -> float:
@@ -85,13 +90,13 @@ def _calibrated(name: str, temperature: float, before: Quality, after: Quality) 
     )
 
 
-def _diagram(caption: str, by_pair: Sequence[Sequence[float]]) -> Table:
-    """Return a row per bin that holds a judgment; intervals are over pairs."""
-    bins = reliability([margin for margins in by_pair for margin in margins])
+def _diagram(caption: str, by_prompt: Sequence[Sequence[float]]) -> Table:
+    """Return a row per bin that holds a judgment; intervals are over prompts."""
+    bins = reliability([margin for margins in by_prompt for margin in margins])
     rows: list[list[Cell]] = [
         [
             f"{0.5 + at / (2 * BINS):.0%} to {0.5 + (at + 1) / (2 * BINS):.0%}",
-            _strip(found, accuracy := _accuracy(at, found, by_pair)),
+            _strip(found, accuracy := _accuracy(at, found, by_prompt)),
             found.confidence,
             accuracy,
             found.judgments,
@@ -109,8 +114,8 @@ def _diagram(caption: str, by_pair: Sequence[Sequence[float]]) -> Table:
     return Table(columns, rows, f"{caption}.")
 
 
-def _accuracy(at: int, found: Bin, by_pair: Sequence[Sequence[float]]) -> Estimate:
-    inside = (reliability(margins)[at] for margins in by_pair)
+def _accuracy(at: int, found: Bin, by_prompt: Sequence[Sequence[float]]) -> Estimate:
+    inside = (reliability(margins)[at] for margins in by_prompt)
     clusters = [(b.accuracy * b.judgments, float(b.judgments)) for b in inside if b.judgments]
     return Estimate(found.accuracy, clustered_interval(clusters))
 

@@ -198,7 +198,7 @@ def _by_part(run: RunFigures, shown: Round, name: str, kind: str) -> list[Part]:
     by_part = latest.results[name].get(kind) or {}
     if len(by_part) < 2:
         return []
-    seed = run.measured[0].results.get(name, {}).get(kind) or {}
+    seed = run.seed_results(name).get(kind) or {}
     metric = next((m for m in MAIN if any(p.get(m) is not None for p in by_part.values())), "acc")
     with_seed = latest.number > 0 and bool(seed)
     rows: list[list[Cell]] = [

@@ -1,5 +1,7 @@
 """The finding above all sections: who is best, by how much, and whether that is more than noise."""
 
+import shutil
+
 import pytest
 
 from ste_plugin.evaluation.compare import compare
@@ -29,6 +31,14 @@ def test_a_gain_beyond_noise_is_told_with_its_test(tmp_path):
         f"pairs iteration 1 gets {found.won} right that the seed does not, and loses {found.lost}: "
         f"+{found.acc_pc.difference:.3f}, 95% interval "
     )
+
+
+def test_an_iteration_is_not_called_the_seed_where_that_was_not_measured(tmp_path):
+    root = measured_run(tmp_path, skills=(0.5, 0.95))
+    shutil.rmtree(root / "iter-00/eval")
+    headline = make_headline(read_run(root))
+    assert "seed" not in headline.title
+    assert headline.tiles[0].below.endswith("seed –")
 
 
 def test_a_difference_within_noise_is_not_sold_as_a_gain(tmp_path):

@@ -1,5 +1,6 @@
 """How sure judges of letters are is drawn beside how often they are right."""
 
+from dataclasses import replace
 from math import log
 
 import pytest
@@ -73,6 +74,18 @@ def test_a_row_of_the_diagram_is_a_bin_with_how_sure_and_how_often_right(tmp_pat
     assert 0.5 < low < 0.75 < high < 0.95
     assert [mark.label for mark in strip.marks] == ["sure", "right"]
     assert "as the model gives them" in told
+
+
+def test_pairs_of_one_prompt_are_one_case(tmp_path):
+    figures = run(tmp_path)
+    ((*_, apart, _),) = diagrams(figures)[0][0].rows
+    judged = [replace(pair(n, right=n % 40 >= 10), prompt=f"q{n // 10}") for n in range(40)]
+    folder = figures.folder.root / "iter-01/eval/test"
+    summary = summarised(judged, JudgeSettings(mode="likelier"))
+    measured(folder, judged, judge_format="decision-1", **summary)
+    ((*_, together, _),) = diagrams(read_run(figures.folder.root))[0][0].rows
+    assert together.value == apart.value == pytest.approx(0.75)
+    assert together.interval[0] < apart.interval[0] - 0.1
 
 
 def test_a_calibrated_judge_is_drawn_after_its_temperature_too(tmp_path):
