@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from ste_plugin.records import content_key
 from ste_plugin.storage.dataset_manifest import read_manifest
 from study.both_orders import WAYS
 from study.both_orders.measuring import measure
@@ -34,12 +35,13 @@ def main(
 ) -> None:
     """Teach and measure what has no result yet; each judge's rows are kept as soon as it has."""
     source, size = read_manifest(manifest), Size(pairs, epochs, measured)
-    work = work.resolve()
+    data_set = content_key("data set", source.content)
+    work = work.resolve() / data_set
     RESULTS.touch()
     for seed in range(seeds):
         for taught in way or WAYS:
             about = {"way": taught, "seed": seed, "kind": kind, **asdict(size)}
-            about["model"] = model.name
+            about |= {"model": model.name, "data_set": data_set}
             if any(about.items() <= row.items() for row in read(RESULTS)):
                 continue
             judge = teach(source, kind, taught, seed, size, model, work)

@@ -31,6 +31,8 @@ class Taught(NamedTuple):
     model: str
     kind: str
     """Of the pairs: constructed, or the name of a set whose labels people gave."""
+    data_set: str
+    """Key of its manifest."""
     pairs: int
     epochs: float
     """Of both orders; twice as many of single ones."""

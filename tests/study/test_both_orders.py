@@ -71,6 +71,7 @@ def test_a_judge_that_is_surely_wrong_gets_no_promise():
 def test_the_page_has_the_tables_of_all_judges_that_were_taught_alike(tmp_path):
     margins = [[f"p{n}", 2.0, -1.0 if n < 5 else 2.0] for n in range(50)]
     size = {"model": "small", "kind": "made", "pairs": 9, "epochs": 1.5, "measured": 50}
+    size["data_set"] = "d1"
     rows = [
         {"way": way, "seed": seed, "set": "ours", "temperature": 1.0, "margins": margins} | size
         for way in WAYS
