@@ -36,7 +36,9 @@ class Cascade(PairwiseJudge):
         refuse_others(str(path), self.fitted, asked_as(self._stages))
         names = [judge.name for name, judge in self._stages.items() if name != "vote"]
         last = list(self._stages.values())[-1]
-        super().__init__(f"{path}: {', then '.join(names)}", last.format, {})
+        formats = (judge.format for judge in self._stages.values())
+        by_category = next((each for each in formats if getattr(each, "criteria", {})), None)
+        super().__init__(f"{path}: {', then '.join(names)}", last.format, {}, by_category)
 
     @property
     def about(self) -> dict[str, Any]:

@@ -103,14 +103,14 @@ def ask_all(
     cannot answer.
     """
     stages = open_stages(settings, plugins)
-    pairs = [(pair.prompt, pair.chosen, pair.rejected) for pair in labels.pairs]
-    said: list[list[Comparison]] = [[] for _ in pairs]
+    said: list[list[Comparison]] = [[] for _ in labels.pairs]
     try:
         require_likelihoods(stages["decision"])
-        due = list(range(len(pairs)))
+        due = list(range(len(said)))
         for name, judge in stages.items():
             say(f"{name}: {len(due)} pairs, {judge.name}")
-            for i, comparison in zip(due, judge.compare_many([pairs[i] for i in due]), strict=True):
+            found = judge.compare_many(labels.pairs[i].shown_to(judge) for i in due)
+            for i, comparison in zip(due, found, strict=True):
                 said[i].append(comparison)
             if name == "decision":
                 _require_probabilities(judge.name, [each[0] for each in said])

@@ -1,5 +1,6 @@
 """The labelled pairs that a cascade is fitted on, and who labelled them."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,10 @@ from ste_plugin.audit.judge_words import folder_of
 from ste_plugin.audit.people_file import PeopleOnPair, read_people
 from ste_plugin.cascade.settings import LabelsBy
 from ste_plugin.errors import DataError
+from ste_plugin.judge import PairwiseJudge
+from ste_plugin.judge.texts import Columns, Pair
 from ste_plugin.labelled import LabelledPair, read_labelled
+from ste_plugin.lm_eval_tasks.shown_columns import CATEGORY_KEPT
 from ste_plugin.storage.jsonl import read_json
 from ste_plugin.storage.run_layout import RunLayout
 
@@ -25,6 +29,13 @@ class FitPair(NamedTuple):
     rejected: str
     preferred: int | None
     """0 for the chosen answer, 1 for the rejected one; None where the label prefers neither."""
+    category: Columns
+    """What a rubric may be chosen by beside the subset, where the row has it."""
+
+    def shown_to(self, judge: PairwiseJudge) -> Pair:
+        """Return what a judge is asked about."""
+        columns = judge.columns_of(self.subset, self.category)
+        return self.prompt, self.chosen, self.rejected, columns
 
 
 class FitLabels(NamedTuple):
@@ -37,7 +48,7 @@ class FitLabels(NamedTuple):
 
 
 def fit_labels(labels: Path | None, run: Path | None, *, constructed: bool = False) -> FitLabels:
-    """Return the labelled pairs of a file; without one, a run's own held-out pairs.
+    """Return the labelled pairs of a file; without one, a run's own test pairs.
 
     Those of a run are better and worse by construction, as are others where `constructed`.
     Raises: DataError where there are none, or labels are of pairs whose texts are nowhere.
@@ -46,7 +57,9 @@ def fit_labels(labels: Path | None, run: Path | None, *, constructed: bool = Fal
         return _of_run(run)
     if labels.is_file() and _is_of_pool(labels):
         return FitLabels(
-            list(map(_of_pair, read_labelled(labels, name="labels"))), "construction", 0
+            list(map(_of_pair, read_labelled(labels, name="labels", keep=CATEGORY_KEPT))),
+            "construction",
+            0,
         )
     people = read_people(labels)
     texts = _texts_beside(labels, people)
@@ -62,15 +75,16 @@ def fit_labels(labels: Path | None, run: Path | None, *, constructed: bool = Fal
 
 
 def _of_run(run: Path | None) -> FitLabels:
-    """Return the held-out pairs of a run. Raises: DataError where it has none."""
+    """Return the test pairs of a run. Raises: DataError where it has none."""
     folder = run and (run.parent if run.name.startswith("iter-") else folder_of(run))
-    files = _pool_files(RunLayout(folder).pool) if folder else {}
-    pairs = [_of_pair(pair) for file in files.values() for pair in read_labelled(file)]
-    if not pairs:
+    test = _pool_files(RunLayout(folder).pool).get("test") if folder else None
+    if test is None:
         raise DataError(
-            f"{run or 'ste cascade fit'}: no labels, and no run with held-out pairs of its own. "
-            "Give pairs that people labelled: --labels people.jsonl."
+            f"{run or 'ste cascade fit'}: no labels, and no run with test pairs of its own. Those "
+            "that chose its judge (dev) promise nothing about it. Give pairs that people labelled: "
+            "--labels people.jsonl."
         )
+    pairs = list(map(_of_pair, read_labelled(test, keep=CATEGORY_KEPT)))
     return FitLabels(pairs, "construction", 0)
 
 
@@ -99,12 +113,14 @@ def _texts_beside(labels: Path, people: Mapping[str, PeopleOnPair]) -> Mapping[s
 
 def _held_out(pool: Path) -> Iterator[LabelledPair]:
     for file in _pool_files(pool).values():
-        yield from read_labelled(file)
+        yield from read_labelled(file, keep=CATEGORY_KEPT)
 
 
 def _of_pair(pair: LabelledPair) -> FitPair:
     preferred = 0 if pair.preferred else None
-    return FitPair(pair.id, pair.subset, pair.prompt, pair.chosen, pair.rejected, preferred)
+    category = json.loads(pair.shown or "{}")
+    texts = (pair.prompt, pair.chosen, pair.rejected)
+    return FitPair(pair.id, pair.subset, *texts, preferred, category)
 
 
 def _of_people(people: PeopleOnPair, pair: LabelledPair) -> FitPair:

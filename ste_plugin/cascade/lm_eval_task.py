@@ -18,12 +18,14 @@ from lm_eval.models.dummy import DummyLM
 from ste_plugin.cascade.cascade import Cascade
 from ste_plugin.cascade.outcome import STAGES
 from ste_plugin.errors import ConfigError
+from ste_plugin.judge.texts import Pair
 from ste_plugin.labelled import LabelledPair
 from ste_plugin.lm_eval_tasks.absent_task import FIXED
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.bootstrap import prompt_key
 from ste_plugin.lm_eval_tasks.chat_task import read_settings
 from ste_plugin.lm_eval_tasks.share_interval import clustered_interval
+from ste_plugin.lm_eval_tasks.shown_columns import CATEGORY_KEPT, columns_shown
 
 VARIABLE = "STE_CASCADE"
 _HOW = "cascade"
@@ -45,7 +47,7 @@ class CascadeTask(ConfigurableTask):  # type: ignore[misc]
                 f"{VARIABLE} is not set; expected the file that `ste cascade fit` wrote."
             )
         self.cascade = Cascade(self.path, plugins=settings.plugins)
-        self.documents = read_pairs(settings)
+        self.documents = read_pairs(settings, CATEGORY_KEPT)
         self.subsets = list(dict.fromkeys(pair.subset for pair in self.documents))
         DummyLM.tokenizer = None  # its own is on the hub, and is asked for when all is judged
         super().__init__(config={**own, **FIXED, **_OUTPUT})
@@ -77,9 +79,8 @@ class CascadeTask(ConfigurableTask):  # type: ignore[misc]
 
     def apply_filters(self) -> None:
         """Ask the cascade about all pairs, at once."""
-        pairs = [LabelledPair.from_doc(each.doc) for each in self.instances]
         with closing(self.cascade) as cascade:
-            found = cascade.compare_many((p.prompt, p.chosen, p.rejected) for p in pairs)
+            found = cascade.compare_many(_shown_to(cascade, each.doc) for each in self.instances)
         for instance, said in zip(self.instances, found, strict=True):
             instance.filtered_resps["none"] = said.to_dict()
 
@@ -160,3 +161,10 @@ def _end(place: int, terms: Sequence[Sequence[Any]]) -> float | None:
             clusters[term[0]] = hits + term[1], weight + term[2]
     interval = clustered_interval(clusters.values())
     return None if interval is None else interval[place]
+
+
+def _shown_to(cascade: Cascade, doc: Mapping[str, Any]) -> Pair:
+    """Return what a cascade is asked about a document."""
+    shown = columns_shown(doc)
+    columns = cascade.columns_of(shown.pop("subset"), shown)
+    return doc["prompt"], doc["chosen"], doc["rejected"], columns

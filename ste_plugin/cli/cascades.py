@@ -25,7 +25,7 @@ First = Annotated[
     ),
 ]
 Labels = Annotated[
-    Path | None, typer.Option(help="Pairs that people labelled; without, the run's held-out ones.")
+    Path | None, typer.Option(help="Pairs that people labelled; without, the run's test pairs.")
 ]
 Error = Annotated[float, typer.Option(help="Share of answers that may be wrong, as 0.10.")]
 Confidence = Annotated[float, typer.Option(help="The chance that the promise holds.")]

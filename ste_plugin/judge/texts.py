@@ -32,7 +32,7 @@ class Texts(NamedTuple):
         return self._replace(a=self.b, b=self.a)
 
 
-_OF_CRITERIA = ("category", "subset")
+OF_CRITERIA = ("category", "subset")
 """The columns by which a rubric with categories finds its words."""
 _ROLES = ("system", "user", "assistant")
 
@@ -134,7 +134,7 @@ def check_columns(judge_format: JudgeFormat, columns: object) -> None:
         )
     if not type(judge_format).__module__.startswith("ste_plugin."):
         return  # a plugin's may read any
-    known = (*judge_format.columns, *(_OF_CRITERIA if judge_format.criteria else ()))
+    known = (*judge_format.columns, *(OF_CRITERIA if judge_format.criteria else ()))
     for name in columns:
         if name not in known:
             raise ConfigError(

@@ -51,3 +51,7 @@ class _Keeping:
         also = (CATEGORY,) if CATEGORY in row.columns and CATEGORY not in self.columns else ()
         shown = {name: row.columns[name] for name in (*self.columns, *also)}
         return replace(pair, shown=json.dumps(shown, ensure_ascii=False, default=str))
+
+
+CATEGORY_KEPT: Keep = _Keeping(())
+"""What takes the category along, where there is one, and nothing else."""

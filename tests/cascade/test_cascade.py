@@ -242,6 +242,52 @@ def test_labels_that_all_tie_are_told_before_a_judge_is_asked(tmp_path):
     require_enough(labels, Promise(0.1, ties="wrong"), 1)
 
 
+def test_without_labels_a_run_s_test_pairs_are_taken_and_not_those_that_chose_its_judge(tmp_path):
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    files = {}
+    for name, numbers in (("dev", range(9)), ("test", range(9, 20))):
+        write_pairs(pool / f"{name}.jsonl", [pair_row(n, labels=None) for n in numbers])
+        files[name] = f"{name}.jsonl"
+    (pool / "done.json").write_text(json.dumps({"files": files}))
+    found = fit_labels(None, tmp_path)
+    assert (found.by, len(found.pairs)) == ("construction", 11)
+    (pool / "done.json").write_text(json.dumps({"files": {"dev": "dev.jsonl"}}))
+    with pytest.raises(DataError, match="no run with test pairs of its own. Those that chose"):
+        fit_labels(None, tmp_path)
+
+
+@pytest.mark.parametrize("category", ["subset", "category"])
+def test_each_pair_is_asked_by_the_rubric_of_its_category(tmp_path, monkeypatch, category):
+    engine = use_engine(monkeypatch, StagedEngine())
+    rubric = tmp_path / "ours.yaml"
+    rubric.write_text("like: brief\nrubric: {odd: Odd words., default: Other words.}\n")
+    reasoning = JUDGES["reasoning"] | {"format": str(rubric)}
+    settings = CascadeSettings.model_validate(JUDGES | {"reasoning": reasoning})
+    kinds = [{category: ("even", "odd")[n % 2]} for n in range(120)]
+    rows = [pair_row(n, **{"subset": "all"} | kind) for n, kind in enumerate(kinds)]
+    labels = fit_labels(write_pairs(tmp_path / "people.jsonl", rows), None)
+    stages, said = ask_all(settings, labels, "left out")
+    assert rubrics(engine) == {(0, "Other"), (1, "Odd")}
+    promise = Promise(0.3)
+    found = fit(said, promise, len(settings.stages))
+    told = fitted(found, promise, labels, stages, said)
+    path = tmp_path / "cascade.json"
+    write_cascade(path, settings.model_copy(update={"fitted": told}))
+    engine.requests.clear()
+    with Cascade(path) as judge:
+        judge.compare_many([pair.shown_to(judge) for pair in labels.pairs])
+        assert rubrics(engine) <= {(0, "Other"), (1, "Odd")}
+        judge.compare(*labels.pairs[3][2:5], columns={"category": "odd"})
+
+
+def rubrics(engine):
+    """Whether a number is odd, and the first word of the rubric that its pair was judged by."""
+    asked = [r for r in engine.requests if " words." in r.messages[-1].content]
+    texts = [(number_of(r) % 2, r.messages[-1].content) for r in asked]
+    return {(odd, text.split(" words.")[0].split()[-1]) for odd, text in texts}
+
+
 @pytest.mark.parametrize("done", ['{"ok": true}', "[]", '{"files": []}'])
 def test_another_tool_s_done_json_beside_labels_says_nothing(tmp_path, done):
     (tmp_path / "done.json").write_text(done)

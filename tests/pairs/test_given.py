@@ -56,6 +56,15 @@ def test_given_pairs_can_be_all_there_is(tmp_path: Path):
     assert done["cost"]["generated_tokens"] == 0
 
 
+def test_they_are_judged_by_the_rubric_of_their_subset_as_where_they_are_measured(tmp_path: Path):
+    rows = [labelled(n, subset=("mail", "code")[n % 2]) for n in range(40)]
+    rows[0]["category"] = "code"
+    rubric = {"mail": "Be kind.", "default": "Be right."}
+    path = given_run(tmp_path, *rows, judging={"format": "brief", "rubric": rubric})
+    pairs = read_records(pool_of(path) / "pairs.jsonl", ResponsePair)
+    assert [pair.columns["category"] for pair in pairs[:3]] == ["code", "code", "mail"]
+
+
 def test_they_are_held_out_and_reported_as_a_strategy_of_their_own(tmp_path: Path):
     path = change(
         written_run(tmp_path, ["other-instruction"]),

@@ -5,7 +5,7 @@ from typing import Any
 
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.labelled import AS_IT_IS, LabelledPair, Reading, read_labelled
-from ste_plugin.labelled.read import LOCAL
+from ste_plugin.labelled.read import LOCAL, Keep
 from ste_plugin.labelled.sides import read_pair
 from ste_plugin.lm_eval_tasks.benchmarks.benchmark import Benchmark
 from ste_plugin.lm_eval_tasks.benchmarks.helpsteer2 import HELPSTEER2
@@ -40,14 +40,16 @@ BENCHMARKS: dict[str, Benchmark[LabelledPair]] = {
 """Those made of pairs, by name. RewardBench 2 is not: see `best_of_four`."""
 
 
-def read_pairs(settings: JudgeSettings) -> list[LabelledPair]:
+def read_pairs(settings: JudgeSettings, keep: Keep | None = None) -> list[LabelledPair]:
     """Return the pairs to judge in their order: of the section set, if any; the first `limit`.
 
-    All rows are checked, also beyond the limit. Raises: ConfigError for a benchmark or section
-    that does not exist, DataError for rows that cannot be judged or fetched.
+    `keep` takes further columns along, by default those that the settings' format shows. All rows
+    are checked, also beyond the limit.
+    Raises: ConfigError for a benchmark or section that does not exist, DataError for rows that
+    cannot be judged or fetched.
     """
     benchmark = benchmark_of(settings)
-    every = _read(benchmark, settings)
+    every = _read(benchmark, settings, keep or columns_kept(settings))
     pairs = [p for p in every if settings.section in ("", p.section)]
     if not pairs:
         raise DataError(
@@ -60,10 +62,11 @@ def read_pairs(settings: JudgeSettings) -> list[LabelledPair]:
     return judged
 
 
-def _read(benchmark: Benchmark[LabelledPair], settings: JudgeSettings) -> list[LabelledPair]:
+def _read(
+    benchmark: Benchmark[LabelledPair], settings: JudgeSettings, keep: Keep | None
+) -> list[LabelledPair]:
     """Return all pairs of a benchmark. Raises: ConfigError where one is told how rows are read."""
     reading = Reading(settings.columns, settings.labels, settings.lists, settings.bad_rows)
-    keep = columns_kept(settings)
     if benchmark is _LOCAL and settings.data:
         return list(read_labelled(settings.data, reading, LOCAL, keep))
     if reading != AS_IT_IS:
