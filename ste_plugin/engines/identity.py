@@ -10,8 +10,8 @@ from ste_plugin.engines.nested import answering_model
 from ste_plugin.records import content_key
 
 _PROBES, _PROBE_BYTES = 64, 4096
-_ASKED = ("extra_body", "omit")
-"""Options that change what a server is asked."""
+_ANSWER = ("dtype", "extra_body", "omit")
+"""Options that change what is answered: how weights are rounded, and what a server is asked."""
 
 
 def model_path(model: ModelConfig, base: Path) -> str:
@@ -24,7 +24,8 @@ def model_identity(model: ModelConfig, base: Path) -> str:
     """Return a name that changes with the weights: a folder's fingerprint, else name@revision.
 
     It changes with what the chat template is given, too: the same turns are another prompt then. So
-    it does with the fields that are added to a server's requests, or left out of them.
+    it does with the fields that are added to a server's requests, or left out of them, with the
+    type that weights are rounded to, and with the marks by which thoughts are told from answers.
     """
     folder = Path(model_path(model, base))
     model = answering_model(model)
@@ -33,7 +34,10 @@ def model_identity(model: ModelConfig, base: Path) -> str:
         name = f"folder:{fingerprint(folder)}"
     if model.chat_template_kwargs:
         name += f"+{content_key('chat_template_kwargs', model.chat_template_kwargs)}"
-    if asked := {k: model.options[k] for k in _ASKED if model.options.get(k)}:
+    if model.thinking:
+        name += f"+{content_key('thinking', model.thinking.model_dump())}"
+    told = {k: model.options[k] for k in _ANSWER if model.options.get(k)}
+    if asked := {k: value for k, value in told.items() if value != "auto"}:
         name += f"+{content_key('options', asked)}"
     return name
 

@@ -110,6 +110,22 @@ def test_auto_answers_as_the_engine_that_it_picked(tiny_model):
     assert len(found[0]) == 3
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"thinking": {"open": "<scratch>", "close": "</scratch>"}},
+        {"options": {"dtype": "bfloat16"}},
+        {"options": {"revision": "v2"}},
+        {"chat_template_kwargs": {"enable_thinking": False}},
+    ],
+)
+def test_what_changes_the_answers_changes_a_models_identity_so_that_they_are_asked_for_anew(change):
+    before, after = ModelConfig(model="org/m"), ModelConfig(model="org/m", **change)
+    assert model_identity(before, Path()) != model_identity(after, Path())
+    same = ModelConfig(model="org/m", options={"dtype": "auto", "max_model_len": 4096})
+    assert model_identity(before, Path()) == model_identity(same, Path())
+
+
 def test_the_engine_is_no_part_of_a_models_identity(tiny_model):
     identities = {
         model_identity(ModelConfig(model=str(tiny_model), engine=engine), Path())
