@@ -149,14 +149,6 @@ class Iteration:
         return self.context.folder.iteration(self.number, self.stage)
 
     @property
-    def before(self) -> Path:
-        """Folder of the stage before, or of the last stage of the round before."""
-        folder = self.context.folder
-        if self.stage > 1:
-            return folder.iteration(self.number, self.stage - 1)
-        return folder.iteration(self.number - 1, len(self.context.config.training.recipe))
-
-    @property
     def draw(self) -> int:
         """How many rounds the same judge has judged for before.
 

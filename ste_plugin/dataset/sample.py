@@ -104,10 +104,19 @@ def _tasks_of(stage: DatasetStage, split: Split) -> list[JudgeTask]:
     tasks = _right_for_people(stage, judge_tasks(stage.pool.pairs[split], wanted))
     if split != "train" or not iteration.context.config.judging.skip_always_right:
         return tasks
-    known = read_always_right(iteration.before / "pass_rates.jsonl")
+    known = _always_right_before(iteration)
     skipped = dict.fromkeys(task.pair_key for task in tasks if task.pair_key in known)
     stage.drops.add(Drop("judging", key, "always right in the iteration before") for key in skipped)
     return [task for task in tasks if task.pair_key not in known]
+
+
+def _always_right_before(iteration: Iteration) -> set[str]:
+    """Return the keys of the pairs that the iteration before always judged right, in this stage of
+    it: other stages judge other instructions."""
+    if iteration.number == 1:
+        return set()
+    before = iteration.context.folder.iteration(iteration.number - 1, iteration.stage)
+    return read_always_right(before / "pass_rates.jsonl")
 
 
 def _right_for_people(stage: DatasetStage, tasks: list[JudgeTask]) -> list[JudgeTask]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from fractions import Fraction
 
 from ste_plugin.inference.requests import Prompt, ask
 from ste_plugin.pairs.calls import Calls, MadePair
@@ -81,8 +82,30 @@ class CheckedAnswer:
 
 
 def _is_other(answer: str, than: str) -> bool:
-    """Return whether a final answer is another one for certain: words may say the same number."""
-    return bool(answer) and answer != than and is_number(answer) == is_number(than)
+    """Return whether a final answer is another one for certain; both are in their normal form.
+
+    Not so where one is a number and one is words, which may say it; where one number is the other
+    in percent; where one has all the words of the other; nor where a letter that is chosen stands
+    against words that begin with none.
+    """
+    if is_number(answer) != is_number(than):
+        return False
+    if is_number(answer):
+        one, other = Fraction(answer), Fraction(than)
+        return other not in (one, 100 * one) and one != 100 * other
+    letters = _first_letter(answer), _first_letter(than)
+    if all(letters):
+        return letters[0] != letters[1]
+    if letters in ((answer, ""), ("", than)):
+        return False
+    words, others = set(answer.split()), set(than.split())
+    return not (words <= others or others <= words)
+
+
+def _first_letter(answer: str) -> str:
+    """Return the first word of an answer where it is a single letter: B of "b paris"."""
+    first = answer.partition(" ")[0]
+    return first if len(first) == 1 and first.isalpha() else ""
 
 
 def _solve(instruction: Instruction) -> Prompt:

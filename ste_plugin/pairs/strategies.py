@@ -95,6 +95,13 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.lower()))
 
 
+def _drop_too_close(modified: str, instruction: Instruction) -> Drop | None:
+    """Return why an answer to a modified instruction cannot be the worse one, if it cannot."""
+    if word_overlap(modified, instruction.last_turn) <= _TOO_CLOSE:
+        return None
+    return Drop("pairs", instruction.key, "modified instruction too close to the original")
+
+
 def _same_words(first: str, second: str) -> bool:
     """Return whether two texts differ in white space alone."""
     begin, other = (text.split(None, _FIRST_WORDS)[:_FIRST_WORDS] for text in (first, second))
@@ -118,7 +125,7 @@ class ModifiedInstruction:
         match = _FORM.search(replies[0])
         if match is None:
             return Drop("pairs", instruction.key, "modified instruction not in the asked form")
-        return match["answer"].strip()
+        return _drop_too_close(match["new"], instruction) or match["answer"].strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +142,7 @@ class ModifiedInstructionTwoCalls:
     def worse(
         self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
     ) -> str | Drop:
-        if word_overlap(replies[0], instruction.last_turn) > _TOO_CLOSE:
-            return Drop("pairs", instruction.key, "modified instruction too close to the original")
-        return replies[1].strip()
+        return _drop_too_close(replies[0], instruction) or replies[1].strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +243,7 @@ def read_pair(
         made.fault,
         made.correction,
         weaker if calls.by_weaker else "",
-        instruction.conversation if instruction.turns else "",
+        "" if instruction.conversation == instruction.key else instruction.conversation,
     )
     return finished_pair(pair)
 

@@ -14,7 +14,7 @@ _MARKS = (
         re.IGNORECASE,
     ),
 )
-"""What announces a final answer, the surest first."""
+"""What announces a final answer; the first may be a heading, too."""
 _BOX = re.compile(r"\\boxed\s*\{")
 _NUMBER = re.compile(
     r"(?<![\w^])(?<!\d[.,/:])"
@@ -28,22 +28,23 @@ _LIST_NUMBER = re.compile(r"^\s*\d+[.)]\s")
 _WORD = re.compile(r"[\w^/+.<>-]+")
 _FEW_WORDS = 5
 """A last line of so many words may be the answer itself."""
+_MOST_SIGNS = 1000
+"""A longer number is none: it repeats itself, and Python would refuse to read it."""
 
 
 def find_final_answer(text: str) -> str:
     r"""Return the final answer of a reply in its normal form; empty where it has none.
 
-    It is the last thing in `\boxed{…}`, else behind `####`, else behind "answer:" or "answer is";
-    else the last number of the last line, or a last line of a few words.
+    It is the last thing in `\boxed{…}`, else what comes last behind `####`, "answer:" or "answer
+    is"; else the last number of the last line, or a last line of a few words.
 
     >>> [find_final_answer(t) for t in ("So it is\n#### 1,234", "The answer is $0.50.", "7+8 = 15")]
     ['1234', '1/2', '15']
     """
     if boxed := _boxed(text):
         return normal_answer(boxed)
-    for mark in _MARKS:
-        if found := list(mark.finditer(text)):
-            return normal_answer(found[-1]["answer"])
+    if found := [match for mark in _MARKS for match in mark.finditer(text)]:
+        return normal_answer(max(found, key=lambda match: match.start())["answer"])
     last = _LIST_NUMBER.sub("", text.strip().rpartition("\n")[2])
     if numbers := _numbers(_plain(last)):
         return numbers[-1]
@@ -66,7 +67,7 @@ def normal_answer(answer: str) -> str:
 
 def is_number(answer: str) -> bool:
     """Return whether an answer in its normal form is a number: "twelve" is none, and is 12."""
-    return re.fullmatch(r"-?\d+(?:/\d+)?", answer) is not None
+    return _numbers(answer) == [answer]
 
 
 def _boxed(text: str) -> str:
@@ -83,8 +84,9 @@ def _boxed(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text without LaTeX's and Markdown's signs."""
-    return _LATEX.sub(lambda match: match[1] or "", _FRACTION.sub(r"\1/\2", text))
+    """Return a text without LaTeX's and Markdown's signs, its minus signs as in numbers."""
+    signed = text.replace("\N{MINUS SIGN}", "-")
+    return _LATEX.sub(lambda match: match[1] or "", _FRACTION.sub(r"\1/\2", signed))
 
 
 def _numbers(text: str) -> list[str]:
@@ -92,6 +94,6 @@ def _numbers(text: str) -> list[str]:
     found = []
     for match in _NUMBER.finditer(text):
         over, _, under = match[0].replace(",", "").partition("/")
-        if not under or int(under):
+        if len(match[0]) <= _MOST_SIGNS and (not under or int(under)):
             found.append(str(Fraction(over.strip()) / (int(under) if under else 1)))
     return found

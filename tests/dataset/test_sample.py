@@ -1,6 +1,7 @@
 """Which pairs an iteration's judgments are of: all training pairs, or a part of its own."""
 
 import json
+import shutil
 from collections import Counter
 
 import pytest
@@ -15,6 +16,7 @@ from ste_plugin.run import stages
 from ste_plugin.run.gating import find_passed
 from ste_plugin.run.open_run import open_run
 from ste_plugin.run.redo import Redo
+from ste_plugin.sampling.pass_rates import read_always_right
 from ste_plugin.storage.jsonl import read_json, read_rows
 from tests.helpers.builders import config_text
 from tests.helpers.fake_runs import written
@@ -22,6 +24,8 @@ from tests.helpers.trained_runs import pass_iteration
 
 LOOP = {"recipe": "sft-lora-8b", "start_from": "previous", "instructions": "fresh"}
 """FARE's: each iteration goes on from the last judge, on instructions that none has seen."""
+
+RATES = "pass_rates.jsonl"
 
 
 def fresh(folder, tiny_model, iterations=3, **more):
@@ -139,3 +143,27 @@ def test_an_instruction_is_in_one_stage_of_one_round(key, iterations, recipes):
     assert 1 <= stage <= recipes
     together = settings(iterations, recipe=names)
     assert draw_stage(key, together) == (1, stage)  # as in runs begun before there were parts
+
+
+def test_each_stage_skips_what_its_own_stage_of_the_round_before_always_got_right(
+    tiny_model, tmp_path
+):
+    training = {"recipe": ["sft-lora-8b", "dpo-lora-8b"]}
+    judging = {"format": "brief", "samples": 2, "sampling": "fixed", "skip_always_right": True}
+    settings = {"iterations": 2, "training": training, "judging": judging}
+    path = written(tmp_path, tiny_model, judges=0.75, **settings)
+    skipped = []
+    with open_run(path, [], quiet=True) as context:
+        for number in (1, 2):
+            for stage in (1, 2):
+                found = read_json(stages.generate(context, number, stage))["drops"]
+                skipped.append(found.get("judging: always right in the iteration before", 0))
+                if stage == 1:
+                    pass_iteration(context, number, tiny_model)
+            folder = context.folder.iteration(number)
+            shutil.copytree(folder / "model", folder / "stage-02/model", symlinks=True)
+    assert skipped[:2] == [0, 0]
+    for stage, count in enumerate(skipped[2:], start=1):
+        right = read_always_right(context.folder.iteration(1, stage) / RATES)
+        again = {r["pair_key"] for _, r in read_rows(context.folder.iteration(2, stage) / RATES)}
+        assert count == len(right - again) > 0

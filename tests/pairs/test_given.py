@@ -98,6 +98,26 @@ def test_a_prompt_that_is_an_instruction_too_is_in_the_same_split(tmp_path: Path
     assert {len(set(of_one)) for of_one in splits.values()} == {1}
 
 
+def test_a_prompt_below_a_system_turn_is_in_the_split_of_the_instruction_of_its_row(tmp_path: Path):
+    rows = [talk(n, 1) for n in range(40)]
+    for n, row in enumerate(rows):
+        row["messages"].insert(0, {"role": "system", "content": f"Be curt with guest {n}."})
+    path = chat_run(tmp_path, ["other-instruction"], rows)
+    path = change(
+        path,
+        instructions=[{"path": "chats.jsonl", "form": "openai"}],
+        pairs={"given": "mine.jsonl", "strategies": ["other-instruction"]},
+    )
+    turns = [labelled(n, prompt=row["messages"][:2]) for n, row in enumerate(rows)]
+    written(tmp_path, *turns, name="mine.jsonl")
+    config, splits = read_config(path), {}
+    for pair in read_records(pool_of(path) / "pairs.jsonl", ResponsePair):
+        number = pair.instruction.split("Ask ")[1].split()[0]
+        splits.setdefault(number, []).append(split_of(pair.split_key, config))
+    assert {len(of_one) for of_one in splits.values()} == {2}
+    assert {len(set(of_one)) for of_one in splits.values()} == {1}
+
+
 def test_what_is_no_preference_is_a_counted_drop(tmp_path: Path):
     tie = {"prompt": "Tie?", "response_a": "A.", "response_b": "B.", "label": "tie"}
     bare = {"prompt": "Bare?", "response_a": "A.", "response_b": "B."}

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ste_plugin.engines.base import Completion
-from ste_plugin.pairs.sampled import BY_FINAL_ANSWER
+from ste_plugin.pairs.sampled import BY_FINAL_ANSWER, _is_other
 from ste_plugin.pairs.strategies import read_pair
 from ste_plugin.records import Drop, ResponsePair, content_key
+from ste_plugin.text.final_answer import normal_answer
 from tests.helpers.builders import instruction
 
 KEY = content_key("i")
@@ -71,6 +72,69 @@ def test_a_solution_is_known_by_its_end():
 )
 def test_samples_that_cannot_be_told_apart_make_no_pair(name, answers, known, reason):
     assert made(name, answers, known) == Drop("pairs", KEY, f"{name}: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("known", "other"),
+    [
+        ("B", "B) Paris"),
+        ("B", "B because it is the capital"),
+        ("B", "Paris"),
+        ("B) Paris", "Paris"),
+        ("Paris", "Paris, France"),
+        ("yes", "Yes, it is."),
+        ("0.5", "50%"),
+        ("50", "1/2"),
+        ("5", "5/0"),
+    ],
+)
+def test_answers_that_may_mean_the_same_are_not_told_apart(known, other):
+    found = made("checked-answer", [known, other], known)
+    assert found == Drop("pairs", KEY, "checked-answer: no sample has another final answer")
+
+
+@pytest.mark.parametrize(
+    ("known", "other"),
+    [
+        ("B", "C"),
+        ("B", "C) London"),
+        ("B) Paris", "A) Paris, Texas"),
+        ("Paris", "London"),
+        ("yes", "No, it is not."),
+        ("7:30", "7:45"),
+        ("5", "-5"),
+        ("0.5", "0.25"),
+    ],
+)
+def test_answers_that_mean_something_else_are_told_apart(known, other):
+    assert numbers(made("checked-answer", [other, known], known)) == ("1", "0")
+
+
+_ANSWERS = st.one_of(
+    st.fractions().map(str),
+    st.lists(st.sampled_from(["a", "b", "paris", "the", "5/0"])).map(" ".join),
+    st.text().map(normal_answer),
+)
+
+
+@given(one=_ANSWERS, other=_ANSWERS)
+def test_an_answer_is_other_than_another_just_where_that_is_other_than_it(one, other):
+    assert _is_other(one, other) == _is_other(other, one)
+    assert not _is_other(one, one)
+    assert not _is_other(one, "")
+
+
+@given(one=_ANSWERS, more=_ANSWERS)
+def test_an_answer_with_further_words_is_not_another(one, more):
+    assert not _is_other(one, f"{one} {more}".strip())
+
+
+@given(number=st.fractions())
+def test_a_share_is_no_other_number_than_its_percentage(number):
+    assert not _is_other(str(number), str(100 * number))
+    assert _is_other(str(number), str(number + 1)) == (
+        100 * number != number + 1 and number != 100 * (number + 1)
+    )
 
 
 @pytest.mark.parametrize("name", BY_FINAL_ANSWER)

@@ -52,6 +52,12 @@ def test_two_calls_answer_the_rewritten_instruction_as_a_normal_chat():
 def test_a_rewrite_that_changes_next_to_nothing_makes_no_pair(rewrite):
     found = made("modified-instruction-two-calls", reply(rewrite), reply("A pear."))
     assert found.reason.endswith("modified instruction too close to the original")
+    found = made(
+        "modified-instruction", reply(f"Modified instruction:\n{rewrite}\nAnswer:\nA pear.")
+    )
+    assert found == Drop(
+        "pairs", KEYS[0], "modified-instruction: modified instruction too close to the original"
+    )
 
 
 def test_an_easy_negative_is_a_good_answer_to_another_instruction_of_the_category():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ste_plugin.text.final_answer import find_final_answer, normal_answer
+from ste_plugin.text.final_answer import find_final_answer, is_number, normal_answer
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,12 @@ from ste_plugin.text.final_answer import find_final_answer, normal_answer
         ("Answer: Paris", "paris"),
         ("Answer: 10%", "10"),
         ("Answer: x = 0.50", "1/2"),
+        ("#### Step 1: boxes\n2 x 3 = 6\n\n#### Step 2: cost\n6 x 12 = 72\n\nAnswer: 72", "72"),
+        ("The answer is near.\n48 + 24 = 72\n#### 72", "72"),
+        ("#### Answer: 72", "72"),
+        ("Answer: \u22125", "-5"),
+        ("\\boxed{\u22120.5}", "-1/2"),
+        ("5 - 10 = \u22125", "-5"),
         ("In the end, 3 apples cost $6 in total.", "6"),
         ("It follows.\nYes.", "yes"),
     ],
@@ -53,6 +59,7 @@ def test_a_reply_that_ends_in_mere_words_has_none(text):
         (r"$\frac{3}{4}$", ".75"),
         ("(A)", "a."),
         ("New  York", "new york"),
+        ("\u22121,234", "-1234"),
     ],
 )
 def test_answers_that_mean_the_same_are_equal(one, other):
@@ -73,6 +80,16 @@ def test_a_number_is_found_however_it_is_announced(number):
     written = f"{number:,f}" if not isinstance(number, int) else f"{number:,}"
     for form in ("#### {}", "Answer: {}", "The answer is {}.", r"\boxed{{{}}}", "So it is {}"):
         assert find_final_answer(form.format(written)) == answer
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "1/" + "3" * 5000, "." + "1" * 5000])
+def test_figures_without_end_are_no_number(text):
+    assert not is_number(find_final_answer(f"Answer: {text}"))
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("-1/2", True), ("5/0", False), ("x 1", False)])
+def test_a_number_is_what_has_a_value(answer, expected):
+    assert is_number(answer) is expected
 
 
 @given(text=st.text())
