@@ -155,6 +155,9 @@ class Instruction(Record, frozen=True):
     columns: Columns | msgspec.UnsetType = msgspec.UNSET
     """Further columns of its row, for a judge format that shows them; in files only where it has
     some."""
+    told: int | msgspec.UnsetType = msgspec.UNSET
+    """How many characters of the text are the system's, above what the user asks; in files only
+    where some are."""
 
     @property
     def last_turn(self) -> str:
@@ -165,12 +168,15 @@ class Instruction(Record, frozen=True):
     def conversation(self) -> str:
         """Return the key of the instruction that the user's first turn would be alone.
 
-        Turns of one conversation have it in common, whichever row they are read from; of a single
-        text it is its own key.
+        Turns of one conversation have it in common, whichever row they are read from; of a text
+        that is the user's alone it is its own key.
         """
-        if not self.turns:
+        if self.turns:
+            opening = next(turn.content for turn in self.turns if turn.role == "user")
+        elif self.told:
+            opening = self.text[self.told :]
+        else:
             return self.key
-        opening = next(turn.content for turn in self.turns if turn.role == "user")
         return content_key("instruction", opening)
 
 
@@ -196,7 +202,8 @@ class ResponsePair(Record, frozen=True, omit_defaults=True):
     worse_by: str = ""
     """The model that wrote the worse response, where that is not the generator."""
     conversation: str = ""
-    """Key of the conversation that the instruction is a turn of; empty for a single text."""
+    """Key of the conversation that the instruction is a turn of; empty for a text that is the
+    user's alone."""
     shown: Columns = ()
     """Columns of the instruction that the judge format shows, or chooses a rubric by."""
 

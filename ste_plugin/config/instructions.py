@@ -11,6 +11,15 @@ PersonalData = Literal["email", "phone", "card", "iban", "ip", "key", "name"]
 Measure = Literal["exact", "near-duplicate", "8-grams", "13-grams"]
 """How an instruction can repeat a benchmark's prompt, the strictest first."""
 
+_READERS_OF_FILES = ("jsonl", "csv", "parquet")
+_READ_BY = {
+    "limit": "limit",
+    "categories": "category-quotas",
+    "min_complexity": "complexity",
+    "max_complexity": "complexity",
+}
+"""Setting of a selection → the selector that does what it says."""
+
 
 class SourceConfig(Strict):
     """Where instructions come from and how they are read."""
@@ -59,6 +68,15 @@ class SourceConfig(Strict):
                     "expected a form of conversations. Set form: openai, sharegpt or wildchat, or "
                     f"remove {name}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _has_subsets(self) -> "SourceConfig":
+        if self.subset is not None and self.reader in _READERS_OF_FILES:
+            raise ValueError(
+                f"found subset: {self.subset} with reader: {self.reader}; expected it of a hub "
+                "data set alone. Set reader: hub, or remove subset"
+            )
         return self
 
 
@@ -123,4 +141,20 @@ class SelectionConfig(Strict):
             raise ValueError(
                 "found a range of complexity without labels; expected both. Set label: true"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _is_read(self) -> "SelectionConfig":
+        fields = type(self).model_fields
+        if not set(self.selectors) <= set(fields["selectors"].default):
+            return self  # a plugin's selector may read any setting
+        for name, selector in _READ_BY.items():
+            found = getattr(self, name)
+            default = fields[name].get_default(call_default_factory=True)
+            if found != default and selector not in self.selectors:
+                raise ValueError(
+                    f"found {name}: {found} with selectors [{', '.join(self.selectors)}], none of "
+                    f"which reads it; expected {selector} among them. Add {selector} to "
+                    f"selectors, or remove the setting {name}"
+                )
         return self

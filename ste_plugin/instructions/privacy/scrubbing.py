@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ste_plugin.instructions.privacy.finders import Finder, make_finders
 from ste_plugin.instructions.privacy.forgotten import drop_forgotten
 from ste_plugin.instructions.turns import with_turns
-from ste_plugin.records import ChatTurn, Drop, Instruction
+from ste_plugin.records import ChatTurn, Drop, Instruction, Turns
 from ste_plugin.storage.jsonl import read_json, replace_json
 from ste_plugin.text.nested_texts import texts_in, with_texts
 
@@ -121,7 +121,7 @@ class Scrubber:
         self._instructions += 1
         if not self._finders:
             return instruction, list(answers)
-        asked = [turn.content for turn in instruction.turns or ()] or [instruction.text]
+        asked = _texts_of(instruction)
         columns = instruction.columns or ()
         texts = [*asked, *answers, *texts_in(dict(columns))]
         replaced = self.scrub_texts(texts)
@@ -166,16 +166,26 @@ def scrub(
     return scrubbed, scrubber.report
 
 
+def _texts_of(instruction: Instruction) -> list[str]:
+    """Return the texts of an instruction: its turns, or what the system says and what is asked."""
+    if instruction.turns:
+        return [turn.content for turn in instruction.turns]
+    text, told = instruction.text, instruction.told or 0
+    return [text[:told], text[told:]] if told else [text]
+
+
 def _scrubbed(
     instruction: Instruction, texts: Sequence[str], finders: Mapping["PersonalData", Finder]
 ) -> Instruction:
-    """Return an instruction of other texts, one of each turn; its source loses ids that are e-mail
-    addresses."""
-    said = instruction.turns or (ChatTurn("user", ""),)
-    turns = tuple(replace(turn, content=text) for turn, text in zip(said, texts, strict=True))
+    """Return an instruction of other texts, as `_texts_of` has them; its source loses ids that are
+    e-mail addresses."""
+    turns: Turns = (ChatTurn("user", "".join(texts)),)
+    if said := instruction.turns:
+        turns = tuple(replace(turn, content=text) for turn, text in zip(said, texts, strict=True))
+    told = len(texts[0]) if instruction.told else UNSET
     emails: dict[PersonalData, Finder] = {k: f for k, f in finders.items() if k == "email"}
     source = replace_matches(instruction.source, find_matches(instruction.source, emails))
-    return with_turns(replace(instruction, source=source), turns)
+    return with_turns(replace(instruction, source=source, told=told), turns)
 
 
 def find_matches(text: str, finders: Mapping["PersonalData", Finder]) -> list[PersonalDataMatch]:

@@ -62,8 +62,7 @@ class Conversation:
         a system turn where the source refuses it.
         """
         turns = self._turns(row[self.column])
-        system = list(takewhile(lambda turn: self._is_from(turn, _SYSTEM), turns))
-        rest = turns[len(system) :]
+        rest = turns[len(self._system(turns)) :]
         first = list(takewhile(lambda turn: self._is_from(turn, self.users), rest))
         if not first:
             if rest:
@@ -73,8 +72,22 @@ class Conversation:
             raise self._no_user(turns)
         said = [self._words(self._require(turn, self.content)) for turn in first]
         asked = "\n\n".join(words for words in said if words)
-        told = [words for turn in system if (words := self._told(turn, source))]
-        return "\n\n".join([*told, asked]) if asked else ""
+        return self._told_first(turns, source) + asked if asked else ""
+
+    def told(self, row: Mapping[str, Any], source: "SourceConfig") -> str:
+        """Return what `text` has above the user's words: the system's, each with a blank line.
+
+        Raises: LeftOut for a system turn where the source refuses it.
+        """
+        return self._told_first(self._turns(row[self.column]), source)
+
+    def _told_first(self, turns: Sequence[dict[str, Any]], source: "SourceConfig") -> str:
+        told = [self._told(turn, source) for turn in self._system(turns)]
+        return "".join(f"{words}\n\n" for words in told if words)
+
+    def _system(self, turns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the system's turns that come before all others."""
+        return list(takewhile(lambda turn: self._is_from(turn, _SYSTEM), turns))
 
     def up_to_user_turns(
         self, row: Mapping[str, Any], source: "SourceConfig"

@@ -109,10 +109,14 @@ def read_instructions_of(
     Raises: as `read_row`, once those before what cannot be read are yielded.
     """
     form = CONVERSATIONS.get(source.form)
-    if form is None or source.turns == "first":
+    if form is None:
         yield read_row(location, row, source)
         return
     values = _form_values(location, row, source)
+    if source.turns == "first":
+        read = read_row(location, row, source)
+        yield replace(read, told=len(form.told(values, source)) or UNSET)
+        return
     with _named(location):
         for number, turns, is_last in form.up_to_user_turns(values, source):
             told = number > 1 and source.turns == "all"

@@ -28,6 +28,8 @@ Reader = Callable[["SourceConfig", Path], Iterator[tuple[str, RawRow]]]
 """(settings, folder of the config) → (location for messages, raw row) pairs."""
 
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what `surrogateescape` makes of a wrong byte
+_LONGEST_FIELD = 1 << 24
+"""Characters of a CSV field; Python's own limit is 131,072."""
 
 
 class MalformedRow(dict[str, Any]):
@@ -60,17 +62,41 @@ def csv_rows(path: Path, shown: str) -> Iterator[tuple[str, RawRow]]:
     """Yield a row of strings for each record below the header; empty lines are skipped.
 
     The location is the line where a record starts, as quoted fields may hold line breaks.
+    Raises: DataError for a broken record that may go on in other lines, whatever `on_bad_line` is.
     """
     require_text(path)
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     start = 1
     with wrap_read_errors(path, lambda: start), _open_csv(path) as file:
-        lines = csv.reader(file, strict=True)
+        read = _LinesRead(file)
+        lines = csv.reader(read, strict=True)
         header = _header(shown, lines)
         start = lines.line_num + 1
         while (fields := _next_record(lines)) is not None:
+            if isinstance(fields, str) and (lines.line_num > start or read.last.count('"') % 2):
+                raise DataError(
+                    f"{shown}:{start}: not a CSV record: {fields}, and where it ends cannot be "
+                    "told. Fix its quotes: close each field that begins with one, and write those "
+                    "within it twice."
+                )
             location, start = f"{shown}:{start}", lines.line_num + 1
             if fields:
                 yield location, _csv_row(location, header, fields)
+
+
+class _LinesRead:
+    """The lines of a file; the last one that was read is known."""
+
+    def __init__(self, file: Iterator[str]) -> None:
+        self._file = file
+        self.last = ""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        self.last = next(self._file)
+        return self.last
 
 
 def _open_csv(path: Path) -> io.TextIOWrapper:

@@ -245,6 +245,33 @@ ROWS = [
         "expected a form of conversations. Set form: openai, sharegpt or wildchat, or remove turns",
     ),
     Row(
+        "a subset of a file",
+        run_with(instructions="[{path: instructions.jsonl, subset: main}]"),
+        RUN,
+        2,
+        TO_FIX + "instructions.0: found subset: main with reader: jsonl; expected it of a hub data "
+        "set alone. Set reader: hub, or remove subset",
+    ),
+    Row(
+        "a limit that no selector reads",
+        run_with(selection="{selectors: [exact-duplicates], limit: 5}"),
+        RUN,
+        2,
+        TO_FIX
+        + "selection: found limit: 5 with selectors [exact-duplicates], none of which reads it; "
+        "expected limit among them. Add limit to selectors, or remove the setting limit",
+    ),
+    Row(
+        "quotas without a selector",
+        run_with(selection="{selectors: [], categories: {coding: 2}}"),
+        RUN,
+        2,
+        TO_FIX
+        + "selection: found categories: {'coding': 2} with selectors [], none of which reads it; "
+        "expected category-quotas among them. Add category-quotas to selectors, or remove the "
+        "setting categories",
+    ),
+    Row(
         "nothing to make pairs of",
         run_with(pairs="{strategies: []}"),
         RUN,

@@ -80,6 +80,16 @@ def test_personal_data_becomes_a_placeholder_of_its_kind(text):
     assert scrubbed(text) == FINDS[text]
 
 
+def test_a_text_below_a_system_turn_stays_in_the_conversation_of_what_is_asked():
+    told, asked = "Sign as a@example.com.\n\n", "Ask b@example.com and a@example.com."
+    own = replace(instruction(text=told + asked), told=len(told))
+    (found,), report = scrub([own], EVERYTHING)
+    assert found.text == "Sign as <EMAIL>.\n\nAsk <EMAIL_2> and <EMAIL>."
+    assert found.key == content_key("instruction", found.text)
+    assert found.conversation == content_key("instruction", "Ask <EMAIL_2> and <EMAIL>.")
+    assert report.counts["email"] == 3
+
+
 @pytest.mark.parametrize("text", LOOKS_LIKE_IT)
 def test_what_only_looks_like_personal_data_is_left_alone(text):
     assert scrubbed(text) == text

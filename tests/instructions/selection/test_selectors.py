@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ste_plugin.config import SelectionConfig
 from ste_plugin.errors import ConfigError, DataError
@@ -187,6 +188,31 @@ def test_a_plugins_selector_may_yield_what_it_keeps() -> None:
     assert [drop.reason for drop in drops] == ["over the limit", "odd", "odd"]
     with pytest.raises(DataError, match="no instruction is left of 6"):
         select(pool, SelectionConfig(selectors=("none",)), found.__getitem__)
+
+
+_READ_BY = {
+    "limit": ("limit", 2),
+    "categories": ("category-quotas", {"x": 1}),
+    "min_complexity": ("complexity", 2),
+    "max_complexity": ("complexity", 9),
+}
+
+
+@pytest.mark.parametrize("setting", _READ_BY)
+def test_a_setting_is_refused_where_its_selector_is_left_out_and_no_plugins_may_read_it(
+    setting: str,
+) -> None:
+    selector, value = _READ_BY[setting]
+    others = tuple(name for name in SELECTORS if name != selector)
+    settings = {setting: value, "label": True}
+    with pytest.raises(ValidationError, match=f"{setting}: .* Add {selector} to selectors"):
+        SelectionConfig(selectors=others, **settings)
+    for names in ((selector,), (*others, "mine")):
+        assert getattr(SelectionConfig(selectors=names, **settings), setting) == value
+
+
+def test_all_selectors_are_listed_by_default() -> None:
+    assert set(SelectionConfig().selectors) == set(SELECTORS)
 
 
 def test_with_no_selector_everything_stays() -> None:

@@ -108,6 +108,22 @@ def test_a_system_turn_is_the_first_of_the_turns(tmp_path: Path):
     assert one.conversation == two.conversation
 
 
+def test_what_is_below_one_first_turn_is_one_conversation_however_it_is_read(tmp_path: Path):
+    curt = chat(("system", "Be curt."), ("developer", "In verse."), ("user", "What is in Oslo?"))
+    bare = chat(("user", "What is in Oslo?"))
+    read = [
+        i
+        for row in (curt, bare)
+        for turns in ("first", "last")
+        for i in found(tmp_path, row, turns=turns)
+    ]
+    assert read[0].text == "Be curt.\n\nIn verse.\n\nWhat is in Oslo?"
+    assert read[0].key == content_key("instruction", read[0].text)
+    assert {i.conversation for i in read} == {content_key("instruction", "What is in Oslo?")}
+    (other,) = found(tmp_path, chat(("system", "Be curt."), ("user", "Why?")), turns="first")
+    assert other.conversation == content_key("instruction", "Why?")
+
+
 def test_a_system_turn_that_is_dropped_leaves_the_conversation_as_it_is_without(tmp_path: Path):
     assert [i.key for i in found(tmp_path, SYSTEM, system="drop")] == [
         i.key for i in found(tmp_path, OSLO)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ste_plugin.config import SourceConfig
 from ste_plugin.errors import ConfigError, DataError
@@ -204,6 +205,29 @@ def test_a_malformed_csv_record_is_told_or_skipped(tmp_path: Path, line: bytes, 
     assert drops == [Drop("sources", "a.csv:3", "malformed line")]
 
 
+@pytest.mark.parametrize("bad_line", ["error", "skip"])
+@pytest.mark.parametrize(
+    "record",
+    [
+        b'"First\nsaid "so" and\nlast",2',  # the error is in its second line
+        b'"First said "so" and\nlast",2',  # in its first
+        b'"First\nlast,2',
+    ],
+)
+def test_nothing_is_read_below_a_csv_record_whose_end_cannot_be_told(
+    tmp_path: Path, record: bytes, bad_line: str
+) -> None:
+    content = b"instruction,x\nfine,1\n" + record + b"\nalso fine,3\n"
+    with pytest.raises(DataError, match=r"a.csv:3: .*broken quoting.*where it ends cannot be told"):
+        read(tmp_path, csv_file(tmp_path, content) | {"on_bad_line": bad_line})
+
+
+def test_a_csv_field_may_be_as_long_as_a_book(tmp_path: Path) -> None:
+    book = "word " * 100_000 + "end"
+    content = f'instruction,x\n"{book}",1\nfine,2\n'.encode()
+    assert [i.text for i in read(tmp_path, csv_file(tmp_path, content))[0]] == [book, "fine"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -297,6 +321,15 @@ def test_the_same_rows_through_every_reader_give_the_same_instructions(
         outcomes[name] = told(folder, settings | {"path": file, "reader": file.partition(".")[2]})
     assert [name for name in outcomes if outcomes[name] != outcomes["jsonl"]] == [], outcomes
     assert "parquet by datasets" in outcomes
+
+
+@pytest.mark.parametrize("reader", [*READERS, "mine"])
+def test_a_subset_is_refused_where_a_file_is_read(reader: str) -> None:
+    if reader in ("hub", "mine"):
+        assert SourceConfig(path="a", reader=reader, subset="main").subset == "main"
+        return
+    with pytest.raises(ValidationError, match=f"subset: main with reader: {reader}; expected"):
+        SourceConfig(path="a", reader=reader, subset="main")
 
 
 @settings(deadline=None, max_examples=20)
