@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import lm_eval.tasks
-from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import mean
 from lm_eval.api.task import ConfigurableTask
 
 from ste_plugin.cascade import open_judge
 from ste_plugin.errors import ConfigError, DataError, EngineError, did_you_mean
 from ste_plugin.integrations.lm_eval_answers import REFERENCE, FindOther, find_other
+from ste_plugin.integrations.lm_eval_replies import first_reply
 from ste_plugin.integrations.scoring import is_unread, score_of
 from ste_plugin.integrations.silence import why_silent
 from ste_plugin.integrations.texts import read_answer
 from ste_plugin.judge import Comparison, PairwiseJudge
+from ste_plugin.lm_eval_tasks.backend_checks import backend_of
 from ste_plugin.lm_eval_tasks.share_interval import clustered_interval
 
 JUDGED = "judged"
@@ -164,10 +165,12 @@ class JudgedAnswers(ConfigurableTask):  # type: ignore[misc]
 
     judged_by: Settings
     find_other: FindOther
+    backend: Any = None
 
     def build_all_requests(self, *args: Any, **options: Any) -> None:
         """Build the requests. Raises: SteError where a judge or other answer is not there."""
         super().build_all_requests(*args, **options)
+        self.backend = backend_of(options.get("chat_template"))
         if _BYPASS not in self._metric_fn_list:
             self.others()
             self.judged_by.open_judge().close()
@@ -190,7 +193,7 @@ class JudgedAnswers(ConfigurableTask):  # type: ignore[misc]
 
         Raises: EngineError where the judge cannot answer, DataError where it never says anything.
         """
-        replies = [first_reply(instance) for instance in self.instances]
+        replies = [first_reply(each, self.backend) for each in self.instances]
         asked = [i for i, reply in enumerate(replies) if reply and others[i]]
         pairs = [(self.question(i), replies[i], others[i]) for i in asked]
         try:
@@ -260,11 +263,6 @@ class JudgedAnswers(ConfigurableTask):  # type: ignore[misc]
         config, by = dict(super().dump_config()), self.judged_by
         told = {name: getattr(by, name) for name in ("by", "format", "force", "url", "against")}
         return config | {"metadata": {**(config.get("metadata") or {}), JUDGED: told}}
-
-
-def first_reply(instance: Instance) -> str:
-    """Return the first reply to a request, without thoughts: further ones are repeats of it."""
-    return read_answer(instance.resps[0])
 
 
 def answer_of(reply: str, other: str, found: Comparison | None) -> Answer:

@@ -102,6 +102,6 @@ class ReplyReader:
         return in_tags(thought) + split.said if split.ended else f"{TAGS.open}\n{thought}"
 
     def _closes_unopened(self, reply: str) -> bool:
-        thinking = split_thinking(reply, self.marks).thinking
-        has_words = bool(without_marks(thinking, self.marks))
-        return has_words and closes_unopened(thinking, self.marks)
+        split = split_thinking(reply, self.marks)
+        has_words = bool(without_marks(split.thinking, self.marks))
+        return has_words and closes_unopened(split.thinking, self.marks, split.said)

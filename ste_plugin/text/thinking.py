@@ -51,6 +51,8 @@ _BARE_FINAL = re.compile(r"(?:^\s*|assistant)final")
 _RESPONSE_OPENS = re.compile(r"\s*(?:<\|START_(?:RESPONSE|TEXT)\|>\s*)?")
 _RESPONSE_ENDS = re.compile(r"(?:<\|(?:return|end|END_RESPONSE|END_TEXT)\|>\s*)+$")
 """What stands around an answer where a server keeps special tokens."""
+_GOES_ON = re.compile(r"[.,;:!?)\]*_]+(?:\s|[,.;:]|$)")
+"""How a sentence about a mark goes on right behind it; no answer begins so."""
 _INLINE_CODE = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]+\1")
 
 
@@ -127,17 +129,17 @@ def with_families(own: tuple[str, str] | None) -> tuple[Marks, ...]:
     return (Marks(*own), *FAMILIES) if own else FAMILIES
 
 
-def closes_unopened(thinking: str, marks: tuple[Marks, ...] = FAMILIES) -> bool:
+def closes_unopened(thinking: str, marks: tuple[Marks, ...] = FAMILIES, said: str = "") -> bool:
     """Return whether a thought ends that did not begin in the reply: its prompt opened it.
 
-    An answer's channel is opened by the model itself.
+    An answer's channel is opened by the model itself. `said`: what follows, where that is known.
 
     >>> closes_unopened("Hm.</think>"), closes_unopened("<think>Hm.</think>")
     (True, False)
     """
     closes = any(m.close in thinking for m in marks if m.close != HARMONY.close)
     opens = any(m.open in thinking for m in marks)
-    return closes and not opens and not is_spoken_of(thinking, marks)
+    return closes and not opens and not is_spoken_of(thinking, marks, said)
 
 
 def ends_in_opening(prompt: object, marks: tuple[Marks, ...] = FAMILIES) -> bool:
@@ -146,14 +148,16 @@ def ends_in_opening(prompt: object, marks: tuple[Marks, ...] = FAMILIES) -> bool
     return isinstance(prompt, str) and prompt.rstrip().endswith(opens)
 
 
-def is_spoken_of(thinking: str, marks: tuple[Marks, ...] = FAMILIES) -> bool:
-    """Return whether the closing mark that ends a thought stands between words, as in a sentence
-    about it: no sign of how the model itself thinks.
+def is_spoken_of(thinking: str, marks: tuple[Marks, ...] = FAMILIES, said: str = "") -> bool:
+    """Return whether the closing mark that ends a thought stands between words or punctuation, as
+    in a sentence about it: no sign of how the model itself thinks.
 
-    >>> is_spoken_of("It forgot the </think> ")
-    True
+    >>> is_spoken_of("It forgot the </think> "), is_spoken_of("Up to </think>", said=". Then")
+    (True, True)
     """
-    return any(thinking.endswith(f" {m.close} ") for m in marks)
+    if any(thinking.endswith(f" {m.close} ") for m in marks):
+        return True
+    return any(thinking.endswith(m.close) for m in marks) and bool(_GOES_ON.match(said))
 
 
 def find_marks(*places: str) -> tuple[Marks, ...]:

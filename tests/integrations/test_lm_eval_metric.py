@@ -64,7 +64,7 @@ def evaluated(reply, include, task="ste_judged", **settings):
     from lm_eval.tasks import TaskManager
 
     found = simple_evaluate(
-        model=scripted(reply),
+        model=scripted(reply) if callable(reply) else reply,
         tasks=[task],
         task_manager=TaskManager(include_path=str(include), include_defaults=False),
         log_samples=True,
@@ -74,7 +74,7 @@ def evaluated(reply, include, task="ste_judged", **settings):
     return found["results"][task], found
 
 
-def named(reply, path, monkeypatch, judge, fault=None, **values):
+def named(reply, path, monkeypatch, judge, fault=None, chat=False, **values):
     """The same of the task in a file, with the judge on a server."""
     with (
         chat_server(judge, models=("judge",), fault=fault or {}.get) as server,
@@ -83,7 +83,7 @@ def named(reply, path, monkeypatch, judge, fault=None, **values):
             **{"TASK": path, "BY": "judge", "URL": server.base_url, "FORMAT": "verdict"} | values,
         ),
     ):
-        results, found = evaluated(reply, shipped_folder("tasks"))
+        results, found = evaluated(reply, shipped_folder("tasks"), apply_chat_template=chat)
         return results, found, server
 
 
@@ -125,6 +125,37 @@ def test_the_thoughts_of_a_model_that_thinks_are_not_shown(task, monkeypatch):
     results, _, server = named(lambda _: thinks, task(), monkeypatch, prefers(["apple"]))
     assert results["judge_win_rate,judged"] == 1
     assert "would do" not in str(server.bodies)
+
+
+def opening(reply, removes):
+    """A model whose template begins the thought of each reply, and a backend that may remove it."""
+    model = scripted(reply)
+
+    class Opening(type(model)):
+        think_end_token = removes
+
+        def apply_chat_template(self, chat_history, add_generation_prompt=True):
+            return super().apply_chat_template(chat_history, add_generation_prompt) + "<think>\n"
+
+    model.__class__ = Opening
+    return model
+
+
+@pytest.mark.parametrize(
+    ("reply", "removes", "win_rate"),
+    [
+        ("An apple? Or", None, 0),
+        ("A rock? No.</think>an apple", None, 1),
+        ("an apple", "</think>", 1),
+    ],
+)
+def test_a_thought_that_the_prompt_began_is_no_answer_before_it_ends(
+    task, monkeypatch, reply, removes, win_rate
+):
+    model = opening(lambda _: reply, removes)
+    results, _, server = named(model, task(), monkeypatch, prefers(["apple"]), chat=True)
+    assert results["judge_win_rate,judged"] == win_rate
+    assert ("apple" in str(server.bodies)) == (win_rate == 1)
 
 
 def test_an_empty_reply_loses_and_is_not_shown(task, monkeypatch):

@@ -13,13 +13,17 @@ _CLAUSE_END = re.compile(r"[.,;!?\n]")
 _MAX_CLAUSE = 200
 _CLOSES = re.compile(r"\s*$|[^\S\n]*(\n|[.;:!)\]}*_`\"'”’])")
 """What a choice that ends a clause is followed by."""
+_NUMBERS = re.compile(r"[*_]*[.)]")
+"""What makes a number at the head of a clause that of a list."""
+_NOTHING_FOLLOWS = re.compile(r"[^\w]*$")
 
 
 def read_choice(said: str, choices: Sequence[str]) -> str | None:
     """Return the one choice that a reply without its thinking gives as its answer, or None.
 
     It stands alone, in marks or behind words that announce it, and no other one is named. A letter
-    that is a word of a sentence ("A tie.", "A response to this …") is none.
+    that is a word of a sentence ("A tie.", "A response to this …") is none, nor is the number of a
+    list ("1. It has …").
 
     >>> read_choice("**B**.", "AB"), read_choice("Verdict: B.", "AB"), read_choice("A tie.", "AB")
     ('B', 'B', None)
@@ -41,4 +45,7 @@ def _stands(said: str, start: int, end: int) -> bool:
     come before it there."""
     clause = _CLAUSE_END.split(said[max(0, start - _MAX_CLAUSE) : start])[-1]
     announced = all(map(_ANNOUNCING.fullmatch, re.findall(r"[^\W_]+", clause)))
+    in_list = said[start:end].isdigit() and _NUMBERS.match(said, end) is not None
+    if in_list and not _NOTHING_FOLLOWS.match(said, end):
+        return False
     return announced and _CLOSES.match(said, end) is not None

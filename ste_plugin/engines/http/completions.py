@@ -26,6 +26,8 @@ class ThoughtReader:
         self._marks = with_families((own.open, own.close) if own else None)
         self._prompt_opens = template is not None and template.opens_thinking
         """Whether the chat template begins each reply's thought; else its replies tell."""
+        self._told_apart = False
+        """Whether the server takes thoughts out of replies: what it leaves is within none."""
         self._is_off = template is not None and template.ends_thinking
         self.thinks_though_off = False
         """Whether a model thought behind a prompt that, by its own template, ends all thinking."""
@@ -34,7 +36,8 @@ class ThoughtReader:
         """Return a reply taken apart; `continued`: it goes on from words of the assistant's.
 
         A closing mark without an opening one tells that the prompt opens the thought: later replies
-        without any mark never end theirs, unless the server itself told the thought apart.
+        that are cut off before any mark never end theirs, unless the server tells thoughts apart.
+        One that ended by itself answers: its thought may have been empty, and taken out.
         """
         split = self._split(said, continued=continued)
         self.thinks_though_off |= self._is_off and bool(split.thinking)
@@ -43,10 +46,12 @@ class ThoughtReader:
     def _split(self, said: Said, *, continued: bool) -> Split:
         split = split_thinking(said.text, self._marks)
         if said.reasoning:
+            self._told_apart = True
             return split._replace(thinking=in_tags(said.reasoning) + split.thinking)
-        if not split.thinking and self._prompt_opens and not continued:
+        opened = self._prompt_opens and not self._told_apart and not continued
+        if not split.thinking and opened and said.ending != "stop":
             return split_thinking(said.text, self._marks, opened=True)
-        if split.ended and closes_unopened(split.thinking, self._marks):
+        if split.ended and closes_unopened(split.thinking, self._marks, split.said):
             self._prompt_opens = True
         return split
 
@@ -82,7 +87,7 @@ def to_completions(call: Call, reply: Reply, thoughts: ThoughtReader) -> list[Co
         said = reply.samples[i if len(reply.samples) > 1 else 0]
         tokens = (share if i < len(reply.samples) else 0) + (remainder if i == 0 else 0)
         prompt_tokens = 0 if i else reply.prompt_tokens
-        split = thoughts.split(said, continued=bool(request.prefix))
+        split = thoughts.split(said, continued=bool(request.prefix or request.choices))
         reason = "broken" if said.ending == "failed" else said.ending
         completions.append(
             Completion(request.key, split.said, reason, prompt_tokens, tokens, split.thinking)

@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
+from typing import Any
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Place
 from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.engines.http.bare_choice import kwargs_before_choice
 from ste_plugin.engines.http.choice import read_choice
 from ste_plugin.engines.http.completions import ThoughtReader, take_answers, to_completions
 from ste_plugin.engines.http.connection import Body, Connections
 from ste_plugin.engines.http.endpoint import Endpoint
-from ste_plugin.engines.http.fields import RequestFields
+from ste_plugin.engines.http.fields import TEMPLATE_KWARGS, RequestFields
 from ste_plugin.engines.http.first_answers import Answer, FirstAnswers
 from ste_plugin.engines.http.load_balancer import LoadBalancer
 from ste_plugin.engines.http.options import HttpOptions, read_api_key, read_options
@@ -41,7 +43,7 @@ def create(model: ModelConfig, place: Place) -> "HttpEngine":
     Raises: ConfigError for a wrong option, or an environment variable that is not set.
     """
     options = read_options(model.options)
-    template = {"chat_template_kwargs": model.chat_template_kwargs}
+    template = {TEMPLATE_KWARGS: model.chat_template_kwargs}
     added = (template if model.chat_template_kwargs else {}) | options.extra_body
     endpoints = [
         Endpoint(
@@ -86,6 +88,10 @@ class HttpEngine:
     @cached_property
     def _thoughts(self) -> ThoughtReader:
         return ThoughtReader(self._settings, self._template)
+
+    @cached_property
+    def _kwargs_before_choice(self) -> dict[str, Any] | None:
+        return kwargs_before_choice(self._template, self.endpoint.fields)
 
     @property
     def options(self) -> HttpOptions:
@@ -193,7 +199,7 @@ class HttpEngine:
 
     def _fits(self, post: Post, call: Call) -> bool:
         """Return whether the server takes a prompt where a single token is to be written."""
-        body = build_body(Call((call.first,)), self._model, self._options.prefill)
+        body = self._body(Call((call.first,)))
         return post(body | {"max_tokens": 1}, 1).refused != "too_long"
 
     def reply(self, post: Post, call: Call) -> Reply:
@@ -211,7 +217,23 @@ class HttpEngine:
                 "the server knows continue_final_message."
             )
         self._require_continued_answers(first)
-        return post(build_body(call, self._model, prefill), call.n)
+        return post(self._body(call), call.n)
+
+    def _body(self, call: Call) -> Body:
+        """Return the JSON of a call. Raises: EngineError for a choice at an untrained place."""
+        prefill = self._options.prefill
+        body = build_body(call, self._model, prefill)
+        if call.first.prefix or not call.first.choices or prefill == "ask":
+            return body
+        if (kwargs := self._kwargs_before_choice) is None:
+            raise EngineError(
+                f"model {self._model!r}: its chat template leaves a thought or a header open "
+                "before the answer, so that a server would draw the letter where the judge is not "
+                "trained. Set chat_template_kwargs: {enable_thinking: false} of the judge, where "
+                "its template reads that, and train with it; or judge with engine: vllm or local, "
+                "or in a judging.format with closing words (verdict)."
+            )
+        return body | ({TEMPLATE_KWARGS: kwargs} if kwargs else {})
 
     def _require_continued_answers(self, request: ChatRequest) -> None:
         """Raise EngineError where words would be continued elsewhere than the judge is trained."""
@@ -225,7 +247,7 @@ class HttpEngine:
 
     def _choose(self, post: Post, call: Call) -> Reply:
         self._require_continued_answers(call.first)
-        reply = post(build_body(call, self._model, self._options.prefill), call.n)
+        reply = post(self._body(call), call.n)
         if reply.prompt_is_refused:
             return reply
         choices = call.first.choices
@@ -254,7 +276,8 @@ class HttpEngine:
             completion_tokens += reply.completion_tokens
             said = self._thoughts.split(reply.samples[0])
             text = said.said or said.thinking
-            choice = read_choice(said.said, choices)
+            is_whole = reply.samples[0].ending == "stop" or said.said.strip() in choices
+            choice = read_choice(said.said, choices) if is_whole else None
             if choice is not None:
                 chosen = replace(reply.samples[0], text=choice, ending="stop", reasoning="")
                 return replace(

@@ -19,6 +19,10 @@ _OFF: dict[str, float] = NEUTRAL | {"temperature": 1.0, "top_p": 1.0}
 """What a field's own default means, too."""
 FIXED = {"model", "messages", "n", "stream"}
 """Fields without which it would be another request."""
+TEMPLATE_KWARGS = "chat_template_kwargs"
+"""What a server gives its chat template beside the turns."""
+_NO_TEMPLATE = "not supported for Mistral tokenizers"
+"""vLLM's words, from a tokenizer without a template: it opens no thought, and is given nothing."""
 
 
 class RequestFields:
@@ -57,6 +61,8 @@ class RequestFields:
                 return ""
             adaptable = set(sent) - FIXED - set(self._extra)
             named = refusal.named(adaptable)
+            if _NO_TEMPLATE in refusal.message:
+                named |= adaptable & {TEMPLATE_KWARGS}
             if {"temperature", "top_p"} <= named:  # both together are refused: one may stay
                 named.discard("temperature")
             changes = [self._learn(f, sent[f], refusal) for f in sorted(named)]
@@ -71,7 +77,14 @@ class RequestFields:
                 value = self._values.get((name, value), value)
             if value is not None:
                 fields[self._renamed.get(name, name)] = value
-        return fields | self._extra
+        return fields | self._extra | self._template_kwargs(fields)
+
+    def _template_kwargs(self, fields: Body) -> Body:
+        """Return what the template is given where a request and the user both say something."""
+        own, told = fields.get(TEMPLATE_KWARGS), self._extra.get(TEMPLATE_KWARGS)
+        if isinstance(own, dict) and isinstance(told, dict):
+            return {TEMPLATE_KWARGS: own | told}
+        return {}
 
     def _learn(self, field: str, value: Any, refusal: Refusal) -> str:
         """Return how the field is sent from here on, in words; empty for no other way."""
@@ -80,6 +93,9 @@ class RequestFields:
             return f"{field} is sent as {_OTHER_NAME[field]}"
         if field in NEUTRAL or field == "seed":
             return self._drop(field, value, refusal)
+        if field == TEMPLATE_KWARGS and _NO_TEMPLATE in refusal.message:
+            self._omitted.add(field)
+            return f"{field} is left out"
         if field in _OFF and refusal.is_unsupported:
             self._omitted.add(field)
             return f"{field} is left out, so that it samples by its own default and not at {value}"

@@ -65,3 +65,22 @@ def test_what_was_said_in_sentences_before_changes_no_answer(shape, letter, word
 def test_no_reply_that_names_both_letters_is_read_as_either(said):
     if read_choice(said, LETTERS) == "A":
         assert read_choice(said, ("B",)) is None
+
+
+@pytest.mark.parametrize("said", ["1", "1.", "(1)", "**1.**", "Answer: 1", "My verdict is 1.\n"])
+def test_a_number_that_stands_for_itself_is_read(said):
+    assert read_choice(said, ("1", "2")) == "1"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "1. Response 2 is more accurate.",
+        "1) It has the right year.",
+        "(1) It has the right year.",
+        "**1.** It has the right year.",
+        "The first point:\n\n1.\nIt has the right year.",
+    ],
+)
+def test_the_number_of_a_list_is_no_answer(said):
+    assert read_choice(said, ("1", "2")) is None

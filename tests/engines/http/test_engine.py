@@ -191,6 +191,21 @@ def test_thinking_aloud_does_not_count_as_a_choice():
         assert answers(engine(server.base_url), wanted(choices=("A", "B")))[0].text == "B"
 
 
+@pytest.mark.parametrize("ending", ["length", "mystery"])
+def test_a_choice_is_not_read_in_a_reply_that_was_cut(ending):
+    cut = Said("The better answer is A. But let me check the claim about the", ending)
+    replies = iter([cut, cut, Said("B", "stop")])
+    with chat_server(lambda _body, _index: next(replies)) as server:
+        got = answers(engine(server.base_url), wanted(choices=("A", "B")))
+    assert (got[0].text, got[0].finish_reason) == ("B", "stop")
+
+
+def test_a_cut_reply_that_is_nothing_but_a_choice_is_one():
+    with chat_server(says(Said("B", "length"))) as server:
+        got = answers(engine(server.base_url), wanted(choices=("A", "B")))
+    assert (got[0].text, got[0].finish_reason) == ("B", "stop")
+
+
 def test_a_prefix_without_choices_needs_a_server_that_can_continue():
     with chat_server(babble) as server:
         with pytest.raises(EngineError, match="prefill: vllm"):

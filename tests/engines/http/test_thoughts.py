@@ -7,8 +7,10 @@ from ste_plugin.engines.base import Place
 from ste_plugin.engines.http.completions import ThoughtReader
 from ste_plugin.engines.http.engine import create
 from ste_plugin.engines.http.response import Said as Reply
+from ste_plugin.engines.model_template import find_template
 from tests.helpers.builders import HERE
 from tests.helpers.chat_server import Said, chat_server
+from tests.helpers.chat_templates import family_tokenizer
 from tests.helpers.http_engine import FORCED, answers, engine, prompts, says, wanted
 from tests.helpers.tiny_model import tiny_tokenizer
 
@@ -82,7 +84,47 @@ def test_a_sentence_about_a_closing_mark_does_not_make_other_replies_thoughts():
     thoughts.split(Reply("You forgot the </think> tag.", "stop"))
     assert thoughts.split(Reply("An apple.", "stop")).said == "An apple."
     thoughts.split(Reply("Hm.\n</think>\n\nA pear.", "stop"))
-    assert not thoughts.split(Reply("An apple, or", "stop")).ended
+    assert not thoughts.split(Reply("An apple, or", "length")).ended
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Everything up to </think>. Then comes the answer.",
+        "First **</think>**, then the answer.",
+        "The tag (</think>) ends it.",
+        "Write </think>, then the answer.",
+    ],
+)
+def test_a_mention_of_a_closing_mark_leaves_later_replies_what_they_are(said):
+    thoughts = ThoughtReader(ModelConfig(model="tiny"))
+    thoughts.split(Reply(said, "stop"))
+    for ending in ("stop", "length"):
+        assert thoughts.split(Reply("Paris is the capital.", ending)).said
+
+
+def test_a_reply_that_ended_by_itself_is_an_answer_where_nothing_but_a_mention_says_otherwise():
+    thoughts = ThoughtReader(ModelConfig(model="tiny"))
+    thoughts.split(Reply("Hm.</think>An apple.", "stop"))
+    assert thoughts.split(Reply("Paris is the capital.", "stop")).said == "Paris is the capital."
+
+
+def opening(tmp_path):
+    """The template of a model whose prompt opens the thought."""
+    family_tokenizer("R1 distils").save_pretrained(tmp_path / "judge")
+    return find_template(ModelConfig(model="judge"), tmp_path)
+
+
+def test_an_answer_behind_an_empty_thought_that_the_server_took_away_is_an_answer(tmp_path):
+    thoughts = ThoughtReader(ModelConfig(model="judge"), opening(tmp_path))
+    assert thoughts.split(Reply("It is [[A]]", "stop")).said == "It is [[A]]"
+    assert not thoughts.split(Reply("Is it [[A]]? It", "length")).ended
+
+
+def test_a_server_that_tells_thoughts_apart_leaves_none_in_an_answer_that_is_cut_off(tmp_path):
+    thoughts = ThoughtReader(ModelConfig(model="judge"), opening(tmp_path))
+    thoughts.split(Reply("An apple.", "stop", "Hm, a fruit."))
+    assert thoughts.split(Reply("An apple, or", "length")).said == "An apple, or"
 
 
 def test_marks_that_a_model_has_of_its_own_are_known_by_its_settings():
