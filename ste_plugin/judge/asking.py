@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from ste_plugin.engines.base import UNUSABLE, ChatRequest, Completion, Engine
 from ste_plugin.engines.choice_likelihoods import choice_log_likelihoods, count_tokens
 from ste_plugin.errors import EngineError
@@ -12,6 +14,8 @@ from ste_plugin.inference.dispatch import take_apart
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judge.comparison import Reply, Tokens
 from ste_plugin.judge.texts import Texts
+from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.verdict import without_verdicts
 from ste_plugin.lm_eval_tasks.votes import next_wave
 
 logger = logging.getLogger(__name__)
@@ -199,7 +203,11 @@ class Asker:
         self._told_of_shares = True
 
     def _add_letter(self, sample: Sample) -> ChatRequest:
-        prefix = self._requests.forced_prefix(sample.stated)
+        stated = sample.stated
+        if stated is not None and self.reply(sample).said is not None:
+            own = before_verdict(self._requests.judge_format, stated.text)
+            stated = replace(stated, text=own)  # the closing words are put behind it again
+        prefix = self._requests.forced_prefix(stated)
         sample.letter = self._requests.forced(sample.request, prefix)
         return sample.letter
 
@@ -217,6 +225,12 @@ class Asker:
                 f"The engine left {len(missing)} of {len(requests)} requests unanswered. Ask again."
             )
         return answered
+
+
+def before_verdict(judge_format: JudgeFormat, text: str) -> str:
+    """Return what a reply says before its verdict and the words that lead up to it."""
+    said = without_verdicts(text, judge_format.mark)
+    return said.removesuffix(judge_format.closing.rstrip("[ ")).rstrip()
 
 
 def _once(requests: Iterable[ChatRequest]) -> list[ChatRequest]:

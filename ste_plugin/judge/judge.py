@@ -18,6 +18,7 @@ from ste_plugin.judge.reading import read_comparison, read_spreads
 from ste_plugin.judge.texts import Texts, check_columns
 from ste_plugin.judge.which import OfModel, find_judge, requests_to
 from ste_plugin.judging.calibration import temperature_of
+from ste_plugin.judging.judge_folder import revision_of
 from ste_plugin.judging.published import check_published
 from ste_plugin.plugins.judge_formats import find_judge_format
 from ste_plugin.plugins.manager import plugin_manager
@@ -100,10 +101,11 @@ class Judge(PairwiseJudge):
         judge_format = find_judge_format(
             manager, words.format, setting, found.place.base, words.rubric
         )
-        check_published(found.model.model, words.format, judge_format)
+        revision = revision_of(found.model.options)
+        check_published(found.model.model, words.format, judge_format, revision)
         check_columns(judge_format, columns or {})
         folder = model_path(found.model, found.place.base)
-        self.temperature = temperature_of(folder, judge_format.version)
+        self.temperature = temperature_of(folder, judge_format.version, revision)
         """What the log-odds of its letters are divided by: 1 where it was not calibrated."""
         self._found, self._samples = found, samples
         self._model = OneModel(open_engine(found.model, found.place, manager))

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import fsum
 
-from ste_plugin.judge.asking import Sample
+from ste_plugin.judge.asking import Sample, before_verdict
 from ste_plugin.judge.comparison import Abstained, Comparison, Order, Reply, Tokens
 from ste_plugin.judge.probability import Spread, first_is_better, shares_of, spread_of
 from ste_plugin.judging import TIE, JudgeFormat, Reading, Said
 from ste_plugin.judging.rating import is_score
-from ste_plugin.judging.verdict import without_verdicts
 from ste_plugin.records import ORDERS, OTHER, Verdict
 
 Replies = tuple[Sequence[Sample], Sequence[Reply]]
@@ -93,10 +92,7 @@ def _order(judge_format: JudgeFormat, first: Verdict, own: _Prompt, other: _Prom
 
 def _reasoning(judge_format: JudgeFormat, text: str) -> str:
     """Return what a reply says before the words that close it."""
-    if judge_format.only_choices:
-        return ""
-    said = without_verdicts(text, judge_format.mark)
-    return said.removesuffix(judge_format.closing.rstrip("[ ")).rstrip()
+    return "" if judge_format.only_choices else before_verdict(judge_format, text)
 
 
 def _score(spread: Spread) -> float | None:

@@ -16,6 +16,7 @@ from ste_plugin.evaluation.trained_judges import judge_of
 from ste_plugin.forget.find_run import read_run
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judging import JudgeFormat
+from ste_plugin.judging.judge_folder import revision_of
 from ste_plugin.judging.published import preset_settings
 from ste_plugin.plugins.manager import require_named_plugins
 from ste_plugin.storage.jsonl import read_json
@@ -91,7 +92,7 @@ def _judge_of_model(name: str, given: OfModel) -> FoundJudge:
     """
     if not isinstance(given.options or {}, Mapping):
         raise ConfigError(f"options: found {given.options!r}; expected settings of the engine.")
-    preset = preset_settings(name, None)
+    preset = preset_settings(name, None, revision_of(given.options or {}))
     engine = given.engine or ("http" if given.base_url else "auto")
     server = {"base_url": given.base_url, "api_key_env": given.api_key_env}
     settings = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ste_plugin.errors import DataError
-from ste_plugin.judging.judge_folder import folder_with
+from ste_plugin.judging.judge_folder import MAIN, folder_with
 from ste_plugin.records import Record
 from ste_plugin.storage.forms import read_form
 from ste_plugin.storage.jsonl import replace_json
@@ -206,12 +206,12 @@ def write_calibration(folder: Path, calibration: Calibration | None) -> None:
         replace_json(folder / NAME, calibration.to_dict())
 
 
-def read_calibration(model: str | Path) -> Calibration | None:
+def read_calibration(model: str | Path, revision: str = MAIN) -> Calibration | None:
     """Return what a model's folder says of its probabilities; None where it says nothing.
 
     Raises: DataError where the file is damaged; ConfigError where a newer version wrote it.
     """
-    path = folder_with(model, NAME) / NAME
+    path = folder_with(model, NAME, revision) / NAME
     if not path.is_file():
         return None
     content = read_form(path, "ste_calibration", VERSION)
@@ -227,11 +227,11 @@ def read_calibration(model: str | Path) -> Calibration | None:
     return found
 
 
-def temperature_of(model: str | Path, judge_format: str) -> float:
+def temperature_of(model: str | Path, judge_format: str, revision: str = MAIN) -> float:
     """Return what a model's log-odds are divided by in a judge format of this version.
 
     It is 1 where the model was not calibrated, or was in another format.
     Raises: as `read_calibration` does.
     """
-    found = read_calibration(model)
+    found = read_calibration(model, revision)
     return found.temperature if found and found.judge_format == judge_format else 1.0

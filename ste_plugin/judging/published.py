@@ -12,7 +12,7 @@ from ste_plugin.errors import ConfigError, DataError, SteError
 from ste_plugin.judging.calibration import NAME as CALIBRATION
 from ste_plugin.judging.calibration import read_calibration
 from ste_plugin.judging.format import JudgeFormat
-from ste_plugin.judging.judge_folder import folder_with
+from ste_plugin.judging.judge_folder import MAIN, folder_with
 from ste_plugin.records import Record, content_key
 from ste_plugin.storage.forms import read_form
 from ste_plugin.storage.jsonl import replace_bytes
@@ -87,13 +87,13 @@ class PublishedJudge(Record, frozen=True):
         return found
 
 
-def read_published(model: str | Path) -> PublishedJudge | None:
+def read_published(model: str | Path, revision: str = MAIN) -> PublishedJudge | None:
     """Return what a model's folder says of itself; None for any other folder, and for a hub id of
     which this machine has no such file.
 
     Raises: DataError where the file is damaged; ConfigError where a newer version wrote it.
     """
-    path = folder_with(model, NAME) / NAME
+    path = folder_with(model, NAME, revision) / NAME
     if not path.is_file():
         return None
     content = read_form(path, "ste_judge", VERSION)
@@ -105,15 +105,17 @@ def read_published(model: str | Path) -> PublishedJudge | None:
         ) from error
 
 
-def check_published(model: str | Path, format_name: str, judge_format: JudgeFormat) -> None:
+def check_published(
+    model: str | Path, format_name: str, judge_format: JudgeFormat, revision: str = MAIN
+) -> None:
     """Return if a model's folder is the judge that its `ste_judge.json` names, or has none.
 
     Another format than the one named there may be asked for; one of that name must be the same.
     Raises: DataError for a file that is missing or another; ConfigError for other words.
     """
-    if (published := read_published(model)) is None:
+    if (published := read_published(model, revision)) is None:
         return
-    folder, own = folder_with(model, NAME), published.judge_format
+    folder, own = folder_with(model, NAME, revision), published.judge_format
     _check_files(folder, published)
     if format_name == own.asked_as(folder) and judge_format.version != own.version:
         source = f"the plugin {own.plugin}" if own.plugin else "ste-plugin"
@@ -125,16 +127,18 @@ def check_published(model: str | Path, format_name: str, judge_format: JudgeForm
         )
 
 
-def preset_settings(model: str | Path, known: Collection[str] | None) -> dict[str, Any]:
+def preset_settings(
+    model: str | Path, known: Collection[str] | None, revision: str = MAIN
+) -> dict[str, Any]:
     """Return the settings that a judge's folder presets, as it was published or else calibrated;
     none for any other model.
 
     Raises: ConfigError where its format is not among the `known` ones of this installation; None
     is any.
     """
-    if (published := read_published(model)) is None:
-        return _calibrated_settings(model, known)
-    folder, own = folder_with(model, NAME), published.judge_format
+    if (published := read_published(model, revision)) is None:
+        return _calibrated_settings(model, known, revision)
+    folder, own = folder_with(model, NAME, revision), published.judge_format
     if known is not None and own.name not in known and not own.file:
         source = f"the plugin {own.plugin}" if own.plugin else f"ste-plugin {published.ste_plugin}"
         raise ConfigError(
@@ -145,9 +149,11 @@ def preset_settings(model: str | Path, known: Collection[str] | None) -> dict[st
     return published.settings() | {"format": own.asked_as(folder)}
 
 
-def _calibrated_settings(model: str | Path, known: Collection[str] | None) -> dict[str, Any]:
+def _calibrated_settings(
+    model: str | Path, known: Collection[str] | None, revision: str
+) -> dict[str, Any]:
     """Return the settings of a judge whose letters were calibrated when its training ended."""
-    if (calibrated := read_calibration(model)) is None:
+    if (calibrated := read_calibration(model, revision)) is None:
         return {}
     name = calibrated.judge_format.rpartition("-")[0]
     if known is not None and name not in known:

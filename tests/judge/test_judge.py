@@ -12,6 +12,7 @@ from ste_plugin import Comparison, Judge
 from ste_plugin.errors import ConfigError, DataError, EngineError
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.calibration import calibrate, write_calibration
+from ste_plugin.testing import FakeEngine
 from tests.helpers.asked_judges import fake_judge, says
 from tests.helpers.chat_server import HANG, Refuse, chat_server
 
@@ -205,6 +206,42 @@ def test_the_likelihoods_of_the_letters_are_the_probability_where_the_engine_tel
     assert found.probability_from == "likelihoods"
     assert 0 < found.probability < 1
     assert found.probability == pytest.approx(1 - swapped.probability)
+
+
+def test_a_stated_verdict_s_likelihoods_are_measured_behind_one_closing(monkeypatch):
+    measured = []
+
+    class Telling(FakeEngine):
+        def choice_log_likelihoods(self, requests):
+            measured.extend(requests)
+            return ((r.key, (math.log(0.75), math.log(0.25))) for r in requests)
+
+    engine = Telling(lambda _: "B names the wrong year.\nFinal verdict: [[A]]")
+    monkeypatch.setattr("ste_plugin.judge.judge.open_engine", lambda *_: engine)
+    with Judge("m", format="brief", engine="local") as judge:
+        found = judge.compare(*PAIR)
+    assert found.probability_from == "likelihoods"
+    prefixes = {request.prefix for request in measured}
+    assert prefixes == {"B names the wrong year.\n\nFinal verdict: [["}
+
+
+def test_a_hub_id_s_temperature_is_that_of_the_revision_that_is_asked(tmp_path, monkeypatch):
+    margins = [6.0 * (-1 if n % 4 == 0 else 1) for n in range(80)]
+    found = calibrate(margins, FORMATS["decision"].version)
+    repo = tmp_path / "models--org--judge"
+    for revision, own in (("main", None), ("v2", found)):
+        folder = repo / "snapshots" / f"of-{revision}"
+        folder.mkdir(parents=True)
+        (repo / "refs").mkdir(exist_ok=True)
+        (repo / "refs" / revision).write_text(folder.name)
+        write_calibration(folder, own)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    server = {"base_url": "http://127.0.0.1:9/v1", "options": {"prefill": "vllm"}}
+    with Judge("org/judge", **server) as judge:
+        assert judge.temperature == 1
+    server["options"] = {"prefill": "vllm", "revision": "v2"}
+    with Judge("org/judge", **server) as judge:
+        assert judge.temperature == found.temperature
 
 
 def test_a_calibrated_judge_is_less_sure_and_says_the_same(tiny_model, tmp_path):

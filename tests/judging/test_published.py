@@ -156,6 +156,21 @@ def test_a_hub_id_that_was_downloaded_presets_what_its_folder_does(snapshot):
         check_published("org/judge", asked, BRIEF)
 
 
+def test_a_hub_id_of_another_revision_has_what_that_revision_s_folder_says(snapshot):
+    other = snapshot.with_name("decade")
+    (snapshot.parents[1] / "refs" / "v2").write_text(other.name)
+    written(other, force_verdict=True)
+    margins = [6.0 * (-1 if n % 4 == 0 else 1) for n in range(80)]
+    write_calibration(snapshot, calibrate(margins, BRIEF.version))
+    assert temperature_of("org/judge", BRIEF.version) > 1.5
+    assert temperature_of("org/judge", BRIEF.version, "v2") == 1
+    assert preset_settings("org/judge", FORMATS, "v2") == preset_settings(other, FORMATS)
+    (other / "model.safetensors").write_bytes(b"weighty")
+    check_published("org/judge", "brief", BRIEF)
+    with pytest.raises(DataError, match="not the file of the judge"):
+        check_published("org/judge", "brief", BRIEF, "v2")
+
+
 def test_a_format_that_has_other_words_here_is_refused(tmp_path):
     folder = written(tmp_path / "a", card(version="brief-00000000"))
     with pytest.raises(ConfigError, match=rf"brief-00000000.*{BRIEF.version}.*ste-plugin 0\.1\.0"):

@@ -18,6 +18,7 @@ NUMBER = r"[-+]?\d{1,15}(?:\.\d{1,15})?"
 _NUMBER = re.compile(rf"\s*{NUMBER}\s*")
 _MAX_OBJECTS = 100
 """Places of a reply at which a JSON object is looked for."""
+_BLANK = r"[^\S\n]"
 NOTHING = re.compile(r"(?!)")
 
 
@@ -63,11 +64,17 @@ def mark_of(file: FormatFile) -> Any:
 
 
 def marks_pattern(marks: str, words: Sequence[str]) -> re.Pattern[str]:
-    """Return what matches one of the words between its marks; one word is no part of another."""
+    """Return what matches one of the words between its marks; one word is no part of another.
+
+    Where nothing is marked behind it, it is no word of a sentence ("Winner: A tie"), so that no
+    small word follows on its line, and none of two ("Winner: A/B").
+    """
     before, after = marks.split(LETTER)
     choice = "|".join(re.escape(w) for w in sorted(words, key=len, reverse=True))
     begins = r"(?<!\w)" if not before or before[-1].isalnum() else ""
     ends = r"(?![\w>=<])" if not after or after[0].isalnum() else ""
+    if not after:
+        ends += rf"(?!{_BLANK}+[a-z])(?!{_BLANK}*[/&+,|]{_BLANK}*(?:{choice})(?!\w))"
     return re.compile(f"{re.escape(before)}{begins}(?P<letter>{choice}){ends}{re.escape(after)}")
 
 

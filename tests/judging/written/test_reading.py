@@ -54,6 +54,36 @@ def test_a_verdict_is_read_as_its_kind_says(verdict, said, read):
     assert made(verdict=verdict).parse(said) == read
 
 
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("Winner: A", "A"),
+        ("Winner: A.", "A"),
+        ("**Winner: A**", "A"),
+        ("Winner: A, as it is right.", "A"),
+        ("Winner: A (it is right)", "A"),
+        ("Winner: A\nbecause it is right", "A"),
+        ("Winner: A tie, as both are right.", None),
+        ("Winner: A  tie", None),
+        ("Winner: A and B are equally good", None),
+        ("Winner: A/B", None),
+        ("Winner: A / B", None),
+        ("Winner: A, B", None),
+        ("Winner: A & B", None),
+        ("Winner: A because it is right", None),
+    ],
+)
+def test_a_letter_that_nothing_closes_is_no_word_of_a_sentence_and_no_one_of_two(said, read):
+    assert made(verdict={"marks": "Winner: {letter}"}).parse(said) == read
+
+
+def test_a_word_for_both_answers_is_read_whole_where_nothing_closes_it():
+    own = made(verdict={"marks": "Winner: {letter}"}, tie="A tie")
+    assert own.parse("Winner: A tie.") == TIE
+    assert own.parse("Winner: A tie, or rather none") == TIE
+    assert own.parse("Winner: A tie of two") is None
+
+
 @pytest.mark.parametrize("step", ["A>>B", "A>B", "A=B", "B>A", "B>>A"])
 def test_a_step_of_a_scale_is_for_the_answer_that_it_leans_to(step):
     expected = TIE if "=" in step else step[0]
