@@ -29,7 +29,8 @@ def adapter_problems(cfg: AxolotlConfig) -> Iterator[str]:
     if cfg.get("peft_layer_replication") and (cfg.get("ste") or {}).get("merge") is not False:
         yield (
             "peft_layer_replication: the replicated layers share weights, so that the adapter "
-            "cannot be merged right. Remove the key, or set ste.merge: false."
+            "cannot be merged right. Remove the key, or, outside of a run, set "
+            "ste.merge: false."
         )
 
 

@@ -44,7 +44,6 @@ def all_problems(
     yield from feeding_problems(cfg, settings)
     yield from preparation_problems(cfg, settings)
     yield from held_out_problems(cfg, settings, manifest)
-    yield from merging_problems(cfg, settings)
     if settings.select_best:
         yield from loading_problems(cfg)
 
@@ -83,11 +82,12 @@ def missing(cfg: AxolotlConfig) -> list[str]:
 def problems_ahead(recipe: AxolotlConfig, model: str) -> list[str]:
     """Return what would stop a run's training of `model`, told without a data set.
 
-    The run chooses the model and where the output goes, so that these are not looked for.
+    The run chooses the model and where the output goes, so that these are not looked for, and
+    merges an adapter.
     """
     chosen = ("base_model", "output_dir", "dataset_prepared_path")
     own = {key: value for key, value in recipe.items() if key not in chosen}
-    cfg = own | {"base_model": model}
+    cfg = own | {"base_model": model, "ste": {**(own.get("ste") or {}), "merge": True}}
     with suppress(AttributeError, TypeError):  # a value of a type that axolotl refuses
         return recipe_problems(cfg) + requirement_problems(own) + layer_problems(cfg)
     return []
@@ -206,6 +206,15 @@ def evaluation_problems(cfg: AxolotlConfig) -> Iterator[str]:
         )
 
 
+def merging_problems(cfg: AxolotlConfig) -> Iterator[str]:
+    """Yield why there would be no adapter to merge at the end."""
+    if cfg.get("relora") and (cfg.get("ste") or {}).get("merge") is not False:
+        yield (
+            "relora: axolotl merges the adapter itself when it saves, so that none is left to "
+            "merge. Remove relora, or, outside of a run, set ste.merge: false."
+        )
+
+
 CHECKS: tuple[Callable[[AxolotlConfig], Iterator[str]], ...] = (
     adapter_problems,
     trainer_name_problems,
@@ -217,6 +226,7 @@ CHECKS: tuple[Callable[[AxolotlConfig], Iterator[str]], ...] = (
     sharding_problems,
     evaluation_problems,
     decision_problems,
+    merging_problems,
 )
 
 
@@ -226,15 +236,6 @@ def preparation_problems(cfg: AxolotlConfig, settings: STESettings) -> Iterator[
         yield (
             "skip_prepare_dataset: our rows would reach the trainer without the judge's chat "
             "template. Set it to false; judgments are text alone, of a vision model as well."
-        )
-
-
-def merging_problems(cfg: AxolotlConfig, settings: STESettings) -> Iterator[str]:
-    """Yield why there would be no adapter to merge at the end."""
-    if cfg.get("relora") and settings.merge:
-        yield (
-            "relora: axolotl merges the adapter itself when it saves, so that none is left to "
-            "merge. Set ste.merge: false, or remove relora."
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from heapq import nsmallest
 from typing import Any, NamedTuple
 
 import torch
@@ -20,7 +20,7 @@ from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.metrics import METRICS
 from ste_plugin.lm_eval_tasks.odds_metrics import OF_ODDS, margins_of
 from ste_plugin.lm_eval_tasks.replies import log_odds
-from ste_plugin.records import ORDERS, Verdict
+from ste_plugin.records import ORDERS, Verdict, content_key
 from ste_plugin.storage.dataset_manifest import DatasetManifest
 
 REPORTED = ("acc", "acc_pc", "pos_bias", "invalid_rate", "brier", "flip_rate")
@@ -54,11 +54,16 @@ Judge = Callable[[Sequence[HeldOutPrompt]], list[Answer]]
 
 
 def read_held_out(manifest: DatasetManifest, pairs: int) -> list[HeldOutPrompt]:
-    """Return the prompts of the first `pairs` dev pairs, both orders of a pair side by side."""
+    """Return the prompts of at most `pairs` dev pairs, both orders of a pair side by side.
+
+    They are drawn by their keys, since the file has one source after the other.
+    """
     if not manifest.count("judge-dev"):
         return []
-    rows = islice(manifest.rows("judge-dev"), pairs * len(ORDERS))
-    return held_out_prompts(row for _, row in rows)
+    keys = {row["pair"] for _, row in manifest.rows("judge-dev")}
+    drawn = set(nsmallest(pairs, keys, key=content_key))
+    rows = (row for _, row in manifest.rows("judge-dev"))
+    return held_out_prompts(row for row in rows if row["pair"] in drawn)
 
 
 def held_out_prompts(rows: Iterable[Mapping[str, Any]]) -> list[HeldOutPrompt]:

@@ -1,5 +1,6 @@
 """Measuring the judge while it trains, in every process alike."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,11 +112,12 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
 
         Raises: DataError where there is no batch to train on, ConfigError where nothing is trained.
         """
+        handler = self.trainer.callback_handler
+        # first, as axolotl's early stopping reads the figures that this one adds
+        handler.callbacks = [self, *(each for each in handler.callbacks if each is not self)]
         if state.is_world_process_zero:
             remove(Path(args.output_dir) / training_manifest.NAME)
-        check_batches(
-            self.trainer.callback_handler.train_dataloader, args, count_rows(self.trainer)
-        )
+        check_batches(handler.train_dataloader, args, count_rows(self.trainer))
         check_trainable(self.trainer.model)
         self.begun_at, self.weights = state.global_step, sample_weights(self.trainer.model)
 
@@ -143,6 +145,13 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         if state.best_model_checkpoint:
             best = {"step": state.best_global_step, "metric": state.best_metric}
             self.ended["best_checkpoint"] = best
+
+    def let_go(self) -> None:
+        """Give back the memory of the trained model; nothing is measured any more."""
+        self.trainer = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def progress(self, steps: int) -> dict[str, bool]:
         """Return whether trained weights have moved and are finite, in any and in all processes.

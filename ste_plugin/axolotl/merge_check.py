@@ -28,8 +28,9 @@ PROMPTS = 8
 _TOLERANCES = {"float32": 0.001, "float16": 0.1, "bfloat16": 0.5, "quantized": 1.0}
 """Kind of weights → the largest difference of a log-probability that rounding makes."""
 _CURE = (
-    "The adapter is whole, in {folder}: set ste.merge: false to keep it as it is, or merge it "
-    "elsewhere; with {method} merged, it is not the judge that was trained."
+    "The adapter is whole, in {folder}: merge it elsewhere, or, outside of a run, which needs a "
+    "merged judge, set ste.merge: false to keep it as it is; with {method} merged, it is not the "
+    "judge that was trained."
 )
 
 
@@ -145,7 +146,8 @@ def measure(folder: Path, told: Answers, *, trusted: bool) -> list[list[float]] 
     last = redact(next(iter(done.stderr.strip().splitlines()[::-1]), "no message"))
     raise HostError(
         f"{folder}: the merged model cannot be loaded, so it is no judge: {last}\nThe adapter is "
-        f"whole, in {folder.parent}; set ste.merge: false to keep it as it is."
+        f"whole, in {folder.parent}; outside of a run, which needs a merged judge, set ste.merge: "
+        "false to keep it as it is."
     )
 
 

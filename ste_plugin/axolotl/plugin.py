@@ -209,6 +209,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         output = final = Path(cfg.output_dir)
         merged = None
         if self.callback.merges:
+            self.callback.let_go()  # what it was trained into need not lie beside what is merged
             final, method = merge(cfg)
             check_trained_model(final)
             merged = check_merged(self.callback.answers, final, method, cfg)

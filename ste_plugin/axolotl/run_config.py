@@ -80,12 +80,14 @@ def overlay(
     manifest: DatasetManifest,
     output: Path,
     seed: int,
+    revision: str | None = None,
     files: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Return the recipe with model, manifest, output folder and seed set; all else is its own.
 
     Any axolotl config will do: one that does not name our plugin gets it. An adapter is merged.
     What axolotl prepares lies beside `output`. Where no row was held out, nothing is evaluated.
+    `revision`: of a model of the hub, where one is named.
     `files`: the run's plugins, which are named in it where the judge format is none of ours.
     """
     config = copy.deepcopy(recipe)
@@ -98,6 +100,8 @@ def overlay(
     if replaced and not manifest.count(f"{rows}-dev"):
         settings.pop("select_best", None)
         config = {k: v for k, v in config.items() if k not in _NEEDS_HELD_OUT_ROWS}
+    if revision is not None:
+        config["revision_of_model"] = revision
     return config | {
         "plugins": [PLUGIN, *plugins],
         "ste": settings,

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +44,18 @@ def train(
     output: Path,
     seed: int,
     host: HostConfig,
+    revision: str | None = None,
     files: Sequence[Path] = (),
+    begin: Callable[[], object] = lambda: None,
 ) -> Path:
     """Return the folder of the model that a recipe makes of `model`, with any adapter merged.
 
     Beside `output` lie `axolotl.yaml`, what axolotl was given, and `axolotl.log`, its output.
     `output/trained.json`, the training's manifest, is written last by our plugin inside axolotl;
     where it records the same settings, rows and model, nothing is done. `files` are plugins that
-    the user has named. An unfinished training
-    starts over; a finished one with other settings, rows or model is moved aside.
+    the user has named. `revision` is that of a `model` of the hub. An unfinished training
+    starts over; a finished one with other settings, rows or model is moved aside. `begin` is called
+    where there is something to train, before that.
 
     Raises: ConfigError for a recipe that cannot be used, DataError for rows that changed or are
     missing, HostError where axolotl is not installed, refuses the recipe, or does not finish.
@@ -60,12 +63,21 @@ def train(
     settings, data = read_recipe(recipe), read_manifest(manifest)
     data.verify(*data.training_files(row_format_of_rl(settings.get("rl"))))
     output = output.resolve()
-    config = overlay(settings, model=model, manifest=data, output=output, seed=seed, files=files)
+    config = overlay(
+        settings,
+        model=model,
+        manifest=data,
+        output=output,
+        seed=seed,
+        revision=revision,
+        files=files,
+    )
     if final := read_finished(output, config, data):
         return final
     refuse_pickles(Path(model))
     require_host(python_of(host))
     check_launcher(host, {recipe.stem: settings})
+    begin()
     _clear(output)
     _train(config, output, host, files)
     final = read_finished(output, config, data)

@@ -26,7 +26,7 @@ def plan_evaluations(context: RunContext) -> Plan:
 def configured(context: RunContext) -> Plan:
     """Return the pairs and benchmarks that the config names."""
     config = context.config.evaluation
-    own = replace(_own_settings(context), limit=config.limit, too_long=config.too_long)
+    own = replace(_own_settings(context), limit=config.limit)
     folder = context.base / Path(config.data).expanduser() if config.data else None
     pairs = {
         name: replace(
@@ -67,4 +67,5 @@ def _own_settings(context: RunContext) -> JudgeSettings:
         chat_template_kwargs=judge.chat_template_kwargs,
         thinking=(judge.thinking.open, judge.thinking.close) if judge.thinking else None,
         omit=evaluation.omit,
+        too_long=evaluation.too_long,
     )

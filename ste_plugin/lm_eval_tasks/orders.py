@@ -14,6 +14,9 @@ TASK = "ste_local"
 SERVER_CALLS = 32
 """Calls in flight to a server of the run's own, where the model_args do not say."""
 
+_REVISIONS = {"hf": ("revision",), "vllm": ("revision", "tokenizer_revision")}
+"""Backend → its arguments that say which revision of a model of the hub is loaded."""
+
 
 def environment(settings: JudgeSettings) -> dict[str, str]:
     """Return what lm-eval's environment has beside ours: all settings, and none but these."""
@@ -29,6 +32,16 @@ def behind(base_url: str, config: EvaluationConfig) -> EvaluationConfig:
     at = base_url if config.backend == "decisions" else f"{base_url}{path}"
     address = {"base_url": at, "num_concurrent": SERVER_CALLS}
     return config.model_copy(update={"model_args": {**address, **config.model_args}})
+
+
+def at_revision(config: EvaluationConfig, revision: str | None) -> EvaluationConfig:
+    """Return the settings by which lm-eval loads this revision of a judge from the hub.
+
+    Another one in `model_args` counts before it; a server has its weights already.
+    """
+    names = _REVISIONS.get(config.backend, ())
+    named = dict.fromkeys(names, revision) if revision else {}
+    return config.model_copy(update={"model_args": {**named, **config.model_args}})
 
 
 def without_proxy() -> dict[str, str]:

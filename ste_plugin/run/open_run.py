@@ -67,11 +67,12 @@ def open_described(
     with lock_run(folder), _undo_on_error(folder, new_folders):
         sync_folders(folder.root)  # a killed start may have made some
         truncate_partial_line(folder.events)
-        _write_config(config, folder, redo)
-        keep_copy(context.judge_format, folder.judge_format)
+        now = _refuse_changes(config, folder, redo)
         if redo and (old := set_aside(folder, redo)):
             context.progress.event("redo", redone=redo.stage, old=old.name)
             context.progress.say(f"The old output is in {old}.")
+        _write_config(now, folder)  # last: nothing of other settings lies there any more
+        keep_copy(context.judge_format, folder.judge_format)
         try:
             # under the lock: reading removes a partial line, which another writer may be writing
             yield replace(context, budget=read_remaining_budget(context))
@@ -246,9 +247,8 @@ def check_contributed(config: RunConfig, plugins: pluggy.PluginManager) -> None:
             find_contribution(plugins, hook, name, setting)
 
 
-def _write_config(config: RunConfig, folder: RunLayout, redo: Redo | None) -> None:
-    """Write run.yaml at the start; later, refuse settings that would mix two runs in one folder."""
-    now = _refuse_changes(config, folder, redo)
+def _write_config(now: dict[str, Any], folder: RunLayout) -> None:
+    """Write the settings that the run goes on with into its run.yaml."""
     text = yaml.safe_dump(
         {"ste_version": __version__, "config": now}, sort_keys=False, allow_unicode=True
     )

@@ -1,6 +1,7 @@
 """Redoing a run from a stage: which changed settings need it, and where the old output goes."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -106,9 +107,28 @@ def set_aside(folder: RunLayout, redo: Redo) -> Path | None:
     Returns that folder, or None if there was nothing to move. Completions stay: they are found
     again by their requests, so that only new requests are paid for.
     """
+    return _move_all(folder, _obsolete(folder, redo))
+
+
+def set_aside_made_of(folder: RunLayout, number: int, stage: int) -> Path | None:
+    """Move what was made of the judge of an iteration's stage, before that is trained again.
+
+    That is what it was measured to be, and what it and the judges after it made. Returns as
+    `set_aside`.
+    """
+    current, first = folder.iteration(number), folder.iteration(number, stage + 1).name
+    stages = [p for p in sorted(current.glob("stage-*")) if p.name >= first]
+    later = [p for p in sorted(folder.root.glob("iter-[0-9]*")) if p.name > current.name]
+    paths = [*(current / name for name in _MEASURED), *stages, *later]
+    found = [path for path in paths if path.exists()]
+    whole = [path for path in (folder.report, folder.report_page, folder.audit) if path.exists()]
+    return _move_all(folder, [*whole, *found]) if found else None
+
+
+def _move_all(folder: RunLayout, paths: Iterable[Path]) -> Path | None:
     targets = (folder.root / f"old-{number}" for number in range(1, 1000))
     target = next(path for path in targets if not path.exists())
-    for path in _obsolete(folder, redo):
+    for path in paths:
         _move(path, target / path.relative_to(folder.root))
     return target if target.exists() else None
 
@@ -121,14 +141,17 @@ def _obsolete(folder: RunLayout, redo: Redo) -> list[Path]:
     iterations = sorted(folder.root.glob("iter-[0-9]*"))
     later = [p for p in iterations if p.name > f"iter-{redo.iteration:02d}"]
     current = folder.iteration(redo.iteration)
+    # without it the seed is measured again by other settings, and by the same ones is not
+    seed = [folder.iteration(0) / "done.json"] if redo.covers("eval") else []
     match redo.stage:
         case "pool":
             paths = [folder.pool, *iterations]
         case "generate":
-            paths = [current, *later]
+            paths = [*seed, current, *later]
         case "train":
             names = ("model", "axolotl.yaml", "axolotl.log", *_MEASURED)
-            paths = [*(current / name for name in names), *sorted(current.glob("stage-*")), *later]
+            stages = sorted(current.glob("stage-*"))
+            paths = [*seed, *(current / name for name in names), *stages, *later]
         case "eval":
             first = "iter-00" if redo.iteration <= 1 else current.name
             measured = [p for p in iterations if p.name >= first]

@@ -22,12 +22,15 @@ from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.evaluation.shipped import judge_label
 from ste_plugin.evaluation.trained_judges import find_judge as find_judge
+from ste_plugin.evaluation.trained_judges import revision_of
 from ste_plugin.evaluation.trained_judges import stage_numbers as stage_numbers
 from ste_plugin.fitting.catalogue import find_own_recipe, refusal
 from ste_plugin.hosts.run_host import python_of
 from ste_plugin.lm_eval_tasks import runner as lm_eval
+from ste_plugin.lm_eval_tasks.orders import at_revision
 from ste_plugin.plugins.manager import contributed_folders, registered_files
 from ste_plugin.run import gating
+from ste_plugin.run.redo import set_aside_made_of
 from ste_plugin.storage.dataset_manifest import read_manifest, row_format_of_rl
 from ste_plugin.storage.training_manifest import find_trained_model
 
@@ -180,7 +183,18 @@ def train(context: RunContext, number: int, stage: int = 1) -> Path:
             output=folder / "model",
             seed=config.seed,
             host=config.hosts.train,
+            revision=revision_of(base),
             files=registered_files(context.plugins),
+            begin=partial(_set_aside_made_of, context, number, stage),
+        )
+
+
+def _set_aside_made_of(context: RunContext, number: int, stage: int) -> None:
+    """Move what an earlier training of this stage led to, and tell where it is."""
+    if old := set_aside_made_of(context.folder, number, stage):
+        context.progress.event("trained again", iteration=number, old=old.name)
+        context.progress.say(
+            f"iteration {number}: trained again; what was made of the judge before is in {old}."
         )
 
 
@@ -219,7 +233,7 @@ def evaluate(context: RunContext, number: int) -> dict[str, Any]:
                     settings=settings,
                     task=task,
                     task_dirs=contributed_folders(context.plugins, "ste_task_dirs"),
-                    config=context.config.evaluation,
+                    config=at_revision(context.config.evaluation, revision_of(model)),
                     host=context.config.hosts.eval,
                     process=process,
                     server=server,

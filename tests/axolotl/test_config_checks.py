@@ -95,7 +95,7 @@ CURES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     ),
     "an adapter that merges itself": (
         {"relora": True, "jagged_restart_steps": 1, "jagged_restart_warmup_steps": 1},
-        "Set ste.merge: false",
+        "set ste.merge: false",
         {"ste": {"merge": False}},
     ),
     "a letter amiss": ({"lora_dropuot": 0.1}, "did you mean", {"lora_dropuot": None}),

@@ -14,6 +14,7 @@ from ste_plugin.axolotl.held_out import (
     figures,
     judged_pairs,
     likelier_choice,
+    read_held_out,
     read_judgment,
     stop_ids,
     written_verdict,
@@ -22,7 +23,10 @@ from ste_plugin.engines.base import Message
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.verdict import parse_verdict
+from ste_plugin.records import ORDERS
+from ste_plugin.storage.dataset_manifest import read_manifest
 from tests.helpers.chat_templates import FAMILIES, family_tokenizer
+from tests.helpers.manifests import written
 from tests.helpers.tiny_model import save_tiny_model
 
 PROMPT = HeldOutPrompt(
@@ -205,3 +209,21 @@ def test_a_judge_that_learnt_its_rows_is_right_in_both_orders_under_every_templa
     with torch.no_grad():
         judge = likelier_choice(model, template, FORMATS["brief"])
         assert said(judge, prompts("AB")) == ["A", "B"]
+
+
+def two_by_two_backwards(name: str, rows: list) -> list:
+    """The same pairs in the other order, as other sources would give them."""
+    pairs = [rows[at : at + len(ORDERS)] for at in range(0, len(rows), len(ORDERS))]
+    return [row for pair in reversed(pairs) for row in pair] if name == "judge-dev" else rows
+
+
+def test_the_pairs_that_decide_are_drawn_from_all_sources_and_stay_the_same(tmp_path):
+    forth = read_manifest(written(tmp_path / "forth", train=1, dev=40))
+    back = read_manifest(written(tmp_path / "back", train=1, dev=40, edit=two_by_two_backwards))
+    drawn = read_held_out(forth, 10)
+    assert [p.gold for p in drawn] == [*ORDERS] * 10
+    assert all(one.pair == other.pair for one, other in zip(drawn[::2], drawn[1::2], strict=True))
+    assert {p.pair for p in drawn} == {p.pair for p in read_held_out(back, 10)}
+    everyone = [p.pair for p in read_held_out(forth, 40)[::2]]
+    assert everyone == [f"dev-p{n}" for n in range(40)]
+    assert {p.pair for p in drawn} & {*everyone[20:]}  # those of later sources, too

@@ -149,6 +149,11 @@ def test_a_run_looks_for_all_but_what_it_chooses_itself(tmp_path):
     ]
 
 
+def test_a_run_merges_whatever_its_recipe_says_of_that():
+    recipe = {"adapter": "lora", "relora": True, "ste": {"merge": False}}
+    assert any(problem.startswith("relora: ") for problem in problems_ahead(recipe, "a/judge"))
+
+
 @pytest.mark.parametrize("output", ["judge", "judge/../judge/", "."])
 def test_a_model_is_not_trained_into_its_own_folder(tmp_path, monkeypatch, output):
     monkeypatch.chdir(tmp_path)

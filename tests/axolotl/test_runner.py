@@ -70,7 +70,7 @@ def recipe(folder: Path, **changes) -> Path:
     return path
 
 
-def trained(folder: Path, model: Path, rows: Path, files=(), **changes) -> Path:
+def trained(folder: Path, model: Path, rows: Path, files=(), begin=lambda: None, **changes) -> Path:
     return axolotl.train(
         recipe(folder, **changes),
         model=str(model),
@@ -79,6 +79,7 @@ def trained(folder: Path, model: Path, rows: Path, files=(), **changes) -> Path:
         seed=0,
         host=HERE,
         files=files,
+        begin=begin,
     )
 
 
@@ -298,6 +299,12 @@ def test_only_model_manifest_output_folder_and_seed_of_a_recipe_change(tmp_path)
     assert given["plugins"] == [PLUGIN, *RECIPE["plugins"]]
 
 
+def test_a_judge_of_one_revision_is_trained_from_that_revision(tmp_path):
+    assert laid_over(RECIPE, tmp_path, revision="v1")["revision_of_model"] == "v1"
+    own = laid_over(RECIPE | {"revision_of_model": "theirs"}, tmp_path)
+    assert own["revision_of_model"] == "theirs"
+
+
 def test_files_of_plugins_are_named_where_the_judge_format_is_one_of_theirs(tmp_path):
     files = [Path("/p/formats.py")]
     assert "plugins" not in laid_over(RECIPE, tmp_path, files=files)["ste"]
@@ -320,6 +327,32 @@ def test_a_training_may_load_the_files_of_plugins_that_the_user_named(
     rows = written(tmp_path / "dataset", train=1)
     with pytest.raises(HostError, match="^/p/formats.py:theirs.py$"):
         trained(tmp_path, tiny_model, rows, files=[Path("/p/formats.py")])
+
+
+def test_a_training_says_that_it_begins_before_it_moves_the_one_that_it_replaces(
+    tiny_model, tmp_path, monkeypatch
+):
+    rows, old = written(tmp_path / "dataset", train=1), tmp_path / "model" / "trained.json"
+    old.parent.mkdir()
+    old.write_text('{"final": ".", "data_sha256": {}}')
+    found = []
+
+    def host(*_, **__):
+        found.append(old.exists())
+        raise HostError("ended")
+
+    monkeypatch.setattr(axolotl, "run_host", host)
+    monkeypatch.setattr(axolotl, "require_host", lambda _: "0.21")
+    with pytest.raises(HostError, match="ended"):
+        trained(tmp_path, tiny_model, rows, begin=lambda: found.append(old.exists()))
+    assert found == [True, False]
+
+
+def test_a_finished_training_does_not_begin_again(tiny_model, tmp_path, monkeypatch):
+    rows, begun = written(tmp_path / "dataset", train=1), []
+    monkeypatch.setattr(axolotl, "read_finished", lambda *_: tmp_path / "model")
+    assert trained(tmp_path, tiny_model, rows, begin=lambda: begun.append(1)) == tmp_path / "model"
+    assert not begun
 
 
 def test_a_recipes_own_way_with_the_data_set_is_kept(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ste_plugin.evaluation.plan import configured
+from ste_plugin.evaluation.plan import configured, plan_evaluations
 from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.run.open_run import open_run
 from tests.helpers import fake_runs
@@ -63,3 +63,13 @@ def test_a_file_of_pairs_may_say_how_its_rows_are_read(tiny_model, tmp_path):
     assert (mine.columns, mine.lists, mine.bad_rows) == (columns, "all", "drop")
     assert (plain.columns, plain.lists, plain.bad_rows) == ({}, "best_worst", "refuse")
     assert [pair.chosen for pair in read_pairs(mine)] == ["So."]
+
+
+def test_held_out_pairs_that_are_too_long_are_dropped_as_given_ones_are(tiny_model, tmp_path):
+    (tmp_path / "mine.jsonl").write_text('{"prompt": "Why?", "chosen": "So.", "rejected": "No."}\n')
+    evaluation = {"too_long": "drop", "limit": 3, "pairs": {"mine": "mine.jsonl"}}
+    path = fake_runs.written(tmp_path, tiny_model, evaluation=evaluation)
+    with open_run(path, [], quiet=True) as context:
+        plan = {name: settings for name, (_, settings) in plan_evaluations(context).items()}
+    assert {name: s.too_long for name, s in plan.items()} == dict.fromkeys(plan, "drop")
+    assert (plan["dev"].limit, plan["mine"].limit) == (None, 3)  # all that was held out counts

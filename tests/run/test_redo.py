@@ -5,9 +5,17 @@ import pytest
 import yaml
 
 from ste_plugin.errors import ConfigError
+from ste_plugin.run import open_run as opening
 from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
-from ste_plugin.run.redo import STAGES, Redo, first_stage, flat_settings, set_aside
+from ste_plugin.run.redo import (
+    STAGES,
+    Redo,
+    first_stage,
+    flat_settings,
+    set_aside,
+    set_aside_made_of,
+)
 from ste_plugin.storage.config_file import changed_fields
 from ste_plugin.storage.jsonl import read_json, read_rows
 from ste_plugin.storage.run_layout import RunLayout
@@ -182,3 +190,94 @@ def test_what_an_audit_found_of_judges_that_are_made_anew_goes_and_what_it_asked
     assert (folder.audit / "probes-01.completions.jsonl").exists()
     assert (folder.audit / "findings.json").exists() == (stage == "eval")
     assert stage == "eval" or (aside / "audit/findings.json").exists()
+
+
+def made(folder: RunLayout, *names: str) -> None:
+    for name in names:
+        path = folder.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+
+
+def left(folder: RunLayout) -> set[str]:
+    """What is left of a run beside what was set aside."""
+    names = (str(p.relative_to(folder.root)) for p in folder.root.rglob("*") if p.is_file())
+    return {name for name in names if not name.startswith("old-")}
+
+
+@pytest.mark.parametrize(
+    ("redo", "again"),
+    [
+        (Redo("generate"), True),
+        (Redo("train"), True),
+        (Redo("eval"), True),
+        (Redo("train", 2), False),
+    ],
+)
+def test_the_seed_is_measured_again_where_how_judges_are_measured_may_have_changed(
+    tmp_path, redo, again
+):
+    folder = RunLayout(tmp_path)
+    made(folder, "iter-00/done.json", "iter-00/eval/dev/results.json")
+    aside = set_aside(folder, redo)
+    assert ("iter-00/done.json" not in left(folder)) == again
+    assert bool(aside and (aside / "iter-00/done.json").exists()) == again
+    if redo.stage != "eval":  # it says itself by which settings it was measured
+        assert "iter-00/eval/dev/results.json" in left(folder)
+
+
+def test_a_redo_that_is_killed_half_way_is_not_taken_for_a_run_with_the_new_settings(
+    tiny_model, tmp_path, monkeypatch
+):
+    path = written(tmp_path, tiny_model)
+    generated(path)
+    changed(path, judging={"samples": 3})
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(opening, "set_aside", killed)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        open_run(path, [], quiet=True, redo=Redo("generate")),
+    ):
+        pass
+    with pytest.raises(ConfigError, match="judging.samples"), open_run(path, [], quiet=True):
+        pass
+
+
+MADE = (
+    "iter-01/model/trained.json",
+    "iter-01/dataset/manifest.json",
+    "iter-01/done.json",
+    "iter-01/eval/dev/results.json",
+    "iter-01/stage-02/dataset/manifest.json",
+    "iter-01/stage-02/model/trained.json",
+    "iter-02/dataset/manifest.json",
+    "iter-02/judging.completions.jsonl",
+    "report.json",
+)
+
+
+@pytest.mark.parametrize(
+    ("stage", "kept"),
+    [
+        (1, {*MADE[:2], "iter-02/judging.completions.jsonl"}),
+        (2, {*MADE[:2], *MADE[4:6], "iter-02/judging.completions.jsonl"}),
+    ],
+)
+def test_what_a_judge_made_and_was_measured_to_be_goes_where_it_is_trained_again(
+    tmp_path, stage, kept
+):
+    folder = RunLayout(tmp_path)
+    made(folder, "iter-00/done.json", *MADE)
+    aside = set_aside_made_of(folder, 1, stage)
+    assert left(folder) == {"iter-00/done.json", *kept}
+    assert all((aside / name).exists() for name in {*MADE} - kept)
+
+
+def test_a_first_training_sets_nothing_aside(tmp_path):
+    folder = RunLayout(tmp_path)
+    made(folder, "report.json", "iter-00/done.json", "iter-01/done.json", "iter-02/drops.jsonl")
+    assert set_aside_made_of(folder, 2, 1) is None
+    assert "report.json" in left(folder)

@@ -4,7 +4,10 @@ import json
 
 import pytest
 
+from ste_plugin.config import ModelConfig
 from ste_plugin.errors import DataError, JudgeError
+from ste_plugin.run import stages
+from ste_plugin.run.open_run import open_run
 from ste_plugin.storage.jsonl import read_rows
 from tests.helpers.fake_runs import ALL_ROWS, SPLITS, generated, rows_of, written
 from tests.helpers.packed_files import PACKERS, in_pieces, json_lines, lay_out
@@ -230,3 +233,46 @@ def test_instructions_in_other_files_make_the_same_run_even_after_one_was_broken
     for path in made.values():
         generated(path)
     assert outputs(made["one"]) == outputs(made["many"])
+
+
+def test_a_judge_of_one_revision_is_trained_and_measured_as_that_revision(
+    tiny_model, tmp_path, monkeypatch
+):
+    path, given = written(tmp_path, tiny_model), {}
+    generated(path)
+    seed = ModelConfig(model="org/m", engine="fake", options={"revision": "v1"})
+
+    def trained(_recipe, *, revision, **_):
+        given["train"] = revision
+
+    def measured(*_, config, **__):
+        given["eval"] = config.model_args
+
+    monkeypatch.setattr(stages, "find_judge", lambda *_: seed)
+    monkeypatch.setattr(stages.axolotl, "train", trained)
+    monkeypatch.setattr(stages.lm_eval, "evaluate", measured)
+    with open_run(path, [], quiet=True) as context:
+        stages.train(context, 1)
+        stages.evaluate(context, 0)
+    assert given == {"train": "v1", "eval": {"revision": "v1"}}
+
+
+def test_what_was_measured_of_a_judge_goes_where_that_is_trained_again(
+    tiny_model, tmp_path, monkeypatch
+):
+    path = written(tmp_path, tiny_model)
+    generated(path)
+    done = tmp_path / "run/iter-01/done.json"
+    done.write_text("{}")
+    found = []
+
+    def trained(_recipe, *, begin, **_):
+        found.append(done.exists())  # one that is finished does not begin
+        begin()
+        found.append(done.exists())
+
+    monkeypatch.setattr(stages.axolotl, "train", trained)
+    with open_run(path, [], quiet=True) as context:
+        stages.train(context, 1)
+    assert found == [True, False]
+    assert (tmp_path / "run/old-1/iter-01/done.json").exists()
