@@ -131,7 +131,8 @@ ROWS = [
         {},
         "ste cascade fit m --engine local",
         3,
-        "ste cascade fit: no labels, and no run with held-out pairs of its own. Give pairs that "
-        "people labelled: --labels people.jsonl.",
+        "ste cascade fit: no labels, and no run with test pairs of its own. Those that chose its "
+        "judge (dev) promise nothing about it. Give pairs that people labelled: --labels "
+        "people.jsonl.",
     ),
 ]
