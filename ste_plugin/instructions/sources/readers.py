@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,10 +75,8 @@ def csv_rows(path: Path, shown: str) -> Iterator[tuple[str, RawRow]]:
         start = lines.line_num + 1
         while (fields := _next_record(lines)) is not None:
             if isinstance(fields, str) and (lines.line_num > start or read.last.count('"') % 2):
-                for (
-                    _
-                ) in file:  # a packed file that is damaged says so at its end: that is the cause
-                    pass
+                # a packed file that is damaged says so at its end, which is the cause then
+                deque(file, maxlen=0)
                 raise DataError(
                     f"{shown}:{start}: not a CSV record: {fields}, and where it ends cannot be "
                     "told. Fix its quotes: close each field that begins with one, and write those "
