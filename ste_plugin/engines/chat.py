@@ -21,6 +21,9 @@ from ste_plugin.text.thinking import (
 _QUESTION, _ANSWER = "Is seven a prime?", "It is indeed."
 """Turns by which a template shows what it writes around any turns."""
 
+NO_THINKING = {"enable_thinking": False}
+"""What most templates close an empty thought for; others do not look at it."""
+
 
 class Layout(NamedTuple):
     """What a chat template writes around an answer."""

@@ -19,7 +19,7 @@ def read_given(context: RunContext) -> Iterator[GivenPair]:
     Raises: DataError where there is no such file, or for a row that is no pair.
     """
     keep = kept_beside(context.judge_format)
-    by_category = len(context.judge_format.criteria) > 1
+    by_category = context.judge_format.by_category
     for given in context.config.pairs.given:
         for file in _files(given, context.base):
             for where, pair in read_placed(file.path, Reading.of(given), keep=keep):

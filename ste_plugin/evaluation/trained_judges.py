@@ -39,7 +39,7 @@ def judge_of(config: RunConfig, base: Path, number: int, stage: int | None = Non
     return with_trained_weights(seed, str(final))
 
 
-def revision_of(judge: ModelConfig) -> str | None:
+def hub_revision(judge: ModelConfig) -> str | None:
     """Return the revision of a judge from the hub, where one is named; a folder has none."""
     revision = answering_model(judge).options.get("revision")
     return None if revision is None or Path(judge.model).is_dir() else str(revision)

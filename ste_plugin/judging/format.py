@@ -117,13 +117,18 @@ class JudgeFormat:
             self, rubric=f"{self.rubric}\n\nWhat counts is told by this rubric:\n{words.strip()}"
         )
 
+    @property
+    def by_category(self) -> bool:
+        """Whether each row is judged by the rubric of its category, rather than all alike."""
+        return bool(self.criteria) and list(self.criteria) != ["default"]
+
     def for_row(self, row: Mapping[str, Any]) -> "JudgeFormat":
         """Return the format as one row is asked about: with its columns, and its category's rubric.
 
         The category is that of the column, or else the subset. Raises: ConfigError where there is
         no rubric for it.
         """
-        if not self.criteria or list(self.criteria) == ["default"]:
+        if not self.by_category:
             return self
         category = str(row.get("category") or row.get("subset") or "")
         words = self.criteria.get(category, self.criteria.get("default"))

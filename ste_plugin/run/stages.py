@@ -22,7 +22,7 @@ from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.evaluation.shipped import judge_label
 from ste_plugin.evaluation.trained_judges import find_judge as find_judge
-from ste_plugin.evaluation.trained_judges import revision_of
+from ste_plugin.evaluation.trained_judges import hub_revision
 from ste_plugin.evaluation.trained_judges import stage_numbers as stage_numbers
 from ste_plugin.fitting.catalogue import find_own_recipe, refusal
 from ste_plugin.hosts.run_host import python_of
@@ -183,7 +183,7 @@ def train(context: RunContext, number: int, stage: int = 1) -> Path:
             output=folder / "model",
             seed=config.seed,
             host=config.hosts.train,
-            revision=revision_of(base),
+            revision=hub_revision(base),
             files=registered_files(context.plugins),
             begin=partial(_set_aside_made_of, context, number, stage),
         )
@@ -233,7 +233,7 @@ def evaluate(context: RunContext, number: int) -> dict[str, Any]:
                     settings=settings,
                     task=task,
                     task_dirs=contributed_folders(context.plugins, "ste_task_dirs"),
-                    config=at_revision(context.config.evaluation, revision_of(model)),
+                    config=at_revision(context.config.evaluation, hub_revision(model)),
                     host=context.config.hosts.eval,
                     process=process,
                     server=server,

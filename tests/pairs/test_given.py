@@ -65,6 +65,14 @@ def test_they_are_judged_by_the_rubric_of_their_subset_as_where_they_are_measure
     assert [pair.columns["category"] for pair in pairs[:3]] == ["code", "code", "mail"]
 
 
+def test_a_rubric_of_one_category_alone_is_found_by_the_subset_too(tmp_path: Path):
+    rows = [labelled(n, subset="mail") for n in range(40)]
+    judging = {"format": "brief", "rubric": {"mail": "Be kind."}}
+    pool = pool_of(given_run(tmp_path, *rows, judging=judging))
+    pairs = read_records(pool / "pairs.jsonl", ResponsePair)
+    assert {pair.columns["category"] for pair in pairs} == {"mail"}
+
+
 def test_they_are_held_out_and_reported_as_a_strategy_of_their_own(tmp_path: Path):
     path = change(
         written_run(tmp_path, ["other-instruction"]),

@@ -16,11 +16,10 @@ from threading import Lock
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Place
-from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.engines.chat import NO_THINKING, ChatTemplate
 from ste_plugin.engines.decisions.connection import DecisionConnections, FormsFound
 from ste_plugin.engines.decisions.options import DecisionEndpoint, read_options
 from ste_plugin.engines.decisions.refusals import (
-    NO_THINKING,
     check_template,
     diagnose,
     question_of,

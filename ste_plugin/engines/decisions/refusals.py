@@ -7,15 +7,13 @@ from string import ascii_uppercase, digits
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Message
-from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.engines.chat import NO_THINKING, ChatTemplate
 from ste_plugin.engines.choice_tokens import added_token
 from ste_plugin.engines.decisions.question import Question, read_question
 from ste_plugin.engines.http.options import EndpointOptions
 from ste_plugin.engines.identity import model_path
 from ste_plugin.errors import ConfigError, EngineError
 
-NO_THINKING = {"enable_thinking": False}
-"""What the endpoint gives a chat template."""
 _LETTERS = ("A", "B")
 _ALL_LABELS = (*ascii_uppercase, *digits, "yes", "no")
 """Of all kinds of questions: vLLM 0.32 and 0.33 refuse a model of which one is no single token."""

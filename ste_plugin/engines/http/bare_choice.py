@@ -3,11 +3,9 @@
 from typing import Any
 
 from ste_plugin.engines.base import Message
-from ste_plugin.engines.chat import ChatTemplate
+from ste_plugin.engines.chat import NO_THINKING, ChatTemplate
 from ste_plugin.engines.http.fields import TEMPLATE_KWARGS, RequestFields
 
-_NO_THINKING = {"enable_thinking": False}
-"""What most templates close an empty thought for; others do not look at it."""
 _PROBE = (Message("user", "Is seven a prime?"),)
 
 
@@ -21,9 +19,9 @@ def kwargs_before_choice(
     but that its thought is to be closed.
     """
     if template is None:
-        return _NO_THINKING
+        return NO_THINKING
     place = template.answer_prompt(_PROBE, "")
-    for own in ({}, _NO_THINKING):
+    for own in ({}, NO_THINKING):
         given = fields.apply({TEMPLATE_KWARGS: own})[TEMPLATE_KWARGS]
         if ChatTemplate(template.tokenizer, given).prompt(_PROBE) == place:
             return own
