@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from study.inputs import CHOOSING
+
+SEEDED = "ste_plugin.axolotl.training_plugins.SeededAdapter"
 BASE: dict[str, Any] = {
     "pairs": {
         "strategies": [
@@ -27,7 +30,7 @@ BASE: dict[str, Any] = {
 }
 BASE_RECIPE: dict[str, Any] = {
     "sequence_len": 640,
-    "num_epochs": 1,
+    "num_epochs": 1.5,
     "bfloat16": True,  # weights too, which halves the time; OnCpu puts it off where it does not
     "bf16": False,
 }
@@ -44,6 +47,8 @@ class Arm:
     """What differs of `BASE`."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """What differs of the axolotl config."""
+    labelled: tuple[str, ...] = ()
+    """Labelled sets of whose other pairs, not those that are measured on, it is taught as well."""
 
 
 ARMS: dict[str, Arm] = {
@@ -123,7 +128,21 @@ ARMS: dict[str, Arm] = {
     "inject-error": Arm(
         "worse: the better answer with a fault in it", {"pairs": {"strategies": ["inject-error"]}}
     ),
-    "half-the-steps": Arm("half an epoch", recipe={"num_epochs": 0.5}),
+    "decision": Arm(
+        "the letter alone, by both orders at once: cross entropy and Brier terms",
+        {"judging": {"format": "decision", "samples": 1}},
+        {
+            "plugins": ["ste_plugin.axolotl.STEPlugin", SEEDED],
+            "ste": {"decision": {"brier": 1.0, "consistency": 1.0}},
+            "curriculum_sampling": False,
+        },
+    ),
+    "labels-of-people": Arm(
+        "no pairs of its own: those that people labelled, of the sets to choose by",
+        {"pairs": {"strategies": []}},
+        labelled=CHOOSING,
+    ),
+    "half-the-steps": Arm("half the epochs", recipe={"num_epochs": 0.75}),
 }
 """Name → arm, in the order in which they are run."""
 

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ FIELDS = ("id", "subset", "prompt", "chosen", "rejected")
 LONGEST_INSTRUCTION = 400
 LONGEST_PAIR = 3000
 """Characters of prompt and both answers: two cores read no more in reasonable time."""
+LONGEST_TAUGHT = 1800
+"""Characters of a labelled pair to teach by: they fit into `sequence_len` of the base recipe."""
 
 
 def draw_instructions(data: Path, count: int, seed: int, target: Path) -> None:
@@ -46,6 +48,22 @@ def draw_pairs(data: Path, count: int, folder: Path, longest: int = LONGEST_PAIR
         drawn = random.Random(name).sample(kept, min(count, len(kept)))
         write(folder / f"{name}.jsonl", ({key: r[key] for key in FIELDS} for r in drawn))
     return {name: str(folder / f"{name}.jsonl") for name in (*CHOOSING, *REPORTING)}
+
+
+def draw_others(
+    data: Path, names: Sequence[str], count: int, seed: int, measured: Mapping[str, str], to: Path
+) -> None:
+    """Write pairs to teach by, as many of each labelled set, of prompts that are not measured on.
+
+    Raises: OSError where a set is not there.
+    """
+    draw, drawn = random.Random(seed), []
+    for name in names:
+        apart = {row["prompt"] for row in read(Path(measured[name]))}
+        rows = [r for r in read(data / "pairs" / f"{name}.jsonl") if r["prompt"] not in apart]
+        short = [r for r in rows if sum(len(r[k]) for k in FIELDS[2:]) <= LONGEST_TAUGHT]
+        drawn += draw.sample(short, min(len(short), count // len(names)))
+    write(to, ({key: row[key] for key in FIELDS} for row in drawn))
 
 
 def read(path: Path) -> list[dict[str, Any]]:

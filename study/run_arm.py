@@ -18,8 +18,8 @@ from ste_plugin.evaluation.compare import Comparison, compare
 from ste_plugin.lm_eval_tasks import runner
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.resources import shipped_folder
-from study.arms import ARMS, BASE, BASE_RECIPE, merged
-from study.inputs import draw_instructions, draw_pairs
+from study.arms import ARMS, BASE, BASE_RECIPE, Arm, merged
+from study.inputs import draw_instructions, draw_others, draw_pairs
 from study.seeds import SEEDS
 
 GENERATOR = "smollm2-135m"
@@ -113,11 +113,9 @@ def write_config(
 ) -> Path:
     """Write what `ste run` reads for a trial, which keeps `sets` out; return the config."""
     arm = ARMS[trial.arm]
-    instructions = folder / "instructions.jsonl"
-    draw_instructions(place.data, place.instructions, trial.seed, instructions)
     recipe = yaml.safe_load((shipped_folder("recipes") / RECIPE).read_text())
     recipe = merged(recipe, {**BASE_RECIPE, "seed": trial.seed, **arm.recipe})
-    recipe["plugins"].append("ste_plugin.axolotl.training_plugins.OnCpu")
+    recipe["plugins"] = [*recipe["plugins"], "ste_plugin.axolotl.training_plugins.OnCpu"]
     if trial.model != "smollm2-135m":
         recipe["special_tokens"] = {"eos_token": "<end_of_turn>"}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
@@ -127,7 +125,7 @@ def write_config(
         "iterations": place.rounds,
         "judge": {"model": str(model), "options": DTYPE},
         "generator": {"model": str(place.work / "models" / GENERATOR), "options": DTYPE},
-        "instructions": [{"path": "instructions.jsonl"}],
+        **write_sources(arm, place, trial.seed, sets, folder),
         "selection": {"keep_out": sorted(sets.values())},
         "training": {"recipe": "recipe.yaml"},
         "evaluation": {"model_args": DTYPE},
@@ -135,6 +133,19 @@ def write_config(
     config = folder / "ste.yaml"
     config.write_text(yaml.safe_dump(merged(merged(BASE, arm.config), ours)))
     return config
+
+
+def write_sources(
+    arm: Arm, place: Place, seed: int, sets: Mapping[str, str], folder: Path
+) -> dict[str, Any]:
+    """Write what an arm is taught from into a folder; return its part of the config."""
+    if arm.labelled:
+        others = folder / "given.jsonl"
+        draw_others(place.data, arm.labelled, place.instructions, seed, sets, others)
+        return {"pairs": {"given": [{"path": others.name}]}}
+    instructions = folder / "instructions.jsonl"
+    draw_instructions(place.data, place.instructions, seed, instructions)
+    return {"instructions": [{"path": instructions.name}]}
 
 
 def measure(model: Path, out: Path, sets: Mapping[str, str], judging: Mapping[str, Any]) -> None:
