@@ -113,6 +113,7 @@ def write_config(
 ) -> Path:
     """Write what `ste run` reads for a trial, which keeps `sets` out; return the config."""
     arm = ARMS[trial.arm]
+    folder.mkdir(parents=True, exist_ok=True)
     recipe = yaml.safe_load((shipped_folder("recipes") / RECIPE).read_text())
     recipe = merged(recipe, {**BASE_RECIPE, "seed": trial.seed, **arm.recipe})
     recipe["plugins"] = [*recipe["plugins"], "ste_plugin.axolotl.training_plugins.OnCpu"]

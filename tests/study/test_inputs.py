@@ -3,14 +3,15 @@
 import json
 from pathlib import Path
 
-from study.inputs import draw_others, draw_pairs, read, write
+from study.inputs import CHOOSING, REPORTING, draw_others, draw_pairs, read, write
+
+NAMES = (*CHOOSING, *REPORTING)
 
 
 def test_labelled_pairs_that_are_taught_are_of_prompts_that_are_not_measured_on(
     tmp_path: Path,
 ) -> None:
-    names = ("pandalm", "humanevalpack", "truthfulqa", "hhh_alignment", "gsm8k_solutions")
-    for name in (*names, "qa_feedback"):
+    for name in NAMES:
         # two pairs of each prompt: one of them measured keeps the other out, too
         rows = [pair(name, n, answer) for n in range(20) for answer in "xy"]
         write(tmp_path / "pairs" / f"{name}.jsonl", rows)

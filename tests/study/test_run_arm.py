@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from study.run_arm import shared_answers
+import pytest
+import yaml
+
+from study.arms import ARMS
+from study.inputs import INSTRUCTIONS, draw_pairs, write
+from study.run_arm import Place, Trial, shared_answers, write_config
+from tests.study.test_inputs import NAMES, pair
 
 ANSWERS = "pairs.completions.jsonl"
 
@@ -26,3 +32,23 @@ def test_arms_of_a_random_seed_share_the_answers_that_they_ask_for_alike(tmp_pat
 def line(key: str) -> bytes:
     """Return a line whose spaces count: its checksum is of its bytes."""
     return b'{"key":"%s",  "crc":1}\n' % key.encode()
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_every_arm_has_a_recipe_and_a_config_that_names_what_lies_beside_it(
+    arm: str, tmp_path: Path
+) -> None:
+    data, folder = tmp_path / "data", tmp_path / "trials" / arm
+    for name in INSTRUCTIONS:
+        rows = [{"id": f"{name}-{n}", "instruction": f"{name} {n}?"} for n in range(9)]
+        write(data / "instructions" / f"{name}.jsonl", rows)
+    for name in NAMES:
+        write(data / "pairs" / f"{name}.jsonl", [pair(name, n, "x") for n in range(20)])
+    place = Place(data, tmp_path, 8, 4, 1, NAMES)
+    measured = draw_pairs(data, 4, tmp_path / "pairs")
+    config = write_config(Trial(arm, "smollm2-135m", 0), place, tmp_path / "m", folder, measured)
+    told = yaml.safe_load(config.read_text())
+    sources = [*told.get("instructions", ()), *told["pairs"].get("given", ())]
+    assert sources and all((folder / source["path"]).exists() for source in sources)
+    assert "ste_plugin.axolotl.training_plugins.OnCpu" in (folder / "recipe.yaml").read_text()
+    assert told["selection"]["keep_out"] == sorted(measured.values())
