@@ -142,6 +142,11 @@ ARMS: dict[str, Arm] = {
         {"pairs": {"strategies": []}},
         labelled=CHOOSING,
     ),
+    "labels-length-matched": Arm(
+        "the same, of which length tells nothing",
+        {"pairs": {"strategies": []}, "dataset": {"match": ["length"]}},
+        labelled=CHOOSING,
+    ),
     "half-the-steps": Arm("half the epochs", recipe={"num_epochs": 0.75}),
 }
 """Name → arm, in the order in which they are run."""

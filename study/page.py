@@ -52,10 +52,12 @@ def rows(
 
 
 def told(cell: Cell | None) -> str:
-    """Return a cell: right in both orders, before and after; how many seeds gain or lose surely."""
+    """Return a cell: right in both orders, before and after; how many seeds gain or lose surely;
+    the accuracy, and how often the longer answer is preferred."""
     if cell is None:
         return ""
     signs = "".join(
         f" {sign}{count}" for sign, count in (("▲", cell.better), ("▼", cell.worse)) if count
     )
-    return f"{cell.seed_right:.2f} → {cell.right:.2f}{signs} (accuracy {cell.acc:.2f})"
+    more = "" if cell.prefers_longer is None else f", the longer {cell.prefers_longer:.2f}"
+    return f"{cell.seed_right:.2f} → {cell.right:.2f}{signs} (accuracy {cell.acc:.2f}{more})"

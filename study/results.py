@@ -52,6 +52,8 @@ class Cell:
     acc: float
     longer: float
     """Accuracy of always choosing the longer answer."""
+    prefers_longer: float | None
+    """How often it prefers the longer answer; None where likelihoods do not say."""
     kept: float
     """Rows that the round trained on."""
     tokens: float
@@ -80,6 +82,7 @@ def cells(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str, int, str], Cel
             right=mean(row["right"] for row in found),
             acc=mean(row["acc"] for row in found),
             longer=mean(row["longer"] for row in found),
+            prefers_longer=mean_known(row.get("prefers_longer") for row in found),
             kept=mean(row["kept"] for row in found),
             tokens=mean(row["tokens"] + row["prompt_tokens"] for row in found),
             minutes=mean(row["minutes"] for row in found),
@@ -96,6 +99,12 @@ def grouped(rows: Iterable[dict[str, Any]], *keys: str) -> dict[Any, list[dict[s
     for row in rows:
         groups.setdefault(tuple(row[key] for key in keys), []).append(row)
     return groups
+
+
+def mean_known(values: Iterable[float | None]) -> float | None:
+    """Return the mean of the numbers among some values; None where there is none."""
+    known = [value for value in values if value is not None]
+    return mean(known) if known else None
 
 
 def mean(values: Iterable[float]) -> float:

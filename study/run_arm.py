@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from ste_plugin.lm_eval_tasks import runner
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.resources import shipped_folder
 from study.arms import ARMS, BASE, BASE_RECIPE, Arm, merged
-from study.inputs import draw_instructions, draw_others, draw_pairs
+from study.inputs import draw_instructions, draw_others, draw_pairs, read
 from study.seeds import SEEDS
 
 GENERATOR = "smollm2-135m"
@@ -183,4 +183,19 @@ def figures(found: Comparison, measured: Path) -> dict[str, Any]:
         "averaged": overall.get("acc_averaged"),
         "longer": overall["len_baseline"],
         "consistency": overall["consistency"],
+        "prefers_longer": prefers_longer(read(measured / "judged.jsonl")),
     }
+
+
+def prefers_longer(judged: Iterable[Mapping[str, Any]]) -> float | None:
+    """Return the share of pairs whose longer answer is the likelier, by the mean of both orders.
+
+    Of pairs without the likelihoods of letters, and of two answers as long as each other, nothing
+    is said; None where that is all of them.
+    """
+    leans = [
+        (row["log_odds_a"] > row["log_odds_b"]) == (row["chosen_chars"] > row["rejected_chars"])
+        for row in judged
+        if "log_odds_a" in row and row["chosen_chars"] != row["rejected_chars"]
+    ]
+    return sum(leans) / len(leans) if leans else None
