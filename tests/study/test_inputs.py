@@ -3,9 +3,8 @@
 import json
 from pathlib import Path
 
-from study.inputs import CHOOSING, REPORTING, draw_others, draw_pairs, read, write
-
-NAMES = (*CHOOSING, *REPORTING)
+from study.inputs import draw_others, draw_pairs, read, write
+from tests.helpers.study_rows import NAMES, pair
 
 
 def test_labelled_pairs_that_are_taught_are_of_prompts_that_are_not_measured_on(
@@ -25,14 +24,3 @@ def test_labelled_pairs_that_are_taught_are_of_prompts_that_are_not_measured_on(
     assert not apart & {row["prompt"] for row in rows}
     draw_others(tmp_path, ("pandalm", "humanevalpack"), 12, 1, measured, taught)
     assert json.dumps(read(taught)) != json.dumps(rows)
-
-
-def pair(name: str, n: int, answer: str) -> dict[str, str]:
-    """Return a labelled pair, two of whose prompt there are."""
-    return {
-        "id": f"{name}-{n}-{answer}",
-        "subset": name,
-        "prompt": f"{name}: question {n}",
-        "chosen": f"good {answer}",
-        "rejected": f"bad {answer}",
-    }

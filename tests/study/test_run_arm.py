@@ -8,7 +8,7 @@ import yaml
 from study.arms import ARMS
 from study.inputs import INSTRUCTIONS, draw_pairs, write
 from study.run_arm import Place, Trial, prefers_longer, shared_answers, write_config
-from tests.study.test_inputs import NAMES, pair
+from tests.helpers.study_rows import NAMES, pair
 
 ANSWERS = "pairs.completions.jsonl"
 
