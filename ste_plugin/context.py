@@ -137,6 +137,14 @@ class Iteration:
     """The round that its judge is of, where that is not the round before; 0 is the seed."""
     by_both_orders: bool = False
     """Whether its recipe trains by both orders of a pair at once (`ste.decision`)."""
+    recipe_takes: int | None = None
+    """Tokens of the longest row that its recipe trains on; None for any."""
+
+    @property
+    def longest_row(self) -> int:
+        """Tokens that a row may have: `dataset.sequence_len`, or what its recipe takes, if less."""
+        longest = self.context.config.dataset.sequence_len
+        return longest if self.recipe_takes is None else min(longest, self.recipe_takes)
 
     @property
     def whole_pairs(self) -> bool:

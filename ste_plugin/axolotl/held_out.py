@@ -110,11 +110,28 @@ def figures(pairs: Sequence[JudgedPair]) -> dict[str, float]:
     return {f"judge_{m}": value for m, value in values.items() if value is not None}
 
 
-def in_batches(prompts: Sequence[HeldOutPrompt], size: int) -> Iterator[list[int]]:
-    """Yield indices of prompts in batches of like length, longest first."""
-    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i].messages[-1].content))
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+def characters(prompt: HeldOutPrompt) -> int:
+    """Return how long a prompt's last turn is."""
+    return len(prompt.messages[-1].content)
+
+
+def in_batches(
+    prompts: Sequence[HeldOutPrompt],
+    most: int,
+    room: int | None = None,
+    length: Callable[[HeldOutPrompt], int] = characters,
+) -> Iterator[list[int]]:
+    """Yield indices of prompts in batches of like length, longest first, of at most `most`.
+
+    Padded to its longest prompt, a batch is at most `room` long; a longer prompt comes alone.
+    """
+    lengths = [length(prompt) for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lambda i: -lengths[i])
+    while order:
+        longest = max(1, lengths[order[0]])
+        size = most if room is None else max(1, min(most, room // longest))
+        yield order[:size]
+        order = order[size:]
 
 
 def likelier_choice(model: Any, template: ChatTemplate, judge_format: JudgeFormat) -> Judge:
@@ -199,7 +216,7 @@ def read_judgment(
 
 
 def share_of(count: int, rank: int, world: int) -> list[int]:
-    """Return the indices that one of `world` processes does, as many as every other does.
+    """Return the indices of what one of `world` processes does, as many as every other does.
 
     With sharded weights every forward pass needs all processes, so that those who would have one
     fewer do one twice.

@@ -12,6 +12,7 @@ import torch
 from torch import distributed
 from transformers import TrainerCallback
 
+from ste_plugin.axolotl import unmerged
 from ste_plugin.axolotl.held_out import (
     Answer,
     HeldOutPrompt,
@@ -25,17 +26,18 @@ from ste_plugin.axolotl.held_out import (
     share_of,
     written_verdict,
 )
-from ste_plugin.axolotl.merge_check import Answers, answers, questions
+from ste_plugin.axolotl.merge_check import answers, questions
 from ste_plugin.axolotl.progress_checks import (
     Sample,
     check_batches,
     check_trainable,
+    count_rows,
     has_moved,
     is_finite,
     sample_weights,
 )
 from ste_plugin.axolotl.reward_figures import read_rewards, reward_problem
-from ste_plugin.axolotl.settings import STESettings
+from ste_plugin.axolotl.settings import SEQUENCE_LEN, STESettings
 from ste_plugin.axolotl.strategies import template_of
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.errors import DataError
@@ -64,6 +66,7 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         manifest: DatasetManifest,
         *,
         alike: bool,
+        room: int,
         rows: str = "sft",
         merges: bool = False,
     ) -> None:
@@ -73,6 +76,8 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         self.manifest = manifest
         self.alike = alike
         """Every process gets the same inputs, as tensor and context parallelism need."""
+        self.room = room
+        """Tokens in a batch of the training, of which held-out prompts take no more at once."""
         self.rows = rows
         """The row format that is trained on."""
         self.merges = merges
@@ -81,7 +86,7 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         """The steps of an earlier start, where this one resumes."""
         self.weights: Sample = {}
         """The trained weights before the first step, in part."""
-        self.answers: Answers | None = None
+        self.answers: unmerged.Answers | None = None
         """What the trained model said, where it is merged afterwards."""
         self.last: dict[str, float] = {}
         """The latest figures, at the end those of the final weights."""
@@ -108,7 +113,7 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         return load_judge_format(self.manifest, self.settings)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Remove the manifest of an earlier training, which this one replaces.
+        """Remove what says that an earlier training is done, which this one replaces.
 
         Raises: DataError where there is no batch to train on, ConfigError where nothing is trained.
         """
@@ -116,7 +121,8 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         # first, as axolotl's early stopping reads the figures that this one adds
         handler.callbacks = [self, *(each for each in handler.callbacks if each is not self)]
         if state.is_world_process_zero:
-            remove(Path(args.output_dir) / training_manifest.NAME)
+            for name in (training_manifest.NAME, unmerged.NAME):
+                remove(Path(args.output_dir) / name)
         check_batches(handler.train_dataloader, args, count_rows(self.trainer))
         check_trainable(self.trainer.model)
         self.begun_at, self.weights = state.global_step, sample_weights(self.trainer.model)
@@ -163,7 +169,7 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         shares = _gather((moved, is_finite(now)), _processes()[1])
         return {"moved": any(m for m, _ in shares), "finite": all(f for _, f in shares)}
 
-    def answer(self) -> Answers:
+    def answer(self) -> unmerged.Answers:
         """Return what the model says behind a few prompts, asked in every process alike."""
         choices = self.judge_format.choices if self.prompts else ()
         asked = questions(self.manifest, self.prompts, self.template, self.rows, choices)
@@ -175,7 +181,7 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         if not self.prompts:
             return {}
         rank, world = (0, 1) if self.alike else _processes()
-        share = share_of(len(self.prompts), rank, world)
+        share = [self.batches[n] for n in share_of(len(self.batches), rank, world)]
         judge = self.load_judge()
         with evaluating(self.trainer):
             said = merge_shares(_gather(self.judge_prompts(judge, share), world))
@@ -183,13 +189,21 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         self.last = figures(self.judged)
         return self.last
 
-    def judge_prompts(self, judge: Judge, indices: list[int]) -> dict[int, Answer]:
+    @cached_property
+    def batches(self) -> list[list[int]]:
+        """The held-out prompts that are judged at once, by their indices."""
+        template, most = self.template, self.settings.judge_batch_size
+
+        def tokens(prompt: HeldOutPrompt) -> int:
+            return len(template.encode(template.answer_prompt(prompt.messages, prompt.opening)))
+
+        return list(in_batches(self.prompts, most, self.room, tokens))
+
+    def judge_prompts(self, judge: Judge, batches: list[list[int]]) -> dict[int, Answer]:
         """Return index → what is said to some of the prompts."""
-        prompts = [self.prompts[index] for index in indices]
         said: dict[int, Answer] = {}
-        for batch in in_batches(prompts, self.settings.judge_batch_size):
-            answers = judge([prompts[i] for i in batch])
-            said |= {indices[i]: each for i, each in zip(batch, answers, strict=True)}
+        for batch in batches:
+            said |= zip(batch, judge([self.prompts[i] for i in batch]), strict=True)
         return said
 
     def load_judge(self) -> Judge:
@@ -223,17 +237,10 @@ def judge_callback(
         settings,
         manifest,
         alike=alike,
+        room=(cfg.get("micro_batch_size") or 1) * (cfg.get("sequence_len") or SEQUENCE_LEN),
         rows=row_format_of_rl(cfg.get("rl")),
         merges=bool(cfg.get("adapter") and settings.merge),
     )
-
-
-def count_rows(trainer: Any) -> int | None:
-    """Return how many rows are trained on, or None for a stream."""
-    try:
-        return len(trainer.train_dataset)
-    except TypeError:
-        return None
 
 
 def load_judge_format(manifest: DatasetManifest, settings: STESettings) -> JudgeFormat:

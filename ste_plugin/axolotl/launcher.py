@@ -47,6 +47,15 @@ def train_command(host: HostConfig, config: Path) -> list[str]:
     return [*wrapper, *axolotl, "--launcher", host.launcher, "--", *_arguments(host, config)]
 
 
+def merge_command(host: HostConfig, config: Path) -> list[str]:
+    """Return the command that merges again what a config has trained: one process does it.
+
+    Raises: ConfigError for a variable that is not set.
+    """
+    module = [python_of(host), "-m", "ste_plugin.axolotl.finishing", str(config)]
+    return [*_expanded(host.wrapper, "wrapper"), *module]
+
+
 def launcher_environment(host: HostConfig) -> dict[str, str]:
     """Return the variables that a launcher needs: `PATH`, the environment's own programs first.
 

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ste_plugin.axolotl.measure_model import NO_MEMORY, last_log_probabilities
 from ste_plugin.axolotl.processes import without_launcher
 from ste_plugin.axolotl.strategies import messages_of
 from ste_plugin.axolotl.token_checks import prompt_turns
+from ste_plugin.axolotl.unmerged import Answers
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.choice_tokens import added_token
 from ste_plugin.errors import HostError
@@ -32,16 +32,6 @@ _CURE = (
     "merged judge, set ste.merge: false to keep it as it is; with {method} merged, it is not the "
     "judge that was trained."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What the trained model said right behind some prompts, as tokens and log-probabilities."""
-
-    prompts: list[list[int]]
-    watched: list[list[int]]
-    """The choices where a verdict is due, else the likeliest tokens."""
-    found: list[list[float]]
 
 
 def questions(

@@ -16,9 +16,9 @@ from ste_plugin.axolotl.changes import changes, kernel_changes
 from ste_plugin.axolotl.checkpoints import select_best_args
 from ste_plugin.axolotl.config_checks import check_config, check_machine
 from ste_plugin.axolotl.decision_checks import check_pairs
+from ste_plugin.axolotl.finishing import merge_judge, write_judge
 from ste_plugin.axolotl.letter_place import letter_place
-from ste_plugin.axolotl.merge_check import check_merged
-from ste_plugin.axolotl.merging import merge, untie
+from ste_plugin.axolotl.merging import untie
 from ste_plugin.axolotl.processes import is_main, leave_others, refuse_copies
 from ste_plugin.axolotl.progress_checks import CHECKED, check_trained
 from ste_plugin.axolotl.rewards import read_by
@@ -27,14 +27,13 @@ from ste_plugin.axolotl.run_config import config_as_given
 from ste_plugin.axolotl.settings import DecisionSettings, STESettings, read_settings
 from ste_plugin.axolotl.token_checks import check_tokens, checked_template
 from ste_plugin.axolotl.trained_rows import check_dataset
+from ste_plugin.axolotl.unmerged import Unmerged, keep_unmerged
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.model_folder import check_trained_model
 from ste_plugin.errors import PluginError
-from ste_plugin.judging.calibration import Calibration, write_calibration
+from ste_plugin.judging.calibration import Calibration
 from ste_plugin.storage import training_manifest
 from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest, row_format_of_rl
-from ste_plugin.storage.durable import sync_files, sync_folder
-from ste_plugin.storage.jsonl import replace_json
 
 LOG = get_logger("axolotl.ste_plugin")  # axolotl shows its own loggers only
 sys.modules.setdefault(strategies.MODULE, strategies)
@@ -206,38 +205,24 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             return
         check_trained(self.callback.ended)
         leave_others()
-        output = final = Path(cfg.output_dir)
-        merged = None
+        output = Path(cfg.output_dir)
+        calibration = fit_calibration(self.callback.judged, self.settings, self.manifest)
+        trained = self.manifest_of(cfg, calibration)
         if self.callback.merges:
             self.callback.let_go()  # what it was trained into need not lie beside what is merged
-            final, method = merge(cfg)
-            check_trained_model(final)
-            merged = check_merged(self.callback.answers, final, method, cfg)
-        elif not cfg.adapter:
-            check_trained_model(final)
-        calibration = fit_calibration(self.callback.judged, self.settings, self.manifest)
-        write_calibration(final, calibration)
-        sync_files(final)
-        sync_folder(output.absolute().parent)
-        replace_json(
-            output / training_manifest.NAME, self.manifest_of(cfg, final, merged, calibration)
-        )
-        LOG.info("ste: the judge is in %s%s", final, told(self.callback.last))
+            seal, processes = training_manifest.digest_files(output), cfg.world_size or 1
+            done = Unmerged(trained, self.callback.answers, calibration, processes, seal)
+            keep_unmerged(output, done)
+            merge_judge(cfg, done)
+        else:
+            if not cfg.adapter:
+                check_trained_model(output)
+            write_judge(output, output, trained, calibration)
 
-    def manifest_of(
-        self,
-        cfg: Any,
-        final: Path,
-        merged: dict[str, Any] | None,
-        calibration: Calibration | None,
-    ) -> dict[str, Any]:
+    def manifest_of(self, cfg: Any, calibration: Calibration | None) -> dict[str, Any]:
         """Return what the training's manifest says of a finished training."""
         base = Path(cfg.base_model)
         return {
-            "final": str(final.relative_to(cfg.output_dir)),
-            "seal": training_manifest.digest_files(final),
-            "merged": merged is not None,
-            "merge": merged,
             "config_sha256": self.config_sha256,
             "trained_on": self.trained_on,
             "data_sha256": self.manifest.sha256(*self.read_files(cfg)),
@@ -267,8 +252,3 @@ def refuse_missing_plugins(cfg: Any) -> None:
             f"plugins: {', '.join(missing)} cannot be imported here; axolotl would train without "
             "(its own message is above). Install it beside axolotl, or remove it from the config."
         )
-
-
-def told(figures: dict[str, float]) -> str:
-    """Return the end of a line that tells of a judge's figures."""
-    return "".join(f"{', ' if n else ': '}{k} {v:.3f}" for n, (k, v) in enumerate(figures.items()))

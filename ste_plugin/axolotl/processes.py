@@ -8,6 +8,8 @@ from ste_plugin.errors import ConfigError
 _LAUNCHERS = ("ACCELERATE_", "TORCHELASTIC_", "FSDP_", "MASTER_", "OMPI_", "PMI_")
 _STARTERS = {"SLURM_STEP_NUM_TASKS": "srun", "OMPI_COMM_WORLD_SIZE": "mpirun"}
 """Variable with the number of processes started → what starts them and has no ranks for torch."""
+_NUMBERS = ("SLURM_PROCID", "OMPI_COMM_WORLD_RANK")
+"""Variables with the number of one of the processes that such a starter started."""
 _PROCESS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK")
 
 
@@ -32,6 +34,11 @@ def refuse_copies(environment: Mapping[str, str]) -> None:
                 "one per node, with hosts.train.launcher: torchrun and launcher_args: [--nnodes, "
                 f"{started}, --rdzv_endpoint, FIRST_NODE:29500, ...]; or start only one."
             )
+
+
+def is_first(environment: Mapping[str, str]) -> bool:
+    """Return whether this is the first of what was started at once, where one is to do the work."""
+    return not any(int(environment.get(name) or 0) for name in _NUMBERS)
 
 
 def without_launcher(environment: Mapping[str, str]) -> dict[str, str]:

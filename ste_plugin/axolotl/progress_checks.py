@@ -46,6 +46,14 @@ def check_trainable(model: Any) -> None:
         )
 
 
+def count_rows(trainer: Any) -> int | None:
+    """Return how many rows are trained on, or None for a stream."""
+    try:
+        return len(trainer.train_dataset)
+    except TypeError:
+        return None
+
+
 def count_packs(dataloader: Any) -> int | None:
     """Return how many packs axolotl makes of the rows, or None where it packs none."""
     sampler = getattr(dataloader, "batch_sampler", None)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ste_plugin.axolotl.settings import STESettings
+from ste_plugin.axolotl.settings import SEQUENCE_LEN, STESettings
 from ste_plugin.errors import ConfigError
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
@@ -66,6 +66,17 @@ def check_own_block(recipe: dict[str, Any], path: Path) -> None:
     """Raise ConfigError for a wrong key or value in a recipe's block `ste:`."""
     own = recipe.get("ste") or {}
     validate_settings(STESettings, {"manifest": "set later", **own}, f"{path}: ste")
+
+
+def longest_row(recipe: Mapping[str, Any]) -> int | None:
+    """Return how many tokens a row may have by a recipe; None where it says nothing of ours.
+
+    Of grpo rows that is the prompt alone.
+    """
+    own, given = recipe.get("ste") or {}, recipe.get("sequence_len")
+    if own.get("datasets") == "off" or not isinstance(given or 0, int):
+        return None  # of another type it is axolotl's to refuse
+    return given or SEQUENCE_LEN
 
 
 def is_axolotl_config(path: Path) -> bool:

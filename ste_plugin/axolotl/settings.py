@@ -12,6 +12,8 @@ from ste_plugin.text.settings_errors import validate_settings
 
 AxolotlConfig = Mapping[str, Any]
 """An axolotl config: a mapping that answers every missing key with None, or a plain one."""
+SEQUENCE_LEN = 512
+"""axolotl's default of `sequence_len` (0.19)."""
 
 
 class DecisionSettings(Strict):
@@ -42,7 +44,8 @@ class STESettings(Strict):
     judge_pairs: Positive = 200
     """Measure on at most this many held-out pairs, each in both orders."""
     judge_batch_size: Positive = 8
-    """Prompts at once while it is measured."""
+    """Prompts at once while it is measured, at most: fewer where together they would have more
+    tokens than a batch of the training (`micro_batch_size` x `sequence_len`)."""
     judge_max_new_tokens: Positive | None = None
     """For `generation`; by default what the judge format says."""
     decision: DecisionSettings | None = None

@@ -118,7 +118,8 @@ class DatasetConfig(Strict):
     """How judgments become training rows."""
 
     sequence_len: Positive = 4096
-    """Longest row in tokens, by the judge's own tokenizer and chat template."""
+    """Longest row in tokens, by the judge's own tokenizer and chat template; less where the
+    recipe's `sequence_len` is."""
     dev_fraction: Fraction = 0.05
     """Share of the instructions held out to choose checkpoint and iteration."""
     test_fraction: Fraction = 0.05

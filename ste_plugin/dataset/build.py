@@ -117,7 +117,7 @@ def _choose(stage: DatasetStage, collected: CollectedJudgments, split: Split) ->
     """Return the tasks of one split that are trained on; the others are added to the drops."""
     config, drops = stage.iteration.context.config.dataset, stage.drops
     kept, dropped = drop_too_long(
-        collected.kept[split], collected.lengths[split], config.sequence_len
+        collected.kept[split], collected.lengths[split], stage.iteration.longest_row
     )
     drops.add(dropped)
     if config.weigh_by_pass_rate and split == "train":

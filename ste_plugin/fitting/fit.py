@@ -1,7 +1,8 @@
 """Whether a recipe fits a model on GPUs: the recipe's settings read into a sum of `memory`.
 
 What is not read (tensor or context parallelism, `lora_modules_to_save`) is counted as if it were
-not there.
+not there. Held-out verdicts that are read off likelihoods need less than a step: no more tokens at
+once, and no gradients.
 """
 
 import json
@@ -12,14 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.axolotl.run_config import read_recipe
+from ste_plugin.axolotl.settings import SEQUENCE_LEN, STESettings
 from ste_plugin.errors import ConfigError
 from ste_plugin.fitting.memory import NF4, Cluster, Sharding, Terms, Training, needed
 from ste_plugin.fitting.model_shape import ModelShape
 from ste_plugin.fitting.ranking import Rank, rank_recipe, why_unsuited
+from ste_plugin.judging.builtin import FORMATS
 
 _RESEMBLES = {"fp8": 2, "8bit": 2.03, "4bit": 1.06, "lion": 4, "sgd": 0, "adafactor": 0}
 """Part of an optimizer's name → its bytes of state per parameter; quantised ones with their
 scales."""
+
+_LONGEST_JUDGMENT = max(judge_format.max_new_tokens for judge_format in FORMATS.values())
+"""Of the formats that come with the package, in tokens: the recipe does not say which is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ def read_training(recipe: Mapping[str, Any], path: Path) -> Training:
     sync = (recipe.get("accelerator_config") or {}).get("gradient_accumulation_kwargs") or {}
     sharding, offload = _sharding(recipe, path)
     training = Training(
-        tokens=recipe.get("sequence_len") or 512,
+        tokens=recipe.get("sequence_len") or SEQUENCE_LEN,
         sequences=micro * (2 if rl in ("dpo", "ipo", "orpo", "simpo") else 1),
         rank=rank,
         targets=_targets(recipe),
@@ -127,7 +133,9 @@ def read_training(recipe: Mapping[str, Any], path: Path) -> Training:
         offload_weights="weights" in offload,
         offload_optimizer="optimizer" in offload,
     )
-    return _generating(training, recipe, micro * steps) if rl == "grpo" else training
+    if rl == "grpo":
+        return _generating(training, recipe, micro * steps)
+    return _judging(training, recipe.get("ste") or {}, micro)
 
 
 def _targets(recipe: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -192,6 +200,19 @@ def _generating(training: Training, recipe: Mapping[str, Any], sequences: int) -
     inside = trl.get("vllm_mode") == "colocate"
     share = vllm.get("gpu_memory_utilization") or 0.9
     return replace(training, served_share=share if inside else 0)
+
+
+def _judging(training: Training, own: Mapping[str, Any], micro: int) -> Training:
+    """Return a training that also writes judgments of held-out pairs, where `ste:` asks for that.
+
+    Their prompts have no more tokens than a batch of the training; what is written comes on top.
+    """
+    if own.get("judge_by") != "generation":
+        return training
+    prompts = own.get("judge_batch_size") or STESettings.model_fields["judge_batch_size"].default
+    written = own.get("judge_max_new_tokens") or _LONGEST_JUDGMENT
+    each = micro * training.tokens // prompts + written
+    return replace(training, generated=prompts, generated_tokens=each)
 
 
 def _sharding(recipe: Mapping[str, Any], path: Path) -> tuple[Sharding, set[str]]:

@@ -83,6 +83,8 @@ class Training:
     offload_optimizer: bool = False
     generated: int = 0
     """Sequences that the model itself generates at once per GPU."""
+    generated_tokens: int | None = None
+    """Of each of them, its prompt included; None for `tokens`."""
     served_share: float = 0
     """Share of each GPU that an engine in the same process reserves."""
 
@@ -219,10 +221,11 @@ def logit_bytes(shape: ModelShape, t: Training) -> float:
 
 
 def generation_bytes(shape: ModelShape, t: Training, cluster: Cluster, step: float) -> float:
-    """Return what generation needs beyond the `step` bytes of a training step, which comes later.
+    """Return what generation needs beyond the `step` bytes of a training step, which comes at
+    another time.
 
     A token's keys and values take 2 x kv_heads x head_width numbers per layer; a layer whose
     attention slides keeps those of its window.
     """
-    cache = shape.cached(t.tokens) * t.compute_bytes
+    cache = shape.cached(t.generated_tokens or t.tokens) * t.compute_bytes
     return max(0.0, t.generated * cache - step) + t.served_share * cluster.gb * 1e9

@@ -10,7 +10,7 @@ from typing import Any
 from ste_plugin.axolotl import runner as axolotl
 from ste_plugin.axolotl.decision_checks import trains_by_both_orders
 from ste_plugin.axolotl.launcher import check_launcher
-from ste_plugin.axolotl.run_config import check_own_block, read_recipe
+from ste_plugin.axolotl.run_config import check_own_block, longest_row, read_recipe
 from ste_plugin.config import EvaluationConfig, ModelConfig
 from ste_plugin.context import Iteration, RunContext
 from ste_plugin.dataset.verdict_rows import MIXED
@@ -92,8 +92,17 @@ def read_iteration(context: RunContext, number: int, stage: int) -> Iteration:
     """Return a stage of an iteration, with its judge and the rows that its recipe trains on."""
     rows, judge = read_row_formats(context)[stage - 1], find_previous_judge(context, number, stage)
     judged_by = find_judging(context, number) if stage == 1 else None
-    both = _by_both_orders(context, context.config.training.recipe[stage - 1])
-    return Iteration(number, context, judge, stage, rows, judged_by, by_both_orders=both)
+    recipe = context.config.training.recipe[stage - 1]
+    return Iteration(
+        number,
+        context,
+        judge,
+        stage,
+        rows,
+        judged_by,
+        by_both_orders=_by_both_orders(context, recipe),
+        recipe_takes=longest_row(read_recipe(find_recipe_file(context, recipe))),
+    )
 
 
 def _by_both_orders(context: RunContext, name: str) -> bool:
@@ -176,7 +185,7 @@ def train(context: RunContext, number: int, stage: int = 1) -> Path:
     log = axolotl.log_of(folder / "model")
     context.progress.say(f"iteration {number}: axolotl trains {recipe.stem} (log: {log})")
     with log_time(context, "train", number):
-        return axolotl.train(
+        given = axolotl.TrainingInputs(
             recipe,
             model=base.model,
             manifest=manifest,
@@ -185,8 +194,8 @@ def train(context: RunContext, number: int, stage: int = 1) -> Path:
             host=config.hosts.train,
             revision=hub_revision(base),
             files=registered_files(context.plugins),
-            begin=partial(_set_aside_made_of, context, number, stage),
         )
+        return axolotl.train(given, partial(_set_aside_made_of, context, number, stage))
 
 
 def _set_aside_made_of(context: RunContext, number: int, stage: int) -> None:

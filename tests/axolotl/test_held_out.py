@@ -6,16 +6,20 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
 from ste_plugin.axolotl.held_out import (
     Answer,
     HeldOutPrompt,
     figures,
+    in_batches,
     judged_pairs,
     likelier_choice,
     read_held_out,
     read_judgment,
+    share_of,
     stop_ids,
     written_verdict,
 )
@@ -171,6 +175,25 @@ def test_every_stop_token_of_the_model_ends_a_judgment():
     model = Scripted(1)
     model.generation_config.eos_token_id = [7, 8]
     assert stop_ids(model, template) == sorted({7, 8, *template.turn_end_ids})
+
+
+@given(st.lists(st.integers(1, 900), max_size=30), st.integers(1, 8), st.integers(1, 2000))
+def test_prompts_that_are_judged_at_once_are_as_few_as_their_tokens_ask_for(lengths, most, room):
+    rows = [replace(PROMPT, pair=str(n)) for n in range(len(lengths))]
+    batches = list(in_batches(rows, most, room, lambda row: lengths[int(row.pair)]))
+    assert sorted(i for batch in batches for i in batch) == list(range(len(rows)))
+    for batch in batches:
+        padded = len(batch) * max(lengths[i] for i in batch)
+        assert len(batch) == 1 or (len(batch) <= most and padded <= room)
+        one_more = padded + max(lengths[i] for i in batch)
+        assert len(batch) == most or one_more > room or batch is batches[-1]
+
+
+@given(st.integers(1, 40), st.integers(1, 9))
+def test_all_processes_do_as_many_of_the_batches_and_each_is_done(batches, world):
+    shares = [share_of(batches, rank, world) for rank in range(world)]
+    assert {len(share) for share in shares} == {-(-batches // world)}
+    assert {i for share in shares for i in share} == set(range(batches))
 
 
 # --- trained ---

@@ -3,13 +3,19 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ste_plugin.axolotl import runner as axolotl
-from ste_plugin.axolotl.launcher import check_launcher, launcher_environment, train_command
+from ste_plugin.axolotl.launcher import (
+    check_launcher,
+    launcher_environment,
+    merge_command,
+    train_command,
+)
 from ste_plugin.axolotl.run_config import config_as_given
 from ste_plugin.config import HostConfig
 from ste_plugin.engines.vllm.server_process import free_port
@@ -94,6 +100,12 @@ def test_a_wrapper_starts_the_whole_command():
     assert train_command(host, CONFIG)[:3] == ["srun", "--ntasks-per-node=1", sys.executable]
     alone = HostConfig(wrapper=["nice", "-n", "19"])
     assert train_command(alone, CONFIG)[:4] == ["nice", "-n", "19", sys.executable]
+
+
+def test_a_merge_is_one_process_behind_the_same_wrapper():
+    host = torchrun(*TWO_NODES, wrapper=["srun", "--ntasks-per-node=1"])
+    command = [sys.executable, "-m", "ste_plugin.axolotl.finishing", str(CONFIG)]
+    assert merge_command(host, CONFIG) == ["srun", "--ntasks-per-node=1", *command]
 
 
 def test_words_may_name_variables_of_the_environment(monkeypatch):
@@ -185,15 +197,18 @@ def test_two_nodes_train_one_judge_that_is_written_down_once(tiny_model, tmp_pat
         *["--nnodes", 2, "--nproc_per_node", 1, "--rdzv_endpoint", meet],
         wrapper=[str(cpu_ranks.nodes_on_this_machine(tmp_path, 2))],
     )
-    given = {"model": str(tiny_model), "manifest": rows, "output": tmp_path / "model", "seed": 0}
-    final = axolotl.train(recipe, **given, host=host)
+    given = axolotl.TrainingInputs(
+        recipe, str(tiny_model), rows, tmp_path / "model", seed=0, host=host
+    )
+    final = axolotl.train(given)
     done, log = json.loads((tmp_path / "model/trained.json").read_text()), axolotl.log_of(final)
     said = (tmp_path / "axolotl.log").read_text()
     assert done["trained_on"]["rows"] == 8
     assert done["steps"] == 2  # two rows in each of two processes
     assert done["merge"]["difference"] < 0.001
     assert said.count("ste: the judge is in") == 1, log
-    assert axolotl.train(recipe, **given, host=HostConfig()) == final  # nothing left to do
+    alone = replace(given, host=HostConfig())
+    assert axolotl.train(alone) == final  # nothing left to do
 
 
 class Given(dict):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -13,13 +14,16 @@ import pytest
 import yaml
 
 from ste_plugin.axolotl import runner as axolotl
-from ste_plugin.axolotl.run_config import PLUGIN, overlay
+from ste_plugin.axolotl.run_config import PLUGIN, longest_row, overlay
+from ste_plugin.axolotl.unmerged import Answers, Unmerged, keep_unmerged
 from ste_plugin.config import HostConfig
+from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.model_folder import check_trained_model
 from ste_plugin.errors import DataError, HostError
 from ste_plugin.hosts.run_host import require_module, run_host, run_python
 from ste_plugin.storage.dataset_manifest import read_manifest
-from ste_plugin.storage.training_manifest import find_trained_model
+from ste_plugin.storage.jsonl import replace_json
+from ste_plugin.storage.training_manifest import config_sha256, digest_files, find_trained_model
 from tests.helpers.manifests import written
 
 pytestmark = pytest.mark.usefixtures("warm_hosts")
@@ -71,7 +75,7 @@ def recipe(folder: Path, **changes) -> Path:
 
 
 def trained(folder: Path, model: Path, rows: Path, files=(), begin=lambda: None, **changes) -> Path:
-    return axolotl.train(
+    given = axolotl.TrainingInputs(
         recipe(folder, **changes),
         model=str(model),
         manifest=rows,
@@ -79,8 +83,8 @@ def trained(folder: Path, model: Path, rows: Path, files=(), begin=lambda: None,
         seed=0,
         host=HERE,
         files=files,
-        begin=begin,
     )
+    return axolotl.train(given, begin)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +130,24 @@ def test_a_finished_training_is_not_repeated(lora, tiny_model):
     again = trained(lora, tiny_model, lora / "dataset" / "manifest.json")
     assert again == find_trained_model(lora / "model")
     assert (lora / "axolotl.log").stat().st_mtime_ns == before.st_mtime_ns
+
+
+@pytest.mark.slow
+def test_axolotl_merges_again_what_it_has_trained(lora, tiny_model, tmp_path):
+    shutil.copytree(lora, tmp_path, dirs_exist_ok=True)
+    model, log = tmp_path / "model", tmp_path / "axolotl.log"
+    done, said = json.loads((model / "trained.json").read_text()), log.read_text()
+    weights = (model / "merged" / "model.safetensors").read_bytes()
+    (model / "trained.json").unlink()
+    shutil.rmtree(model / "merged")
+    told = {k: v for k, v in done.items() if k not in ("final", "seal", "merged", "merge")}
+    unmerged = Unmerged(told, Answers([], [], []), None, 1, digest_files(model))
+    keep_unmerged(model, unmerged)
+    final = trained(tmp_path, tiny_model, tmp_path / "dataset" / "manifest.json")
+    assert (final / "model.safetensors").read_bytes() == weights
+    again = json.loads((model / "trained.json").read_text())
+    assert again | {"merge": None} == done | {"merge": None}
+    assert log.read_text().startswith(said)
 
 
 @pytest.mark.slow
@@ -355,6 +377,92 @@ def test_a_finished_training_does_not_begin_again(tiny_model, tmp_path, monkeypa
     assert not begun
 
 
+@pytest.mark.parametrize(
+    ("recipe", "tokens"),
+    [
+        ({"sequence_len": 600}, 600),
+        ({}, 512),  # axolotl's own default
+        ({"sequence_len": "many"}, None),
+        ({"sequence_len": 8, "ste": {"datasets": "off"}}, None),
+    ],
+)
+def test_a_row_may_be_as_long_as_a_recipe_takes_it(recipe, tokens):
+    assert longest_row(recipe) == tokens
+
+
+class MergeFails:
+    """Stands for axolotl: it trains an adapter, whose first merge fails."""
+
+    def __init__(self, monkeypatch, base: Path) -> None:
+        self.base, self.commands = base, []
+        monkeypatch.setattr(axolotl, "run_host", self)
+        monkeypatch.setattr(axolotl, "require_host", lambda _: "0.21")
+
+    def __call__(self, command, **_) -> None:
+        config = yaml.safe_load(Path(command[-1]).read_text())
+        output, data = Path(config["output_dir"]), read_manifest(Path(config["ste"]["manifest"]))
+        self.commands.append(command[-2].rpartition(".")[2])
+        trained = {
+            "config_sha256": config_sha256(config),
+            "base_fingerprint": fingerprint(self.base),
+            "data_sha256": data.sha256("sft-train"),
+        }
+        if self.commands[-1] == "train":
+            output.mkdir(exist_ok=True)
+            for name in ("adapter_config.json", "adapter_model.safetensors"):
+                (output / name).write_text(str(config["learning_rate"]))
+            told = Answers([[1]], [[2]], [[-0.5]])
+            keep_unmerged(output, Unmerged(trained, told, None, 1, digest_files(output)))
+            raise HostError("out of memory")
+        shutil.copytree(self.base, output / "merged")
+        replace_json(output / "trained.json", {"final": "merged", **trained})
+
+
+FAILED = "out of memory\nThe training is done, and its adapter whole, in .*model: the same command"
+
+
+def test_a_merge_that_failed_is_done_again_and_nothing_is_trained(
+    tiny_model, tmp_path, monkeypatch
+):
+    host, begun = MergeFails(monkeypatch, tiny_model), []
+    rows = written(tmp_path / "dataset", train=1)
+    with pytest.raises(HostError, match=FAILED):
+        trained(tmp_path, tiny_model, rows, begin=lambda: begun.append(1))
+    final = trained(tmp_path, tiny_model, rows, begin=lambda: begun.append(1))
+    assert final == tmp_path / "model" / "merged"
+    assert host.commands == ["train", "finishing"]
+    assert begun == [1]
+
+
+@pytest.mark.parametrize("change", ["settings", "adapter"])
+def test_an_adapter_that_is_not_what_is_to_be_merged_moves_aside(
+    tiny_model, tmp_path, monkeypatch, change
+):
+    host, rows = MergeFails(monkeypatch, tiny_model), written(tmp_path / "dataset", train=1)
+    weights = tmp_path / "model" / "adapter_model.safetensors"
+    with pytest.raises(HostError, match=FAILED):
+        trained(tmp_path, tiny_model, rows)
+    if change == "adapter":
+        weights.write_text("torn")
+    before = weights.read_text()
+    with pytest.raises(HostError, match=FAILED):
+        trained(tmp_path, tiny_model, rows, learning_rate=0.02 if change == "settings" else 0.01)
+    assert host.commands == ["train", "train"]
+    (aside,) = tmp_path.glob("model.was-*")
+    assert (aside / weights.name).read_text() == before
+
+
+def test_a_training_that_was_cut_off_is_begun_anew(tiny_model, tmp_path, monkeypatch):
+    host, rows = MergeFails(monkeypatch, tiny_model), written(tmp_path / "dataset", train=1)
+    (tmp_path / "model" / "checkpoint-1").mkdir(parents=True)
+    (tmp_path / "model" / "adapter_config.json").write_text("{")
+    with pytest.raises(HostError, match=FAILED):
+        trained(tmp_path, tiny_model, rows)
+    assert host.commands == ["train"]
+    assert not (tmp_path / "model" / "checkpoint-1").exists()
+    assert not list(tmp_path.glob("model.was-*"))
+
+
 def test_a_recipes_own_way_with_the_data_set_is_kept(tmp_path):
     own = {"plugins": [PLUGIN], "ste": {"manifest": "x", "datasets": "append"}}
     given = laid_over(RECIPE | own, tmp_path)
@@ -372,8 +480,6 @@ def test_without_dev_rows_nothing_is_evaluated_during_training(tmp_path):
 
 
 def test_torn_or_unmerged_weights_are_no_model(tiny_model, tmp_path):
-    import shutil
-
     folder = shutil.copytree(tiny_model, tmp_path / "model")
     weights = folder / "model.safetensors"
     check_trained_model(folder)

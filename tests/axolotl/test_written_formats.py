@@ -31,7 +31,7 @@ def test_the_format_of_a_data_set_is_read_from_its_manifest(tmp_path, name):
     judge_format, manifest, settings = made(tmp_path, name)
     assert find_judge_format(manifest, settings).version == judge_format.version
     trainer = SimpleNamespace(model=None, accelerator=NEVER_CALLED)
-    callback = JudgeCallback(trainer, [], settings, manifest, alike=False)
+    callback = JudgeCallback(trainer, [], settings, manifest, alike=False, room=1)
     assert callback.judge_format.choices == judge_format.choices
 
 
@@ -50,6 +50,6 @@ def test_held_out_pairs_are_judged_by_letters_where_there_are_any(tmp_path, monk
     for known in ("likelier_choice", "written_verdict"):
         monkeypatch.setattr(judge_callback, known, lambda *_, known=known: known)
     trainer = SimpleNamespace(model=None, accelerator=NEVER_CALLED)
-    callback = JudgeCallback(trainer, [], settings, manifest, alike=False)
+    callback = JudgeCallback(trainer, [], settings, manifest, alike=False, room=1)
     callback.__dict__["template"] = None
     assert callback.load_judge() == way

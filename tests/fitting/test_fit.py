@@ -8,6 +8,8 @@ import sys
 import pytest
 import yaml
 
+from ste_plugin.axolotl.run_config import longest_row
+from ste_plugin.config import DatasetConfig
 from ste_plugin.errors import ConfigError
 from ste_plugin.fitting.fit import fit_recipe, read_cluster, read_training
 from ste_plugin.fitting.memory import NF4, Cluster, needed
@@ -73,6 +75,12 @@ def test_a_shipped_recipe_learns_the_manifest_and_names_no_data_of_its_own(name)
     assert recipe["ste"]["manifest"] == "manifest.json"
     assert not {"datasets", "test_datasets", "val_set_size"} & set(recipe)
     assert recipe["ste"].get("merge", False) == ("adapter" in recipe)
+
+
+@pytest.mark.parametrize("name", FOR_GPUS)
+def test_a_shipped_recipe_takes_the_rows_of_a_run_as_long_as_they_are_by_default(name):
+    recipe = yaml.safe_load(SHIPPED[name].read_text())
+    assert longest_row(recipe) >= DatasetConfig().sequence_len
 
 
 @pytest.mark.parametrize("name", FOR_GPUS)
@@ -145,6 +153,27 @@ def test_grpo_with_a_kl_term_keeps_a_copy_of_the_adapter_as_its_reference():
         held.append(needed(read_shape("8B")[0], found, Cluster(1, 1, 80)).reference)
     assert held[0] == 0 < held[1] < 1
     assert training(rl="grpo", trl={"beta": 0.01}).reference  # without one, all weights
+
+
+WRITES = {"judge_by": "generation", "judge_batch_size": 4}
+
+
+def test_judgments_written_while_a_judge_trains_count_behind_the_prompts_of_a_batch():
+    own = WRITES | {"judge_max_new_tokens": 64}
+    found = training(ste=own, micro_batch_size=2)
+    assert (found.generated, found.generated_tokens) == (4, 2 * 1024 // 4 + 64)
+    assert training(ste=WRITES).generated_tokens == 1024 // 4 + 4096
+    assert training(ste={"judge_by": "log_probabilities"}).generated == 0
+    trl = {"max_completion_length": 256}
+    assert training(rl="grpo", trl=trl, ste=own).generated_tokens is None
+
+
+def test_judgments_written_while_a_judge_trains_count_where_a_step_needs_less(tmp_path):
+    qlora = {"adapter": "qlora", "load_in_4bit": True, "lora_r": 8, "sequence_len": 512} | CUT
+    for own, more in (({}, False), (WRITES, True)):
+        path = written(tmp_path, ste=own, **qlora)
+        terms = fit_recipe(path, read_shape("8B")[0], read_cluster("1x24")).terms
+        assert (terms.generation > 0) is more
 
 
 def test_an_engine_in_the_same_process_takes_its_share_and_a_server_none():

@@ -1,8 +1,10 @@
 """The stage from instructions to training rows, with an engine that needs no model."""
 
 import json
+import shutil
 
 import pytest
+from transformers import AutoTokenizer
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.errors import DataError, JudgeError
@@ -242,8 +244,8 @@ def test_a_judge_of_one_revision_is_trained_and_measured_as_that_revision(
     generated(path)
     seed = ModelConfig(model="org/m", engine="fake", options={"revision": "v1"})
 
-    def trained(_recipe, *, revision, **_):
-        given["train"] = revision
+    def trained(inputs, _begin):
+        given["train"] = inputs.revision
 
     def measured(*_, config, **__):
         given["eval"] = config.model_args
@@ -257,6 +259,29 @@ def test_a_judge_of_one_revision_is_trained_and_measured_as_that_revision(
     assert given == {"train": "v1", "eval": {"revision": "v1"}}
 
 
+def test_rows_longer_than_the_recipe_takes_are_left_out_and_counted(tiny_model, tmp_path):
+    """Otherwise axolotl would refuse them, once all judgments are paid for."""
+    recipe = tmp_path / "own.yaml"
+    path = written(tmp_path, tiny_model, training={"recipe": "own.yaml"})
+    recipe.write_text(f"base_model: {tiny_model}\nsequence_len: 9999\n")
+    generated(path)
+    lengths = sorted(row_tokens(tiny_model, row) for row in rows_of(path, "sft-train"))
+    middle = lengths[len(lengths) // 2]
+    recipe.write_text(f"base_model: {tiny_model}\nsequence_len: {middle}\n")
+    shutil.rmtree(tmp_path / "run")
+    generated(path)
+    shorter = [row_tokens(tiny_model, row) for row in rows_of(path, "sft-train")]
+    assert shorter and max(shorter) <= middle < lengths[-1]
+    drops = (tmp_path / "run/iter-01/drops.jsonl").read_text()
+    assert f"longer than sequence_len {middle}" in drops
+
+
+def row_tokens(model, row):
+    """Tokens of a row, as the model's own template writes them."""
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    return len(tokenizer.apply_chat_template(row["messages"], tokenize=True, return_dict=False))
+
+
 def test_what_was_measured_of_a_judge_goes_where_that_is_trained_again(
     tiny_model, tmp_path, monkeypatch
 ):
@@ -266,7 +291,7 @@ def test_what_was_measured_of_a_judge_goes_where_that_is_trained_again(
     done.write_text("{}")
     found = []
 
-    def trained(_recipe, *, begin, **_):
+    def trained(_inputs, begin):
         found.append(done.exists())  # one that is finished does not begin
         begin()
         found.append(done.exists())
