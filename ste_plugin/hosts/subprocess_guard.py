@@ -5,6 +5,9 @@ standard input makes it terminate the group, and kill it after a grace period. I
 just ends, the parent was killed and may be restarted at once: the group is killed without a grace
 period. When the command ends by itself, processes that it left behind are killed, too. If the guard
 alone is killed, Linux kills the command. Only the standard library is needed.
+
+On Linux the guard also gets the orphans of those that left the group, as the ranks of torchrun do
+(2.13): they are killed where the command was ended or failed, and otherwise go on.
 """
 
 import ctypes
@@ -15,11 +18,12 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 GRACE_S = 2.0
 """How long a command may take to end when asked."""
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 """Source: prctl(2)."""
 
 
@@ -46,6 +50,7 @@ def end(guard: "subprocess.Popen[bytes]") -> None:
 
 def main(command: list[str]) -> int:
     """Return the command's exit code."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     try:
         child = subprocess.Popen(
             command,
@@ -57,21 +62,64 @@ def main(command: list[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"OSError: cannot start {command[0]}: {error.strerror}\n")
         return 127
-    threading.Thread(target=_end_on_request, args=(child,), daemon=True).start()
-    code = child.wait()
+    requested = threading.Event()
+    threading.Thread(target=_end_on_request, args=(child, requested), daemon=True).start()
+    code = _wait(child.pid)
     _signal(child, signal.SIGKILL)
+    if code or requested.is_set():
+        _kill_children()
     return code if code >= 0 else 128 - code
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value)
 
 
 def _end_with_parent() -> None:
     """Have this process killed when its parent dies."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _end_on_request(child: "subprocess.Popen[bytes]") -> None:
+def _wait(pid: int) -> int:
+    """Return the exit code of a child, once it ends; orphans that end before are buried."""
+    while True:
+        ended, status = os.wait()
+        if ended == pid:
+            return os.waitstatus_to_exitcode(status)
+
+
+def _kill_children() -> None:
+    """Kill the children of this process, and their children, which then are its own."""
+    while killed := [pid for pid in _children() if _is_killed(pid)]:
+        for pid in killed:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _children() -> list[int]:
+    """Return the ids of this process's children; none where there is no `/proc` of Linux."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            _state, parent, *_ = path.read_text(errors="replace").rpartition(")")[2].split()
+            if int(parent) == os.getpid():
+                found.append(int(path.parent.name))
+    return found
+
+
+def _is_killed(pid: int) -> bool:
+    with suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+        return True
+    return False
+
+
+def _end_on_request(child: "subprocess.Popen[bytes]", requested: threading.Event) -> None:
     """End the group on a line on standard input, or at its end."""
-    if os.read(0, 1):
+    asked = os.read(0, 1)
+    requested.set()
+    if asked:
         _signal(child, signal.SIGTERM)
         time.sleep(GRACE_S)
     _signal(child, signal.SIGKILL)

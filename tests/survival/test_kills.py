@@ -50,6 +50,12 @@ def ste_engines():
     return {"steady": "hooks:create"}
 """
 
+IN_A_SESSION_OF_ITS_OWN = """
+import subprocess, sys
+child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+print(child.pid, flush=True)
+"""
+
 KILLED_AT_THE_END = """
 import os, signal
 from pathlib import Path
@@ -197,6 +203,37 @@ def test_a_command_does_not_outlive_a_guard_that_is_killed_alone():
     while is_alive(command) and time.monotonic() < until:
         time.sleep(0.01)
     assert not is_alive(command)
+
+
+def guarded_orphan(then: str) -> tuple["subprocess.Popen[bytes]", str]:
+    """A guard whose command has started a process outside its group, and that process's id."""
+    command = [sys.executable, "-c", IN_A_SESSION_OF_ITS_OWN + then]
+    guarded = subprocess_guard.start(command, stdout=subprocess.PIPE)
+    return guarded, guarded.stdout.readline().decode().strip()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says who gets orphans")
+@pytest.mark.parametrize(
+    ("then", "end"),
+    [
+        ("child.wait()", subprocess_guard.end),
+        ("child.wait()", lambda guarded: guarded.stdin.close()),  # as where its parent is killed
+        ("sys.exit(1)", lambda _: None),
+    ],
+    ids=["asked to end", "left by its parent", "failed"],
+)
+def test_what_left_a_commands_group_ends_with_it_as_do_the_ranks_of_torchrun(then, end):
+    guarded, orphan = guarded_orphan(then)
+    end(guarded)
+    guarded.wait()
+    assert not is_alive(orphan)
+
+
+def test_what_a_command_that_ended_well_leaves_in_a_session_of_its_own_goes_on():
+    guarded, orphan = guarded_orphan("sys.exit(0)")
+    assert guarded.wait() == 0
+    assert is_alive(orphan)
+    os.kill(int(orphan), signal.SIGKILL)
 
 
 def is_alive(pid: str) -> bool:
