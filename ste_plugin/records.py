@@ -202,14 +202,14 @@ class ResponsePair(Record, frozen=True, omit_defaults=True):
     worse_by: str = ""
     """The model that wrote the worse response, where that is not the generator."""
     conversation: str = ""
-    """Key of the conversation that the instruction is a turn of; empty for a text that is the
-    user's alone."""
+    """Key of what it shares its split with: the conversation that the instruction is a turn of, or
+    another prompt that a given one nearly repeats; empty for a text that is the user's alone."""
     shown: Columns = ()
     """Columns of the instruction that the judge format shows, or chooses a rubric by."""
 
     @property
     def split_key(self) -> str:
-        """Return the key of what stays together: the conversation, or else the instruction."""
+        """Return the key of what stays together: `conversation`, or else the instruction."""
         return self.conversation or self.instruction_key
 
     @property

@@ -67,7 +67,7 @@ class ModelConfig(Strict):
 
     model: str = Field(examples=["meta-llama/Llama-3.1-8B-Instruct"])
     """A folder or a hub id; a generator's over HTTP, the name that the server knows. The folder
-    may be that of a LoRA adapter."""
+    may be that of a LoRA adapter, but not of the judge that a run trains."""
     engine: str = "auto"
     """What runs it: auto, local, vllm, serve, http, decisions, ray, or a plugin's. `local` is
     transformers in this process; `vllm` is vLLM in this process; `serve` a vLLM server of the run's

@@ -90,11 +90,12 @@ def _explain_weights(folder: Path) -> str:
 def adapter_base(folder: Path) -> str | None:
     """Return what a folder of adapter weights alone adapts, a folder or a hub id; None for a model.
 
-    A base that is named relative to the adapter's folder is looked for there.
+    axolotl leaves the base's config.json beside an adapter, so that one makes no model yet. A base
+    that is named relative to the adapter's folder is looked for there.
     Raises: EngineError where its adapter_config.json does not say.
     """
     config = folder / ADAPTER_CONFIG
-    if not config.is_file() or (folder / "config.json").is_file():
+    if not config.is_file() or _is_model(folder):
         return None
     try:
         settings = json.loads(config.read_bytes())
@@ -105,6 +106,11 @@ def adapter_base(folder: Path) -> str | None:
         raise EngineError(f"{config}: base_model_name_or_path: found {base!r}. {_EXPECTED_BASE}")
     beside = folder / base
     return str(beside) if beside.is_dir() else base
+
+
+def _is_model(folder: Path) -> bool:
+    weights = [path.name for path in folder.glob("*.safetensors")]
+    return (folder / "config.json").is_file() and weights != ["adapter_model.safetensors"]
 
 
 def refuse_pickles(folder: Path) -> None:

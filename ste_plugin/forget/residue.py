@@ -8,7 +8,7 @@ from pathlib import Path
 from ste_plugin.forget.editor import JsonlEditor
 from ste_plugin.forget.query import ForgetQuery
 from ste_plugin.forget.selection import Selection
-from ste_plugin.storage.run_layout import LABELLED, READ
+from ste_plugin.storage.run_layout import GIVEN, LABELLED, READ
 from ste_plugin.view.index import FOLDER as INDEX_FOLDER
 
 _MIN_LENGTH = 12
@@ -57,7 +57,7 @@ def remove_partial_files(root: Path, editor: JsonlEditor) -> None:
 
     That is axolotl's prepared copies of rows, and the index of `ste view`, which holds words.
     """
-    for pattern in (".*.new", READ, LABELLED):
+    for pattern in (".*.new", READ, LABELLED, GIVEN):
         for path in sorted(root.rglob(pattern)):
             editor.remove(path)
     if not editor.dry:

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import BinaryIO
 from zlib import crc32
 
-from ste_plugin.engines.base import FINISH_REASONS, Completion
+from ste_plugin.engines.base import FINISH_REASONS, UNUSABLE, Completion
 from ste_plugin.engines.http.usage import estimate_tokens
 from ste_plugin.errors import DataError, EngineError
 from ste_plugin.inference.offsets import ABSENT, Offsets
@@ -20,6 +20,7 @@ from ste_plugin.storage.durable import sync
 from ste_plugin.storage.jsonl import (
     encode_record,
     open_for_append,
+    open_replacement,
     parse_record,
     truncate_partial_line,
 )
@@ -28,6 +29,8 @@ from ste_plugin.storage.line_reader import LineReader
 _KEY = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})")
 _CHECKSUM = b',"crc":'
 _TYPES = (str, int, int)
+_UNUSABLE = [f'"finish_reason":"{reason}"'.encode() for reason in UNUSABLE]
+"""Words that a line has where nothing is made of it; within its texts quotes are escaped."""
 _FINISHED = 1 << 62
 """Added to where a completion is, if it is finished: no file is so long, nor are there as many."""
 _PART = re.compile(r"\.part-\d+-of-\d+(?=\.)")
@@ -58,6 +61,23 @@ def find_completions(root: Path, pattern: str = "*.completions.jsonl") -> list[P
     parts = pattern.replace(".", ".part-*.", 1)
     found = (path for name in (pattern, parts) for path in root.rglob(name))
     return sorted({path.with_name(_PART.sub("", path.name)) for path in found})
+
+
+def remove_unusable(path: Path) -> None:
+    """Remove the completions of a file that nothing is made of, so that they are asked for again.
+
+    What they say of a server may be true no more: of its context, its filter, its health.
+    """
+    with path.open("rb") as file:
+        if not any(map(_is_unusable, file)):
+            return
+        file.seek(0)
+        with open_replacement(path) as rest:
+            rest.writelines(line for line in file if not _is_unusable(line))
+
+
+def _is_unusable(line: bytes) -> bool:
+    return any(ending in line for ending in _UNUSABLE)
 
 
 class CompletionStore:

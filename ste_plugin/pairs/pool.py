@@ -1,8 +1,8 @@
 """The pool of a run: instructions read and selected, response pairs made, some of them held out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,8 @@ from ste_plugin.instructions.selection.contamination import KeptOut, OnOverlap, 
 from ste_plugin.instructions.sources import read_instructions
 from ste_plugin.pairs.generate import ask_for_labels, make_pairs, make_pairs_by_calls
 from ste_plugin.pairs.given import read_given_pairs
-from ste_plugin.pairs.pool_files import Pool, Splits, read_pool, write_held_out
+from ste_plugin.pairs.near_given import keep_near_together
+from ste_plugin.pairs.pool_files import Pool, Splits, is_settled, read_pool, write_held_out
 from ste_plugin.pairs.shown_columns import check_shown, columns_to_show
 from ste_plugin.pairs.writers import writing_cost
 from ste_plugin.plugins.manager import find_contribution
@@ -26,7 +27,6 @@ from ste_plugin.records import Drop, Instruction, ResponsePair, Split
 from ste_plugin.storage.drop_log import (
     DropLog,
     OnDrop,
-    hold_records,
     list_commonest,
     open_drop_log,
     without_drops,
@@ -38,7 +38,7 @@ from ste_plugin.storage.jsonl import (
     replace_json,
 )
 from ste_plugin.storage.record_sequence import RecordSequence, write_records
-from ste_plugin.storage.run_layout import LABELLED, OVERLAPS, READ
+from ste_plugin.storage.run_layout import GIVEN, LABELLED, OVERLAPS, READ
 
 OnPairs = Callable[[Sequence[ResponsePair]], object]
 _PART = 512
@@ -46,36 +46,49 @@ _PART = 512
 
 
 def prepare_pool(context: RunContext, on_pairs: OnPairs | None = None) -> Pool:
-    """Return the pool, made now unless `done.json` says that it is complete.
+    """Return the pool, made now unless it is there (`is_pool_made`).
 
     `on_pairs` gets pairs while others are still being written; the pool is the same without it.
     Raises: DataError where a split that is needed is empty, or a file of the pool was changed.
     """
     folder = context.folder.pool
-    if (folder / "done.json").exists():
+    if is_pool_made(context):
         pool = read_pool(folder, context.config)
         check_shown(pool.pairs.values(), columns_to_show(context), folder)
         return pool
     return _make_pool(context, on_pairs)
 
 
+def is_pool_made(context: RunContext) -> bool:
+    """Return whether there is a pool to go on with: a settled one, or one that was cut short by the
+    budget that is still used up."""
+    done = context.folder.pool / "done.json"
+    return is_settled(context.folder) or (done.exists() and context.budget.used_up)
+
+
 def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> Pool:
-    """Write all files of the pool, `done.json` last; memory holds where records are in them."""
+    """Write all files of the pool, `done.json` last; memory holds where records are in them.
+
+    The seed was measured on another one, if at all: what of it is the same is found again.
+    """
     folder = context.folder.pool
+    for marker in (folder / "done.json", context.folder.iteration(0) / "done.json"):
+        marker.unlink(missing_ok=True)
     kept_out = KeptOut(context.read_kept_out(context), context.config.selection)
     remove_report(folder)
     with (
-        read_given_pairs(context) as given,
+        read_given_pairs(context) as read,
         open_drop_log(folder / "drops.jsonl") as drops,
-        hold_records(folder, ResponsePair) as labelled,
+        _removed_at_the_end(folder / GIVEN),
     ):
         with open_record_writer(folder / OVERLAPS) as tell:
-            labelled.add(given.pairs(context.folder.root, kept_out, drops.drop, tell))
+            labelled = read.pairs(context.folder.root, kept_out, drops.drop, tell)
+            given = write_records(folder / GIVEN, ResponsePair, labelled)
             instructions = _write_instructions(context, kept_out, drops, tell)
         if on_pairs:
             for start in range(0, len(instructions), _PART):
                 on_pairs(make_pairs_by_calls(context, instructions[start : start + _PART]))
-        splits = _write_pairs(context, instructions, labelled, drops)
+        splits = _write_pairs(context, instructions, given, drops)
     done = {
         "instructions": len(instructions),
         "pairs": {name: len(pairs) for name, pairs in splits.items()},
@@ -83,13 +96,14 @@ def _make_pool(context: RunContext, on_pairs: OnPairs | None) -> Pool:
         "kept_out": kept_out.summary(),
         "files": write_held_out(folder, splits),
         "cost": _writing_cost(context),
+        "ended_by_budget": context.budget.stopped,
         **read_scrub_counts(folder),
     }
     replace_json(folder / "done.json", done)
     context.stores.close()
     _report_pool(context, done, drops.reasons.total())
     files = {name: folder / file for name, file in done["files"].items()}
-    return Pool(splits, files, done["drops"], done["kept_out"])
+    return Pool(splits, files, done["drops"], done["kept_out"], done["ended_by_budget"])
 
 
 def _write_instructions(
@@ -100,10 +114,8 @@ def _write_instructions(
     if not context.config.instructions:
         _report_kept_out(context, kept_out)
         return write_records(folder / "instructions.jsonl", Instruction, ())
-    with ExitStack() as stack:
-        files = [folder / name for name in (READ, LABELLED)]
-        for file in files:
-            stack.callback(file.unlink, missing_ok=True)
+    files = [folder / name for name in (READ, LABELLED)]
+    with _removed_at_the_end(*files):
         usable = usable_instructions(context, context.folder.root, kept_out, drops.drop, tell)
         instructions = write_records(files[0], Instruction, usable)
         _report_kept_out(context, kept_out)
@@ -116,17 +128,29 @@ def _write_instructions(
     return written
 
 
+@contextmanager
+def _removed_at_the_end(*files: Path) -> Iterator[None]:
+    """Remove files at the end of the block, whatever ends it."""
+    try:
+        yield
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
+
+
 def _write_pairs(
     context: RunContext,
     instructions: RecordSequence[Instruction],
-    given: Iterable[ResponsePair],
+    given: RecordSequence[ResponsePair],
     drops: DropLog,
 ) -> dict[Split, RecordSequence[ResponsePair]]:
     """Write the pairs of all instructions, then the given ones; return those of each split."""
+    together = keep_near_together(given, instructions, context.config)
     path = context.folder.pool / "pairs.jsonl"
     with open_replacement(path) as file:
         splits, start = Splits(path, context.config), 0
-        for pair in chain(make_pairs(context, instructions, drops.drop), given):
+        made = make_pairs(context, instructions, drops.drop)
+        for pair in chain(made, without_drops(together, drops.drop)):
             splits.add(pair, start)
             start += file.write(encode_record(pair))
         _check_splits(splits.pairs, context, drops.reasons)
@@ -250,5 +274,5 @@ def _report_pool(context: RunContext, done: Mapping[str, Any], dropped: int) -> 
     splits = ", ".join(f"{n} {name}" for name, n in counts.items())
     context.progress.say(
         f"pool: {instructions} instructions, {sum(counts.values())} pairs ({splits}), "
-        f"{dropped} dropped"
+        f"{dropped} dropped" + (" (the budget ended it)" if done["ended_by_budget"] else "")
     )

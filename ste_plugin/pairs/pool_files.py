@@ -19,6 +19,7 @@ from ste_plugin.storage.jsonl import (
     replace_rows,
 )
 from ste_plugin.storage.record_sequence import RecordSequence
+from ste_plugin.storage.run_layout import RunLayout
 
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 HELD_OUT: tuple[Split, ...] = ("dev", "test")
@@ -35,6 +36,8 @@ class Pool:
     """`STAGE: REASON` → how many instructions and pairs were left out."""
     kept_out: dict[str, Any]
     """What is measured on, and how many instructions repeat it; empty in pools made before."""
+    ended_by_budget: bool = False
+    """Whether pairs are missing that the budget left no tokens or minutes for."""
 
 
 def split_of(split_key: str, config: RunConfig) -> Split:
@@ -68,14 +71,29 @@ class Splits:
 def write_held_out(folder: Path, splits: Mapping[Split, Sequence[ResponsePair]]) -> dict[str, str]:
     """Write the labelled pairs of dev and test; return split → file, named by its content.
 
-    A split without pairs has no file.
+    A split without pairs has no file; those of a pool that was there before go.
     """
     files = {}
     for name in HELD_OUT:
+        for old in folder.glob(f"{name}-*.jsonl"):
+            old.unlink()
         if splits[name]:
             files[str(name)] = f"{name}-{key_of_rows(_held_out_rows(splits[name]))}.jsonl"
             replace_rows(folder / files[name], _held_out_rows(splits[name]))
     return files
+
+
+def is_settled(run: RunLayout) -> bool:
+    """Return whether there is a pool that stays as it is.
+
+    One that the budget cut short is completed by a higher one, until a data set is made of it:
+    iterations after that would be measured on other pairs than those before.
+    """
+    done = run.pool / "done.json"
+    if not done.exists():
+        return False
+    cut = read_derived_json(done, _parse_done)["ended_by_budget"]
+    return not cut or any(run.root.glob("iter-*/dataset/manifest.json"))
 
 
 def read_pool(folder: Path, config: RunConfig) -> Pool:
@@ -93,13 +111,16 @@ def read_pool(folder: Path, config: RunConfig) -> Pool:
     _check_counts(folder, done, pairs)
     _check_held_out(folder, done, pairs)
     files = {name: folder / file for name, file in done["files"].items()}
-    return Pool(pairs, files, done["drops"], done["kept_out"])
+    return Pool(pairs, files, done["drops"], done["kept_out"], done["ended_by_budget"])
 
 
-def _parse_done(done: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what `done.json` says about the other files."""
-    parsed = {name: dict(done[name]) for name in ("pairs", "drops", "files")}
-    return parsed | {"kept_out": dict(done.get("kept_out", {}))}
+def _parse_done(done: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `done.json` says about the other files, and whether the budget ended it."""
+    return {
+        **{name: dict(done[name]) for name in ("pairs", "drops", "files")},
+        "kept_out": dict(done.get("kept_out", {})),
+        "ended_by_budget": bool(done.get("ended_by_budget")),
+    }
 
 
 def _check_counts(

@@ -16,16 +16,25 @@ from ste_plugin.errors import JudgeError
 from ste_plugin.evaluation.kept_out import check_kept_out
 from ste_plugin.evaluation.plan import check_configured, plan_evaluations
 from ste_plugin.hosts.run_host import python_of, require_module
+from ste_plugin.pairs.pool import is_pool_made
 from ste_plugin.run import gating, stages
+from ste_plugin.run.models_ahead import check_loadable, check_whole
 from ste_plugin.run.prefetch import prepare_pool_with_prefetch
 from ste_plugin.storage.jsonl import read_derived_json, read_json, read_rows, replace_json
+
+_POOL_IS_CUT = (
+    "pool: pairs are missing, as the budget ended it. Raise budget.max_tokens_total or "
+    "budget.max_minutes, and the next start completes it; once a data set is made of it, "
+    "`ste run CONFIG --from pool` does, which keeps the old output beside the new."
+)
 
 
 def check_ahead(context: RunContext) -> None:
     """Find, before a token is paid for, what would stop a later stage.
 
-    Raises: ConfigError for a recipe that cannot be used or a judge that cannot be replaced,
-    DataError for pairs that cannot be judged, HostError for a host that is not installed.
+    Raises: ConfigError for a recipe that cannot be used, a judge that cannot be replaced or
+    trained, or a model that cannot be loaded; DataError for pairs that cannot be judged; HostError
+    for a host that is not installed.
     """
     hosts = context.config.hosts
     stages.check_servable(context)
@@ -33,7 +42,9 @@ def check_ahead(context: RunContext) -> None:
     stages.read_row_formats(context)
     if not context.folder.report.exists():  # a finished run needs its pairs no more
         check_configured(context)
-    if not (context.folder.pool / "done.json").exists():
+        check_whole(context.config.judge, context.base)
+    if not is_pool_made(context):
+        check_loadable(context.config, context.base)
         check_kept_out(context)
     if any(starts_server(model, context) for model in context.config.models.values()):
         require_module(python_of(hosts.serve), "vllm", "pip install vllm")
@@ -60,6 +71,8 @@ def run(
     check_ahead(context)
     with stages.log_time(context, "pool", None):
         pool = prepare_pool_with_prefetch(stages.read_iteration(context, 1, 1))
+    if pool.ended_by_budget:
+        context.progress.say(_POOL_IS_CUT)
     check_pool()
     reports = list(_run_iterations(context))
     best = decide(reports, context.config.keep)

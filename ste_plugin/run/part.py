@@ -21,6 +21,7 @@ from ste_plugin.inference.completion_store import (
     find_completions,
 )
 from ste_plugin.inference.share import Part
+from ste_plugin.pairs.pool_files import is_settled
 from ste_plugin.run.open_run import lock_part, open_aside
 from ste_plugin.run.wave import find_wave
 from ste_plugin.storage.config_file import read_config
@@ -125,7 +126,7 @@ def _show(folder: Path, own: Path) -> None:
 
 def _is_shown(path: Path) -> bool:
     if path.name == "pool":
-        return (path / "done.json").exists()
+        return is_settled(RunLayout(path.parent))
     if path.name == "dataset":
         return (path / "manifest.json").exists()
     if path.name == "events.jsonl" or path.name.endswith(".completions.jsonl"):

@@ -14,7 +14,7 @@ from ste_plugin.context import Iteration
 from ste_plugin.dataset.sample import TRAINING_SPLITS, plugin_drop_reason, rule_name
 from ste_plugin.engines.model_pool import share_hardware
 from ste_plugin.inference.completion_store import CompletionStore
-from ste_plugin.pairs.pool import prepare_pool
+from ste_plugin.pairs.pool import is_pool_made, prepare_pool
 from ste_plugin.pairs.pool_files import Pool, split_of
 from ste_plugin.records import ResponsePair
 from ste_plugin.sampling.judge_task import judge_tasks
@@ -28,8 +28,8 @@ def prepare_pool_with_prefetch(first: Iteration) -> Pool:
     Raises: whatever the generator or the judge raises.
     """
     context = first.context
-    done = (context.folder.pool / "done.json").exists()
     models = [m for m in (context.generator_model, context.weaker_model, first.judge) if m]
+    done = is_pool_made(context)
     if done or any(share_hardware(one, other) for one, other in combinations(models, 2)):
         return prepare_pool(context)
     context.progress.say("The judge works on another machine than the generator: both at once.")

@@ -23,6 +23,7 @@ from ste_plugin.pairs.writers import writing_cost
 from ste_plugin.records import ChatTurn, Instruction, ResponsePair, content_key
 from ste_plugin.run import stages
 from ste_plugin.run.estimate import StageEstimate, Watch, estimate_stage, samples_range, total
+from ste_plugin.run.models_ahead import check_whole
 from ste_plugin.run.open_run import open_aside
 from ste_plugin.run.preview_records import Preview, read_if_there, read_preview
 from ste_plugin.sampling.pass_rates import PassRate
@@ -46,6 +47,7 @@ def preview(path: Path, files: Sequence[Path], *, quiet: bool) -> Preview:
         config = whole.model_copy(update={"run": folder})
         with open_aside(config, base, files, quiet=quiet) as context:
             stages.check_servable(context)
+            check_whole(config.judge, base)
             stages.read_row_formats(context)
             kept_out = KeptOut(context.read_kept_out(context), config.selection)
             instructions = _find_instructions(context, base / whole.run, kept_out)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ste_plugin.config import RunConfig
 from ste_plugin.errors import ConfigError
+from ste_plugin.inference.completion_store import remove_unusable
 from ste_plugin.storage.durable import move
 from ste_plugin.storage.run_layout import RunLayout
 
@@ -105,7 +106,8 @@ def set_aside(folder: RunLayout, redo: Redo) -> Path | None:
     """Move what is to be redone into `old-1`, `old-2`, … of the run.
 
     Returns that folder, or None if there was nothing to move. Completions stay: they are found
-    again by their requests, so that only new requests are paid for.
+    again by their requests, so that only new requests are paid for, and those that were refused or
+    broken off, as the server may have been mended.
     """
     return _move_all(folder, _obsolete(folder, redo))
 
@@ -162,8 +164,9 @@ def _obsolete(folder: RunLayout, redo: Redo) -> list[Path]:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move a file or folder, without the completions in it."""
+    """Move a file or folder, without the completions in it that something is made of."""
     if source.name.endswith(".completions.jsonl"):
+        remove_unusable(source)
         return
     if source.is_dir() and any(source.rglob("*.completions.jsonl")):
         for path in sorted(source.iterdir()):

@@ -68,7 +68,8 @@ def _stage(
 
 def _describe_pool(done: dict[str, Any]) -> str:
     pairs = ", ".join(f"{n} {name}" for name, n in done["pairs"].items())
-    return f"{done['instructions']} instructions; pairs: {pairs}"
+    ended = "; the budget ended it" if done.get("ended_by_budget") else ""
+    return f"{done['instructions']} instructions; pairs: {pairs}{ended}"
 
 
 def _describe_rows(manifest: dict[str, Any]) -> str:

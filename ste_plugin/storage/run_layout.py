@@ -5,8 +5,9 @@ from pathlib import Path
 
 OVERLAPS = "contamination.jsonl"
 """Instructions of the pool that repeat what is measured on, kept or not."""
-READ, LABELLED = ".read.jsonl", ".labelled.jsonl"
-"""Instructions of the pool before they are selected; only a killed run leaves these files."""
+READ, LABELLED, GIVEN = ".read.jsonl", ".labelled.jsonl", ".given.jsonl"
+"""Instructions of the pool before they are selected, and given pairs before they are written; only
+a killed run leaves these files."""
 
 
 @dataclass(frozen=True, slots=True)

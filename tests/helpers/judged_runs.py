@@ -133,7 +133,8 @@ def judges_trained(*judges: float | str, on_step=lambda _: None):
     `on_step` is called before and after each step, and may raise.
     """
 
-    def train(_recipe, *, model, output, **_):
+    def train(given, _begin):
+        model, output = given.model, given.output
         if (output / "trained.json").exists():
             return output / "merged"
         on_step(f"train {output}")
@@ -146,8 +147,9 @@ def judges_trained(*judges: float | str, on_step=lambda _: None):
         return output / "merged"
 
     def evaluate(model, out, *, settings, **_):
-        if (out / "results.json").exists():
-            return read_json(out / "results.json")
+        done = out / "results.json"
+        if done.exists() and read_json(done)["data"] == str(settings.data):
+            return read_json(done)
         on_step(f"evaluate {out}")
         results = measure(Path(model), out, settings)
         on_step(f"evaluated {out}")

@@ -11,9 +11,10 @@ from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.run.open_run import lock_part, open_existing, open_run
 from ste_plugin.run.part import answer_part, parse_part
 from ste_plugin.storage.config_file import read_config
-from ste_plugin.storage.jsonl import read_rows
+from ste_plugin.storage.jsonl import read_json, read_rows
 from ste_plugin.storage.run_layout import RunLayout
 from tests.helpers.chat_server import chat_server
+from tests.helpers.chats import pool_of
 from tests.helpers.said_runs import by_http, config_in, made, says
 
 PARTS = 3
@@ -103,6 +104,20 @@ def test_a_part_sees_what_is_done_and_changes_nothing_of_it(served):
     assert after.pop(new)
     assert after == before
     assert not [f for f in root.rglob("*") if f.is_symlink()]
+
+
+def test_parts_complete_a_pool_that_the_budget_of_one_process_cut_short(served, alone):
+    path, server = served
+    unlimited = path.read_text()
+    path.write_text(f"{unlimited}budget: {{max_tokens_total: 150}}\n")
+    pool = pool_of(path)
+    assert read_json(pool / "done.json")["ended_by_budget"]
+    path.write_text(unlimited)
+    all_parts(path)
+    asked = len(server.bodies)
+    by_http(path)
+    assert made(path) == alone[0]
+    assert len(server.bodies) == asked
 
 
 def test_a_prompts_samples_are_all_in_one_part(served):

@@ -4,7 +4,9 @@ output."""
 import pytest
 import yaml
 
+from ste_plugin.engines.base import UNUSABLE, Completion
 from ste_plugin.errors import ConfigError
+from ste_plugin.inference.completion_store import CompletionStore
 from ste_plugin.run import open_run as opening
 from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
@@ -95,6 +97,49 @@ def test_redoing_keeps_the_old_output_and_pays_only_for_what_is_new(tiny_model, 
     assert all((old / f["path"]).exists() for f in before["files"].values())
     assert after["counts"]["judgments"] == before["counts"]["judgments"] * 3 // 2
     assert asked(path) - paid == before["counts"]["judgments"] // 2
+
+
+def reasons(path) -> list[str]:
+    """How what was asked of the judge ended."""
+    file = path.parent / "run/iter-01/judging.completions.jsonl"
+    return [row["finish_reason"] for _, row in read_rows(file)]
+
+
+def test_redoing_asks_again_what_a_server_refused_and_a_resume_does_not(tiny_model, tmp_path):
+    filters = {"model": str(tiny_model), "engine": "fake", "options": {"blocks": "7."}}
+    path = written(tmp_path, tiny_model, judge=filters)
+    refused = generated(path)
+    blocked = reasons(path).count("blocked")
+    assert refused["drops"]["judging: judgment blocked by the server's filter"] == blocked > 0
+    changed(path, judge=filters | {"options": {}})
+    (tmp_path / "run/iter-01/dataset/manifest.json").unlink()  # as if it had been killed before it
+    assert generated(path)["drops"] == refused["drops"]
+    usable = len(reasons(path)) - blocked
+    with open_run(path, [], quiet=True, redo=Redo("generate")) as context:
+        assert reasons(path) == ["stop"] * usable
+        after = read_json(stages.generate(context, 1))
+    assert "judging: judgment blocked by the server's filter" not in after["drops"]
+    assert after["counts"]["judgments"] == len(reasons(path)) > usable
+
+
+@pytest.mark.parametrize("ending", UNUSABLE)
+def test_answers_that_nothing_is_made_of_are_found_by_how_they_ended_and_not_by_their_words(
+    tmp_path, ending
+):
+    folder = RunLayout(tmp_path)
+    said = f'{{"finish_reason":"{ending}"}}'
+    for name in ("judging.completions.jsonl", "judging.part-1-of-2.completions.jsonl"):
+        store = CompletionStore(folder.iteration(1) / name)
+        with store.open_appender() as appender:
+            appender.add(Completion(f"{1:016x}-0", said, "stop", 1, 1))
+            appender.add(Completion(f"{2:016x}-0", "half a", ending, 1, 1))
+            appender.add(Completion(f"{3:016x}-0", "", "length", 1, 1, said))
+    set_aside(folder, Redo("train"))
+    left = CompletionStore(folder.iteration(1) / "judging.completions.jsonl")
+    assert [left.holds(n, 0) for n in (1, 2, 3)] == [True, True, True]
+    set_aside(folder, Redo("generate"))
+    left = CompletionStore(folder.iteration(1) / "judging.completions.jsonl")
+    assert [left.holds(n, 0) for n in (1, 2, 3)] == [True, False, True]
 
 
 def test_redoing_twice_keeps_both_old_outputs(tiny_model, tmp_path):

@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from tempfile import gettempdir
-from typing import IO, Protocol
+from typing import IO, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ste_plugin.storage.durable import open_temporary
 
 Integers = NDArray[np.int64]
+Group = TypeVar("Group")
 
 _CHUNK = 4096
 _BUCKETS_PER_SET, _MOST_BUCKETS = 64, 1 << 25
@@ -79,17 +80,53 @@ def find_repeats(
                 kept[h].append(position)
 
 
+def find_groups(
+    sets: Sets,
+    threshold: float,
+    start: int,
+    group_of: Callable[[int], Group | None],
+    home: Callable[[Group], Group],
+) -> Iterator[tuple[int, set[Group]]]:
+    """Yield positions from `start` on, each with the groups of the earlier sets that it resembles.
+
+    A set that shares nothing rare with any other is not yielded. `group_of` is asked for the group
+    of each once it was yielded; None leaves it out from then on. `home`: the group that a group is
+    part of by now. One set that is alike tells of a group, however many there are in it.
+    """
+    seen: defaultdict[int, dict[Group, list[int]]] = defaultdict(dict)
+    elements = lru_cache(_CHUNK)(sets.__getitem__)
+    for position, hashes in _shared_prefixes(sets, threshold, start):
+        if position >= start:
+            own, near = elements(position), set[Group]()
+            for group, members in chain.from_iterable(seen[h].items() for h in hashes):
+                if home(group) not in near and any(
+                    jaccard(own, elements(n)) >= threshold for n in members
+                ):
+                    near.add(home(group))
+            yield position, near
+        if (joined := group_of(position)) is not None:
+            for h in hashes:
+                seen[h].setdefault(joined, []).append(position)
+
+
 def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
     """Return the share of common elements, 0 to 1; two empty sets are equal."""
     common = len(a & b)
     return common / (len(a) + len(b) - common) if a or b else 1.0
 
 
-def _shared_prefixes(sets: Sets, threshold: float) -> Iterator[tuple[int, list[int]]]:
-    """Yield position → hashes of its prefix that others' prefixes hold, too, in order."""
+def _shared_prefixes(
+    sets: Sets, threshold: float, start: int = 0
+) -> Iterator[tuple[int, list[int]]]:
+    """Yield position → hashes of its prefix that others' prefixes hold, too, in order.
+
+    One of these others, or it itself, is at `start` or later.
+    """
     owners, hashes = _prefixes(sets, threshold)
     _, inverse, sizes = np.unique(hashes, return_inverse=True, return_counts=True)
-    shared = sizes[inverse] > 1
+    is_held_late = np.zeros(len(sizes), bool)
+    is_held_late[inverse[owners >= start]] = True
+    shared = (sizes > 1)[inverse] & is_held_late[inverse]
     owners, hashes = owners[shared], inverse[shared]
     starts = np.flatnonzero(np.diff(owners, prepend=-1))
     for start, end in pairwise([*starts, len(owners)]):

@@ -111,6 +111,36 @@ ROWS = [
         "./models/judge: cannot be loaded as a model: no such folder." + EXPECTED,
     ),
     Row(
+        "a seed that is an adapter alone",
+        run_with(judge="{model: adapter, engine: local}")
+        | {"adapter/adapter_config.json": '{"base_model_name_or_path": "some/base"}'},
+        "ste run ste.yaml",
+        2,
+        "judge.model: {tmp}/adapter: found a LoRA adapter of some/base; expected a whole model, as "
+        "the run trains it with axolotl and measures it with lm-eval. Merge the two (PEFT's "
+        "merge_and_unload), save the model and its tokenizer in one folder, and name that. An "
+        "adapter's folder will do for generator and pairs.weaker.",
+    ),
+    Row(
+        "a judge that could not be loaded once the pairs are paid for",
+        run_with(judge="{model: judge, engine: local}", generator=served(base_url="http://x/v1"))
+        | {"judge/config.json": LLAMA, "judge/tokenizer.json": "{}"},
+        "ste run ste.yaml",
+        2,
+        "judge.model: judge: cannot be loaded as a model: no weights in it as safetensors; others "
+        "are pickles, which can run code." + EXPECTED,
+    ),
+    Row(
+        "a generator that is an adapter of nobody knows what",
+        run_with(generator="{model: adapter, engine: local}")
+        | {"adapter/adapter_config.json": "{}"},
+        "ste run ste.yaml",
+        2,
+        "generator.model: adapter: cannot be loaded as a model: {tmp}/adapter/adapter_config.json: "
+        "base_model_name_or_path: found None. Set it to the folder or hub id of the model that the "
+        "adapter was trained on." + EXPECTED,
+    ),
+    Row(
         "a hub id that cannot be reached",
         run_with(judge="{model: nobody/nothing, engine: local}"),
         "ste generate ste.yaml",

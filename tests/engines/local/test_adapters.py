@@ -80,6 +80,17 @@ def test_a_folder_of_an_adapter_alone_names_its_base(adapter, tiny_model):
     assert adapter_base(tiny_model) is None
 
 
+def test_an_adapter_is_one_with_its_base_s_config_beside_it_too_and_whole_weights_are_a_model(
+    adapter, tiny_model, tmp_path
+):
+    shutil.copytree(adapter, tmp_path / "as axolotl leaves it")
+    shutil.copy(tiny_model / "config.json", tmp_path / "as axolotl leaves it")
+    assert adapter_base(tmp_path / "as axolotl leaves it") == str(tiny_model)
+    shutil.copytree(tiny_model, tmp_path / "merged")
+    shutil.copy(adapter / "adapter_config.json", tmp_path / "merged")
+    assert adapter_base(tmp_path / "merged") is None
+
+
 def test_a_base_beside_the_adapter_is_found_there(adapter, tiny_model, tmp_path):
     shutil.copytree(tiny_model, tmp_path / "base")
     beside = copy_with_base(adapter, tmp_path / "adapter", "../base")
