@@ -208,10 +208,14 @@ class PairJudge(ChatTask):
 
 
 def share_prompts(backend: Any, behind: Iterable[tuple[str, str, str]]) -> None:
-    """Make lm-eval's hf read each prompt once (`prompt_states`); others are left as they are."""
-    if type(backend).__name__ == "HFLM":  # servers are asked where neither torch is nor needed
-        from ste_plugin.lm_eval_tasks import prompt_states
+    """Make lm-eval's hf read each prompt once, and look at what is asked of it alone.
 
+    See `prompt_states` and `last_positions`. Other backends are left as they are.
+    """
+    if type(backend).__name__ == "HFLM":  # servers are asked where neither torch is nor needed
+        from ste_plugin.lm_eval_tasks import last_positions, prompt_states
+
+        last_positions.keep_last_positions(backend)
         prompt_states.share_prompts(backend, behind)
 
 

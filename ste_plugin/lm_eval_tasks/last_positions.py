@@ -1,0 +1,56 @@
+"""Likelihoods by lm-eval's hf from the positions they stand at. Only lm-eval imports this module.
+
+lm-eval has a model write the logits of every position of a batch, and takes their softmax: 8
+prompts of 4,096 tokens over Gemma's 262,144 are 50 GB, of which a letter needs one position. Where
+prompts are shared (`prompt_states`) few are asked for so; of models that attend to a window all.
+"""
+
+from collections.abc import Sequence
+from inspect import signature
+from typing import Any
+
+import torch
+
+from ste_plugin.engines.local.decoding import exact_head
+
+_PADDING = 0
+"""What lm-eval fills the rows of a batch with, on the right."""
+
+
+class LastPositions:
+    """A backend's `_loglikelihood_tokens` that has logits of the last positions alone."""
+
+    def __init__(self, backend: Any) -> None:
+        self.backend, self.ask = backend, backend._loglikelihood_tokens
+
+    def __call__(self, requests: Sequence[Any], *args: Any, **settings: Any) -> Any:
+        """Return what the backend returns: the likelihood of every request, in their order."""
+        if self.backend.batch_size == "auto":  # the size is tried without padding: all logits
+            return self.ask(requests, *args, **settings)
+        longest = max((len(after) for _, _, after in requests), default=1)
+
+        def keep(_: Any, inputs: tuple[Any, ...], told: dict[str, Any]) -> Any:
+            return inputs, told | {"logits_to_keep": longest + padding(inputs[0])}
+
+        hook = self.backend.model.register_forward_pre_hook(keep, with_kwargs=True)
+        try:
+            with exact_head(self.backend.model):
+                return self.ask(requests, *args, **settings)
+        finally:
+            hook.remove()
+
+
+def padding(rows: torch.Tensor) -> int:
+    """Return how many of the last positions are padding in some row; a few too many at times."""
+    behind = (rows != _PADDING).int().flip(-1).argmax(-1)  # a row's first token from its end
+    return int(behind.max())
+
+
+def keep_last_positions(backend: Any) -> None:
+    """Make an hf backend ask for the logits that it looks at, if its model can leave others out."""
+    if isinstance(backend._loglikelihood_tokens, LastPositions) or backend.backend != "causal":
+        return
+    model = backend.model
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if "logits_to_keep" in signature(inner.forward).parameters:
+        backend._loglikelihood_tokens = LastPositions(backend)
