@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from ste_plugin.axolotl.settings import AxolotlConfig
+from ste_plugin.engines.nested import MAIN
 
 _WRAPPED = ("transformer_layer_cls_to_wrap", "fsdp_transformer_layer_cls_to_wrap")
 _BY_LAYER = ("auto_wrap_policy", "fsdp_auto_wrap_policy")
@@ -33,17 +34,20 @@ class Layers:
 def layers_of(cfg: AxolotlConfig) -> Layers | None:
     """Return the layers of a config's model; None where its config or its code cannot be read."""
     named = cfg.get("base_model_config") or cfg.get("base_model")
-    return read_layers(str(named), bool(cfg.get("trust_remote_code"))) if named else None
+    revision, trusted = cfg.get("revision_of_model") or MAIN, bool(cfg.get("trust_remote_code"))
+    return read_layers(str(named), str(revision), trusted) if named else None
 
 
 @lru_cache(maxsize=4)
-def read_layers(named: str, trust_remote_code: bool) -> Layers | None:
+def read_layers(named: str, revision: str, trust_remote_code: bool) -> Layers | None:
     """Return the layers of a model on disk or on the hub; None where it cannot be read."""
     import torch
     import transformers
 
     try:
-        config = transformers.AutoConfig.from_pretrained(named, trust_remote_code=trust_remote_code)
+        config = transformers.AutoConfig.from_pretrained(
+            named, revision=revision, trust_remote_code=trust_remote_code
+        )
         images = type(config) in transformers.AutoModelForImageTextToText._model_mapping
         of_images = transformers.AutoModelForImageTextToText if images else None
         auto = of_images or transformers.AutoModelForCausalLM

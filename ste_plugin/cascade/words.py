@@ -6,6 +6,7 @@ from ste_plugin.cascade.curve import Point
 from ste_plugin.cascade.promise import SURE, THRESHOLDS, Tested
 from ste_plugin.cascade.settings import LabelsBy, Ties
 
+_HEADINGS = f"{'answered':>9} {'accuracy':>9} {'read':>8} {'written':>8}"
 _PREFERRED: dict[LabelsBy, str] = {
     "people": "on which most people prefer one answer",
     "construction": "of which one answer is worse by construction",
@@ -34,20 +35,36 @@ def sureness(threshold: float) -> str:
 
 
 def table(points: list[Point], tested: list[Tested], best: Tested | None) -> Iterator[str]:
-    """Yield the curve of some pairs as lines: accuracy, share answered, tokens a pair."""
+    """Yield the curve of all pairs as lines: accuracy, share answered, tokens a pair."""
     kept = {each.setting for each in tested if each.passed}
-    yield (
-        f"{'asks up to':<10} {'sure':>5} {'answered':>9} {'accuracy':>9} {'read':>8} {'written':>8}"
-    )
+    yield f"\nall: {points[0].pairs} pairs"
+    yield f"{'asks up to':<10} {'sure':>5} {_HEADINGS}"
     for point in points:
         mark = "  <- chosen" if best and point.setting == best.setting else ""
         keeps = "  keeps it" if point.setting in kept else ""
-        yield (
-            f"{point.setting.deepest:<10} {sureness(point.setting.threshold):>5} "
-            f"{point.share:>9.3f} {share_or_dash(point.accuracy):>9} "
-            f"{point.prompt_tokens / point.pairs:>8.1f} {point.written_tokens / point.pairs:>8.1f}"
-            f"{keeps}{mark}"
-        )
+        sure = sureness(point.setting.threshold)
+        yield f"{point.setting.deepest:<10} {sure:>5} {_figures(point)}{keeps}{mark}"
+
+
+def of_subsets(points: list[Point], shown: Tested) -> Iterator[str]:
+    """Yield a line per subset: what one setting does to it. Nothing where there is one alone."""
+    of_setting = [point for point in points if point.setting == shown.setting]
+    if not of_setting:
+        return
+    which = "the chosen setting" if shown.passed else "the setting that comes nearest"
+    width = max(map(len, ("subset", *(point.subset for point in of_setting))))
+    sure = sureness(shown.setting.threshold)
+    yield f"\nby subset, under {which} ({shown.setting.deepest}, {sure}):"
+    yield f"{'subset':<{width}} {'pairs':>6} {_HEADINGS}"
+    for point in of_setting:
+        yield f"{point.subset:<{width}} {point.pairs:>6} {_figures(point)}"
+
+
+def _figures(point: Point) -> str:
+    return (
+        f"{point.share:>9.3f} {share_or_dash(point.accuracy):>9} "
+        f"{point.prompt_tokens / point.pairs:>8.1f} {point.written_tokens / point.pairs:>8.1f}"
+    )
 
 
 def share_or_dash(value: float | None) -> str:

@@ -6,7 +6,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command; a signal ends it soon, and it says how to resume."""
+    """Run the command; a signal ends it soon, and it says how to resume what can be."""
     handle_signals()
     try:
         from ste_plugin.cli.entry_point import main as run

@@ -11,7 +11,8 @@ from ste_plugin.errors import ConfigError, Inconclusive, NotTrusted
 
 if TYPE_CHECKING:
     from ste_plugin.cascade.fitting import Fit, Promise
-    from ste_plugin.cascade.settings import CascadeSettings
+    from ste_plugin.cascade.labels import FitLabels
+    from ste_plugin.cascade.settings import CascadeSettings, Fitted
 
 cascades = typer.Typer(
     help="A decision first, then reasons, then a vote, then silence.", no_args_is_help=True
@@ -70,8 +71,6 @@ def fit(
 ) -> None:
     """Fit when a decision is believed, so that a promised error is kept; ask all stages once."""
     from ste_plugin.cascade import fitting, settings
-    from ste_plugin.cascade.labels import fit_labels
-    from ste_plugin.judge.which import is_run
 
     of_model = {"engine": engine, "base_url": base_url, "options": _parsed(options)}
     more = {
@@ -85,20 +84,9 @@ def fit(
     promise = fitting.Promise(error, confidence, _ties(ties))
     promise.check()
     settings.require_writable(out)
-    first = Path(told.decision.judge)
-    labelled = fit_labels(labels, first if is_run(first) else None, constructed=constructed)
-    if labelled.without_texts:
-        say(
-            f"{labels}: {labelled.without_texts} labels of pairs without texts, left out.", err=True
-        )
+    labelled = _labelled(labels, told, constructed)
     fitting.require_enough(labelled, promise, len(told.stages))
-    stages, outcomes = fitting.ask_all(
-        told, labelled, promise.ties, plugin or [], lambda line: say(line, err=True)
-    )
-    found = fitting.fit(outcomes, promise, len(told.stages))
-    _print_curve(found, as_json)
-    _require_kept(found, promise)
-    fitted = fitting.fitted(found, promise, labelled, stages, outcomes)
+    fitted = _fitted(told, labelled, promise, plugin or [], as_json)
     settings.write_cascade(out, told.model_copy(update={"fitted": fitted}))
     if as_json:
         show(fitted.model_dump())
@@ -109,13 +97,48 @@ def fit(
         )
 
 
+def _labelled(labels: Path | None, told: "CascadeSettings", constructed: bool) -> "FitLabels":
+    """Return the labelled pairs to fit on, having said how many labels have no pair."""
+    from ste_plugin.cascade.labels import fit_labels
+    from ste_plugin.judge.which import is_run
+
+    first = Path(told.decision.judge)
+    found = fit_labels(labels, first if is_run(first) else None, constructed=constructed)
+    if found.without_texts:
+        say(f"{labels}: {found.without_texts} labels of pairs without texts, left out.", err=True)
+    return found
+
+
+def _fitted(
+    told: "CascadeSettings",
+    labelled: "FitLabels",
+    promise: "Promise",
+    plugins: list[Path],
+    as_json: bool,
+) -> "Fitted":
+    """Ask the judges, print what every setting does, and return what the chosen one promises.
+
+    Raises: Inconclusive or NotTrusted where none keeps the promise.
+    """
+    from ste_plugin.cascade import fitting
+
+    stages, outcomes = fitting.ask_all(
+        told, labelled, promise.ties, plugins, lambda line: say(line, err=True)
+    )
+    found = fitting.fit(outcomes, promise, len(told.stages))
+    if not as_json:
+        _print_curve(found)
+    _require_kept(found, promise)
+    return fitting.fitted(found, promise, labelled, stages, outcomes)
+
+
 def _settings(judge: Path, of_model: dict[str, Any], more: dict[str, Any]) -> "CascadeSettings":
     """Return the judges that a file or options name.
 
     Raises: ConfigError for both at once, and for options of what is not asked.
     """
     from ste_plugin.cascade.settings import StageJudge, is_cascade, read_cascade
-    from ste_plugin.judge.which import is_run
+    from ste_plugin.judge.which import OfModel, is_run
     from ste_plugin.judging.published import preset_settings
 
     given = [name for name, value in (of_model | more).items() if value not in (None, "", {})]
@@ -139,7 +162,9 @@ def _settings(judge: Path, of_model: dict[str, Any], more: dict[str, Any]) -> "C
         named = [name for name in given if name == "reasoning_format"]
         _refuse(named, reasons, "a run says by itself how its judge is asked", "name a model")
     own = "decision" if of_model["engine"] == "decisions" else "verdict"
-    letters = more["format"] or preset_settings(judge, None).get("format", own)
+    of_judge = OfModel(None, of_model["engine"], None, None, of_model["options"], None)
+    preset = preset_settings(judge, None, of_judge.revision)
+    letters = more["format"] or preset.get("format", own)
     length = {"max_new_tokens": more["max_new_tokens"]}
     return _validated(
         decision=stage(str(judge), letters, force_verdict=True),
@@ -180,16 +205,15 @@ def _ties(given: str) -> Any:
     return known[given]
 
 
-def _print_curve(found: "Fit", as_json: bool) -> None:
-    from ste_plugin.cascade.words import share_or_dash, table
+def _print_curve(found: "Fit") -> None:
+    from ste_plugin.cascade.words import of_subsets, share_or_dash, table
 
-    if as_json:
-        return
-    for subset in dict.fromkeys(point.subset for point in found.curve):
-        points = [point for point in found.curve if point.subset == subset]
-        say(f"\n{subset or 'all'}: {points[0].pairs} pairs")
-        for line in table(points, found.tested if not subset else [], found.best):
-            say(line)
+    whole = [point for point in found.curve if not point.subset]
+    for line in table(whole, found.tested, found.best):
+        say(line)
+    nearest = found.best or min(found.tested, key=lambda each: each.bound)
+    for line in of_subsets([p for p in found.curve if p.subset], nearest):
+        say(line)
     if found.alone and found.alone.pairs:
         one = found.alone
         say(

@@ -7,7 +7,7 @@ import typer
 
 from ste_plugin.cli.app import app, say, show
 from ste_plugin.cli.running import Json, Plugin
-from ste_plugin.cli.stopping import leave_interrupts
+from ste_plugin.cli.stopping import keep_nothing, leave_interrupts
 from ste_plugin.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def judge(
     as_json: Json = False,
 ) -> None:
     """Ask a judge which of two answers is better, in both presentation orders; or serve it."""
+    keep_nothing()
     if serve:
         _refuse_pair(instruction, a, b)
     found = _open(

@@ -134,9 +134,9 @@ class TaskOptions:
     chat_template_kwargs: str
     columns: str = ""
 
-    def settings(self, model: str, task_dirs: list[Path]) -> "JudgeSettings":
+    def settings(self, model: str, revision: str, task_dirs: list[Path]) -> "JudgeSettings":
         """Return the judge's settings; --judge-args win, then the task's own, then the options,
-        then what a published judge's folder presets.
+        then what a published judge's folder, or its revision on the hub, presets.
 
         Raises: ConfigError for a task that does not exist or a setting that is wrong.
         """
@@ -145,7 +145,7 @@ class TaskOptions:
         from ste_plugin.storage.resources import find_task
 
         options = {"format": self.judge_format, "chat_template_kwargs": self.chat_template_kwargs}
-        preset = presets(model, self.plugins, options)
+        preset = presets(model, self.plugins, options, revision)
         own = JudgeSettings(
             self.data,
             self.judge_format or DEFAULT_FORMAT,
@@ -166,6 +166,7 @@ def measure_model(
     from ste_plugin.config import ProgramConfig
     from ste_plugin.evaluation.report import judge_line
     from ste_plugin.lm_eval_tasks import runner as lm_eval
+    from ste_plugin.lm_eval_tasks.orders import weights_revision
     from ste_plugin.plugins.manager import contributed_folders, plugin_manager
 
     task_dirs = contributed_folders(plugin_manager(options.plugins), "ste_task_dirs")
@@ -174,7 +175,7 @@ def measure_model(
     results = lm_eval.evaluate(
         model,
         out,
-        settings=options.settings(model, task_dirs),
+        settings=options.settings(model, weights_revision(config), task_dirs),
         task=options.task,
         task_dirs=task_dirs,
         config=config,
@@ -187,7 +188,9 @@ def measure_model(
     say(f"Every figure: {out / 'results.json'}")
 
 
-def presets(model: str, plugins: Sequence[Path], given: dict[str, Any]) -> dict[str, Any]:
+def presets(
+    model: str, plugins: Sequence[Path], given: dict[str, Any], revision: str
+) -> dict[str, Any]:
     """Return the settings that a judge's folder presets, but those that are given.
 
     Raises: ConfigError where it names a format that is not known here, and none is given.
@@ -197,7 +200,7 @@ def presets(model: str, plugins: Sequence[Path], given: dict[str, Any]) -> dict[
 
     known = contributions(plugin_manager(plugins), "ste_judge_formats")
     any_name = given.get("format")
-    found = preset_settings(model, None if any_name else known)
+    found = preset_settings(model, None if any_name else known, revision)
     if any_name and any_name != found.get("format"):
         found.pop("max_new_tokens", None)  # another format has a length of its own
     return {name: value for name, value in found.items() if not given.get(name)}
@@ -206,8 +209,10 @@ def presets(model: str, plugins: Sequence[Path], given: dict[str, Any]) -> dict[
 def parse_backend(name: str, model_args: str) -> "EvaluationConfig":
     """Return lm-eval's backend with its arguments, as `parse_args` reads them."""
     from ste_plugin.config import EvaluationConfig
+    from ste_plugin.lm_eval_tasks.orders import at_revision
 
-    return EvaluationConfig(backend=name, model_args=parse_args(model_args, "--model-args"))
+    arguments = parse_args(model_args, "--model-args")
+    return at_revision(EvaluationConfig(backend=name, model_args=arguments))
 
 
 def judge_metadata(judge_args: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from ste_plugin import screen
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_S = 3.0
 """How long cleaning up may take; a second signal ends it at once. Files on disk do not need it."""
-_RESUME_HINT = b"ste: stopped. Run the same command again to resume: what is done is kept.\n"
+_RESUME = b"ste: stopped. Run the same command again to resume: what is done is kept.\n"
+_ENDED = b"ste: stopped.\n"
+_last_words = [_RESUME]
 
 
 class Stopped(BaseException):
@@ -43,6 +45,11 @@ def handle_signals() -> None:
             signal.signal(number, _raise)
 
 
+def keep_nothing() -> None:
+    """Say from here on that the command ended, as one does that leaves nothing to resume."""
+    _last_words[:] = [_ENDED]
+
+
 def leave_interrupts() -> None:
     """Let Ctrl-C raise KeyboardInterrupt from here on: by it a server of pages ends well.
 
@@ -55,8 +62,9 @@ def leave_interrupts() -> None:
 
 
 def exit_stopped(stopped: Stopped) -> NoReturn:
-    """Say how to resume, and exit as shells expect: 130 for Ctrl-C, 143 for SIGTERM."""
-    os.write(screen.stderr_descriptor(), _RESUME_HINT)
+    """Say how to resume, if that can be, and exit as shells expect: 130 for Ctrl-C, 143 for
+    SIGTERM."""
+    os.write(screen.stderr_descriptor(), _last_words[0])
     sys.exit(128 + stopped.number)
 
 
@@ -81,7 +89,7 @@ def _end_after_grace(reader: int) -> None:
     _end_children()
     terminal = screen.stderr_descriptor()
     show_cursor = b"\x1b[?25h" if os.isatty(terminal) else b""
-    os.write(terminal, show_cursor + _RESUME_HINT)
+    os.write(terminal, show_cursor + _last_words[0])
     os._exit(128 + number)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.identity import model_path
+from ste_plugin.engines.nested import revision_of
 from ste_plugin.errors import EngineError
 from ste_plugin.judging.example import Example
 from ste_plugin.records import Judgment
@@ -44,7 +45,9 @@ def load_template(model: ModelConfig, base: Path) -> ChatTemplate:
 
     path = model_path(model, base)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            path, revision=revision_of(model), trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise EngineError(
             f"{path}: its tokenizer cannot be loaded ({str(error).splitlines()[0]}). "

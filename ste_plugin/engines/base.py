@@ -47,19 +47,24 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
     prefix: str = ""
     """The beginning of the assistant's turn; the completion continues it and leaves it out."""
     choices: tuple[str, ...] = ()
-    """If given, the completion is exactly one of these, drawn by the model's own probabilities."""
+    """If given, the completion is exactly one of these, drawn by the model's own probabilities; at
+    temperature 0 the likeliest, and empty where the engine sees that all are as likely."""
     format_version: str = ""
     """Name and version of the prompt that made the request."""
     affinity: str = ""
     """What requests have in common whose prompts begin alike, as the key of their instruction: of
     several servers they go to one, which reads that beginning once. No part of keys."""
+    thought: str = ""
+    """What the assistant thought before `prefix`, with its marks, where choices' likelihoods are
+    asked for behind a thought; completions follow none."""
 
     @cached_property
     def prompt_key(self) -> str:
         """Return the key of what all samples of one prompt have in common."""
         turns = [(m.role, m.content) for m in self.messages]
         before = canonical_texts((self.model, turns))
-        after = canonical_texts((self.prefix, self.choices, self.format_version))
+        thought = [self.thought] if self.thought else []
+        after = canonical_texts((self.prefix, self.choices, self.format_version, *thought))
         return key_of(b"%b,%b,%b" % (before[:-1], self.sampling.canonical, after[1:]))
 
     @property
@@ -89,11 +94,12 @@ class ChatRequest(msgspec.Struct, frozen=True, dict=True):
         return replace(self, sample_index=index).with_prompt_key(self.prompt_key)
 
 
-FINISH_REASONS = ("stop", "length", "blocked", "too_long", "broken")
+FINISH_REASONS = ("stop", "length", "blocked", "too_long", "refused", "broken")
 """How an engine's completion ends."""
 UNUSABLE = {
     "blocked": "blocked by the server's filter",
     "too_long": "not written, as the prompt is too long for the model's context",
+    "refused": "refused by the server, which answers others",
     "broken": "broken off by the server",
 }
 """Finish reason of a completion that nothing is made of → why, for drops."""
@@ -106,9 +112,10 @@ class Completion(Record, frozen=True, omit_defaults=True):
     """The key of the request."""
     text: str
     """What it said: its answer, after any thinking."""
-    finish_reason: Literal["stop", "length", "blocked", "too_long", "broken", "budget"]
+    finish_reason: Literal["stop", "length", "blocked", "too_long", "refused", "broken", "budget"]
     """How it ended: by itself; by the limit of its tokens; by a filter of the server, which refused
-    the prompt or cut the answer; not begun, as the prompt does not fit the context; or broken off.
+    the prompt or cut the answer; not begun, as the prompt does not fit the context, or as the
+    server refuses it for a reason of its own; or broken off.
 
     No engine gives `budget`: the request was not sent, as the run's budget was used up.
     """

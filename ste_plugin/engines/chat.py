@@ -88,14 +88,14 @@ class ChatTemplate:
         ]
         return self._render(turns, add_generation_prompt=True)
 
-    def answer_prompt(self, messages: Sequence[Message], prefix: str) -> str:
-        """Return the prompt, and behind it the beginning of an answer without a thought."""
-        return self.prompt(messages) + self.layout.answer_opening + prefix
+    def answer_prompt(self, messages: Sequence[Message], prefix: str, thought: str = "") -> str:
+        """Return the prompt, and behind it the beginning of an answer to a thought, or to none."""
+        return self.prompt(messages) + self._before_answer(thought) + prefix
 
     def text_of(self, request: ChatRequest) -> str:
         """Return what a model reads to answer a request."""
         if request.prefix or request.choices:
-            return self.answer_prompt(request.messages, request.prefix)
+            return self.answer_prompt(request.messages, request.prefix, request.thought)
         return self.prompt(request.messages)
 
     def read(self, request: ChatRequest, ids: Sequence[int]) -> Split:
@@ -110,9 +110,7 @@ class ChatTemplate:
         prompt itself closes an empty thought, none is learnt.
         """
         split = split_thinking(reply, self.marks)
-        thinks = split.thinking and not self.ends_thinking
-        before = self._own_thinking(split.thinking) if thinks else self.layout.answer_opening
-        return before + split.said.strip() + self.layout.turn_end
+        return self._before_answer(split.thinking) + split.said.strip() + self.layout.turn_end
 
     def training_ids(self, messages: Sequence[Message], reply: str) -> tuple[list[int], list[int]]:
         """Return the tokens of the prompt, the very ones that are asked, and of the target."""
@@ -218,6 +216,11 @@ class ChatTemplate:
         empty = marks.form.format(open=marks.open, thought="", close=marks.close)
         closing = empty.removeprefix(thought) if empty.startswith(thought) else marks.close
         return _behind(thought, closing)
+
+    def _before_answer(self, thinking: str) -> str:
+        """Return what stands between the prompt and an answer to a thought, or to none."""
+        thinks = thinking and not self.ends_thinking
+        return self._own_thinking(thinking) if thinks else self.layout.answer_opening
 
     def _own_thinking(self, thinking: str) -> str:
         """Return a thought in this model's own marks, from where the prompt leaves off."""

@@ -42,6 +42,19 @@ def choice_log_likelihoods(
     return dict(inner.choice_log_likelihoods(requests))
 
 
+def likeliest(request: ChatRequest, likelihoods: Sequence[float]) -> str:
+    """Return the likeliest choice of a request, which answers it at temperature 0.
+
+    `likelihoods`: of its choices in their order, in any measure. Where several are as likely the
+    prompt's seed picks one, so that none wins by its place; where all are, there is none: ''.
+    """
+    highest, choices = max(likelihoods), request.choices
+    likely = [c for c, each in zip(choices, likelihoods, strict=True) if each == highest]
+    if len(likely) in (0, len(choices)):  # 0: they are no numbers
+        return ""
+    return likely[request.with_sample_index(0).seed % len(likely)]
+
+
 def count_tokens(engine: Engine, request: ChatRequest) -> tuple[int, int, int] | None:
     """Return what `TellsLength.count_tokens` does, or None where the engine cannot tell."""
     inner = started(engine)

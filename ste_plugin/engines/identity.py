@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.model_folder import ADAPTER_CONFIG, adapter_base
-from ste_plugin.engines.nested import answering_model
+from ste_plugin.engines.nested import answering_model, revision_of
 from ste_plugin.records import content_key
 
 _PROBES, _PROBE_BYTES = 64, 4096
@@ -28,8 +28,8 @@ def model_identity(model: ModelConfig, base: Path) -> str:
     type that weights are rounded to, and with the marks by which thoughts are told from answers.
     """
     folder = Path(model_path(model, base))
+    name = f"{model.model}@{revision_of(model)}"
     model = answering_model(model)
-    name = f"{model.model}@{model.options.get('revision', 'main')}"
     if folder.is_dir():
         name = f"folder:{fingerprint(folder)}"
     if model.chat_template_kwargs:

@@ -8,6 +8,8 @@ ELSEWHERE = ("http", "decisions")
 """Engines that ask a server of somebody's, which has weights that a run cannot change."""
 DEFAULT_ENGINE = "vllm"
 """Of the replicas of `engine: ray`."""
+MAIN = "main"
+"""The revision of a hub id that names none."""
 
 
 def answering_model(model: ModelConfig) -> ModelConfig:
@@ -22,6 +24,11 @@ def answering_model(model: ModelConfig) -> ModelConfig:
         return model
     engine = str(model.options.get("engine", DEFAULT_ENGINE))
     return model.model_copy(update={"engine": engine, "options": options})
+
+
+def revision_of(model: ModelConfig) -> str:
+    """Return the revision of a model's files on the hub, as the settings of its engine name it."""
+    return str(answering_model(model).options.get("revision") or MAIN)
 
 
 def with_trained_weights(model: ModelConfig, path: str) -> ModelConfig:

@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ste_plugin.engines.base import ChatRequest
+from ste_plugin.engines.choice_likelihoods import likeliest
+
 _FIRST_NUCLEUS_SIZE = 256
 
 
@@ -22,6 +25,18 @@ def draw(logits: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> 
         return _invert(torch.softmax(logits, -1), uniforms)
     probabilities, ids = _nucleus(logits, top_p)
     return ids.gather(-1, _invert(probabilities, uniforms)[:, None])[:, 0]
+
+
+def draw_choice(request: ChatRequest, logits: Tensor) -> str:
+    """Return the choice that answers a request, whose seed alone decides the draw.
+
+    logits: (choices,), in their order. At temperature 0 the likeliest, see there.
+    """
+    temperature = request.sampling.temperature
+    if temperature == 0:
+        return likeliest(request, logits.tolist())
+    uniform = uniforms([request.seed], 1)[:, 0]
+    return request.choices[int(draw(logits[None], uniform, temperature, 1.0))]
 
 
 def _nucleus(logits: Tensor, top_p: float) -> tuple[Tensor, Tensor]:

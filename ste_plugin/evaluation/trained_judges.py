@@ -5,7 +5,7 @@ from pathlib import Path
 from ste_plugin.config import ModelConfig, RunConfig
 from ste_plugin.context import RunContext
 from ste_plugin.engines.identity import model_path
-from ste_plugin.engines.nested import answering_model, with_trained_weights
+from ste_plugin.engines.nested import MAIN, revision_of, with_trained_weights
 from ste_plugin.errors import DataError
 from ste_plugin.storage.run_layout import RunLayout
 from ste_plugin.storage.training_manifest import find_trained_model
@@ -40,6 +40,6 @@ def judge_of(config: RunConfig, base: Path, number: int, stage: int | None = Non
 
 
 def hub_revision(judge: ModelConfig) -> str | None:
-    """Return the revision of a judge from the hub, where one is named; a folder has none."""
-    revision = answering_model(judge).options.get("revision")
-    return None if revision is None or Path(judge.model).is_dir() else str(revision)
+    """Return the revision of a judge from the hub, where it is another than the main one."""
+    revision = revision_of(judge)
+    return None if revision == MAIN or Path(judge.model).is_dir() else revision

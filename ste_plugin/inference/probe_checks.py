@@ -19,7 +19,7 @@ _LENGTH_RATIO = 1.3
 _TAGGED = re.compile(r"\s*(?:<([a-z][\w:-]*)>.*</\1>|\[([A-Z_]+)\].*\[/\2\])\s*\S", re.DOTALL)
 """An answer behind tags of one name, as thoughts are written by models unknown here."""
 _QUOTED = 80
-_REFUSED = ("blocked", "too_long")
+_REFUSED = ("blocked", "too_long", "refused")
 """Finish reasons that say more about a prompt than about the model or its server."""
 
 

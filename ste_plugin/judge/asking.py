@@ -17,6 +17,8 @@ from ste_plugin.judge.texts import Texts
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.verdict import without_verdicts
 from ste_plugin.lm_eval_tasks.votes import next_wave
+from ste_plugin.text.sanitize import has_control_tokens
+from ste_plugin.text.thinking import without_marks
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +85,7 @@ class Asker:
         # a mean of ratings is never settled before its last one
         self._in_waves = early_stop and not requests.judge_format.pointwise
         self._likelihoods = likelihoods and bool(requests.judge_format.choices)
-        self._told_of_shares = False
+        self._told_of_shares = self._told_of_samples = False
 
     def ask(self, engine: Engine, prompts: Sequence[Texts]) -> list[list[Sample]]:
         """Return the samples of each prompt, whose answers are in the order of being shown.
@@ -100,7 +102,7 @@ class Asker:
                 self._force(engine, [s for s in wave if self._is_silent(s)])
         samples = [sample for each in drawn for sample in each]
         if self._likelihoods:
-            self._measure(engine, [s for s in samples if self.reply(s).said is not None])
+            self._measure(engine, [s for s in samples if self._has_letter(s)])
         return drawn
 
     def reply(self, sample: Sample) -> Reply:
@@ -167,12 +169,25 @@ class Asker:
             return True
         return not sample.is_unusable and self.reply(sample).said is None
 
+    def _has_letter(self, sample: Sample) -> bool:
+        """Return whether a letter's likelihood is what the judge thinks: behind a verdict, stated
+        or forced, an even one too.
+
+        Not behind a thought with control tokens, which would end it and put others' words there.
+        """
+        if sample.forced is not None:
+            return sample.forced.finish_reason == "stop"
+        if sample.stated is None or self.reply(sample).said is None:
+            return False
+        return not has_control_tokens(without_marks(sample.stated.thinking))
+
     def _measure(self, engine: Engine, samples: Sequence[Sample]) -> None:
         letters = [sample.letter or self._add_letter(sample) for sample in samples]
         told = self._likelihoods_of(engine, _once(letters))
         if told is None:
             self._likelihoods = False
             return
+        self._tell_of_samples()
         for sample, letter in zip(samples, letters, strict=True):
             sample.log_likelihoods = told.get(letter.key)
             known = count_tokens(engine, letter)
@@ -202,13 +217,26 @@ class Asker:
             logger.warning("A probability is a share of replies: %s", error)
         self._told_of_shares = True
 
+    def _tell_of_samples(self) -> None:
+        """Say once that several samples add nothing to what likelihoods tell."""
+        if self._samples > 1 and not self._requests.has_judgments and not self._told_of_samples:
+            logger.warning(
+                "samples: found %d, of a judge that writes a letter alone (format %s), whose "
+                "likelihoods are told. Samples draw letters by these: they change no probability, "
+                "and leave the verdict to chance. Leave samples out.",
+                self._samples,
+                self._requests.judge_format.name,
+            )
+            self._told_of_samples = True
+
     def _add_letter(self, sample: Sample) -> ChatRequest:
-        stated = sample.stated
+        stated, thought = sample.stated, ""
         if stated is not None and self.reply(sample).said is not None:
             own = before_verdict(self._requests.judge_format, stated.text)
+            thought = stated.thinking
             stated = replace(stated, text=own)  # the closing words are put behind it again
         prefix = self._requests.forced_prefix(stated)
-        sample.letter = self._requests.forced(sample.request, prefix)
+        sample.letter = replace(self._requests.forced(sample.request, prefix), thought=thought)
         return sample.letter
 
     def _complete(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ste_plugin.context import open_engine
 from ste_plugin.engines.identity import model_path
+from ste_plugin.engines.nested import revision_of
 from ste_plugin.errors import ConfigError
 from ste_plugin.judge.asking import Asker, Sample
 from ste_plugin.judge.comparison import Comparison, unable
@@ -18,7 +19,6 @@ from ste_plugin.judge.reading import read_comparison, read_spreads
 from ste_plugin.judge.texts import Texts, check_columns
 from ste_plugin.judge.which import OfModel, find_judge, requests_to
 from ste_plugin.judging.calibration import temperature_of
-from ste_plugin.judging.judge_folder import revision_of
 from ste_plugin.judging.published import check_published
 from ste_plugin.plugins.judge_formats import find_judge_format
 from ste_plugin.plugins.manager import plugin_manager
@@ -51,8 +51,9 @@ class Judge(PairwiseJudge):
     names the environment variable with the server's key.
 
     `samples`: 1 is the likeliest reply; of more, drawn at the judge's temperature, the majority
-    counts; with `early_stop` none is drawn that could not change it. `likelihoods`: look at those
-    of the letters, where the engine can tell.
+    counts; with `early_stop` none is drawn that could not change it; a letter alone, whose
+    likelihoods are told, needs one. `likelihoods`: look at those of the letters, where the engine
+    can tell.
     `force_verdict` and `max_new_tokens` stand in for the run's. `columns`: what its format shows
     beside the texts, for all comparisons that name none of their own. `plugins`: files of hooks.
 
@@ -101,7 +102,7 @@ class Judge(PairwiseJudge):
         judge_format = find_judge_format(
             manager, words.format, setting, found.place.base, words.rubric
         )
-        revision = revision_of(found.model.options)
+        revision = revision_of(found.model)
         check_published(found.model.model, words.format, judge_format, revision)
         check_columns(judge_format, columns or {})
         folder = model_path(found.model, found.place.base)

@@ -9,6 +9,7 @@ from ste_plugin.config import JudgingConfig, ModelConfig, RunConfig
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.identity import model_identity, model_path
 from ste_plugin.engines.model_folder import require_loadable
+from ste_plugin.engines.nested import revision_of
 from ste_plugin.engines.registry import LOADING
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.shipped import number_in_words
@@ -16,7 +17,6 @@ from ste_plugin.evaluation.trained_judges import judge_of
 from ste_plugin.forget.find_run import read_run
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.judging.judge_folder import revision_of
 from ste_plugin.judging.published import preset_settings
 from ste_plugin.plugins.manager import require_named_plugins
 from ste_plugin.storage.jsonl import read_json
@@ -50,6 +50,12 @@ class OfModel:
     api_key_env: str | None
     options: Mapping[str, Any] | None
     chat_template_kwargs: Mapping[str, Any] | None
+
+    @property
+    def revision(self) -> str:
+        """The revision of a hub id's files."""
+        options = dict(self.options or {})
+        return revision_of(ModelConfig(model="", engine=self.engine or "auto", options=options))
 
 
 def find_judge(
@@ -92,7 +98,7 @@ def _judge_of_model(name: str, given: OfModel) -> FoundJudge:
     """
     if not isinstance(given.options or {}, Mapping):
         raise ConfigError(f"options: found {given.options!r}; expected settings of the engine.")
-    preset = preset_settings(name, None, revision_of(given.options or {}))
+    preset = preset_settings(name, None, given.revision)
     engine = given.engine or ("http" if given.base_url else "auto")
     server = {"base_url": given.base_url, "api_key_env": given.api_key_env}
     settings = {

@@ -8,8 +8,9 @@ from math import exp, fsum, isfinite, log, log1p, sqrt
 from pathlib import Path
 from typing import NamedTuple
 
+from ste_plugin.engines.nested import MAIN
 from ste_plugin.errors import DataError
-from ste_plugin.judging.judge_folder import MAIN, folder_with
+from ste_plugin.judging.judge_folder import folder_with
 from ste_plugin.records import Record
 from ste_plugin.storage.forms import read_form
 from ste_plugin.storage.jsonl import replace_json

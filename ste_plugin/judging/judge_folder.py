@@ -1,18 +1,9 @@
 """Where the files are that a judge's folder holds beside its weights."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from ste_plugin.engines.nested import MAIN
 from ste_plugin.text.hub_id import may_be_hub_id
-
-MAIN = "main"
-"""The revision of a hub id that names none."""
-
-
-def revision_of(options: Mapping[str, Any]) -> str:
-    """Return the revision of a model's weights that the options of its engine name."""
-    return str(options.get("revision") or MAIN)
 
 
 def folder_with(model: str | Path, name: str, revision: str = MAIN) -> Path:

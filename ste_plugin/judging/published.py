@@ -8,11 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ste_plugin.engines.nested import MAIN
 from ste_plugin.errors import ConfigError, DataError, SteError
 from ste_plugin.judging.calibration import NAME as CALIBRATION
 from ste_plugin.judging.calibration import read_calibration
 from ste_plugin.judging.format import JudgeFormat
-from ste_plugin.judging.judge_folder import MAIN, folder_with
+from ste_plugin.judging.judge_folder import folder_with
 from ste_plugin.records import Record, content_key
 from ste_plugin.storage.forms import read_form
 from ste_plugin.storage.jsonl import replace_bytes

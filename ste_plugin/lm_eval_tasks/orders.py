@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.config import EvaluationConfig
+from ste_plugin.engines.nested import MAIN
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings, unknown_variables
 from ste_plugin.storage.resources import shipped_folder
 
@@ -15,7 +16,8 @@ SERVER_CALLS = 32
 """Calls in flight to a server of the run's own, where the model_args do not say."""
 
 _REVISIONS = {"hf": ("revision",), "vllm": ("revision", "tokenizer_revision")}
-"""Backend → its arguments that say which revision of a model of the hub is loaded."""
+"""Backend → its arguments that say which revision of a model of the hub is loaded: of its weights,
+and last of its tokenizer."""
 
 
 def environment(settings: JudgeSettings) -> dict[str, str]:
@@ -34,14 +36,26 @@ def behind(base_url: str, config: EvaluationConfig) -> EvaluationConfig:
     return config.model_copy(update={"model_args": {**address, **config.model_args}})
 
 
-def at_revision(config: EvaluationConfig, revision: str | None) -> EvaluationConfig:
+def at_revision(config: EvaluationConfig, revision: str | None = None) -> EvaluationConfig:
     """Return the settings by which lm-eval loads this revision of a judge from the hub.
 
-    Another one in `model_args` counts before it; a server has its weights already.
+    Another one in `model_args` counts before it, for weights and tokenizer; a server has its
+    weights already.
     """
-    names = _REVISIONS.get(config.backend, ())
-    named = dict.fromkeys(names, revision) if revision else {}
+    wanted = config.model_args.get("revision") or revision
+    named = dict.fromkeys(_REVISIONS.get(config.backend, ()), wanted) if wanted else {}
     return config.model_copy(update={"model_args": {**named, **config.model_args}})
+
+
+def weights_revision(config: EvaluationConfig) -> str:
+    """Return the revision of a judge's weights on the hub that lm-eval loads."""
+    return str(config.model_args.get("revision") or MAIN) if config.backend in _REVISIONS else MAIN
+
+
+def tokenizer_revision(config: EvaluationConfig) -> str:
+    """Return the revision of the tokenizer that lm-eval loads; API backends load one by name."""
+    name = _REVISIONS.get(config.backend, ("revision",))[-1]
+    return str(config.model_args.get(name) or MAIN)
 
 
 def without_proxy() -> dict[str, str]:

@@ -6,20 +6,19 @@ batch of prompts is read, the letters behind them are scored, and generation goe
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ste_plugin.engines.local.decoding import PrefilledBatch, can_share, prefill
+from ste_plugin.engines.local.decoding import PrefilledBatch, can_share, exact_head, prefill
 
 logger = logging.getLogger(__name__)
 
 _TRIAL_TOKENS = 32
-_HALF = (torch.bfloat16, torch.float16)
 _SHARED_SETTINGS = frozenset(
     ("attention_mask", "do_sample", "temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 )
@@ -93,30 +92,6 @@ class SharedPrompts:
             for letter in self.letters.get(before, ()) if opening is not None else ():
                 score = float(likelihoods[n, letter]), likeliest[n] == letter
                 self.scored[(*before, letter)] = score
-
-
-@contextmanager
-def exact_head(model: Any) -> Iterator[None]:
-    """Have a model's last layer compute in float32 for a while.
-
-    The logits of half-precision weights lie an eighth or a quarter apart at their usual size, so
-    that a weak judge's two letters come out as exactly as likely as each other in a quarter of its
-    prompts. Only the few positions that are looked at are worth it: weights are cast at each call.
-    """
-    head = model.get_output_embeddings()
-    if type(head) is not torch.nn.Linear or head.weight.dtype not in _HALF:
-        yield
-        return
-
-    def in_float32(module: Any, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
-        bias = None if module.bias is None else module.bias.float()
-        return torch.nn.functional.linear(inputs[0].float(), module.weight.float(), bias)
-
-    hook = head.register_forward_hook(in_float32)
-    try:
-        yield
-    finally:
-        hook.remove()
 
 
 def _read_on(

@@ -23,7 +23,7 @@ from ste_plugin.lm_eval_tasks.figures import SPREAD, summarise
 from ste_plugin.lm_eval_tasks.judged_file import write_choices, write_judged
 from ste_plugin.lm_eval_tasks.measurement import described
 from ste_plugin.lm_eval_tasks.measuring_process import MeasuringProcess
-from ste_plugin.lm_eval_tasks.orders import TASK, order
+from ste_plugin.lm_eval_tasks.orders import TASK, order, tokenizer_revision, weights_revision
 from ste_plugin.lm_eval_tasks.pairs_file import Document, kept
 from ste_plugin.lm_eval_tasks.replies import read_replies
 from ste_plugin.lm_eval_tasks.samples import (
@@ -88,7 +88,7 @@ def evaluate(
     settings = JudgeSettings.read(settings.environment(), location.metadata)
     rows, judge_format = read_documents(settings), settings.load_judge_format()
     settings = settings.asked_in(judge_format)
-    check_published(model, settings.format, judge_format)
+    check_published(model, settings.format, judge_format, weights_revision(config))
     wanted = {"task": task, **identity(model, settings, judge_format, config, rows)}
     if done := read_finished(out / "results.json", wanted):
         return done
@@ -172,7 +172,8 @@ def read_documents(settings: JudgeSettings) -> Sequence[LabelledPair] | Sequence
 def judge_token_counter(model: str, config: EvaluationConfig) -> TokenCounter | None:
     """Return a count of tokens, or None where the judge's tokenizer is not known here."""
     known = config.backend in _BACKEND_NEEDS or "tokenizer" in config.model_args
-    return token_counter(str(config.model_args.get("tokenizer", model))) if known else None
+    name = str(config.model_args.get("tokenizer", model))
+    return token_counter(name, tokenizer_revision(config)) if known else None
 
 
 def require_host(python: str, backend: str) -> str:

@@ -61,12 +61,14 @@ def replies_of(request: Mapping[str, Any], response: str | list[str]) -> list[st
     return [reply.removesuffix(CUT_OFF) for reply in asked]
 
 
-def token_counter(tokenizer: str) -> TokenCounter | None:
+def token_counter(tokenizer: str, revision: str) -> TokenCounter | None:
     """Return how many tokens a text has, or None where that tokenizer cannot be had."""
     try:
         from transformers import AutoTokenizer
 
-        encode = AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False)
+        encode = AutoTokenizer.from_pretrained(
+            tokenizer, revision=revision, trust_remote_code=False
+        )
     except (ImportError, OSError, ValueError):
         return None
     return lambda text: len(encode(text, add_special_tokens=False)["input_ids"])

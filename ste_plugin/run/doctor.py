@@ -11,11 +11,7 @@ from pathlib import Path
 
 from ste_plugin.axolotl.launcher import check_launcher
 from ste_plugin.config import HostConfig, HostsConfig, RunConfig
-from ste_plugin.engines.identity import model_path
-from ste_plugin.engines.model_folder import explain_unloadable
-from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.ray.engine import describe_cluster
-from ste_plugin.engines.registry import LOADING
 from ste_plugin.errors import (
     ConfigError,
     DataError,
@@ -32,6 +28,7 @@ from ste_plugin.instructions.sources.readers import check_source
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.run.doctor_training import axolotl_configs, check_axolotl_configs, check_recipes
 from ste_plugin.run.finding import CheckResult
+from ste_plugin.run.models_ahead import check_whole, find_unloadable
 from ste_plugin.run.open_run import open_aside
 from ste_plugin.run.stages import check_backend, read_row_formats
 from ste_plugin.storage.config_file import read_config
@@ -173,13 +170,17 @@ def _kept_out(path: Path, config: RunConfig, files: Sequence[Path]) -> Iterator[
 
 
 def _models(path: Path, config: RunConfig) -> Iterator[CheckResult]:
-    """Yield a finding for each model that an engine of ours is to load, and cannot."""
-    for role, model in config.models.items():
-        if answering_model(model).engine not in LOADING:
-            continue
-        if problem := explain_unloadable(model_path(model, path.resolve().parent)):
-            found = f"{model.model}: cannot be loaded as a model: {problem}"
-            yield CheckResult(role, found, False, f"correct {role}.model, or put the model there")
+    """Yield a finding for each model that an engine of ours is to load, and cannot, and for a judge
+    that cannot be trained."""
+    base = path.resolve().parent
+    unloadable = dict(find_unloadable(config, base))
+    for role, found in unloadable.items():
+        yield CheckResult(role, found, False, f"correct {role}.model, or put the model there")
+    try:
+        if "judge" not in unloadable:
+            check_whole(config.judge, base)
+    except ConfigError as error:
+        yield CheckResult("judge", str(error), False, "merge the adapter into its base")
 
 
 def _on_path() -> CheckResult:
@@ -212,7 +213,7 @@ def _libraries() -> Iterator[CheckResult]:
 
 
 def _gpu() -> CheckResult:
-    """Say what nvidia-smi sees; a machine without a GPU is no problem, only slow."""
+    """Say what nvidia-smi sees; without a GPU only a recipe that needs one is a problem."""
     command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
     if shutil.which(command[0]) is None:
         return CheckResult("GPU", "none (no nvidia-smi): small models only", True)

@@ -1,10 +1,12 @@
 """What a config says of a model's layers is held against the model, without its weights."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from ste_plugin.axolotl.model_layers import layer_problems, read_layers, wrapping_changes
+from tests.helpers.hub_cache import downloaded
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +56,15 @@ def test_a_class_of_another_model_is_refused_with_the_right_one(model, prefix):
     (told,) = layer_problems({"base_model": folder, "fsdp_config": BY_LAYER | {key: other}})
     assert f"fsdp_config.{key}: {other} is no class of {folder}; expected {layer}" in told
     assert layer_problems({"base_model": folder, "fsdp_config": BY_LAYER | {key: layer}}) == []
+
+
+def test_layers_are_those_of_the_revision_that_is_trained(model, tmp_path_factory, monkeypatch):
+    folder, layer = model
+    downloaded(tmp_path_factory.mktemp("hub"), monkeypatch, "org/seed", v2=Path(folder))
+    fsdp = {"base_model": "org/seed", "fsdp_config": BY_LAYER}
+    assert wrapping_changes(fsdp) == {}
+    found = wrapping_changes(fsdp | {"revision_of_model": "v2"})
+    assert found["fsdp_config"]["transformer_layer_cls_to_wrap"] == layer
 
 
 def test_other_ways_to_wrap_name_no_class(model):

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from math import log
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,9 @@ from ste_plugin.cli.entry_point import main
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.calibration import Calibration, quality, sigmoid, write_calibration
 from tests.helpers.cascades import StagedEngine, drawn, pair_row, use_engine, write_pairs
+from tests.helpers.hub_cache import downloaded
 
+OF_JUDGES = ("format", "reasoning", "reasoning_format", "max_new_tokens", "votes")
 JUDGES = "small --reasoning large --reasoning-format brief --engine local --votes 3"
 
 
@@ -35,11 +38,11 @@ def fitted(tmp_path, monkeypatch, capsys):
     return run
 
 
-def test_it_prints_the_curve_of_every_subset_and_what_is_promised(fitted):
+def test_it_prints_the_curve_of_all_pairs_and_what_is_promised(fitted):
     code, printed, told = fitted(map(pair_row, range(160)))
     assert code == 0
-    assert [f"{name}: {n} pairs" in printed.out for name, n in (("all", 160), ("even", 80))]
-    assert "<- chosen" in printed.out
+    assert "all: 160 pairs" in printed.out
+    assert printed.out.count("<- chosen") == 1
     assert "the reasoning judge alone: answers 0.950, accuracy 1.000" in printed.out
     promise = told["fitted"]["promise"]
     assert promise.startswith("With a chance of at least 95% over the draw of these 160 prompts")
@@ -55,6 +58,28 @@ def test_it_prints_the_curve_of_every_subset_and_what_is_promised(fitted):
     alone = told["fitted"]["curve"][-1]
     assert chosen["written_tokens"] < alone["written_tokens"]
     assert told["fitted"]["bound"] <= 0.10
+
+
+def test_of_a_subset_it_prints_the_chosen_setting_alone_and_writes_the_whole_curve(fitted):
+    _, printed, told = fitted(map(pair_row, range(160)))
+    of_even = [line.split() for line in printed.out.splitlines() if line.startswith("even")]
+    chosen = {name: told["fitted"][name] for name in ("deepest", "threshold")}
+    curve = [row for row in told["fitted"]["curve"] if row["subset"] == "even"]
+    (row,) = (row for row in curve if row["setting"] == chosen)
+    accuracy = row["right"] / row["judged"]
+    assert [line[:4] for line in of_even] == [["even", "80", "1.000", f"{accuracy:.3f}"]]
+    assert "by subset, under the chosen setting (vote, " in printed.out
+    assert len(curve) == 30
+
+
+def test_where_no_setting_keeps_the_promise_subsets_are_told_under_the_nearest(fitted):
+    wrong = [pair_row(i, labels={"ann": "rejected"}) for i in range(160)]
+    _, printed, _ = fitted(wrong, "--error 0.05")
+    assert "by subset, under the setting that comes nearest (" in printed.out
+    assert [line.split()[0] for line in printed.out.splitlines() if " 80 " in line] == [
+        "even",
+        "odd",
+    ]
 
 
 def test_a_calibrated_judge_decides_in_its_own_format_and_is_told_at_its_temperature(
@@ -160,6 +185,17 @@ def test_a_judge_behind_the_decisions_endpoint_decides_in_its_own_format(tmp_pat
     from ste_plugin.cli.cascades import _settings
 
     of_model = {"engine": "decisions", "base_url": "http://h:1/v1", "options": None}
-    names = ("format", "reasoning", "reasoning_format", "max_new_tokens", "votes")
-    told = _settings(tmp_path / "m", of_model, dict.fromkeys(names))
+    told = _settings(tmp_path / "m", of_model, dict.fromkeys(OF_JUDGES))
     assert told.decision.format == "decision"
+
+
+def test_a_hub_judge_decides_in_the_format_of_the_revision_that_is_asked(tmp_path, monkeypatch):
+    from ste_plugin.cli.cascades import _settings
+
+    folders = downloaded(tmp_path, monkeypatch, "org/judge", main=None, v2=None)
+    known, version = quality([1.0]), FORMATS["decision"].version
+    write_calibration(folders["v2"], Calibration(1, 2.0, version, 80, 60, known, known))
+    for revision, expected in (("main", "verdict"), ("v2", "decision")):
+        of_model = {"engine": "local", "base_url": None, "options": {"revision": revision}}
+        told = _settings(Path("org/judge"), of_model, dict.fromkeys(OF_JUDGES))
+        assert told.decision.format == expected

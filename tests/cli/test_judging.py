@@ -3,6 +3,7 @@ do not count."""
 
 import contextlib
 import json
+import signal
 
 import pytest
 
@@ -149,3 +150,36 @@ def test_a_judge_in_a_folder_is_tried(tiny_model, tmp_path):
     found = json.loads(done.stdout)
     assert found["better"] == "no verdict"  # of random weights, cut off
     assert [r["order"] for r in found["replies"]] == ["a shown as A", "b shown as A"]
+
+
+STOPPED_WHILE_LOADING = """
+import os, signal, time
+
+from ste_plugin.engines.base import LazyEngine
+from ste_plugin.hookspecs import hookimpl
+
+
+@hookimpl
+def ste_engines():
+    return {"slow": "hooks:create"}
+
+
+def create(model, place):
+    return LazyEngine(load)
+
+
+def load():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    "asked", [["--serve", "--port", "0"], ["--instruction", "x", "--a", "a", "--b", "b"]]
+)
+def test_a_judge_that_is_stopped_while_it_loads_has_nothing_to_resume(tmp_path, asked):
+    (tmp_path / "hooks.py").write_text(STOPPED_WHILE_LOADING)
+    of_model = ("--engine", "slow", "--format", "brief", "--plugin", "hooks.py")
+    done = ste("judge", "m", *of_model, *asked, cwd=tmp_path)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stderr == "ste: stopped.\n"

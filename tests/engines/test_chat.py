@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from msgspec.structs import replace
 from transformers import AutoTokenizer
 
 from ste_plugin.config import ModelConfig
@@ -107,6 +108,26 @@ def test_a_template_that_answers_elsewhere_than_it_asks_is_refused_with_the_cure
 def test_the_assistants_first_words_follow_the_prompt(tiny_model):
     template = ChatTemplate(AutoTokenizer.from_pretrained(tiny_model))
     assert template.answer_prompt(TURNS, "[[") == template.prompt(TURNS) + "[["
+
+
+@pytest.mark.parametrize(
+    ("template", "before"),
+    [
+        (PLAIN, "<think>\nHm.\n</think>\n\n"),
+        (OPENS, "Hm.\n</think>\n\n"),
+        (EMPTY_THOUGHT, "<think>\nHm.\n</think>\n\n"),
+    ],
+    ids=["plain", "opens a thought", "empty thought"],
+)
+def test_a_letter_behind_a_thought_is_asked_for_where_a_thought_is_trained(
+    tiny_model, template, before
+):
+    chat = ChatTemplate(tokenizer_with(tiny_model, template))
+    thought = "<think>\nHm.\n</think>\n\n"
+    request = ChatRequest("m", ASKED, Sampling(), prefix="[[", choices=("A", "B"), thought=thought)
+    assert chat.text_of(request) == f"{chat.prompt(ASKED)}{before}[["
+    assert chat.target(f"{thought}[[A]]").startswith(f"{before}[[")
+    assert request.prompt_key != replace(request, thought="").prompt_key
 
 
 def test_a_tokenizer_without_a_chat_template_is_refused_with_the_cure(tiny_model):

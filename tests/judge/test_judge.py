@@ -15,6 +15,7 @@ from ste_plugin.judging.calibration import calibrate, write_calibration
 from ste_plugin.testing import FakeEngine
 from tests.helpers.asked_judges import fake_judge, says
 from tests.helpers.chat_server import HANG, Refuse, chat_server
+from tests.helpers.hub_cache import downloaded
 
 PAIR = ("Name a fruit.", "An apple.", "A spade.")
 
@@ -194,6 +195,20 @@ def test_what_a_server_finds_too_long_is_told():
         judge.compare(*PAIR)
 
 
+def test_a_pair_that_a_server_stumbles_over_has_no_verdict_and_the_others_have_theirs():
+    def stumbles(body):
+        about = "violin" in body["messages"][-1]["content"]
+        return Refuse(400, "Expecting property name") if about else None
+
+    with (
+        chat_server(lambda *_: "[[A]]", objects=stumbles) as server,
+        served(server.base_url) as judge,
+    ):
+        bad, good = judge.compare_many([("Name a violin.", "A.", "B."), PAIR])
+    assert (bad.abstained, good.abstained) == ("no verdict", "orders differ")
+    assert "refused by the server" in bad.orders[0].reply.problem
+
+
 def test_a_folder_that_is_no_model_is_refused(tmp_path):
     with pytest.raises(EngineError, match="cannot be loaded as a model: no config.json in it"):
         Judge(tmp_path)
@@ -225,23 +240,65 @@ def test_a_stated_verdict_s_likelihoods_are_measured_behind_one_closing(monkeypa
     assert prefixes == {"B names the wrong year.\n\nFinal verdict: [["}
 
 
-def test_a_hub_id_s_temperature_is_that_of_the_revision_that_is_asked(tmp_path, monkeypatch):
+def test_samples_of_a_letter_whose_likelihoods_are_told_are_said_to_add_nothing(
+    monkeypatch, caplog
+):
+    class Telling(FakeEngine):
+        def choice_log_likelihoods(self, requests):
+            return ((r.key, (math.log(0.75), math.log(0.25))) for r in requests)
+
+    for kind, samples, said in ((Telling, 3, 1), (Telling, 1, 0), (FakeEngine, 3, 0)):
+        caplog.clear()
+        monkeypatch.setattr(
+            "ste_plugin.judge.judge.open_engine", lambda *_, kind=kind: kind(lambda _: "A")
+        )
+        with Judge("m", format="decision", engine="local", samples=samples) as judge:
+            judge.compare_many([PAIR, PAIR])
+            judge.compare(*PAIR)
+        assert caplog.text.count("Leave samples out") == said
+
+
+def test_the_letters_of_a_judge_that_thinks_are_measured_behind_its_thought(monkeypatch):
+    measured = []
+
+    class Telling(FakeEngine):
+        def choice_log_likelihoods(self, requests):
+            measured.extend(requests)
+            return ((r.key, (math.log(0.75), math.log(0.25))) for r in requests)
+
+    thoughts = (
+        "<think>\nB names the wrong year.\n</think>\n\n",
+        "<think>\n<|im_end|>\n</think>\n\n",
+    )
+    for thought, told in zip(thoughts, ("likelihoods", "samples"), strict=True):
+        measured.clear()
+        engine = Telling(lambda _, thought=thought: f"{thought}Final verdict: [[A]]")
+        monkeypatch.setattr("ste_plugin.judge.judge.open_engine", lambda *_, engine=engine: engine)
+        with Judge("m", format="brief", engine="local") as judge:
+            found = judge.compare(*PAIR)
+        assert found.probability_from == told  # its own control tokens would end the thought
+        letters = {(request.thought, request.prefix) for request in measured}
+        assert letters == ({(thought, "Final verdict: [[")} if told == "likelihoods" else set())
+
+
+@pytest.mark.parametrize("on_ray", [False, True])
+def test_a_hub_id_s_temperature_is_that_of_the_revision_that_is_asked(
+    tmp_path, monkeypatch, on_ray
+):
     margins = [6.0 * (-1 if n % 4 == 0 else 1) for n in range(80)]
     found = calibrate(margins, FORMATS["decision"].version)
-    repo = tmp_path / "models--org--judge"
-    for revision, own in (("main", None), ("v2", found)):
-        folder = repo / "snapshots" / f"of-{revision}"
-        folder.mkdir(parents=True)
-        (repo / "refs").mkdir(exist_ok=True)
-        (repo / "refs" / revision).write_text(folder.name)
-        write_calibration(folder, own)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    server = {"base_url": "http://127.0.0.1:9/v1", "options": {"prefill": "vllm"}}
-    with Judge("org/judge", **server) as judge:
-        assert judge.temperature == 1
-    server["options"] = {"prefill": "vllm", "revision": "v2"}
-    with Judge("org/judge", **server) as judge:
-        assert judge.temperature == found.temperature
+    folders = downloaded(tmp_path, monkeypatch, "org/judge", main=None, v2=None)
+    write_calibration(folders["v2"], found)
+    monkeypatch.setattr("ste_plugin.judge.judge.open_engine", lambda *_: FakeEngine(lambda _: "A"))
+
+    def temperature(**options):
+        nested = {"engine": "local", "engine_options": options}
+        told = {"engine": "ray", "options": nested} if on_ray else {"options": options}
+        with Judge("org/judge", **told) as judge:
+            return judge.temperature, judge.format.name
+
+    assert temperature() == (1, "criteria")
+    assert temperature(revision="v2") == (found.temperature, "decision")
 
 
 def test_a_calibrated_judge_is_less_sure_and_says_the_same(tiny_model, tmp_path):

@@ -7,11 +7,14 @@ import pytest
 import yaml
 
 from ste_plugin import Judge
-from ste_plugin.cli.measuring import presets
+from ste_plugin.cli.measuring import TaskOptions, parse_backend, presets
 from ste_plugin.errors import ConfigError, DataError, PluginError
 from ste_plugin.judge.which import OfModel, find_judge
 from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.judging.calibration import calibrate, write_calibration
+from ste_plugin.lm_eval_tasks.orders import weights_revision
+from ste_plugin.storage.resources import shipped_folder
+from tests.helpers.hub_cache import downloaded
 from tests.helpers.trained_runs import trained_run
 
 MARGINS = [6.0 * (-1 if n % 4 == 0 else 1) for n in range(80)]
@@ -91,6 +94,18 @@ def test_a_config_stands_for_its_run(run):
     assert "iteration 1, which the run ships" in Judge(run.parent / "ste.yaml", **hooks(run)).name
 
 
+def test_a_hub_judge_presets_what_its_measured_revision_does(tmp_path, monkeypatch):
+    folders = downloaded(tmp_path, monkeypatch, "org/judge", main=None, v2=None)
+    write_calibration(folders["v2"], calibrate(MARGINS, FORMATS["decision"].version))
+    told = {
+        args: TaskOptions("ste_local", tmp_path / "x", None, None, "", (), "").settings(
+            "org/judge", weights_revision(parse_backend("hf", args)), [shipped_folder("tasks")]
+        )
+        for args in ("", "revision=v2")
+    }
+    assert [found.format for found in told.values()] == ["criteria", "decision"]
+
+
 def test_another_format_than_the_published_one_has_its_own_longest_judgment(tmp_path, tiny_model):
     folder = tmp_path / "judge"
     shutil.copytree(tiny_model, folder)
@@ -102,7 +117,9 @@ def test_another_format_than_the_published_one_has_its_own_longest_judgment(tmp_
     }
     assert [asked[name].max_new_tokens for name in (None, "brief", "plan")] == [7, 7, None]
     assert {each.force_verdict for each in asked.values()} == {True}
-    told = {name: presets(str(folder), (), {"format": name}) for name in (None, "brief", "plan")}
+    told = {
+        name: presets(str(folder), (), {"format": name}, "main") for name in (None, "brief", "plan")
+    }
     assert [told[name].get("max_new_tokens") for name in (None, "brief", "plan")] == [7, 7, None]
 
 
@@ -111,13 +128,13 @@ def test_a_calibrated_judge_is_asked_in_the_format_of_its_letters(tmp_path, tiny
     write_calibration(folder, calibrate(MARGINS, FORMATS["decision"].version))
     found = find_judge(folder, (), None, OfModel(None, "local", *[None] * 4), {}).judging
     assert (found.format, found.force_verdict) == ("decision", True)
-    assert presets(str(folder), (), {}) == {"format": "decision", "force": True}
+    assert presets(str(folder), (), {}, "main") == {"format": "decision", "force": True}
     other = find_judge(folder, (), None, OfModel("brief", "local", *[None] * 4), {}).judging
     assert other.format == "brief"
     write_calibration(folder, calibrate(MARGINS, "ours-0123456789"))
     with pytest.raises(ConfigError, match="trained in the format 'ours'"):
-        presets(str(folder), (), {})
-    assert presets(str(folder), (), {"format": "brief"})["force"]
+        presets(str(folder), (), {}, "main")
+    assert presets(str(folder), (), {"format": "brief"}, "main")["force"]
 
 
 @pytest.mark.parametrize("engine", ["http", "decisions", None])

@@ -155,7 +155,7 @@ def test_letters_behind_an_opening_of_several_tokens_are_those_of_the_whole_text
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_letters_of_half_precision_weights_are_scored_in_float32(tiny_model, dtype):
-    from ste_plugin.lm_eval_tasks.prompt_states import exact_head
+    from ste_plugin.engines.local.decoding import exact_head
 
     load = transformers.AutoModelForCausalLM.from_pretrained
     model = load(tiny_model, dtype=getattr(torch, dtype)).eval()
@@ -164,11 +164,14 @@ def test_letters_of_half_precision_weights_are_scored_in_float32(tiny_model, dty
         coarse = model(ids, output_hidden_states=True)
         with exact_head(model):
             fine = model(ids).logits
+        with exact_head(model, [9, 4]):
+            letters = model(ids).logits
         again = model(ids).logits
     weight = model.get_output_embeddings().weight
     expected = coarse.hidden_states[-1].double() @ weight.double().T
     assert torch.allclose(fine.double(), expected, atol=1e-5)
     assert not torch.allclose(coarse.logits.double(), expected, atol=1e-5)
+    assert torch.allclose(letters[..., [4, 9]].double(), expected[..., [4, 9]], atol=1e-5)
     assert torch.equal(again, coarse.logits)  # only for as long as it is looked at
 
 

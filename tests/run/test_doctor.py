@@ -7,11 +7,13 @@ import sys
 
 import pytest
 
+from ste_plugin.run import doctor_training
 from ste_plugin.run.doctor import conclude
+from ste_plugin.run.doctor_training import check_recipes
 from ste_plugin.run.finding import CheckResult
 from ste_plugin.storage.resources import shipped_folder
 from tests.helpers import environment
-from tests.helpers.builders import config_text
+from tests.helpers.builders import config, config_text
 from tests.helpers.packed_files import PACKERS, json_lines, lay_out
 
 pytestmark = pytest.mark.usefixtures("warm_hosts")
@@ -53,7 +55,8 @@ def test_a_command_that_is_not_on_path_is_a_hint_and_no_problem(tmp_path):
 
 
 def test_with_a_problem_the_last_line_is_its_cure(tmp_path):
-    config = config_text(hosts="{eval: {python: /no/such/python}}")
+    settings = {"training": "{recipe: demo-smollm2-cpu-lora}"}
+    config = config_text(hosts="{eval: {python: /no/such/python}}", **settings)
     (tmp_path / "ste.yaml").write_text(config)
     (tmp_path / "instructions.jsonl").touch()
     done = doctor("ste.yaml", cwd=tmp_path)
@@ -180,3 +183,40 @@ def test_a_recipe_for_judges_of_letters_beside_a_format_with_reasons_is_a_proble
     assert "PROBLEM  settings: training.recipe: decision-lora-8b trains a judge" in done.stdout
     (tmp_path / "ste.yaml").write_text(config_text(**settings | {"judging": "{format: decision}"}))
     assert "training.recipe" not in doctor("ste.yaml", cwd=tmp_path).stdout
+
+
+def without_gpu_tools(folder):
+    """A PATH on which nothing says what GPUs there are."""
+    (folder / "bin").mkdir()
+    return str(folder / "bin")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "needs"),
+    [
+        ("sft-lora-8b", "sft-lora-8b needs one GPU of"),
+        ("mine.yaml", "mine needs one (bf16: true)"),
+        ("demo-smollm2-cpu-lora", ""),
+    ],
+)
+def test_a_recipe_for_a_gpu_is_not_ready_where_there_is_none(tmp_path, monkeypatch, recipe, needs):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("PATH", without_gpu_tools(tmp_path))
+    (tmp_path / "mine.yaml").write_text("base_model: m\nbf16: true\n")
+    run = config(tmp_path, training=f"{{recipe: {recipe}}}")
+    monkeypatch.setattr(doctor_training, "recipe_problems", lambda *_: {})
+    found = [f for f in check_recipes(tmp_path / "ste.yaml", run, []) if f.what == "GPU"]
+    assert [f.ok for f in found] == ([False] if needs else [])
+    assert all(needs in f.found and "none here" in f.found for f in found)
+    if needs:
+        assert conclude(found) == (
+            "Not ready. First, GPU: train where one is, or by a recipe for CPUs (ste recipes list)"
+        )
+
+
+def test_a_training_that_is_started_elsewhere_needs_no_gpu_here(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor_training, "has_gpu", lambda _: False)
+    settings = {"hosts": "{train: {wrapper: [srun]}}"}
+    assert check_recipes(tmp_path / "ste.yaml", config(tmp_path, **settings), []) == []
+    (found,) = check_recipes(tmp_path / "ste.yaml", config(tmp_path), [])
+    assert found.what == "GPU"

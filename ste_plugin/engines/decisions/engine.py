@@ -17,6 +17,7 @@ from threading import Lock
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Place
 from ste_plugin.engines.chat import NO_THINKING, ChatTemplate
+from ste_plugin.engines.choice_likelihoods import likeliest
 from ste_plugin.engines.decisions.connection import DecisionConnections, FormsFound
 from ste_plugin.engines.decisions.options import DecisionEndpoint, read_options
 from ste_plugin.engines.decisions.refusals import (
@@ -25,7 +26,6 @@ from ste_plugin.engines.decisions.refusals import (
     question_of,
 )
 from ste_plugin.engines.decisions.wire import Decided
-from ste_plugin.engines.http.completions import to_completions
 from ste_plugin.engines.http.endpoint import Endpoint
 from ste_plugin.engines.http.engine import HttpEngine, Post
 from ste_plugin.engines.http.first_answers import Answer
@@ -89,6 +89,8 @@ class DecisionEngine(HttpEngine):
     def complete(self, requests: Iterable[ChatRequest]) -> Iterator[Completion]:
         """Yield a letter per request: the likelier one, or above temperature 0 a drawn one.
 
+        Of even ones at temperature 0 there is none: an empty text.
+
         Letters are drawn by the model's own probabilities, whatever the temperature is.
         Raises: EngineError where text is asked for, or the server cannot answer; ConfigError where
         the model's own folder tells that the endpoint would read another place.
@@ -132,7 +134,7 @@ class DecisionEngine(HttpEngine):
     def read(self, call: Call, reply: Reply) -> Answer:
         """Return what an answer gives to a call: a letter for each sample."""
         if not isinstance(reply, Decided):
-            return Answer(call, to_completions(call, reply, self._thoughts), refusal=reply)
+            return super().read(call, reply)
         self._tell_of(reply)
         self._remember(call, reply)
         completions = [
@@ -145,7 +147,7 @@ class DecisionEngine(HttpEngine):
             )
             for i, request in enumerate(call.requests)
         ]
-        return Answer(call, completions)
+        return Answer(call, completions, server=reply.server)
 
     def _answer(self, post: Post, call: Call) -> Answer:
         return self.read(call, self.reply(post, call))
@@ -200,5 +202,5 @@ def _logs(probabilities: tuple[float, ...]) -> tuple[float, ...]:
 
 def _letter(request: ChatRequest, probabilities: tuple[float, ...]) -> str:
     if request.sampling.temperature == 0:
-        return max(zip(request.choices, probabilities, strict=True), key=lambda each: each[1])[0]
+        return likeliest(request, probabilities)
     return random.Random(request.seed).choices(request.choices, probabilities)[0]

@@ -16,6 +16,13 @@ from ste_plugin.text.thinking import (
     with_families,
 )
 
+_REFUSED: dict[str, Literal["too_long", "blocked", "refused"]] = {
+    "too_long": "too_long",
+    "blocked": "blocked",
+    "unclear": "refused",
+}
+"""Why a prompt is refused → the finish reason."""
+
 
 class ThoughtReader:
     """Takes the replies of one model apart into thinking and answer; threads share it."""
@@ -76,10 +83,8 @@ def to_completions(call: Call, reply: Reply, thoughts: ThoughtReader) -> list[Co
     The first counts the prompt's tokens, and the remainder of those that do not divide. Where one
     text answers all, the others count none. A prompt that is refused is answered by none.
     """
-    if reply.refused:
-        refused: Literal["too_long", "blocked"] = (
-            "too_long" if reply.refused == "too_long" else "blocked"
-        )
+    if reply.prompt_is_refused:
+        refused = _REFUSED[reply.refused]
         return [Completion(r.key, "", refused, 0, 0) for r in call.requests]
     share, remainder = divmod(reply.completion_tokens, max(1, len(reply.samples)))
     completions = []

@@ -21,6 +21,7 @@ from ste_plugin.engines.http.response import (
     FIELDS_REFUSED,
     PROMPT_BLOCKED,
     PROMPT_TOO_LONG,
+    PROMPT_UNCLEAR,
     SAMPLES_REFUSED,
     RefusedReply,
     Reply,
@@ -36,6 +37,8 @@ from ste_plugin.text.redaction import is_secret_value
 logger = logging.getLogger(__name__)
 
 _MAX_QUOTED = 300
+_MAY_BE_THE_PROMPT = (400, 422)
+"""Statuses of refusals that say nothing of their reason, and may be about one prompt alone."""
 _CHANGED = "%s: refused a request (%s). From here on: %s."
 Body = dict[str, Any]
 
@@ -99,9 +102,12 @@ class Connections:
             return FIELDS_REFUSED
         if n > 1 and self._options.samples == "auto" and refuses_samples(refusal):
             return SAMPLES_REFUSED
-        raise refusal_error(
+        error = refusal_error(
             endpoint.options, refusal, headers, lambda: self._list_models(endpoint), self.quote
         )
+        if refusal.status in _MAY_BE_THE_PROMPT:
+            return replace(PROMPT_UNCLEAR, words=str(error))
+        raise error
 
     def quote(self, text: str) -> str:
         """Return the beginning of an untrusted text on one line, without our keys."""

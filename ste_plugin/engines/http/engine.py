@@ -155,7 +155,8 @@ class HttpEngine:
     def read(self, call: Call, reply: Reply) -> Answer:
         """Return what a reply gives to a call."""
         if reply.prompt_is_refused:
-            return Answer(call, to_completions(call, reply, self._thoughts), refusal=reply)
+            completions = to_completions(call, reply, self._thoughts)
+            return Answer(call, completions, refusal=reply, server=reply.server)
         self._tell_of(reply)
         answered, reply, owed = take_answers(call, reply)
         completions = to_completions(answered, reply, self._thoughts)
@@ -166,7 +167,7 @@ class HttpEngine:
                 "learnt."
             )
             self._tell_once("thinks", message, self._model)
-        return Answer(call, completions, owed)
+        return Answer(call, completions, owed, server=reply.server)
 
     def _stop_asking_for_samples(self, given: int, n: int) -> None:
         self._gives_samples = False
@@ -200,7 +201,7 @@ class HttpEngine:
     def _fits(self, post: Post, call: Call) -> bool:
         """Return whether the server takes a prompt where a single token is to be written."""
         body = self._body(Call((call.first,)))
-        return post(body | {"max_tokens": 1}, 1).refused != "too_long"
+        return post(body | {"max_tokens": 1}, 1).refused not in ("too_long", "unclear")
 
     def reply(self, post: Post, call: Call) -> Reply:
         """Return the reply to a call; batch files stand in for servers here.

@@ -57,20 +57,24 @@ class Reply:
     """The name that the server gives for the model, if it does."""
     estimated: bool = False
     """Whether the server counts no tokens, so that these are estimates."""
-    refused: Literal["", "too_long", "blocked", "samples", "fields"] = ""
-    """What there are no samples for: this prompt, which is too long or blocked; several samples in
-    one call; or fields that are named otherwise from here on."""
+    refused: Literal["", "too_long", "blocked", "unclear", "samples", "fields"] = ""
+    """What there are no samples for: this prompt, which is too long or blocked, or is refused for a
+    reason that is not known; several samples in one call; or fields that are named otherwise from
+    here on."""
     words: str = ""
-    """What the server said to that."""
+    """What the server said to that; to what is unclear the error that it is, were it not alone."""
+    server: str = ""
+    """The URL that gave it."""
 
     @property
     def prompt_is_refused(self) -> bool:
         """Whether this prompt gets no answer, however it is asked."""
-        return self.refused in ("too_long", "blocked")
+        return self.refused in ("too_long", "blocked", "unclear")
 
 
 PROMPT_TOO_LONG = Reply((), refused="too_long")
 PROMPT_BLOCKED = Reply((), refused="blocked")
+PROMPT_UNCLEAR = Reply((), refused="unclear")
 SAMPLES_REFUSED = Reply((), refused="samples")
 FIELDS_REFUSED = Reply((), refused="fields")
 

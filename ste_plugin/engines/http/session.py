@@ -1,6 +1,7 @@
 """One stage's calls to all servers: posts with retries, and messages for when no server answers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
 from time import monotonic
 
@@ -43,8 +44,9 @@ class HttpSession:
 
         The preferred one is asked first, unless it takes no call now.
 
-        A prompt that is too long for the model's context, or blocked, yields a reply without
-        samples. Where options.samples is auto, the reply may hold fewer than n.
+        A prompt that is too long for the model's context, blocked, or refused for a reason that is
+        not known yields a reply without samples. Where options.samples is auto, the reply may hold
+        fewer than n.
         Raises: EngineError where a server refuses, or all have failed as often as they may.
         """
         options = self._options
@@ -79,7 +81,9 @@ class HttpSession:
             attempts.record_failure(endpoint, monotonic())
         finally:
             self._balancer.end_call(call, outcome)
-        return outcome if isinstance(outcome, Reply) and outcome is not FIELDS_REFUSED else None
+        if not isinstance(outcome, Reply) or outcome is FIELDS_REFUSED:
+            return None
+        return replace(outcome, server=endpoint.options.url)
 
     def _failure_message(self, reason: str) -> str:
         """Return why nothing answers, each endpoint's last failure, and what to do about it."""

@@ -1,6 +1,7 @@
 """Prefill of a batch of prompts, and decoding of their samples token by token."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from inspect import signature
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from transformers.cache_utils import DynamicLayer
 from ste_plugin.engines.base import Sampling
 from ste_plugin.engines.token_sampler import draw
 
+_HALF = (torch.bfloat16, torch.float16)
 _MIN_SHARED_TOKENS = 16
 """Tokens that prompts begin with in common, from which on the prefill of these is shared."""
 
@@ -97,6 +99,36 @@ def _prefill_shared(model: Any, prompts: Sequence[list[int]], shared: int) -> An
     cache = model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
     cache.batch_repeat_interleave(len(prompts))
     return cache
+
+
+@contextmanager
+def exact_head(model: Any, tokens: list[int] | None = None) -> Iterator[None]:
+    """Have a model's last layer compute in float32 for a while, for these tokens or for all.
+
+    The logits of half-precision weights lie an eighth or a quarter apart at their usual size, so
+    that a weak judge's two letters come out as exactly as likely as each other in a quarter of its
+    prompts. Only the few positions that are looked at are worth it: weights are cast at each call.
+    """
+    head = model.get_output_embeddings()
+    if type(head) is not torch.nn.Linear or head.weight.dtype not in _HALF:
+        yield
+        return
+
+    def in_float32(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        chosen = slice(None) if tokens is None else tokens
+        bias = None if module.bias is None else module.bias[chosen].float()
+        exact = torch.nn.functional.linear(inputs[0].float(), module.weight[chosen].float(), bias)
+        if tokens is None:
+            return exact
+        logits = output.float()
+        logits[..., tokens] = exact
+        return logits
+
+    hook = head.register_forward_hook(in_float32)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def decode(

@@ -16,11 +16,11 @@ from ste_plugin.engines.local.batches import (
     split_into_windows,
 )
 from ste_plugin.engines.local.choice_logits import ChoiceLogits
-from ste_plugin.engines.local.decoding import decode, prefill
+from ste_plugin.engines.local.decoding import decode, exact_head, prefill
 from ste_plugin.engines.local.loading import LoadedModel
 from ste_plugin.engines.local.memory import automatic_budget, out_of_memory
 from ste_plugin.engines.local.options import LocalOptions
-from ste_plugin.engines.token_sampler import draw, uniforms
+from ste_plugin.engines.token_sampler import draw_choice, uniforms
 
 _BATCHES_PER_WINDOW = 4
 """Full batches that are taken at once: enough to sort by length, few enough to stop soon."""
@@ -130,21 +130,20 @@ class LocalEngine:
         return Prompt(requests, ids, choices)
 
     def _choose(self, batch: Sequence[Prompt]) -> list[Completion]:
-        logits = prefill(self._model, [p.ids for p in batch]).logits.cpu()
+        choices = sorted({token for prompt in batch for token in prompt.choices})
+        with exact_head(self._model, choices):
+            logits = prefill(self._model, [p.ids for p in batch]).logits.cpu()
         for prompt, row in zip(batch, logits, strict=True):
             self._known.keep(prompt, row[prompt.choices])
         return [completion for prompt in batch for completion in self._pick(prompt)]
 
     def _pick(self, prompt: Prompt) -> list[Completion]:
         """Return the samples of a prompt with choices, whose logits are known."""
-        choice_logits = self._known.get(prompt).expand(len(prompt.requests), -1)
-        drawn = uniforms([r.seed for r in prompt.requests], 1)[:, 0]
-        temperature = prompt.requests[0].sampling.temperature
-        picks = draw(choice_logits, drawn, temperature, 1.0).tolist()
+        logits = self._known.get(prompt)
         return [
             # the prompt's tokens are counted once
-            Completion(r.key, r.choices[pick], "stop", 0 if n else len(prompt.ids), 1)
-            for n, (r, pick) in enumerate(zip(prompt.requests, picks, strict=True))
+            Completion(r.key, draw_choice(r, logits), "stop", 0 if n else len(prompt.ids), 1)
+            for n, r in enumerate(prompt.requests)
         ]
 
     def _generate(self, batch: Sequence[Prompt]) -> list[Completion]:

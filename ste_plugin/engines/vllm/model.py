@@ -17,7 +17,7 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.choice_tokens import choice_token
-from ste_plugin.engines.token_sampler import draw, uniforms
+from ste_plugin.engines.token_sampler import draw_choice
 from ste_plugin.engines.vllm.errors import suggest_fix, summarize_vllm_failure
 from ste_plugin.engines.vllm.loading import load_llm, load_tokenizer
 from ste_plugin.engines.vllm.options import VllmOptions, tokenizer_of, visible_gpus, vllm_arguments
@@ -177,10 +177,8 @@ def _draw_choices(finished: _VllmRequest, logprobs: Any) -> Iterator[Completion]
 
     logprobs: token id → its log-probability as the next token.
     """
-    logits = torch.tensor([[logprobs[token].logprob for token in finished.prompt.choices]])
+    logits = torch.tensor([logprobs[token].logprob for token in finished.prompt.choices])
     prompt_tokens = finished.prompt_tokens
     for request in finished.requests:
-        uniform = uniforms([request.seed], 1)[:, 0]
-        pick = int(draw(logits, uniform, request.sampling.temperature, 1.0))
-        yield Completion(request.key, request.choices[pick], "stop", prompt_tokens, 1)
+        yield Completion(request.key, draw_choice(request, logits), "stop", prompt_tokens, 1)
         prompt_tokens = 0

@@ -84,6 +84,12 @@ def test_a_judge_whose_orders_differ_abstains():
     assert found.probability == pytest.approx(0.5)
 
 
+def test_a_judge_that_finds_both_letters_as_likely_gives_no_verdict():
+    with decision_server(prefers=lambda _: (0.5, 1.0)) as server, judge(server.base_url) as it:
+        found = it.compare("Name a fruit.", "An apple.", "A spade.")
+    assert (found.abstained, found.probability) == ("no verdict", 0.5)
+
+
 def test_all_samples_of_a_prompt_are_drawn_from_one_answer():
     with decision_server(prefers=lambda _: (0.7, 1.0)) as server:
         requests = asked(samples=400, temperature=0.7)

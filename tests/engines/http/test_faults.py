@@ -137,7 +137,7 @@ def test_a_base_url_without_its_last_part_is_the_first_suspect():
 
 
 def test_what_the_other_calls_in_flight_gave_is_not_lost_to_a_failure():
-    fault = {0: Refuse(400, "no")}.get
+    fault = {0: Refuse(403, "no")}.get
     requests = [r for i in range(4) for r in wanted(f"Prompt {i}")]
     got = []
     with chat_server(babble, fault=fault, gather=4) as server, pytest.raises(EngineError):

@@ -240,3 +240,70 @@ def test_refused_prompts_once_others_are_answered_end_nothing():
         model = engine(server.base_url)
         answers(model, wanted())
         assert {c.finish_reason for c in answers(model, many)} == {"blocked"}
+
+
+UNKNOWN = "Expecting property name enclosed in double quotes: line 1 column 2"
+"""A server's words for a prompt that it stumbles over."""
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("samples", [1, 2])
+def test_a_prompt_that_is_refused_for_no_known_reason_is_dropped_with_the_servers_words(
+    status, samples, caplog
+):
+    violins = wanted("Explain violins.", samples=samples)
+    requests = [*prompts(5), *violins, *wanted("Explain pianos.")]
+    with chat_server(babble, objects=refusing_violins(status, error(UNKNOWN))) as server:
+        got = answers(engine(server.base_url), requests)
+    assert [c.finish_reason for c in got] == ["stop"] * 5 + ["refused"] * samples + ["stop"]
+    (said,) = [r.getMessage() for r in caplog.records]
+    assert "A prompt is refused, and dropped and counted" in said
+    assert f"HTTP {status}: {UNKNOWN}" in said
+
+
+def test_where_all_prompts_are_refused_for_no_known_reason_the_error_is_told_after_few(caplog):
+    with chat_server(babble, fault=always(Refuse(400, UNKNOWN))) as server:
+        with pytest.raises(EngineError) as caught:
+            list(engine(server.base_url).complete(prompts(100)))
+        assert len(server.bodies) <= 16
+    assert f"HTTP 400: {UNKNOWN}\nThe server refuses this request: check" in str(caught.value)
+    assert not caplog.records
+
+
+def test_a_server_that_begins_to_refuse_every_prompt_ends_the_stage():
+    def fault(number: int) -> Refuse | None:
+        return Refuse(400, "Out of credit.") if number >= 20 else None
+
+    got = []
+    with chat_server(babble, fault=fault) as server:
+        with pytest.raises(EngineError, match="Out of credit"):
+            for completion in engine(server.base_url, concurrency=2).complete(prompts(100)):
+                got.append(completion)
+        assert len(server.bodies) <= 20 + 8 + 2
+    reasons = [c.finish_reason for c in got]
+    assert reasons.count("stop") == 20
+    assert len(reasons) <= 20 + 2  # what was in flight beside the last answers
+
+
+def test_of_two_servers_one_that_refuses_every_prompt_ends_the_stage_with_its_address():
+    with (
+        chat_server(babble) as good,
+        chat_server(babble, fault=always(Refuse(400, "no such template"))) as bad,
+    ):
+        urls = [{"base_url": good.base_url}, {"base_url": bad.base_url}]
+        model = engine(endpoints=urls, concurrency=2)
+        got = []
+        with pytest.raises(EngineError, match=f"{bad.base_url}.*no such template"):
+            for completion in model.complete(prompts(200)):
+                got.append(completion)
+    assert {c.finish_reason for c in got} <= {"stop"}
+
+
+def test_a_stage_that_ends_with_a_refused_prompt_has_it_dropped_and_the_next_begins_anew():
+    objects = refusing_violins(400, error(UNKNOWN))
+    with chat_server(babble, objects=objects) as server:
+        model = engine(server.base_url, concurrency=1)
+        got = answers(model, [*prompts(3), *wanted("Explain violins.")])
+        assert [c.finish_reason for c in got] == ["stop"] * 3 + ["refused"]
+        with pytest.raises(EngineError, match="Expecting property name"):
+            answers(model, wanted("Explain violins."))
