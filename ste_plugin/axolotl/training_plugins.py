@@ -3,13 +3,13 @@
 In a recipe: `plugins: [ste_plugin.axolotl.training_plugins.TargetLogits]`.
 """
 
-import inspect
 from typing import Any
 
 from axolotl.integrations.base import BasePlugin
 from axolotl.utils.logging import get_logger
 
 from ste_plugin.engines.local.cpu import multiplies_bfloat16
+from ste_plugin.engines.local.decoding import takes
 
 LOG = get_logger("axolotl.ste_plugin")  # axolotl shows its own loggers only
 IGNORED = -100
@@ -56,8 +56,7 @@ class TargetLogits(BasePlugin):  # type: ignore[misc]
 
     def post_model_load(self, cfg: Any, model: Any) -> None:
         """Make the model leave them out, if its forward can."""
-        inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-        if "logits_to_keep" in inspect.signature(inner.forward).parameters and not cfg.rl:
+        if takes(model, "logits_to_keep") and not cfg.rl:
             model.register_forward_pre_hook(_only_targets, with_kwargs=True)
 
 

@@ -6,12 +6,11 @@ prompts are shared (`prompt_states`) few are asked for so; of models that attend
 """
 
 from collections.abc import Sequence
-from inspect import signature
 from typing import Any
 
 import torch
 
-from ste_plugin.engines.local.decoding import exact_head
+from ste_plugin.engines.local.decoding import exact_head, takes
 
 _PADDING = 0
 """What lm-eval fills the rows of a batch with, on the right."""
@@ -50,7 +49,5 @@ def keep_last_positions(backend: Any) -> None:
     """Make an hf backend ask for the logits that it looks at, if its model can leave others out."""
     if isinstance(backend._loglikelihood_tokens, LastPositions) or backend.backend != "causal":
         return
-    model = backend.model
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if "logits_to_keep" in signature(inner.forward).parameters:
+    if takes(backend.model, "logits_to_keep"):
         backend._loglikelihood_tokens = LastPositions(backend)

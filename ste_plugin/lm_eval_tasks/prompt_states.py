@@ -8,13 +8,12 @@ batch of prompts is read, the letters behind them are scored, and generation goe
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ste_plugin.engines.local.decoding import PrefilledBatch, can_share, exact_head, prefill
+from ste_plugin.engines.local.decoding import PrefilledBatch, can_share, exact_head, prefill, takes
 
 logger = logging.getLogger(__name__)
 
@@ -150,13 +149,12 @@ def _can_share(backend: Any) -> bool:
     if type(backend).__name__ != "HFLM" or backend.backend != "causal" or backend.world_size > 1:
         return False
     model = backend.model
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     own = model.generation_config
     return (
         getattr(backend, "mixed_precision_dtype", None) is None
         and getattr(own, "cache_implementation", None) is None
         and (getattr(own, "num_beams", None) or 1) == 1
-        and "logits_to_keep" in signature(inner.forward).parameters
+        and takes(model, "logits_to_keep")
         and can_share(model)
         and _reads_alike(backend)
     )

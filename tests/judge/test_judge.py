@@ -223,30 +223,31 @@ def test_the_likelihoods_of_the_letters_are_the_probability_where_the_engine_tel
     assert found.probability == pytest.approx(1 - swapped.probability)
 
 
+class Telling(FakeEngine):
+    """An engine that tells the likelihoods of letters: three to one for the first."""
+
+    def __init__(self, answer):
+        super().__init__(answer)
+        self.measured = []
+
+    def choice_log_likelihoods(self, requests):
+        self.measured.extend(requests)
+        return ((r.key, (math.log(0.75), math.log(0.25))) for r in requests)
+
+
 def test_a_stated_verdict_s_likelihoods_are_measured_behind_one_closing(monkeypatch):
-    measured = []
-
-    class Telling(FakeEngine):
-        def choice_log_likelihoods(self, requests):
-            measured.extend(requests)
-            return ((r.key, (math.log(0.75), math.log(0.25))) for r in requests)
-
     engine = Telling(lambda _: "B names the wrong year.\nFinal verdict: [[A]]")
     monkeypatch.setattr("ste_plugin.judge.judge.open_engine", lambda *_: engine)
     with Judge("m", format="brief", engine="local") as judge:
         found = judge.compare(*PAIR)
     assert found.probability_from == "likelihoods"
-    prefixes = {request.prefix for request in measured}
+    prefixes = {request.prefix for request in engine.measured}
     assert prefixes == {"B names the wrong year.\n\nFinal verdict: [["}
 
 
 def test_samples_of_a_letter_whose_likelihoods_are_told_are_said_to_add_nothing(
     monkeypatch, caplog
 ):
-    class Telling(FakeEngine):
-        def choice_log_likelihoods(self, requests):
-            return ((r.key, (math.log(0.75), math.log(0.25))) for r in requests)
-
     for kind, samples, said in ((Telling, 3, 1), (Telling, 1, 0), (FakeEngine, 3, 0)):
         caplog.clear()
         monkeypatch.setattr(
@@ -259,25 +260,17 @@ def test_samples_of_a_letter_whose_likelihoods_are_told_are_said_to_add_nothing(
 
 
 def test_the_letters_of_a_judge_that_thinks_are_measured_behind_its_thought(monkeypatch):
-    measured = []
-
-    class Telling(FakeEngine):
-        def choice_log_likelihoods(self, requests):
-            measured.extend(requests)
-            return ((r.key, (math.log(0.75), math.log(0.25))) for r in requests)
-
     thoughts = (
         "<think>\nB names the wrong year.\n</think>\n\n",
         "<think>\n<|im_end|>\n</think>\n\n",
     )
     for thought, told in zip(thoughts, ("likelihoods", "samples"), strict=True):
-        measured.clear()
         engine = Telling(lambda _, thought=thought: f"{thought}Final verdict: [[A]]")
         monkeypatch.setattr("ste_plugin.judge.judge.open_engine", lambda *_, engine=engine: engine)
         with Judge("m", format="brief", engine="local") as judge:
             found = judge.compare(*PAIR)
         assert found.probability_from == told  # its own control tokens would end the thought
-        letters = {(request.thought, request.prefix) for request in measured}
+        letters = {(request.thought, request.prefix) for request in engine.measured}
         assert letters == ({(thought, "Final verdict: [[")} if told == "likelihoods" else set())
 
 

@@ -73,16 +73,21 @@ def can_share(model: Any) -> bool:
 
     Every layer must attend to all tokens before, and know their places by `position_ids` alone.
     """
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     config = model.config.get_text_config()
     layers = DynamicCache(config=config).layers
     return (
         bool(layers)
         and all(type(layer) is DynamicLayer for layer in layers)
         and "local" not in (getattr(config, "attention_layers", None) or ())  # GPT-Neo
-        and "position_ids" in signature(inner.forward).parameters  # MPT counts padding
+        and takes(model, "position_ids")  # MPT counts padding
         and not _turns_by_length(config)
     )
+
+
+def takes(model: Any, name: str) -> bool:
+    """Return whether a model, or what an adapter adapts, has a parameter of this name to call."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return name in signature(inner.forward).parameters
 
 
 def _turns_by_length(config: Any) -> bool:
