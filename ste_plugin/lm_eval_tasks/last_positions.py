@@ -1,8 +1,9 @@
 """Likelihoods by lm-eval's hf from the positions they stand at. Only lm-eval imports this module.
 
 lm-eval has a model write the logits of every position of a batch, and takes their softmax: 8
-prompts of 4,096 tokens over Gemma's 262,144 are 50 GB, of which a letter needs one position. Where
-prompts are shared (`prompt_states`) few are asked for so; of models that attend to a window all.
+prompts of 4,096 tokens over Gemma's 262,144 are 50 GB, of which a letter needs one position, and
+those that a shorter prompt of its batch is padded by. Where prompts are shared (`prompt_states`)
+few are asked for so; of models that attend to a window all.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from ste_plugin.engines.local.decoding import exact_head, takes
 
 _PADDING = 0
 """What lm-eval fills the rows of a batch with, on the right."""
+MOST_BYTES = 1 << 30
+"""Of a batch's logits behind its shortest prompt; those of prompts less alike are asked apart."""
 
 
 class LastPositions:
@@ -24,9 +27,20 @@ class LastPositions:
 
     def __call__(self, requests: Sequence[Any], *args: Any, **settings: Any) -> Any:
         """Return what the backend returns: the likelihood of every request, in their order."""
-        if self.backend.batch_size == "auto":  # the size is tried without padding: all logits
+        size = self.backend.batch_size
+        if size == "auto":  # the size is tried without padding: all logits
             return self.ask(requests, *args, **settings)
-        longest = max((len(after) for _, _, after in requests), default=1)
+        vocabulary = self.backend.model.get_output_embeddings().weight.shape[0]
+        spread = MOST_BYTES // (4 * int(size) * vocabulary)
+        found: list[Any] = [None] * len(requests)
+        for alike in of_like_length([len(before) for _, before, _ in requests], spread):
+            answers = self._ask([requests[i] for i in alike], *args, **settings)
+            for i, answer in zip(alike, answers, strict=True):
+                found[i] = answer
+        return found
+
+    def _ask(self, requests: Sequence[Any], *args: Any, **settings: Any) -> Any:
+        longest = max(len(after) for _, _, after in requests)
 
         def keep(_: Any, inputs: tuple[Any, ...], told: dict[str, Any]) -> Any:
             return inputs, told | {"logits_to_keep": longest + padding(inputs[0])}
@@ -37,6 +51,16 @@ class LastPositions:
                 return self.ask(requests, *args, **settings)
         finally:
             hook.remove()
+
+
+def of_like_length(lengths: Sequence[int], spread: int) -> list[list[int]]:
+    """Return the indices in groups whose lengths differ by at most `spread`, the longest first."""
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if not groups or lengths[groups[-1][0]] - lengths[index] > spread:
+            groups.append([])
+        groups[-1].append(index)
+    return groups
 
 
 def padding(rows: torch.Tensor) -> int:

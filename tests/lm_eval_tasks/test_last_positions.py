@@ -4,8 +4,11 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ste_plugin.lm_eval_tasks.last_positions import keep_last_positions, padding
+from ste_plugin.lm_eval_tasks import last_positions
+from ste_plugin.lm_eval_tasks.last_positions import keep_last_positions, of_like_length, padding
 
 PROMPTS = {"Name a fruit.": "A", "Which of the two answers is the better one, and why?": " one"}
 SEVERAL = {
@@ -43,6 +46,32 @@ def test_likelihoods_are_those_of_all_logits(backend, batch_size):
         assert math.isclose(one[0], other[0], abs_tol=1e-4)
         assert one[1] == other[1]
     assert all(few <= many for few, many in zip(written, all_of_them, strict=True))
+
+
+def test_where_logits_of_padding_take_too_much_prompts_of_a_length_are_asked_together(
+    backend, monkeypatch
+):
+    texts = [
+        (before, letter) for before in ("A fruit", "One. Two. Three.", "And") for letter in "AB"
+    ]
+    model = backend(batch_size=4)
+    keep_last_positions(model)
+    together, padded = asked(model, texts)
+    monkeypatch.setattr(last_positions, "MOST_BYTES", 1)
+    apart, written = asked(model, texts)
+    assert max(padded) > 1
+    assert set(written) == {1}
+    for one, other in zip(apart, together, strict=True):
+        assert math.isclose(one[0], other[0], abs_tol=1e-4)
+
+
+@given(st.lists(st.integers(0, 99)), st.integers(0, 30))
+def test_every_prompt_is_in_one_group_of_about_its_length(lengths, spread):
+    groups = of_like_length(lengths, spread)
+    assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
+    for group in groups:
+        inside = [lengths[i] for i in group]
+        assert max(inside) - min(inside) <= spread
 
 
 def test_of_prompts_of_one_length_a_single_position_is_written_for_a_letter(backend):
