@@ -10,6 +10,7 @@ from ste_plugin.cli import (  # noqa: F401
     agreeing,
     auditing,
     batches,
+    calibrating,
     cascades,
     comparing,
     fitting,

@@ -49,6 +49,9 @@ TemplateKwargs = Annotated[
 Column = Annotated[
     list[str] | None, _option(_MODEL, "NAME=VALUE, where its format shows a column.")
 ]
+Calibrated = Annotated[
+    Path | None, typer.Option("--calibration", help="A file of `ste calibrate`, for probabilities.")
+]
 Serve = Annotated[bool, _option(_SERVE, "Answer comparisons until Ctrl-C.", "--serve")]
 Host = Annotated[str, _option(_SERVE, "Others than this machine need a key: STE_JUDGE_KEY.")]
 Port = Annotated[int, _option(_SERVE, "0 is a free one.", min=0, max=65535)]
@@ -67,6 +70,7 @@ def judge(
     samples: Samples = 1,
     force_verdict: Force = False,
     max_new_tokens: MaxTokens = None,
+    calibration: Calibrated = None,
     form: Format = None,
     engine: Engine = None,
     base_url: BaseUrl = None,
@@ -99,6 +103,7 @@ def judge(
         options=options,
         chat_template_kwargs=chat_template_kwargs,
         columns=_read_columns(column or []),
+        calibration=calibration,
         plugins=plugin or [],
     )
     if serve:

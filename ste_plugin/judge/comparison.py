@@ -57,6 +57,9 @@ class Order:
     """One per sample."""
     score: float | None = None
     """Of the answer that was shown, in a format that rates."""
+    log_odds: float | None = None
+    """The log-likelihood of the caller's A minus that of B, as the model gives them, before any
+    calibration; None where they were not measured, or of several samples."""
 
     @property
     def reply(self) -> Reply:

@@ -18,7 +18,7 @@ from ste_plugin.judge.rated import rank_by_rating
 from ste_plugin.judge.reading import read_comparison, read_spreads
 from ste_plugin.judge.texts import Texts, check_columns
 from ste_plugin.judge.which import OfModel, find_judge, requests_to
-from ste_plugin.judging.calibration import temperature_of
+from ste_plugin.judging.calibration import temperature_in, temperature_of
 from ste_plugin.judging.published import check_published
 from ste_plugin.plugins.judge_formats import find_judge_format
 from ste_plugin.plugins.manager import plugin_manager
@@ -54,6 +54,7 @@ class Judge(PairwiseJudge):
     counts; with `early_stop` none is drawn that could not change it; a letter alone, whose
     likelihoods are told, needs one. `likelihoods`: look at those of the letters, where the engine
     can tell.
+    `calibration`: a file of `ste calibrate`, in place of that in the judge's folder.
     `force_verdict` and `max_new_tokens` stand in for the run's. `columns`: what its format shows
     beside the texts, for all comparisons that name none of their own. `plugins`: files of hooks.
 
@@ -79,6 +80,7 @@ class Judge(PairwiseJudge):
         options: Mapping[str, Any] | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
         columns: Mapping[str, str] | None = None,
+        calibration: str | Path | None = None,
         plugins: str | Path | Sequence[str | Path] = (),
     ) -> None:
         """Find a judge; its model is loaded, or its server called, at the first comparison.
@@ -105,12 +107,17 @@ class Judge(PairwiseJudge):
         revision = revision_of(found.model)
         check_published(found.model.model, words.format, judge_format, revision)
         check_columns(judge_format, columns or {})
-        folder = model_path(found.model, found.place.base)
-        self.temperature = temperature_of(folder, judge_format.version, revision)
-        """What the log-odds of its letters are divided by: 1 where it was not calibrated."""
         self._found, self._samples = found, samples
         self._model = OneModel(open_engine(found.model, found.place, manager))
         self._requests = requests_to(found, judge_format, samples)
+        self.temperature = (
+            temperature_in(Path(calibration), self._requests.model, judge_format.version)
+            if calibration
+            else temperature_of(
+                model_path(found.model, found.place.base), judge_format.version, revision
+            )
+        )
+        """What the log-odds of its letters are divided by: 1 where it was not calibrated."""
         self._asker = Asker(self._requests, samples, likelihoods, early_stop=early_stop)
         # last: whatever forks from here on begins every known judge anew, which needs it whole
         super().__init__(found.name, judge_format, columns or {})

@@ -9,6 +9,7 @@ from ste_plugin.judge.comparison import Abstained, Comparison, Order, Reply, Tok
 from ste_plugin.judge.probability import Spread, first_is_better, shares_of, spread_of
 from ste_plugin.judging import TIE, JudgeFormat, Reading, Said
 from ste_plugin.judging.rating import is_score
+from ste_plugin.lm_eval_tasks.replies import log_odds
 from ste_plugin.records import ORDERS, OTHER, Verdict
 
 Replies = tuple[Sequence[Sample], Sequence[Reply]]
@@ -24,8 +25,8 @@ def read_comparison(
     """
     spreads, by_likelihood = read_spreads(judge_format, (first, second), temperature)
     one, two = (
-        _Prompt(replies, spread)
-        for (_, replies), spread in zip((first, second), spreads, strict=True)
+        _Prompt(replies, spread, _log_odds(samples))
+        for (samples, replies), spread in zip((first, second), spreads, strict=True)
     )
     orders = tuple(
         _order(judge_format, letter, *both)
@@ -71,6 +72,8 @@ class _Prompt:
 
     replies: Sequence[Reply]
     spread: Spread
+    log_odds: float | None
+    """Of A against B, as the model gives them."""
 
     def combined(self, judge_format: JudgeFormat) -> Said:
         """Return what the replies say together."""
@@ -87,7 +90,14 @@ def _order(judge_format: JudgeFormat, first: Verdict, own: _Prompt, other: _Prom
         reasoning=_reasoning(judge_format, own.replies[0].text),
         replies=tuple(own.replies),
         score=_score(own.spread) if judge_format.pointwise else None,
+        log_odds=own.log_odds if first == "A" or own.log_odds is None else -own.log_odds,
     )
+
+
+def _log_odds(samples: Sequence[Sample]) -> float | None:
+    """Return the log-odds of A against B behind one sample, where there are just these choices."""
+    measured = [s.log_likelihoods for s in samples if s.log_likelihoods is not None]
+    return log_odds(measured[0]) if len(measured) == 1 else None
 
 
 def _reasoning(judge_format: JudgeFormat, text: str) -> str:

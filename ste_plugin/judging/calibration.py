@@ -6,10 +6,10 @@ A judgment is told by its margin: the log-odds of the right letter against the w
 from collections.abc import Sequence
 from math import exp, fsum, isfinite, log, log1p, sqrt
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ste_plugin.engines.nested import MAIN
-from ste_plugin.errors import DataError
+from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.judging.judge_folder import folder_with
 from ste_plugin.records import Record
 from ste_plugin.storage.forms import read_form
@@ -53,21 +53,49 @@ class Calibration(Record, frozen=True):
     before: Quality
     after: Quality
     """Both on the judgments that it was fitted on."""
+    labels_by: Literal["construction", "people"] = "construction"
+    """Who says which letters are right."""
+    judge: str = ""
+    """Identity of the judge that it is for; empty for the one whose folder this file is in."""
 
 
-def calibrate(margins: Sequence[float], judge_format: str) -> Calibration:
-    """Return the calibration of a judge by its margins on held-out pairs.
+class Cures(NamedTuple):
+    """What to do about judgments that tell no temperature."""
+
+    too_few: str
+    too_easy: str
+
+
+OF_HELD_OUT = Cures(
+    "Generate with more instructions or a larger dataset.dev_fraction, and do not lower "
+    "ste.judge_pairs below that.",
+    "calibrate on harder pairs (other pairs.strategies), or on more of them "
+    "(dataset.dev_fraction).",
+)
+OF_LABELS = Cures(
+    "Label more pairs.", "calibrate on other pairs, or on more of them, or take a better judge."
+)
+
+
+def require_judgments(count: int, cures: Cures = OF_HELD_OUT) -> None:
+    """Raise DataError where so many judgments, two a pair, are too few for a temperature."""
+    if count < MIN_JUDGMENTS:
+        raise DataError(
+            f"calibration: {count} judgments of {count // 2} pairs; expected at least "
+            f"{MIN_JUDGMENTS} of {MIN_JUDGMENTS // 2}, or the temperature would be chance. "
+            f"{cures.too_few}"
+        )
+
+
+def calibrate(
+    margins: Sequence[float], judge_format: str, cures: Cures = OF_HELD_OUT
+) -> Calibration:
+    """Return the calibration of a judge by its margins on pairs whose right answer is known.
 
     Raises: DataError where these judgments cannot tell a temperature, with numbers and the cure.
     """
     count, right = len(margins), sum(margin > 0 for margin in margins)
-    if count < MIN_JUDGMENTS:
-        raise DataError(
-            f"calibration: {count} judgments of {count // 2} held-out pairs; expected at least "
-            f"{MIN_JUDGMENTS} of {MIN_JUDGMENTS // 2}, or the temperature would be chance. "
-            "Generate with more instructions or a larger dataset.dev_fraction, and do not lower "
-            "ste.judge_pairs below that."
-        )
+    require_judgments(count, cures)
     if odd := sum(not isfinite(margin) for margin in margins):
         raise DataError(
             f"calibration: {odd} of {count} judgments have no probability to correct (one letter "
@@ -79,9 +107,8 @@ def calibrate(margins: Sequence[float], judge_format: str) -> Calibration:
         extreme = "all are right" if right == count else f"only {right} of {count} are right"
         raise DataError(
             f"calibration: no temperature between {1 / HOTTEST:g} and {HOTTEST:g} fits the "
-            f"{count} held-out judgments best ({extreme}). Expected a judge that is better than "
-            "chance and errs at times: calibrate on harder pairs (other pairs.strategies), or on "
-            "more of them (dataset.dev_fraction)."
+            f"{count} judgments best ({extreme}). Expected a judge that is better than chance and "
+            f"errs at times: {cures.too_easy}"
         )
     return Calibration(
         ste_calibration=VERSION,
@@ -213,8 +240,10 @@ def read_calibration(model: str | Path, revision: str = MAIN) -> Calibration | N
     Raises: DataError where the file is damaged; ConfigError where a newer version wrote it.
     """
     path = folder_with(model, NAME, revision) / NAME
-    if not path.is_file():
-        return None
+    return _read(path) if path.is_file() else None
+
+
+def _read(path: Path) -> Calibration:
     content = read_form(path, "ste_calibration", VERSION)
     try:
         found = Calibration.from_dict(content)
@@ -222,8 +251,8 @@ def read_calibration(model: str | Path, revision: str = MAIN) -> Calibration | N
             raise DataError(f"temperature: found {found.temperature}, expected one above 0")
     except (DataError, TypeError) as error:
         raise DataError(
-            f"{path}: not what a training writes ({error}). Get the file again, or remove it: "
-            "probabilities are then as the model gives them."
+            f"{path}: not what a training or `ste calibrate` writes ({error}). Get the file again, "
+            "or go without it: probabilities are then as the model gives them."
         ) from error
     return found
 
@@ -236,3 +265,22 @@ def temperature_of(model: str | Path, judge_format: str, revision: str = MAIN) -
     """
     found = read_calibration(model, revision)
     return found.temperature if found and found.judge_format == judge_format else 1.0
+
+
+def temperature_in(path: Path, judge: str, judge_format: str) -> float:
+    """Return what the log-odds of a judge of this identity are divided by, by a file for it.
+
+    Raises: ConfigError where there is no such file, or it is for another judge or format; as
+    `read_calibration` does.
+    """
+    if not path.is_file():
+        raise ConfigError(f"calibration: no such file {path}; expected what `ste calibrate` wrote.")
+    found = _read(path)
+    known = {"judge": (found.judge or judge, judge), "format": (found.judge_format, judge_format)}
+    for name, (fitted_for, asked) in known.items():
+        if fitted_for != asked:
+            raise ConfigError(
+                f"{path}: fitted for the {name} {fitted_for}; found {asked}, whose probabilities "
+                "it says nothing about. Leave it out, or fit one for this: `ste calibrate`."
+            )
+    return found.temperature

@@ -110,7 +110,7 @@ def test_too_few_held_out_pairs_leave_an_adapter_uncalibrated_and_say_so(runs):
     folder, codes = runs
     assert codes["adapter"] == 0, log_of(folder, "adapter")[-3000:]
     assert read_calibration(find_trained_model(folder / "adapter")) is None
-    assert "6 judgments of 3 held-out pairs; expected at least 60" in log_of(folder, "adapter")
+    assert "6 judgments of 3 pairs; expected at least 60" in log_of(folder, "adapter")
     assert "temperature" not in read_training_manifest(folder / "adapter")
 
 

@@ -86,7 +86,7 @@ def test_the_calibration_error_is_that_of_its_definition():
 
 
 def test_too_few_judgments_are_counted_and_the_cure_is_named():
-    with pytest.raises(DataError, match=r"18 judgments of 9 held-out pairs; expected at least 60"):
+    with pytest.raises(DataError, match=r"18 judgments of 9 pairs; expected at least 60"):
         calibrate([1.0] * 18, "verdict-1")
 
 
@@ -121,7 +121,7 @@ def test_a_calibration_counts_in_its_own_format_alone(tmp_path):
     [
         ({"ste_calibration": 99}, ConfigError, "found form 99"),
         ({"temperature": 0}, DataError, "expected one above 0"),
-        ({"temperature": "hot"}, DataError, "not what a training writes"),
+        ({"temperature": "hot"}, DataError, "not what a training or `ste calibrate` writes"),
         ({"typo": 1}, DataError, "typo"),
     ],
 )
