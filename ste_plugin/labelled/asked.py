@@ -1,7 +1,7 @@
 """What was asked in a row: one column of it, held against the others that may say it, too."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ste_plugin.labelled.rows import Row
@@ -25,6 +25,10 @@ PROMPTS = (
 """Columns that may hold what was asked; the first that is filled counts."""
 HISTORY = "history"
 """Earlier questions and answers, [[question, answer], …], beside an instruction."""
+_ID = re.compile(r"(?=.*[\d_])[\w.:#/-]+", re.ASCII)
+"""What asks nothing: c-17, q_4, a UUID, a hash. A word may be all that is asked, and a question in
+Chinese has no white space."""
+_WITHIN_WORD = re.compile(r"(?<=\w)(?=\w)", re.ASCII)
 
 
 def turns_in(row: Row, column: str, value: Any) -> list[Turn]:
@@ -121,21 +125,49 @@ def _cure(column: str, other: str) -> str:
 
 
 def _is_in(column: str, value: Any, shown: str) -> bool:
-    """Return whether all that a column asks is shown.
-
-    What is no conversation asks nothing, and neither does one word: an id, a kind.
-    """
+    """Return whether all that a column asks is shown."""
     if column == HISTORY and isinstance(value, list):
         return not value
     try:
-        turns = read_turns(value) if value and is_turns(value) else None
-    except BadTurns:
-        return True
-    if turns is None:
-        if not isinstance(value, str) or not re.search(r"\s", value.strip()):
-            return True
+        texts = _asked_in(column, value)
+    except BadTurns:  # what an image asks cannot be shown
+        return False
+    return all(_is_shown(_plain(text), shown) for text in texts)
+
+
+def _asked_in(column: str, value: Any) -> list[str]:
+    """Return what a column asks: nothing where it is an id, or neither text nor turns.
+
+    What an `input` says is never an id: an instruction may be about it, as about H2O or 42.
+    Raises: BadTurns for turns with something other than text.
+    """
+    if column == "input" and type(value) in (int, float):
+        value = str(value)
+    if isinstance(value, str) and not is_turns(value):
+        if column != "input" and _ID.fullmatch(value.strip()):
+            return []
         turns = dialogue(value) or read_marked(value) or [Turn(USER, value)]
-    return all(_plain(turn.said) in shown for turn in turns if turn.who == USER)
+    elif isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return value
+    else:
+        turns = read_turns(value) if isinstance(value, str) or _has_speakers(value) else []
+    return [turn.said for turn in turns if turn.who == USER]
+
+
+def _has_speakers(value: Any) -> bool:
+    """Return whether a list or an object says who speaks."""
+    listed = value if isinstance(value, list) else [value]
+    return any(isinstance(each, Mapping) and {"role", "from"} & each.keys() for each in listed)
+
+
+def _is_shown(text: str, shown: str) -> bool:
+    """Return whether a text is shown: not only within a word, as art is in start."""
+    start = shown.find(text)
+    while start >= 0:
+        if not any(_WITHIN_WORD.match(shown, edge) for edge in (start, start + len(text))):
+            return True
+        start = shown.find(text, start + 1)
+    return False
 
 
 def _plain(text: str) -> str:

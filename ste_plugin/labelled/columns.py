@@ -1,5 +1,6 @@
 """What a file calls its columns, where that is not what its shape calls them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -63,16 +64,20 @@ def with_labels(row: Row, labels: Mapping[str, str]) -> Row:
 
     Raises: DataError for another one.
     """
-    found = dict(row.columns)
+    found, known = dict(row.columns), {_plain(label): side for label, side in labels.items()}
     for name in row.filled(LABEL_COLUMNS) if labels else ():
         value = found[name]
-        plain = f"{value:g}" if isinstance(value, float) else str(value).strip()
-        if plain not in labels:
+        if (side := known.get(_plain(value))) is None:
             raise row.unexpected(
                 name, value, f"{' or '.join(map(repr, labels))}, as `labels` has them"
             )
-        found[name] = labels[plain]
+        found[name] = side
     return replace(row, columns=found) if labels else row
+
+
+def _plain(label: Any) -> str:
+    """Return a label as text; a whole number without its zeros, as 1 of 1.0."""
+    return re.sub(r"^([-+]?\d+)\.0*$", r"\1", str(label).strip())
 
 
 def _with_items(row: Row, found: dict[str, Any], inner: Mapping[str, str]) -> dict[str, Any]:

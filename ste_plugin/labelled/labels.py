@@ -13,7 +13,7 @@ LABEL_COLUMNS = ("label", "winner")
 TIE = "tie"
 LABELS = {"A": "A", "B": "B", TIE: TIE}
 WINNERS = LABELS | {f"{kind}_{x.lower()}": x for kind in ("response", "model") for x in "AB"}
-WINNERS |= dict.fromkeys(("tie (bothbad)", "bothbad", "both_bad"), TIE)
+WINNERS |= dict.fromkeys(("tie (bothbad)", "bothbad", "both_bad", "equal"), TIE)
 _ARROWS = {"a>b": "A", "a>>b": "A", "b>a": "B", "b>>a": "B", "a=b": TIE}
 _FOLDED = {word.lower(): said for word, said in WINNERS.items()} | _ARROWS
 _OF_A_SIDE = re.compile(r"(?:response|model|answer|assistant|output|completion)_([ab])")
@@ -26,7 +26,11 @@ ONE_HOT = {"winner_model_a": "A", "winner_model_b": "B", "winner_tie": TIE}
 OTHER_LABELS = ("preference", "preferred", "better", "verdict", "gold", "human_label")
 """Columns that name the better response in others' files, in words of their own."""
 _NAMED_AS_LABEL = re.compile(r"label|winner|prefer|better|verdict|gold|truth|choice|chosen|target")
-_SIDES = {word.lower() for word in WINNERS} | {"rejected"}
+_NAMED_AS_VOTE = re.compile(r"vote|annotat")
+"""Names of columns of words, of which numbers are counts or ids."""
+_IS_TIE = ("tie", "is_tie")
+"""Columns that are true of a tie."""
+_TRUE = ("true", "yes", "1", "1.0")
 
 
 def label_of(row: Row) -> str:
@@ -57,10 +61,7 @@ def _side_in(row: Row, name: str) -> str:
     Raises: DataError.
     """
     value = row.columns[name]
-    folded = re.sub(r"[\s_-]+", "_", str(value).strip().lower())
-    if side := _OF_A_SIDE.fullmatch(folded):
-        return side[1].upper()
-    said = _FOLDED.get(folded) or _FOLDED.get(folded.replace("_", " "))
+    said = _side(value)
     if said is None and is_number(value):
         raise row.unexpected(
             name,
@@ -69,6 +70,14 @@ def _side_in(row: Row, name: str) -> str:
             "{1: A, 2: B} (STE_JUDGE_LABELS=1=A,2=B)",
         )
     return said or row.one_of(name, LABELS if name == "label" else WINNERS)
+
+
+def _side(value: Any) -> str | None:
+    """Return the side that a value names, A, B or tie, in any letters."""
+    folded = re.sub(r"[\s_-]+", "_", str(value).strip().lower())
+    if side := _OF_A_SIDE.fullmatch(folded):
+        return side[1].upper()
+    return _FOLDED.get(folded) or _FOLDED.get(folded.replace("_", " "))
 
 
 def says_which(row: Row, column: str) -> bool:
@@ -82,6 +91,8 @@ def says_which(row: Row, column: str) -> bool:
     name, value = plain_name(column), row.columns[column]
     if name in ("label", "winner", *OTHER_LABELS):
         return True
+    if _NAMED_AS_VOTE.search(name) and is_side(value):
+        return True
     named_so = _NAMED_AS_LABEL.search(name) or name == "answer"
     return bool(named_so) and (isinstance(value, int | float) or is_side(value) or is_number(value))
 
@@ -93,7 +104,7 @@ def plain_name(column: str) -> str:
 
 def is_side(value: Any) -> bool:
     """Return whether a value names one of two responses, or a tie, in any letters."""
-    return str(value).strip().lower() in _SIDES
+    return _side(value) is not None or str(value).strip().lower() == "rejected"
 
 
 def is_number(value: Any) -> bool:
@@ -101,11 +112,22 @@ def is_number(value: Any) -> bool:
     return bool(re.fullmatch(r"\s*[-+]?\d+(?:\.\d*)?\s*", str(value)))
 
 
+def says_tie(row: Row, column: str) -> bool:
+    """Return whether a column beside chosen and rejected says that neither of them is better."""
+    if column in (*COLUMNS, *LABELLED):
+        return False
+    name, value = plain_name(column), row.columns[column]
+    if name in _IS_TIE:
+        return str(value).strip().lower() in _TRUE
+    named_so = name == "status" or _NAMED_AS_LABEL.search(name) or _NAMED_AS_VOTE.search(name)
+    return bool(named_so) and _side(value) == TIE
+
+
 def refuse_verdicts(row: Row) -> None:
-    """Raise DataError where a column says A, B or tie of responses that have no such letters."""
+    """Raise DataError where a column says A or B of responses that have no such letters."""
     for column in row.columns:
         named_so = plain_name(column) in ("label", "winner", *OTHER_LABELS)
-        if named_so and is_side(row.columns[column]):
+        if named_so and is_side(row.columns[column]) and not says_tie(row, column):
             raise DataError(
                 f"{row.where}: found {column!r} ({row.columns[column]!r}) beside 'chosen' and "
                 "'rejected', which say already which is better. Remove the column, or rename the "

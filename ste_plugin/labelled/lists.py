@@ -6,16 +6,22 @@ from typing import Any, NamedTuple
 
 from ste_plugin.errors import DataError
 from ste_plugin.labelled.asked import prompt_of
-from ste_plugin.labelled.labels import LABELLED
+from ste_plugin.labelled.labels import LABELLED, TIE
 from ste_plugin.labelled.pair import NO_MODELS, LabelledPair
 from ste_plugin.labelled.rows import Row
-from ste_plugin.labelled.sides import CHOSEN, LeftOut, chosen_is_better
+from ste_plugin.labelled.sides import (
+    CHOSEN,
+    RANK_LISTS,
+    SCORE_LISTS,
+    TIES,
+    LeftOut,
+    chosen_is_better,
+)
 
 LISTS = ("answers", "completions", "responses", "generations", "candidates")
 """Columns of several responses: objects, or texts beside a column of their ranks or scores."""
 _TEXTS = ("answer", "response", "content", "text", "completion", "output")
 _SCORES = ("score", "rating", "reward", "overall_score")
-_LISTED = ("scores", "ratings", "rewards")
 _RATING = "Rating"
 ITEM_COLUMNS = ("answer", "score", "rank", "model")
 """What `columns` may map within the objects of a list."""
@@ -88,7 +94,7 @@ def read_list(row: Row, taken: Taken) -> Iterator[LabelledPair | LeftOut]:
 
 def _beside(row: Row, column: str, items: Sequence[Any]) -> list[Ranked]:
     """Return texts with what another column says of each. Raises: DataError."""
-    names = {"ranks": -1, "rank": -1} | dict.fromkeys((*_LISTED, *_SCORES), 1)
+    names = dict.fromkeys(RANK_LISTS, -1) | dict.fromkeys(SCORE_LISTS, 1)
     found = row.filled(names)
     if len(found) != 1:
         raise DataError(
@@ -193,7 +199,9 @@ def read_chosen(row: Row, taken: Taken) -> Iterator[LabelledPair | LeftOut]:
     if not all(listed):
         yield CHOSEN.read(row)
         return
-    chosen_is_better(row)
+    if chosen_is_better(row) == TIE:
+        yield TIES
+        return
     ranked = [
         Ranked(row.text_in(name, text), worth, "")
         for worth, name, texts in zip((1.0, 0.0), LABELLED, listed, strict=True)

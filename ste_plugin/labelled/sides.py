@@ -13,6 +13,7 @@ from ste_plugin.labelled.labels import (
     label_of,
     plain_name,
     refuse_verdicts,
+    says_tie,
 )
 from ste_plugin.labelled.pair import (
     NO_MODELS,
@@ -37,7 +38,10 @@ RANKS = (("chosen_rank", "rejected_rank"), ("rank_chosen", "rank_rejected"))
 """Columns of ranks, of which the lower one is better."""
 _VOTES: Mapping[str, VoteCounts] = {"": UNLABELLED, TIE: ONE_TIE}
 """Verdict → whose vote it is; any other is one for the better response."""
-EQUAL_SCORES = LeftOut("equal scores")
+EQUAL_SCORES, TIES = LeftOut("equal scores"), LeftOut("ties")
+RANK_LISTS = ("ranks", "rank")
+SCORE_LISTS = ("scores", "ratings", "rewards", "score", "rating", "reward", "overall_score")
+"""Columns of as many numbers as there are responses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Sides:
     scores: Sequence[tuple[str, str]] = ()
     """Columns of scores of both, if the file has them: they may not contradict the verdict."""
     scored: bool = False
-    """Whether the verdict was made of these scores, so that equal ones are none."""
+    """Whether the verdict was made of scores, or of a tie, so that equal ones are none."""
     by_scores: bool = False
     """Whether the higher score wins where nothing else says which is better."""
     subsets: tuple[str, ...] = ("subset",)
@@ -67,7 +71,7 @@ class Sides:
         verdict = self.verdict(row)
         if self.by_scores:
             verdict = verdict or self._of_scores(row)
-        contradicted = self._by_scores(row, verdict)
+        equal = self._by_scores(row, verdict)
         texts = texts_of(row, self.first, self.second)
         models = tuple(str(row.columns.get(name) or "") for name in self.models)
         pair = LabelledPair(
@@ -80,15 +84,16 @@ class Sides:
             models=(models[0], models[1]) if all(models) else NO_MODELS,
         )
         refuse_equal(row, pair, self.first, self.second)
-        if contradicted:
-            return EQUAL_SCORES
+        if self.scored and (equal or verdict == TIE):
+            return EQUAL_SCORES if equal else TIES
         return turned(pair) if verdict == "B" else pair
 
     def _by_scores(self, row: Row, verdict: str) -> bool:
-        """Return whether scores are equal, of a verdict made of them.
+        """Return whether scores are equal: two columns of them, or else a list.
 
-        Raises: DataError where they, or ranks, contradict it.
+        Raises: DataError where they, or ranks, contradict the verdict.
         """
+        equal: bool | None = None
         for columns in (*self.scores, *RANKS):
             if len(row.filled(columns)) < 2 or verdict not in ("A", "B"):
                 continue
@@ -99,9 +104,9 @@ class Sides:
                     f"{row.where}: {columns[0]!r} is {first:g} and {columns[1]!r} is {second:g}, "
                     f"but {self._called(verdict)} is said to be better. Correct or remove the row."
                 )
-            if self.scored and better == worse and columns not in RANKS:
-                return True
-        return False
+            if columns not in RANKS:
+                equal = equal or better == worse
+        return _has_equal_list(row) if equal is None else equal
 
     def _of_scores(self, row: Row) -> str:
         """Return what the first scores of both say where nothing else does; '' without any."""
@@ -134,9 +139,25 @@ def refuse_both_kinds(row: Row) -> None:
 
 
 def chosen_is_better(row: Row) -> str:
-    """Return A. Raises: DataError where a column says otherwise."""
+    """Return A, or tie where a column says so. Raises: DataError where one says otherwise."""
     refuse_verdicts(row)
-    return "A"
+    return TIE if any(says_tie(row, column) for column in row.columns) else "A"
+
+
+def _has_equal_list(row: Row) -> bool:
+    """Return whether a list says that all responses of a row are as good."""
+    return any(_are_equal(row.columns[name]) for name in row.filled((*RANK_LISTS, *SCORE_LISTS)))
+
+
+def _are_equal(value: Any) -> bool:
+    """Return whether a value is several numbers, all the same; in CSV a list is JSON."""
+    try:
+        numbers = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return False
+    if not isinstance(numbers, list) or len(numbers) < 2:
+        return False
+    return all(type(n) in (int, float) and n == numbers[0] for n in numbers)
 
 
 def with_conversations(row: Row) -> Row:

@@ -20,6 +20,10 @@ from tests.helpers.labelled_rows import (
 
 PAIR = {"chosen": BETTER, "rejected": WORSE}
 SYSTEM = {"role": "system", "content": "Talk like a pirate."}
+PICTURE = {
+    "role": "user",
+    "content": [{"type": "text", "text": "Which fruit is this?"}, {"type": "image_url"}],
+}
 TURNS = {"chosen": [user(ASKED), reply(BETTER)], "rejected": [user(ASKED), reply(WORSE)]}
 
 
@@ -44,6 +48,14 @@ def one(folder, row, **how):
         {"prompt": ASKED, "history": "The shop is shut.", **PAIR},
         {"prompt": ASKED, "history": [["The shop?", "It is shut."]], **PAIR},
         {"prompt": "Name a stone.", **TURNS},
+        {"prompt": "请用一句话回答", "question": "法国的首都是哪里？", **PAIR},
+        {"context": "小明有三个苹果。他又买了五个。", "question": "小明一共有几个苹果？", **PAIR},
+        {"prompt": "Start with a synonym of the word below.", "input": "art", **PAIR},
+        {"prompt": "What is this molecule called?", "input": "H2O", **PAIR},
+        {"prompt": "Write this number in words.", "input": 42, **PAIR},
+        {"prompt": ASKED, "context": ["The shop is shut.", "It is late."], **PAIR},
+        {"prompt": ASKED, "messages": [PICTURE], **PAIR},
+        {"prompt": ASKED, "messages": json.dumps([PICTURE]), **PAIR},
     ],
 )
 def test_a_row_that_asks_two_things_is_refused(tmp_path, row):
@@ -66,7 +78,9 @@ def test_the_error_names_a_cure_that_shows_the_whole_question(tmp_path):
         {"prompt": ASKED, "messages": TURNS["chosen"], **TURNS},
         {"instruction": f" {ASKED}\n", "prompt": spoken(ASKED, ""), **PAIR},
         {"prompt": ASKED, "context": "", "input": None, "history": [], **PAIR},
-        {"prompt": ASKED, "conversation": "c-17", "context": "shop", **PAIR},
+        {"prompt": ASKED, "conversation": "c-17", "context": "shop_talk", **PAIR},
+        {"prompt": ASKED, "conversation": "0b8e1f5c-9a77-4d0e-8b7e-3f1f2c9d4a55", **PAIR},
+        {"prompt": ASKED, "messages": 2, "context": ["Name a fruit."], "input": "fruit", **PAIR},
         {"prompt": ASKED, "conversation": [{"input": "Hello there", "output": "Hm."}], **PAIR},
         {"question": ASKED, **PAIR},
         {"input": ASKED, **PAIR},

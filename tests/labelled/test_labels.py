@@ -34,7 +34,7 @@ def test_a_side_is_read_in_any_letters(tmp_path, column, label):
     assert sides(tmp_path, row) == RIGHT
 
 
-@pytest.mark.parametrize("label", ["Tie", "TIE", "tie (bothbad)", "both bad", "A=B"])
+@pytest.mark.parametrize("label", ["Tie", "TIE", "tie (bothbad)", "both bad", "A=B", "equal"])
 def test_a_tie_is_read_in_any_letters(tmp_path, label):
     row = {"prompt": ASKED, "response_a": WORSE, "response_b": BETTER, "winner": label}
     assert [pair.votes for pair in read(tmp_path, row)] == [(0, 0, 1)]
@@ -46,6 +46,13 @@ def test_numbers_mean_what_labels_says(tmp_path, label):
     assert sides(tmp_path, row, columns=NAMED, labels={"1": "A", "2": "B"}) == RIGHT
     swapped = sides(tmp_path, row, columns=NAMED, labels={"1": "B", "2": "A"})
     assert swapped == [(ASKED, WORSE, BETTER, (1, 0, 0))]
+
+
+@pytest.mark.parametrize("written", ["1", "1.0", " 1.00 "])
+@pytest.mark.parametrize("label", [1, 1.0, "1", "1.0"])
+def test_a_number_is_one_however_it_is_written(tmp_path, label, written):
+    said = {written: "B", "2.0": "A"}
+    assert sides(tmp_path, OUTPUTS | {"label": label}, columns=NAMED, labels=said) == RIGHT
 
 
 def test_a_number_without_a_meaning_is_refused_with_the_cure(tmp_path):
@@ -104,6 +111,71 @@ def test_ranks_that_contradict_chosen_are_refused(tmp_path):
 def test_numbered_responses_may_be_named_by_their_winner(tmp_path):
     row = {"prompt": ASKED, "response_1": WORSE, "response_2": BETTER, "winner": "response_2"}
     assert sides(tmp_path, row) == RIGHT
+
+
+CHOSEN = {"prompt": ASKED, "chosen": BETTER, "rejected": WORSE}
+OTHER = {"prompt": "Why?", "chosen": "So.", "rejected": "No."}
+
+
+def left_out(folder, caplog, more):
+    """What is said of a row with more columns, before one that is a pair."""
+    path = folder / "pairs.jsonl"
+    path.write_text(f"{json.dumps(CHOSEN | more)}\n{json.dumps(OTHER)}\n")
+    assert [pair.prompt for pair in read_labelled(path)] == ["Why?"]
+    return caplog.text.partition("left out: ")[2].partition(")")[0]
+
+
+@pytest.mark.parametrize(
+    "tie",
+    [
+        {"status": "tie", "generations": [BETTER, WORSE], "rating": [9, 8]},
+        {"preference": "equal"},
+        {"human_preference": "A=B"},
+        {"vote": "Both bad"},
+        {"label": "tie"},
+        {"verdict": "Tie"},
+        {"is_tie": True},
+        {"tie": "1"},
+    ],
+)
+def test_a_tie_beside_chosen_and_rejected_is_no_preference(tmp_path, caplog, tie):
+    assert left_out(tmp_path, caplog, tie) == "1 ties"
+
+
+def test_a_tie_beside_lists_of_answers_is_no_preference(tmp_path, caplog):
+    lists = {"chosen": [BETTER, "A fig."], "rejected": [WORSE]}
+    assert left_out(tmp_path, caplog, lists | {"status": "tie"}) == "1 ties"
+
+
+@pytest.mark.parametrize(
+    "equal",
+    [
+        {"generations": [BETTER, WORSE], "rating": [9, 9]},
+        {"ratings": "[4.5, 4.5]"},
+        {"scores": [7, 7, 7]},
+        {"ranks": [1, 1]},
+    ],
+)
+def test_equal_scores_in_a_list_are_no_preference(tmp_path, caplog, equal):
+    assert left_out(tmp_path, caplog, equal) == "1 equal scores"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"rating": [9, 8]},
+        {"rating": [None, None]},
+        {"rating": [9]},
+        {"rating": 9},
+        {"ratings": [5, 5], "chosen_score": 5, "rejected_score": 3},
+        {"status": "done", "is_tie": False, "tie": "0"},
+        {"chosen": "Tie", "rejected": "Equal"},
+        {"topic": "tie"},
+    ],
+)
+def test_what_only_looks_like_a_tie_leaves_a_preference(tmp_path, more):
+    row = CHOSEN | more
+    assert sides(tmp_path, row) == [(ASKED, row["chosen"], row["rejected"], (1, 0, 0))]
 
 
 def test_preferences_for_openai_are_read(tmp_path):

@@ -168,6 +168,9 @@ def test_a_judge_agrees_with_a_tie_by_no_preference_over_both_orders(tmp_path):
         ({"overall_preference": -2}, "found 'overall_preference' and no 'label'"),
         ({"preferred_response": "response_b"}, "found 'preferred_response' and no 'label'"),
         ({"label_index": "1"}, "found 'label_index' and no 'label'"),
+        ({"vote": "A"}, "found 'vote' and no 'label'"),
+        ({"annotation": "A"}, "found 'annotation' and no 'label'"),
+        ({"annotator_1": "A", "annotator_2": "B"}, "found 'annotator_1', 'annotator_2' and no"),
     ],
 )
 def test_what_says_otherwise_which_response_is_better_is_never_ignored(tmp_path, columns, told):
@@ -179,7 +182,7 @@ def test_what_says_otherwise_which_response_is_better_is_never_ignored(tmp_path,
 def test_columns_that_only_sound_like_a_label_are_ignored_and_unlabelled_pairs_told(
     tmp_path, caplog
 ):
-    columns = {"chosen_by": "Kim", "label_source": "none yet", "order": "A"}
+    columns = {"chosen_by": "Kim", "label_source": "none yet", "order": "A", "annotator_id": 7}
     (pair,) = read_labelled_pairs(written(tmp_path, unordered(**columns)))
     assert pair.votes == (0, 0, 0)
     assert "1 of 1 pairs have no label, so they count in consistency" in caplog.text
@@ -188,11 +191,11 @@ def test_columns_that_only_sound_like_a_label_are_ignored_and_unlabelled_pairs_t
 @pytest.mark.parametrize(
     ("column", "said"),
     [
-        ("label", "tie"),
+        ("label", "A"),
         ("winner", "model_a"),
         ("winner", "rejected"),
         ("Label", "b"),
-        ("verdict", "tie"),
+        ("verdict", "Assistant B"),
     ],
 )
 def test_a_verdict_beside_chosen_and_rejected_is_refused(tmp_path, column, said):

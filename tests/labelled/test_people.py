@@ -76,6 +76,11 @@ def test_a_pair_of_which_nobody_said_anything_has_no_label_where_others_have_one
     assert read(tmp_path, unlabelled)[1] == [PEAR]  # a column that nobody filled says nothing
 
 
+def test_a_tie_that_a_file_of_peoples_labels_has_is_what_one_person_said(tmp_path):
+    path, _ = read(tmp_path, CHOSEN | {"status": "tie"}, CHOSEN | {"prompt": "Name a tool."})
+    assert [each.votes for each in read_people(path).values()] == [(0, 0, 1), (1, 0, 0)]
+
+
 def test_a_word_of_one_person_that_is_no_side_is_refused_with_its_place(tmp_path):
     with pytest.raises(DataError, match=r"pairs.jsonl:1: 'labels' is .*what each said, chosen"):
         read(tmp_path, CHOSEN | {"labels": {"ann": "chosen", "ben": "chosn"}})
