@@ -14,7 +14,7 @@ from ste_plugin.instructions.selection.shingles import (
     hash_ngrams,
     hash_shingles,
 )
-from ste_plugin.instructions.selection.words import words_of
+from ste_plugin.text.words import words_of
 
 GRAM = 8
 """Words of a gram."""

@@ -22,7 +22,7 @@ from ste_plugin.instructions.selection.hashed_texts import GRAM, HashedTexts
 from ste_plugin.instructions.selection.shared_grams import SharedGrams
 from ste_plugin.instructions.selection.shingles import shingles_of
 from ste_plugin.instructions.selection.similarity_join import jaccard
-from ste_plugin.instructions.selection.words import quote
+from ste_plugin.text.words import quote
 
 RANKS: dict[Measure, int] = {"exact": 3, "near-duplicate": 2, "8-grams": 1, "13-grams": 0}
 _REMEMBERED = 4096

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ste_plugin.instructions.selection.hashed_texts import GRAM, HashedTexts
 from ste_plugin.instructions.selection.shingles import Integers, distinct
-from ste_plugin.instructions.selection.words import quote
+from ste_plugin.text.words import quote
 
 SHARED_PROMPTS, SHARED_PERCENT = 20, 5
 """So many prompts of a set, and this share of them, have a gram that is left out."""

@@ -6,7 +6,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from ste_plugin.instructions.selection.words import fold, split_run, words_of
+from ste_plugin.text.words import fold, split_run, words_of
 
 Integers = NDArray[np.int64]
 Words = NDArray[np.uint64]

@@ -34,6 +34,9 @@ _ROLES = {
 }
 _SIDES = {role: side for side, roles in _ROLES.items() for role in roles}
 """What data sets call those who speak → who that is."""
+_USERS = _ROLES["user"]
+_KEYS = (("role", "content"), ("from", "value"))
+"""What data sets call who speaks and what is said; a form is read with either."""
 
 
 class UpToTurn(NamedTuple):
@@ -53,7 +56,6 @@ class Conversation:
     column: str
     role: str
     content: str
-    users: tuple[str, ...] = ("user",)
 
     def text(self, row: Mapping[str, Any], source: "SourceConfig") -> str:
         """Return what the user asks first, in one turn or several, below what the system was told.
@@ -63,11 +65,11 @@ class Conversation:
         """
         turns = self._turns(row[self.column])
         rest = turns[len(self._system(turns)) :]
-        first = list(takewhile(lambda turn: self._is_from(turn, self.users), rest))
+        first = list(takewhile(lambda turn: self._is_from(turn, _USERS), rest))
         if not first:
             if rest:
                 self._require(rest[0], self.role)
-            if any(self._is_from(turn, self.users) for turn in turns):
+            if any(self._is_from(turn, _USERS) for turn in turns):
                 raise LeftOut(_NOT_FIRST)
             raise self._no_user(turns)
         said = [self._words(self._require(turn, self.content)) for turn in first]
@@ -185,7 +187,7 @@ class Conversation:
 
     def user_turns(self, row: Mapping[str, Any]) -> list[str]:
         """Return what the user says in each turn, wherever in the conversation it is."""
-        asked = [t for t in self._turns(row[self.column]) if self._is_from(t, self.users)]
+        asked = [t for t in self._turns(row[self.column]) if self._is_from(t, _USERS)]
         said = [self._words(self._require(turn, self.content)) for turn in asked]
         return [words for words in said if words]
 
@@ -202,7 +204,14 @@ class Conversation:
             turns = [dict(zip(value, turn, strict=True)) for turn in zip_longest(*value.values())]
         if not isinstance(turns, list) or not all(isinstance(t, dict) for t in turns):
             raise BadRow(f"{self.column}: expected a list of turns, found {describe(value)}")
-        return turns
+        return [self._under_own_keys(turn) for turn in turns]
+
+    def _under_own_keys(self, turn: dict[str, Any]) -> dict[str, Any]:
+        """Return a turn with who speaks and what is said under the keys that the form has."""
+        for role, content in _KEYS:
+            if turn.get(self.role) is None and turn.get(role) is not None:
+                return {**turn, self.role: turn[role], self.content: turn.get(content)}
+        return turn
 
     def _require(self, turn: Mapping[str, Any], key: str) -> Any:
         # Parquet fills keys that only other turns have with null, which says as little as no key.

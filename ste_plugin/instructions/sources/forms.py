@@ -36,11 +36,11 @@ class Form:
     location; it may also raise LeftOut."""
 
 
-def _as_answer(value: Any) -> str:
-    """Return a final answer as text; in many files it is a number."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+def _short_text(value: Any, column: str) -> str:
+    """Return a category or a final answer as text; in many files it is a number."""
+    if type(value) in (int, float):
         return str(value)
-    return LONE_SURROGATE.sub("\ufffd", as_text(value, _ANSWER)).strip()
+    return LONE_SURROGATE.sub("\ufffd", as_text(value, column)).strip()
 
 
 def _plain(row: Mapping[str, Any], _: "SourceConfig") -> str:
@@ -59,11 +59,10 @@ def _alpaca(row: Mapping[str, Any], source: "SourceConfig") -> str:
     return f"{asked.strip()}\n\n{text}" if text else asked
 
 
-_ANSWER = "final_answer"
-"""Read where `columns` names it alone: a file may have a column of that name for something else."""
-_LABELS = ("category", "id", _ANSWER)
+_CATEGORY, _ANSWER = "category", "final_answer"
+_LABELS = (_CATEGORY, "id", _ANSWER)
 _WILDCHAT = Conversation("conversation", "role", "content")
-_SHAREGPT = Conversation("conversations", "from", "value", ("human", "user"))
+_SHAREGPT = Conversation("conversations", "from", "value")
 _OPENAI = Conversation("messages", "role", "content")
 CONVERSATIONS = {"wildchat": _WILDCHAT, "sharegpt": _SHAREGPT, "openai": _OPENAI}
 FORMS = {
@@ -158,8 +157,8 @@ def _labelled(
     location: str, text: str, values: Mapping[str, Any], source: "SourceConfig"
 ) -> Instruction:
     """Return an instruction of a text with what else its row has."""
-    category = as_text(values["category"], "category").strip()
-    answer = _as_answer(values[_ANSWER])
+    category = _short_text(values[_CATEGORY], _CATEGORY)
+    answer = _short_text(values[_ANSWER], _ANSWER)
     clean = partial(LONE_SURROGATE.sub, "\ufffd")
     further = tuple((name, with_texts(values[name], clean)) for name in further_columns(source))
     origin = location if values["id"] in (None, "") else f"{location} ({values['id']})"
@@ -182,9 +181,18 @@ def _form_values(location: str, row: Mapping[str, Any], source: "SourceConfig") 
         column = source.columns.get(name, name)
         if column not in row and (name in form.required or name in source.columns):
             raise missing_column(location, row, source, name)
-        is_read = name != _ANSWER or name in source.columns
-        values[name] = row.get(column) if is_read else None
+        value = row.get(column)
+        values[name] = value if name in source.columns or _counts_unnamed(name, value) else None
     return values
+
+
+def _counts_unnamed(name: str, value: Any) -> bool:
+    """Return whether a column counts that `columns` does not name.
+
+    A file may have one called `final_answer` for something else, or a `category` that is a list.
+    """
+    is_short = isinstance(value, str) or type(value) in (int, float)
+    return name != _ANSWER and (name != _CATEGORY or is_short)
 
 
 def missing_column(

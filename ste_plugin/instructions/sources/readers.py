@@ -19,6 +19,7 @@ from ste_plugin.instructions.sources.unpacking import (
     wrap_read_errors,
 )
 from ste_plugin.storage.jsonl import parse_line
+from ste_plugin.text.file_type import JSON_LINES_HINT, quote_start
 
 if TYPE_CHECKING:
     from ste_plugin.config import SourceConfig
@@ -46,9 +47,18 @@ class MalformedRow(dict[str, Any]):
 
 
 def jsonl_rows(path: Path, shown: str) -> Iterator[tuple[str, RawRow]]:
-    """Yield a row for each non-empty line; a byte-order mark and CRLF are accepted."""
-    name = Path(shown)
+    """Yield a row for each non-empty line; a byte-order mark and CRLF are accepted.
+
+    Raises: DataError for a list of rows, of which single lines can be read by chance.
+    """
+    name, is_first = Path(shown), True
     for number, line in read_lines(path):
+        if is_first and line.lstrip().startswith(b"["):
+            raise DataError(
+                f"{shown}:{number}: expected one JSON object a line, found the start of a list, "
+                f"{quote_start(line)}.{JSON_LINES_HINT}"
+            )
+        is_first = False
         yield f"{shown}:{number}", _parse_or_malformed(name, number, line)
 
 

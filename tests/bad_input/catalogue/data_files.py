@@ -221,13 +221,13 @@ INSTRUCTIONS = [
         given('[{"instruction": "Name a fruit."}]'),
         GENERATE,
         3,
-        "instructions.jsonl:1: expected a JSON object, found list \"[{'instruction': 'Name a "
-        "fruit.'}]\". Write one object a line: jq -c '.[]' OLD > NEW (jq -c . where there is no "
-        "list around them)." + SKIP,
+        "instructions.jsonl:1: expected one JSON object a line, found the start of a list, "
+        "'[{\"instruction\": \"Name a fruit.\"}]'. Write one object a line: jq -c '.[]' OLD > NEW "
+        "(jq -c . where there is no list around them).",
     ),
     Row(
         "JSON over several lines",
-        given('[\n  {"instruction": "Name a fruit."}\n]\n'),
+        given('{\n  "instruction": "Name a fruit."\n}\n'),
         GENERATE,
         3,
         "instructions.jsonl:1: expected a JSON object, found the start of one over several lines."

@@ -18,7 +18,7 @@ from ste_plugin.instructions.selection.prompt_index import (
 from ste_plugin.instructions.selection.shared_grams import least_prompts
 from ste_plugin.instructions.selection.shingles import WordHashes, shingles_of
 from ste_plugin.instructions.selection.similarity_join import jaccard
-from ste_plugin.instructions.selection.words import words_of
+from ste_plugin.text.words import words_of
 
 PROMPT = (
     "Which three rivers meet below the old town, and what do people there call the place today?"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ste_plugin.instructions.selection.hashed_texts import HashedTexts
 from ste_plugin.instructions.selection.shared_grams import Shared, SharedGrams, least_prompts
 from ste_plugin.instructions.selection.shingles import WordHashes
-from ste_plugin.instructions.selection.words import words_of
+from ste_plugin.text.words import words_of
 
 HEAD = (
     "Below is an instruction that describes a task. Write a response to it.\n\n### Instruction:\n"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ste_plugin.instructions.selection.shingles import Shingles, WordHashes, shingles
-from ste_plugin.instructions.selection.words import words_of
+from ste_plugin.text.words import words_of
 
 WORDS = st.sampled_from(["a", "A", "b,", "c", "2", "+", "...", "名", "前。", "a名", ""])
 TEXTS = st.lists(st.lists(WORDS, max_size=7).map(" ".join), min_size=1, max_size=8)

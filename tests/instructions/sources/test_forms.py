@@ -51,6 +51,23 @@ def test_a_column_that_happens_to_be_called_so_is_not(tmp_path: Path) -> None:
     assert "final_answer" not in found.to_dict()
 
 
+@pytest.mark.parametrize(
+    ("value", "category"), [(3, "3"), (["coding", "maths"], ""), (None, ""), (" coding ", "coding")]
+)
+def test_a_category_that_nobody_named_refuses_no_row(tmp_path: Path, value: Any, category) -> None:
+    written(tmp_path, {"instruction": "Hi", "category": value})
+    (found,), _ = read(tmp_path)
+    assert found.category == category
+
+
+def test_a_category_that_is_named_is_a_text_or_a_number(tmp_path: Path) -> None:
+    written(tmp_path, {"instruction": "Hi", "kind": 3})
+    assert read(tmp_path, columns={"category": "kind"})[0][0].category == "3"
+    written(tmp_path, {"instruction": "Hi", "category": ["coding"]})
+    with pytest.raises(DataError, match=r"a.jsonl:1: category: expected text, found list"):
+        read(tmp_path, columns={"category": "category"})
+
+
 @pytest.mark.parametrize("value", [True, ["72"], {"a": 1}])
 def test_a_final_answer_that_is_no_text_or_number_is_told(tmp_path: Path, value: Any) -> None:
     written(tmp_path, {"instruction": "Hi", "answer": value})
@@ -193,6 +210,19 @@ def test_an_empty_message_is_no_instruction_whatever_the_system_was_told(tmp_pat
         read(tmp_path, form="openai")
 
 
+@pytest.mark.parametrize("turns", ["first", "last"])
+@pytest.mark.parametrize("form", CONVERSATIONS)
+@pytest.mark.parametrize("keys", [("role", "content"), ("from", "value")])
+@pytest.mark.parametrize("user", ["user", "human"])
+def test_a_form_is_its_column_whatever_its_turns_call_who_speaks_and_what_is_said(
+    tmp_path: Path, form: str, keys: tuple[str, str], user: str, turns: str
+) -> None:
+    said = [("system", "Rhyme."), (user, "Name a sea.")]
+    written(tmp_path, {CONVERSATIONS[form][0]: [dict(zip(keys, s, strict=True)) for s in said]})
+    expected = {"first": "Rhyme.\n\nName a sea.", "last": "System: Rhyme.\n\nUser: Name a sea."}
+    assert texts(tmp_path, form=form, turns=turns) == [expected[turns]]
+
+
 def test_a_conversation_may_be_stored_as_one_list_per_key(tmp_path: Path) -> None:
     turns = {"from": ["system", "human", "gpt"], "value": ["Rhyme.", "First", "x"]}
     written(tmp_path, {"conversations": turns})
@@ -236,7 +266,7 @@ def test_alpaca_appends_its_input_after_a_blank_line(tmp_path: Path) -> None:
         (["hi"], "expected a list of turns, found list"),
         ([{"role": "user"}], "found one without 'content'"),
         ([{"role": "user", "content": None}], "found one without 'content'"),
-        ([{"from": "human", "value": "x"}], "found one without 'role'"),
+        ([{"who": "human", "said": "x"}], "found one without 'role'"),
         ({"role": "user", "content": "x"}, "expected a list of turns, found dict"),
         ([{"role": "assistant", "content": "x"}], "no turn of the user among 1"),
         ([], "no turn of the user among 0"),

@@ -106,6 +106,19 @@ def test_a_bad_line_names_file_and_line_and_the_way_to_skip_it(
     assert "set on_bad_line: skip" in str(error.value)
 
 
+@pytest.mark.parametrize("bad_line", ["error", "skip"])
+@pytest.mark.parametrize("start", [b"[", b'[{"instruction": "a"},', b'[{"instruction": "a"}]'])
+def test_a_json_list_is_told_as_one_and_no_line_of_it_read(
+    tmp_path: Path, start: bytes, bad_line: str
+) -> None:
+    written(tmp_path, start, b'{"instruction": "b"},', b'{"instruction": "c"}', b"]")
+    with pytest.raises(DataError) as error:
+        read(tmp_path, on_bad_line=bad_line)
+    told = str(error.value)
+    assert "a.jsonl:1: expected one JSON object a line, found the start of a list" in told
+    assert "jq -c '.[]' OLD > NEW" in told and "on_bad_line" not in told
+
+
 def test_skipped_lines_are_counted_and_those_behind_them_read(tmp_path: Path) -> None:
     written(
         tmp_path, b"{", {"instruction": "a"}, {"instruction": ""}, {"x": 1}, {"instruction": "b"}
