@@ -86,7 +86,7 @@ def _as_bits(texts: Sequence[str]) -> list[int]:
     Bags of words then meet in one instruction: all judgments of a pair are compared with each
     other.
     """
-    from ste_plugin.instructions.selection.words import words_of
+    from ste_plugin.text.words import words_of
 
     bits: dict[tuple[str, int], int] = {}
     found = []

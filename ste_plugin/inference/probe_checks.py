@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ste_plugin.engines.base import UNUSABLE, ChatRequest, Completion
 from ste_plugin.engines.http.usage import MIN_WORDS, TOKENS_PER_WORD
 from ste_plugin.errors import EngineError, SteError
+from ste_plugin.text.words import words_of
 
 _ENOUGH = 4
 """Different prompts of which something is said for certain: one may be odd, all are not."""
@@ -195,7 +196,7 @@ def _same_text(stage: Stage, answers: Sequence[Answer]) -> str | None:
     """Return that all prompts had one answer, where that cannot be by chance."""
     texts = {completion.text.strip() for _, completion in answers}
     text = min(texts)
-    if stage.may_be_equal or len(texts) > 1 or len(text.split()) < _MIN_EQUAL_WORDS:
+    if stage.may_be_equal or len(texts) > 1 or len(words_of(text)) < _MIN_EQUAL_WORDS:
         return None
     return (
         f"all got the very same reply: {text[:_QUOTED]!r}. See what the server does with the "

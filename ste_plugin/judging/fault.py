@@ -1,10 +1,9 @@
 """Whether a judgment's reasons name the fault that was put into the worse answer."""
 
-import re
+from itertools import pairwise
 
 from ste_plugin.records import ResponsePair
-
-_WORD = re.compile(r"\w+")
+from ste_plugin.text.words import bare_words, is_unspaced
 
 
 def names_fault(pair: ResponsePair, reasons: str) -> bool:
@@ -18,10 +17,16 @@ def names_fault(pair: ResponsePair, reasons: str) -> bool:
     >>> names_fault(pair, "B says Oslo, which is wrong."), names_fault(pair, "A is clearer.")
     (True, False)
     """
-    wrong, right = (_words(text) for text in (pair.fault, pair.correction))
-    said = _words(reasons)
-    return any(own and 2 * len(own & said) >= len(own) for own in (wrong - right, right - wrong))
+    wrong, right = (_phrases(text) for text in (pair.fault, pair.correction))
+    told = f" {' '.join(bare_words(reasons))} "
+    return any(
+        own and 2 * sum(f" {phrase} " in told for phrase in own) >= len(own)
+        for own in (wrong - right, right - wrong)
+    )
 
 
-def _words(text: str) -> set[str]:
-    return set(_WORD.findall(text.casefold()))
+def _phrases(text: str) -> set[str]:
+    """Return the words of a text; in scripts without spaces two characters: one says too little."""
+    words = bare_words(text)
+    spaced = {word for word in words if not is_unspaced(word)}
+    return spaced | {f"{a} {b}" for a, b in pairwise(words) if not {a, b} & spaced} or set(words)

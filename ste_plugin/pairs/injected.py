@@ -8,6 +8,7 @@ from ste_plugin.inference.requests import Prompt
 from ste_plugin.pairs.calls import SEEING_THE_ANSWER, Calls, MadePair
 from ste_plugin.pairs.strategies import Answers, Instructions, Replies
 from ste_plugin.records import Drop, Instruction, content_key
+from ste_plugin.text.words import SPACED, words_of
 
 _ASK = "{answer}\n\nWhich words of this must change, and into what, so that it is false?"
 """Without the question: with it small models answer that."""
@@ -102,14 +103,18 @@ def _read_change(named: str) -> tuple[str, str]:
 
 
 def _pattern(words: str) -> re.Pattern[str]:
-    """Return what finds these words, and no parts of longer ones, however they are spaced."""
-    first, last = (r"\b" if re.match(r"\w", sign) else "" for sign in (words[0], words[-1]))
+    """Return what finds these words, and no parts of longer ones, however they are spaced.
+
+    Scripts without spaces between words have no longer ones to be told.
+    """
+    first, last = (re.match(SPACED, sign) is not None for sign in (words[0], words[-1]))
+    before, after = f"(?<!{SPACED})" * first, f"(?!{SPACED})" * last
     spaced = r"\s+".join(map(re.escape, words.split()))
-    return re.compile(f"{first}{spaced}{last}", re.IGNORECASE)
+    return re.compile(f"{before}{spaced}{after}", re.IGNORECASE)
 
 
 def _is_large(words: str, answer: str) -> bool:
-    return len(words.split()) > max(_FEW_WORDS, _LARGE_SHARE * len(answer.split()))
+    return len(words_of(words)) > max(_FEW_WORDS, _LARGE_SHARE * len(words_of(answer)))
 
 
 INJECTED = {"inject-error": InjectError()}

@@ -2,13 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from fractions import Fraction
 
 from ste_plugin.inference.requests import Prompt, ask
 from ste_plugin.pairs.calls import Calls, MadePair
 from ste_plugin.pairs.strategies import Answers, Instructions, Replies
 from ste_plugin.records import Drop, Instruction, content_key
-from ste_plugin.text.final_answer import find_final_answer, is_number
+from ste_plugin.text.final_answer import find_final_answer, is_other, is_same
 
 _SOLVE = (
     "{instruction}\n\nThink it through step by step. Then write the final answer alone on the last "
@@ -24,7 +23,9 @@ class MajorityAnswer:
     """Better: with the final answer that more than half of the samples have. Worse: with the
     rarest.
 
-    Without any known answer. The majority of a model that is mostly wrong is wrong, too.
+    Without any known answer. The majority of a model that is mostly wrong is wrong, too. Final
+    answers have the votes of all that say the same: "5" those for "5 hours" and "5 minutes" as
+    well, which have none of each other's.
     """
 
     version: str = _VERSION
@@ -40,13 +41,17 @@ class MajorityAnswer:
         counts = Counter(answer for answer in answers if answer)
         if not counts:
             return Drop("pairs", instruction.key, "no final answer found")
-        most, votes = counts.most_common(1)[0]
-        if 2 * votes <= counts.total():
+        votes = {
+            answer: sum(counts[other] for other in counts if is_same(answer, other))
+            for answer in counts
+        }
+        most = max(votes, key=votes.__getitem__)  # of equals the first
+        if 2 * votes[most] <= counts.total():
             return Drop("pairs", instruction.key, "no final answer has a majority")
-        others = [answer for answer in counts if _is_other(answer, most)]
+        others = [answer for answer in counts if is_other(answer, most)]
         if not others:
             return Drop("pairs", instruction.key, "no sample has another final answer")
-        fewest = min(others, key=counts.__getitem__)  # of equals the first
+        fewest = min(others, key=votes.__getitem__)  # of equals the first
         first = [replies[answers.index(answer)].strip() for answer in (most, fewest)]
         return MadePair(better=first[0], worse=first[1])
 
@@ -72,40 +77,13 @@ class CheckedAnswer:
         answers = [find_final_answer(reply) for reply in replies]
         if not any(answers):
             return Drop("pairs", instruction.key, "no final answer found")
-        if known not in answers:
+        right = [at for at, answer in enumerate(answers) if is_same(answer, known)]
+        if not right:
             return Drop("pairs", instruction.key, "no sample reaches the known answer")
-        wrong = [at for at, answer in enumerate(answers) if _is_other(answer, known)]
+        wrong = [at for at, answer in enumerate(answers) if is_other(answer, known)]
         if not wrong:
             return Drop("pairs", instruction.key, "no sample has another final answer")
-        right = replies[answers.index(known)]
-        return MadePair(better=right.strip(), worse=replies[wrong[0]].strip())
-
-
-def _is_other(answer: str, than: str) -> bool:
-    """Return whether a final answer is another one for certain; both are in their normal form.
-
-    Not so where one is a number and one is words, which may say it; where one number is the other
-    in percent; where one has all the words of the other; nor where a letter that is chosen stands
-    against words that begin with none.
-    """
-    if is_number(answer) != is_number(than):
-        return False
-    if is_number(answer):
-        one, other = Fraction(answer), Fraction(than)
-        return other not in (one, 100 * one) and one != 100 * other
-    letters = _first_letter(answer), _first_letter(than)
-    if all(letters):
-        return letters[0] != letters[1]
-    if letters in ((answer, ""), ("", than)):
-        return False
-    words, others = set(answer.split()), set(than.split())
-    return not (words <= others or others <= words)
-
-
-def _first_letter(answer: str) -> str:
-    """Return the first word of an answer where it is a single letter: B of "b paris"."""
-    first = answer.partition(" ")[0]
-    return first if len(first) == 1 and first.isalpha() else ""
+        return MadePair(better=replies[right[0]].strip(), worse=replies[wrong[0]].strip())
 
 
 def _solve(instruction: Instruction) -> Prompt:

@@ -20,6 +20,7 @@ from ste_plugin.pairs.calls import (
     usable_texts,
 )
 from ste_plugin.records import Drop, Instruction, ResponsePair, content_key
+from ste_plugin.text.words import bare_words
 
 Replies = Sequence[str]
 """What the model replied to a strategy's calls for one instruction, in their order; behind the good
@@ -69,14 +70,12 @@ _ASK_FOR_WORSE = (
     "first sight and in good style, yet with a serious mistake, or missing what matters most. Do "
     "not mention that it is worse. Reply with the answer alone."
 )
-_FORM = re.compile(
-    r"modified instruction:(?P<new>.+?)^[^\S\n]*answer:(?P<answer>.+)", re.S | re.I | re.M
+_NEW = re.compile(r"modified instruction[*_]*[:：][*_]*", re.IGNORECASE)
+_ANSWER = re.compile(
+    r"^[^\S\n]*(?:#+[^\S\n]*)?(?P<bold>[*_]*)answer(?P<end>[*_]*)[:：](?P<or_end>[*_]*)",
+    re.IGNORECASE | re.MULTILINE,
 )
-
-
-_WORD_BYTES = bytes(ord(chr(n).lower() if re.match(r"\w", chr(n)) else " ") for n in range(128))
-_WORD_BYTES += bytes(range(128, 256))
-"""ASCII in small letters, with a space for every sign that is in no word."""
+"""The labels of the form; models put them in bold, or make headings of them."""
 _FIRST_WORDS = 8
 """So many are compared first: most answers differ in them."""
 _TOO_CLOSE = 0.7
@@ -85,14 +84,24 @@ _TOO_CLOSE = 0.7
 
 def word_overlap(first: str, second: str) -> float:
     """Return the Jaccard similarity of two texts' words, 0 to 1."""
-    a, b = _words(first), _words(second)
+    a, b = set(bare_words(first)), set(bare_words(second))
     return len(a & b) / max(1, len(a | b))
 
 
-def _words(text: str) -> set[str]:
-    if text.isascii():  # ten times quicker than a regular expression
-        return set(text.encode().translate(_WORD_BYTES).decode().split())
-    return set(re.findall(r"\w+", text.lower()))
+def _read_form(reply: str) -> tuple[str, str] | str:
+    """Return the modified instruction of a reply and the answer to it, or why it has none.
+
+    Instructions, too, end with the label of the answer, as do solutions: where several lines begin
+    with it, either text might be cut short.
+    """
+    labels = list(_ANSWER.finditer(reply))
+    if len(labels) > 1:
+        return "several lines begin with the label of the answer"
+    for label in labels:
+        _, *new = _NEW.split(reply[: label.start()])
+        if new and label["bold"] == label["end"] + label["or_end"]:
+            return new[-1], reply[label.end() :].strip()
+    return "modified instruction not in the asked form"
 
 
 def _drop_too_close(modified: str, instruction: Instruction) -> Drop | None:
@@ -122,10 +131,11 @@ class ModifiedInstruction:
     def worse(
         self, instruction: Instruction, replies: Replies, better: Answers, pool: Instructions
     ) -> str | Drop:
-        match = _FORM.search(replies[0])
-        if match is None:
-            return Drop("pairs", instruction.key, "modified instruction not in the asked form")
-        return _drop_too_close(match["new"], instruction) or match["answer"].strip()
+        read = _read_form(replies[0])
+        if isinstance(read, str):
+            return Drop("pairs", instruction.key, read)
+        modified, answer = read
+        return _drop_too_close(modified, instruction) or answer
 
 
 @dataclass(frozen=True, slots=True)

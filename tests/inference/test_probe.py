@@ -141,6 +141,7 @@ def test_what_was_asked_of_a_broken_server_is_asked_again_once_it_is_mended(tmp_
             Scripted("I am afraid that this service is closed."),
             "very same reply: 'I am afraid",
         ),
+        (Scripted("很抱歉，这项服务现在不可用。"), "very same reply: '很抱歉"),
     ],
 )
 def test_what_is_wrong_with_all_of_the_first_answers_ends_the_stage_with_its_cure(

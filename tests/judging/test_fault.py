@@ -32,6 +32,23 @@ def test_of_many_words_half_are_enough():
     assert not names_fault(long, "Why trees?")
 
 
+@pytest.mark.parametrize(
+    ("fault", "correction", "reasons", "named"),
+    [
+        ("上海", "北京", "答案B说首都是上海，这是错的。", True),
+        ("上海市", "北京市", "应为北京。", True),
+        ("上海", "北京", "答案A更清楚，以上的海岸线也对。", False),
+        ("三", "四", "B说有三个。", True),
+        ("三", "四", "B说有五个。", False),
+        ("用Java", "用Python", "B用了Java。", True),
+    ],
+)
+def test_in_a_script_without_spaces_a_fault_is_named_by_characters_in_a_row(
+    fault, correction, reasons, named
+):
+    assert names_fault(replace(pair(), fault=fault, correction=correction), reasons) == named
+
+
 @given(reasons=st.text())
 def test_a_pair_without_a_known_fault_has_none_to_be_named(reasons):
     assert not names_fault(pair(), reasons)

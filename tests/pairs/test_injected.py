@@ -13,7 +13,8 @@ from tests.helpers.builders import instruction
 KEY = content_key("i")
 GOOD = "Rome is the capital of Italy. It is on the Tiber; in Rome live 2.7 million people."
 STRATEGY = INJECTED["inject-error"]
-WORD = st.text(st.characters(categories=["L", "N"]), min_size=1)
+WORD = st.text(st.characters(categories=["L", "N"], max_codepoint=0x5FF), min_size=1)
+UNSPACED = st.text("北京上海是中国的首都在", min_size=1)
 
 
 def made(named: str):
@@ -80,6 +81,29 @@ REWRITTEN = "answer rewritten rather than one fault put into it"
 )
 def test_what_is_no_single_named_fault_makes_no_pair(named, reason):
     assert made(named) == Drop("pairs", KEY, f"inject-error: {reason}")
+
+
+def test_in_a_script_without_spaces_words_are_found_within_a_sentence():
+    found = put_fault("中国的首都是北京，不在Rome附近。", "北京 -> 上海")
+    assert (found.worse, found.fault) == ("中国的首都是上海，不在Rome附近。", "上海")
+    assert "Oslo附近" in put_fault("中国的首都是北京，不在Rome附近。", "Rome -> Oslo").worse
+    assert put_fault("首都不在Rome附近。", "Rom -> Oslo") == NO_FAULT
+
+
+def test_a_whole_answer_that_is_rewritten_without_spaces_is_no_fault():
+    answer = "中国的首都是北京，位于华北平原的北部。"
+    assert put_fault(answer, f"{answer} -> 法国的首都是巴黎，位于塞纳河畔。") == REWRITTEN
+    assert put_fault(answer, "北京 -> 上海，而且它是世界上最大的城市之一") == REWRITTEN
+
+
+@given(before=UNSPACED, right=UNSPACED, wrong=UNSPACED, after=UNSPACED)
+def test_without_spaces_too_all_but_the_named_words_stays_as_it_is(before, right, wrong, after):
+    answer = f"{before}{right}{after}"
+    found = put_fault(answer, f"{right} -> {wrong}")
+    if isinstance(found, str):
+        assert right == wrong or (found == REWRITTEN and max(len(right), len(wrong)) > 5)
+    else:
+        assert found.worse == answer.replace(right, wrong)
 
 
 def test_a_short_answer_may_change_altogether():

@@ -11,6 +11,7 @@ from ste_plugin.pairs.strategies import (
     UNFINISHED,
     read_answer,
     read_pair,
+    word_overlap,
 )
 from ste_plugin.records import Drop, ResponsePair, content_key
 from tests.helpers.builders import instruction
@@ -27,8 +28,8 @@ def reply(text: str, finish_reason: str = "stop") -> Completion:
     return Completion("k", text, finish_reason, 1, 1)
 
 
-def made(name: str, *replies: Completion, pool=()) -> ResponsePair | Drop:
-    own = instruction(KEYS[0])
+def made(name: str, *replies: Completion, pool=(), asked="") -> ResponsePair | Drop:
+    own = instruction(KEYS[0], asked) if asked else instruction(KEYS[0])
     return read_pair(own, BETTER[own.key], name, STRATEGIES[name], replies, BETTER, pool)
 
 
@@ -39,6 +40,45 @@ def test_one_call_yields_the_answer_to_the_modified_instruction():
 def test_one_call_in_another_form_is_dropped_with_a_reason():
     found = made("modified-instruction", reply("A spade."))
     assert found.reason == "modified-instruction: modified instruction not in the asked form"
+
+
+LABELS = ["Answer:", "**Answer:**", "**Answer**:", "### Answer:", "## **Answer:**", "_answer:_"]
+
+
+@pytest.mark.parametrize("label", [*LABELS, "Answer\uff1a", "  Answer:"])
+@pytest.mark.parametrize("gap", [" ", "\n", "\n\n"])
+def test_marks_around_a_label_are_no_part_of_the_answer(label: str, gap: str):
+    begin = label.lower().replace("answer", "Modified instruction")
+    found = made(
+        "modified-instruction", reply(f"{begin}\nName a tool.\n\n{label}{gap}**A** spade.")
+    )
+    assert found.worse == "**A** spade."
+
+
+@given(
+    labels=st.lists(st.sampled_from([*LABELS, "Answer: 12", "**Answer: 12**"]), min_size=2),
+    between=st.text("ab. \n"),
+)
+def test_where_several_lines_begin_with_the_label_nobody_knows_where_the_answer_begins(
+    labels: list[str], between: str
+):
+    text = f"Modified instruction:\n{between}\n" + f"\n{between}\n".join(labels) + "\nA) Madrid"
+    found = made("modified-instruction", reply(text))
+    assert found == Drop(
+        "pairs", KEYS[0], "modified-instruction: several lines begin with the label of the answer"
+    )
+
+
+def test_a_label_is_looked_for_at_the_beginning_of_a_line():
+    found = made("modified-instruction", reply(f"{ONE_CALL}\nThat was my answer: a tool."))
+    assert found.worse == "A spade.\nOr an axe.\nThat was my answer: a tool."
+
+
+def test_the_form_may_be_announced_by_its_own_words():
+    announced = "Here is my modified instruction: I kept the form.\n\n**Modified instruction:**\n"
+    text = f"{announced}Please name a fruit!\n\nAnswer:\nA pear."
+    found = made("modified-instruction", reply(text))
+    assert found.reason.endswith("modified instruction too close to the original")
 
 
 def test_two_calls_answer_the_rewritten_instruction_as_a_normal_chat():
@@ -58,6 +98,31 @@ def test_a_rewrite_that_changes_next_to_nothing_makes_no_pair(rewrite):
     assert found == Drop(
         "pairs", KEYS[0], "modified-instruction: modified instruction too close to the original"
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "rewrite"),
+    [
+        ("法国的首都是哪里？", "法国的首都在哪里？"),
+        ("请写一首关于春天的短诗。", "写一首关于春天的短诗。"),
+        ("フランスの首都はどこですか。", "フランスの首都はどこ？"),
+        ("ช่วยเขียนบทกวีสั้น ๆ เกี่ยวกับฤดูใบไม้ผลิ", "เขียนบทกวีสั้นๆเกี่ยวกับฤดูใบไม้ผลิ"),
+    ],
+)
+def test_where_words_are_written_without_spaces_a_rewrite_may_be_too_close_as_well(asked, rewrite):
+    found = made("modified-instruction-two-calls", reply(rewrite), reply("A pear."), asked=asked)
+    assert found.reason.endswith("modified instruction too close to the original")
+
+
+@given(text=st.text("法国的首都是哪里请写一首春天诗", min_size=1))
+def test_it_does_not_matter_whether_such_words_are_spaced(text: str):
+    assert word_overlap(text, " ".join(text)) == 1
+    assert word_overlap(text, "".join(f"{sign}、" for sign in text)) == 1
+
+
+@given(text=st.text(), other=st.text())
+def test_an_overlap_is_a_share_and_the_same_from_either_side(text: str, other: str):
+    assert 0 <= word_overlap(text, other) == word_overlap(other, text) <= 1
 
 
 def test_an_easy_negative_is_a_good_answer_to_another_instruction_of_the_category():

@@ -1,23 +1,32 @@
 """Final answers are found where a reply states them, and compared by what they mean."""
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ste_plugin.text.final_answer import find_final_answer, is_number, normal_answer
+from ste_plugin.text.final_answer import (
+    find_final_answer,
+    is_number,
+    is_other,
+    is_same,
+    normal_answer,
+)
 
 
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        (r"First 3, then \boxed{12\text{ cm}}.", "12"),
+        (r"First 3, then \boxed{12\text{ cm}}.", "12 cm"),
         (r"So \(\boxed{\frac{1}{2}}\), not \boxed{0.75}", "3/4"),
         ("48/2 = 24\n48 + 24 = 72\n#### 72", "72"),
         ("The answer is 5. It took 3 steps.", "5"),
         ("**Answer:** $1,200", "1200"),
-        ("Answer:\n 42 clips", "42"),
+        ("Answer:\n 42 clips", "42 clips"),
+        ("Answer：42", "42"),
         ("Answer: 5\nNo, wait. Final answer: 6", "6"),
-        ("The answer to the whole question is 7 dollars.", "7"),
+        ("The answer to the whole question is 7 dollars.", "7 dollars"),
         ("Answer: (B).", "b"),
         ("Answer: Paris", "paris"),
         ("Answer: 10%", "10"),
@@ -28,7 +37,14 @@ from ste_plugin.text.final_answer import find_final_answer, is_number, normal_an
         ("Answer: \u22125", "-5"),
         ("\\boxed{\u22120.5}", "-1/2"),
         ("5 - 10 = \u22125", "-5"),
-        ("In the end, 3 apples cost $6 in total.", "6"),
+        ("In the end, 3 apples cost $6 in total.", "apples cost 6 in total"),
+        (
+            "There were many of them. They leave at last on June 5. Good luck!",
+            "they leave at last on june 5",
+        ),
+        ("在这之后，小明一共还有6个苹果。", "在 这 之 后 小 明 一 共 还 有 6 个 苹 果"),
+        ("1, 2 and 3", "1 2 and 3"),
+        ("是巴黎。", "是 巴 黎"),
         ("It follows.\nYes.", "yes"),
     ],
 )
@@ -43,6 +59,8 @@ def test_a_final_answer_is_found_where_it_is_announced_or_at_the_end(text, answe
         " \n",
         "Answer:",
         "Here is a long closing sentence without any figure in it.",
+        "所以法国的首都是巴黎。",
+        "There are 3 steps to this, and they are:",
         "1. Boil it.\n2. Serve it with as much salt as you like.",
     ],
 )
@@ -53,13 +71,16 @@ def test_a_reply_that_ends_in_mere_words_has_none(text):
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("1,234.50", "1234.5 dollars"),
+        ("1,234.50 dollars", "$1234.5 Dollars"),
+        ("+5%", "5"),
         ("2/4", "0.5"),
         ("x = 3", "3"),
         (r"$\frac{3}{4}$", ".75"),
         ("(A)", "a."),
         ("New  York", "new york"),
         ("\u22121,234", "-1234"),
+        ("6个", "6 个。"),
+        ("5:00 PM", "5:00 pm."),
     ],
 )
 def test_answers_that_mean_the_same_are_equal(one, other):
@@ -68,7 +89,16 @@ def test_answers_that_mean_the_same_are_equal(one, other):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("7:30", "730"), ("1 or 2", "2"), ("x^2", "2"), ("-5", "5"), ("5/0", "5"), ("12", "1,2")],
+    [
+        ("दिन", "दान"),
+        ("ไม้", "ไม่"),
+        ("7:30", "730"),
+        ("1 or 2", "2"),
+        ("x^2", "2"),
+        ("-5", "5"),
+        ("5/0", "5"),
+        ("12", "1,2"),
+    ],
 )
 def test_answers_that_mean_something_else_are_not(one, other):
     assert normal_answer(one) != normal_answer(other)
@@ -76,10 +106,10 @@ def test_answers_that_mean_something_else_are_not(one, other):
 
 @given(number=st.integers() | st.decimals(-(10**9), 10**9, places=3))
 def test_a_number_is_found_however_it_is_announced(number):
-    answer = normal_answer(f"{number:f}" if not isinstance(number, int) else str(number))
     written = f"{number:,f}" if not isinstance(number, int) else f"{number:,}"
     for form in ("#### {}", "Answer: {}", "The answer is {}.", r"\boxed{{{}}}", "So it is {}"):
-        assert find_final_answer(form.format(written)) == answer
+        found = find_final_answer(form.format(written))
+        assert is_same(found, str(Fraction(number)))
 
 
 @pytest.mark.parametrize("text", ["9" * 5000, "1/" + "3" * 5000, "." + "1" * 5000])
@@ -95,3 +125,46 @@ def test_a_number_is_what_has_a_value(answer, expected):
 @given(text=st.text())
 def test_any_text_has_a_final_answer_or_none(text):
     assert isinstance(find_final_answer(text), str)
+
+
+_ANSWERS = st.one_of(
+    st.fractions().map(str),
+    st.lists(st.sampled_from(["a", "b", "paris", "the", "5/0", "5", "7:30", "pm", "巴"])).map(
+        " ".join
+    ),
+    st.text().map(normal_answer),
+)
+
+
+@given(one=_ANSWERS, other=_ANSWERS)
+def test_an_answeris_other_than_another_just_where_thatis_other_than_it(one, other):
+    assert is_other(one, other) == is_other(other, one)
+    assert not is_other(one, one)
+    assert not is_other(one, "")
+
+
+@given(one=_ANSWERS, other=_ANSWERS)
+def test_answers_that_say_the_same_do_so_from_either_side_and_are_never_others(one, other):
+    assert is_same(one, other) == is_same(other, one)
+    assert is_same(one, one)
+    assert not (is_same(one, other) and is_other(one, other))
+
+
+@given(number=st.fractions(), words=st.lists(st.sampled_from(["apples", "red", "个"])))
+def test_a_number_says_the_same_as_it_does_with_words_but_not_with_two_words_for_one(number, words):
+    assert is_same(str(number), " ".join([str(number), *words]))
+    assert not is_same(f"{number} hours", " ".join([str(number), *words, "minutes"]))
+
+
+@given(one=_ANSWERS, more=_ANSWERS)
+def test_an_answer_with_further_words_is_not_another(one, more):
+    assert not is_other(one, f"{one} {more}".strip())
+
+
+@given(number=st.fractions())
+def test_a_number_is_no_other_than_the_same_in_percent(number):
+    assert not is_other(str(number), str(100 * number))
+    assert is_other(str(number), str(number + Fraction(1, 3))) == (
+        (number + Fraction(1, 3)) / (number or 1)
+        not in {Fraction(10) ** power for power in (*range(-9, -1), *range(2, 10))}
+    )

@@ -8,8 +8,8 @@ from math import log
 from sys import intern
 from typing import NamedTuple
 
-from ste_plugin.instructions.selection.words import split_run
 from ste_plugin.text.thinking import split_thinking
+from ste_plugin.text.words import split_run
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _MOST_CHARACTERS = 8_000
