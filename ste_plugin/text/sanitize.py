@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-SANITIZER_VERSION = 2
+SANITIZER_VERSION = 3
 """Part of every judge format's version: a change of what a model is shown makes new keys."""
 
-_NAMES = (
+_ANGULAR = (
     r"s|bos|eos|pad|unk|mask|cls|sep|sop|eop|eod|eot|eom|eoh|eoa|think|thinking|thought|reasoning|endoftext|end_of_text"
     r"|[a-z]+_token|(?:start|begin|beginning|end)_of_[a-z_]+|(?:image|audio)_soft_token"
     r"|mask:\d+|seed:[a-z_]+"
     r"|tools?|tool_(?:calls?|responses?|results?)|arg_(?:key|value)|function_calls?"
-    r"|(?:unused|reserved_|extra_id_|special_)\d+"
-    r"|fim_[a-z_]+|0x[0-9a-f]{2}|filename|gh_stars|repo_?name|file_sep|empty_output"
+    r"|(?:unused|reserved_|extra_id_|special_|SPECIAL_)\d+"
+    r"|fim_[a-z_]+|0x[0-9A-F]{2}|filename|gh_stars|repo_?name|file_sep|empty_output"
     r"|(?:issue|jupyter|commit)_[a-z_]+"
+    r"|(?:BOS|EOS|PAD|UNK|MASK|CLS|SEP|EOP|EOD|EOT)(?:_TOKEN)?|THINKING|REASONING"
 )
-_UPPER = (
+_SQUARE = (
     r"INST|SYS|CLS|SEP|PAD|UNK|MASK|[gs]MASK|BOS|EOS|IMG(?:_BREAK|_END)?|AUDIO|BEGIN_AUDIO|THINK|ARGS"
     r"|CALL_ID|PREFIX|MIDDLE|SUFFIX|SYSTEM_PROMPT|MODEL_SETTINGS|AVAILABLE_TOOLS|TOOL_[A-Z]+"
     r"|UNUSED_TOKEN_\d+|control_\d+"
@@ -26,11 +27,14 @@ _UPPER = (
 CONTROL_TOKEN = re.compile(
     r"<\|[^<>|\s]{1,64}\|?>|<[^<>|\s]{1,64}\|>"  # <|im_end|>, <｜User｜>, <|turn>, <turn|>
     r"|\[\|[^\[\]|\s]{1,64}\|\]"  # [|endofturn|]
-    rf"|</?(?:{_NAMES})>|<</?SYS>>|\[/?(?:{_UPPER})\]"
-    r"|\]~!?b[\[\]]|\[e~\[|>>[a-z_]{3,40}<<|◁/?[a-z]{1,16}▷",
-    re.IGNORECASE,
+    rf"|</?(?:{_ANGULAR})>|<</?SYS>>|\[/?(?:{_SQUARE})\]"
+    r"|\]~!?b[\[\]]|\[e~\[|>>[A-Z_]{3,40}<<|◁/?[a-z]{1,16}▷",
 )
-"""Control tokens of the known model families, thinking tags among them; matched in folded text."""
+"""Control tokens of the known model families, thinking tags among them; matched in folded text.
+
+In capitals or not as tokenizers write them, which know no other: `df[mask]` and `Option<S>` are
+code.
+"""
 _NON_CHARACTERS = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\U00040000-\U000dffff]")
 """In no honest text: control characters, halves of surrogate pairs, unassigned planes."""
 _HARMLESS = bytes(c for c in range(128) if (c in b"\t\n\v\f\r" or c >= 32) and c not in b"<>[]\x7f")

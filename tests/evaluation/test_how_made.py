@@ -105,7 +105,7 @@ def test_samples_hold_the_verdicts_in_words(tmp_path):
     ("changed", "told"),
     [
         ({"rows": [pair(f"q{i}") for i in range(40)]}, "pairs"),
-        ({"judge_format": "brief"}, "judge format verdict-79aa14ed against brief-f412ad4f"),
+        ({"judge_format": "brief"}, "judge format verdict-d8e418b5 against brief-7a1c1ebd"),
         ({"limit": 20}, "limit None against 20"),
         ({"mode": "official"}, "mode verdict against official"),
         ({"lm_eval_settings": {"limit": 5}}, "pairs"),

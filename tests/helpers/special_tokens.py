@@ -95,5 +95,4 @@ def disguised(text: str) -> list[str]:
         text.replace("|", "│").replace("a", "а").replace("o", "о").replace("A", "А"),
         text[:1] + "\u00ad" + text[1:],
         text[:2] + "\u0301\U000e0041" + text[2:],
-        text.swapcase(),
     ]

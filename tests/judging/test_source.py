@@ -187,12 +187,12 @@ def test_a_format_without_source_has_a_version_of_its_words(tmp_path):
 
 def test_a_plain_format_and_those_that_ship_have_versions_of_their_words_alone():
     assert [f.version for f in FORMATS.values()] == [
-        "criteria-5362a66f",
-        "plan-cce7fe39",
-        "brief-f412ad4f",
-        "verdict-79aa14ed",
-        "rating-fa5e7b9e",
-        "decision-a99116b5",
+        "criteria-e6b3462f",
+        "plan-6229ad46",
+        "brief-7a1c1ebd",
+        "verdict-d8e418b5",
+        "rating-d19cb99c",
+        "decision-23c7060a",
     ]
 
 

@@ -46,20 +46,20 @@ OURS = (
     "[Answer D]\n",
     "[Answer]\n",
 )
-KNOWN = [t.lower() for t in TOKENS if t not in NOT_MARKS]
+KNOWN = [t for t in TOKENS if t not in NOT_MARKS]
 
 
 def folded(text: str) -> str:
     """How the text looks to a hasty reader: full width made narrow, the unseen left out."""
     narrow = (chr(ord(c) - 0xFEE0) if 0xFF01 <= ord(c) <= 0xFF5E else c for c in text)
-    return "".join(c for c in narrow if c not in "\u200b\u2060\u00ad\ufeff\ufe0f\x00").lower()
+    return "".join(c for c in narrow if c not in "\u200b\u2060\u00ad\ufeff\ufe0f\x00")
 
 
 def marks_in(text: str) -> dict[str, int]:
     """How often everything stands in a prompt that could speak for us, the judge or the
     template."""
     seen = folded(text)
-    wanted = [*(o.lower() for o in OURS), *(f"[[{c}]]" for c in "abcd"), *KNOWN]
+    wanted = [*OURS, *(f"[[{c}]]" for c in "ABCD"), *KNOWN]
     return {mark: n for mark in wanted if (n := seen.count(mark))}
 
 
@@ -121,10 +121,39 @@ def test_a_special_token_of_a_known_family_is_made_plain_however_it_is_disguised
         "List<String> <T extends Comparable<T>> Option<&str> <stdio.h>",
         "Grüße, «guillemets», 日本語【注】は〈山〉、これは[1]です。 العربية",
         "zero\u200bwidth, soft\u00adhyphen, e\u0301, 👩\u200d👩\u200d👧 stay",
+        "if arr[middle] == target: return registry[tool_name](**call)",
+        "df[mask] += x[pad] + x[prefix] + f[inst](sys.argv[args]); std::cin >>value<< 1;",
+        "out[[i]] <- x[[i]]; m[[a]]",  # R
+        "impl<S> Layer<S> for Logger<S> where S: Service<Mask>",
+        "scores[answer] += len(steps[instruction]); return [answer]",
+        "curl -H 'Authorization: <YOUR_TOKEN>'; <Tools>, <Filename>",
     ],
 )
 def test_ordinary_text_code_and_markup_are_shown_as_they_are(text):
     assert neutralise(text) == text
+
+
+NAMES = st.from_regex("[a-z]+(_[a-z]+)?", fullmatch=True) | st.sampled_from(
+    [name for token in TOKENS if (name := token.strip("[]").lower()).isalpha()]
+)
+"""What code calls its variables; names of upper-case tokens among them."""
+TYPES = st.from_regex("[A-Z][a-z]*", fullmatch=True)
+
+
+@given(NAMES, NAMES, TYPES)
+def test_code_that_indexes_by_a_name_or_has_types_for_parameters_is_shown_as_it_is(
+    one, other, kind
+):
+    code = f"{one} = {other}[{one}]; x[[{one}]] <- [{other}]; Option<{kind}> f<{kind}>({one})"
+    assert neutralise(code) == code
+    assert not has_control_tokens(code)
+
+
+@pytest.mark.parametrize(
+    "label", ["[answer]", "[instruction]", "x\n [/answer]\ny", "is [answer b] so"]
+)
+def test_a_label_in_lower_case_counts_where_no_code_has_one(label):
+    assert neutralise(label) == label.translate(str.maketrans("[]", "()"))
 
 
 @settings(max_examples=100)

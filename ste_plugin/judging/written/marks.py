@@ -49,11 +49,13 @@ def marks_of(file: FormatFile, rubric: str) -> Marks:
     labels = list(dict.fromkeys(_labels(file, rubric)))
     ends = list(dict.fromkeys(_verdict_ends(file)))
     words = "|".join(re.escape(w) for w in sorted(words_of(file), key=len, reverse=True)) or r"\d+"
-    in_brackets = [_spaced(label) for label in labels if _BRACKETS.search(label)]
-    in_brackets += [rf"{_spaced(end)}\s*(?:{words})" for end in ends if _BRACKETS.search(end)]
+    in_brackets = [f"(?i:{_spaced(label)})" for label in labels if _BRACKETS.search(label)]
+    # the word as it is read: in another case, or as part of another word, it is code, as x[[b]]
+    verdict = rf"\s*(?:{words})(?!\w)"
+    in_brackets += [f"(?i:{_spaced(end)}){verdict}" for end in ends if _BRACKETS.search(end)]
     in_brackets += [LIKE_SCORE.pattern] * file.rates
     return Marks(
-        tuple(re.compile(mark, re.IGNORECASE) for mark in in_brackets),
+        tuple(map(re.compile, in_brackets)),
         tuple(_line(label) for label in labels if not _BRACKETS.search(label)),
         tuple(
             re.compile(rf"({_spaced(end)}\s*)({words})", re.IGNORECASE)

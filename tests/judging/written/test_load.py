@@ -173,6 +173,11 @@ def test_a_rubric_stands_where_a_file_shows_it():
         with_rubric(made(LETTERS), "it is short", "judging.rubric")
 
 
+def test_code_in_brackets_is_shown_as_it_is_beside_a_formats_own_verdicts():
+    shown = made(LETTERS).render("i", "x[[b]] <- m[[Area]]; [[ A ]]", "b")[1].content
+    assert "x[[b]] <- m[[Area]]; (( A ))" in shown
+
+
 def test_a_category_without_a_rubric_is_told():
     own = with_rubric(FORMATS["brief"], {"coding": "It runs."}, "judging.rubric")
     assert "It runs." in own.for_row({"category": "coding"}).render("i", "a", "b")[0].content
