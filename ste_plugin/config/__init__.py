@@ -4,13 +4,19 @@ The docstring below a setting is its line in the reference and, by its first sen
 `ste init` writes.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from ste_plugin.config.audit import AuditConfig
-from ste_plugin.config.base import FolderName, Fraction, Positive, Strict
+from ste_plugin.config.base import (
+    FolderName,
+    Fraction,
+    HomePath,
+    Positive,
+    RunFolder,
+    Strict,
+)
 from ste_plugin.config.gates import GatesConfig
 from ste_plugin.config.hosts import (
     EvaluationConfig,
@@ -69,8 +75,9 @@ class BudgetConfig(Strict):
 class RunConfig(Strict):
     """A whole run."""
 
-    run: Path = Field(examples=["runs/my-judge"])
-    """Folder of the run, relative to the config; run again to resume."""
+    run: RunFolder = Field(examples=["runs/my-judge"])
+    """Folder of the run, relative to the config; run again to resume. Here and in every path `~` is
+    your home folder."""
     seed: int = 0
     """Decides what is held out, which rows are drawn, and how axolotl trains."""
     iterations: Positive = 1
@@ -118,7 +125,7 @@ class RunConfig(Strict):
     """What a run may use at most; it then ends well, with what it has."""
     hosts: HostsConfig = HostsConfig()
     """Where axolotl, lm-eval and vLLM are installed, if not here."""
-    plugins: tuple[str, ...] = ()
+    plugins: tuple[HomePath, ...] = ()
     """Unpublished hooks.py files, relative to the config. Each has to be named on the command
     line, too (`--plugin`): a config alone runs no code."""
 

@@ -1,17 +1,19 @@
 """Settings of training and measuring, and of the programs that do it."""
 
+import os
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ste_plugin.config.base import FolderName, Positive, Strict
+from ste_plugin.config.base import FolderName, HomePath, PathText, Positive, Strict
 from ste_plugin.config.labelled import PathOrMeasured
 
 
 class TrainingConfig(Strict):
     """What axolotl is given."""
 
-    recipe: Annotated[tuple[str, ...], Field(min_length=1, examples=["sft-lora-8b"])]
+    recipe: Annotated[tuple[PathText, ...], Field(min_length=1, examples=["sft-lora-8b"])]
     """A name of `ste recipes list`, or the path of an axolotl config. Of several, as
     [sft-lora-8b, dpo-lora-8b], each goes on from the model of the one before, on instructions of
     its own that this model has judged anew."""
@@ -50,7 +52,7 @@ class EvaluationConfig(Strict):
     tasks: tuple[FolderName, ...] = ()
     """Judge benchmarks, as [ste_llmbar, ste_judgebench]: `ste tasks list`. They may be added to a
     finished run, which then measures them for every judge."""
-    data: str = ""
+    data: PathText = ""
     """Folder with the benchmarks' data, each in a file of its name; by default the hub."""
     limit: Positive | None = None
     """Read only this many pairs of each such file and benchmark."""
@@ -61,8 +63,9 @@ class EvaluationConfig(Strict):
 class ProgramConfig(Strict):
     """The environment of a program that a run starts."""
 
-    python: str | None = None
-    """The interpreter that has it; by default that of `ste`."""
+    python: HomePath | None = None
+    """The interpreter that has it, a path relative to the config or a program's name; by default
+    that of `ste`."""
     timeout_minutes: Positive | None = None
     """End it after so long; by default never."""
 
@@ -93,8 +96,8 @@ class HostConfig(ProgramConfig):
 class ServeConfig(Strict):
     """Where the server of an `engine: serve` is found."""
 
-    python: str | None = None
-    """The interpreter that has vLLM; by default that of `ste`."""
+    python: HomePath | None = None
+    """The interpreter that has vLLM, as those of the others; by default that of `ste`."""
     command: tuple[str, ...] = ()
     """What starts the server instead, as a list of words: a wrapper, a container. vLLM's own
     arguments are put behind it; with `{port}` among the words it is complete as it stands, and
@@ -110,3 +113,18 @@ class HostsConfig(Strict):
     """lm-eval's environment."""
     serve: ServeConfig = ServeConfig()
     """The environment of a vLLM server, for `engine: serve`."""
+
+    def beside(self, base: Path) -> "HostsConfig":
+        """Return the same with interpreters' paths from `base`; a program's name stays one."""
+
+        def placed(python: str | None) -> str | None:
+            return str(base / python) if python and os.sep in python else python
+
+        hosts: dict[str, ProgramConfig | ServeConfig] = {
+            "train": self.train,
+            "eval": self.eval,
+            "serve": self.serve,
+        }
+        return self.model_copy(
+            update={n: h.model_copy(update={"python": placed(h.python)}) for n, h in hosts.items()}
+        )

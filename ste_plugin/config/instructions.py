@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ste_plugin.config.base import Positive, Strict
+from ste_plugin.config.base import HomePath, PathText, Positive, Strict
 
 PersonalData = Literal["email", "phone", "card", "iban", "ip", "key", "name"]
 
@@ -26,7 +26,7 @@ class SourceConfig(Strict):
 
     reader: str = "jsonl"
     """Kind of file: jsonl, csv, parquet, hub, or a plugin's."""
-    path: str = Field(examples=["instructions.jsonl"])
+    path: PathText = Field(examples=["instructions.jsonl"])
     """A file, a folder or a pattern, as data/*.jsonl.gz, relative to the config; for `hub`, a data
     set's name. Several files are read in natural order: part-2 before part-10."""
     form: Literal["plain", "wildchat", "sharegpt", "openai", "alpaca"] = "plain"
@@ -92,7 +92,7 @@ class PrivacyConfig(Strict):
     means keys, tokens and passwords; `name` needs spaCy and a model of it."""
     phone_regions: tuple[str, ...] = ("US",)
     """Countries whose numbers are known without +, as [US, GB, DE]. With + those of all are."""
-    name_model: str = "en_core_web_sm"
+    name_model: HomePath = "en_core_web_sm"
     """Name or folder of the spaCy model that finds names."""
 
 
@@ -122,7 +122,7 @@ class SelectionConfig(Strict):
     """Greatest complexity to keep; needs `label`."""
     limit: Positive | None = None
     """Keep at most this many in all."""
-    keep_out: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    keep_out: tuple[Annotated[PathText, Field(min_length=1)], ...] = ()
     """Benchmarks and files whose prompts no instruction may repeat, as [ste_rewardbench,
     mine.jsonl]. What `evaluation` measures on is always kept out where it can be read; what is
     named here has to be readable."""

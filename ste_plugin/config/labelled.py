@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ste_plugin.config.base import Strict
+from ste_plugin.config.base import PathText, Strict
 
 
 def _as_texts(given: Any) -> Any:
@@ -17,7 +17,7 @@ Labels = Annotated[dict[str, Literal["A", "B", "tie"]], BeforeValidator(_as_text
 class LabelledFile(Strict):
     """A file of labelled pairs, and how its rows are read."""
 
-    path: str = Field(examples=["labelled.jsonl"])
+    path: PathText = Field(examples=["labelled.jsonl"])
     """A file, a folder or a pattern, relative to the config. The shape of its rows is told by their
     columns."""
     columns: dict[str, str] = Field(default_factory=dict)

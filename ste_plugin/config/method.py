@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ste_plugin.config.base import Fraction, Positive, Strict
+from ste_plugin.config.base import Fraction, PathText, Positive, Strict
 from ste_plugin.config.labelled import PathOrFile
 from ste_plugin.config.models import ModelConfig
 
@@ -76,7 +76,7 @@ class PairsConfig(Strict):
 class JudgingConfig(Strict):
     """How judgments are sampled."""
 
-    format: str = "criteria"
+    format: PathText = "criteria"
     """How to judge: criteria, plan, brief, verdict, rating, decision, a plugin's, or a YAML file of
     yours. `brief` takes two sentences; `verdict` the letter alone, for the weakest seeds; `rating`
     is a score of each answer; `decision` a letter and no text, as vLLM's decisions endpoint asks

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ste_plugin.config.base import Strict
+from ste_plugin.config.base import HomePath, Strict
 
 
 class ThinkingConfig(Strict):
@@ -65,7 +65,7 @@ TemplateKwargs = Annotated[dict[str, Any], AfterValidator(_check_template_kwargs
 class ModelConfig(Strict):
     """A model and the engine that runs it."""
 
-    model: str = Field(examples=["meta-llama/Llama-3.1-8B-Instruct"])
+    model: HomePath = Field(examples=["meta-llama/Llama-3.1-8B-Instruct"])
     """A folder or a hub id; a generator's over HTTP, the name that the server knows. The folder
     may be that of a LoRA adapter, but not of the judge that a run trains."""
     engine: str = "auto"

@@ -41,7 +41,7 @@ print(json.dumps(version))
 
 def python_of(host: ProgramConfig | ServeConfig) -> str:
     """Return the Python of a host's environment: the configured one, or the one running now."""
-    return str(Path(host.python).expanduser()) if host.python else sys.executable
+    return host.python or sys.executable
 
 
 def require_module(python: str, module: str, install: str) -> str:

@@ -14,11 +14,13 @@ from ste_plugin.text.settings_errors import validate_settings
 def read_config(path: Path) -> RunConfig:
     """Return the config in a YAML file.
 
+    Interpreters of hosts are found from its folder, as the other paths are by who opens them.
     Raises: ConfigError naming file and key for anything unknown, missing or out of range.
     """
     raw = read_yaml(path)
     refuse_secrets(raw, str(path))
-    return validate_settings(RunConfig, raw, str(path))
+    config = validate_settings(RunConfig, raw, str(path))
+    return config.model_copy(update={"hosts": config.hosts.beside(path.resolve().parent)})
 
 
 def refuse_secrets(value: Any, where: str, key_path: str = "") -> None:

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from threading import Thread
 from typing import Annotated, Any
 
@@ -116,8 +115,7 @@ def server_command(
     serve: ServeConfig, name: str, path: str, port: int, options: ServeOptions
 ) -> list[str]:
     """Return the command that starts a server of the model at `path`, under `name`."""
-    python = str(Path(serve.python).expanduser()) if serve.python else sys.executable
-    command = list(serve.command or (python, *_SERVER))
+    command = list(serve.command or (serve.python or sys.executable, *_SERVER))
     if any("{port}" in word for word in command):
         values = {"{port}": str(port), "{model}": path, "{name}": name}
         for placeholder, value in values.items():

@@ -78,6 +78,23 @@ ROWS = [
         apart=True,
     ),
     Row(
+        "a folder named by a variable of the shell",
+        run_with(run="$SCRATCH/judge"),
+        RUN,
+        2,
+        TO_FIX + "run: found '$SCRATCH/judge'; expected a path without variables: no shell fills "
+        "them in here. Write the value of $SCRATCH in its place; ~ is your home folder",
+    ),
+    Row(
+        "a file of pairs named by a variable of the shell",
+        run_with(evaluation="{pairs: {mine: '${DATA}/mine.jsonl'}}"),
+        RUN,
+        2,
+        TO_FIX + "evaluation.pairs.mine: found '${DATA}/mine.jsonl'; expected a path without "
+        "variables: no shell fills them in here. Write the value of ${DATA} in its place; ~ is "
+        "your home folder",
+    ),
+    Row(
         "a nested key that is nearly right",
         run_with(hosts="{train: {pyhton: x}}"),
         RUN,
