@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 from ste_plugin.audit.people_file import PeopleOnPair
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.judges import Evaluation, evaluations_at, read_judge_samples
+from ste_plugin.evaluation.shipped import folder_name
 from ste_plugin.lm_eval_tasks.judged_file import JUDGED, read_judged
-from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
-from ste_plugin.lm_eval_tasks.metrics import CHOSEN, NEITHER, REJECTED, preferred
+from ste_plugin.lm_eval_tasks.judged_pair import NONE, JudgedPair
+from ste_plugin.lm_eval_tasks.metrics import CHOSEN, NEITHER, REJECTED, SILENT, preferred
+from ste_plugin.lm_eval_tasks.replies import NOT_ASKED
 from ste_plugin.storage.config_file import read_config
 from ste_plugin.storage.jsonl import read_json, read_rows
 from ste_plugin.storage.run_layout import RunLayout
@@ -21,7 +23,8 @@ class JudgeWord(NamedTuple):
 
     prompt: str
     side: int
-    """0 for the chosen answer and 1 for the rejected one in every order shown, else 2."""
+    """0 for the chosen answer and 1 for the rejected one in every order shown, 2 for neither, 3
+    where an order has no verdict."""
     lengths: tuple[int, int]
     """Characters of both."""
 
@@ -94,7 +97,7 @@ def _how_to_measure(
         )
     name = _format_file(Path(model)) or version.rpartition("-")[0]
     judge_format = f" --format {name}" if name else ""
-    out = f"evaluations/labels-{_short_name(model)}"
+    out = f"evaluations/labels-{folder_name(model)}"
     commands = [
         f"  ste eval --model {model} --data {file}{judge_format} --out {out}{place and '/'}{place}"
         for place, file in files.items()
@@ -132,15 +135,6 @@ def _format_of(model: Path) -> str:
     return ""
 
 
-def _short_name(model: str) -> str:
-    """Return what tells a judge from others, as `mine-iter-02` for mine/iter-02/model/merged."""
-    parts = [part for part in Path(model).parts if part not in ("model", "merged", "/", "..")]
-    first = max(len(parts) - 1, 0)
-    while first and parts[first].startswith(("iter-", "stage-")):
-        first -= 1
-    return "-".join(parts[first:]) or "judge"
-
-
 def _not_measured(
     judge: Path,
     evaluations: Mapping[str, Evaluation],
@@ -158,7 +152,7 @@ def _not_measured(
 def _words(evaluation: Evaluation) -> Iterator[tuple[str, JudgeWord]]:
     if evaluation.path.is_file():
         for row in read_judge_samples(evaluation.path):
-            if "chosen" in row["doc"]:
+            if "chosen" in row["doc"] and row["filtered_resps"][0] != NOT_ASKED:
                 yield row["doc"]["id"], _of_sample(row)
         return
     judged = read_judged(evaluation.path)
@@ -174,9 +168,9 @@ def _of_pair(pair: JudgedPair) -> JudgeWord:
 def _of_sample(row: Mapping[str, Any]) -> JudgeWord:
     """Return what a sample that lm-eval logged says in words."""
     doc = row["doc"]
-    said = [order.get("prefers") for order in row["judged"]["verdicts"]]
-    side = {"chosen": CHOSEN, "rejected": REJECTED}.get(said[0], NEITHER)
-    side = side if len(set(said)) == 1 else NEITHER
+    said = {order["prefers"] for order in row["judged"]["verdicts"]}
+    same = said.pop() if len(said) == 1 else NONE if NONE in said else "neither"
+    side = {"chosen": CHOSEN, "rejected": REJECTED, NONE: SILENT}.get(same, NEITHER)
     return JudgeWord(doc["prompt"], side, (len(doc["chosen"]), len(doc["rejected"])))
 
 

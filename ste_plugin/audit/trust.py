@@ -14,6 +14,7 @@ from ste_plugin.audit.people_file import PeopleOnPair, read_people
 from ste_plugin.errors import DataError, Inconclusive, NotTrusted
 from ste_plugin.evaluation.shipped import judge_in_words
 from ste_plugin.lm_eval_tasks.bootstrap import prompt_key, rounded
+from ste_plugin.lm_eval_tasks.metrics import who_agree
 from ste_plugin.records import Record
 from ste_plugin.review.rates import Case, Estimate, rate_of
 
@@ -124,8 +125,8 @@ def _values(compared: Iterable[Compared], criterion: Criterion) -> tuple[Values,
 
 
 def agreement_of_judge(people: PeopleOnPair, word: JudgeWord) -> float:
-    """Return how many of the people say of a pair what the judge says."""
-    return people.votes[word.side] / sum(people.votes)
+    """Return which share of the people says of a pair what the judge says."""
+    return who_agree(people.votes, word.side) / sum(people.votes)
 
 
 def agreement_of_people(people: PeopleOnPair) -> float:

@@ -42,7 +42,9 @@ Format = Annotated[
     str | None,
     _without_run("Judge format; by default its folder's own, else criteria.", "--format"),
 ]
-Out = Annotated[Path | None, _without_run("By default evaluations/MODEL/TASK.")]
+Out = Annotated[
+    Path | None, _without_run("By default evaluations/MODEL/TASK, as mine-iter-02/ste_local.")
+]
 Backend = Annotated[str, _without_run("lm-eval's --model: hf, vllm, local-chat-completions, …")]
 ModelArgs = Annotated[str, _without_run("lm-eval's --model_args: KEY=VALUE,… or JSON.")]
 JudgeArgs = Annotated[
@@ -106,6 +108,7 @@ def measure_run(config: Path, iteration: int | None, plugin: list[Path], as_json
     """Measure an iteration on the run's dev and test pairs, given pairs and benchmarks."""
     from ste_plugin.cli.app import open_run
     from ste_plugin.evaluation.report import COLUMNS, number_text
+    from ste_plugin.lm_eval_tasks.figures import pairs_in_words
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import find_next_iteration
 
@@ -118,7 +121,7 @@ def measure_run(config: Path, iteration: int | None, plugin: list[Path], as_json
     for name, measured in results.items():
         overall = measured["overall"]
         figures = ", ".join(f"{h} {number_text(overall.get(k))}" for h, k in COLUMNS.items())
-        say(f"{name} ({measured['n']} pairs): {figures}")
+        say(f"{name}, {pairs_in_words(measured)}: {figures}")
 
 
 @dataclass(frozen=True)
@@ -162,30 +165,42 @@ class TaskOptions:
 def measure_model(
     model: str, options: TaskOptions, config: "EvaluationConfig", out: Path | None, as_json: bool
 ) -> None:
-    """Measure a judge that belongs to no run."""
+    """Measure a judge that belongs to no run.
+
+    Raises: ConfigError where, without `out`, this would replace another evaluation.
+    """
     from ste_plugin.config import ProgramConfig
     from ste_plugin.evaluation.report import judge_line
+    from ste_plugin.evaluation.shipped import folder_name
     from ste_plugin.lm_eval_tasks import runner as lm_eval
+    from ste_plugin.lm_eval_tasks.measurement import refuse_to_replace
     from ste_plugin.lm_eval_tasks.orders import weights_revision
     from ste_plugin.plugins.manager import contributed_folders, plugin_manager
 
     task_dirs = contributed_folders(plugin_manager(options.plugins), "ste_task_dirs")
-    name = Path(model).resolve().name  # `..` has no name of its own
-    out = out or Path("evaluations") / name / options.task
+    name = folder_name(str(Path(model).resolve()))  # `..` has no name of its own
+    place = out or Path("evaluations") / name / options.task
+    settings = options.settings(model, weights_revision(config), task_dirs)
+
+    def keep_others() -> None:
+        if out is None:
+            refuse_to_replace(place / "results.json", model, settings)
+
     results = lm_eval.evaluate(
         model,
-        out,
-        settings=options.settings(model, weights_revision(config), task_dirs),
+        place,
+        settings=settings,
         task=options.task,
         task_dirs=task_dirs,
         config=config,
         host=ProgramConfig(),
+        announce=keep_others,
     )
     if as_json:
         show(results)
         return
     print_table([judge_line(name, options.task, results)])
-    say(f"Every figure: {out / 'results.json'}")
+    say(f"Every figure: {place / 'results.json'}")
 
 
 def presets(

@@ -9,6 +9,7 @@ from rich.table import Table
 from ste_plugin.context import IterationReport
 from ste_plugin.evaluation.shipped import judge_label
 from ste_plugin.instructions.selection.contamination import describe_counts
+from ste_plugin.lm_eval_tasks.figures import pairs_counted, pairs_in_words
 from ste_plugin.storage.jsonl import replace_bytes
 from ste_plugin.text.sanitize import escape_for_markdown, escape_for_terminal
 
@@ -35,8 +36,8 @@ def number_text(value: float | None) -> str:
 
 def iterations_table(reports: Sequence[IterationReport], pairs: str) -> Table:
     """Return seed and iterations × metrics on one set of pairs, judgments, tokens and minutes."""
-    n = reports[0].evaluations[pairs]["n"]
-    title = escape_for_terminal(f"{n} {pairs} pairs, each in both orders")
+    measured_on = pairs_in_words(reports[0].evaluations[pairs], pairs)
+    title = escape_for_terminal(f"{measured_on}, each in both orders")
     table = Table(title=title, title_justify="left")
     priced = any(report.cost is not None for report in reports)
     headings = [*COLUMNS, "judgments sampled", "kept", "tokens", *["cost"] * priced, "minutes"]
@@ -55,11 +56,14 @@ def judge_line(judge: str, pairs: str, results: Mapping[str, Any]) -> dict[str, 
     """Return what a table shows of one judge on one set of pairs; what was not measured is None.
 
     Costs are per 1,000 judgments: verdicts on a pair in one order, by one reply or a vote.
+    `counted`: the pairs that accuracy is of, where it is not of all `n`.
     """
     overall, host = results["overall"], results.get("host", {})
     headings = COLUMNS | WHERE_MEASURED
     judgments = host.get("judgments")
-    line = {"judge": judge, "pairs": pairs, "n": results["n"]}
+    n = results["n"]
+    counted = pairs_counted(overall, "acc", n)
+    line = {"judge": judge, "pairs": pairs, "n": n, "counted": counted if counted < n else None}
     line |= {heading: overall.get(metric) for heading, metric in headings.items()}
     for name in COSTS:
         cost = host.get(name.replace(" ", "_"))
@@ -118,7 +122,8 @@ def strategies_table(reports: Sequence[IterationReport], pairs: str) -> Table:
     table = Table(title="right in both orders, by kind of pair", title_justify="left")
     table.add_column("")
     for name, figures in subsets.items():
-        table.add_column(escape_for_terminal(f"{name} ({figures['n']})"), justify="right")
+        n = pairs_counted(figures, "acc_pc", figures["n"])
+        table.add_column(escape_for_terminal(f"{name} ({n})"), justify="right")
     for report in reports:
         by_subset = report.evaluations[pairs]["subsets"]
         cells = [number_text(by_subset[name].get("acc_pc")) for name in subsets]
@@ -201,7 +206,9 @@ def _page_table(report: IterationReport) -> list[str]:
     lines = [f"| pairs | n | {' | '.join(headings)} |", "|---|--:|" + "--:|" * len(headings)]
     for name, results in measured:
         cells = [_with_interval(results["overall"], metric) for metric in headings.values()]
-        lines.append(f"| {escape_for_markdown(name)} | {results['n']:,} | {' | '.join(cells)} |")
+        n, counted = results["n"], pairs_counted(results["overall"], "acc", results["n"])
+        of = f"{n:,}, accuracy of {counted:,}" if counted < n else f"{n:,}"
+        lines.append(f"| {escape_for_markdown(name)} | {of} | {' | '.join(cells)} |")
     return lines
 
 

@@ -44,3 +44,16 @@ def judge_name(number: int | None) -> str:
 def judge_label(number: int) -> str:
     """Return what tables and keys call it: without the article."""
     return judge_name(number).removeprefix("the ")
+
+
+def folder_name(model: str) -> str:
+    """Return what the folder of a judge's figures is called: what tells it from other judges.
+
+    >>> folder_name("runs/mine/iter-02/model/merged")
+    'mine-iter-02'
+    """
+    parts = [part for part in Path(model).parts if part not in ("model", "merged", "/", "..")]
+    first = max(len(parts) - 1, 0)
+    while first and parts[first].startswith(("iter-", "stage-")):
+        first -= 1
+    return "-".join(parts[first:]) or "judge"

@@ -12,14 +12,14 @@ from ste_plugin.lm_eval_tasks.benchmarks.rmbench import DIFFICULTIES, RMBENCH, S
 from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm, error_of, prompt_key, value_of
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import (
-    NEITHER,
     NOTHING,
     Metric,
     Ratio,
     acc_strict,
     in_both_orders,
-    in_votes,
-    preferred,
+    prefers_one,
+    with_people,
+    with_people_no_tie,
 )
 
 PREFIX = "authors/"
@@ -84,19 +84,17 @@ def same_answer(pair: JudgedPair) -> Ratio:
     Of ratings none.
     """
     silent = not any(letter_of(order.final) for order in pair.orders)
-    return in_both_orders(pair, silent or preferred(pair) != NEITHER, not pair.rated)
+    return in_both_orders(pair, silent or prefers_one(pair), not pair.rated)
 
 
 def with_experts(pair: JudgedPair) -> Ratio:
-    """Agreement with each vote that counts; no preference in both orders is a tie."""
-    votes = pair.counted_votes or pair.votes
-    return in_votes(pair, votes[preferred(pair)], sum(votes))
+    """Agreement with each vote that counts; two orders that differ are a tie, silence is none."""
+    return with_people(pair, pair.counted_votes or pair.votes)
 
 
 def with_experts_no_tie(pair: JudgedPair) -> Ratio:
     """The same, where neither the judge nor that person says tie."""
-    side, votes = preferred(pair), pair.counted_votes or pair.votes
-    return NOTHING if side == NEITHER else in_votes(pair, votes[side], sum(votes[:2]))
+    return with_people_no_tie(pair, pair.counted_votes or pair.votes)
 
 
 def by_domain_and_difficulty(pair: JudgedPair) -> str:

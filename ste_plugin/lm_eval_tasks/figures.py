@@ -30,9 +30,10 @@ from ste_plugin.lm_eval_tasks.odds_metrics import OF_ODDS, brier
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
 from ste_plugin.lm_eval_tasks.spread import spread_of
 
-SPREAD = ("_se", "_interval", "_bootstrap_bias")
-"""Behind a figure's name: its standard error, 95% interval, and how far it is moved by having so
-few prompts."""
+SPREAD = ("_se", "_interval", "_bootstrap_bias", "_n")
+"""Behind a figure's name: its standard error, 95% interval, how far it is moved by having so few
+prompts, and how many pairs it is of: a tie adds nothing to accuracy, what was not asked nothing to
+anything."""
 _ACCURACY: dict[str, Metric] = {"acc": acc, "acc_pc": acc_pc}
 
 
@@ -162,16 +163,37 @@ def metric_key(name: str) -> str:
 def with_errors(
     figures: Mapping[str, Figure | AuthorsFigure], pairs: Sequence[JudgedPair], seed: int
 ) -> dict[str, Any]:
-    """Return every figure and how far it may be off, as `SPREAD` names it; None where unknown."""
+    """Return every figure with how far it may be off and of how many pairs it is, as `SPREAD` names
+    it; None where unknown."""
     values: dict[str, Any] = {}
     for name, figure in figures.items():
         terms = [figure.term(pair) for pair in pairs]
         value = figure.value(terms)
         within = bounds_of(figure.metric, pairs)
         spread = None if value is None else spread_of(terms, seed, within)
-        told = (spread.error, [spread.low, spread.high], spread.bias) if spread else (None,) * 3
+        off = (spread.error, [spread.low, spread.high], spread.bias) if spread else (None,) * 3
+        told = (*off, sum(map(bool, terms)))
         values |= {name: value, **dict(zip((name + s for s in SPREAD), told, strict=True))}
     return values
+
+
+def pairs_counted(figures: Mapping[str, Any], metric: str, n: int) -> int:
+    """Return of how many of `n` pairs a figure of results.json is: all, where it does not say."""
+    counted = figures.get(metric + SPREAD[-1])
+    return n if counted is None else int(counted)
+
+
+def pairs_in_words(results: Mapping[str, Any], kind: str = "") -> str:
+    """Return how many pairs there are, and how many of them no accuracy can count.
+
+    Of results that do not say it, all count.
+    """
+    n, overall = results["n"], results["overall"]
+    unasked = round(n * (overall.get(did_not_fit_rate.__name__) or 0))
+    undecided = n - unasked - pairs_counted(overall, acc.__name__, n - unasked)
+    out = ((undecided, "without a better answer"), (unasked, "not asked about"))
+    told = ", ".join(f"{count:,} {words}" for count, words in out if count)
+    return f"{n:,} {kind + ' ' if kind else ''}pairs{f' ({told})' if told else ''}"
 
 
 def summarise(
@@ -191,8 +213,10 @@ def summarise(
     summary: dict[str, Any] = {"n": len(pairs), "overall": with_errors(overall, pairs, seed)}
     if brier.__name__ in metrics:
         figure = CalibrationFigure()
-        value = figure.value([figure.term(pair) for pair in pairs])
-        summary["overall"] |= {ECE: value, **{ECE + s: None for s in SPREAD}}
+        terms = [figure.term(pair) for pair in pairs]
+        beside = (None, None, None, sum(map(bool, terms)))
+        told = dict(zip((ECE + s for s in SPREAD), beside, strict=True))
+        summary["overall"] |= {ECE: figure.value(terms), **told}
     if sections := sections_of(pairs, settings):
         summary["sections"] = {name: _section(name, pairs, seed) for name in sections}
     summary["subsets"] = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ste_plugin.judging.verdict import TIE, Reading, Said
+from ste_plugin.lm_eval_tasks import votes
 from ste_plugin.records import Verdict
 
 NONE = "none"
@@ -34,6 +35,11 @@ class OrderVerdict:
     def final(self) -> Reading:
         """Return the verdict that counts: its own, and a forced one only where it gave none."""
         return self.own or self.forced
+
+    @property
+    def silent(self) -> bool:
+        """Return whether it says nothing; a vote that ended equal says that neither is better."""
+        return self.final is None and not votes.ended_equal(self.samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +106,10 @@ def _in_words(order: OrderVerdict) -> dict[str, Any]:
 
 
 def _preferred(order: OrderVerdict) -> str:
+    if order.silent:
+        return NONE
     if order.final is None or order.final == TIE:
-        return "neither" if order.final else NONE
+        return "neither"
     return "chosen" if order.final == order.gold else "rejected"
 
 

@@ -3,13 +3,16 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from ste_plugin.errors import ConfigError
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.lm_eval_tasks.benchmarks import files_of
 from ste_plugin.lm_eval_tasks.judged_file import pairs_hash
 from ste_plugin.lm_eval_tasks.pairs_file import Document
 from ste_plugin.lm_eval_tasks.settings import DEFAULTS, JudgeSettings
+from ste_plugin.storage.jsonl import read_json
 
 HOW = "ste_judge"
 """What it is called in the metadata of lm-eval's results."""
@@ -58,6 +61,26 @@ def recorded(settings: JudgeSettings) -> dict[str, Any]:
     default = asdict(DEFAULTS)
     unset = [name for name in _RECORDED_WHERE_SET if found[name] in (default[name], None)]
     return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items() if k not in unset}
+
+
+def refuse_to_replace(file: Path, model: str, settings: JudgeSettings) -> None:
+    """Raise ConfigError where there is an evaluation already, which is not this one."""
+    if not file.exists():
+        return
+
+    def words(model: Any, data: Any, form: str) -> str:
+        return f"{model} on {data or 'the published pairs'} in the format {form}"
+
+    there = read_json(file)
+    form = str(there.get("judge_format")).rpartition("-")[0]  # behind it a hash of its words
+    found = words(there.get("model"), there.get("data"), form)
+    wanted = words(model, settings.data, settings.format)
+    other = "one has other weights, pairs, words or settings"
+    differs = f"is one of {wanted}" if wanted != found else other
+    raise ConfigError(
+        f"{file}: found an evaluation of {found}; this {differs}, and would replace it. Give it a "
+        "folder of its own (--out), or delete that one."
+    )
 
 
 def _sha256(*contents: bytes) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 
 from ste_plugin.judging.rating import higher, mean_score
 from ste_plugin.judging.verdict import TIE, Reading, letter_of
+from ste_plugin.labelled.pair import VoteCounts
 from ste_plugin.lm_eval_tasks import votes
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair
 from ste_plugin.records import OTHER, Verdict
@@ -48,7 +49,7 @@ def unforced_acc_pc(pair: JudgedPair) -> Ratio:
 def consistency(pair: JudgedPair) -> Ratio:
     """The same response preferred in both orders, or a tie in both; of ratings none."""
     tied = all(order.final == TIE for order in pair.orders)
-    return in_both_orders(pair, tied or preferred(pair) != NEITHER, not pair.rated)
+    return in_both_orders(pair, tied or prefers_one(pair), not pair.rated)
 
 
 def in_both_orders(pair: JudgedPair, holds: bool, counts: bool) -> Ratio:
@@ -56,15 +57,29 @@ def in_both_orders(pair: JudgedPair, holds: bool, counts: bool) -> Ratio:
     return (float(holds), 1) if counts and pair.shown_in_both_orders else NOTHING
 
 
-CHOSEN, REJECTED, NEITHER = range(3)
-"""Which response was preferred; where in `votes` people's preferences for it are counted."""
+CHOSEN, REJECTED, NEITHER, SILENT = range(4)
+"""Which response was preferred, where in `votes` people's preferences for it are counted; no person
+is SILENT."""
 
 
 def preferred(pair: JudgedPair) -> int:
-    """Return CHOSEN or REJECTED where every verdict that counts is for it, else NEITHER."""
+    """Return CHOSEN or REJECTED where every verdict that counts is for it, else NEITHER; SILENT
+    where an order has no verdict, which is no tie: nobody agrees with it."""
     if all(order.final == order.gold for order in pair.orders):
         return CHOSEN
-    return REJECTED if all(o.final == OTHER[o.gold] for o in pair.orders) else NEITHER
+    if all(order.final == OTHER[order.gold] for order in pair.orders):
+        return REJECTED
+    return SILENT if any(order.silent for order in pair.orders) else NEITHER
+
+
+def prefers_one(pair: JudgedPair) -> bool:
+    """Return whether the same response is preferred in every order."""
+    return preferred(pair) in (CHOSEN, REJECTED)
+
+
+def who_agree(people: VoteCounts, side: int) -> int:
+    """Return how many people say the same of a pair as the judge; none where it is SILENT."""
+    return 0 if side == SILENT else people[side]
 
 
 def pos_bias(pair: JudgedPair) -> Ratio:
@@ -148,26 +163,34 @@ def pick_a_baseline(pair: JudgedPair) -> Ratio:
 
 
 def agreement(pair: JudgedPair) -> Ratio:
-    """Agreement with each person's vote, ties included; no preference in both orders is a tie.
+    """Agreement with each person's vote, ties included; two orders that differ are a tie.
 
+    An order without a verdict is none: it agrees with nobody, and every vote counts.
     Source: setup S1 of MT-bench (arXiv 2306.05685, section 4.2), which counts inconsistent judges
     as ties; `get_mt_bench_agreement` with ban=[] in lm-sys/FastChat.
     """
-    return in_votes(pair, pair.votes[preferred(pair)], sum(pair.votes))
+    return with_people(pair, pair.votes)
 
 
 def agreement_no_tie(pair: JudgedPair) -> Ratio:
     """Agreement with each person's vote where neither the judge nor that person says tie.
 
+    An order without a verdict agrees with nobody here, either.
     Source: setup S2 of MT-bench; `get_mt_bench_agreement` with ban=["tie"] in lm-sys/FastChat.
     """
-    side = preferred(pair)
-    return NOTHING if side == NEITHER else in_votes(pair, pair.votes[side], sum(pair.votes[:2]))
+    return with_people_no_tie(pair, pair.votes)
 
 
-def in_votes(pair: JudgedPair, agreeing: int, of: int) -> Ratio:
-    """Return what a pair adds to a share of people's votes, if it was shown in both orders."""
-    return (agreeing, of) if pair.shown_in_both_orders else NOTHING
+def with_people(pair: JudgedPair, people: VoteCounts) -> Ratio:
+    """Return what a pair adds to the agreement with these people, if shown in both orders."""
+    agreeing = who_agree(people, preferred(pair))
+    return (agreeing, sum(people)) if pair.shown_in_both_orders else NOTHING
+
+
+def with_people_no_tie(pair: JudgedPair, people: VoteCounts) -> Ratio:
+    """Return the same, where neither the judge nor the person says tie."""
+    tied = preferred(pair) == NEITHER
+    return NOTHING if tied else with_people(pair, (people[CHOSEN], people[REJECTED], 0))
 
 
 def vote_entropy(pair: JudgedPair) -> Ratio:

@@ -1,6 +1,7 @@
 """The cards of a judge and of its data: YAML that hubs read, and text that people read."""
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ste_plugin import __version__
 from ste_plugin.context import RunContext
 from ste_plugin.judging.published import PublishedJudge
+from ste_plugin.lm_eval_tasks.setting_values import PREFIX
 from ste_plugin.publish import facts
 from ste_plugin.publish.chosen import Chosen
 from ste_plugin.publish.facts import Wishes
@@ -79,10 +81,11 @@ def model_card(about: Subject, record: PublishedJudge, files: Iterable[str]) -> 
         record=record,
         finding=facts.finding_sentences(run, about.chosen),
         figures=table(heads, figures) if figures else "",
+        measured_on=facts.sets_in_words(run, number),
         has_seed=facts.round_of(run, 0) is not None,
         audit=facts.audit_sentence(run, number),
         trust=list(_trust(run)),
-        lm_eval=_lm_eval(record, "judge" if about.on_hub else "model"),
+        lm_eval=lm_eval_command(record, "judge" if about.on_hub else "model"),
         prompt=judge_format.render(*_SLOTS),
         wanted=judge_format.wanted,
         licence=wishes.license,
@@ -195,18 +198,20 @@ def _download(name: str, folder: str, *, of_data: bool = False) -> str:
     return f"hf download {name} {kind}--local-dir {folder}"
 
 
-def _lm_eval(record: PublishedJudge, folder: str) -> str:
-    settings = {"DATA": "labelled.jsonl", "FORMAT": record.judge_format.asked_as(Path(folder))}
-    if record.force_verdict:
-        settings["FORCE"] = "1"
-    if record.chat_template_kwargs:
-        settings["CHAT_TEMPLATE_KWARGS"] = f"'{json.dumps(record.chat_template_kwargs)}'"
-    variables = " ".join(f"STE_JUDGE_{name}={value}" for name, value in settings.items())
+def lm_eval_command(record: PublishedJudge, folder: str) -> str:
+    """Return the command by which plain lm-eval asks a judge as it was asked when measured."""
+    judge_format = record.judge_format.asked_as(Path(folder))
+    settings = {"data": "labelled.jsonl", **record.settings(), "format": judge_format}
+    variables = " ".join(f"{PREFIX}{k.upper()}={_in_shell(v)}" for k, v in settings.items())
     return (
         f"{variables} lm_eval --model hf --model_args pretrained={folder} "
-        f'--include_path "$(ste tasks '
-        'path)" --tasks ste_local --apply_chat_template'
+        '--include_path "$(ste tasks path)" --tasks ste_local --apply_chat_template'
     )
+
+
+def _in_shell(value: Any) -> str:
+    """Return a setting's value as a shell takes it."""
+    return shlex.quote(value if isinstance(value, str) else json.dumps(value))
 
 
 def _scrubbed(about: Subject) -> str:

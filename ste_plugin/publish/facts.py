@@ -12,6 +12,7 @@ from ste_plugin.context import RunContext
 from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.judging.published import VERSION, FormatCard, PublishedJudge
+from ste_plugin.lm_eval_tasks.figures import pairs_counted, pairs_in_words
 from ste_plugin.plugins.manager import BUILT_IN_NAME, contributions
 from ste_plugin.publish.chosen import Chosen
 from ste_plugin.report.figures import LABELS, estimate_of
@@ -105,7 +106,7 @@ def round_of(run: RunFigures, number: int) -> Round | None:
 
 
 def figure_rows(run: RunFigures, number: int) -> list[list[Any]]:
-    """Return rows of a table: pairs, how many, metric, the judge's estimate, the seed's."""
+    """Return rows of a table: pairs, how many count, metric, the judge's estimate, the seed's."""
     r, seed = round_of(run, number), round_of(run, 0)
     rows: list[list[Any]] = []
     for name, results in r.results.items() if r else ():
@@ -113,8 +114,17 @@ def figure_rows(run: RunFigures, number: int) -> list[list[Any]]:
         for metric, label in LABELS.items():
             found = estimate_of(results["overall"], metric)
             if found.value is not None:
-                rows.append([name, results["n"], label, found, estimate_of(before, metric)])
+                n = pairs_counted(results["overall"], metric, results["n"])
+                rows.append([name, n, label, found, estimate_of(before, metric)])
     return rows
+
+
+def sets_in_words(run: RunFigures, number: int) -> str:
+    """Return how many pairs it was measured on, and which of these cannot count."""
+    r = round_of(run, number)
+    return "; ".join(
+        f"{name}, {pairs_in_words(results)}" for name, results in (r.results if r else {}).items()
+    )
 
 
 def index_results(run: RunFigures, number: int, data: str) -> list[dict[str, Any]]:
@@ -140,7 +150,8 @@ def _metrics(results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             continue
         reach = found.interval
         words = f"95% interval {reach[0]:.3f} to {reach[1]:.3f}, " if reach else ""
-        name = f"{label} ({words}n = {results['n']})"
+        n = pairs_counted(results["overall"], metric, results["n"])
+        name = f"{label} ({words}n = {n})"
         yield {"type": metric, "name": name, "value": round(found.value, 4), "verified": False}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ste_plugin.evaluation.compare import Comparison
 from ste_plugin.lm_eval_tasks.calibration_figure import ECE, CalibrationFigure
-from ste_plugin.lm_eval_tasks.figures import SPREAD
+from ste_plugin.lm_eval_tasks.figures import SPREAD, pairs_counted, pairs_in_words
 from ste_plugin.lm_eval_tasks.metrics import METRICS, OF_PEOPLE
 from ste_plugin.lm_eval_tasks.odds_metrics import OF_ODDS
 from ste_plugin.report.compared import Compared
@@ -67,12 +67,13 @@ def _overall(run: RunFigures, name: str) -> list[Mapping[str, Any]]:
 
 def _panel(run: RunFigures, name: str, shown: Round, metric: str = "") -> Panel:
     """Return one metric over the rounds, by default the one that judges are compared by."""
-    main = metric or main_metric(_any_results(run, name))
+    known = _any_results(run, name)
+    main = metric or main_metric(known)
     points = [
         (r.name, estimate_of(overall, main))
         for r, overall in zip(run.measured, _overall(run, name), strict=True)
     ]
-    n = _any_results(run, name)["n"]
+    n = pairs_counted(known["overall"], main, known["n"])
     return Panel(
         title=LABELS[main] if metric else name,
         points=points,
@@ -185,7 +186,8 @@ def _evaluation(run: RunFigures, shown: Round, name: str) -> list[Part]:
     ]
     columns = [Column("round"), *(Column(LABELS[metric], "number") for metric in metrics)]
     once = known.get("settings", {}).get("mode") == "official"
-    caption = f"{name}: {known['n']:,} pairs, {'one order each' if once else 'both orders'}."
+    shown_in = "one order each" if once else "both orders"
+    caption = f"{name}: {pairs_in_words(known)}, {shown_in}."
     parts: list[Part] = [Table(columns, rows, caption)] if metrics else []
     for kind in ("sections", "subsets"):
         parts += _by_part(run, shown, name, kind)
@@ -204,7 +206,7 @@ def _by_part(run: RunFigures, shown: Round, name: str, kind: str) -> list[Part]:
     rows: list[list[Cell]] = [
         [part, _strip(latest, figures, seed.get(part, {}), metric, with_seed)]
         + ([estimate_of(seed.get(part, {}), metric)] if with_seed else [])
-        + [estimate_of(figures, metric), figures["n"]]
+        + [estimate_of(figures, metric), pairs_counted(figures, metric, figures["n"])]
         for part, figures in by_part.items()
     ]
     columns = [

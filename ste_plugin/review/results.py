@@ -12,7 +12,8 @@ from ste_plugin.errors import DataError
 from ste_plugin.evaluation.judges import iterations_at
 from ste_plugin.evaluation.shipped import number_in_words
 from ste_plugin.lm_eval_tasks.judged_file import read_judged
-from ste_plugin.lm_eval_tasks.metrics import NEITHER, REJECTED, preferred
+from ste_plugin.lm_eval_tasks.judged_pair import NONE
+from ste_plugin.lm_eval_tasks.metrics import CHOSEN, NEITHER, REJECTED, SILENT, preferred
 from ste_plugin.pairs.pool_files import split_of
 from ste_plugin.records import Record, ResponsePair
 from ste_plugin.review.agreement import Agreement, Rating, agreement, agreement_with, pairwise
@@ -162,11 +163,12 @@ def _judge(
 
 
 def _said(path: Path) -> dict[str, str]:
-    """Return pair key → `better` or `worse`, in both orders, or `tie`."""
+    """Return pair key → `better` or `worse`, in both orders, `tie`, or `none` where one has no
+    verdict, which no person says."""
     judged = read_judged(path)
-    names = {NEITHER: "tie", REJECTED: "worse"}
+    names = {CHOSEN: "better", REJECTED: "worse", NEITHER: "tie", SILENT: NONE}
     pairs = judged if isinstance(judged, list) else []
-    return {pair.id: names.get(preferred(pair), "better") for pair in pairs if pair.fits}
+    return {pair.id: names[preferred(pair)] for pair in pairs if pair.fits}
 
 
 def _results(

@@ -8,9 +8,11 @@ import pytest
 from ste_plugin.audit.judge_words import folder_of, judge_words
 from ste_plugin.audit.people_file import PeopleOnPair
 from ste_plugin.errors import DataError
+from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.judged_file import write_judged
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
+from ste_plugin.lm_eval_tasks.replies import NOT_ASKED, read_replies
 from ste_plugin.storage.jsonl import replace_json, replace_rows
 from tests.helpers.builders import config_text
 
@@ -26,7 +28,7 @@ def evaluated(folder, verdicts=("A", "B"), key="p", **more):
     orders = tuple(map(OrderVerdict, "AB", verdicts))
     pair = JudgedPair(key, "s", PAIR.prompt, orders, len(PAIR.chosen), len(PAIR.rejected))
     write_judged(folder, [replace(pair, **more)])
-    results = {"model": "judges/mine", "judge_format": "verdict-79aa14ed"}
+    results = {"model": "judges/mine", "judge_format": "verdict-d8e418b5"}
     (folder / "results.json").write_text(json.dumps(results))
     return folder
 
@@ -42,19 +44,38 @@ def test_a_judge_is_named_by_any_folder_or_file_of_its_evaluation(tmp_path, name
 
 @pytest.mark.parametrize(
     ("verdicts", "side"),
-    [(("A", "B"), 0), (("B", "A"), 1), (("A", "A"), 2), (("A", None), 2), (("tie", "tie"), 2)],
+    [(("A", "B"), 0), (("B", "A"), 1), (("A", "A"), 2), (("A", None), 3), (("tie", "tie"), 2)],
 )
 def test_its_word_is_what_it_says_in_both_orders(tmp_path, verdicts, side):
     evaluated(tmp_path / "mine", verdicts)
     assert judge_words(tmp_path / "mine", people(), tmp_path)["p"].side == side
 
 
-@pytest.mark.parametrize(("prefers", "side"), [("chosen", 0), ("rejected", 1), ("neither", 2)])
-def test_samples_of_plain_lm_eval_are_read(tmp_path, prefers, side):
-    doc = {"id": "p", "prompt": "Why?", "chosen": "Because.", "rejected": "No."}
-    row = {"doc": doc, "acc_pc": [], "judged": {"verdicts": [{"prefers": prefers}] * 2, "how": {}}}
-    (tmp_path / "samples_ste_local_2026.jsonl").write_text(json.dumps(row) + "\n")
-    assert judge_words(tmp_path, people(), tmp_path)["p"].side == side
+def logged(folder, replies):
+    """Samples of one pair as plain lm-eval logs them."""
+    said = read_replies(PAIR, replies, FORMATS["brief"])
+    row = {"doc": PAIR.to_doc(), "acc_pc": [], "judged": {"verdicts": said.in_words(), "how": {}}}
+    replace_rows(folder / "samples_ste_local_2026.jsonl", [row | {"filtered_resps": replies}])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("replies", "side"),
+    [
+        (["[[A]]", "[[B]]"], 0),
+        (["[[B]]", "[[A]]"], 1),
+        (["[[A]]", "[[A]]"], 2),
+        (["[[A]]", "The better one is"], 3),
+        (["The better one", "is"], 3),
+    ],
+)
+def test_samples_of_plain_lm_eval_are_read(tmp_path, replies, side):
+    assert judge_words(logged(tmp_path, replies), people(), tmp_path)["p"].side == side
+
+
+def test_a_pair_that_plain_lm_eval_did_not_ask_about_was_not_judged(tmp_path):
+    with pytest.raises(DataError, match="none of the pairs"):
+        judge_words(logged(tmp_path, [NOT_ASKED]), people(), tmp_path / "people.jsonl")
 
 
 def test_a_pair_that_did_not_fit_the_context_was_not_judged(tmp_path):

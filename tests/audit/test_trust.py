@@ -29,8 +29,15 @@ def people_say(path, votes, pairs_per_prompt=1, turned=()):
 
 
 def judged(folder, prefers, pairs_per_prompt=1):
-    """An evaluation of a judge that says this of each pair: chosen, rejected or first."""
-    letters = {"chosen": ("A", "B"), "rejected": ("B", "A"), "first": ("A", "A")}
+    """An evaluation of a judge that says this of each pair."""
+    letters = {
+        "chosen": ("A", "B"),
+        "rejected": ("B", "A"),
+        "first": ("A", "A"),
+        "tie": ("tie", "tie"),
+        "nothing": (None, None),
+        "nothing once": ("A", None),
+    }
     pairs = [
         JudgedPair(
             id=f"p{i}",
@@ -44,7 +51,7 @@ def judged(folder, prefers, pairs_per_prompt=1):
     ]
     folder.mkdir(parents=True, exist_ok=True)
     write_judged(folder, pairs)
-    results = {"model": "judges/mine", "judge_format": "verdict-79aa14ed"}
+    results = {"model": "judges/mine", "judge_format": "verdict-d8e418b5"}
     (folder / "results.json").write_text(json.dumps(results))
     return folder
 
@@ -155,6 +162,22 @@ def test_beside_people_who_disagree_as_much_as_it_does_a_judge_is_as_good(tmp_pa
     assert found.with_people.value == pytest.approx(found.people.value, abs=0.05)
     guesses = [draw.choice(["chosen", "rejected"]) for _ in range(300)]
     assert answered(tmp_path, guesses, votes, of_people=0.95).answer == "NOT TRUSTED"
+
+
+@pytest.mark.parametrize(
+    ("said", "with_people", "answer"),
+    [
+        ("tie", 1.0, "TRUSTED"),
+        ("first", 1.0, "TRUSTED"),
+        ("nothing", 0.0, "NOT TRUSTED"),
+        ("nothing once", 0.0, "NOT TRUSTED"),
+    ],
+)
+def test_a_judge_that_says_nothing_agrees_with_nobody_not_with_peoples_ties(
+    tmp_path, said, with_people, answer
+):
+    found = answered(tmp_path, [said] * 60, [(0, 0, 2)] * 60, of_people=0.9)
+    assert (found.with_people.value, found.answer) == (with_people, answer)
 
 
 def test_of_people_the_figure_is_the_difference_by_hand(tmp_path):

@@ -65,20 +65,24 @@ def llmbar(judged):
 
 
 def mtbench_human(judged, rows):
-    """Agreement of every expert's vote with the judge, whose verdict counts in both orders only."""
+    """Agreement of every expert's vote with the judge, whose verdict counts in both orders only.
+
+    A reply without a verdict is FastChat's "error", which equals no vote and is no tie.
+    """
     preferred = {}
     for pair, as_a, as_b in judged:
         question, first, second, turn = pair.id.split("/")
         chosen = first if pair.chosen.partition("GOOD")[1] and first == "gpt-4" else second
         other = second if chosen == first else first
         named = [{"A": chosen, "B": other}.get(as_a), {"B": chosen, "A": other}.get(as_b)]
-        preferred[question, first, second, turn] = named[0] if named[0] == named[1] else "tie"
+        said = "error" if None in named else named[0] if named[0] == named[1] else "tie"
+        preferred[question, first, second, turn] = said
     found = {}
     for row in rows:
         if not row["judge"].startswith("expert"):
             continue
         models = sorted((row["model_a"], row["model_b"]))
-        judge = preferred[str(row["question_id"]), *models, str(row["turn"])] or "tie"
+        judge = preferred[str(row["question_id"]), *models, str(row["turn"])]
         person = row.get(row["winner"], "tie")
         found.setdefault(f"agreement/turn {row['turn']}", []).append(judge == person)
         if "tie" not in (judge, person):

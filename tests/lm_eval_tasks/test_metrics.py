@@ -13,7 +13,14 @@ from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.labelled.pair import LabelledPair
 from ste_plugin.lm_eval_tasks.benchmarks import BENCHMARKS
 from ste_plugin.lm_eval_tasks.bootstrap import RESAMPLES, error_of, estimates, value_of
-from ste_plugin.lm_eval_tasks.figures import SPREAD, Figure, figures_of, summarise
+from ste_plugin.lm_eval_tasks.figures import (
+    SPREAD,
+    Figure,
+    figures_of,
+    pairs_counted,
+    pairs_in_words,
+    summarise,
+)
 from ste_plugin.lm_eval_tasks.judged_pair import JudgedPair, OrderVerdict
 from ste_plugin.lm_eval_tasks.metrics import METRICS, acc
 from ste_plugin.lm_eval_tasks.replies import read_replies
@@ -294,11 +301,11 @@ def test_no_interval_of_what_was_judged_is_without_width_nor_holds_what_cannot_b
 
 def test_a_quotient_of_few_prompts_is_moved_by_so_few_and_the_bias_says_how_far():
     # One verdict in the one prompt, two in the other: the mean of resamples is not the quotient.
+    # Of two prompts one is drawn, and counts twice.
     pairs = [judged("A", None, prompt="0"), judged("B", "B", prompt="1")]
     found = overall(*pairs)
-    quotients = [1 / 2, -1 / 2, (1 / 2 - 1) / 3]  # twice the one, twice the other, one of each
-    mean = quotients[0] / 4 + quotients[1] / 4 + quotients[2] / 2
-    assert found["pos_bias_bootstrap_bias"] == pytest.approx(mean - quotients[2], abs=0.03)
+    mean, quotient = (1 / 2 - 1 / 2) / 2, (1 / 2 - 1) / 3
+    assert found["pos_bias_bootstrap_bias"] == pytest.approx(mean - quotient, abs=0.03)
 
 
 def test_pairs_of_one_prompt_are_resampled_together():
@@ -346,7 +353,25 @@ def test_unlabelled_pairs_leave_the_accuracy_of_labelled_ones_alone():
 def test_a_pair_that_did_not_fit_counts_in_its_rate_alone():
     gone = judged(None, None, id="p1", fits=False)
     alone, both = overall(judged("A", "B")), overall(judged("A", "B"), gone)
-    assert both == alone | {"did_not_fit_rate": 0.5}
+    assert both == alone | {"did_not_fit_rate": 0.5, "did_not_fit_rate_n": 2}
+
+
+def test_every_figure_says_of_how_many_pairs_it_is_and_the_pairs_which_of_them_count_for_nothing():
+    pairs = [
+        *(judged("A", "B", subset="x") for _ in range(2)),
+        judged("A", "B", subset="y"),
+        *(judged("A", "B", votes=(0, 0, 1), subset="x") for _ in range(4)),
+        *(judged(None, None, fits=False, subset="x") for _ in range(8)),
+    ]
+    told = summarise(pairs)
+    found = told["overall"]
+    assert told["n"] == 15
+    assert [found[f"{name}_n"] for name in ("acc", "acc_pc", "consistency")] == [3, 3, 7]
+    assert (told["subsets"]["x"]["n"], told["subsets"]["x"]["acc_pc_n"]) == (14, 2)
+    assert [pairs_counted(each, "acc_pc", 15) for each in (found, {"acc_pc": 1.0})] == [3, 15]
+    words = "15 dev pairs (4 without a better answer, 8 not asked about)"
+    assert pairs_in_words(told, "dev") == words
+    assert pairs_in_words({"n": 1500, "overall": {"acc": 1.0}}) == "1,500 pairs"
 
 
 @given(many)
@@ -389,15 +414,23 @@ def test_the_length_bias_of_a_perfect_judge_is_none_at_all(pairs):
         ),  # prefers the chosen: three of six votes, of five that are no ties
         ("B", "A", 2 / 6, 2 / 5),
         ("A", "A", 1 / 6, None),  # inconsistent: a tie, and no verdict where ties do not count
-        ("A", None, 1 / 6, None),
         ("tie", "tie", 1 / 6, None),
+        ("tie", "B", 1 / 6, None),
+        ("A", None, 0, 0),  # silent: it agrees with nobody, and every vote counts
+        ("tie", None, 0, 0),
+        (None, None, 0, 0),
     ],
 )
-def test_agreement_goes_vote_by_vote_and_takes_an_undecided_judge_for_a_tie(
+def test_agreement_goes_vote_by_vote_and_takes_an_undecided_judge_but_no_silent_one_for_a_tie(
     a, b, with_ties, without
 ):
     found = overall(judged(a, b, votes=(3, 2, 1)))
     assert (found["agreement"], found["agreement_no_tie"]) == (with_ties, without)
+
+
+def test_a_vote_that_ended_equal_is_a_tie_in_agreement_and_no_silence():
+    assert overall(voted("AB", "AB", votes=(0, 0, 2)))["agreement"] == 1
+    assert overall(voted("--", "AB", votes=(0, 0, 2)))["agreement"] == 0
 
 
 def test_a_pair_that_people_are_divided_on_has_no_better_response():
@@ -443,10 +476,12 @@ def test_the_final_score_is_undefined_where_a_limit_leaves_a_section_empty(bench
         "acc_se": 0,
         "acc_interval": pytest.approx([2 / (2 + 1.96**2), 1], abs=1e-4),
         "acc_bootstrap_bias": 0,
+        "acc_n": 2,
         "acc_pc": 1,
         "acc_pc_se": 0,
         "acc_pc_interval": pytest.approx([2 / (2 + 1.96**2), 1], abs=1e-4),
         "acc_pc_bootstrap_bias": 0,
+        "acc_pc_n": 2,
     }
 
 
@@ -496,7 +531,7 @@ def test_every_resample_holds_as_many_prompts_of_each_subset_as_the_data():
 
 def test_subsets_of_one_prompt_are_resampled_together_rather_than_not_at_all():
     pairs = [
-        judged("A", "B" if i % 2 else "A", id=str(i), prompt="same", subset=str(i))
+        judged("A", "B" if i % 2 else "A", id=str(i), prompt=str(i), subset=str(i))
         for i in range(40)
     ]
     assert overall(*pairs)["acc_pc_se"] == pytest.approx(0.08, rel=0.15)

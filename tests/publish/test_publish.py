@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import warnings
 from dataclasses import replace
@@ -15,12 +16,17 @@ from ste_plugin.instructions.privacy.forgotten import (
     append_forgotten,
     forgotten_hash,
 )
+from ste_plugin.judging.published import FormatCard, PublishedJudge
+from ste_plugin.lm_eval_tasks.settings import JudgeSettings
+from ste_plugin.publish.cards import lm_eval_command
+from ste_plugin.publish.facts import figure_rows, index_results, sets_in_words
 from ste_plugin.publish.own_figures import for_strangers
 from ste_plugin.report.read_run import read_run
 from ste_plugin.review.results import Results
 from ste_plugin.storage.dataset_manifest import read_manifest, write_rows
 from ste_plugin.storage.jsonl import read_json, replace_json
 from ste_plugin.storage.training_manifest import digest_files
+from tests.helpers.measured_runs import judged_pairs, measured, measured_run
 from tests.helpers.published_runs import copied, finished_run, publish
 
 ALL = ("--what", "model,data,report")
@@ -96,6 +102,41 @@ def test_cards_are_read_by_the_hubs_own_classes(out):
     low, high = report["test"]["overall"]["acc_pc_interval"]
     assert f"95% interval {low:.3f} to {high:.3f}, n = {report['test']['n']}" in found.metric_name
     assert [c["config_name"] for c in data.data.configs] == ["sft", "pairs"]
+
+
+def test_a_card_counts_the_pairs_that_a_figure_is_of_and_tells_the_others(tmp_path):
+    root = measured_run(tmp_path)
+    pairs = judged_pairs(50, 0.9, 1)
+    pairs[10:30] = [replace(pair, votes=(0, 0, 1)) for pair in pairs[10:30]]
+    pairs[30:] = [replace(pair, fits=False) for pair in pairs[30:]]
+    measured(root / "iter-02/eval/people", pairs)
+    run = read_run(root)
+    by_set = {found["dataset"]["name"]: found for found in index_results(run, 2, "")}
+    names = {metric["type"]: metric["name"] for metric in by_set["people"]["metrics"]}
+    assert names["acc_pc"].endswith(", n = 10)")
+    assert names["consistency"].endswith(", n = 30)")
+    assert [row[1] for row in figure_rows(run, 2) if row[0] == "people"][:2] == [10, 10]
+    words = "people, 50 pairs (20 without a better answer, 20 not asked about)"
+    assert words in sets_in_words(run, 2)
+
+
+def test_the_command_for_plain_lm_eval_asks_the_judge_with_all_that_its_folder_presets():
+    form = FormatCard("criteria", "criteria-1", "Final verdict: [[", True, False, 2048)
+    thinking = ("<it's a scratch>", "</it's a scratch>")
+    record = PublishedJudge(
+        1, "0", "org/seed", 2, form, {"enable_thinking": True}, thinking, True, 16384, {}
+    )
+    words = shlex.split(lm_eval_command(record, "judge"))
+    variables = dict(word.split("=", 1) for word in words[: words.index("lm_eval")])
+    found = JudgeSettings.read(variables, {})
+    assert found == JudgeSettings(
+        data=Path("labelled.jsonl"),
+        format="criteria",
+        force=True,
+        max_new_tokens=16384,
+        chat_template_kwargs={"enable_thinking": True},
+        thinking=thinking,
+    )
 
 
 def test_the_model_card_says_what_a_stranger_has_to_know(out):

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.run_audit import keep
+from ste_plugin.lm_eval_tasks.figures import SPREAD
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.report.page import write_report
 from ste_plugin.review.agreement import Agreement
@@ -20,7 +22,7 @@ from ste_plugin.review.results import Results, StrategyRate, to_json
 from ste_plugin.storage.jsonl import read_json, replace_json
 from ste_plugin.storage.run_layout import RunLayout
 from tests.helpers.browser import PHONE, axe_problems, open_page
-from tests.helpers.measured_runs import measured_run
+from tests.helpers.measured_runs import judged_pairs, measured, measured_run
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -74,10 +76,39 @@ def test_every_round_stands_in_the_page_with_its_interval(tmp_path):
 def test_every_metric_of_the_results_stands_in_the_page(tmp_path):
     root = measured_run(tmp_path)
     metrics = read_json(root / "iter-02/eval/test/results.json")["overall"]
-    names = [name for name in metrics if not name.endswith(("_se", "_interval", "_bias"))]
+    names = [name for name in metrics if not name.endswith(("_bias", *SPREAD))]
     page = page_of(root)
     assert len(names) > 10
     assert [name for name in names if f">{name}</th>" not in page] == []
+
+
+def test_beside_a_figure_stands_how_many_pairs_it_is_of_and_in_the_caption_what_the_others_are(
+    tmp_path,
+):
+    root = measured_run(tmp_path)
+    pairs = judged_pairs(50, 0.9, 1)
+    pairs[10:30] = [replace(pair, votes=(0, 0, 1)) for pair in pairs[10:30]]
+    pairs[30:] = [replace(pair, fits=False) for pair in pairs[30:]]
+    for number in range(3):
+        measured(root / f"iter-{number:02d}/eval/people", pairs)
+    page = page_of(root)
+    words = "people: 50 pairs (20 without a better answer, 20 not asked about), both orders."
+    assert words in page
+    assert "right in both orders, 10 pairs" in page
+    assert "right in both orders, 50 pairs" not in page
+
+
+def test_results_of_before_that_do_not_say_how_many_pairs_count_are_still_shown(tmp_path):
+    root = measured_run(tmp_path)
+    for path in root.glob("iter-*/eval/test/results.json"):
+        results = read_json(path)
+        for figures in (results["overall"], *results["subsets"].values()):
+            for name in [name for name in figures if name.endswith("_n")]:
+                del figures[name]
+        replace_json(path, results)
+    page = page_of(root)
+    assert "right in both orders, 80 pairs" in page
+    assert "test: 80 pairs, both orders." in page
 
 
 def test_the_page_loads_nothing_runs_nothing_and_leads_nowhere(tmp_path):

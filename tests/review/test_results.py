@@ -55,7 +55,13 @@ def say(root, rater, pairs, choices, kind="pair"):
 
 def measure(root, iteration, said):
     """Pretend that an iteration's judge was measured: pair key → what it said in both orders."""
-    letters = {"better": ("A", "B"), "worse": ("B", "A"), "tie": ("A", "A")}
+    letters = {
+        "better": ("A", "B"),
+        "worse": ("B", "A"),
+        "tie": ("A", "A"),
+        "nothing": (None, None),
+        "nothing once": ("A", None),
+    }
     judged = [
         JudgedPair(key, "s", key, tuple(map(OrderVerdict, "AB", letters[word])), 1, 2)
         for key, word in said.items()
@@ -101,6 +107,15 @@ def test_people_are_held_against_each_other_and_the_judge_against_them(run):
     assert (found.judge.items, found.judge_iteration) == (5, 1)
     assert found.judge.raw.value == pytest.approx((1 + 1 + 0.5 + 0 + 0) / 5)
     assert found.judge_with["ann"].raw.value == pytest.approx(3 / 5)
+
+
+def test_a_judge_that_says_nothing_agrees_with_nobody_not_with_peoples_ties(run):
+    pairs = pairs_of(run, OTHER, ("test",))[:4]
+    say(run, "ann", pairs, ["tie"] * 4)
+    words = ["tie", "nothing", "nothing", "nothing once"]
+    measure(run, 1, {pair.key: word for pair, word in zip(pairs, words, strict=True)})
+    found = results(run).judge
+    assert (found.items, found.raw.value) == (4, 1 / 4)
 
 
 def test_the_last_judge_that_was_measured_counts_unless_another_is_named(run):
