@@ -22,9 +22,8 @@ def changes(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest
     keys = data_changes(cfg, settings, manifest, rows)
     if settings.datasets != "off":
         keys |= template_changes(cfg, manifest)
-    if rows in _NEEDED and settings.datasets != "off":
-        key, value, why = _NEEDED[rows]
-        keys[key] = unless_set(cfg, key, value, why)
+        for key, value, why in _NEEDED.get(rows, ()):
+            keys[key] = unless_set(cfg, key, value, why)
     keys |= wrapping_changes(cfg) | ray_changes(cfg)
     if metric := settings.select_best:
         keys["load_best_model_at_end"] = True  # axolotl's validation would make it false
@@ -33,19 +32,29 @@ def changes(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest
     return {key: value for key, value in keys.items() if to_builtins(cfg.get(key)) != value}
 
 
+_MISMATCHED = (
+    "KTO estimates its KL term from judgments of other prompts in a batch, and unshuffled the two "
+    "judgments of a prompt stand side by side"
+)
 _NEEDED = {
     "kto": (
-        "remove_unused_columns",
-        False,
-        "KTO reads the column `label`, which would be removed",
+        (
+            "remove_unused_columns",
+            False,
+            "KTO reads the column `label`, which would be removed",
+        ),
+        ("shuffle_merged_datasets", True, _MISMATCHED),
+        ("curriculum_sampling", False, _MISMATCHED),  # a single data set stays unshuffled (0.19)
     ),
     "grpo": (
-        "shuffle_merged_datasets",
-        False,
-        "GRPO's reward for both orders of a pair needs them side by side in a batch",
+        (
+            "shuffle_merged_datasets",
+            False,
+            "GRPO's reward for both orders of a pair needs them side by side in a batch",
+        ),
     ),
 }
-"""Row format → a key, the value it must have, and why."""
+"""Row format → keys, the value that each must have, and why."""
 
 
 def data_changes(
@@ -54,8 +63,7 @@ def data_changes(
     """Return the keys that say which data sets to train and evaluate on.
 
     `replace` sets them all: `datasets`, `test_datasets` and `val_set_size`, and leaves out what
-    says how others are read. `append` leaves the user's own as they are; held-out rows are added
-    where there are test data sets, or where nothing is held out yet.
+    says how others are read. `append` leaves the user's own as they are and adds to each.
     """
     if settings.datasets == "off":
         return {}
@@ -66,10 +74,10 @@ def data_changes(
     if settings.datasets == "replace":
         ours = {"datasets": [train], "test_datasets": dev or None, "val_set_size": 0}
         return ours | dropped_keys(cfg) | packing_changes(cfg)
-    keys: dict[str, Any] = {"datasets": append_missing(cfg.get("datasets"), [train])}
-    if cfg.get("test_datasets") or not cfg.get("val_set_size"):
-        keys["test_datasets"] = append_missing(cfg.get("test_datasets"), dev) or None
-    return keys
+    return {
+        "datasets": append_missing(cfg.get("datasets"), [train]),
+        "test_datasets": append_missing(cfg.get("test_datasets"), dev) or None,
+    }
 
 
 def packing_changes(cfg: AxolotlConfig) -> dict[str, Any]:

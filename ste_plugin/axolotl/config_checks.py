@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from math import gcd
 from typing import Any
 
 from ste_plugin.axolotl.adapter_checks import adapter_problems
@@ -11,17 +10,21 @@ from ste_plugin.axolotl.checkpoints import loading_problems, select_best_args
 from ste_plugin.axolotl.data_keys import feeding_problems, refused_keys
 from ste_plugin.axolotl.decision_checks import decision_problems
 from ste_plugin.axolotl.model_layers import layer_problems
+from ste_plugin.axolotl.order_checks import order_problems
 from ste_plugin.axolotl.requirements import requirement_problems
 from ste_plugin.axolotl.settings import AxolotlConfig, STESettings, read_settings
 from ste_plugin.axolotl.trainer_names import trainer_name_problems
 from ste_plugin.errors import ConfigError, SteError
 from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest
 
-REWARD = "ste_plugin.axolotl.rewards.judge_reward"
-"""The reward that looks at both orders of a pair."""
-_STEPS = "gradient_accumulation_steps"
-_NUM_GENERATIONS = 8
-"""TRL's default of `num_generations`."""
+_OTHER_WEIGHTS = (
+    "resume_from_checkpoint",
+    "lora_model_dir",
+    "base_model_config",
+    "tokenizer_config",
+    "revision_of_model",
+)
+"""Keys that name weights, or what goes with them, beside `base_model`."""
 _PREFERENCE = ("dpo", "ipo", "orpo", "simpo", "kto")
 
 
@@ -83,14 +86,26 @@ def problems_ahead(recipe: AxolotlConfig, model: str) -> list[str]:
     """Return what would stop a run's training of `model`, told without a data set.
 
     The run chooses the model and where the output goes, so that these are not looked for, and
-    merges an adapter.
+    merges an adapter. What else names weights is refused: it would go into every iteration.
     """
-    chosen = ("base_model", "output_dir", "dataset_prepared_path")
+    chosen = ("base_model", "output_dir", "dataset_prepared_path", *_OTHER_WEIGHTS)
     own = {key: value for key, value in recipe.items() if key not in chosen}
     cfg = own | {"base_model": model, "ste": {**(own.get("ste") or {}), "merge": True}}
+    found = [*other_weights_problems(recipe)]
     with suppress(AttributeError, TypeError):  # a value of a type that axolotl refuses
-        return recipe_problems(cfg) + requirement_problems(own) + layer_problems(cfg)
-    return []
+        found += recipe_problems(cfg) + requirement_problems(own) + layer_problems(cfg)
+    return found
+
+
+def other_weights_problems(recipe: AxolotlConfig) -> Iterator[str]:
+    """Yield the keys by which a recipe names other weights than those that a run trains."""
+    for key in _OTHER_WEIGHTS:
+        if recipe.get(key):
+            yield (
+                f"{key}: {recipe[key]}: the run chooses the model, another one in each iteration, "
+                "and this would go into them all. Remove the key; the model to start from is "
+                "judge.model in the run's config."
+            )
 
 
 def check_machine(cfg: AxolotlConfig) -> None:
@@ -143,24 +158,6 @@ def simpo_problems(cfg: AxolotlConfig) -> Iterator[str]:
         yield (
             "simpo_gamma: missing, and TRL has no default for it. Write simpo_gamma: 0.5 or what "
             "you want."
-        )
-
-
-def order_problems(cfg: AxolotlConfig) -> Iterator[str]:
-    """Yield why GRPO's reward would never find the two orders of a pair in one batch."""
-    trl = cfg.get("trl") or {}
-    if cfg.get("rl") != "grpo" or REWARD not in (trl.get("reward_funcs") or []):
-        return
-    samples = trl.get("num_generations") or _NUM_GENERATIONS
-    micro, steps = (cfg.get(key) or 1 for key in ("micro_batch_size", _STEPS))
-    batch = trl.get("generation_batch_size") or micro * steps
-    if batch % (2 * samples):
-        least = 2 * samples // gcd(2 * samples, micro)
-        yield (
-            f"{_STEPS}: a batch of {batch} judgments holds {batch / samples:g} prompts of "
-            f"{samples} judgments (trl.num_generations); expected a multiple of 2 x {samples}, or "
-            "the two orders of a pair come apart, and the reward for both is never given. Write "
-            f"{_STEPS}: {least} (with micro_batch_size: {micro}), and no trl.generation_batch_size."
         )
 
 
@@ -252,6 +249,6 @@ def held_out_problems(
         )
     if not cfg.get("test_datasets") and not cfg.get("val_set_size"):
         yield (
-            "ste.select_best: nothing is evaluated on during training. Give test_datasets or "
-            "val_set_size, or remove the key."
+            "ste.select_best: nothing is evaluated on during training. Give test_datasets, or "
+            "remove the key."
         )

@@ -126,6 +126,12 @@ def dropped_keys(cfg: AxolotlConfig) -> dict[str, Any]:
 def feeding_problems(cfg: AxolotlConfig, settings: STESettings) -> Iterator[str]:
     """Yield the keys of a config under which no judge of ours is trained, each with a cure."""
     yield from refused_keys(cfg)
+    if settings.datasets == "append" and cfg.get("val_set_size"):
+        yield (
+            "val_set_size: axolotl would split our rows as well, and hold one order of a pair out "
+            "of a training on the other. Remove the key, and give test_datasets, to which our "
+            "held-out rows are added."
+        )
     if settings.datasets == "append":
         for key in ("pretraining_dataset", "streaming", "processor_type"):
             if cfg.get(key):

@@ -44,10 +44,11 @@ def judge_reward(
     those of the same pair in the other order, as far as they are in the same batch. A rating of one
     answer alone earns the share of the other answer's ratings in the batch that it is on the right
     side of. A wrong one earns nothing, as does more than one, a bare one where its format asks for
-    reasons, and a thought that never ends, whatever it names. Reasons may be given in the thought.
+    reasons, a thought that never ends, whatever it names, and, as far as its tokens are known, a
+    judgment that is cut off. Reasons may be given in the thought.
     """
     if template and completion_ids:
-        replies = [template.split(template.decode(ids)) for ids in completion_ids]
+        replies = [_split_tokens(template, ids) for ids in completion_ids]
     else:
         replies = list(_split_texts(completions, prompts))
     known = formats or {}
@@ -80,6 +81,13 @@ def read_by(
     data set's own format."""
     own = partial(judge_reward, template=template, formats={judge_format.name: judge_format})
     return [own if f is judge_reward else f for f in functions]
+
+
+def _split_tokens(template: ChatTemplate, ids: Sequence[int]) -> Split:
+    """Return a completion taken apart; one that no end of a turn is in has not ended."""
+    split = template.split(template.decode(ids))
+    whole = not {template.tokenizer.eos_token_id, *template.turn_end_ids}.isdisjoint(ids)
+    return split if whole else split._replace(ended=False)
 
 
 def _split_texts(completions: Sequence[Any], prompts: Sequence[Any]) -> Iterator[Split]:

@@ -8,6 +8,7 @@ from typing import Any
 from ste_plugin.axolotl.settings import SEQUENCE_LEN, STESettings
 from ste_plugin.errors import ConfigError
 from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.storage.config_file import changed_fields
 from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
 from ste_plugin.text import safe_yaml
 from ste_plugin.text.settings_errors import validate_settings
@@ -25,6 +26,8 @@ _NEEDS_HELD_OUT_ROWS = (
 """Keys that axolotl refuses, or that do nothing, where there is nothing to evaluate on."""
 _OPTIONS = ("debug", "debug_text_only", "debug_num_examples", "shard")
 """Options of `axolotl train` that reach the config with their defaults, through a launcher."""
+
+_SET_BY_RUN = ("base_model", "output_dir", "dataset_prepared_path", "seed", "revision_of_model")
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -121,3 +124,22 @@ def overlay(
         "dataset_prepared_path": str(output.parent / "prepared"),
         "seed": seed,
     }
+
+
+def changed_since(
+    recipe: dict[str, Any], written: Mapping[str, Any], manifest: DatasetManifest
+) -> list[str]:
+    """Return a line per setting that a recipe has otherwise than a config that it once became.
+
+    `written`: that config, as `overlay` made it for the data set of `manifest`. What a run sets
+    itself is not compared: a folder may be moved, and a plugin's file with it.
+    """
+    now = overlay(recipe, model="", manifest=manifest, output=Path(), seed=0)
+    return changed_fields(_own_settings(written), _own_settings(now))
+
+
+def _own_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a laid over config that no run sets itself."""
+    own = {key: config[key] for key in config if key not in _SET_BY_RUN}
+    ste = config.get("ste") or {}
+    return own | {"ste": {k: ste[k] for k in ste if k not in ("manifest", "plugins")}}

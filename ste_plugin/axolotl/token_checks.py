@@ -45,6 +45,8 @@ def check_tokens(
     Raises: DataError naming file and line, or the tokenizer, and the cure.
     """
     template = checked_template(tokenizer, manifest)
+    if rl == "grpo":
+        check_stop(template)
     check_saved(template, manifest)
     rows = row_format_of_rl(rl)
     for place, row in manifest.rows(f"{rows}-train"):
@@ -84,6 +86,22 @@ def checked_template(tokenizer: Any, manifest: DatasetManifest) -> ChatTemplate:
             f"{end.strip()!r}}}, or another `chat_template:`."
         )
     return template
+
+
+def check_stop(template: ChatTemplate) -> None:
+    """Return if a judgment ends where GRPO takes it to end: at the tokenizer's EOS alone (TRL 1.9).
+
+    Raises: DataError where turns end otherwise, so that every judgment would count as cut off.
+    """
+    tokenizer, ends = template.tokenizer, template.turn_end_ids
+    if ends and tokenizer.eos_token_id not in ends:
+        end = tokenizer.convert_ids_to_tokens(ends[0])
+        raise DataError(
+            f"{tokenizer.name_or_path}: rl: grpo takes a judgment to end at the tokenizer's EOS, "
+            f"found {tokenizer.eos_token!r}; expected {end!r}, by which the chat template ends a "
+            "turn, or every judgment would count as cut off. Set special_tokens: {eos_token: "
+            f"{end!r}}}."
+        )
 
 
 def check_saved(template: ChatTemplate, manifest: DatasetManifest) -> None:

@@ -6,13 +6,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from ste_plugin.axolotl import runner as axolotl
+from ste_plugin.axolotl.run_config import changed_since, read_recipe
 from ste_plugin.config import ModelConfig
 from ste_plugin.context import IterationReport, RunContext, reported_counts, reported_figures
 from ste_plugin.engines.base import Place
 from ste_plugin.engines.http.prices import read_prices
 from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.registry import resolve_engine
-from ste_plugin.errors import JudgeError
+from ste_plugin.errors import ConfigError, JudgeError
 from ste_plugin.evaluation.kept_out import check_kept_out
 from ste_plugin.evaluation.plan import check_configured, plan_evaluations
 from ste_plugin.hosts.run_host import python_of, require_module
@@ -20,6 +21,7 @@ from ste_plugin.pairs.pool import is_pool_made
 from ste_plugin.run import gating, stages
 from ste_plugin.run.models_ahead import check_loadable, check_whole
 from ste_plugin.run.prefetch import prepare_pool_with_prefetch
+from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.jsonl import read_derived_json, read_json, read_rows, replace_json
 
 _POOL_IS_CUT = (
@@ -27,6 +29,8 @@ _POOL_IS_CUT = (
     "budget.max_minutes, and the next start completes it; once a data set is made of it, "
     "`ste run CONFIG --from pool` does, which keeps the old output beside the new."
 )
+_DATA_SETTINGS = ("rl:", "sequence_len:", "ste.decision")
+"""How a line begins that tells of a recipe's setting on which its data set depends."""
 
 
 def check_ahead(context: RunContext) -> None:
@@ -109,10 +113,12 @@ def finish_iteration(context: RunContext, number: int) -> IterationReport:
 
     A finished iteration is measured again only on benchmarks that were added to the config, and its
     gates are decided again only where these have changed.
+    Raises: ConfigError where another recipe, or other gates, would have made another judge.
     """
     done = context.folder.iteration(number) / "done.json"
     if done.exists():
         gating.check_judged_by(context, number)
+        _check_trained_by(context, number)
         report = read_derived_json(done, IterationReport.from_dict)
         measured = set(plan_evaluations(context)) <= set(report.evaluations)
         broken = _find_broken(context, number) if measured else ()
@@ -125,6 +131,35 @@ def finish_iteration(context: RunContext, number: int) -> IterationReport:
             stages.generate(context, number, stage)
             stages.train(context, number, stage)
     return _finished(context, _make_report(context, number, stages.evaluate(context, number)))
+
+
+def _check_trained_by(context: RunContext, number: int) -> None:
+    """Raise ConfigError where a finished iteration was trained by recipes that are others now.
+
+    An unfinished one is trained again; this one would stay, and later ones mix two recipes.
+    """
+    for stage, name in enumerate(context.config.training.recipe, start=1):
+        folder = context.folder.iteration(number, stage)
+        trained_by, data = folder / "axolotl.yaml", folder / "dataset" / "manifest.json"
+        if not trained_by.exists() or not data.exists():  # the seed, or made by other means
+            continue
+        path, own = stages.find_recipe_file(context, name), context.base / name
+        changed = changed_since(read_recipe(path), read_recipe(trained_by), read_manifest(data))
+        if changed:
+            lines = "\n".join(f"  {line}" for line in changed)
+            remakes = any(line.startswith(_DATA_SETTINGS) for line in changed)
+            keep = (
+                "Set it back"
+                if path == own
+                else "A newer package may have brought it; this keeps to the old one: "
+                f"`cp {trained_by} {own}`. Do that"
+            )
+            raise ConfigError(
+                f"{path}: iteration {number} was trained by other settings, says {trained_by}:\n"
+                f"{lines}\n{keep}, or give this run another folder (run: ...), or train again: "
+                f"`ste run CONFIG --from {'generate' if remakes else 'train'} --iteration "
+                f"{number}`, which keeps the old output beside the new."
+            )
 
 
 def _finished(context: RunContext, report: IterationReport) -> IterationReport:

@@ -27,6 +27,7 @@ OURS = {
     "saves_per_epoch",
     "save_strategy",
     "shuffle_merged_datasets",
+    "curriculum_sampling",
     "eval_sample_packing",
     *DROPPED,
 }
@@ -147,12 +148,18 @@ def test_replace_without_held_out_rows_evaluates_on_nothing(no_dev):
     assert found["val_set_size"] == 0
 
 
-def test_append_keeps_the_users_own_and_their_share_held_out(manifest):
-    found = changed({"datasets": [THEIRS], "val_set_size": 0.05}, manifest, datasets="append")
+def test_append_keeps_the_users_own(manifest):
+    found = checked({"datasets": [THEIRS], "val_set_size": 0}, manifest, datasets="append")
     assert found["datasets"][0] == THEIRS
     assert paths(found["datasets"])[1:] == [str(manifest.file("sft-train"))]
-    assert found["val_set_size"] == 0.05
-    assert "test_datasets" not in found
+
+
+def test_append_refuses_a_split_by_rows_which_would_part_ours_too(manifest):
+    cfg = {"datasets": [THEIRS], "val_set_size": 0.05}
+    told = problem(cfg, manifest, datasets="append")
+    assert "val_set_size: axolotl would split our rows as well" in told
+    assert "Remove the key, and give test_datasets" in told
+    checked(cfg, manifest, datasets="off")
 
 
 @pytest.mark.parametrize("theirs", [[], [THEIRS]])
@@ -239,7 +246,7 @@ CONFIGS = st.fixed_dictionaries(
         "saves_per_epoch": st.sampled_from([None, 1, 4]),
         "sample_packing": st.booleans(),
         "streaming": st.booleans(),
-        "curriculum_sampling": st.sampled_from([None, True]),
+        "curriculum_sampling": st.sampled_from([None, False]),
         "learning_rate": st.floats(1e-6, 1e-3),
         "wandb_project": st.text(max_size=5),
         "fsdp_config": st.just({"offload_params": None, "state_dict_type": "FULL_STATE_DICT"}),
@@ -271,6 +278,17 @@ def test_kto_keeps_the_column_it_learns_from(manifest):
     assert changed({"rl": "kto"}, manifest)["remove_unused_columns"] is False
     with pytest.raises(ConfigError, match="remove_unused_columns: found True.*Remove the key"):
         changed({"rl": "kto", "remove_unused_columns": True}, manifest)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("shuffle_merged_datasets", True), ("curriculum_sampling", False)]
+)
+def test_kto_finds_judgments_of_other_prompts_in_a_batch(manifest, key, value):
+    """Unshuffled, the KL term of all rows of a batch of two was of their own prompt."""
+    assert checked({"rl": "kto"}, manifest)[key] is value
+    told = f"{key}: found {not value}.*KL term.*Remove the key, or set {key}: {str(value).lower()}"
+    with pytest.raises(ConfigError, match=told):
+        changed({"rl": "kto", key: not value}, manifest)
 
 
 def test_grpo_keeps_both_orders_of_a_pair_together(manifest):
@@ -469,7 +487,7 @@ def test_every_problem_is_told_at_once(manifest):
 @pytest.mark.parametrize("key", ["eval_steps", "evals_per_epoch", "early_stopping_patience"])
 def test_evaluation_without_held_out_rows_is_refused(no_dev, key):
     assert f"{key}: the manifest has no held-out rows" in problem({key: 2}, no_dev)
-    assert checked({key: 2, "val_set_size": 0.1}, no_dev, datasets="append")[key] == 2
+    assert checked({key: 2, "test_datasets": [THEIRS]}, no_dev, datasets="append")[key] == 2
 
 
 def test_choosing_the_best_without_held_out_pairs_is_refused(no_dev):
@@ -556,3 +574,27 @@ def test_kernels_that_a_config_names_stay_as_it_says(key, value):
 )
 def test_kernels_are_left_alone_where_they_would_run_or_are_off(cfg, gpu):
     assert kernel_changes(cfg, gpu=gpu) == {}
+
+
+# --- GRPO: both orders of a pair in one batch ---
+
+GRPO = {
+    "rl": "grpo",
+    "micro_batch_size": 2,
+    "gradient_accumulation_steps": 16,
+    "trl": {"reward_funcs": ["ste_plugin.axolotl.rewards.judge_reward"], "num_generations": 8},
+}
+
+
+@pytest.mark.parametrize("key", ["use_data_producer", "async_prefetch", "generation_batch_size"])
+def test_grpo_refuses_what_parts_the_orders_of_a_pair(manifest, key):
+    checked(GRPO, manifest)
+    told = problem(GRPO | {"trl": GRPO["trl"] | {key: 16}}, manifest)
+    assert f"trl.{key}: " in told and "come apart" in told and "Remove the key" in told
+    checked(GRPO | {"trl": {"reward_funcs": ["theirs.reward"], key: 16}}, manifest)
+
+
+@pytest.mark.parametrize("key", ["context_parallel_size", "sequence_parallel_degree"])
+def test_grpo_refuses_groups_of_gpus_that_draw_prompts_at_random(manifest, key):
+    assert f"{key}: draws the prompts of a batch at random" in problem(GRPO | {key: 2}, manifest)
+    checked(GRPO | {key: 1}, manifest)

@@ -66,6 +66,23 @@ CURES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "Write gradient_accumulation_steps: 2",
         {"gradient_accumulation_steps": 2},
     ),
+    "judgments dealt out to processes": (
+        {"rl": "grpo", "trl": REWARDED | {"num_generations": 2, "use_data_producer": True}}
+        | {"micro_batch_size": 4},
+        "leave judge_reward out of trl.reward_funcs",
+        {"trl": {"num_generations": 2, "reward_funcs": ["tests.helpers.axolotl_runs.seen_reward"]}},
+    ),
+    "rows in their order": (
+        {"rl": "kto", "shuffle_merged_datasets": False},
+        "set shuffle_merged_datasets: true",
+        {"shuffle_merged_datasets": True},
+    ),
+    "a split of rows": (
+        {"ste": {"datasets": "append"}, "val_set_size": 0.1}
+        | {"datasets": [{"path": "a/b", "type": "alpaca"}]},
+        "Remove the key, and give test_datasets",
+        {"val_set_size": None, "test_datasets": [{"path": "a/b", "type": "alpaca"}]},
+    ),
     "packed preferences": (
         {"rl": "dpo", "sample_packing": True},
         "Set it to false",

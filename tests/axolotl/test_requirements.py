@@ -140,13 +140,36 @@ def test_a_run_looks_for_all_but_what_it_chooses_itself(tmp_path):
         "base_model": "STE/MODEL/HERE",
         "output_dir": __file__,
         "reward_model": True,
-        "resume_from_checkpoint": str(tmp_path / "checkpoint-1"),
+        "chat_template_jinja": str(tmp_path / "judge.jinja"),
     }
     told = problems_ahead(recipe, "a/served/judge")
     assert [problem.partition(":")[0] for problem in told] == [
         "reward_model",
-        "resume_from_checkpoint",
+        "chat_template_jinja",
     ]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "resume_from_checkpoint",
+        "lora_model_dir",
+        "base_model_config",
+        "tokenizer_config",
+        "revision_of_model",
+    ],
+)
+def test_a_run_whose_recipe_names_other_weights_is_refused_and_a_training_alone_is_not(
+    tmp_path, key
+):
+    for file in ("trainer_state", "adapter_config", "config", "tokenizer_config"):
+        (tmp_path / f"{file}.json").write_text("{}")
+    named = {key: str(tmp_path)}
+    (problem,) = problems_ahead(named, "a/judge")
+    assert problem.startswith(f"{key}: {tmp_path}: the run chooses the model")
+    assert "Remove the key" in problem
+    assert problems_ahead({key: None}, "a/judge") == []
+    assert problems(**named) == ""
 
 
 def test_a_run_merges_whatever_its_recipe_says_of_that():

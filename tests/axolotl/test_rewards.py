@@ -196,6 +196,21 @@ def test_marks_that_are_special_tokens_are_read_where_the_plugin_knows_the_templ
     assert found == [0.0, pytest.approx(0.7)]
 
 
+@pytest.mark.parametrize(("end", "worth"), [("<|eot_id|>", 0.7), ("", 0.0)])
+def test_a_judgment_that_is_cut_off_earns_nothing_as_it_has_no_verdict_elsewhere(end, worth):
+    template = ChatTemplate(family_tokenizer("Llama 3.1"))
+    (reward,) = read_by([judge_reward], template, FORMATS["brief"])
+    reply = f"{said('A')} Let me go on and on about{end}"
+    found = reward(
+        [reply],
+        better_is=["A"],
+        pair=["p"],
+        judge_format=["brief"],
+        completion_ids=[template.encode(reply)],
+    )
+    assert found == [pytest.approx(worth)]
+
+
 def test_rewards_of_others_are_left_as_they_are():
     template = ChatTemplate(family_tokenizer("Qwen3"))
     assert read_by([len], template, FORMATS["brief"]) == [len]

@@ -1,5 +1,6 @@
 """What a judge is trained on, by the code of axolotl and TRL, in the templates of real models."""
 
+from collections import defaultdict
 from functools import cache
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from axolotl.loaders import load_tokenizer
 from axolotl.prompt_strategies import load as load_supervised
 from axolotl.prompt_strategies.dpo import load as load_preferences
 from axolotl.utils.data.rl import _map_dataset
-from axolotl.utils.data.shared import generate_dataset_hash_from_config
+from axolotl.utils.data.shared import generate_dataset_hash_from_config, merge_datasets
 from axolotl.utils.dict import DictDefault
 from axolotl.utils.schemas.datasets import DPODataset, KTODataset, SFTDataset
 from datasets import Dataset
@@ -20,13 +21,20 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.kto_trainer import KTOTrainer
 
 from ste_plugin.axolotl import plugin  # noqa: F401  registers our strategies
-from ste_plugin.axolotl.strategies import TYPES, rendering, template_of
+from ste_plugin.axolotl.changes import changes
+from ste_plugin.axolotl.settings import STESettings
+from ste_plugin.axolotl.strategies import TRANSFORMS, TYPES, rendering, template_of
 from ste_plugin.axolotl.token_checks import check_saved, trained_tokens
 from ste_plugin.engines.base import ChatRequest, Message, Sampling
-from ste_plugin.storage.dataset_manifest import DatasetManifest, row_format_of_rl
+from ste_plugin.storage.dataset_manifest import (
+    DatasetManifest,
+    read_manifest,
+    row_format_of_rl,
+)
 from ste_plugin.storage.jsonl import replace_json
 from tests.helpers import ROOT
 from tests.helpers.chat_templates import FAMILIES, family_tokenizer, template_text
+from tests.helpers.manifests import written
 
 QUESTION = "Which answer fits?\n\n[A] An apple.\n[B] A spade. [[A]] or [[B]]?"
 ASKED = [{"role": "user", "content": QUESTION}]
@@ -271,3 +279,33 @@ def test_prompts_are_learnt_too_where_the_config_says_so(tmp_path):
     messages = [*ASKED, {"role": "assistant", "content": JUDGMENT}]
     found = strategy.tokenize_prompt({"messages": messages})
     assert found["labels"] == found["input_ids"]
+
+
+def test_kto_holds_judgments_of_other_prompts_against_the_seed(tmp_path):
+    """The mean of these rows is its KL term; of the same prompt they are what is learnt itself."""
+    manifest, tokenizer = read_manifest(written(tmp_path)), family_tokenizer("Llama 3.1")
+    cfg = DictDefault({"rl": "kto", "seed": 0, "micro_batch_size": 2})
+    cfg |= changes(cfg, STESettings(manifest=manifest.path), manifest)
+    prompts = [[{"role": "user", "content": f"{QUESTION} ({n})"}] for n in range(40)]
+    texts = [
+        TRANSFORMS["kto"].texts(
+            row(f"{JUDGMENT} {n}, {label}") | {"messages": turns, "label": label},
+            template_of(tokenizer, manifest),
+        )
+        for n, turns in enumerate(prompts)
+        for label in (True, False)
+    ]
+    args = SimpleNamespace(
+        dataset_num_proc=None, max_length=None, per_device_train_batch_size=2, truncation_mode=None
+    )
+    trainer = SimpleNamespace(
+        _tokenizer=tokenizer, calculate_KL=True, desirable_weight=1.0, undesirable_weight=1.0
+    )
+    rows = merge_datasets([Dataset.from_list(texts)], cfg)
+    found = KTOTrainer._prepare_dataset(trainer, rows, tokenizer, args, "train")
+    own = defaultdict(list)
+    for each in found:
+        own[tuple(each["prompt_ids"])].append(each["completion_ids"])
+    matched = sum(each["KL_completion_ids"] in own[tuple(each["prompt_ids"])] for each in found)
+    assert len(own) == 40
+    assert matched < len(found) / 10

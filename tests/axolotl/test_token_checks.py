@@ -14,6 +14,8 @@ from tests.helpers.tiny_model import TEMPLATE, tiny_tokenizer
 RLS = [None, "dpo", "ipo", "kto", "grpo"]
 BOS_IS_NOT_ASKED = {"gpt-oss", "Phi-3.5", "Phi-4", "Granite", "Granite, `thinking: true`"}
 """Templates that do not write the BOS that their tokenizer has."""
+TURNS_END_OTHERWISE = {"Gemma 3": "<end_of_turn>", "Phi-3.5": "<|end|>"}
+"""Family whose turns do not end by the EOS of their tokenizer → by what they do."""
 NOT_ASKED = r"train-\w+.jsonl:1: the prompt that would be trained on is not the one that is asked"
 
 
@@ -51,6 +53,12 @@ def with_bos_added(tokenizer, bos: str = "<|bos|>"):
     return tokenizer
 
 
+def with_eos(tokenizer, eos: str):
+    own = deepcopy(tokenizer)
+    own.add_special_tokens({"eos_token": eos})
+    return own
+
+
 def with_template(template: str):
     tokenizer = tiny_tokenizer()
     tokenizer.chat_template = template
@@ -60,7 +68,17 @@ def with_template(template: str):
 @pytest.mark.parametrize("rl", RLS)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_rows_of_every_family_pass(manifest, name, rl):
-    check_tokens(of_family(manifest, name), rl, family_tokenizer(name), 2048)
+    tokenizer = family_tokenizer(name)
+    if rl == "grpo" and (end := TURNS_END_OTHERWISE.get(name)):
+        tokenizer = with_eos(tokenizer, end)
+    check_tokens(of_family(manifest, name), rl, tokenizer, 2048)
+
+
+@pytest.mark.parametrize(("name", "end"), TURNS_END_OTHERWISE.items())
+def test_rewards_are_not_for_judgments_that_would_all_count_as_cut_off(manifest, name, end):
+    told = rf"found '{family_tokenizer(name).eos_token}'; .*special_tokens: {{eos_token: '{end}'}}"
+    with pytest.raises(DataError, match=told.replace("|", r"\|")):
+        check_tokens(of_family(manifest, name), "grpo", family_tokenizer(name), 2048)
 
 
 @pytest.mark.parametrize("rl", ["orpo", "simpo"])

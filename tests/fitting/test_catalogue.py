@@ -76,6 +76,13 @@ def test_the_recipe_for_ray_is_a_recipe_for_one_gpu_on_several():
     assert of_ray == of_one | workers | {"gradient_accumulation_steps": 1}
 
 
+def test_every_recipe_warms_up_for_a_share_of_its_steps_however_few_there_are():
+    """100 steps were never over in a first run of 50."""
+    paths = [*(path for _, _, path in list_recipes([SHIPPED])), FOR_RAY]
+    for recipe in map(read_recipe, paths):
+        assert "warmup_steps" not in recipe and recipe["warmup_ratio"] == 0.1
+
+
 def test_files_of_a_cluster_are_found_by_its_name_and_are_no_recipes():
     assert {path.name for path in cluster_files("slurm", [SHIPPED])} == {"ste.yaml", "run.sbatch"}
     assert cluster_names([SHIPPED]) == ["ray", "slurm"]

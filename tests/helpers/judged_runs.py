@@ -10,13 +10,16 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import yaml
 
+from ste_plugin.axolotl.run_config import overlay, read_recipe
 from ste_plugin.config import EvaluationConfig, ModelConfig
 from ste_plugin.engines import ChatRequest, Place, Sampling
 from ste_plugin.lm_eval_tasks import runner
 from ste_plugin.records import ORDERS, OTHER
 from ste_plugin.run import loop, stages
 from ste_plugin.run.open_run import open_run
+from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.jsonl import read_json, replace_json, replace_rows
 from ste_plugin.testing import FakeEngine
 from tests.helpers.fake_judge import written_reply
@@ -142,6 +145,9 @@ def judges_trained(*judges: float | str, on_step=lambda _: None):
         source = Path(model)
         shutil.copytree(source, output / "merged", dirs_exist_ok=True)
         replace_json(output / "merged" / "judges.json", judges[number - 1])
+        recipe, data = read_recipe(given.recipe), read_manifest(given.manifest)
+        laid = overlay(recipe, model=model, manifest=data, output=output, seed=given.seed)
+        (output.parent / "axolotl.yaml").write_text(yaml.safe_dump(laid))
         replace_json(output / "trained.json", {"final": "merged", "data_sha256": {}, "steps": 1})
         on_step(f"trained {output}")
         return output / "merged"

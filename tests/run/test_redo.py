@@ -1,14 +1,16 @@
 """Changed settings are refused with what they make obsolete, and redone on purpose beside the old
 output."""
 
+import shutil
+
 import pytest
 import yaml
 
 from ste_plugin.engines.base import UNUSABLE, Completion
 from ste_plugin.errors import ConfigError
 from ste_plugin.inference.completion_store import CompletionStore
+from ste_plugin.run import loop, stages
 from ste_plugin.run import open_run as opening
-from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
 from ste_plugin.run.redo import (
     STAGES,
@@ -23,6 +25,7 @@ from ste_plugin.storage.jsonl import read_json, read_rows
 from ste_plugin.storage.run_layout import RunLayout
 from tests.helpers.builders import config
 from tests.helpers.fake_runs import generated, written
+from tests.helpers.judged_runs import config_of, judges_trained, run
 
 
 def changed(path, **settings):
@@ -326,3 +329,87 @@ def test_a_first_training_sets_nothing_aside(tmp_path):
     made(folder, "report.json", "iter-00/done.json", "iter-01/done.json", "iter-02/drops.jsonl")
     assert set_aside_made_of(folder, 2, 1) is None
     assert "report.json" in left(folder)
+
+
+# --- recipes that change beside a run ---
+
+RECIPE = "base_model: x\nlearning_rate: 0.0001\nsequence_len: 4096\n"
+
+
+def with_recipe(folder, tiny_model, iterations: int, name: str = "mine.yaml"):
+    """A run's config, and the recipe beside it."""
+    path = config_of(folder, tiny_model, iterations, training={"recipe": name})
+    (folder / name).write_text(RECIPE)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "stage"),
+    [
+        ("0.0001", "0.001", "learning_rate: 0.0001 → 0.001", "train"),
+        ("base_model: x\n", "rl: dpo\n", "rl: None → 'dpo'", "generate"),
+        ("4096", "2048", "sequence_len: 4096 → 2048", "generate"),
+    ],
+)
+def test_a_recipe_is_not_changed_under_a_finished_iteration(
+    tiny_model, tmp_path, old, new, line, stage
+):
+    path = with_recipe(tmp_path, tiny_model, iterations=1)
+    recipe, steps = tmp_path / "mine.yaml", []
+    with judges_trained(0.8, 0.9, on_step=steps.append):
+        run(path)
+        recipe.write_text(RECIPE.replace(old, new))
+        for iterations in (1, 2):  # neither a finished run nor a longer one mixes two recipes
+            steps.clear()
+            with pytest.raises(ConfigError) as caught:
+                run(changed(path, iterations=iterations))
+            told = str(caught.value)
+            assert f"{recipe}: iteration 1 was trained by other settings" in told
+            assert f"\n  {line}\nSet it back, or " in told
+            assert f"`ste run CONFIG --from {stage} --iteration 1`" in told
+            assert steps == []
+        recipe.write_text(RECIPE)
+        assert len(run(path)) == 3
+
+
+def test_a_changed_recipe_is_trained_by_where_that_is_asked_for(tiny_model, tmp_path):
+    path = with_recipe(tmp_path, tiny_model, iterations=2)
+    steps = []
+    with judges_trained(0.8, 0.9, on_step=steps.append):
+        run(path)
+        (tmp_path / "mine.yaml").write_text(RECIPE.replace("0.0001", "0.001"))
+        steps.clear()
+        with open_run(path, [], quiet=True, redo=Redo("train", 1)) as context:
+            loop.run(context)
+    assert len([step for step in steps if step.startswith("train ")]) == 2
+    laid = yaml.safe_load((tmp_path / "run/iter-02/axolotl.yaml").read_text())
+    assert laid["learning_rate"] == 0.001
+
+
+def test_comments_a_moved_folder_and_an_older_runs_files_are_no_change(tiny_model, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    path = with_recipe(here, tiny_model, iterations=1)
+    with judges_trained(0.8):
+        run(path)
+        (here / "mine.yaml").write_text(f"# tried twice\n{RECIPE}")
+        shutil.move(here, there)
+        assert len(run(there / "ste.yaml")) == 2
+        (there / "run/iter-01/axolotl.yaml").unlink()
+        (there / "mine.yaml").write_text(RECIPE.replace("0.0001", "0.001"))
+        assert len(run(there / "ste.yaml")) == 2
+
+
+def test_a_recipe_that_a_newer_package_brought_gives_way_to_a_copy_of_the_old_one(
+    tiny_model, tmp_path
+):
+    path = with_recipe(tmp_path, tiny_model, 1, name="sft-lora-8b")
+    with judges_trained(0.8):
+        run(path)
+        (tmp_path / "sft-lora-8b").unlink()  # the package's own is found by that name now
+        with pytest.raises(ConfigError, match="A newer package may have brought it") as caught:
+            run(path)
+        laid, copy = tmp_path / "run/iter-01/axolotl.yaml", tmp_path / "sft-lora-8b"
+        assert f"`cp {laid} {copy}`" in str(caught.value)
+        shutil.copy(laid, copy)
+        assert len(run(path)) == 2

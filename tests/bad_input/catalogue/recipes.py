@@ -61,16 +61,16 @@ ROWS = [
         "'select_best'?",
     ),
     Row(
-        "a recipe that resumes from a checkpoint that is gone",
+        "a recipe that resumes from a checkpoint",
         run_with(training=OWN)
         | {"mine.yaml": "resume_from_checkpoint: out/checkpoint-9\nreward_model: true\n"},
         "ste run ste.yaml",
         2,
-        "{tmp}/mine.yaml: axolotl would not train this recipe as written:\n  reward_model: trains "
-        "a head that scores answers, not a judge that writes a verdict. Remove the key, or train "
-        "without our plugin.\n  resume_from_checkpoint: out/checkpoint-9: no checkpoint there (no "
-        "trainer_state.json). Name a folder checkpoint-N of an earlier training, or remove the "
-        "key.",
+        "{tmp}/mine.yaml: axolotl would not train this recipe as written:\n  "
+        "resume_from_checkpoint: out/checkpoint-9: the run chooses the model, another one in each "
+        "iteration, and this would go into them all. Remove the key; the model to start from is "
+        "judge.model in the run's config.\n  reward_model: trains a head that scores answers, not "
+        "a judge that writes a verdict. Remove the key, or train without our plugin.",
     ),
     Row(
         "a recipe for a training without rows",
@@ -199,8 +199,7 @@ REFUSED = [
         "ste refuses: gradient_accumulation_steps: a batch of 12 judgments holds 3 prompts of 4 "
         "judgments (trl.num_generations); expected a multiple of 2 x 4, or the two orders of a "
         "pair come apart, and the reward for both is never given. Write "
-        "gradient_accumulation_steps: 2 (with micro_batch_size: 4), and no "
-        "trl.generation_batch_size.",
+        "gradient_accumulation_steps: 2 (with micro_batch_size: 4).",
         rl="grpo",
         trl={"num_generations": 4, "reward_funcs": [REWARD]},
         gradient_accumulation_steps=3,
