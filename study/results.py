@@ -54,6 +54,8 @@ class Cell:
     """Accuracy of always choosing the longer answer."""
     prefers_longer: float | None
     """How often it prefers the longer answer; None where likelihoods do not say."""
+    shared_words: tuple[int, int]
+    """In how many pairs it takes the answer with more words of the question, and of how many."""
     kept: float
     """Rows that the round trained on."""
     tokens: float
@@ -83,6 +85,7 @@ def cells(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str, int, str], Cel
             acc=mean(row["acc"] for row in found),
             longer=mean(row["longer"] for row in found),
             prefers_longer=mean_known(row.get("prefers_longer") for row in found),
+            shared_words=summed(row.get("takes_shared_words") for row in found),
             kept=mean(row["kept"] for row in found),
             tokens=mean(row["tokens"] + row["prompt_tokens"] for row in found),
             minutes=mean(row["minutes"] for row in found),
@@ -105,6 +108,12 @@ def mean_known(values: Iterable[float | None]) -> float | None:
     """Return the mean of the numbers among some values; None where there is none."""
     known = [value for value in values if value is not None]
     return mean(known) if known else None
+
+
+def summed(counts: Iterable[Sequence[int] | None]) -> tuple[int, int]:
+    """Return the sums of two counts each, of those that are known."""
+    known = [each for each in counts if each is not None]
+    return sum(each[0] for each in known), sum(each[1] for each in known)
 
 
 def mean(values: Iterable[float]) -> float:

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.storage.resources import shipped_folder
 from study.arms import ARMS, BASE, BASE_RECIPE, Arm, merged
 from study.inputs import draw_instructions, draw_others, draw_pairs, read
+from study.leanings import prefers_longer, takes_shared_words
 from study.seeds import SEEDS
 
 GENERATOR = "smollm2-135m"
@@ -83,7 +84,8 @@ def run_trial(trial: Trial, place: Place) -> Iterator[dict[str, Any]]:
         about = {"round": made["number"], "instructions": place.instructions}
         about |= {key: made[key] for key in COSTS}
         for name, found in compare(before, after)[0].items():
-            yield {**vars(trial), "set": name, **about, **figures(found, after / name)}
+            pairs = Path(sets[name])
+            yield {**vars(trial), "set": name, **about, **figures(found, after / name, pairs)}
 
 
 @contextmanager
@@ -165,8 +167,9 @@ def measure(model: Path, out: Path, sets: Mapping[str, str], judging: Mapping[st
             )
 
 
-def figures(found: Comparison, measured: Path) -> dict[str, Any]:
-    """Return what the table says of one judge on one set, beside the seed."""
+def figures(found: Comparison, measured: Path, pairs: Path) -> dict[str, Any]:
+    """Return what the tables say of one judge on one set, beside the seed."""
+    judged = read(measured / "judged.jsonl")
     overall = json.loads((measured / "results.json").read_text())["overall"]
     right, acc = found.acc_pc, found.acc
     return {
@@ -183,19 +186,6 @@ def figures(found: Comparison, measured: Path) -> dict[str, Any]:
         "averaged": overall.get("acc_averaged"),
         "longer": overall["len_baseline"],
         "consistency": overall["consistency"],
-        "prefers_longer": prefers_longer(read(measured / "judged.jsonl")),
+        "prefers_longer": prefers_longer(judged),
+        "takes_shared_words": takes_shared_words(judged, read(pairs)),
     }
-
-
-def prefers_longer(judged: Iterable[Mapping[str, Any]]) -> float | None:
-    """Return the share of pairs whose longer answer is the likelier, by the mean of both orders.
-
-    Of pairs without the likelihoods of letters, and of two answers as long as each other, nothing
-    is said; None where that is all of them.
-    """
-    leans = [
-        (row["log_odds_a"] > row["log_odds_b"]) == (row["chosen_chars"] > row["rejected_chars"])
-        for row in judged
-        if "log_odds_a" in row and row["chosen_chars"] != row["rejected_chars"]
-    ]
-    return sum(leans) / len(leans) if leans else None

@@ -13,7 +13,10 @@ def row(**what: Any) -> dict[str, Any]:
     about = {"arm": "base", "model": "small", "seed": 0, "round": 1, "set": "one", "n": 80}
     figures = {"seed_right": 0.0, "right": 0.3, "gain": 0.3, "interval": (0.2, 0.4), "p": 1e-6}
     costs = {"kept": 300, "tokens": 2000, "prompt_tokens": 1000, "minutes": 12.5}
-    return about | figures | costs | {"acc": 0.6, "longer": 0.5, "prefers_longer": 0.7} | what
+    words = {"takes_shared_words": (4, 5)}
+    return (
+        about | figures | costs | {"acc": 0.6, "longer": 0.5, "prefers_longer": 0.7} | words | what
+    )
 
 
 def pair(name: str, n: int, answer: str) -> dict[str, str]:

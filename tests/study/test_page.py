@@ -22,4 +22,5 @@ def test_the_page_has_a_plot_per_model_and_a_row_per_arm_with_costs_gains_and_si
     assert "old" not in text and "](study-small.svg)" in text and "**Round 1**" in text
     gain = "0.00 → 0.30 ▲2 (accuracy 0.60, the longer 0.70)"
     assert f"| `base` | 2 | 300 | 3,000 | 12 |{f' {gain} |' * 6}" in text
+    assert f"| `base` |{' 8 of 10 |' * 6}" in text
     assert (tmp_path / "study-small.svg").read_text().startswith("<svg")

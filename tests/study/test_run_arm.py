@@ -7,7 +7,7 @@ import yaml
 
 from study.arms import ARMS
 from study.inputs import INSTRUCTIONS, draw_pairs, write
-from study.run_arm import Place, Trial, prefers_longer, shared_answers, write_config
+from study.run_arm import Place, Trial, shared_answers, write_config
 from tests.helpers.study_rows import NAMES, pair
 
 ANSWERS = "pairs.completions.jsonl"
@@ -52,22 +52,3 @@ def test_every_arm_has_a_recipe_and_a_config_that_names_what_lies_beside_it(
     assert sources and all((folder / source["path"]).exists() for source in sources)
     assert "ste_plugin.axolotl.training_plugins.OnCpu" in (folder / "recipe.yaml").read_text()
     assert told["selection"]["keep_out"] == sorted(measured.values())
-
-
-def test_a_judge_that_goes_by_length_is_told_whatever_its_letters_are() -> None:
-    # sure of A whatever is shown, and a little surer where the longer answer is A
-    rows = [
-        judged(chosen=200, rejected=100, log_odds_a=3.2, log_odds_b=3.0),
-        judged(chosen=100, rejected=200, log_odds_a=3.0, log_odds_b=3.2),
-        judged(chosen=100, rejected=100, log_odds_a=3.0, log_odds_b=3.2),
-    ]
-    assert prefers_longer(rows) == 1
-    assert (
-        prefers_longer([*rows, judged(chosen=9, rejected=5, log_odds_a=1, log_odds_b=2)]) == 2 / 3
-    )
-    assert prefers_longer([{"chosen_chars": 2, "rejected_chars": 1}]) is None
-
-
-def judged(chosen: int, rejected: int, **odds: float) -> dict[str, float]:
-    """Return what is kept of a pair that was judged."""
-    return {"chosen_chars": chosen, "rejected_chars": rejected, **odds}
