@@ -1,6 +1,6 @@
 """(11) How often gates and audits err on judges and pairs that are drawn: nothing is timed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -24,6 +24,11 @@ COLLAPSED = {
     "says A in 95%": Kind(always_a=0.9),
     "says A in 90%": Kind(always_a=0.8),
 }
+UNEQUAL = {
+    "100 pairs in one and 1 in each of 20": [100] + [1] * 20,
+    "1, 2, 5, 20 or 60 pairs": [1] * 10 + [2] * 5 + [5] * 4 + [20] * 3 + [60] * 2,
+}
+"""Few prompts have most pairs: how many each has."""
 
 
 def measure(_: Inputs) -> Iterator[Measurement]:
@@ -57,7 +62,7 @@ def _stopped(kinds: list[Kind], pairs: int, each: int) -> int:
 def _coverage() -> Iterator[Measurement]:
     for prompts in (10, 40, 100):
         for share in (0.5, 0.9, 0.98):
-            held = [_held(share, prompts, each, like) for each, like in ((1, 0.0), (4, 0.3))]
+            held = [_held(share, [each] * prompts, like) for each, like in ((1, 0.0), (4, 0.3))]
             yield Measurement(
                 f"(11) 95% interval of a share of {share:.0%}, {prompts} prompts: held in 2,000 "
                 "sets of one pair per prompt, and of four that are alike (0.3)",
@@ -65,17 +70,28 @@ def _coverage() -> Iterator[Measurement]:
                 "at least 1,840",
                 min(held) >= 1840,
             )
+    for name, sizes in UNEQUAL.items():
+        for share in (0.5, 0.9):
+            count = _held(share, sizes, 0.5)
+            yield Measurement(
+                f"(11) 95% interval of a share of {share:.0%}, prompts with {name}, alike (0.5): "
+                "held in 2,000 sets",
+                f"{count:,}",
+                "at least 1,700",
+                count >= 1700,
+            )
 
 
-def _held(share: float, prompts: int, each: int, likeness: float) -> int:
+def _held(share: float, sizes: Sequence[int], likeness: float) -> int:
+    """Return in how many sets of prompts with so many pairs each the interval holds the share."""
     count = 0
     for draw in map(np.random.default_rng, range(2000)):
-        shares = np.full(prompts, share)
+        shares = np.full(len(sizes), share)
         if likeness:
             both = (1 - likeness) / likeness
-            shares = draw.beta(share * both, (1 - share) * both, prompts)
-        hits = draw.binomial(each, shares)
-        interval = clustered_interval((float(h), float(each)) for h in hits)
+            shares = draw.beta(share * both, (1 - share) * both, len(sizes))
+        hits = draw.binomial(sizes, shares)
+        interval = clustered_interval(zip(map(float, hits), map(float, sizes), strict=True))
         count += interval is not None and interval[0] <= share <= interval[1]
     return count
 

@@ -1,14 +1,13 @@
 """What a judge said on held-out pairs, as sums by prompt and as its own words."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ste_plugin.audit.jackknife import GroupedSums, Share, share_of
-from ste_plugin.audit.significance import sign_flip_p
 from ste_plugin.evaluation.compare import Comparison, compare_outcomes
 from ste_plugin.evaluation.judges import Evaluation, Outcome
+from ste_plugin.evaluation.paired_test import sign_flip_p, won_by_prompt
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.verdict import TIE
 from ste_plugin.lm_eval_tasks.judged_file import read_judged
@@ -113,7 +112,4 @@ def p_lost(first: Sequence[Outcome], second: Sequence[Outcome]) -> float:
     Of judges that are alike, each is as likely to be the one that a prompt favours. Of one pair per
     prompt this is McNemar's exact test.
     """
-    lost: dict[str, float] = defaultdict(float)
-    for a, b in zip(first, second, strict=True):
-        lost[a.prompt_key] += float(a.right) - float(b.right)
-    return sign_flip_p([lost[key] for key in sorted(lost)], "more", seed=0)
+    return sign_flip_p([-won for won in won_by_prompt(first, second)], "more", seed=0)

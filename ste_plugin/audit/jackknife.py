@@ -120,8 +120,7 @@ class GroupedSums:
             return Estimate(value, None)
         value = min(max(value, 0.0), 1.0)
         telling = sum(cases(sums) > 0 for sums in self.groups.values())
-        interval = share_interval(value, _variance(known), len(known), alike=max(telling, 1))
-        return Estimate(value, interval)
+        return Estimate(value, share_interval(value, _variance(known), max(telling, 1)))
 
     def correlation(self, first: Figure, second: Figure) -> float:
         """Return how far two figures err alike; 0 where either does not vary."""

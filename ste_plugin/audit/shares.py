@@ -8,8 +8,8 @@ from ste_plugin.audit import rounds
 from ste_plugin.audit.finding import Finding
 from ste_plugin.audit.held_out import INVALID_RATE, LETTER_A
 from ste_plugin.audit.jackknife import Estimate, GroupedSums, Share, Sums, change
-from ste_plugin.audit.significance import sign_flip_p
 from ste_plugin.config.audit import AuditConfig
+from ste_plugin.evaluation.paired_test import sign_flip_p
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.judging import JudgeFormat
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ste_plugin.errors import DataError
+from ste_plugin.evaluation import paired_test
 from ste_plugin.evaluation.judges import Evaluation, Outcome, evaluations_at
-from ste_plugin.evaluation.paired_test import Seen, needed_in_words, pairs_needed
 from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm, estimates, rounded, value_of
 from ste_plugin.text.numbers import between, decimals, p_text
 
 SEED = 0
-"""Of the bootstrap."""
+"""Of the bootstrap, and of signs that are flipped."""
 LEVEL = 0.05
 """A difference this unlikely to be chance counts as more than noise."""
 SAME: dict[str, tuple[str, ...]] = {
@@ -50,7 +50,7 @@ class Difference:
     second: float
     difference: float
     interval: tuple[float, float] | None
-    """95%, bootstrapped by prompt within subsets; None below two prompts."""
+    """95%, bootstrapped by prompt; None below two prompts."""
 
     @property
     def excludes_zero(self) -> bool:
@@ -63,6 +63,8 @@ class Comparison:
     """Two judges on the same labelled pairs."""
 
     n: int
+    prompts: int
+    """How many prompts the pairs are of."""
     acc: Difference
     acc_pc: Difference
     """Right in both orders (in the one shown, where there was one)."""
@@ -70,7 +72,7 @@ class Comparison:
     """Pairs that the second gets right in both orders and the first does not."""
     lost: int
     p: float
-    """McNemar's exact test on those: how likely chance alone splits them at least so unevenly."""
+    """How likely chance alone splits those at least so unevenly; pairs of a prompt go together."""
     both_orders: bool = True
     """Whether the pairs were shown in both orders, rather than once."""
     differs: str = ""
@@ -86,27 +88,31 @@ class Comparison:
         return "right in both orders" if self.both_orders else "right"
 
     @property
+    def test(self) -> str:
+        """Return what the test is called."""
+        return paired_test.name_of(self.n, self.prompts)
+
+    @property
     def more_than_noise(self) -> bool:
-        """Return whether test and interval both say so; only the latter knows of shared prompts."""
+        """Return whether test and interval both say so; of few prompts the latter is too narrow."""
         p = self.p if self.p_corrected is None else self.p_corrected
         return p < LEVEL and self.acc_pc.excludes_zero
 
     @property
     def pairs_needed(self) -> int | None:
         """Return how many pairs would tell as large a difference from noise; None where none."""
-        seen = Seen(self.n, self.won, self.lost, self.acc_pc.interval)
-        return pairs_needed(seen, LEVEL / self.sets)
+        seen = paired_test.Seen(self.n, self.won, self.lost, self.acc_pc.interval)
+        return paired_test.pairs_needed(seen, LEVEL / self.sets)
 
     def sentence(self, first: str = "the first judge", second: str = "the second judge") -> str:
         """Return the finding in plain words, with the judges called by these names."""
         counts = self._counts(first, second)
         if self.differs:
             counts += f" They were measured differently: {self.differs}."
-        pairs = _pairs(self.n)
         if not self.more_than_noise:
             do = "does" if self.n == 1 else "do"
-            told = f"{pairs} {do} not tell {first} and {second} apart"
-            takes = needed_in_words(self.pairs_needed, LEVEL / self.sets)
+            told = f"{_count(self.n, 'pair')} {do} not tell {first} and {second} apart"
+            takes = paired_test.needed_in_words(self.pairs_needed, LEVEL / self.sets, self.test)
             return f"No more than noise: {told}. {counts}{takes}"
         better, worse = (second, first) if self.acc_pc.difference > 0 else (first, second)
         finding = f"More than noise: {better} is {self.right} more often than {worse}. {counts}"
@@ -121,11 +127,14 @@ class Comparison:
         interval = between(self.acc_pc.interval, signed=True)
         difference = decimals(self.acc_pc.difference, signed=True)
         told = f"{difference}, 95% interval {interval}" if interval else difference
-        test = f"McNemar's exact test, {p_text(self.p)}"
+        test = f"{self.test}, {p_text(self.p)}"
         if self.p_corrected is not None:
             test += f"; {p_text(self.p_corrected)} after Holm's correction over {self.sets} sets"
+        pairs = _count(self.n, "pair")
+        if self.prompts < self.n:
+            pairs += f" of {_count(self.prompts, 'prompt')}"
         return (
-            f"Of {_pairs(self.n)} {second} gets {self.won:,} right that {first} does not, and "
+            f"Of {pairs} {second} gets {self.won:,} right that {first} does not, and "
             f"loses {self.lost:,}: {told} ({test})."
         )
 
@@ -138,8 +147,8 @@ class Comparison:
         }
 
 
-def _pairs(count: int) -> str:
-    return f"{count:,} pair{'' if count == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def compare(first: Path, second: Path) -> tuple[dict[str, Comparison], dict[str, str]]:
@@ -263,18 +272,16 @@ def _common(first: Evaluation, second: Evaluation) -> tuple[list[Outcome], list[
 
 def compare_outcomes(first: Sequence[Outcome], second: Sequence[Outcome]) -> Comparison:
     """Return how two judges compare on the same pairs, given in the same order."""
-    from scipy.stats import binomtest
-
     both = list(zip(first, second, strict=True))
-    won = sum(b.right and not a.right for a, b in both)
-    lost = sum(a.right and not b.right for a, b in both)
+    by_prompt = paired_test.won_by_prompt(first, second)
     return Comparison(
         n=len(both),
+        prompts=len(by_prompt),
         acc=_difference([(a, a.acc, b.acc) for a, b in both]),
         acc_pc=_difference([(a, float(a.right), float(b.right)) for a, b in both]),
-        won=won,
-        lost=lost,
-        p=float(binomtest(won, won + lost).pvalue) if won + lost else 1.0,
+        won=sum(b.right and not a.right for a, b in both),
+        lost=sum(a.right and not b.right for a, b in both),
+        p=paired_test.sign_flip_p(by_prompt, "either", SEED),
         both_orders=all(a.both_orders for a in first),
     )
 

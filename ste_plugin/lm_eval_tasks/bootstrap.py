@@ -22,7 +22,7 @@ class MetricTerm(NamedTuple):
     part: str
     """A figure is the plain mean of its parts, which are quotients of two sums."""
     stratum: str
-    """Prompts are resampled within it: a subset, the same share of which is in every resample."""
+    """The subset of the pair. Prompts of the same subsets are resampled among themselves."""
     prompt_key: str
     """Pairs of one prompt are resampled together, since their outcomes hang together."""
     numerator: float
@@ -60,45 +60,70 @@ def rounded(value: float) -> float:
 def estimates(terms: Iterable[Sequence[Any]], seed: int = 0) -> "np.ndarray[Any, Any] | None":
     """Return the figure in each of 1,000 bootstrap resamples, or None below two prompts.
 
-    Prompts are drawn with replacement within their stratum; strata of a single prompt make up one
-    stratum together. The order of the terms does not matter.
+    Prompts are drawn with replacement within their stratum, with all their pairs: see `strata_of`.
+    The order of the terms does not matter.
     """
     import numpy as np
 
     known = sorted(MetricTerm(*t) for t in terms if t)
     parts = {part: i for i, part in enumerate(dict.fromkeys(t.part for t in known))}
-    strata: dict[str, dict[str, list[float]]] = {}
-    for t in pooled(known):
-        row = strata.setdefault(t.stratum, {}).setdefault(t.prompt_key, [0.0] * 2 * len(parts))
+    rows: dict[str, list[float]] = {}
+    for t in known:
+        row = rows.setdefault(t.prompt_key, [0.0] * 2 * len(parts))
         row[parts[t.part]] += t.numerator
         row[parts[t.part] + len(parts)] += t.denominator
-    if sum(map(len, strata.values())) < 2:
+    if len(rows) < 2:
         return None
     sums = np.zeros((RESAMPLES, 2 * len(parts)))
-    for stratum, rows in strata.items():
-        counts, added = resampled(seed, stratum, len(rows)), np.array(list(rows.values()))
-        for first in range(0, RESAMPLES, _ROWS_AT_ONCE):
-            sums[first : first + _ROWS_AT_ONCE] += counts[first : first + _ROWS_AT_ONCE] @ added
+    for stratum, prompts in strata_of(known).items():
+        sums += resampled_sums(seed, stratum, np.array([rows[prompt] for prompt in prompts]))
     quotients = sums[:, : len(parts)] / sums[:, len(parts) :]
     figures: np.ndarray[Any, Any] = quotients.mean(axis=1)
     return figures
 
 
-def pooled(terms: Sequence[MetricTerm]) -> list[MetricTerm]:
-    """Return the terms, those of strata with a single prompt in one stratum (of their part)."""
-    prompts: dict[str, set[str]] = {}
+def strata_of(terms: Iterable[MetricTerm]) -> dict[str, list[str]]:
+    """Return name → prompts of each stratum: those that occur in the same subsets.
+
+    A prompt that several subsets share is then drawn once for all of them. Strata of a single
+    prompt, which could not vary, make up one stratum together (of the parts that they add to).
+    """
+    subsets: dict[str, set[str]] = {}
+    parts: dict[str, set[str]] = {}
     for t in terms:
-        prompts.setdefault(t.stratum, set()).add(t.prompt_key)
-    return [_with_others(t) if len(prompts[t.stratum]) == 1 else t for t in terms]
+        subsets.setdefault(t.prompt_key, set()).add(t.stratum)
+        parts.setdefault(t.prompt_key, set()).add(t.part)
+    strata: dict[str, list[str]] = {}
+    for prompt, names in subsets.items():
+        strata.setdefault("\n".join(sorted(names)), []).append(prompt)
+    for name in [name for name, prompts in strata.items() if len(prompts) == 1]:
+        (prompt,) = strata.pop(name)
+        others = "\n".join(f"{part}/" for part in sorted(parts[prompt]))
+        strata.setdefault(others, []).append(prompt)
+    return strata
 
 
-def _with_others(t: MetricTerm) -> MetricTerm:
-    # the key says which stratum it was, so that prompts of several such strata stay several
-    return t._replace(stratum=f"{t.part}/", prompt_key=f"{t.stratum}/{t.prompt_key}")
+def resampled_sums(seed: int, stratum: str, rows: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Return a stratum's sums in each resample: from prompts × columns to resamples × columns.
+
+    Of n prompts n − 1 are drawn, which count n / (n − 1) times: as many as n would vary too little,
+    by half of two prompts.
+    Source: Rao & Wu 1988, Resampling inference with complex survey data.
+    """
+    import numpy as np
+
+    n = len(rows)
+    if n == 1:
+        return np.repeat(rows, RESAMPLES, axis=0)
+    counts = _drawn(seed, stratum, n)
+    firsts = range(0, RESAMPLES, _ROWS_AT_ONCE)
+    sums = [counts[first : first + _ROWS_AT_ONCE] @ rows for first in firsts]
+    scaled: np.ndarray[Any, Any] = np.concatenate(sums) * n / (n - 1)
+    return scaled
 
 
 @lru_cache(maxsize=128)
-def resampled(seed: int, stratum: str, prompts: int) -> "np.ndarray[Any, Any]":
+def _drawn(seed: int, stratum: str, prompts: int) -> "np.ndarray[Any, Any]":
     """Return how often each prompt of a stratum is drawn: resamples × prompts."""
     import numpy as np
 
@@ -106,7 +131,7 @@ def resampled(seed: int, stratum: str, prompts: int) -> "np.ndarray[Any, Any]":
     counts = np.empty((RESAMPLES, prompts), dtype=np.uint16)
     offsets = np.arange(_ROWS_AT_ONCE)[:, None] * prompts
     for first in range(0, RESAMPLES, _ROWS_AT_ONCE):
-        drawn = generator.integers(0, prompts, size=(_ROWS_AT_ONCE, prompts)) + offsets
+        drawn = generator.integers(0, prompts, size=(_ROWS_AT_ONCE, prompts - 1)) + offsets
         times = np.bincount(drawn.ravel(), minlength=_ROWS_AT_ONCE * prompts)
         counts[first : first + _ROWS_AT_ONCE] = times.reshape(_ROWS_AT_ONCE, prompts)
     return counts

@@ -10,10 +10,10 @@ from ste_plugin.lm_eval_tasks.bootstrap import (
     MetricTerm,
     error_of,
     prompt_key,
-    resampled,
+    resampled_sums,
 )
 from ste_plugin.lm_eval_tasks.share_interval import SHARE
-from ste_plugin.lm_eval_tasks.spread import Prompts, Spread, spread_around, spread_of
+from ste_plugin.lm_eval_tasks.spread import Spread, spread_around, spread_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,9 +163,8 @@ def section_estimates(section: str, rows: Sequence[ChoiceScore]) -> "np.ndarray[
     if len(by_unit) < 2 or section_score(section, rows) is None:
         return None
     sums = np.array([by_unit[key] for key in sorted(by_unit)])  # units × components × 2
-    drawn = resampled(0, section, len(by_unit)).astype(float)
-    totals = np.einsum("ru,uck->rck", drawn, sums)
-    numerators, denominators = totals[..., 0], totals[..., 1]
+    totals = resampled_sums(0, section, sums.reshape(len(sums), -1))
+    numerators, denominators = totals[:, ::2], totals[:, 1::2]
     quotients = numerators / np.where(denominators > 0, denominators, 1.0)
     weights = TIES_WEIGHTS if section == TIES else (1.0,)
     scores: np.ndarray[Any, Any] = quotients @ np.array(weights)
@@ -226,12 +225,10 @@ def spreads(rows: Sequence[ChoiceScore]) -> dict[str, Spread]:
         value = section_score(name, rows)
         if value is not None and drawn is not None:
             within = _TIES_BOUNDS if name == TIES else SHARE
-            prompts = Prompts(size, size)
-            found[f"acc_section/{name}"] = spread_around(value, drawn, prompts, within)
+            found[f"acc_section/{name}"] = spread_around(value, drawn, size, within)
     known = [drawn for drawn in resamples if drawn is not None]
     final = final_score(rows)
     if final is not None and len(known) == len(SECTIONS):
-        alike = len(SECTIONS) ** 2 / sum(1 / size for size in sizes)
-        prompts = Prompts(sum(sizes), alike)
+        prompts = len(SECTIONS) ** 2 / sum(1 / size for size in sizes)
         found["final"] = spread_around(final, np.mean(known, axis=0), prompts, _TIES_BOUNDS)
     return {name: spread for name, spread in found.items() if spread is not None}

@@ -25,18 +25,17 @@ _NONE = 1e-12
 def share_interval(
     value: float,
     variance: float,
-    clusters: int,
+    clusters: float,
     *,
-    alike: float | None = None,
     cases: float = inf,
     within: Interval = SHARE,
 ) -> Interval:
     """Return the interval of a share, or of any mean whose cases lie within two ends.
 
-    `variance`: of the value, between clusters of cases that hang together. `clusters`: their
-    number. `alike`: how many of equal weight tell as much, where they are of unequal weight.
-    `cases`: the most independent cases that the value can be worth. Where all clusters are alike,
-    the value is taken for one that up to 3.84 / (n + 3.84) of other clusters may differ from.
+    `variance`: of the value, between clusters of cases that hang together. `clusters`: how many of
+    equal weight tell as much. `cases`: the most independent cases that the value can be worth.
+    Where all clusters are alike, the value is taken for one that up to 3.84 / (n + 3.84) of other
+    clusters may differ from.
     """
     from scipy.special import ndtri, stdtrit  # scipy.stats takes a second to import
 
@@ -45,11 +44,11 @@ def share_interval(
         return within
     share, spread = min(max((value - least) / span, 0.0), 1.0), variance / span**2
     if spread < _NONE:
-        quantile, n = float(ndtri(1 - LEVEL / 2)), clusters if alike is None else alike
-        unseen = quantile**2 / (n + quantile**2)
+        quantile = float(ndtri(1 - LEVEL / 2))
+        unseen = quantile**2 / (clusters + quantile**2)
         low, high = share * (1 - unseen), share + (1 - share) * unseen
     else:
-        quantile, most = float(stdtrit(clusters - 1, 1 - LEVEL / 2)), share * (1 - share)
+        quantile, most = float(stdtrit(max(clusters - 1, 1), 1 - LEVEL / 2)), share * (1 - share)
         if most < _NONE:  # a mean beyond an end, as a corrected one may be
             low, high = max(0.0, share - quantile * sqrt(spread)), share + quantile * sqrt(spread)
         else:
@@ -64,18 +63,19 @@ def clustered_interval(
 
     `clusters`: of each, the sum of its cases (each 0 to 1, times its weight), and of their weights.
     `cases`: how many cases of equal weight tell as much; by default the sum of the weights.
+    Few clusters with most of the weight draw the share towards their own, so each is held against
+    the share without it (the jackknife).
     """
     known = [(hits, weight) for hits, weight in clusters if weight > 0]
     if len(known) < 2:
         return None
     count, total = len(known), fsum(sorted(weight for _, weight in known))
     value = fsum(sorted(hits for hits, _ in known)) / total
-    squares = fsum(sorted((hits - value * weight) ** 2 for hits, weight in known))
+    moved = sorted(((hits - value * weight) / (total - weight)) ** 2 for hits, weight in known)
     return share_interval(
         value,
-        squares * count / (count - 1) / total**2,
-        count,
-        alike=total**2 / fsum(sorted(weight**2 for _, weight in known)),
+        fsum(moved) * (count - 1) / count,
+        total**2 / fsum(sorted(weight**2 for _, weight in known)),
         cases=total if cases is None else cases,
     )
 

@@ -23,14 +23,6 @@ class Spread(NamedTuple):
     """Mean of the resamples minus the figure: how far so few prompts move it in expectation."""
 
 
-class Prompts(NamedTuple):
-    """The prompts that a figure is of."""
-
-    number: int
-    alike: float
-    """As many of equal weight tell as much."""
-
-
 def spread_of(
     terms: Sequence[Sequence[Any]], seed: int = 0, within: Interval = SHARE
 ) -> Spread | None:
@@ -45,23 +37,28 @@ def spread_of(
 
 
 def spread_around(
-    value: float, resamples: "np.ndarray[Any, Any]", prompts: Prompts, within: Interval = SHARE
+    value: float, resamples: "np.ndarray[Any, Any]", prompts: float, within: Interval = SHARE
 ) -> Spread:
-    """Return what the resamples of a figure say of its value."""
+    """Return what the resamples of a figure say of its value.
+
+    `prompts`: how many of equal weight tell as much.
+    """
     error = float(resamples.std(ddof=1))
-    variance = error**2 * prompts.number / (prompts.number - 1)  # resamples vary by so much less
-    low, high = share_interval(value, variance, prompts.number, alike=prompts.alike, within=within)
+    low, high = share_interval(value, error**2, prompts, within=within)
     bias = round(float(resamples.mean()) - value, 10) + 0.0
     return Spread(rounded(error), low, high, bias)
 
 
-def _prompts_of(terms: Sequence[Sequence[Any]]) -> Prompts:
-    """Return the prompts of a figure: their weights are those of their pairs, its parts' alike."""
+def _prompts_of(terms: Sequence[Sequence[Any]]) -> float:
+    """Return how many prompts of equal weight tell as much as those of a figure.
+
+    Their weights are those of their pairs, its parts' alike.
+    """
     known = [MetricTerm(*t) for t in terms if t]
     parts: dict[str, float] = defaultdict(float)
     for t in known:
         parts[t.part] += t.denominator
-    weights: dict[tuple[str, str], float] = defaultdict(float)
+    weights: dict[str, float] = defaultdict(float)
     for t in known:
-        weights[t.stratum, t.prompt_key] += t.denominator / parts[t.part] / len(parts)
-    return Prompts(len(weights), 1 / sum(sorted(weight**2 for weight in weights.values())))
+        weights[t.prompt_key] += t.denominator / parts[t.part] / len(parts)
+    return 1 / sum(sorted(weight**2 for weight in weights.values()))

@@ -124,7 +124,7 @@ def _comparison_table(rows: Sequence[_Row]) -> Table:
         Column("and its 95% interval", "number"),
         Column("won", "number"),
         Column("lost", "number"),
-        Column("McNemar", "number"),
+        Column("p", "number"),
         Column("more than noise?"),
     ]
     caption = (

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ste_plugin.lm_eval_tasks.bootstrap import RESAMPLES, resampled, rounded
+from ste_plugin.lm_eval_tasks.bootstrap import RESAMPLES, resampled_sums, rounded
 from ste_plugin.records import Record
 from ste_plugin.review.rates import ONE_CLUSTER, Estimate
 
 Array = np.ndarray[Any, Any]
 SEED = 0
+_NOTHING = 1e-12
 LARGEST_UNDEFINED = 0.05
 """Largest share of resamples without a value, as where one category is left, that an interval is
 given for."""
@@ -124,7 +125,7 @@ def _values(sums: Array, formula: Formula) -> tuple[Array, Array]:
     """Return the coefficient, NaN where it is undefined, and the expected agreement."""
     with np.errstate(divide="ignore", invalid="ignore"):
         observed, expected = formula(sums)
-        left = np.where(1 - expected > 1e-12, 1 - expected, np.nan)
+        left = np.where(1 - expected > _NOTHING, 1 - expected, np.nan)
         return (observed - expected) / left, expected
 
 
@@ -135,12 +136,12 @@ def _interval(
         return None, ONE_CLUSTER
     if raw.value == 1:  # every resample agrees, however few items there are
         return (_possible((raw.interval[0] - expected) / (1 - expected)), 1.0), ""
-    values, _ = _values(resampled(SEED, "agreement", len(sums)) @ sums, formula)
+    values, _ = _values(resampled_sums(SEED, "agreement", sums), formula)
     defined = values[~np.isnan(values)]
     if len(defined) < (1 - LARGEST_UNDEFINED) * RESAMPLES:
         return None, UNSTABLE
     low, high = (_possible(float(end)) for end in np.percentile(defined, [2.5, 97.5]))
-    return ((low, high), "") if low < high else (None, ALL_ALIKE)
+    return ((low, high), "") if high - low > _NOTHING else (None, ALL_ALIKE)
 
 
 def _possible(end: float) -> float:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ste_plugin.errors import DataError
@@ -129,6 +130,35 @@ def test_pairs_of_one_prompt_carry_less_and_widen_the_interval():
     together = compare_outcomes(outcomes(*a, prompts=prompts), outcomes(*b, prompts=prompts))
     low, high = together.acc_pc.interval
     assert high - low > 1.5 * (apart[1] - apart[0])
+
+
+def test_pairs_that_share_prompts_are_tested_by_prompt_and_the_sentence_says_so():
+    # Six prompts, all won: twice 1/2^6, however many pairs each has
+    prompts = [i // 3 for i in range(18)]
+    found = compare_outcomes(*(outcomes(*[r] * 18, prompts=prompts) for r in (0, 1)))
+    assert (found.won, found.prompts, found.p) == (18, 6, 2 / 2**6)
+    assert "18 pairs of 6 prompts" in found.sentence()
+    assert "(sign-flip test by prompt, p = 0.031)" in found.sentence()
+    alone = compare_outcomes(outcomes(*[0] * 6), outcomes(*[1] * 6))
+    assert (alone.p, alone.prompts) == (found.p, 6)
+    assert "(McNemar's exact test, p = 0.031)" in alone.sentence()
+
+
+def test_equal_judges_that_know_other_prompts_are_rarely_told_apart():
+    """Every strategy makes a pair of every instruction, as in a run: at most 1 in 20 expected."""
+    found = 0
+    for draw in map(np.random.default_rng, range(60)):
+        skills = draw.beta(0.5, 0.25, (2, 40))
+        judges = [
+            [
+                Outcome(f"strategy {s}", f"p{p}", float(right), bool(right))
+                for p, right_of in enumerate(draw.random((40, 3)) < skill[:, None])
+                for s, right in enumerate(right_of)
+            ]
+            for skill in skills
+        ]
+        found += compare_outcomes(*judges).more_than_noise
+    assert found <= 6
 
 
 def test_a_single_prompt_has_no_interval_and_no_finding():
@@ -308,6 +338,7 @@ def test_the_table_has_a_line_for_every_judge_and_benchmark(tmp_path):
         "judge": "seed",
         "pairs": "test",
         "n": 2,
+        "counted": None,
         "accuracy": 0.75,
         "right in both orders": 0.5,
         "position bias": 0.25,

@@ -54,7 +54,7 @@ def test_what_is_more_than_noise_alone_may_be_none_among_many(tmp_path):
     assert alone.more_than_noise
     assert not together.more_than_noise
     assert "No more than noise" in together.sentence()
-    assert "McNemar's test at 0.0056" in together.sentence()
+    assert "McNemar's exact test at 0.0056" in together.sentence()
 
 
 def test_a_set_too_small_says_how_many_pairs_it_takes(tmp_path):

@@ -1,12 +1,21 @@
-"""How many pairs a paired test takes, and what testing several sets costs each of them."""
+"""The paired test by prompt, how many pairs it takes, and what testing several sets costs each."""
 
 from itertools import product
+from math import comb
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ste_plugin.evaluation.paired_test import POWER, Seen, holm, needed_in_words, pairs_needed
+from ste_plugin.evaluation.paired_test import (
+    POWER,
+    Seen,
+    holm,
+    name_of,
+    needed_in_words,
+    pairs_needed,
+    sign_flip_p,
+)
 
 P = st.floats(0, 1)
 LEVELS = (0.05, 0.05 / 4)
@@ -80,10 +89,38 @@ def test_pairs_that_share_prompts_take_more_of_them():
 def test_no_number_is_made_up_where_nothing_differs_or_all_are_of_one_prompt():
     assert pairs_needed(plain(40, 5, 5), 0.05) is None
     assert pairs_needed(Seen(4, 3, 0, None), 0.05) is None
-    assert needed_in_words(None, 0.05) == ""
+    assert needed_in_words(None, 0.05, name_of(4, 1)) == ""
 
 
 @given(st.integers(1, 10**7))
 def test_in_words_a_number_is_rounded_up_and_by_little(needed):
-    told = needed_in_words(needed, 0.05).split("about ")[1].split(" pairs")[0]
+    told = needed_in_words(needed, 0.05, name_of(9, 9)).split("about ")[1].split(" pairs")[0]
     assert needed <= int(told.replace(",", "")) < needed * 1.1 + 1
+
+
+def test_a_sign_test_of_pairs_that_all_moved_one_way_is_a_row_of_coins():
+    assert sign_flip_p([1.0] * 10, "more", 0) == 1 / 2**10
+    assert sign_flip_p([1.0] * 10, "either", 0) == 2 / 2**10
+    assert sign_flip_p([1.0] * 5 + [0.0] * 90, "more", 0) == 1 / 2**5
+
+
+def test_of_one_pair_per_prompt_the_test_is_mcnemars_however_many_there_are():
+    numbers = [1.0] * 12 + [-1.0] * 4
+    exact = sum(comb(16, k) for k in range(12, 17)) / 2**16
+    assert sign_flip_p(numbers, "more", 0) == pytest.approx(exact)
+    assert sign_flip_p(numbers, "either", 0) == pytest.approx(2 * exact)
+    assert sign_flip_p([*numbers, *(-n for n in numbers)], "either", 0) == 1
+
+
+def test_drawn_signs_come_close_to_what_all_signs_say():
+    numbers = [1.0] * 9 + [-1.0] * 3 + [2.0] * 4
+    every = [(k + 2 * m, comb(12, k) * comb(4, m)) for k in range(13) for m in range(5)]
+    exact = sum(ways for heads, ways in every if heads >= 9 + 8) / 2**16
+    assert sign_flip_p(numbers, "more", 0) == pytest.approx(exact, abs=0.005)
+
+
+@given(st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0]), min_size=1, max_size=12))
+def test_what_moves_one_way_and_as_far_the_other_way_is_no_evidence(numbers):
+    both = [*numbers, *(-n for n in numbers)]
+    assert sign_flip_p(both, "more", 0) >= 0.4
+    assert sign_flip_p(both, "either", 0) == 1.0

@@ -43,6 +43,24 @@ def test_it_holds_the_share_in_184_of_200_sets_or_more(share, size, likeness):
     assert held(1 - share, 40, size, likeness) >= 184
 
 
+UNEVEN = {
+    "one of 100, 20 of 1": [100, *[1] * 20],
+    "24 of 1 to 60": [*[1] * 10, *[2] * 5, *[5] * 4, *[20] * 3, *[60] * 2],
+}
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+@pytest.mark.parametrize("sizes", UNEVEN.values(), ids=UNEVEN)
+def test_it_holds_the_share_in_170_of_200_sets_where_few_clusters_have_most_cases(share, sizes):
+    """That is what one cluster or two can be asked to tell."""
+    count = 0
+    for draw in map(np.random.default_rng, range(SETS)):
+        hits = draw.binomial(sizes, draw.beta(share, 1 - share, len(sizes)))
+        low, high = clustered_interval(zip(map(float, hits), map(float, sizes), strict=True))
+        count += low <= share <= high
+    assert count >= 170
+
+
 @given(CLUSTERS)
 def test_it_lies_around_the_share_and_within_what_is_possible(clusters):
     low, high = clustered_interval(clusters)

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from ste_plugin.audit.significance import binomial_tail, sign_flip_p
+from ste_plugin.audit.significance import binomial_tail
+from ste_plugin.evaluation.paired_test import sign_flip_p
 from ste_plugin.lm_eval_tasks.bootstrap import MetricTerm, estimates, rounded, value_of
 from ste_plugin.lm_eval_tasks.spread import spread_of
 from ste_plugin.records import content_key
