@@ -73,7 +73,7 @@ def cells(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str, int, str], Cel
     for tests in grouped(rows, "arm", "model", "seed", "round").values():
         for row, p in zip(tests, holm([row["p"] for row in tests]), strict=True):
             low, high = row["interval"] or (0, 0)
-            # the test knows nothing of shared prompts, the interval does: both must say so
+            # the test says whether it may be chance, the interval how large it is: both must say so
             sure = p <= LEVEL and (low > 0 or high < 0)
             verdicts[id(row)] = (1 if row["gain"] > 0 else -1) if sure else 0
     return {
