@@ -56,7 +56,7 @@ def measured(people):
             )
         folder = people / name
         samples = [
-            {"doc": s["doc"], "judged": s["judged"], "acc": s["acc"], "acc_pc": s["acc_pc"]}
+            {key: s[key] for key in ("doc", "judged", "filtered_resps", "acc", "acc_pc")}
             for s in found["samples"]["ste_local"]
         ]
         folder.mkdir()
