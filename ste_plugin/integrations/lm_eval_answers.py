@@ -8,11 +8,13 @@ from typing import Any
 from lm_eval.utils import handle_non_serializable, hash_string
 
 from ste_plugin.errors import ConfigError, DataError
+from ste_plugin.integrations.texts import read_answer
 from ste_plugin.storage.jsonl import read_rows
+from ste_plugin.text.thinking import find_marks
 
 REFERENCE = "reference"
 FindOther = Callable[[Any, Mapping[str, Any]], str]
-"""(task, document) → the answer that the model's is compared with."""
+"""(task, document) → the answer that the model's is compared with, without thoughts."""
 
 
 def find_other(against: str) -> FindOther:
@@ -57,30 +59,44 @@ def reference(task: Any, doc: Mapping[str, Any]) -> str:
             f"{task.config.task}: the reference of {str(dict(doc))[:80]} is {target!r}; expected "
             "text. Compare with another model's answers: STE_JUDGED_AGAINST=samples_TASK_….jsonl."
         )
-    return target.strip()
+    return read_answer(target)
 
 
 def logged_answers(path: Path) -> dict[str, str]:
     """Return hash of a document → the answer in a file that lm-eval wrote with `--log_samples`.
 
+    A thought that the prompt began and nothing ends is no answer, unless no reply of the file ends
+    one: then the backend took thoughts out by itself (`think_end_token`), and left answers.
     Raises: DataError with file and line for a row that is none.
     """
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, Any]] = {}
     for number, row in read_rows(path):
         try:
-            answer = row["resps"][0][0]
+            reply = row["resps"][0][0]
             key = row["doc_hash"]
         except (KeyError, IndexError, TypeError):
-            answer = key = None
-        if not isinstance(answer, str) or not isinstance(key, str):
+            reply = key = None
+        if not isinstance(reply, str) or not isinstance(key, str):
             raise DataError(
                 f"{path}:{number}: found {', '.join(list(row)[:6])}; expected doc_hash and resps, "
                 "as lm-eval logs them (--log_samples) for a task of output_type generate_until."
             )
-        found.setdefault(key, answer)  # a row per filter, of the same reply
+        found.setdefault(key, (reply, logged_prompt(row)))  # a row per filter, of the same reply
     if not found:
         raise DataError(f"{path}: no rows in it; expected answers of another model.")
-    return found
+    has_thoughts = bool(find_marks(*(reply for reply, _ in found.values())))
+    return {
+        key: read_answer(reply, prompt if has_thoughts else "")
+        for key, (reply, prompt) in found.items()
+    }
+
+
+def logged_prompt(row: Mapping[str, Any]) -> Any:
+    """Return the prompt of a logged reply as the backend was given it; empty where none is told."""
+    try:
+        return row["arguments"]["gen_args_0"]["arg_0"]
+    except (KeyError, TypeError):
+        return ""
 
 
 def doc_hash(doc: Mapping[str, Any]) -> str:

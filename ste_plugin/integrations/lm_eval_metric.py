@@ -24,7 +24,6 @@ from ste_plugin.integrations.lm_eval_answers import REFERENCE, FindOther, find_o
 from ste_plugin.integrations.lm_eval_replies import first_reply
 from ste_plugin.integrations.scoring import is_unread, score_of
 from ste_plugin.integrations.silence import why_silent
-from ste_plugin.integrations.texts import read_answer
 from ste_plugin.judge import Comparison, PairwiseJudge
 from ste_plugin.lm_eval_tasks.backend_checks import backend_of
 from ste_plugin.lm_eval_tasks.share_interval import clustered_interval
@@ -177,7 +176,7 @@ class JudgedAnswers(ConfigurableTask):  # type: ignore[misc]
 
     def others(self) -> list[str]:
         """Return what each reply is compared with. Raises: DataError where there is no such."""
-        return [read_answer(self.find_other(self, each.doc)) for each in self.instances]
+        return [self.find_other(self, each.doc) for each in self.instances]
 
     def apply_filters(self) -> Any:
         """Filter replies as the task does, and have the judge compare the whole ones."""

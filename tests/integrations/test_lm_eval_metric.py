@@ -182,6 +182,40 @@ def test_another_model_s_logged_answers_stand_in_for_the_references(task, monkey
         named(lambda _: "a pear", path, monkeypatch, prefers(["pear"]), AGAINST=log)
 
 
+@pytest.mark.parametrize(
+    ("removes", "rates"),
+    [
+        (None, [1, 1, 0.5, 0.5]),  # two of the log's thoughts end, and two were cut off
+        ("</think>", [1, 1, 1, 1]),  # a backend left no mark, so that all that it logged is said
+    ],
+)
+def test_a_baseline_s_thoughts_are_told_from_answers_as_the_measured_model_s_are(
+    task, monkeypatch, tmp_path, removes, rates
+):
+    from lm_eval.loggers import EvaluationTracker
+
+    def says(prompt):
+        if "apple" in prompt or "pear" in prompt:
+            return "a rock" if removes else "Hm.</think>a rock"
+        return "Okay, a rock"
+
+    path, log = task(), tmp_path / "log"
+    _, found, _ = named(opening(says, removes), path, monkeypatch, prefers(["fig"]), chat=True)
+    tracker = EvaluationTracker(output_path=str(log))
+    tracker.general_config_tracker.model_name_sanitized, tracker.date_id = "m", "now"
+    tracker.save_results_samples("fruits", found["samples"]["ste_judged"])
+    (samples,) = log.rglob("samples_fruits_*.jsonl")
+
+    def answers(prompt):
+        return "</think>a fig" if "apple" in prompt or "pear" in prompt or removes else "A fig?"
+
+    _, found, _ = named(
+        opening(answers, None), path, monkeypatch, prefers(["fig"]), chat=True, AGAINST=samples
+    )
+    judged = [s for s in found["samples"]["ste_judged"] if s["filter"] == "judged"]
+    assert [s["judge_win_rate"] for s in judged] == rates
+
+
 def test_one_line_makes_a_task_of_your_own_a_judged_one(task, monkeypatch, tmp_path):
     task(more="class: !function utils.JudgedTask\n")
     (tmp_path / "utils.py").write_text(
