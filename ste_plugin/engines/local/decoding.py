@@ -30,7 +30,7 @@ class PrefilledBatch(NamedTuple):
 
     def rows(self, chosen: Tensor) -> "PrefilledBatch":
         """Return these rows, any of them repeatedly; the cache is changed in place."""
-        self.cache.batch_select_indices(chosen)
+        _select_rows(self.cache, chosen)
         return PrefilledBatch(self.logits[chosen], self.cache, self.mask[chosen])
 
 
@@ -106,6 +106,15 @@ def _prefill_shared(model: Any, prompts: Sequence[list[int]], shared: int) -> An
     return cache
 
 
+def _select_rows(cache: Any, chosen: Tensor) -> None:
+    """Change a cache to these of its rows, any of them repeatedly.
+
+    By what beam search does: in transformers 5.16 `batch_select_indices` is unknown to layers that
+    keep a state instead of keys and values, or leaves that state as it was.
+    """
+    cache.reorder_cache(chosen)
+
+
 @contextmanager
 def exact_head(model: Any, tokens: list[int] | None = None) -> Iterator[None]:
     """Have a model's last layer compute in float32 for a while, for these tokens or for all.
@@ -160,7 +169,7 @@ def decode(
             break
         if bool(ended.any()):
             kept = (~ended).nonzero()[:, 0]
-            cache.batch_select_indices(kept)
+            _select_rows(cache, kept)
             active, tokens, mask, positions = (t[kept] for t in (active, tokens, mask, positions))
         out = model(
             input_ids=tokens[:, None],

@@ -107,6 +107,38 @@ def test_the_batch_size_changes_no_sample(loaded):
     assert len(set(texts_of(small, requests))) > 6
 
 
+@pytest.fixture
+def hybrid(loaded) -> LoadedModel:
+    """A model with layers that keep a state of the text instead of its keys and values."""
+    from transformers import Lfm2Config, Lfm2ForCausalLM
+
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
+    config = Lfm2Config(
+        vocab_size=len(loaded.tokenizer),
+        num_key_value_heads=2,
+        layer_types=["conv", "full_attention", "conv"],
+        num_hidden_layers=3,
+        **shape,
+    )
+    model = Lfm2ForCausalLM(config).eval()
+    return LoadedModel(loaded.path, loaded.tokenizer, model, loaded.device)
+
+
+def test_a_model_that_keeps_states_writes_the_same_samples_in_any_batch(hybrid):
+    texts = ["Name a fruit.", "Name a tool, and say what it is for.", TEXTS[0]]
+    requests = asked(texts, samples=5, temperature=1.0)
+    ends = torch.arange(0, len(hybrid.tokenizer), 4)  # so that samples end at different steps
+    together, alone = LocalEngine(hybrid, LocalOptions()), LocalEngine(hybrid, LocalOptions())
+    together._stop_ids = alone._stop_ids = ends
+    found = {c.key: c for c in together.complete(requests)}
+    assert len({c.completion_tokens for c in found.values()}) > 3
+    assert found.keys() == {r.key for r in requests}
+    for request in requests:
+        (single,) = alone.complete([request])
+        assert single.text == found[request.key].text
+
+
 def test_a_prompt_read_in_two_batches_is_paid_for_twice(loaded):
     requests = asked(["Name a fruit."], samples=4)
     whole, halves = (answers(loaded, requests, max_batch_tokens=n) for n in (4096, 70))
