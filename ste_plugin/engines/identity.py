@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.model_folder import ADAPTER_CONFIG, adapter_base
@@ -10,8 +13,28 @@ from ste_plugin.engines.nested import answering_model, revision_of
 from ste_plugin.records import content_key
 
 _PROBES, _PROBE_BYTES = 64, 4096
-_ANSWER = ("dtype", "extra_body", "omit")
-"""Options that change what is answered: how weights are rounded, and what a server is asked."""
+ANSWER_OPTIONS: dict[str, Any] = {
+    "dtype": "auto",
+    "extra_body": {},
+    "omit": [],
+    "quantization": None,
+    "arguments": [],
+    "prefill": "ask",
+}
+"""Option that changes what is answered → its default: how weights are rounded, what a server is
+asked and how, and what it is started with."""
+_FLAG = re.compile(r"--?[a-z]", re.IGNORECASE)
+_DEPLOYMENT = (
+    *("-tp", "-pp", "-dp", "--tensor-parallel-size", "--pipeline-parallel-size"),
+    *("--data-parallel-", "--distributed-executor-backend", "--max-parallel-loading-workers"),
+    *("--gpu-memory-utilization", "--kv-cache-memory-bytes", "--swap-space", "--cpu-offload-gb"),
+    *("--max-model-len", "--max-num-", "--enforce-eager"),
+    *("--enable-prefix-caching", "--enable-chunked-prefill", "--async-scheduling"),
+    *("--host", "--port", "--api-key", "--download-dir"),
+    *("--disable-log-", "--enable-log-", "--uvicorn-log-level"),
+)
+"""How flags of vLLM begin that say where and how fast a model runs. An argument that is not known
+counts as one that changes answers: asking again costs time, mixed answers are not noticed."""
 
 
 def model_path(model: ModelConfig, base: Path) -> str:
@@ -24,8 +47,8 @@ def model_identity(model: ModelConfig, base: Path) -> str:
     """Return a name that changes with the weights: a folder's fingerprint, else name@revision.
 
     It changes with what the chat template is given, too: the same turns are another prompt then. So
-    it does with the fields that are added to a server's requests, or left out of them, with the
-    type that weights are rounded to, and with the marks by which thoughts are told from answers.
+    it does with the options that change what is answered, and with the marks by which thoughts are
+    told from answers.
     """
     folder = Path(model_path(model, base))
     name = f"{model.model}@{revision_of(model)}"
@@ -36,10 +59,33 @@ def model_identity(model: ModelConfig, base: Path) -> str:
         name += f"+{content_key('chat_template_kwargs', model.chat_template_kwargs)}"
     if model.thinking:
         name += f"+{content_key('thinking', model.thinking.model_dump())}"
-    told = {k: model.options[k] for k in _ANSWER if model.options.get(k)}
-    if asked := {k: value for k, value in told.items() if value != "auto"}:
-        name += f"+{content_key('options', asked)}"
+    if told := answer_options(model.options):
+        name += f"+{content_key('options', told)}"
     return name
+
+
+def answer_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of an engine's options that change what is answered, without defaults.
+
+    >>> answer_options({"dtype": "auto", "arguments": ["-q", "fp8", "--port", "80"]})
+    {'arguments': ['-q', 'fp8']}
+    """
+    found = {name: options[name] for name in ANSWER_OPTIONS if options.get(name)}
+    if isinstance(arguments := found.get("arguments"), list | tuple):
+        found["arguments"] = _answer_arguments([str(word) for word in arguments])
+    return {k: value for k, value in found.items() if value and value != ANSWER_OPTIONS[k]}
+
+
+def _answer_arguments(words: Sequence[str]) -> list[str]:
+    """Return a server's arguments without flags of its deployment and the values of these."""
+    kept, counts = [], True
+    for word in words:
+        if _FLAG.match(word):
+            flag = word.replace("_", "-").replace("--no-", "--")
+            counts = not flag.startswith(_DEPLOYMENT)
+        if counts:
+            kept.append(word)
+    return kept
 
 
 def fingerprint(folder: Path) -> str:

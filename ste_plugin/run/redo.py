@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ste_plugin.config import RunConfig
+from ste_plugin.engines.identity import ANSWER_OPTIONS, answer_options
 from ste_plugin.errors import ConfigError
 from ste_plugin.inference.completion_store import remove_unusable
 from ste_plugin.storage.durable import move
@@ -22,12 +23,14 @@ STAGES: dict[Stage, str] = {
 }
 """Stage → what it and the later stages make."""
 
+_DEPENDED_ON = "|".join(("revision", "adapter", *ANSWER_OPTIONS))
+"""Options of an engine on which answers depend."""
 _FIRST_STAGES: tuple[tuple[re.Pattern[str], Stage | None], ...] = (
     (re.compile(r"(iterations|keep|gates|audit|budget|hosts)\b"), None),
     (re.compile(r"evaluation\.(tasks|data|too_long)\b"), None),
     (
         re.compile(
-            r"(judge|generator|pairs\.weaker)\.(engine$|options\.(?!revision|dtype|adapter|extra_body|omit))"
+            rf"(judge|generator|pairs\.weaker)\.(engine$|options\.(?!(?:{_DEPENDED_ON})\b))"
         ),
         None,
     ),
@@ -69,17 +72,21 @@ def flat_settings(config: RunConfig) -> dict[str, Any]:
     """Return a config's settings as two of them are compared.
 
     The options of a cluster's replicas lie beside the cluster's own, as those of the same engine on
-    one machine do: what the answers are made of is the same. Fresh instructions say in how many
-    parts they are split: another number of iterations would give each round others.
+    one machine do: what the answers are made of is the same. Of options that change answers what
+    keys of requests hold is compared, so that a default that is written out is no change. Fresh
+    instructions say in how many parts they are split: another number of iterations would give each
+    round others.
     """
     settings: dict[str, Any] = config.model_dump(mode="json")
     if config.training.instructions == "fresh":
         settings["training"]["instructions"] = f"fresh (in {config.parts} parts)"
     named = (settings["judge"], settings["generator"], settings["pairs"]["weaker"])
     for model in filter(None, named):
-        if isinstance(nested := model.get("options", {}).get("engine_options"), dict):
-            outer = {k: v for k, v in model["options"].items() if k != "engine_options"}
-            model["options"] = outer | nested
+        options = model["options"]
+        if isinstance(options.get("engine_options"), dict):
+            options |= options.pop("engine_options")
+        free = {k: v for k, v in options.items() if k not in ANSWER_OPTIONS}
+        model["options"] = free | answer_options(options)
     return settings
 
 

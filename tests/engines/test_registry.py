@@ -116,14 +116,37 @@ def test_auto_answers_as_the_engine_that_it_picked(tiny_model):
         {"thinking": {"open": "<scratch>", "close": "</scratch>"}},
         {"options": {"dtype": "bfloat16"}},
         {"options": {"revision": "v2"}},
+        {"options": {"quantization": "fp8"}},
+        {"options": {"prefill": "vllm"}},
+        {"options": {"arguments": ["--chat-template", "x.jinja"]}},
+        {"options": {"arguments": ["--port=8000", "--kv-cache-dtype", "fp8"]}},
         {"chat_template_kwargs": {"enable_thinking": False}},
     ],
 )
 def test_what_changes_the_answers_changes_a_models_identity_so_that_they_are_asked_for_anew(change):
     before, after = ModelConfig(model="org/m"), ModelConfig(model="org/m", **change)
     assert model_identity(before, Path()) != model_identity(after, Path())
-    same = ModelConfig(model="org/m", options={"dtype": "auto", "max_model_len": 4096})
-    assert model_identity(before, Path()) == model_identity(same, Path())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dtype": "auto", "max_model_len": 4096},
+        {"quantization": None, "prefill": "ask", "arguments": []},
+        {"arguments": ["--gpu-memory-utilization", "0.8", "--max_num_seqs=8", "--max-model-len"]},
+        {"arguments": ["--no-enable-chunked-prefill", "-tp", "2", "--data-parallel-size", "-1"]},
+    ],
+)
+def test_how_a_model_is_run_is_no_part_of_its_identity(options):
+    same = ModelConfig(model="org/m", options=options)
+    assert model_identity(same, Path()) == "org/m@main"
+
+
+def test_of_a_server_s_arguments_those_that_say_how_it_runs_may_stand_anywhere():
+    one = ["--quantization", "fp8", "--chat-template", "x"]
+    other = ["-tp", "2", "--quantization", "fp8", "--port", "80", "--chat-template", "x"]
+    one, other = (ModelConfig(model="m", options={"arguments": a}) for a in (one, other))
+    assert model_identity(one, Path()) == model_identity(other, Path())
 
 
 def test_the_engine_is_no_part_of_a_models_identity(tiny_model):

@@ -413,3 +413,40 @@ def test_a_recipe_that_a_newer_package_brought_gives_way_to_a_copy_of_the_old_on
         assert f"`cp {laid} {copy}`" in str(caught.value)
         shutil.copy(laid, copy)
         assert len(run(path)) == 2
+
+
+def lines_between(tmp_path, before: str, after: str) -> list[str]:
+    """What a resume says of a judge whose options were changed."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    judge = "{{model: m, engine: serve, options: {}}}"
+    one = flat_settings(config(tmp_path / "a", judge=judge.format(before)))
+    return changed_fields(one, flat_settings(config(tmp_path / "b", judge=judge.format(after))))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{}", "{quantization: fp8}"),
+        ("{}", "{arguments: [--chat-template, x]}"),
+        ("{arguments: [--quantization, fp8]}", "{arguments: [--quantization, awq]}"),
+        ("{prefill: ask}", "{prefill: vllm}"),
+        ("{extra_body: {a: 1}}", "{extra_body: {a: 2}}"),
+    ],
+)
+def test_an_option_that_changes_what_is_answered_makes_everything_obsolete(tmp_path, before, after):
+    (line,) = lines_between(tmp_path, before, after)
+    assert first_stage(line.split(":")[0]) == "pool"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{}", "{dtype: auto, quantization: null, arguments: [], prefill: ask, omit: []}"),
+        ("{arguments: [--port, 1]}", "{arguments: [-tp, 2, --gpu-memory-utilization=0.8]}"),
+        ("{max_num_seqs: 8}", "{max_num_seqs: 16}"),
+    ],
+)
+def test_how_a_server_runs_may_change_within_a_run(tmp_path, before, after):
+    lines = lines_between(tmp_path, before, after)
+    assert {first_stage(line.split(":")[0]) for line in lines} <= {None}
