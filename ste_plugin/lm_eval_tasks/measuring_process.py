@@ -13,8 +13,9 @@ from typing import Any, Self
 from ste_plugin.hosts import subprocess_guard
 from ste_plugin.hosts.run_host import copy_output, ended_badly, require_program, timed_out
 from ste_plugin.lm_eval_tasks.measure_sets import DONE
-from ste_plugin.storage.durable import make_folder
+from ste_plugin.storage.durable import make_folder, write_error
 
+_BLOCK_BYTES = 1 << 16
 _COMMAND = ("-m", "ste_plugin.lm_eval_tasks.measure_sets")
 
 
@@ -30,7 +31,7 @@ class MeasuringProcess:
         self.python, self.timeout_minutes = python, timeout_minutes
         self.guard: subprocess.Popen[bytes] | None = None
         self.connection: socket.socket | None = None
-        self.copiers: list[threading.Thread] = []
+        self.copiers: list[_Copier] = []
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +56,8 @@ class MeasuringProcess:
     def measure(self, order: Mapping[str, Any], log: Path, what: str) -> None:
         """Carry out an order (`measure_sets`); its output is appended to `log` without secrets.
 
-        Raises: HostError with `what`, the exit code, the reason that was given, and the log's path.
+        Raises: HostError with `what`, the exit code, the reason that was given, and the log's path;
+        DataError where it failed and there was no room for the reason.
         """
         make_folder(log.parent)
         start = log.stat().st_size if log.exists() else 0
@@ -68,8 +70,10 @@ class MeasuringProcess:
             self.close()
             raise
         if not done:
-            code = self.guard.wait() if self.guard else 0
+            code, copiers = self.guard.wait() if self.guard else 0, self.copiers
             self.close()
+            if unwritten := next((copier.error for copier in copiers if copier.error), None):
+                raise write_error(log, unwritten)
             raise ended_badly(what, code, log, start)
         self._finish_copying()
 
@@ -111,7 +115,7 @@ class MeasuringProcess:
     def _copy_to(self, log: Path) -> int:
         """Return a file whose content is copied to a log from now on."""
         source, target = os.pipe()
-        copier = threading.Thread(target=_copy, args=(source, log), daemon=True)
+        copier = _Copier(source, log)
         copier.start()
         self.copiers.append(copier)
         return target
@@ -124,6 +128,22 @@ class MeasuringProcess:
         self.copiers = [copier for copier in self.copiers if copier.is_alive()]
 
 
-def _copy(source: int, log: Path) -> None:
-    with os.fdopen(source, "rb") as stream, log.open("ab") as file:
-        copy_output(stream, file, os.environ)
+class _Copier(threading.Thread):
+    """Copies what a process says to a log, or else reads it all the same, or it would wait."""
+
+    def __init__(self, source: int, log: Path) -> None:
+        super().__init__(daemon=True)
+        self.source, self.log = source, log
+        self.error: OSError | None = None
+        """Why the log, or its last bytes, could not be written."""
+
+    def run(self) -> None:
+        """Copy until the process closes its output."""
+        with os.fdopen(self.source, "rb") as stream:
+            try:
+                with self.log.open("ab") as file:
+                    copy_output(stream, file, os.environ)
+            except OSError as error:
+                self.error = error
+                while stream.read(_BLOCK_BYTES):
+                    pass

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from ste_plugin.config import EvaluationConfig, HostConfig
-from ste_plugin.errors import HostError
+from ste_plugin.errors import DataError, HostError
 from ste_plugin.lm_eval_tasks import measure_sets, orders, runner
 from ste_plugin.lm_eval_tasks.measuring_process import MeasuringProcess
 from ste_plugin.lm_eval_tasks.prompt_states import SharedPrompts
@@ -138,3 +138,15 @@ def test_a_set_is_measured_as_if_there_had_been_no_other(judge, monkeypatch):
     model = SimpleNamespace(batch_sizes={0: 64}, _model_generate=shared)
     measure_sets.measure(model, order(judge, "a"))
     assert found == [({}, {})]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_log_that_finds_no_room_ends_no_measurement_and_is_the_reason_where_one_fails(judge):
+    log = judge.parent / "a.log"
+    log.symlink_to("/dev/full")
+    with started() as process:
+        process.measure(order(judge, "a"), log, "lm-eval")
+        assert list(judge.parent.glob("a/lm-eval/samples_*"))
+        with pytest.raises(DataError, match="No space left on device"):
+            process.measure(order(judge, "b", STE_JUDGE_DATA="/no/such/pairs"), log, "lm-eval")

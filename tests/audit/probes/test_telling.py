@@ -1,5 +1,6 @@
 """What a finding says of a judge, and of the seed before it."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -24,8 +25,12 @@ def told(judge, seed=None, probe="worse padded"):
 def test_a_failed_probe_says_what_moved_which_way_and_what_to_add():
     finding = told(JUDGES["prefers longer"][0], HONEST)
     assert finding.failed
-    assert finding.words.startswith("It prefers the longer answer: 100% of 60 pairs to the worse")
-    assert "; the seed 15% and 7%, a change of +0.92 [" in finding.words
+    said = re.match(
+        r"It prefers the longer answer: (9\d|100)% of 60 pairs to the worse answer, \d% to the "
+        r"better one; the seed 1?\d% and 1?\d%, a change of \+(0\.9|1\.0)\d \[",
+        finding.words,
+    )
+    assert said, finding.words
     assert "strategies: [other-instruction, padded-worse]" in finding.cure
 
 
