@@ -1,5 +1,7 @@
 """Generator and judge work at once where they share no machine, and nothing else becomes of it."""
 
+from pathlib import Path
+from time import sleep
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +12,7 @@ from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
 from ste_plugin.run.prefetch import prepare_pool_with_prefetch
 from ste_plugin.storage.jsonl import read_json, read_rows
-from tests.helpers.chat_server import chat_server
+from tests.helpers.chat_server import Refuse, chat_server
 from tests.helpers.fake_judge import judgment, reply
 from tests.helpers.fake_runs import written
 
@@ -106,3 +108,37 @@ def test_a_judge_without_answers_ends_the_run_before_the_pairs_of_all_are_paid_f
             generated(path, overlapped=True)
     assert len(judges.bodies) == 8
     assert not (tmp_path / "run/run/iter-01/judging.completions.jsonl").read_bytes()
+
+
+def test_a_judge_that_writes_the_answers_too_takes_none_of_its_own_for_judgments(tmp_path):
+    model = "org/judge"  # a name alone: neither its tokenizer nor its weights are read here
+
+    def is_judgment(body):
+        return "Final verdict" in body["messages"][-1]["content"]
+
+    def both(body, index):
+        if is_judgment(body):
+            return judge(body, index)
+        sleep(0.01)  # so that judgments come between a refusal and the next answer
+        return generator(body, index)
+
+    def objects(body):
+        refuses = not is_judgment(body) and "7." in body["messages"][-1]["content"]
+        return Refuse(400, "Could not process this request.") if refuses else None
+
+    with chat_server(both, models=(model,), objects=objects) as server:
+        options = {"base_url": server.base_url, "backoff_s": 0.001, "concurrency": 4}
+        path = written(
+            tmp_path,
+            Path(model),
+            texts=TEXTS,
+            judge={"model": model, "engine": "http", "options": options},
+            judging={"format": "brief", "samples": 1},
+        )
+        with open_run(path, [], quiet=True) as context:
+            prepare_pool_with_prefetch(Iteration(1, context, stages.find_judge(context, 0)))
+    ends = {
+        name: {row["finish_reason"] for _, row in read_rows(tmp_path / "run" / name)}
+        for name in ("pool/pairs.completions.jsonl", "iter-01/judging.completions.jsonl")
+    }
+    assert list(ends.values()) == [{"stop", "refused"}, {"stop"}]

@@ -27,12 +27,13 @@ from ste_plugin.engines.decisions.refusals import (
 )
 from ste_plugin.engines.decisions.wire import Decided
 from ste_plugin.engines.http.endpoint import Endpoint
-from ste_plugin.engines.http.engine import HttpEngine, Post
+from ste_plugin.engines.http.engine import HttpEngine
 from ste_plugin.engines.http.first_answers import Answer
 from ste_plugin.engines.http.load_balancer import LoadBalancer
 from ste_plugin.engines.http.options import HttpOptions, read_api_key
 from ste_plugin.engines.http.request import Call
 from ste_plugin.engines.http.response import Reply
+from ste_plugin.engines.http.session import Post
 from ste_plugin.engines.model_template import find_template
 
 logger = logging.getLogger(__name__)

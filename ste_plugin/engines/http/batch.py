@@ -30,6 +30,7 @@ from ste_plugin.engines.http.usage import with_estimates
 URL = "/v1/chat/completions"
 _ID = re.compile(r"([0-9a-f]{16})-(0|[1-9]\d{0,8})(?:x([1-9]\d{0,8}))?")
 _MAX_QUOTED = 200
+_NO_CHOICE = "its reply names none of the choices, or several"
 
 
 class UnansweredCall(Exception):
@@ -163,10 +164,12 @@ class BatchFormat:
         Raises: UnansweredCall where it gives none; EngineError where no such answer can be used.
         """
         reply = self._engine.reply(_Inbox(self._engine, response).post, call)
-        completions = self._engine.read(call, reply).completions
-        if not completions:
+        answer = self._engine.read(call, reply)
+        if answer.no_choice:
+            raise UnansweredCall(_NO_CHOICE)
+        if not answer.completions:
             raise UnansweredCall("all of its choices were broken off")
-        return completions
+        return answer.completions
 
 
 class _Posted(Exception):
@@ -199,7 +202,7 @@ class _Inbox:
         """Return the reply. Raises: UnansweredCall where it is none, or is asked for again."""
         response, self._response = self._response, None
         if response is None:
-            raise UnansweredCall("its reply names none of the choices, or several")
+            raise UnansweredCall(_NO_CHOICE)
         own_body = self._endpoint.fields.apply(body | {"model": self._endpoint.options.model})
         try:
             if response.refusal:

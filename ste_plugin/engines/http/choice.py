@@ -23,15 +23,26 @@ def read_choice(said: str, choices: Sequence[str]) -> str | None:
 
     It stands alone, in marks or behind words that announce it, and no other one is named. A letter
     that is a word of a sentence ("A tie.", "A response to this …") is none, nor is the number of a
-    list ("1. It has …").
+    list ("1. It has …"). Blanks around a choice are those of the words that it continues: a reply
+    in a server's own words has none.
 
     >>> read_choice("**B**.", "AB"), read_choice("Verdict: B.", "AB"), read_choice("A tie.", "AB")
     ('B', 'B', None)
     """
-    named = [c for c in choices if _places(said, c)]
-    if len(named) != 1:
+    places = {c: found for c in choices if (found := _places(said, c.strip()))}
+    if len(places) != 1:
         return None
-    return named[0] if any(_stands(said, *place) for place in _places(said, named[0])) else None
+    ((choice, found),) = places.items()
+    return choice if any(_stands(said, *place) for place in found) else None
+
+
+def same_choice(said: str, choices: Sequence[str]) -> str | None:
+    """Return the choice that a reply is, blanks around it aside; None where it is anything else.
+
+    >>> same_choice("A", [" A", " B"]), same_choice("A.", "AB")
+    (' A', None)
+    """
+    return next((c for c in choices if c.strip() == said.strip()), None)
 
 
 def _places(said: str, choice: str) -> list[tuple[int, int]]:

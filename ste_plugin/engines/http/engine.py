@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,30 +10,23 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Place
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.http.bare_choice import kwargs_before_choice
-from ste_plugin.engines.http.choice import read_choice
+from ste_plugin.engines.http.choice_calls import ask_for_choice, drawn_choices
 from ste_plugin.engines.http.completions import ThoughtReader, take_answers, to_completions
 from ste_plugin.engines.http.connection import Body, Connections
 from ste_plugin.engines.http.endpoint import Endpoint
 from ste_plugin.engines.http.fields import TEMPLATE_KWARGS, RequestFields
-from ste_plugin.engines.http.first_answers import Answer, FirstAnswers
+from ste_plugin.engines.http.first_answers import Answer, FirstAnswers, KnownAnswers
 from ste_plugin.engines.http.load_balancer import LoadBalancer
 from ste_plugin.engines.http.options import HttpOptions, read_api_key, read_options
 from ste_plugin.engines.http.request import Call, build_body, plan_calls
 from ste_plugin.engines.http.response import Reply
 from ste_plugin.engines.http.routing import RoutedCall, Router
 from ste_plugin.engines.http.run_calls import run_calls
-from ste_plugin.engines.http.session import Connect, HttpSession
+from ste_plugin.engines.http.session import Connect, HttpSession, Post
 from ste_plugin.engines.model_template import find_template
 from ste_plugin.errors import EngineError
 
 logger = logging.getLogger(__name__)
-
-Post = Callable[[Body, int], Reply]
-"""Sends one chat request for so many samples."""
-
-_CHOICE_RETRIES = 3
-"""Times a choice is asked for again where the reply names none or several."""
-_MAX_QUOTED = 60
 
 
 def create(model: ModelConfig, place: Place) -> "HttpEngine":
@@ -74,7 +66,7 @@ class HttpEngine:
     ) -> None:
         self._model, self._options, self._balancer = model.model, options, balancer
         self._settings, self._find_template = model, find_template
-        self._first_answers = FirstAnswers(model.model)
+        self._known_answers = KnownAnswers()
         self._sessions: set[HttpSession] = set()
         self._gives_samples = bool(options.samples)
         """Whether several samples are asked for in one call."""
@@ -119,8 +111,8 @@ class HttpEngine:
         interrupting it, ends the calls in flight. After a failure the completions of the other
         calls in flight are still yielded, then the failure is raised.
         """
-        self._balancer.begin_stage()
-        self._first_answers.begin_stage()
+        if not self._sessions:  # else another stage is going on, whose servers these are, too
+            self._balancer.begin_stage()
         session = HttpSession(self._options, self._balancer, self.connect)
         self._sessions.add(session)
         pool = ThreadPoolExecutor(self._balancer.max_in_flight, "ste-http")
@@ -136,7 +128,7 @@ class HttpEngine:
                 submit,
                 lambda: self._balancer.in_flight_limit,
                 session.drain,
-                self._first_answers,
+                FirstAnswers(self._model, self._known_answers),
                 partial(self._fits, session.post),
             )
         finally:
@@ -167,7 +159,7 @@ class HttpEngine:
                 "learnt."
             )
             self._tell_once("thinks", message, self._model)
-        return Answer(call, completions, owed, server=reply.server)
+        return Answer(call, completions, owed, server=reply.server, no_choice=reply.no_choice)
 
     def _stop_asking_for_samples(self, given: int, n: int) -> None:
         self._gives_samples = False
@@ -208,10 +200,10 @@ class HttpEngine:
 
         Raises: EngineError for what cannot be asked, or a reply that cannot be used.
         """
-        prefill, first = self._options.prefill, call.first
+        first = call.first
         if first.choices:
-            return (self._ask_for_choice if prefill == "ask" else self._choose)(post, call)
-        if first.prefix and prefill == "ask":
+            return self._choose(post, call)
+        if first.prefix and self._options.prefill == "ask":
             raise EngineError(
                 f"model {self._model!r}: with options.prefill: ask, a reply cannot continue a "
                 "given beginning unless it is one of given choices. Set options.prefill: vllm if "
@@ -247,48 +239,10 @@ class HttpEngine:
             )
 
     def _choose(self, post: Post, call: Call) -> Reply:
+        if self._options.prefill == "ask":
+            return ask_for_choice(post, call, self._model, self._thoughts.split)
         self._require_continued_answers(call.first)
         reply = post(self._body(call), call.n)
         if reply.prompt_is_refused:
             return reply
-        choices = call.first.choices
-        samples = tuple(
-            replace(said, ending="stop") if said.text in choices else said for said in reply.samples
-        )
-        unknown = [s.text for s in samples if s.text not in choices and s.ending != "failed"]
-        if not unknown:
-            return replace(reply, samples=samples)
-        raise EngineError(
-            f"model {self._model!r}: expected one of {call.first.choices}, found "
-            f"{unknown[0][:_MAX_QUOTED]!r}: the server does not restrict its reply to the choices. "
-            "vLLM before 0.12 needs options.prefill: vllm-guided-choice, and a server other than "
-            "vLLM options.prefill: ask."
-        )
-
-    def _ask_for_choice(self, post: Post, call: Call) -> Reply:
-        choices = call.first.choices
-        prompt_tokens, completion_tokens, text = 0, 0, ""
-        # A greedy reply does not change by asking again.
-        for attempt in range(1 if call.greedy else 1 + _CHOICE_RETRIES):
-            reply = post(build_body(call, self._model, "ask", attempt), 1)
-            if reply.prompt_is_refused or reply.samples[0].ending == "blocked":
-                return reply
-            prompt_tokens += reply.prompt_tokens
-            completion_tokens += reply.completion_tokens
-            said = self._thoughts.split(reply.samples[0])
-            text = said.said or said.thinking
-            is_whole = reply.samples[0].ending == "stop" or said.said.strip() in choices
-            choice = read_choice(said.said, choices) if is_whole else None
-            if choice is not None:
-                chosen = replace(reply.samples[0], text=choice, ending="stop", reasoning="")
-                return replace(
-                    reply,
-                    samples=(chosen,),
-                    prompt_tokens=prompt_tokens,
-                    completion_tokens=completion_tokens,
-                )
-        raise EngineError(
-            f"model {self._model!r}: asked for exactly one of {choices}, it last replied "
-            f"{text[:_MAX_QUOTED]!r}. Set options.prefill: vllm if the server is vLLM, or "
-            "judging.force_verdict: false."
-        )
+        return drawn_choices(reply, call.first.choices, self._model)

@@ -137,7 +137,8 @@ def choice_question(request: ChatRequest) -> tuple[Message, ...]:
     What the prefix says before its unfinished last line stays as the assistant's own turn.
     """
     answer, _, closing = request.prefix.rpartition("\n")
-    question = f"Reply with exactly one of these and nothing else: {', '.join(request.choices)}."
+    choices = ", ".join(choice.strip() for choice in request.choices)
+    question = f"Reply with exactly one of these and nothing else: {choices}."
     if closing:
         question += f" It is what you would write after `{closing}`."
     turns = list(request.messages)

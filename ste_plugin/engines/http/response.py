@@ -63,6 +63,9 @@ class Reply:
     here on."""
     words: str = ""
     """What the server said to that; to what is unclear the error that it is, were it not alone."""
+    no_choice: str = ""
+    """Where it names none of the choices that were asked for, so that its text is empty: the error
+    that it is, were it not alone."""
     server: str = ""
     """The URL that gave it."""
 

@@ -16,6 +16,8 @@ from ste_plugin.errors import EngineError
 
 Connect = Callable[[HttpOptions, frozenset[str], int], Connections]
 """Opens the connections of a stage: its options, the keys to keep from replies, and how many."""
+Post = Callable[[Body, int], Reply]
+"""Sends one chat request for so many samples."""
 
 
 class HttpSession:

@@ -154,8 +154,10 @@ def test_a_choice_is_read_from_the_reply_and_one_that_names_none_is_no_answer():
     row = {"response": {"status_code": 200, "body": said("**B**")}}
     assert [c.text for c in read(row, requests)] == ["B"]
     row = {"response": {"status_code": 200, "body": said("Both are fine.")}}
-    with pytest.raises(UnansweredCall, match="names none of the choices"):
-        read(row, requests)
+    for temperature in (0.0, 1.0):
+        requests = wanted(prefix=FORCED, choices=("A", "B"), temperature=temperature)
+        with pytest.raises(UnansweredCall, match="names none of the choices"):
+            read(row, requests)
     with pytest.raises(EngineError, match="does not restrict its reply"):
         read(row, requests, prefill="vllm")
 

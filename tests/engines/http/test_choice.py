@@ -84,3 +84,13 @@ def test_a_number_that_stands_for_itself_is_read(said):
 )
 def test_the_number_of_a_list_is_no_answer(said):
     assert read_choice(said, ("1", "2")) is None
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_blank_that_a_choice_begins_with_is_not_wanted_in_a_reply(shape):
+    assert read_choice(shape.format("B"), (" A", " B")) == " B"
+
+
+@pytest.mark.parametrize(("said", "score"), [("7", " 7"), ("**10**", " 10"), ("Answer: 1.", " 1")])
+def test_the_score_of_a_reply_is_read_where_scores_begin_with_a_blank(said, score):
+    assert read_choice(said, [f" {n}" for n in range(1, 11)]) == score

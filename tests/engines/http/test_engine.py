@@ -4,8 +4,8 @@ import pytest
 
 from ste_plugin.errors import EngineError
 from ste_plugin.inference.budget import Budget
-from tests.helpers.chat_server import Said, babble, chat_server
-from tests.helpers.http_engine import FORCED, answers, engine, says, wanted
+from tests.helpers.chat_server import babble, chat_server
+from tests.helpers.http_engine import answers, engine, says, wanted
 
 
 def test_samples_of_one_prompt_share_one_call_where_the_server_can():
@@ -126,84 +126,6 @@ def test_with_vllm_the_assistants_own_words_are_continued():
     body = server.bodies[0]
     assert body["messages"][-1] == {"role": "assistant", "content": "It is"}
     assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
-
-
-@pytest.mark.parametrize(
-    ("prefill", "field"),
-    [
-        ("vllm", {"structured_outputs": {"choice": ["A", "B"]}}),
-        ("vllm-guided-choice", {"guided_choice": ["A", "B"]}),
-    ],
-)
-def test_with_vllm_choices_are_held_to_by_the_server_over_the_whole_distribution(prefill, field):
-    with chat_server(says(Said("B", "length"))) as server:
-        model = engine(server.base_url, prefill=prefill)
-        got = answers(model, wanted(prefix=FORCED, choices=("A", "B")))
-    assert field.items() <= server.bodies[0].items()
-    assert server.bodies[0]["top_p"] == 1.0
-    assert (got[0].text, got[0].finish_reason) == ("B", "stop")
-
-
-def test_a_server_that_ignores_the_choices_is_named_with_the_cure():
-    with (
-        chat_server(says("Well, it depends")) as server,
-        pytest.raises(EngineError, match=r"'Well, it depends'(?s:.*)prefill: ask"),
-    ):
-        list(engine(server.base_url, prefill="vllm").complete(wanted(choices=("A", "B"))))
-
-
-def test_without_prefill_the_choice_is_asked_for_in_one_more_turn():
-    with chat_server(says("**B**.")) as server:
-        got = answers(engine(server.base_url), wanted(prefix=FORCED, choices=("A", "B")))
-    turns = server.bodies[0]["messages"]
-    assert [t["role"] for t in turns] == ["user", "assistant", "user"]
-    assert turns[1]["content"] == "I compared both."
-    assert "A, B" in turns[2]["content"]
-    assert "`Final verdict: [[`" in turns[2]["content"]
-    assert got[0].text == "B"
-
-
-def test_a_prefix_of_closing_words_alone_adds_no_turn():
-    with chat_server(says("A")) as server:
-        answers(engine(server.base_url), wanted(prefix="[[", choices=("A", "B")))
-    assert [t["role"] for t in server.bodies[0]["messages"]] == ["user"]
-
-
-def test_an_unclear_choice_is_asked_for_again_with_another_seed_and_all_tokens_count():
-    replies = iter(["A or B", "neither", "A"])
-    with chat_server(lambda _body, _index: next(replies)) as server:
-        got = answers(engine(server.base_url), wanted(choices=("A", "B")))
-    assert len({body["seed"] for body in server.bodies}) == 3
-    assert (got[0].text, got[0].completion_tokens) == ("A", 5)
-
-
-@pytest.mark.parametrize(("temperature", "calls"), [(1.0, 4), (0.0, 1)])
-def test_a_choice_that_never_comes_ends_with_the_last_reply(temperature, calls):
-    requests = wanted(choices=("A", "B"), temperature=temperature)
-    with chat_server(says("They are alike.")) as server:
-        with pytest.raises(EngineError, match=r"exactly one of(?s:.*)They are alike"):
-            list(engine(server.base_url).complete(requests))
-        assert len(server.bodies) == calls
-
-
-def test_thinking_aloud_does_not_count_as_a_choice():
-    with chat_server(says("<think>A? B?</think> B")) as server:
-        assert answers(engine(server.base_url), wanted(choices=("A", "B")))[0].text == "B"
-
-
-@pytest.mark.parametrize("ending", ["length", "mystery"])
-def test_a_choice_is_not_read_in_a_reply_that_was_cut(ending):
-    cut = Said("The better answer is A. But let me check the claim about the", ending)
-    replies = iter([cut, cut, Said("B", "stop")])
-    with chat_server(lambda _body, _index: next(replies)) as server:
-        got = answers(engine(server.base_url), wanted(choices=("A", "B")))
-    assert (got[0].text, got[0].finish_reason) == ("B", "stop")
-
-
-def test_a_cut_reply_that_is_nothing_but_a_choice_is_one():
-    with chat_server(says(Said("B", "length"))) as server:
-        got = answers(engine(server.base_url), wanted(choices=("A", "B")))
-    assert (got[0].text, got[0].finish_reason) == ("B", "stop")
 
 
 def test_a_prefix_without_choices_needs_a_server_that_can_continue():

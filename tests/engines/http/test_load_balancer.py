@@ -287,3 +287,20 @@ def test_a_wrong_setting_is_named(options, told):
     with pytest.raises(ConfigError) as caught:
         engine(**({"base_url": None} | options))
     assert told in str(caught.value)
+
+
+def test_a_stage_that_begins_beside_another_forgets_nothing_about_their_servers(monkeypatch):
+    begun = []
+    with chat_server(babble) as server:
+        model = engine(server.base_url, samples=False, concurrency=1)
+        monkeypatch.setattr(model.endpoint, "begin_stage", lambda: begun.append("stage"))
+
+        def asked():
+            yield from wanted("Name a fruit.")
+            list(model.complete(prompts(2)))
+            yield from wanted("Name a colour.")
+
+        assert len(list(model.complete(asked()))) == 2
+        assert len(begun) == 1
+        list(model.complete(wanted()))
+    assert len(begun) == 2

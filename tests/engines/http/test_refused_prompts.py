@@ -1,9 +1,12 @@
 """Prompts that a server refuses, for what they hold or for their length, and those it does not."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from ste_plugin.engines import ChatRequest
+from ste_plugin.engines.http.engine import HttpEngine
 from ste_plugin.errors import EngineError
 from tests.helpers.chat_server import Body, Refuse, Said, babble, chat_server
 from tests.helpers.http_engine import always, answers, engine, prompts, refused, wanted
@@ -307,3 +310,27 @@ def test_a_stage_that_ends_with_a_refused_prompt_has_it_dropped_and_the_next_beg
         assert [c.finish_reason for c in got] == ["stop"] * 3 + ["refused"]
         with pytest.raises(EngineError, match="Expecting property name"):
             answers(model, wanted("Explain violins."))
+
+
+@pytest.mark.parametrize(
+    ("reason", "content"),
+    [
+        ("refused", error(UNKNOWN)),
+        ("blocked", error("No.", code="content_filter")),
+        ("too_long", error("No.", code="context_length_exceeded")),
+    ],
+)
+def test_two_stages_at_once_get_the_answers_to_their_own_prompts_and_all_of_them(reason, content):
+    others = []
+
+    def asked(model: HttpEngine) -> Iterator[ChatRequest]:
+        yield from wanted("Explain violins.")
+        others.extend(model.complete(prompts(3)))  # while the refusal is held back
+        yield from wanted("Explain pianos.")
+
+    with chat_server(babble, objects=refusing_violins(400, content)) as server:
+        model = engine(server.base_url, samples=False, concurrency=1)
+        got = {c.key: c.finish_reason for c in model.complete(asked(model))}
+    violins, pianos = wanted("Explain violins.") + wanted("Explain pianos.")
+    assert got == {violins.key: reason, pianos.key: "stop"}
+    assert {c.key for c in others} == {r.key for r in prompts(3)}

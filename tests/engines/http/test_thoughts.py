@@ -8,6 +8,7 @@ from ste_plugin.engines.http.completions import ThoughtReader
 from ste_plugin.engines.http.engine import create
 from ste_plugin.engines.http.response import Said as Reply
 from ste_plugin.engines.model_template import find_template
+from ste_plugin.errors import EngineError
 from tests.helpers.builders import HERE
 from tests.helpers.chat_server import Said, chat_server
 from tests.helpers.chat_templates import family_tokenizer
@@ -196,3 +197,20 @@ def test_a_server_that_thinks_though_it_was_told_not_to_is_named_once(tmp_path, 
         got = list(create(model, Place(tmp_path, tmp_path)).complete(prompts(3)))
     assert {c.text for c in got} == {"An apple."}
     assert caplog.text.count("thinking is off") == 1
+
+
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+def test_a_drawn_letter_that_the_server_takes_for_a_thought_is_the_letter(field):
+    said = Said(None, "stop", {field: "B"})
+    with chat_server(says(said)) as server:
+        model = engine(server.base_url, prefill="vllm")
+        got = answers(model, wanted(prefix=FORCED, choices=("A", "B")))
+    assert (got[0].text, got[0].thinking, got[0].finish_reason) == ("B", "", "stop")
+
+
+def test_a_thought_in_place_of_a_drawn_letter_is_none():
+    said = Said(None, "stop", {"reasoning": "Is it A?"})
+    with chat_server(says(said)) as server:
+        model = engine(server.base_url, prefill="vllm")
+        with pytest.raises(EngineError, match="does not restrict its reply"):
+            answers(model, wanted(prefix=FORCED, choices=("A", "B")))
