@@ -56,7 +56,7 @@ def always_first(_: ChatRequest) -> Verdict:
 
 def mostly_first(request: ChatRequest) -> Verdict:
     """One in three verdicts is A whatever is shown."""
-    return "A" if int(request.prompt_key, 16) % 3 == 0 else HONEST(request)
+    return "A" if int(request.prompt_key[:8], 16) % 3 == 0 else HONEST(request)
 
 
 def ignores_question(request: ChatRequest) -> Verdict:

@@ -143,7 +143,7 @@ def test_the_model_card_says_what_a_stranger_has_to_know(out):
     card = (out / "model/README.md").read_text()
     for told in (
         "Iteration 2 is the best",
-        "| test | 8 | right in both orders | 1.000 (0.676 to 1.000) | 0.750 (0.396 to 0.932) |",
+        "| test | 8 | right in both orders | 1.000 (0.510 to 1.000) | 0.750 (0.289 to 0.957) |",
         "The audit (collapse, shortcuts) found: no figure of 16 breaks its threshold",
         "[Instruction]\n{the instruction}\n\n[Answer A]\n{answer A}",
         "`Final verdict: [[`",
