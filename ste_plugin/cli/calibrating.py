@@ -6,13 +6,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ste_plugin.cli.app import app, say, show
-from ste_plugin.cli.cascades import BaseUrl, Constructed, Engine, Options, Out
-from ste_plugin.cli.judging import Format, JudgeName, MaxTokens
+from ste_plugin.cli.cascades import Constructed, Out
+from ste_plugin.cli.judging import (
+    ApiKeyEnv,
+    BaseUrl,
+    Engine,
+    Format,
+    MaxTokens,
+    Options,
+    TemplateKwargs,
+)
 from ste_plugin.cli.running import Json, Plugin
+from ste_plugin.errors import ConfigError
 
 if TYPE_CHECKING:
     from ste_plugin.judging.calibration import Calibration
 
+JudgeName = Annotated[
+    str, typer.Argument(metavar="JUDGE", help="A run, or a model's folder, hub id or served name.")
+]
 Labels = Annotated[Path, typer.Option(help="Pairs that people labelled, at least 30.")]
 
 
@@ -24,7 +36,9 @@ def fit_calibration(
     form: Format = None,
     engine: Engine = None,
     base_url: BaseUrl = None,
+    api_key_env: ApiKeyEnv = None,
     options: Options = "",
+    chat_template_kwargs: TemplateKwargs = "",
     max_new_tokens: MaxTokens = None,
     out: Out = Path("calibration.json"),
     plugin: Plugin = None,
@@ -33,26 +47,35 @@ def fit_calibration(
     """Fit the temperature of a judge's probabilities on labelled pairs; verdicts stay the same."""
     from ste_plugin.cascade.calibrating import fit_on_labels
     from ste_plugin.cascade.labels import fit_labels
-    from ste_plugin.cascade.settings import require_writable
+    from ste_plugin.cascade.settings import is_cascade, require_writable
     from ste_plugin.cli.measuring import parse_args
     from ste_plugin.judge import Judge
     from ste_plugin.judge.which import is_run
     from ste_plugin.storage.jsonl import replace_json
 
     require_writable(out)
+    if is_cascade(Path(judge)):
+        raise ConfigError(
+            f"{judge}: a cascade has a threshold of its own (`ste cascade fit`) and no "
+            "temperature. Name the judge that decides first."
+        )
     told = fit_labels(labels, None, constructed=constructed)
+    if told.without_texts:
+        say(f"{labels}: {told.without_texts} labels of pairs without texts, left out.", err=True)
     own = None if base_url or is_run(Path(judge)) else "local"
     with Judge(
         judge,
         format=form,
         engine=engine or own,
         base_url=base_url,
+        api_key_env=api_key_env,
         options=parse_args(options, "--options") or None,
+        chat_template_kwargs=parse_args(chat_template_kwargs, "--chat-template-kwargs") or None,
         max_new_tokens=max_new_tokens,
         force_verdict=True,
         plugins=plugin or [],
     ) as asked:
-        found = fit_on_labels(asked, told)
+        found = fit_on_labels(asked, told, lambda line: say(line, err=True))
     replace_json(out, found.to_dict())
     if as_json:
         show(found.to_dict())

@@ -19,19 +19,20 @@ ANSWER_OPTIONS: dict[str, Any] = {
     "omit": [],
     "quantization": None,
     "arguments": [],
-    "prefill": "ask",
 }
 """Option that changes what is answered → its default: how weights are rounded, what a server is
-asked and how, and what it is started with."""
+asked, and what it is started with."""
 _FLAG = re.compile(r"--?[a-z]", re.IGNORECASE)
 _DEPLOYMENT = (
     *("-tp", "-pp", "-dp", "--tensor-parallel-size", "--pipeline-parallel-size"),
-    *("--data-parallel-", "--distributed-executor-backend", "--max-parallel-loading-workers"),
+    *("--data-parallel-", "-dcp", "--decode-context-parallel-size", "--enable-expert-parallel"),
+    *("-ep", "--master-", "--nnodes", "--node-rank", "--headless"),
+    *("--distributed-executor-backend", "--max-parallel-loading-workers", "--block-size"),
     *("--gpu-memory-utilization", "--kv-cache-memory-bytes", "--swap-space", "--cpu-offload-gb"),
     *("--max-model-len", "--max-num-", "--enforce-eager"),
     *("--enable-prefix-caching", "--enable-chunked-prefill", "--async-scheduling"),
-    *("--host", "--port", "--api-key", "--download-dir"),
-    *("--disable-log-", "--enable-log-", "--uvicorn-log-level"),
+    *("--host", "--port", "--root-path", "--ssl-", "--api-key", "--download-dir"),
+    *("--disable-log-", "--enable-log-", "--uvicorn-log-level", "--disable-uvicorn-"),
 )
 """How flags of vLLM begin that say where and how fast a model runs. An argument that is not known
 counts as one that changes answers: asking again costs time, mixed answers are not noticed."""

@@ -10,7 +10,7 @@ from lm_eval.utils import handle_non_serializable, hash_string
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.integrations.texts import read_answer
 from ste_plugin.storage.jsonl import read_rows
-from ste_plugin.text.thinking import find_marks
+from ste_plugin.text.thinking import FAMILIES, ends_in_opening, split_thinking
 
 REFERENCE = "reference"
 FindOther = Callable[[Any, Mapping[str, Any]], str]
@@ -84,11 +84,19 @@ def logged_answers(path: Path) -> dict[str, str]:
         found.setdefault(key, (reply, logged_prompt(row)))  # a row per filter, of the same reply
     if not found:
         raise DataError(f"{path}: no rows in it; expected answers of another model.")
-    has_thoughts = bool(find_marks(*(reply for reply, _ in found.values())))
+    has_thoughts = any(_ends_thought(reply, prompt) for reply, prompt in found.values())
     return {
         key: read_answer(reply, prompt if has_thoughts else "")
         for key, (reply, prompt) in found.items()
     }
+
+
+def _ends_thought(reply: str, prompt: Any) -> bool:
+    """Return whether a reply ends the thought that its prompt began: mentioned marks end none."""
+    return any(
+        ends_in_opening(prompt, (marks,)) and split_thinking(reply, (marks,)).thinking
+        for marks in FAMILIES
+    )
 
 
 def logged_prompt(row: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 A judgment is told by its margin: the log-odds of the right letter against the wrong one.
 """
 
+import logging
 from collections.abc import Sequence
 from math import exp, fsum, isfinite, log, log1p, sqrt
 from pathlib import Path
@@ -14,6 +15,8 @@ from ste_plugin.judging.judge_folder import folder_with
 from ste_plugin.records import Record
 from ste_plugin.storage.forms import read_form
 from ste_plugin.storage.jsonl import replace_json
+
+logger = logging.getLogger(__name__)
 
 NAME = "ste_calibration.json"
 """The file beside a judge's weights."""
@@ -260,11 +263,21 @@ def _read(path: Path) -> Calibration:
 def temperature_of(model: str | Path, judge_format: str, revision: str = MAIN) -> float:
     """Return what a model's log-odds are divided by in a judge format of this version.
 
-    It is 1 where the model was not calibrated, or was in another format.
+    It is 1 where the model was not calibrated, or was in another format; other words of the format
+    of that name are warned of.
     Raises: as `read_calibration` does.
     """
-    found = read_calibration(model, revision)
-    return found.temperature if found and found.judge_format == judge_format else 1.0
+    if (found := read_calibration(model, revision)) is None:
+        return 1.0
+    if found.judge_format == judge_format:
+        return found.temperature
+    if found.judge_format.rpartition("-")[0] == judge_format.rpartition("-")[0]:
+        logger.warning(
+            "%s: calibrated in the format %s, and asked in %s, which has other words: its "
+            "probabilities are as the model gives them. Fit them to labels: `ste calibrate`.",
+            *(model, found.judge_format, judge_format),
+        )
+    return 1.0
 
 
 def temperature_in(path: Path, judge: str, judge_format: str) -> float:
@@ -276,7 +289,12 @@ def temperature_in(path: Path, judge: str, judge_format: str) -> float:
     if not path.is_file():
         raise ConfigError(f"calibration: no such file {path}; expected what `ste calibrate` wrote.")
     found = _read(path)
-    known = {"judge": (found.judge or judge, judge), "format": (found.judge_format, judge_format)}
+    if not found.judge:
+        raise ConfigError(
+            f"{path}: it is for the judge in whose folder it lies, which reads it without being "
+            "told. For another one fit its own: `ste calibrate`."
+        )
+    known = {"judge": (found.judge, judge), "format": (found.judge_format, judge_format)}
     for name, (fitted_for, asked) in known.items():
         if fitted_for != asked:
             raise ConfigError(

@@ -10,7 +10,7 @@ from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.judge import Judge
 from ste_plugin.judging.calibration import NAME, write_calibration
 from ste_plugin.testing import FakeEngine
-from tests.helpers.cascades import StagedEngine, pair_row, use_engine, write_pairs
+from tests.helpers.cascades import StagedEngine, number_of, pair_row, use_engine, write_pairs
 
 NUMBERS = [n for n in range(400) if n % 4 != 3]
 """Pairs that the engine does not decide by position."""
@@ -91,3 +91,40 @@ def test_a_comparison_tells_log_odds_in_the_caller_s_letters_before_calibration(
         found = judge.compare(*pair)
     for order in found.orders:
         assert order.log_odds == pytest.approx(log(order.probability / (1 - order.probability)))
+
+
+class Silent(TooSure):
+    """Has no likelihoods for some pairs."""
+
+    def __init__(self, every):
+        super().__init__()
+        self.every = every
+
+    def choice_log_likelihoods(self, requests):
+        for request in requests:
+            if number_of(request) % self.every:
+                yield from super().choice_log_likelihoods([request])
+
+
+def test_pairs_without_likelihoods_are_told(tmp_path, monkeypatch):
+    told = []
+    use_engine(monkeypatch, Silent(every=2))
+    labels = fit_labels(write_pairs(tmp_path / "p.jsonl", map(pair_row, NUMBERS)), None)
+    with Judge("m", engine="local", format="verdict", force_verdict=True) as judge:
+        found = fit_on_labels(judge, labels, told.append)
+    without = sum(n % 2 == 0 for n in NUMBERS)
+    assert found.judgments == 2 * (len(NUMBERS) - without)
+    assert told == [
+        f"calibration: {without} of {len(NUMBERS)} pairs have no likelihoods (the first: no "
+        "likelihoods of the letters); they do not count."
+    ]
+
+
+def test_where_no_pair_has_likelihoods_more_labels_are_not_asked_for(tmp_path, monkeypatch):
+    use_engine(monkeypatch, Silent(every=1))
+    labels = fit_labels(write_pairs(tmp_path / "p.jsonl", map(pair_row, NUMBERS)), None)
+    with (
+        Judge("m", engine="local", format="verdict", force_verdict=True) as judge,
+        pytest.raises(DataError, match=r"300 of 300 pairs have no likelihoods .*`ste judge`"),
+    ):
+        fit_on_labels(judge, labels)

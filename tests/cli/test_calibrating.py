@@ -72,5 +72,19 @@ def test_a_file_for_another_judge_or_none_is_refused(ste, tmp_path, change, said
     else:
         file.write_text(json.dumps(json.loads(file.read_text()) | change))
     code, printed = asked(ste, "--calibration calibration.json")
-    assert code == 2 or code == 3
+    assert code in (2, 3)
     assert said in printed.err
+
+
+def test_what_a_chat_template_is_given_makes_another_judge(ste):
+    kwargs = "--chat-template-kwargs enable_thinking=false"
+    assert ste(f"calibrate {JUDGE} --labels people.jsonl {kwargs}")[0] == 0
+    assert asked(ste, f"--calibration calibration.json {kwargs}")[0] == 0
+    code, printed = asked(ste, "--calibration calibration.json")
+    assert code == 2 and "fitted for the judge m@main+" in printed.err
+
+
+def test_a_cascade_is_told_to_have_a_threshold_instead(ste, tmp_path):
+    (tmp_path / "c.yaml").write_text("decision: {judge: m, format: decision}\n")
+    code, printed = ste("calibrate c.yaml --labels people.jsonl")
+    assert code == 2 and "a cascade has a threshold of its own" in printed.err

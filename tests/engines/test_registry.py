@@ -117,7 +117,6 @@ def test_auto_answers_as_the_engine_that_it_picked(tiny_model):
         {"options": {"dtype": "bfloat16"}},
         {"options": {"revision": "v2"}},
         {"options": {"quantization": "fp8"}},
-        {"options": {"prefill": "vllm"}},
         {"options": {"arguments": ["--chat-template", "x.jinja"]}},
         {"options": {"arguments": ["--port=8000", "--kv-cache-dtype", "fp8"]}},
         {"chat_template_kwargs": {"enable_thinking": False}},
@@ -132,9 +131,10 @@ def test_what_changes_the_answers_changes_a_models_identity_so_that_they_are_ask
     "options",
     [
         {"dtype": "auto", "max_model_len": 4096},
-        {"quantization": None, "prefill": "ask", "arguments": []},
+        {"quantization": None, "prefill": "vllm", "arguments": []},
         {"arguments": ["--gpu-memory-utilization", "0.8", "--max_num_seqs=8", "--max-model-len"]},
         {"arguments": ["--no-enable-chunked-prefill", "-tp", "2", "--data-parallel-size", "-1"]},
+        {"arguments": ["--master-addr", "10.0.0.1", "-dcp", "2", "--enable-expert-parallel"]},
     ],
 )
 def test_how_a_model_is_run_is_no_part_of_its_identity(options):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from ste_plugin.errors import ConfigError, DataError, EngineError
+from ste_plugin.integrations.lm_eval_answers import logged_answers
 from ste_plugin.storage.resources import shipped_folder
 from tests.helpers.chat_server import Refuse, Said, chat_server
 from tests.helpers.evaluating import simple_evaluate
@@ -324,3 +325,21 @@ def test_where_lm_eval_only_collects_answers_no_judge_is_asked(task, monkeypatch
     assert server.bodies == []
     assert "judge_win_rate,judged" not in results
     assert {s["resps"][0][0] for s in found["samples"]["ste_judged"]} == {"an apple"}
+
+
+@pytest.mark.parametrize(
+    "mention", ["Write <reasoning>why</reasoning> first.", "Split it: `text.split('</think>')`."]
+)
+def test_a_mark_that_one_logged_reply_mentions_makes_no_thoughts_of_the_others(tmp_path, mention):
+    replies = ["The answer is 0.", "The answer is 1.", mention]
+    rows = [
+        {
+            "doc_hash": str(number),
+            "resps": [[reply]],
+            "arguments": {"gen_args_0": {"arg_0": "A question.<think>\n"}},
+        }
+        for number, reply in enumerate(replies)
+    ]
+    log = tmp_path / "samples.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [logged_answers(log)[key] for key in "01"] == replies[:2]

@@ -21,6 +21,7 @@ from ste_plugin.judging.calibration import (
     read_calibration,
     reliability,
     sigmoid,
+    temperature_in,
     temperature_of,
     write_calibration,
 )
@@ -145,3 +146,17 @@ def test_the_bins_of_a_diagram_hold_every_judgment_and_make_the_calibration_erro
     for at, b in enumerate(bins):
         if b.judgments:
             assert 0.5 + at / 20 - 1e-9 <= b.confidence <= 0.5 + (at + 1) / 20 + 1e-9
+
+
+def test_a_format_of_other_words_is_warned_of_and_another_format_is_not(tmp_path, caplog):
+    write_calibration(tmp_path, calibrate(drawn(4.0), "decision-1"))
+    assert temperature_of(tmp_path, "brief-1") == 1
+    assert not caplog.text
+    assert temperature_of(tmp_path, "decision-2") == 1
+    assert "calibrated in the format decision-1, and asked in decision-2" in caplog.text
+
+
+def test_what_lies_beside_a_judge_is_no_file_for_another_one(tmp_path):
+    write_calibration(tmp_path, calibrate(drawn(4.0), "verdict-1"))
+    with pytest.raises(ConfigError, match="for the judge in whose folder it lies"):
+        temperature_in(tmp_path / NAME, "folder:another", "verdict-1")

@@ -430,7 +430,6 @@ def lines_between(tmp_path, before: str, after: str) -> list[str]:
         ("{}", "{quantization: fp8}"),
         ("{}", "{arguments: [--chat-template, x]}"),
         ("{arguments: [--quantization, fp8]}", "{arguments: [--quantization, awq]}"),
-        ("{prefill: ask}", "{prefill: vllm}"),
         ("{extra_body: {a: 1}}", "{extra_body: {a: 2}}"),
     ],
 )
@@ -442,7 +441,7 @@ def test_an_option_that_changes_what_is_answered_makes_everything_obsolete(tmp_p
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("{}", "{dtype: auto, quantization: null, arguments: [], prefill: ask, omit: []}"),
+        ("{}", "{dtype: auto, quantization: null, arguments: [], omit: []}"),
         ("{arguments: [--port, 1]}", "{arguments: [-tp, 2, --gpu-memory-utilization=0.8]}"),
         ("{max_num_seqs: 8}", "{max_num_seqs: 16}"),
     ],
