@@ -25,9 +25,9 @@ PROMPTS = (
 """Columns that may hold what was asked; the first that is filled counts."""
 HISTORY = "history"
 """Earlier questions and answers, [[question, answer], …], beside an instruction."""
-_ID = re.compile(r"(?=.*[\d_])[\w.:#/-]+", re.ASCII)
-"""What asks nothing: c-17, q_4, a UUID, a hash. A word may be all that is asked, and a question in
-Chinese has no white space."""
+_ASKS_NOTHING = re.compile(r"(?=.*[\d_])[\w.:#/-]+|\[\s*\]", re.ASCII)
+"""An id, as c-17, q_4, a UUID, a hash; an empty list, which is text in CSV. A word may be all that
+is asked, and a question in Chinese has no white space."""
 _WITHIN_WORD = re.compile(r"(?<=\w)(?=\w)", re.ASCII)
 
 
@@ -71,9 +71,14 @@ def turns_asked(row: Row, column: str) -> list[Turn]:
     text = row.prompt(column)
     if column == "instruction":
         if row.filled(["input"]):
-            text = f"{text}\n\n{row.text('input')}"
+            text = f"{text}\n\n{row.text_in('input', _input(row.columns['input']))}"
         return [*_earlier(row), Turn(USER, text)]
     return dialogue(text) or read_marked(text) or [Turn(USER, text)]
+
+
+def _input(value: Any) -> Any:
+    """Return what an `input` says, in which a number is as good as text."""
+    return str(value) if type(value) in (int, float) else value
 
 
 def dialogue(text: str) -> list[Turn]:
@@ -109,18 +114,24 @@ def refuse_more(row: Row, column: str, turns: Sequence[Turn]) -> None:
         if other not in beside and not _is_in(other, row.columns[other], shown):
             row.unusable(
                 f"{other!r} asks something that is not in {column!r}, and one prompt is shown. "
-                f"{_cure(column, other)}"
+                f"{_cure(row, column, other)}"
             )
 
 
-def _cure(column: str, other: str) -> str:
-    """Return how to say which of two columns counts; of turns with both answers nobody can."""
+def _cure(row: Row, column: str, other: str) -> str:
+    """Return how to say which of two columns counts; of turns with both answers nobody can.
+
+    Only texts are shown one below the other: of turns, lists and images no instruction is made.
+    """
     if column not in PROMPTS:
         return "Correct or remove the row, or rename the column that does not count."
     first, below = (other, column) if other == "instruction" else (column, other)
+    values = row.columns[first], _input(row.columns[below])
+    texts = all(isinstance(value, str) and not is_turns(value) for value in values)
+    both = f"{{instruction: {first}, input: {below}}} for both, one below the other"
     return (
-        f"Say by columns what counts: {{prompt: {column}}} for that alone, or {{instruction: "
-        f"{first}, input: {below}}} for both, one below the other."
+        f"Say by columns what counts: {{prompt: {column}}} for that alone, or "
+        f"{both if texts else 'write both into one text'}."
     )
 
 
@@ -138,13 +149,13 @@ def _is_in(column: str, value: Any, shown: str) -> bool:
 def _asked_in(column: str, value: Any) -> list[str]:
     """Return what a column asks: nothing where it is an id, or neither text nor turns.
 
-    What an `input` says is never an id: an instruction may be about it, as about H2O or 42.
+    What an `input` says is never an id: an instruction may be about it, as about H2O.
     Raises: BadTurns for turns with something other than text.
     """
-    if column == "input" and type(value) in (int, float):
-        value = str(value)
+    if column == "input":
+        value = _input(value)
     if isinstance(value, str) and not is_turns(value):
-        if column != "input" and _ID.fullmatch(value.strip()):
+        if column != "input" and _ASKS_NOTHING.fullmatch(value.strip()):
             return []
         turns = dialogue(value) or read_marked(value) or [Turn(USER, value)]
     elif isinstance(value, list) and all(isinstance(each, str) for each in value):

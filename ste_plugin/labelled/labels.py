@@ -25,9 +25,16 @@ STRONGEST = 3
 ONE_HOT = {"winner_model_a": "A", "winner_model_b": "B", "winner_tie": TIE}
 OTHER_LABELS = ("preference", "preferred", "better", "verdict", "gold", "human_label")
 """Columns that name the better response in others' files, in words of their own."""
-_NAMED_AS_LABEL = re.compile(r"label|winner|prefer|better|verdict|gold|truth|choice|chosen|target")
-_NAMED_AS_VOTE = re.compile(r"vote|annotat")
+_OF_RESPONSES = re.compile("winner|prefer|better|verdict|choice|chosen")
+_MAY_BE_OF_TASK = re.compile("label|gold|truth|target")
+"""Names of columns that may also hold the right answer to what was asked."""
+_NAMED_AS_VOTE = re.compile("vote|annotat")
 """Names of columns of words, of which numbers are counts or ids."""
+_PERSON = re.compile(
+    r"(?:annotator|labell?er|voter)(?:[ _-]?(?:id|name))?"
+    r"|(?:annotated|labell?ed|voted|chosen|preferred)[ _-]by"
+)
+"""Names of columns that say who labelled a row; whoever is called A says nothing of an answer."""
 _IS_TIE = ("tie", "is_tie")
 """Columns that are true of a tie."""
 _TRUE = ("true", "yes", "1", "1.0")
@@ -89,11 +96,13 @@ def says_which(row: Row, column: str) -> bool:
     if column in (*COLUMNS, *UNORDERED) or not row.filled([column]):
         return False
     name, value = plain_name(column), row.columns[column]
+    if _PERSON.fullmatch(name):
+        return False
     if name in ("label", "winner", *OTHER_LABELS):
         return True
     if _NAMED_AS_VOTE.search(name) and is_side(value):
         return True
-    named_so = _NAMED_AS_LABEL.search(name) or name == "answer"
+    named_so = _OF_RESPONSES.search(name) or _MAY_BE_OF_TASK.search(name) or name == "answer"
     return bool(named_so) and (isinstance(value, int | float) or is_side(value) or is_number(value))
 
 
@@ -113,23 +122,29 @@ def is_number(value: Any) -> bool:
 
 
 def says_tie(row: Row, column: str) -> bool:
-    """Return whether a column beside chosen and rejected says that neither of them is better."""
+    """Return whether a column beside chosen and rejected says that neither of them is better.
+
+    What was asked may have an answer of its own, in a column called truth, target or label: of 1/2
+    and 0.5 it is "equal". So only a label that speaks of ties counts.
+    """
     if column in (*COLUMNS, *LABELLED):
         return False
     name, value = plain_name(column), row.columns[column]
     if name in _IS_TIE:
         return str(value).strip().lower() in _TRUE
-    named_so = name == "status" or _NAMED_AS_LABEL.search(name) or _NAMED_AS_VOTE.search(name)
-    return bool(named_so) and _side(value) == TIE
+    named_so = name == "status" or _OF_RESPONSES.search(name) or _NAMED_AS_VOTE.search(name)
+    may_count = named_so or ("label" in name and plain_name(str(value)) != "equal")
+    return bool(may_count) and _side(value) == TIE
 
 
 def refuse_verdicts(row: Row) -> None:
     """Raise DataError where a column says A or B of responses that have no such letters."""
     for column in row.columns:
         named_so = plain_name(column) in ("label", "winner", *OTHER_LABELS)
-        if named_so and is_side(row.columns[column]) and not says_tie(row, column):
+        value = row.columns[column]
+        if named_so and is_side(value) and _side(value) != TIE:
             raise DataError(
-                f"{row.where}: found {column!r} ({row.columns[column]!r}) beside 'chosen' and "
+                f"{row.where}: found {column!r} ({value!r}) beside 'chosen' and "
                 "'rejected', which say already which is better. Remove the column, or rename the "
                 "responses to response_a and response_b."
             )

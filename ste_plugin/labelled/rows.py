@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isnan
 from typing import Any, NoReturn, TypeVar
 
 from ste_plugin.errors import DataError
@@ -42,8 +42,8 @@ class Row:
             )
 
     def filled(self, columns: Iterable[str]) -> list[str]:
-        """Return those columns that hold something: others' rows leave them null, CSV empty."""
-        return [column for column in columns if self.columns.get(column) not in (None, "")]
+        """Return those columns that hold something: others' rows have null or NaN, CSV nothing."""
+        return [column for column in columns if not _is_empty(self.columns.get(column))]
 
     def unusable(self, problem: str) -> NoReturn:
         """Raise for a row without anything to judge: an error in a file of one's own."""
@@ -164,3 +164,7 @@ class Row:
             f"{self.where}: {column!r} is {type(value).__name__} {str(value)[:40]!r}; expected "
             f"{expected}. Correct it or remove the row."
         )
+
+
+def _is_empty(value: Any) -> bool:
+    return value in (None, "") or (isinstance(value, float) and isnan(value))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 
 import pytest
 
@@ -75,7 +76,32 @@ def test_the_error_names_a_cure_that_shows_the_whole_question(tmp_path):
 @pytest.mark.parametrize(
     "row",
     [
+        {"prompt": ASKED, "context": ["doc a", "doc b"], **PAIR},
+        {"prompt": ASKED, "messages": [PICTURE], **PAIR},
+        {"prompt": ASKED, "history": [["The shop?", "It is shut."]], **PAIR},
+        {"prompt": [user(ASKED)], "context": "The shop is shut.", **PAIR},
+    ],
+)
+def test_both_columns_are_offered_only_where_both_can_be_shown(tmp_path, row):
+    with pytest.raises(DataError, match=r"\{prompt: prompt\} for that alone, or write both"):
+        read(tmp_path, row)
+    assert one(tmp_path, row, columns={"prompt": "prompt"})[0] == ASKED
+
+
+def test_an_input_may_be_a_number(tmp_path):
+    row = {"prompt": ASKED, "input": 42, **PAIR}
+    with pytest.raises(DataError, match=r"\{instruction: prompt, input: input\} for both"):
+        read(tmp_path, row)
+    columns = {"instruction": "prompt", "input": "input"}
+    assert one(tmp_path, row, columns=columns)[0] == f"{ASKED}\n\n42"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
         {"prompt": ASKED, "messages": TURNS["chosen"], **TURNS},
+        {"prompt": ASKED, "input": math.nan, "context": " [ ]", "history": "[]", **PAIR},
+        {"instruction": ASKED, "input": math.nan, "system": math.nan, **PAIR},
         {"instruction": f" {ASKED}\n", "prompt": spoken(ASKED, ""), **PAIR},
         {"prompt": ASKED, "context": "", "input": None, "history": [], **PAIR},
         {"prompt": ASKED, "conversation": "c-17", "context": "shop_talk", **PAIR},

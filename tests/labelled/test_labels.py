@@ -101,6 +101,13 @@ def test_scores_without_a_label_say_which_is_better(tmp_path):
     assert [p.votes for p in read(tmp_path, row | {"score_b": 1})] == [(0, 0, 1)]
 
 
+@pytest.mark.parametrize("person", ["annotator", "annotator_id", "Annotated_by", "labeler"])
+def test_the_name_of_whoever_labelled_a_row_is_no_label(tmp_path, person):
+    row = {"prompt": ASKED, "response_a": WORSE, "response_b": BETTER, person: "A"}
+    assert sides(tmp_path, row | {"score_a": 1, "score_b": 2}) == RIGHT
+    assert [pair.votes for pair in read(tmp_path, row)] == [(0, 0, 0)]
+
+
 def test_ranks_that_contradict_chosen_are_refused(tmp_path):
     row = {"prompt": ASKED, "chosen": BETTER, "rejected": WORSE}
     assert sides(tmp_path, row | {"chosen_rank": 1, "rejected_rank": 2}) == RIGHT
@@ -171,6 +178,10 @@ def test_equal_scores_in_a_list_are_no_preference(tmp_path, caplog, equal):
         {"status": "done", "is_tie": False, "tie": "0"},
         {"chosen": "Tie", "rejected": "Equal"},
         {"topic": "tie"},
+        {"ground_truth": "equal"},
+        {"target": "tie"},
+        {"gold": "Tie"},
+        {"label": "equal"},
     ],
 )
 def test_what_only_looks_like_a_tie_leaves_a_preference(tmp_path, more):
