@@ -28,12 +28,12 @@ from ste_plugin.text.sanitize import (
     sanitize_for_model,
 )
 
+_IN_LINE = r"[^\n\r\u2028\u2029]"
 _LABEL = re.compile(
     r"\[\s*(?:/\s*)?(?i:answer\s+[a-z])\s*\]"
     r"|\[\s*(?:/\s*)?(?!answer|instruction)(?i:answer|instruction)\s*\]"
-    # in lower case it may be code, as scores[answer]
-    r"|^[ \t]*\[\s*(?:/\s*)?(?:answer|instruction)\s*\][ \t]*$",
-    re.MULTILINE,
+    # in lower case it may be code, as scores[answer], where it has no line of its own
+    rf"|(?<!{_IN_LINE})[ \t]*\[\s*(?:/\s*)?(?:answer|instruction)\s*\][ \t]*(?!{_IN_LINE})",
 )
 _VERDICT = re.compile(r"\[\s*\[\s*[A-D]\s*\]\s*\]")
 """A verdict on two answers or on four; other letters are no verdict, but code, as x[[i]]."""

@@ -16,6 +16,7 @@ _MARKS = (
         r"(?P<answer>\S[^\n]*)",
         re.IGNORECASE,
     ),
+    re.compile(r"答案(?:[是为為](?![否什])|[^\w\n]{0,3}[:：])[\s:：*]*(?P<answer>\S[^\n]*)"),
 )
 """What announces a final answer; the first may be a heading, too."""
 _BOX = re.compile(r"\\boxed\s*\{")
@@ -31,8 +32,8 @@ _LIST_NUMBER = re.compile(r"^\s*\d+[.)]\s")
 _SENTENCE_END = re.compile(r"\.\s+|。")
 _TIME = re.compile(r"\d:\d|(?<![^\W\d_])[ap]\.?m\b|午")
 """Of a day, or another two numbers in proportion."""
-_POWER_OF_TEN = re.compile("10{2,}")
-"""That by which a number in percent, thousands or millions is another one written out."""
+_ROUNDED = Fraction(100, 99)
+"""How many times a number the other may be of which it is a rounded form, as 0.33 of 1/3."""
 _SIGNS = "_^/+.<>:-"
 """What words are made of besides letters and digits."""
 _FEW_WORDS = 5
@@ -90,9 +91,10 @@ def is_other(answer: str, than: str) -> bool:
     """Return whether two answers in their normal form mean something else for certain.
 
     Numbers do where one answer has all the words of the other: 300 minutes may be 5 hours. They do
-    not where one is the other in percent or in millions. A number and words may say the same, and
-    so may times, "5:00 pm" and "17:00", and words of which one answer has all of the other. Where
-    letters are chosen, these decide; but a letter alone may stand for any words.
+    not where one is the other in percent or in millions, or may be that rounded. A number and words
+    may say the same, and so may times, "5:00 pm" and "17:00", and words of which one answer has all
+    of the other. Where letters are chosen, these decide; but a letter alone may stand for any
+    words.
     """
     numbers, others = (sorted(map(Fraction, _numbers(each))) for each in (answer, than))
     if len(numbers) != len(others) or _TIME.search(f"{answer}\n{than}"):
@@ -124,11 +126,19 @@ def _is_part(answer: str, other: str) -> bool:
 
 
 def _differ(number: Fraction, other: Fraction) -> bool:
-    """Return whether two numbers are none that may be written for each other, as 50% for 1/2."""
-    if not number or not other:
+    """Return whether two numbers are none that may be written for each other.
+
+    As 50% is for 1/2, 1.23 million for 1,234,567 and 0.33 for 1/3. Whole numbers are not rounded.
+    """
+    if number * other <= 0:
         return number != other
     ratio = max(number / other, other / number)
-    return ratio != 1 and not _POWER_OF_TEN.fullmatch(str(ratio))
+    scale: int = 10 ** (len(str(int(ratio * _ROUNDED))) - 1)
+    if scale == 10:  # nothing is written in tens
+        return True
+    off = max(ratio / scale, scale / ratio)
+    are_whole = number.denominator == other.denominator == 1
+    return off > (1 if are_whole else _ROUNDED)
 
 
 def _first_letter(answer: str) -> str:

@@ -150,7 +150,11 @@ def test_code_that_indexes_by_a_name_or_has_types_for_parameters_is_shown_as_it_
 
 
 @pytest.mark.parametrize(
-    "label", ["[answer]", "[instruction]", "x\n [/answer]\ny", "is [answer b] so"]
+    "label",
+    [
+        *("[answer]", "[instruction]", "x\n [/answer]\ny", "is [answer b] so"),
+        *("[answer]\r\n", "x\r\n[answer]\r\ny", "x\r[answer] \ry", "x\u2028[answer]\u2028y"),
+    ],
 )
 def test_a_label_in_lower_case_counts_where_no_code_has_one(label):
     assert neutralise(label) == label.translate(str.maketrans("[]", "()"))

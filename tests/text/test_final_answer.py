@@ -25,6 +25,12 @@ from ste_plugin.text.final_answer import (
         ("**Answer:** $1,200", "1200"),
         ("Answer:\n 42 clips", "42 clips"),
         ("Answer：42", "42"),
+        ("答案：5 个", "5 个"),
+        ("**最终答案**： 5 个\n希望对你有帮助", "5 个"),
+        ("所以答案是5。因为 2 + 3 = 5。", "5"),
+        ("答案为：\n**巴黎**", "巴 黎"),
+        ("这个答案是否正确？答案为什么是它？\n#### 5", "5"),
+        ("这个答案很清楚。\n2 + 3 = 5", "5"),
         ("Answer: 5\nNo, wait. Final answer: 6", "6"),
         ("The answer to the whole question is 7 dollars.", "7 dollars"),
         ("Answer: (B).", "b"),
@@ -164,7 +170,35 @@ def test_an_answer_with_further_words_is_not_another(one, more):
 @given(number=st.fractions())
 def test_a_number_is_no_other_than_the_same_in_percent(number):
     assert not is_other(str(number), str(100 * number))
-    assert is_other(str(number), str(number + Fraction(1, 3))) == (
-        (number + Fraction(1, 3)) / (number or 1)
-        not in {Fraction(10) ** power for power in (*range(-9, -1), *range(2, 10))}
+
+
+@given(whole=st.integers(), more=st.integers(1))
+def test_whole_numbers_are_others_unless_one_is_the_other_in_percent_thousands_or_millions(
+    whole, more
+):
+    powers = {Fraction(10) ** power for power in (*range(-99, -1), *range(2, 100))}
+    assert is_other(str(whole), str(whole + more)) == (
+        not whole or Fraction(whole + more, whole) not in powers
     )
+
+
+@pytest.mark.parametrize(
+    ("exact", "rounded"),
+    [
+        ("1/3", "0.33"),
+        ("1/3", "33.3%"),
+        ("10", "approximately 10.02"),
+        ("-2/3", "-0.67"),
+        ("1234567", "1.23 million"),
+    ],
+)
+def test_a_number_that_may_be_the_other_one_rounded_is_no_other(exact, rounded):
+    assert not is_other(normal_answer(exact), normal_answer(rounded))
+
+
+@pytest.mark.parametrize(
+    ("number", "other"),
+    [("1/3", "0.3"), ("1/3", "-0.333"), ("1/3", "3.33"), ("300", "301"), ("0", "0.001")],
+)
+def test_numbers_that_no_rounding_makes_equal_are_others(number, other):
+    assert is_other(normal_answer(number), normal_answer(other))
