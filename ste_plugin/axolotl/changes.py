@@ -21,9 +21,7 @@ def changes(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest
     rows = row_format_of_rl(cfg.get("rl"))
     keys = data_changes(cfg, settings, manifest, rows)
     if settings.datasets != "off":
-        keys |= template_changes(cfg, manifest)
-        for key, value, why in _NEEDED.get(rows, ()):
-            keys[key] = unless_set(cfg, key, value, why)
+        keys |= template_changes(cfg, manifest) | needed_changes(cfg)
     keys |= wrapping_changes(cfg) | ray_changes(cfg)
     if metric := settings.select_best:
         keys["load_best_model_at_end"] = True  # axolotl's validation would make it false
@@ -55,6 +53,15 @@ _NEEDED = {
     ),
 }
 """Row format → keys, the value that each must have, and why."""
+
+
+def needed_changes(cfg: AxolotlConfig) -> dict[str, Any]:
+    """Return the keys without which a config's rows are trained on wrongly.
+
+    Raises: ConfigError where the user set one of them to something else.
+    """
+    needed = _NEEDED.get(row_format_of_rl(cfg.get("rl")), ())
+    return {key: unless_set(cfg, key, value, why) for key, value, why in needed}
 
 
 def data_changes(

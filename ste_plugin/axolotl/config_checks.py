@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from ste_plugin.axolotl.adapter_checks import adapter_problems
-from ste_plugin.axolotl.changes import changes
+from ste_plugin.axolotl.changes import changes, needed_changes
 from ste_plugin.axolotl.checkpoints import loading_problems, select_best_args
 from ste_plugin.axolotl.data_keys import feeding_problems, refused_keys
 from ste_plugin.axolotl.decision_checks import decision_problems
@@ -82,25 +82,48 @@ def missing(cfg: AxolotlConfig) -> list[str]:
     return found
 
 
-def problems_ahead(recipe: AxolotlConfig, model: str) -> list[str]:
+def problems_ahead(recipe: AxolotlConfig, model: str, revision: str | None = None) -> list[str]:
     """Return what would stop a run's training of `model`, told without a data set.
 
     The run chooses the model and where the output goes, so that these are not looked for, and
     merges an adapter. What else names weights is refused: it would go into every iteration.
+    `revision`: the model's own, which a recipe that a run laid over names, too.
     """
     chosen = ("base_model", "output_dir", "dataset_prepared_path", *_OTHER_WEIGHTS)
     own = {key: value for key, value in recipe.items() if key not in chosen}
     cfg = own | {"base_model": model, "ste": {**(own.get("ste") or {}), "merge": True}}
-    found = [*other_weights_problems(recipe)]
+    found = [*other_weights_problems(recipe, revision)]
     with suppress(AttributeError, TypeError):  # a value of a type that axolotl refuses
         found += recipe_problems(cfg) + requirement_problems(own) + layer_problems(cfg)
-    return found
+        found += reading_problems(cfg)
+    return [*dict.fromkeys(found)]
 
 
-def other_weights_problems(recipe: AxolotlConfig) -> Iterator[str]:
+def reading_problems(cfg: AxolotlConfig) -> Iterator[str]:
+    """Yield why a run's rows, which are made later, would not be trained on as they are asked.
+
+    Where a change that is needed is refused, what hangs on it is not looked at.
+    """
+    try:
+        settings = read_settings({**cfg, "ste": {"manifest": "made later", **cfg["ste"]}})
+        if settings.datasets != "off":
+            needed_changes(cfg)
+        if settings.select_best:
+            select_best_args(cfg, settings.select_best)
+    except SteError as error:
+        yield str(error)
+        return
+    yield from feeding_problems(cfg, settings)
+    yield from preparation_problems(cfg, settings)
+    if settings.select_best:
+        yield from loading_problems(cfg)
+
+
+def other_weights_problems(recipe: AxolotlConfig, revision: str | None) -> Iterator[str]:
     """Yield the keys by which a recipe names other weights than those that a run trains."""
     for key in _OTHER_WEIGHTS:
-        if recipe.get(key):
+        is_own = key == "revision_of_model" and recipe.get(key) == revision
+        if recipe.get(key) and not is_own:
             yield (
                 f"{key}: {recipe[key]}: the run chooses the model, another one in each iteration, "
                 "and this would go into them all. Remove the key; the model to start from is "

@@ -108,7 +108,8 @@ def overlay(
     plugins = [p for p in config.get("plugins") or [] if p != PLUGIN]
     settings = {**(config.get("ste") or {}), "manifest": str(manifest.path), "merge": True}
     if manifest.judge_format["name"] not in FORMATS:
-        settings["plugins"] = [*(settings.get("plugins") or []), *map(str, files)]
+        named = [*(settings.get("plugins") or []), *map(str, files)]
+        settings["plugins"] = [*dict.fromkeys(named)]  # a copy of an overlay names them already
     rows = row_format_of_rl(config.get("rl"))
     replaced = settings.get("datasets", "replace") == "replace"
     if replaced and not manifest.count(f"{rows}-dev"):

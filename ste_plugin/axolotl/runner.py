@@ -135,14 +135,17 @@ print("STE " + json.dumps(problems_ahead(*map(json.loads, sys.argv[1:]))))
 """
 
 
-def find_problems(recipe: Path, model: str, host: HostConfig) -> list[str]:
+def find_problems(
+    recipe: Path, model: str, host: HostConfig, revision: str | None = None
+) -> list[str]:
     """Return what would stop a training of `model` and can be told without data and weights.
 
+    `revision`: of a `model` of the hub, where one is named.
     Raises: ConfigError for a recipe that cannot be read, HostError where the environment of the
     training does not answer.
     """
     python = python_of(host)
-    given = (json.dumps(value, default=str) for value in (read_recipe(recipe), model))
+    given = (json.dumps(value, default=str) for value in (read_recipe(recipe), model, revision))
     done = run_python(python, _PRINT_PROBLEMS, *given)
     answer = [line for line in done.stdout.splitlines() if line.startswith("STE ")]
     if not answer:

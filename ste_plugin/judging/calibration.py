@@ -62,22 +62,14 @@ class Calibration(Record, frozen=True):
     """Identity of the judge that it is for; empty for the one whose folder this file is in."""
 
 
-class Cures(NamedTuple):
-    """What to do about judgments that tell no temperature."""
-
-    too_few: str
-    too_easy: str
-
-
-OF_HELD_OUT = Cures(
+Cures = tuple[str, str]
+"""What to do about judgments that are too few, and about those that tell no temperature."""
+OF_HELD_OUT: Cures = (
     "Generate with more instructions or a larger dataset.dev_fraction, and do not lower "
     "ste.judge_pairs below that.",
-    "calibrate on harder pairs (other pairs.strategies), or on more of them "
-    "(dataset.dev_fraction).",
+    "calibrate on harder pairs (other pairs.strategies), or on more (dataset.dev_fraction).",
 )
-OF_LABELS = Cures(
-    "Label more pairs.", "calibrate on other pairs, or on more of them, or take a better judge."
-)
+OF_LABELS: Cures = ("Label more pairs.", "calibrate on others or more, or take a better judge.")
 
 
 def require_judgments(count: int, cures: Cures = OF_HELD_OUT) -> None:
@@ -86,7 +78,7 @@ def require_judgments(count: int, cures: Cures = OF_HELD_OUT) -> None:
         raise DataError(
             f"calibration: {count} judgments of {count // 2} pairs; expected at least "
             f"{MIN_JUDGMENTS} of {MIN_JUDGMENTS // 2}, or the temperature would be chance. "
-            f"{cures.too_few}"
+            f"{cures[0]}"
         )
 
 
@@ -111,7 +103,7 @@ def calibrate(
         raise DataError(
             f"calibration: no temperature between {1 / HOTTEST:g} and {HOTTEST:g} fits the "
             f"{count} judgments best ({extreme}). Expected a judge that is better than chance and "
-            f"errs at times: {cures.too_easy}"
+            f"errs at times: {cures[1]}"
         )
     return Calibration(
         ste_calibration=VERSION,

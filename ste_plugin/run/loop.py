@@ -1,6 +1,7 @@
 """The loop: generate → train → evaluate → decide, iteration after iteration, resumable anywhere."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -53,7 +54,8 @@ def check_ahead(context: RunContext) -> None:
     if any(starts_server(model, context) for model in context.config.models.values()):
         require_module(python_of(hosts.serve), "vllm", "pip install vllm")
     axolotl.require_host(python_of(hosts.train))
-    if not context.folder.report.exists():
+    last = stages.stage_numbers(context)[-1]
+    if not stages.is_trained(context, context.config.iterations, last):
         stages.check_trainable(context)
     stages.check_backend(context)
 
@@ -115,10 +117,12 @@ def finish_iteration(context: RunContext, number: int) -> IterationReport:
     gates are decided again only where these have changed.
     Raises: ConfigError where another recipe, or other gates, would have made another judge.
     """
+    numbers = stages.stage_numbers(context)
     done = context.folder.iteration(number) / "done.json"
     if done.exists():
         gating.check_judged_by(context, number)
-        _check_trained_by(context, number)
+        for stage in numbers:
+            _check_trained_by(context, number, stage)
         report = read_derived_json(done, IterationReport.from_dict)
         measured = set(plan_evaluations(context)) <= set(report.evaluations)
         broken = _find_broken(context, number) if measured else ()
@@ -127,39 +131,55 @@ def finish_iteration(context: RunContext, number: int) -> IterationReport:
         if measured:
             return _finished(context, replace(report, broken=broken))
     elif number:
-        for stage in stages.stage_numbers(context):
+        for stage in numbers:
+            if stages.is_trained(context, number, stage):
+                _check_trained_by(context, number, stage)
             stages.generate(context, number, stage)
             stages.train(context, number, stage)
     return _finished(context, _make_report(context, number, stages.evaluate(context, number)))
 
 
-def _check_trained_by(context: RunContext, number: int) -> None:
-    """Raise ConfigError where a finished iteration was trained by recipes that are others now.
+def _check_trained_by(context: RunContext, number: int, stage: int) -> None:
+    """Raise ConfigError where a stage's judge was trained by a recipe that is another now.
 
-    An unfinished one is trained again; this one would stay, and later ones mix two recipes.
+    An unfinished training starts over by the new one; a finished one stays, or would be done again
+    where only its measuring is owed, and later ones would mix two recipes.
     """
-    for stage, name in enumerate(context.config.training.recipe, start=1):
-        folder = context.folder.iteration(number, stage)
-        trained_by, data = folder / "axolotl.yaml", folder / "dataset" / "manifest.json"
-        if not trained_by.exists() or not data.exists():  # the seed, or made by other means
-            continue
-        path, own = stages.find_recipe_file(context, name), context.base / name
-        changed = changed_since(read_recipe(path), read_recipe(trained_by), read_manifest(data))
-        if changed:
-            lines = "\n".join(f"  {line}" for line in changed)
-            remakes = any(line.startswith(_DATA_SETTINGS) for line in changed)
-            keep = (
-                "Set it back"
-                if path == own
-                else "A newer package may have brought it; this keeps to the old one: "
-                f"`cp {trained_by} {own}`. Do that"
-            )
-            raise ConfigError(
-                f"{path}: iteration {number} was trained by other settings, says {trained_by}:\n"
-                f"{lines}\n{keep}, or give this run another folder (run: ...), or train again: "
-                f"`ste run CONFIG --from {'generate' if remakes else 'train'} --iteration "
-                f"{number}`, which keeps the old output beside the new."
-            )
+    folder = context.folder.iteration(number, stage)
+    trained_by, data = folder / "axolotl.yaml", folder / "dataset" / "manifest.json"
+    if not trained_by.exists() or not data.exists():  # the seed, or made by other means
+        return
+    name = context.config.training.recipe[stage - 1]
+    path = stages.find_recipe_file(context, name)
+    changed = changed_since(read_recipe(path), read_recipe(trained_by), read_manifest(data))
+    if changed:
+        lines = "\n".join(f"  {line}" for line in changed)
+        remakes = any(line.startswith(_DATA_SETTINGS) for line in changed)
+        raise ConfigError(
+            f"{path}: iteration {number} was trained by other settings, says {trained_by}:\n"
+            f"{lines}\n{_how_to_keep(context, name, path, trained_by)} this run another folder "
+            f"(run: ...), or train again: `ste run CONFIG --from "
+            f"{'generate' if remakes else 'train'} --iteration {number}`, which keeps the old "
+            "output beside the new."
+        )
+
+
+def _how_to_keep(context: RunContext, name: str, path: Path, trained_by: Path) -> str:
+    """Return how to go on by the settings of `trained_by`, and the start of what else can be done.
+
+    `name`: the recipe's in the config. `path`: where it is found now.
+    """
+    if problems := stages.find_problems(context, trained_by):
+        told = "\n".join(f"  {problem}" for problem in problems)
+        return f"There is no way back to these, which are refused now:\n{told}\nGive"
+    given = Path(name).expanduser()
+    own = context.base / given
+    if path in (given, own):
+        return "Set it back, or give"
+    return (
+        "A newer package may have brought it; this keeps to the old one: "
+        f"`cp {trained_by} {own}`. Do that, or give"
+    )
 
 
 def _finished(context: RunContext, report: IterationReport) -> IterationReport:

@@ -15,7 +15,6 @@ from ste_plugin.config import EvaluationConfig, ModelConfig
 from ste_plugin.context import Iteration, RunContext
 from ste_plugin.dataset.verdict_rows import MIXED
 from ste_plugin.engines.base import Place
-from ste_plugin.engines.identity import model_path
 from ste_plugin.engines.nested import ELSEWHERE, answering_model
 from ste_plugin.engines.registry import resolve_engine
 from ste_plugin.errors import ConfigError, DataError
@@ -51,10 +50,13 @@ def log_time(context: RunContext, stage: str, iteration: int | None) -> Iterator
 
 def find_next_stage(context: RunContext, number: int) -> int:
     """Return the first stage of an iteration that has not been trained, or the last."""
-    for stage in stage_numbers(context):
-        if find_trained_model(context.folder.iteration(number, stage) / "model") is None:
-            return stage
-    return stage_numbers(context)[-1]
+    stages = stage_numbers(context)
+    return next((s for s in stages if not is_trained(context, number, s)), stages[-1])
+
+
+def is_trained(context: RunContext, number: int, stage: int) -> bool:
+    """Return whether a stage of an iteration has made its judge."""
+    return find_trained_model(context.folder.iteration(number, stage) / "model") is not None
 
 
 def find_previous_judge(context: RunContext, number: int, stage: int) -> ModelConfig:
@@ -146,13 +148,17 @@ def _read_row_format(context: RunContext, name: str) -> str:
 def check_trainable(context: RunContext) -> None:
     """Raise ConfigError for a recipe by which the judge could not be trained, or a launcher that
     could not start its processes."""
-    judge, names = context.config.judge, context.config.training.recipe
-    paths = {name: find_recipe_file(context, name) for name in names}
+    paths = {n: find_recipe_file(context, n) for n in context.config.training.recipe}
     check_launcher(context.config.hosts.train, {n: read_recipe(p) for n, p in paths.items()})
     for path in paths.values():
-        model = model_path(judge, context.base)
-        if problems := axolotl.find_problems(path, model, context.config.hosts.train):
+        if problems := find_problems(context, path):
             raise ConfigError(refusal(path, problems))
+
+
+def find_problems(context: RunContext, recipe: Path) -> list[str]:
+    """Return why the run's judge could not be trained by a recipe, as far as that is told ahead."""
+    seed = find_judge(context, 0)
+    return axolotl.find_problems(recipe, seed.model, context.config.hosts.train, hub_revision(seed))
 
 
 def check_servable(context: RunContext) -> None:
@@ -171,14 +177,13 @@ def check_servable(context: RunContext) -> None:
 def train(context: RunContext, number: int, stage: int = 1) -> Path:
     """Train a judge on a stage's data set; return the folder of the merged model.
 
-    Raises: DataError where there is no data set, or one in another judge format.
+    Raises: DataError where there is no data set, or one in another judge format to train on.
     """
     config = context.config
     folder = context.folder.iteration(number, stage)
     manifest = folder / "dataset" / "manifest.json"
     if not manifest.exists():
         raise DataError(f"{manifest}: no data set there. Run `ste generate` first.")
-    _check_format(context, manifest)
     continues = stage > 1 or config.training.start_from == "previous"
     base = find_previous_judge(context, number, stage) if continues else find_judge(context, 0)
     recipe = find_recipe_file(context, config.training.recipe[stage - 1])
@@ -195,11 +200,12 @@ def train(context: RunContext, number: int, stage: int = 1) -> Path:
             revision=hub_revision(base),
             files=registered_files(context.plugins),
         )
-        return axolotl.train(given, partial(_set_aside_made_of, context, number, stage))
+        return axolotl.train(given, partial(_begin_training, context, number, stage))
 
 
-def _set_aside_made_of(context: RunContext, number: int, stage: int) -> None:
-    """Move what an earlier training of this stage led to, and tell where it is."""
+def _begin_training(context: RunContext, number: int, stage: int) -> None:
+    """Check a data set's format, move what an earlier training led to, and tell where it is."""
+    _check_format(context, number, stage)
     if old := set_aside_made_of(context.folder, number, stage):
         context.progress.event("trained again", iteration=number, old=old.name)
         context.progress.say(
@@ -207,13 +213,16 @@ def _set_aside_made_of(context: RunContext, number: int, stage: int) -> None:
         )
 
 
-def _check_format(context: RunContext, manifest: Path) -> None:
+def _check_format(context: RunContext, number: int, stage: int) -> None:
+    manifest = context.folder.iteration(number, stage) / "dataset" / "manifest.json"
     written = read_manifest(manifest).judge_format["version"]
     current = context.judge_format.version
     if written != current:
         raise DataError(
             f"{manifest}: its prompts are in the format {written}, but the judge would be asked in "
-            f"{current}. Set the format back, or remove this folder and generate again."
+            f"{current}. Set the format back, install the version that made them, or generate "
+            f"again: `ste run CONFIG --from generate --iteration {number}`, which keeps the old "
+            "output beside the new."
         )
 
 

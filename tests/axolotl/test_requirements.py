@@ -172,6 +172,41 @@ def test_a_run_whose_recipe_names_other_weights_is_refused_and_a_training_alone_
     assert problems(**named) == ""
 
 
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        ({"rl": "kto", "shuffle_merged_datasets": False}, "shuffle_merged_datasets: found False"),
+        ({"rl": "kto", "curriculum_sampling": True}, "curriculum_sampling: found True"),
+        ({"rl": "grpo", "shuffle_merged_datasets": True}, "shuffle_merged_datasets: found True"),
+        ({"ste": {"datasets": "append"}, "val_set_size": 0.05}, "val_set_size: axolotl would"),
+        ({"ste": {"datasets": "append"}, "streaming": True}, "streaming: reads rows"),
+        ({"skip_prepare_dataset": True}, "skip_prepare_dataset: our rows"),
+        ({"ste": {"select_best": "judge_acc"}, "eval_strategy": "no"}, "ste.select_best needs"),
+        (
+            {"ste": {"select_best": "judge_acc"}, "save_only_model": True, "deepspeed": {}}
+            | {"fsdp_config": {"state_dict_type": "SHARDED_STATE_DICT"}},
+            "save_only_model: true",
+        ),
+    ],
+)
+def test_what_keeps_rows_from_a_trainer_is_told_before_there_are_any(recipe, told):
+    (problem,) = problems_ahead(recipe, "a/judge")
+    assert problem.startswith(told)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"rl": "kto", "shuffle_merged_datasets": False, "ste": {"datasets": "off"}},
+        {"rl": "kto", "shuffle_merged_datasets": True},
+        {"val_set_size": 0.05},
+        {"rl": "dpo", "shuffle_merged_datasets": True, "ste": {"select_best": "judge_acc"}},
+    ],
+)
+def test_what_keeps_no_row_from_a_trainer_is_not_refused_ahead(recipe):
+    assert problems_ahead(recipe, "a/judge") == []
+
+
 def test_a_run_merges_whatever_its_recipe_says_of_that():
     recipe = {"adapter": "lora", "relora": True, "ste": {"merge": False}}
     assert any(problem.startswith("relora: ") for problem in problems_ahead(recipe, "a/judge"))

@@ -185,10 +185,14 @@ def test_a_resume_with_other_settings_is_refused_naming_them(finished):
 def test_rows_in_another_judge_format_than_the_runs_are_not_trained_on(finished):
     folder, _ = finished
     path = folder / "run/iter-02/stage-02/dataset/manifest.json"
-    before = path.read_text()
+    before, trained = path.read_text(), path.parents[1] / "model/trained.json"
     path.write_text(before.replace('"version": "brief-', '"version": "brief-0'))
-    done = ste("train", "ste.yaml", "--plugin", "hooks.py", "--iteration", "2", cwd=folder)
+    command = ("train", "ste.yaml", "--plugin", "hooks.py", "--iteration", "2")
+    assert ste(*command, cwd=folder).returncode == 0  # nothing is left to train
+    trained.rename(folder / "aside.json")
+    done = ste(*command, cwd=folder)
     path.write_text(before)
+    (folder / "aside.json").rename(trained)
     assert done.returncode == 3
     assert "its prompts are in the format brief-0" in done.stderr
 

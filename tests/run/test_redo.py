@@ -415,6 +415,77 @@ def test_a_recipe_that_a_newer_package_brought_gives_way_to_a_copy_of_the_old_on
         assert len(run(path)) == 2
 
 
+def test_no_way_back_is_offered_to_a_recipe_that_is_refused_now(tiny_model, tmp_path):
+    path = with_recipe(tmp_path, tiny_model, 1, name="kto-lora-8b")
+    recipe = tmp_path / "kto-lora-8b"
+    recipe.write_text(f"{RECIPE}rl: kto\nshuffle_merged_datasets: false\n")
+    with judges_trained(0.8):
+        run(path)
+        recipe.unlink()
+        with pytest.raises(ConfigError, match="iteration 1 was trained by other") as caught:
+            run(path)
+    told = str(caught.value)
+    assert "`cp " not in told and "Set it back" not in told
+    assert "no way back to these, which are refused now:\n  shuffle_merged_datasets: " in told
+    assert "\nGive this run another folder (run: ...), or train again: `ste run CONFIG" in told
+
+
+def test_an_own_recipe_below_home_is_not_taken_for_the_packages(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    recipe = tmp_path / "home/mine.yaml"
+    recipe.parent.mkdir()
+    recipe.write_text(RECIPE)
+    path = config_of(tmp_path, tiny_model, 1, training={"recipe": "~/mine.yaml"})
+    with judges_trained(0.8):
+        run(path)
+        recipe.write_text(RECIPE.replace("0.0001", "0.001"))
+        with pytest.raises(ConfigError, match=f"{recipe}: iteration 1(.|\n)*\nSet it back, or"):
+            run(path)
+
+
+def test_a_changed_recipe_trains_nothing_where_only_measuring_was_asked_for(tiny_model, tmp_path):
+    path, steps = with_recipe(tmp_path, tiny_model, iterations=1), []
+    with judges_trained(0.8, on_step=steps.append):
+        run(path)
+        (tmp_path / "mine.yaml").write_text(RECIPE.replace("0.0001", "0.001"))
+        steps.clear()
+        with (
+            open_run(path, [], quiet=True, redo=Redo("eval")) as context,
+            pytest.raises(ConfigError, match="iteration 1 was trained by other settings"),
+        ):
+            loop.run(context)
+        assert not any("iter-01" in step for step in steps)
+
+
+def test_a_judge_of_an_older_format_is_measured_again(tiny_model, tmp_path):
+    path, steps = with_recipe(tmp_path, tiny_model, iterations=1), []
+    with judges_trained(0.8, on_step=steps.append):
+        run(path)
+        manifest = tmp_path / "run/iter-01/dataset/manifest.json"
+        manifest.write_text(manifest.read_text().replace('"version": "brief-', '"version": "old-'))
+        steps.clear()
+        with open_run(path, [], quiet=True, redo=Redo("eval")) as context:
+            assert len(loop.run(context)) == 2
+        assert not any(step.startswith("train") for step in steps)
+        assert any(step.startswith("evaluate ") and "iter-01" in step for step in steps)
+
+
+def test_the_recipe_is_looked_over_only_where_something_is_left_to_train(
+    tiny_model, tmp_path, monkeypatch
+):
+    path, looked = with_recipe(tmp_path, tiny_model, iterations=1), []
+    with judges_trained(0.8):
+        run(path)
+    monkeypatch.setattr(loop.axolotl, "require_host", lambda _: "0.21")
+    monkeypatch.setattr(stages, "check_backend", lambda _: None)
+    monkeypatch.setattr(stages, "check_trainable", looked.append)
+    for iterations, redo in ((1, None), (1, Redo("eval")), (2, None)):
+        assert looked == []
+        with open_run(changed(path, iterations=iterations), [], quiet=True, redo=redo) as context:
+            loop.check_ahead(context)
+    assert len(looked) == 1
+
+
 def lines_between(tmp_path, before: str, after: str) -> list[str]:
     """What a resume says of a judge whose options were changed."""
     for name in ("a", "b"):

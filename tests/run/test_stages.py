@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from ste_plugin.config import ModelConfig
-from ste_plugin.errors import DataError, JudgeError
+from ste_plugin.errors import ConfigError, DataError, JudgeError
 from ste_plugin.run import stages
 from ste_plugin.run.open_run import open_run
 from ste_plugin.storage.jsonl import read_rows
@@ -257,6 +257,19 @@ def test_a_judge_of_one_revision_is_trained_and_measured_as_that_revision(
         stages.train(context, 1)
         stages.evaluate(context, 0)
     assert given == {"train": "v1", "eval": {"revision": "v1"}}
+
+
+def test_a_recipe_may_name_the_revision_of_the_runs_own_judge(tiny_model, tmp_path, monkeypatch):
+    """As the settings do that an iteration was trained by."""
+    path, recipe = written(tmp_path, tiny_model, training={"recipe": "own.yaml"}), "rl: dpo\n"
+    seed = ModelConfig(model="org/m", engine="fake", options={"revision": "v1"})
+    monkeypatch.setattr(stages, "find_judge", lambda *_: seed)
+    (tmp_path / "own.yaml").write_text(f"{recipe}revision_of_model: v1\n")
+    with open_run(path, [], quiet=True) as context:
+        stages.check_trainable(context)
+        (tmp_path / "own.yaml").write_text(f"{recipe}revision_of_model: v2\n")
+        with pytest.raises(ConfigError, match="revision_of_model: v2: the run chooses"):
+            stages.check_trainable(context)
 
 
 def test_rows_longer_than_the_recipe_takes_are_left_out_and_counted(tiny_model, tmp_path):

@@ -120,9 +120,10 @@ def test_a_changed_word_is_refused_beside_what_was_made_before(tmp_path, tiny_mo
     file.write_text(file.read_text().replace("helps more", "helps most"))
     with (
         open_run(path, [], quiet=True) as context,
-        pytest.raises(DataError, match=f"its prompts are in the format {first}, but the judge"),
+        pytest.raises(DataError, match=f"its prompts are in the format {first}, but") as caught,
     ):
         stages.train(context, 1)
+    assert "or generate again: `ste run CONFIG --from generate --iteration 1`" in str(caught.value)
 
 
 def test_a_pool_that_was_made_without_a_column_is_refused(tmp_path, tiny_model):
