@@ -1,6 +1,7 @@
 """One answer against another, as hosts ask that score each sample on its own."""
 
 import asyncio
+from threading import Event
 
 import pytest
 
@@ -48,7 +49,10 @@ def test_an_empty_reference_that_a_model_wrote_loses(completion, score):
 
 
 def test_many_at_once_reach_a_real_judge_and_each_gets_its_own(monkeypatch):
+    all_begun = Event()
+
     def says(request):
+        assert all_begun.wait(60)  # a judge as quick as this one would be done with each at once
         prompt = request.messages[-1].content
         return f"[[{'A' if prompt.index('Fig') < prompt.index('Pear') else 'B'}]]"
 
@@ -56,7 +60,10 @@ def test_many_at_once_reach_a_real_judge_and_each_gets_its_own(monkeypatch):
 
     async def all_of_them():
         pairs = [("Fig.", "Pear."), ("Pear.", "Fig.")] * 20
-        return await asyncio.gather(*(score_against(judge, ASK, a, b) for a, b in pairs))
+        asked = [asyncio.ensure_future(score_against(judge, ASK, a, b)) for a, b in pairs]
+        await asyncio.sleep(0)
+        all_begun.set()
+        return await asyncio.gather(*asked)
 
     assert [each.score for each in asyncio.run(all_of_them())] == [1.0, 0.0] * 20
     assert engine.count < 20  # of 80, where each pair is asked about on its own
