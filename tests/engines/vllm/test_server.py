@@ -174,7 +174,7 @@ def test_a_program_that_is_not_there_is_named(tmp_path):
 
 
 ASKS = """
-import json, sys
+import json, select, sys
 from pathlib import Path
 from tests.helpers.started_server import asked, served
 
@@ -182,7 +182,9 @@ if __name__ == "__main__":
     then = json.loads(sys.argv[2])
     with served(Path(sys.argv[1]), **then) as engine:
         print(len(list(engine.complete(asked(1)))), flush=True)
-        sys.stdin.read()
+        # a read that begins just as a signal has come would not be interrupted by it
+        while not select.select([sys.stdin], [], [], 0.05)[0]:
+            pass
 """
 
 
@@ -203,7 +205,7 @@ def test_a_server_does_not_outlive_whoever_started_it(tmp_path, number, then):
     if not then:
         assert asker.stdout.readline() == b"1\n"
     os.kill(asker.pid, number)
-    asker.wait()
+    asker.wait(timeout=60)
     assert [gone(pid) for pid in started] == [True, True]
 
 
