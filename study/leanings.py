@@ -1,8 +1,9 @@
 """What a judge goes by: length, or the words that an answer shares with its question."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from ste_plugin.text.words import bare_words
 
 Judged = Iterable[Mapping[str, Any]]
 """Rows of `judged.jsonl`."""
@@ -42,9 +43,5 @@ def takes_shared_words(judged: Judged, pairs: Judged) -> tuple[int, int]:
 
 def shared(answer: str, question: str) -> float:
     """Return the share of an answer's words that are in its question."""
-    words = _words(answer)
-    return len(words & _words(question)) / max(1, len(words))
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower()))
+    words = set(bare_words(answer))
+    return len(words & set(bare_words(question))) / max(1, len(words))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ste_plugin.cli.app import app, say, show
-from ste_plugin.cli.cascades import Constructed, Out
+from ste_plugin.cli.cascades import Constructed, Out, read_labels
 from ste_plugin.cli.judging import (
     ApiKeyEnv,
     BaseUrl,
@@ -46,7 +46,6 @@ def fit_calibration(
 ) -> None:
     """Fit the temperature of a judge's probabilities on labelled pairs; verdicts stay the same."""
     from ste_plugin.cascade.calibrating import fit_on_labels
-    from ste_plugin.cascade.labels import fit_labels
     from ste_plugin.cascade.settings import is_cascade, require_writable
     from ste_plugin.cli.measuring import parse_args
     from ste_plugin.judge import Judge
@@ -59,9 +58,7 @@ def fit_calibration(
             f"{judge}: a cascade has a threshold of its own (`ste cascade fit`) and no "
             "temperature. Name the judge that decides first."
         )
-    told = fit_labels(labels, None, constructed=constructed)
-    if told.without_texts:
-        say(f"{labels}: {told.without_texts} labels of pairs without texts, left out.", err=True)
+    told = read_labels(labels, None, constructed=constructed)
     own = None if base_url or is_run(Path(judge)) else "local"
     with Judge(
         judge,

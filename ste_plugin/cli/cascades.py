@@ -98,12 +98,18 @@ def fit(
 
 
 def _labelled(labels: Path | None, told: "CascadeSettings", constructed: bool) -> "FitLabels":
-    """Return the labelled pairs to fit on, having said how many labels have no pair."""
-    from ste_plugin.cascade.labels import fit_labels
+    """Return the labelled pairs to fit on; without any, those of the first judge's run."""
     from ste_plugin.judge.which import is_run
 
     first = Path(told.decision.judge)
-    found = fit_labels(labels, first if is_run(first) else None, constructed=constructed)
+    return read_labels(labels, first if is_run(first) else None, constructed=constructed)
+
+
+def read_labels(labels: Path | None, run: Path | None, *, constructed: bool) -> "FitLabels":
+    """Return what `fit_labels` does, having said how many labels have no pair."""
+    from ste_plugin.cascade.labels import fit_labels
+
+    found = fit_labels(labels, run, constructed=constructed)
     if found.without_texts:
         say(f"{labels}: {found.without_texts} labels of pairs without texts, left out.", err=True)
     return found
