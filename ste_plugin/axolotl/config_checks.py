@@ -201,6 +201,22 @@ def sharding_problems(cfg: AxolotlConfig) -> Iterator[str]:
         )
 
 
+def cutting_problems(cfg: AxolotlConfig) -> Iterator[str]:
+    """Yield what cuts rows into parts for several GPUs, in callbacks as well (axolotl 0.19)."""
+    for key in ("context_parallel_size", "sequence_parallel_degree"):
+        if (cfg.get(key) or 1) > 1:
+            yield (
+                f"{key}: cuts rows among GPUs, so that the place of a verdict is lost where the "
+                "judge is measured and its merge is checked, and the orders of a pair come apart. "
+                "Set it to 1; tensor_parallel_size and fsdp_config share a model out as well."
+            )
+    if cfg.get("scaling_softmax"):
+        yield (
+            "scaling_softmax: changes the attention of the training alone; no saved model has it. "
+            "Remove the key."
+        )
+
+
 def step_problems(cfg: AxolotlConfig) -> Iterator[str]:
     """Yield why no step would be taken, or none would change a weight."""
     if _is_zero(cfg.get("learning_rate")):
@@ -244,6 +260,7 @@ CHECKS: tuple[Callable[[AxolotlConfig], Iterator[str]], ...] = (
     order_problems,
     packing_problems,
     sharding_problems,
+    cutting_problems,
     evaluation_problems,
     decision_problems,
     merging_problems,

@@ -39,9 +39,6 @@ def decision_problems(cfg: AxolotlConfig) -> Iterator[str]:
     for key, why in _EXCLUDED.items():
         if cfg.get(key):
             yield f"{key}: {why}. Remove the key, or ste.decision."
-    for key in ("context_parallel_size", "sequence_parallel_degree"):
-        if (cfg.get(key) or 1) > 1:
-            yield f"{key}: cuts rows, so that a letter's place is lost. Set it to 1."
     if (cfg.get("accelerator_config") or {}).get("split_batches"):
         yield (
             "accelerator_config.split_batches: cuts batches, and with them pairs. Set it to false."

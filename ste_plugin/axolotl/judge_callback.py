@@ -75,7 +75,7 @@ class JudgeCallback(TrainerCallback):  # type: ignore[misc]
         self.settings = settings
         self.manifest = manifest
         self.alike = alike
-        """Every process gets the same inputs, as tensor and context parallelism need."""
+        """Every process gets the same inputs, as tensor parallelism needs."""
         self.room = room
         """Tokens in a batch of the training, of which held-out prompts take no more at once."""
         self.rows = rows
@@ -228,15 +228,12 @@ def judge_callback(
 ) -> JudgeCallback:
     """Return the callback for a config's trainer."""
     prompts = read_held_out(manifest, settings.judge_pairs)
-    alike = any(
-        (cfg.get(key) or 1) > 1 for key in ("tensor_parallel_size", "context_parallel_size")
-    )
     return JudgeCallback(
         trainer,
         prompts,
         settings,
         manifest,
-        alike=alike,
+        alike=(cfg.get("tensor_parallel_size") or 1) > 1,
         room=(cfg.get("micro_batch_size") or 1) * (cfg.get("sequence_len") or SEQUENCE_LEN),
         rows=row_format_of_rl(cfg.get("rl")),
         merges=bool(cfg.get("adapter") and settings.merge),

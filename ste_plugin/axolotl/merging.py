@@ -64,7 +64,7 @@ def merge(cfg: Any) -> tuple[Path, str]:
     from axolotl.utils.dict import DictDefault
 
     output = Path(cfg.output_dir)
-    reason = why_whole(output, base_folder(cfg))
+    reason = why_whole(output, base_folder(cfg)) or other_config(cfg)
     if reason and cfg.merge_method != LEGACY:
         LOG.info("ste: merge_method: %s → %s, as %s", cfg.merge_method, LEGACY, reason)
     method = LEGACY if reason or cfg.merge_method == LEGACY else MEMORY_EFFICIENT
@@ -127,6 +127,18 @@ def why_whole(adapter: Path, base: Path | None) -> str | None:
     if not names or not weights.is_file():
         return "the weights of base and adapter are not all safetensors"
     return unplaced(read_tensors(weights), names)
+
+
+def other_config(cfg: Any) -> str | None:
+    """Return by which key a model is trained by another config than its base's file, or None.
+
+    axolotl's `memory_efficient` copies that file as it is (0.19).
+    """
+    if cfg.overrides_of_model_config:
+        return f"it was trained with overrides_of_model_config: {cfg.overrides_of_model_config}"
+    if cfg.base_model_config and cfg.base_model_config != cfg.base_model:
+        return f"it was trained with base_model_config: {cfg.base_model_config}"
+    return None
 
 
 def weight_names(base: Path) -> set[str]:

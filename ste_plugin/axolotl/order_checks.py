@@ -10,11 +10,10 @@ REWARD = "ste_plugin.axolotl.rewards.judge_reward"
 _STEPS = "gradient_accumulation_steps"
 _NUM_GENERATIONS = 8
 """TRL's default of `num_generations`."""
-_AT_RANDOM = "draws the prompts of a batch at random"
 _PARTING = {
     # these two are the only way to a trainer that streams scores or shares rewards out to workers
     "use_data_producer": "deals the judgments of a prompt out to all processes",
-    "async_prefetch": _AT_RANDOM,
+    "async_prefetch": "draws the prompts of a batch at random",
     "generation_batch_size": "counts the judgments of all processes together, of which the reward "
     "sees those of one",
 }
@@ -26,9 +25,6 @@ def order_problems(cfg: AxolotlConfig) -> Iterator[str]:
     trl = cfg.get("trl") or {}
     if cfg.get("rl") != "grpo" or REWARD not in (trl.get("reward_funcs") or []):
         return
-    for key in ("context_parallel_size", "sequence_parallel_degree"):
-        if (cfg.get(key) or 1) > 1:
-            yield _parted(key, _AT_RANDOM)
     for key, why in _PARTING.items():
         if trl.get(key):
             yield _parted(f"trl.{key}", why)

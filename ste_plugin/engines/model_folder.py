@@ -26,6 +26,8 @@ _TOKENIZER_FILES = (
     "merges.txt",
     "chat_template.jinja",
 )
+_SAYS_OTHERWISE = ("special_tokens_map.json", "added_tokens.json", "chat_template.jinja")
+"""Files of a tokenizer that, where they lie, are believed rather than `tokenizer_config.json`."""
 _TOKENIZER_WORDS = ("token", "vocab", "spiece")
 """One of them is in the name of a tokenizer's file, of whatever kind."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
@@ -205,8 +207,11 @@ def copy_tokenizer(source: Path, target: Path) -> None:
     """Give `target` the tokenizer and chat template that training used.
 
     axolotl's merge copies the base model's, without the special tokens and chat template that the
-    recipe set (axolotl 0.19).
+    recipe set (axolotl 0.19). What transformers 5 saves no longer in a file of its own would go on
+    being read from the base's.
     """
     for name in _TOKENIZER_FILES:
         if (source / name).is_file():
             shutil.copy2(source / name, target / name)
+        elif name in _SAYS_OTHERWISE and (source / "tokenizer_config.json").is_file():
+            (target / name).unlink(missing_ok=True)

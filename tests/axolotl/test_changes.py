@@ -594,7 +594,13 @@ def test_grpo_refuses_what_parts_the_orders_of_a_pair(manifest, key):
     checked(GRPO | {"trl": {"reward_funcs": ["theirs.reward"], key: 16}}, manifest)
 
 
+@pytest.mark.parametrize("recipe", [{}, GRPO, {"rl": "dpo"}])
 @pytest.mark.parametrize("key", ["context_parallel_size", "sequence_parallel_degree"])
-def test_grpo_refuses_groups_of_gpus_that_draw_prompts_at_random(manifest, key):
-    assert f"{key}: draws the prompts of a batch at random" in problem(GRPO | {key: 2}, manifest)
-    checked(GRPO | {key: 1}, manifest)
+def test_what_cuts_rows_among_gpus_is_refused_with_what_to_take_instead(manifest, key, recipe):
+    told = problem(recipe | {key: 2}, manifest)
+    assert f"{key}: cuts rows among GPUs" in told and "tensor_parallel_size" in told
+    checked(recipe | {key: 1, "tensor_parallel_size": 2}, manifest)
+
+
+def test_attention_that_no_saved_model_would_have_is_refused(manifest):
+    assert "scaling_softmax: changes" in problem({"scaling_softmax": True}, manifest)

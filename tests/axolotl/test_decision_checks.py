@@ -36,7 +36,6 @@ def manifest(tmp_path_factory):
         ({"group_by_length": True}, "group_by_length: draws rows by their length"),
         ({"train_on_inputs": True}, "train_on_inputs: learns prompts"),
         ({"rl": "dpo"}, "rl: is trained by rewards or preferences"),
-        ({"context_parallel_size": 2}, "context_parallel_size: cuts rows"),
         ({"accelerator_config": {"split_batches": True}}, "split_batches: cuts batches"),
         ({"ste": {"datasets": "append"}}, "Set ste.datasets: replace"),
         ({"ste": {"judge_by": "generation"}}, "ste.judge_by: generation reads no probabilities"),

@@ -6,7 +6,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ste_plugin.axolotl.merging import target_of, untie, weight_names, why_whole
+from ste_plugin.axolotl.merging import (
+    other_config,
+    target_of,
+    untie,
+    weight_names,
+    why_whole,
+)
+from ste_plugin.engines.model_folder import copy_tokenizer
 
 Q = "base_model.model.model.layers.0.self_attn.q_proj"
 BASE = ["model.embed_tokens.weight", "model.layers.0.self_attn.q_proj.weight", "model.norm.weight"]
@@ -104,6 +111,34 @@ def test_the_names_of_all_files_of_a_base_count(tmp_path):
         saved(tmp_path / f"model-{n}.safetensors", [name])
     assert weight_names(tmp_path) == set(BASE)
     assert target_of(LORA[0]) == BASE[1]
+
+
+def test_what_was_trained_by_another_config_than_the_bases_file_needs_the_whole_base():
+    from axolotl.utils.dict import DictDefault
+
+    plain = {"base_model": "theirs", "base_model_config": "theirs"}
+    assert other_config(DictDefault(plain)) is None
+    longer = {"overrides_of_model_config": {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}}
+    assert "yarn" in other_config(DictDefault(plain | longer))
+    assert "another" in other_config(DictDefault(plain | {"base_model_config": "another"}))
+
+
+def test_a_merged_judge_ends_its_turns_by_the_token_and_template_that_it_was_trained_with(
+    tiny_model, tmp_path
+):
+    from transformers import AutoTokenizer
+
+    trained, merged = tmp_path / "trained", tmp_path / "merged"
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer.save_pretrained(merged)  # as axolotl's merge leaves it: all files of the base
+    ends, other = tokenizer.convert_ids_to_tokens([1, 2])
+    (merged / "special_tokens_map.json").write_text(json.dumps({"eos_token": ends}))
+    (merged / "chat_template.jinja").write_text("the base's")
+    tokenizer.eos_token, tokenizer.chat_template = other, "the recipe's"
+    tokenizer.save_pretrained(trained, save_jinja_files=False)
+    copy_tokenizer(trained, merged)
+    found = AutoTokenizer.from_pretrained(merged)
+    assert (found.eos_token, found.chat_template) == (other, "the recipe's")
 
 
 def with_lora(model_folder, *targets):
