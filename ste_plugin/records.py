@@ -10,6 +10,7 @@ import msgspec
 import orjson
 
 from ste_plugin.errors import DataError
+from ste_plugin.text.turns import without_system
 
 Verdict = Literal["A", "B"]
 """The letter of the response that a judge preferred."""
@@ -163,6 +164,11 @@ class Instruction(Record, frozen=True):
     def last_turn(self) -> str:
         """Return what the user says last."""
         return self.turns[-1].content if self.turns else self.text
+
+    @property
+    def asked(self) -> str:
+        """Return the text without what the system was told, which many may have in common."""
+        return without_system(self.text[self.told or 0 :])
 
     @property
     def conversation(self) -> str:

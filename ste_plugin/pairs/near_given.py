@@ -9,6 +9,7 @@ from ste_plugin.pairs.given import GIVEN
 from ste_plugin.pairs.pool_files import split_of
 from ste_plugin.pairs.strategies import pair_key
 from ste_plugin.records import Drop, Instruction, ResponsePair
+from ste_plugin.text.turns import without_system
 
 IN_TWO_SPLITS = "near duplicate of prompts in two splits"
 
@@ -74,8 +75,8 @@ class _Groups:
     def _text(self, position: int) -> str:
         first = len(self._instructions)
         if position < first:
-            return self._instructions[position].text
-        return self._pairs[position - first].instruction
+            return self._instructions[position].asked
+        return without_system(self._pairs[position - first].instruction)
 
     def _group_of(self, position: int) -> str | None:
         """Return the group of a text that stays; an instruction that is asked about is fixed."""

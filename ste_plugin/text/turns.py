@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from itertools import takewhile, zip_longest
+from itertools import dropwhile, takewhile, zip_longest
 from typing import Any, NamedTuple
 
 SYSTEM, USER, ASSISTANT, TOOL = "System", "User", "Assistant", "Tool"
@@ -156,16 +156,32 @@ def user_turns(text: str) -> list[str]:
     >>> user_turns("User: Hi.\n\nAssistant: Hello.\n\nUser: Why?"), user_turns("Why, User?")
     (['Hi.', 'Why?'], [])
     """
-    first, *parts = _SHOWN.split(text)
-    said = list(zip(parts[::2], parts[1::2], strict=True))
-    if first or len(said) < 2:
-        return []
-    return [words.strip() for who, words in said if who == USER]
+    return [turn.said.strip() for turn in _shown_turns(text) if turn.who == USER]
 
 
 def opening_turn(text: str) -> str:
     """Return what the user says first in a conversation that is shown so; '' for other texts."""
     return next(iter(user_turns(text)), "")
+
+
+def without_system(text: str) -> str:
+    r"""Return a conversation that is shown so without what the system was told above it.
+
+    Any other text is returned as it is.
+
+    >>> without_system("System: Be brief.\n\nUser: Hi")
+    'Hi'
+    """
+    turns = _shown_turns(text)
+    rest = list(dropwhile(lambda turn: turn.who == SYSTEM, turns))
+    return in_words(rest) if 0 < len(rest) < len(turns) else text
+
+
+def _shown_turns(text: str) -> list[Turn]:
+    """Return the turns of a conversation that is shown so; none of other texts."""
+    first, *parts = _SHOWN.split(text)
+    turns = [Turn(who, said) for who, said in zip(parts[::2], parts[1::2], strict=True)]
+    return [] if first or len(turns) < 2 else turns
 
 
 def part_ways(first: Sequence[Turn], second: Sequence[Turn]) -> int:

@@ -5,12 +5,20 @@ from typing import Any
 
 import yaml
 
+from ste_plugin.config import SourceConfig
+from ste_plugin.instructions.sources.forms import read_instructions_of
 from ste_plugin.pairs.pool import prepare_pool
+from ste_plugin.records import Instruction
 from ste_plugin.run.open_run import open_run
 from tests.helpers.fake_writers import written as written_run
 from tests.helpers.source_files import written
 
 SOURCE = {"path": "chats.jsonl", "form": "openai", "turns": "all"}
+PRODUCT = " ".join(
+    f"Rule {n}: whoever asks about topic {n} of the ferry line is told paragraph {n} alone."
+    for n in range(24)
+)
+"""What a product tells its system above whatever its users ask."""
 
 
 def talk(number: int, turns: int = 3, **more: Any) -> dict[str, Any]:
@@ -22,6 +30,13 @@ def talk(number: int, turns: int = 3, **more: Any) -> dict[str, Any]:
             {"role": "assistant", "content": f"Told {number} of turn {turn}."},
         ]
     return {"messages": said, **more}
+
+
+def below(system: str, asked: str, turns: str = "first") -> Instruction:
+    """What a user asks below a system turn, as a file of conversations is read."""
+    said = [{"role": "system", "content": system}, {"role": "user", "content": asked}]
+    source = SourceConfig(path="chats.jsonl", form="openai", turns=turns)
+    return next(read_instructions_of("chats.jsonl:1", {"messages": said}, source))
 
 
 def chat_run(folder: Path, strategies: list[str], rows: list[dict[str, Any]], **more: Any) -> Path:

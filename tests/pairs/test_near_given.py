@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from ste_plugin.records import Drop, Instruction, ResponsePair, content_key
 from ste_plugin.storage.config_file import read_config
 from ste_plugin.storage.jsonl import read_records
 from tests.helpers.builders import config
-from tests.helpers.chats import change, pool_of, talk
+from tests.helpers.chats import PRODUCT, below, change, pool_of, talk
 from tests.helpers.fake_writers import written as written_run
 from tests.helpers.source_files import written
 
@@ -116,6 +117,27 @@ def test_turns_of_a_conversation_go_with_the_one_that_nearly_repeats_something(t
     splits = splits_of(path, pool_of(path))
     for n in range(40):
         assert {splits[p] for p in splits if words(n, "") in p} == {splits[words(n)]}
+
+
+def told(asked: str) -> list[dict[str, str]]:
+    """A prompt below what a product tells its system."""
+    return [{"role": "system", "content": PRODUCT}, {"role": "user", "content": asked}]
+
+
+def test_what_the_system_was_told_takes_no_two_prompts_into_one_split(tmp_path: Path):
+    rows = [row(told(words(n, last))) for last in ("end", "start") for n in range(40)]
+    path = given_run(tmp_path, rows)
+    splits, settings = splits_of(path, pool_of(path)), read_config(path)
+    for n in range(40):
+        own = split_of(content_key("instruction", words(n)), settings)
+        assert {splits[p] for p in splits if words(n, "") in p} == {own}
+
+
+@pytest.mark.parametrize("turns", ["first", "last"])
+def test_a_given_prompt_is_near_an_instruction_whatever_the_system_was_told(tmp_path, turns):
+    asked, given = below(PRODUCT, words(1), turns), pair(words(1, "start"))
+    (found,) = keep_near_together([given], [asked], config(tmp_path, selection=str(SELECTION)))
+    assert found.split_key == asked.conversation
 
 
 def instruction(text: str) -> Instruction:

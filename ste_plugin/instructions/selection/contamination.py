@@ -121,9 +121,10 @@ class Comparison:
 
 
 def _texts_of(instruction: Instruction) -> list[str]:
-    """Return what is compared: the text, and what the user says in each turn of a conversation."""
+    """Return what is compared: the text, the same without the system's words, and what the user
+    says in each turn of a conversation."""
     said = (words for words in user_turns(instruction.text) if len(words) >= LEAST_CHARS)
-    return [instruction.text, *said]
+    return list(dict.fromkeys([instruction.text, instruction.asked, *said]))
 
 
 def _strictness(match: "Match") -> tuple[int, float]:

@@ -101,20 +101,24 @@ def drop_near_duplicates(
 ) -> SelectorResult:
     """Keep the first of the instructions whose word 3-grams overlap by the threshold or more.
 
-    Later turns of a conversation hold its earlier ones: these are not compared with each other.
+    What the system was told makes none of two that are asked something else; but two that differ in
+    it are none either. Later turns of a conversation hold its earlier ones: these are not compared
+    with each other.
     """
-    from ste_plugin.instructions.selection.shingles import Shingles  # imports numpy
-    from ste_plugin.instructions.selection.similarity_join import find_repeats
+    from ste_plugin.instructions.selection.shingles import Shingles, shingles  # imports numpy
+    from ste_plugin.instructions.selection.similarity_join import find_repeats, jaccard
 
     reasons: list[str | None] = [None] * len(instructions)
-    sets = Shingles(len(instructions), lambda position: instructions[position].text)
+    sets = Shingles(len(instructions), lambda position: instructions[position].asked)
+    threshold = config.near_duplicate_threshold
 
-    def goes_on(position: int, earlier: int) -> bool:
+    def may_resemble(position: int, earlier: int) -> bool:
         one, other = instructions[position], instructions[earlier]
         lengths = len(one.turns or ()), len(other.turns or ())
-        return one.conversation == other.conversation and lengths[0] != lengths[1]
+        goes_on = one.conversation == other.conversation and lengths[0] != lengths[1]
+        return goes_on or jaccard(shingles(one.text), shingles(other.text)) < threshold
 
-    for position in find_repeats(sets, config.near_duplicate_threshold, goes_on):
+    for position in find_repeats(sets, threshold, may_resemble):
         reasons[position] = "near duplicate"
     return _split_by_reason(instructions, reasons)
 

@@ -6,6 +6,7 @@ from ste_plugin.config import SelectionConfig
 from ste_plugin.context import PromptSet
 from ste_plugin.instructions.selection.contamination import KeptOut, Overlap, describe_counts
 from ste_plugin.records import Drop, Instruction
+from tests.helpers.chats import PRODUCT, below
 from tests.helpers.contaminated import TEMPLATE, clean, planted, question
 
 COUNT = 60
@@ -101,6 +102,14 @@ def test_what_was_not_counted_is_told_with_the_counts():
 def test_a_paraphrase_stays():
     text = "Suppose someone mends a thing and later another one sells it: what comes of that?"
     assert keep_out([text])[1:3] == ([], [])
+
+
+@pytest.mark.parametrize("turns", ["first", "last"])
+def test_a_short_prompt_is_found_below_what_the_system_was_told(turns: str):
+    asked = [below(PRODUCT, text, turns) for text in ("Where do I park?", "Where do I sleep?")]
+    kept_out = KeptOut([PromptSet("people", [("1", "Where do I park?")])], SelectionConfig())
+    dropped, kept = kept_out.without(asked, lambda _: None)
+    assert (dropped.reason, kept) == ("repeats a prompt of people (exact)", asked[1])
 
 
 def test_what_does_not_drop_is_told_all_the_same():

@@ -16,6 +16,7 @@ from ste_plugin.instructions.selection.selectors import SelectorResult
 from ste_plugin.instructions.selection.shingles import shingles
 from ste_plugin.instructions.selection.similarity_join import jaccard
 from ste_plugin.records import Drop, Instruction, content_key
+from tests.helpers.chats import PRODUCT, below
 
 
 def instruction(text: str = "Do it.", **fields: Any) -> Instruction:
@@ -96,6 +97,20 @@ def test_short_texts_are_compared_word_by_word() -> None:
 
 def test_a_sign_that_stands_alone_makes_a_difference() -> None:
     assert len(kept_texts("near-duplicates", "What is 2 + 2?", "What is 2 - 2?")) == 2
+
+
+@pytest.mark.parametrize("turns", ["first", "last"])
+def test_what_the_system_was_told_makes_no_two_questions_near_duplicates(turns: str) -> None:
+    asked = ["When does the first boat leave?", "Can I bring two dogs?", "Can I bring two dogs?!"]
+    pool = [below(PRODUCT, text, turns) for text in asked]
+    kept, drops = chosen("near-duplicates", pool)
+    assert (kept, len(drops)) == (pool[:2], 1)
+
+
+@pytest.mark.parametrize("turns", ["first", "last"])
+def test_one_text_below_two_tasks_of_the_system_is_no_near_duplicate(turns: str) -> None:
+    pool = [below(task, LONG, turns) for task in ("Translate it into Finnish.", PRODUCT)]
+    assert chosen("near-duplicates", pool) == (pool, [])
 
 
 @pytest.mark.parametrize("threshold", [0.01, 0.5, 1.0])
