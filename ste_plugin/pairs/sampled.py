@@ -7,7 +7,7 @@ from ste_plugin.inference.requests import Prompt, ask
 from ste_plugin.pairs.calls import Calls, MadePair
 from ste_plugin.pairs.strategies import Answers, Instructions, Replies
 from ste_plugin.records import Drop, Instruction, content_key
-from ste_plugin.text.final_answer import find_final_answer, is_other, is_same
+from ste_plugin.text.final_answer import find_final_answer, is_other, is_same, read_known_answer
 
 _SOLVE = (
     "{instruction}\n\nThink it through step by step. Then write the final answer alone on the last "
@@ -91,7 +91,7 @@ def _solve(instruction: Instruction) -> Prompt:
 
 
 def _known_answer(instruction: Instruction) -> str:
-    return find_final_answer(instruction.final_answer or "")
+    return read_known_answer(instruction.final_answer or "")
 
 
 BY_FINAL_ANSWER = {"majority-answer": MajorityAnswer(), "checked-answer": CheckedAnswer()}

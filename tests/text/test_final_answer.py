@@ -12,6 +12,7 @@ from ste_plugin.text.final_answer import (
     is_other,
     is_same,
     normal_answer,
+    read_known_answer,
 )
 
 
@@ -32,6 +33,9 @@ from ste_plugin.text.final_answer import (
         ("这个答案是否正确？答案为什么是它？\n#### 5", "5"),
         ("这个答案很清楚。\n2 + 3 = 5", "5"),
         ("Answer: 5\nNo, wait. Final answer: 6", "6"),
+        ("Answer: Paris\n\nI hope this answer is helpful!", "paris"),
+        ("答案：巴黎\n希望这个答案是有用的。", "巴 黎"),
+        ("Total = 48 + 24 = 72", "72"),
         ("The answer to the whole question is 7 dollars.", "7 dollars"),
         ("Answer: (B).", "b"),
         ("Answer: Paris", "paris"),
@@ -67,6 +71,8 @@ def test_a_final_answer_is_found_where_it_is_announced_or_at_the_end(text, answe
         "Here is a long closing sentence without any figure in it.",
         "所以法国的首都是巴黎。",
         "There are 3 steps to this, and they are:",
+        "So we find in the end that x = 1 or x = 2.",
+        "In the end it is x = 2, y = 4.",
         "1. Boil it.\n2. Serve it with as much salt as you like.",
     ],
 )
@@ -87,6 +93,23 @@ def test_a_reply_that_ends_in_mere_words_has_none(text):
         ("\u22121,234", "-1234"),
         ("6个", "6 个。"),
         ("5:00 PM", "5:00 pm."),
+        ("H2O", "H₂O"),
+        (r"\text{H}_{2}\text{O}", "H2O."),
+        ("x^2", "x²"),
+        ("$x^{10}$", "x¹⁰"),
+        ("–5", "-5"),
+        ("x ≤ 5", "x<=5"),
+        (r"$x \geq 5$", "x ≥ 5"),
+        (r"3\sqrt{2}", "3√2"),
+        ("y = 2x + 3", "2x+3"),
+        ("12", "12 (check: 12/4 = 3)."),
+        ("f(x) = 12", "6 x 2 = 12"),
+        ("Mr. Darcy", "Mr Darcy"),
+        ("J.R.R. Tolkien", "J. R. R. Tolkien"),
+        ("the U.S.", "the US"),
+        ("no", "No. There is none."),
+        ("Paris", "Paris!"),
+        (r"1\frac{1}{2}", "1 1/2"),
     ],
 )
 def test_answers_that_mean_the_same_are_equal(one, other):
@@ -108,6 +131,88 @@ def test_answers_that_mean_the_same_are_equal(one, other):
 )
 def test_answers_that_mean_something_else_are_not(one, other):
     assert normal_answer(one) != normal_answer(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x = 1 or x = 2", "x = 5 or x = 2"),
+        ("x = 2, y = 4", "x = 3, y = 4"),
+        ("x = 3, y = 4", "y = 3, x = 4"),
+        ("2x = 6", "3x = 6"),
+        ("5 = x", "7 = x"),
+        ("St. Louis", "St. Paul"),
+        ("Mr. Darcy", "Mr. Bingley"),
+        ("Mrs. Bennet", "Mrs. Gardiner"),
+        ("No. 5", "No. 7"),
+        ("J. K. Rowling", "J. R. R. Tolkien"),
+        ("E. coli", "E. faecalis"),
+        ("U.S. Steel", "U.S. Airways"),
+        ("x ≤ 5", "x ≥ 5"),
+        ("x >= 5", "5"),
+        ("x>5", "5"),
+        ("x + 5", "5"),
+        ("√2", "2"),
+        (r"$\sqrt{2}$", "2"),
+        ("sqrt(2)", "2"),
+        ("$x^{2}$", "2"),
+        ("a ≠ 0", "a = 0"),
+        ("5!", "5"),
+        ("C#", "C"),
+        ("–5", "5"),
+        ("3*4", "34"),
+        ("2x = 6", "6"),
+        ("So we find that x = 1 or x = 2", "2"),
+    ],
+)
+def test_answers_that_differ_in_a_name_a_sign_or_one_of_two_values_are_not_the_same(one, other):
+    assert not is_same(normal_answer(one), normal_answer(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x = 1 or x = 2", "x = 2 or x = 1"),
+        ("1.5 hours", r"$1\frac{1}{2}$ hours"),
+        ("2", "√4"),
+        ("120", "5!"),
+        ("∞", "infinity"),
+        ("12", "12 (check: 12/4 = 3)"),
+        ("H2O", "H_2O"),
+    ],
+)
+def test_answers_that_may_be_one_written_in_two_ways_are_no_others(one, other):
+    assert not is_other(normal_answer(one), normal_answer(other))
+
+
+@pytest.mark.parametrize(
+    ("known", "answer"),
+    [
+        ("x = -5 or x = 5", "x -5 or x 5"),
+        ("It is x = 3, and then y = 4.", "it is x 3 and then y 4"),
+        ("48 + 24 clips were sold in all. So there were 72.", "so there were 72"),
+        ("48 + 24 = 72\n#### 72", "72"),
+        ("The answer is 72.", "72"),
+        ("St. Louis", "st louis"),
+        ("", ""),
+    ],
+)
+def test_a_known_answer_is_a_sentence_as_a_whole_or_found_as_in_a_reply(known, answer):
+    assert read_known_answer(known) == answer
+
+
+def test_a_unit_with_a_power_is_one():
+    assert is_same("12", normal_answer("12 cm²"))
+
+
+@pytest.mark.parametrize("told", ["B. Paris", "(B) Paris", "B) Paris", "b: Paris", "**B.** Paris"])
+def test_a_letter_says_the_same_as_it_does_with_what_it_stands_for(told):
+    assert is_same("b", normal_answer(told)) and is_other("a", normal_answer(told))
+    assert not is_same("paris", normal_answer(told))
+
+
+def test_a_word_of_one_letter_is_none_that_was_chosen():
+    assert not is_same("a", normal_answer("A prime number"))
 
 
 @given(number=st.integers() | st.decimals(-(10**9), 10**9, places=3))
