@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ste_plugin.instructions.sources.row_values import input_text
 from ste_plugin.labelled.rows import Row
 from ste_plugin.text.turns import (
     ASSISTANT,
@@ -70,15 +71,15 @@ def turns_asked(row: Row, column: str) -> list[Turn]:
         return turns_in(row, column, value)
     text = row.prompt(column)
     if column == "instruction":
-        if row.filled(["input"]):
-            text = f"{text}\n\n{row.text_in('input', _input(row.columns['input']))}"
+        if row.filled(["input"]) and (below := _input(row.columns["input"])):
+            text = f"{text}\n\n{row.text_in('input', below)}"
         return [*_earlier(row), Turn(USER, text)]
     return dialogue(text) or read_marked(text) or [Turn(USER, text)]
 
 
 def _input(value: Any) -> Any:
     """Return what an `input` says, in which a number is as good as text."""
-    return str(value) if type(value) in (int, float) else value
+    return input_text(value) if type(value) in (str, int, float) else value
 
 
 def dialogue(text: str) -> list[Turn]:

@@ -102,6 +102,8 @@ def test_an_input_may_be_a_number(tmp_path):
         {"prompt": ASKED, "messages": TURNS["chosen"], **TURNS},
         {"prompt": ASKED, "input": math.nan, "context": " [ ]", "history": "[]", **PAIR},
         {"instruction": ASKED, "input": math.nan, "system": math.nan, **PAIR},
+        {"instruction": ASKED, "input": "<noinput>", **PAIR},
+        {"prompt": ASKED, "input": "nan", **PAIR},
         {"instruction": f" {ASKED}\n", "prompt": spoken(ASKED, ""), **PAIR},
         {"prompt": ASKED, "context": "", "input": None, "history": [], **PAIR},
         {"prompt": ASKED, "conversation": "c-17", "context": "shop_talk", **PAIR},

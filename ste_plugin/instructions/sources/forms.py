@@ -12,7 +12,12 @@ from msgspec.structs import replace
 
 from ste_plugin.errors import ConfigError, did_you_mean
 from ste_plugin.instructions.sources.conversations import Conversation
-from ste_plugin.instructions.sources.row_values import LONE_SURROGATE, BadRow, as_text
+from ste_plugin.instructions.sources.row_values import (
+    LONE_SURROGATE,
+    BadRow,
+    as_text,
+    input_text,
+)
 from ste_plugin.instructions.turns import with_turns
 from ste_plugin.records import Instruction, content_key
 from ste_plugin.text.listed_turns import is_list_of_texts
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
 
 _COMMON_COLUMNS = ("prompt", "question", "text", "query", "input")
 """Common names of a column of instructions."""
+_ASKED_BELOW = ("input", "context")
+"""What an instruction is about, in rows as Alpaca's and Dolly's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ def _plain(row: Mapping[str, Any], _: "SourceConfig") -> str:
 
 def _alpaca(row: Mapping[str, Any], source: "SourceConfig") -> str:
     """Return the instruction and, after a blank line, its input where there is one."""
-    text, asked = as_text(row.get("input"), "input").strip(), _plain(row, source)
+    text, asked = input_text(row.get("input")), _plain(row, source)
     return f"{asked.strip()}\n\n{text}" if text else asked
 
 
@@ -141,7 +148,27 @@ def read_row(
             f"{location}: expected {what}, found an empty one. Fill it in or remove it.",
             f"empty {what.split()[-1]}",
         )
+    _refuse_more(location, row, source, text)
     return instruction
+
+
+def _refuse_more(location: str, row: Mapping[str, Any], source: "SourceConfig", text: str) -> None:
+    """Raise BadRow where a row of one text asks more than that, and `columns` names neither."""
+    if source.form in CONVERSATIONS or "instruction" in source.columns:
+        return
+    read, said = {*source.columns.values(), *form_columns(source)}, " ".join(text.split())
+    unread = (n for n in _ASKED_BELOW if n not in read and type(row.get(n)) in (str, int, float))
+    for name in unread:
+        asks = " ".join(input_text(row[name]).split())
+        if asks not in said:
+            form = "form: alpaca" * (source.form != "alpaca")
+            columns = f"columns: {{input: {name}}}" * (name != "input")
+            raise BadRow(
+                f"{location}: {name!r} asks something that is not in 'instruction', "
+                f"{asks[:40]!r}. Set {' and '.join(filter(None, (form, columns)))} to read both, "
+                "or columns: {instruction: instruction} for that alone.",
+                f"{name!r} is not read",
+            )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 
 from ste_plugin.errors import DataError
 
+_NO_INPUT = re.compile(r"<no ?input>|nan", re.IGNORECASE)
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -35,6 +36,16 @@ def as_text(value: Any, where: str) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     raise BadRow(f"{where}: expected text, found {describe(value)}")
+
+
+def input_text(value: Any) -> str:
+    """Return an `input` as text, numbers too; data sets write `<noinput>` or `nan` for none.
+
+    >>> input_text("<noinput>"), input_text(" Guten Tag "), input_text(5)
+    ('', 'Guten Tag', '5')
+    """
+    text = str(value) if type(value) in (int, float) else as_text(value, "input")
+    return "" if _NO_INPUT.fullmatch(text.strip()) else text.strip()
 
 
 def content_text(value: Any, where: str) -> str:

@@ -459,6 +459,15 @@ INSTRUCTIONS = [
         "`split`, `subset` and the network.",
     ),
     Row(
+        "an input that the form does not read",
+        given(lines({"instruction": "Translate it.", "input": "Guten Tag"})),
+        GENERATE,
+        3,
+        "instructions.jsonl:1: 'input' asks something that is not in 'instruction', 'Guten Tag'. "
+        "Set form: alpaca to read both, or columns: {instruction: instruction} for that alone."
+        + SKIP,
+    ),
+    Row(
         "CSV without its reader",
         given("instruction\nName a fruit.\n", "a.csv"),
         GENERATE,

@@ -259,6 +259,51 @@ def test_alpaca_appends_its_input_after_a_blank_line(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("nothing", ["<noinput>", "<No Input>", "nan", float("nan"), " "])
+def test_what_data_sets_write_for_no_input_is_none(tmp_path: Path, nothing: Any) -> None:
+    written(tmp_path, {"instruction": "Name a fruit.", "input": nothing})
+    assert texts(tmp_path, form="alpaca") == texts(tmp_path) == ["Name a fruit."]
+
+
+@pytest.mark.parametrize(
+    ("form", "column", "cure"),
+    [
+        ("plain", "input", "Set form: alpaca to read both"),
+        ("plain", "context", "Set form: alpaca and columns: {input: context} to read both"),
+        ("alpaca", "context", "Set columns: {input: context} to read both"),
+    ],
+)
+def test_a_row_that_asks_more_than_is_read_is_refused(tmp_path, form, column, cure) -> None:
+    written(tmp_path, {"instruction": "Translate it.", column: "Guten Tag, wie geht es Ihnen?"})
+    with pytest.raises(DataError) as error:
+        read(tmp_path, form=form)
+    assert str(error.value) == (
+        f"a.jsonl:1: {column!r} asks something that is not in 'instruction', "
+        f"'Guten Tag, wie geht es Ihnen?'. {cure}, or columns: {{instruction: instruction}} for "
+        "that alone.\nOr set on_bad_line: skip to leave such lines out and count them."
+    )
+    written(tmp_path, {"instruction": "Sing."}, {"instruction": "Translate it.", column: "Hallo"})
+    _, drops = read(tmp_path, form=form, on_bad_line="skip")
+    assert [drop.reason for drop in drops] == [f"{column!r} is not read"]
+
+
+@pytest.mark.parametrize(
+    ("row", "settings"),
+    [
+        ({"input": "Hi"}, {"columns": {"instruction": "instruction"}}),
+        ({"prompt": "Say it.", "input": "Hi"}, {"columns": {"instruction": "prompt"}}),
+        ({"context": "Say  it."}, {}),
+        ({"context": ["Hi"], "input": "Hi"}, {"columns": {"category": "input"}}),
+        ({"input": 5}, {"form": "alpaca"}),
+        ({"context": "Hi"}, {"form": "alpaca", "columns": {"input": "context"}}),
+    ],
+)
+def test_what_is_named_or_said_in_the_instruction_is_not(tmp_path, row, settings) -> None:
+    written(tmp_path, {"instruction": "Say it.", "category": "x"} | row)
+    (text,) = texts(tmp_path, **settings)
+    assert text.startswith("Say it.")
+
+
 @pytest.mark.parametrize(
     ("conversation", "said"),
     [
