@@ -36,9 +36,11 @@ _EXAMPLES = (
 a form that they have kept before."""
 _ARROW = re.compile("->|→|=>")
 _QUOTES = "\"'`“”‘’* \n"
-_FEW_WORDS, _LARGE_SHARE = 5, 0.5
-"""A fault may be so many words long, or have that share of the answer's words: more is another
-answer."""
+_EXPLANATION = re.compile(r"\s\(|[.;:]\s")
+"""Begins what tells on the worse answer, where the right words have no such sign."""
+_FEW_WORDS, _LARGE_SHARE, _MOST_TIMES = 5, 0.5, 2
+"""A fault may be so many words long, or have that share of the answer's words and so many times
+those that were right: more is another answer, or an explanation."""
 
 
 def _prompt(answer: str) -> Prompt:
@@ -83,7 +85,9 @@ def put_fault(answer: str, named: str) -> MadePair | str:
         return "no fault named in words of the answer"
     if wrong.casefold().split() == right.casefold().split():
         return "answer unchanged"
-    if _is_large(wrong, answer) or _is_large(right, answer):
+    if _EXPLANATION.search(wrong) and not _EXPLANATION.search(right):
+        return "the wrong words come with an explanation"
+    if _is_large(right, wrong, answer):
         return "answer rewritten rather than one fault put into it"
     worse = _pattern(right).sub(lambda _: wrong, answer)
     return MadePair(worse, fault=wrong, correction=found[0])
@@ -93,13 +97,19 @@ def _read_change(named: str) -> tuple[str, str]:
     """Return the words that change and what they become; empty where a reply names none.
 
     The arrow between them is the middle one: there are others in both where the answer has some.
+    What stands below words of one line explains them.
     """
     named = next((p for p in re.split(r"\n\s*\n", named) if _ARROW.search(p)), "")
     arrows = list(_ARROW.finditer(named))
     if len(arrows) % 2 == 0:
         return "", ""
     start, end = arrows[len(arrows) // 2].span()
-    return named[:start].strip(_QUOTES), named[end:].strip(_QUOTES)
+    right, wrong = named[:start].strip(_QUOTES), named[end:].strip(_QUOTES)
+    if "\n" not in right:
+        wrong = wrong.partition("\n")[0].strip(_QUOTES)
+    if not right.endswith("."):
+        wrong = wrong.removesuffix(".").strip(_QUOTES)
+    return right, wrong
 
 
 def _pattern(words: str) -> re.Pattern[str]:
@@ -113,8 +123,10 @@ def _pattern(words: str) -> re.Pattern[str]:
     return re.compile(f"{before}{spaced}{after}", re.IGNORECASE)
 
 
-def _is_large(words: str, answer: str) -> bool:
-    return len(words_of(words)) > max(_FEW_WORDS, _LARGE_SHARE * len(words_of(answer)))
+def _is_large(right: str, wrong: str, answer: str) -> bool:
+    before, after, whole = (len(words_of(text)) for text in (right, wrong, answer))
+    is_rewritten = max(before, after) > max(_FEW_WORDS, _LARGE_SHARE * whole)
+    return is_rewritten or after > max(_FEW_WORDS, _MOST_TIMES * before)
 
 
 INJECTED = {"inject-error": InjectError()}

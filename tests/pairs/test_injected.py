@@ -55,6 +55,25 @@ def test_quotes_spaces_case_and_what_is_said_around_do_not_matter(named):
     assert "Po; in Rome live 2.7 million people." in made(named).worse
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        "Rome -> Oslo\nOslo is in Norway, so this is false.",
+        "Rome ->\nOslo\n(false)",
+        'Rome -> "Oslo".',
+    ],
+)
+def test_what_is_said_below_the_wrong_words_is_no_part_of_them(named):
+    assert made(named).worse == GOOD.replace("Rome", "Oslo")
+
+
+def test_words_over_several_lines_stand_for_such():
+    found = put_fault(
+        "for n in m:\n    print(n)", "for n in m:\n    print(n) -> for n in k:\n    run(n)"
+    )
+    assert found.worse == "for n in k:\n    run(n)"
+
+
 def test_an_arrow_may_be_among_the_words():
     code = "fn one() -> i32 { 1 }"
     found = put_fault(code, "one() -> i32 -> one() -> u8")
@@ -62,6 +81,7 @@ def test_an_arrow_may_be_among_the_words():
 
 
 NO_FAULT = "no fault named in words of the answer"
+EXPLAINED = "the wrong words come with an explanation"
 REWRITTEN = "answer rewritten rather than one fault put into it"
 
 
@@ -77,6 +97,10 @@ REWRITTEN = "answer rewritten rather than one fault put into it"
         ("rome ->  Rome", "answer unchanged"),
         ("Rome -> " + "many " * 20, REWRITTEN),
         (f"{GOOD} -> Oslo", REWRITTEN),
+        ("Rome -> Oslo, which is in Norway now", REWRITTEN),
+        ("Rome -> Oslo (false)", EXPLAINED),
+        ("Rome -> Oslo. This is false", EXPLAINED),
+        ("Rome -> Oslo; false", EXPLAINED),
     ],
 )
 def test_what_is_no_single_named_fault_makes_no_pair(named, reason):
