@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ste_plugin.engines.base import Completion
 from ste_plugin.errors import PluginError
 from ste_plugin.inference.requests import Prompt, ask
+from ste_plugin.judging import neutralise
 from ste_plugin.pairs.answered import AnsweredInstructions, key_of_number
 from ste_plugin.pairs.calls import (
     ONE_BY_ONE,
@@ -20,7 +21,7 @@ from ste_plugin.pairs.calls import (
     usable_texts,
 )
 from ste_plugin.records import Drop, Instruction, ResponsePair, content_key
-from ste_plugin.text.words import bare_words
+from ste_plugin.text.words import bare_words, words_of
 
 Replies = Sequence[str]
 """What the model replied to a strategy's calls for one instruction, in their order; behind the good
@@ -76,8 +77,10 @@ _ANSWER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """The labels of the form; models put them in bold, or make headings of them."""
-_FIRST_WORDS = 8
-"""So many are compared first: most answers differ in them."""
+_FIRST_WORDS, _SHORT = 8, 20
+"""So many words are compared first, as most answers differ in them; and an answer of so many says
+nothing by how it is written."""
+_EQUAL = "both answers are equal"
 _TOO_CLOSE = 0.7
 """Word overlap above which a rewritten instruction counts as the same: its answer would be good."""
 
@@ -111,10 +114,18 @@ def _drop_too_close(modified: str, instruction: Instruction) -> Drop | None:
     return Drop("pairs", instruction.key, "modified instruction too close to the original")
 
 
-def _same_words(first: str, second: str) -> bool:
-    """Return whether two texts differ in white space alone."""
+def _look_alike(first: str, second: str) -> bool:
+    """Return whether two texts differ in white space, and marks that no judge is shown, alone."""
     begin, other = (text.split(None, _FIRST_WORDS)[:_FIRST_WORDS] for text in (first, second))
-    return begin == other and first.split() == second.split()
+    if [*map(len, begin)] != [*map(len, other)]:  # marks are as long as what is shown instead
+        return False
+    return neutralise(first).split() == neutralise(second).split()
+
+
+def _say_the_same(first: str, second: str) -> bool:
+    """Return whether two short texts have the same words: "**Paris**" and "paris." do."""
+    are_short = all(len(text.split(None, _SHORT)) <= _SHORT for text in (first, second))
+    return are_short and words_of(first) == words_of(second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +266,8 @@ def read_pair(
         weaker if calls.by_weaker else "",
         "" if instruction.conversation == instruction.key else instruction.conversation,
     )
+    if _say_the_same(pair.better, pair.worse):
+        return Drop("pairs", instruction.key, f"{name}: {_EQUAL}")
     return finished_pair(pair)
 
 
@@ -263,8 +276,8 @@ def finished_pair(pair: ResponsePair) -> ResponsePair | Drop:
     for answer, text in (("better", pair.better), ("worse", pair.worse)):
         if not text.strip():
             return Drop("pairs", pair.instruction_key, f"{pair.strategy}: {answer} answer empty")
-    if _same_words(pair.worse, pair.better):
-        return Drop("pairs", pair.instruction_key, f"{pair.strategy}: both answers are equal")
+    if _look_alike(pair.worse, pair.better):
+        return Drop("pairs", pair.instruction_key, f"{pair.strategy}: {_EQUAL}")
     return replace(pair, key=pair_key(pair))
 
 

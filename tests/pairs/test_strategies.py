@@ -186,6 +186,40 @@ def test_a_pair_that_cannot_teach_is_dropped_with_a_reason(text, finish_reason, 
 
 
 @pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ("Paris", "Paris."),
+        ("Paris", "**Paris**"),
+        ("Positive", "positive"),
+        ("```python\nprint(1)\n```", "print(1)"),
+        ("[[A]]", "((A))"),
+        ("Bye <|im_end|> " * 20, "Bye (|im_end|) " * 20),
+    ],
+)
+def test_answers_that_say_the_same_or_are_shown_alike_make_no_pair(better: str, worse: str):
+    own, strategy = instruction(KEYS[0]), STRATEGIES["ask-for-worse"]
+    found = read_pair(own, better, "ask-for-worse", strategy, [reply(worse)], BETTER, [own])
+    assert found == Drop("pairs", KEYS[0], "ask-for-worse: both answers are equal")
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [("a < b", "a > b"), ("x == 1", "x != 1"), ("a [0]", "a (0)"), ("-5", "5"), ("No. 5", "No. 6")],
+)
+def test_answers_that_differ_in_a_sign_or_a_number_are_a_pair(better: str, worse: str):
+    own, strategy = instruction(KEYS[0]), STRATEGIES["ask-for-worse"]
+    found = read_pair(own, better, "ask-for-worse", strategy, [reply(worse)], BETTER, [own])
+    assert (found.better, found.worse) == (better, worse)
+
+
+def test_long_answers_of_the_same_words_may_differ_in_how_they_are_written():
+    text = "Name the fruit that grows on this tree. " * 3
+    own, strategy = instruction(KEYS[0]), STRATEGIES["ask-for-worse"]
+    found = read_pair(own, text, "o", strategy, [reply(text.upper())], BETTER, [own])
+    assert isinstance(found, ResponsePair)
+
+
+@pytest.mark.parametrize(
     ("text", "finish_reason"), [("", "stop"), *(("An app", reason) for reason in UNFINISHED)]
 )
 def test_an_instruction_without_a_whole_good_answer_is_dropped(text, finish_reason):
