@@ -5,8 +5,14 @@ from pathlib import Path
 from ste_plugin.config import ModelConfig, RunConfig
 from ste_plugin.context import RunContext
 from ste_plugin.engines.identity import model_path
-from ste_plugin.engines.nested import MAIN, revision_of, with_trained_weights
-from ste_plugin.errors import DataError
+from ste_plugin.engines.nested import (
+    ELSEWHERE,
+    MAIN,
+    answering_model,
+    revision_of,
+    with_trained_weights,
+)
+from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.storage.run_layout import RunLayout
 from ste_plugin.storage.training_manifest import find_trained_model
 
@@ -37,6 +43,21 @@ def judge_of(config: RunConfig, base: Path, number: int, stage: int | None = Non
             f"{folder / 'model'}: no trained model there (no trained.json). Run `ste train` first."
         )
     return with_trained_weights(seed, str(final))
+
+
+def require_own_weights(judge: ModelConfig, number: int) -> None:
+    """Return if the judge of an iteration can be asked by the run's engine; the seed always can.
+
+    Raises: ConfigError where a server of somebody's would answer, which keeps serving the seed.
+    """
+    engine = answering_model(judge).engine
+    if number and engine in ELSEWHERE:
+        raise ConfigError(
+            f"judge.engine: {engine} cannot judge with the trained model {judge.model}, as your "
+            "server keeps serving the seed. Serve that folder, and ask for it by its name there "
+            "(`ste judge NAME --base-url URL`, Judge('NAME', base_url=URL)); or set judge.engine: "
+            "serve, vllm or local in the run's config, and give that."
+        )
 
 
 def hub_revision(judge: ModelConfig) -> str | None:

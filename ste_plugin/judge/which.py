@@ -13,7 +13,7 @@ from ste_plugin.engines.nested import revision_of
 from ste_plugin.engines.registry import LOADING
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.evaluation.shipped import number_in_words
-from ste_plugin.evaluation.trained_judges import judge_of
+from ste_plugin.evaluation.trained_judges import judge_of, require_own_weights
 from ste_plugin.forget.find_run import read_run
 from ste_plugin.inference.requests import JudgeRequests
 from ste_plugin.judging import JudgeFormat
@@ -147,8 +147,8 @@ def _iteration_of(path: Path) -> int | None:
 def _judge_of_run(path: Path, iteration: int | None, plugins: Sequence[Path]) -> FoundJudge:
     """Return the judge that a run ships, or that of an iteration; 0 is the seed.
 
-    Raises: DataError where there is none; PluginError for a plugin that the run lists and
-    `plugins` does not name.
+    Raises: DataError where there is none; ConfigError where its engine asks a server that serves
+    the seed; PluginError for a plugin that the run lists and `plugins` does not name.
     """
     if (number := _iteration_of(path)) is not None:
         path, iteration = path.parent, number if iteration is None else iteration
@@ -158,6 +158,7 @@ def _judge_of_run(path: Path, iteration: int | None, plugins: Sequence[Path]) ->
     folder = RunLayout(base / config.run)
     chosen = _shipped(config, base) if iteration is None else iteration
     model = judge_of(config, base, chosen)
+    require_own_weights(model, chosen)
     place = Place(base, Path.cwd(), config.hosts.serve)
     name = f"{folder.root}: {number_in_words(folder.root, chosen)}"
     longest = config.evaluation.max_new_tokens or config.judging.max_new_tokens

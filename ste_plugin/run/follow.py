@@ -15,7 +15,7 @@ from ste_plugin.audit.gates import people_sets
 from ste_plugin.config import ModelConfig, RunConfig
 from ste_plugin.context import GateFigures, RunContext
 from ste_plugin.engines.identity import fingerprint
-from ste_plugin.engines.nested import answering_model
+from ste_plugin.engines.nested import ELSEWHERE, answering_model
 from ste_plugin.errors import ConfigError, DataError, SteError
 from ste_plugin.evaluation.prompt_files import describe_source
 from ste_plugin.evaluation.shipped import judge_name
@@ -24,6 +24,7 @@ from ste_plugin.instructions.privacy.forgotten import append_forgotten, read_for
 from ste_plugin.run import loop
 from ste_plugin.run.checkpoint import Checkpoint, relative_to
 from ste_plugin.run.open_run import open_described
+from ste_plugin.run.used_plugins import require_used
 from ste_plugin.storage.config_file import read_run_yaml
 from ste_plugin.storage.followed import Followed, path_of, read_followed, write_followed
 from ste_plugin.storage.jsonl import read_json
@@ -126,6 +127,7 @@ def _asked(instructions: Sequence[str], limit: int | None) -> str:
 def _check_run(context: RunContext) -> None:
     """Raise ConfigError or DataError for a run whose judge cannot be refreshed."""
     root, config = context.folder.root, context.config
+    require_used(context.plugins, context.folder)  # what drops judgments, or gates, does in rounds
     if not context.folder.report.is_file():
         raise DataError(
             f"{root}: no trained judge to refresh, as the run is not finished (no report.json). "
@@ -136,11 +138,11 @@ def _check_run(context: RunContext) -> None:
             f"{root}: no trained judge to refresh: the run ships its seed, as no iteration was "
             "better. Train one that is: more instructions, iterations or other pair strategies."
         )
-    if answering_model(config.judge).engine == "http":
+    if (engine := answering_model(config.judge).engine) in ELSEWHERE:
         raise ConfigError(
-            "judge.engine: http cannot judge with a trained model, as your server keeps serving "
-            "the seed. Set judge.engine: serve, vllm or local in the run's config (the generator "
-            "may stay http)."
+            f"judge.engine: {engine} cannot judge with a trained model, as your server keeps "
+            "serving the seed. Set judge.engine: serve, vllm or local in the run's config (the "
+            "generator may stay http)."
         )
     if taken := sorted({*RUN_PAIRS.values()} & config.evaluation.pairs.keys()):
         raise ConfigError(

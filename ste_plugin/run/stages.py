@@ -165,12 +165,12 @@ def check_servable(context: RunContext) -> None:
     """Raise ConfigError for a judge that a trained one cannot replace."""
     config = context.config
     engine = answering_model(config.judge).engine
-    if config.iterations > 1 and engine in ELSEWHERE:
+    if engine in ELSEWHERE and (config.iterations > 1 or len(config.training.recipe) > 1):
         raise ConfigError(
-            f"judge.engine: {engine} cannot judge with the model trained in iteration 1, as your "
+            f"judge.engine: {engine} cannot judge with the model that was trained first, as your "
             "server keeps serving the seed. Set judge.engine: serve (a vLLM server that the run "
             "starts with whichever model it needs), vllm or local (the generator may stay http), "
-            "or iterations: 1."
+            "or iterations: 1 and one training.recipe."
         )
 
 

@@ -63,6 +63,19 @@ def test_another_iteration_of_it_can_be_named(run):
         Judge(run, iteration=3, **hooks(run))
 
 
+@pytest.mark.parametrize("engine", ["http", "decisions"])
+def test_a_trained_judge_is_not_asked_of_a_server_that_goes_on_serving_its_seed(run, engine):
+    shipped(run, 1)
+    config = run.parent / "ste.yaml"
+    told = yaml.safe_load(config.read_text())
+    endpoints = [{"base_url": "http://127.0.0.1:9/v1", "model": "seed"}]
+    told["judge"] |= {"engine": engine, "options": {"endpoints": endpoints}}
+    config.write_text(yaml.safe_dump(told))
+    with pytest.raises(ConfigError, match=rf"judge.engine: {engine} cannot judge with the trained"):
+        Judge(config, **hooks(run))
+    assert Judge(config, iteration=0, **hooks(run)).name.endswith("the run ships iteration 1)")
+
+
 def test_a_run_that_ships_its_seed_has_the_seed_as_its_judge(run):
     shipped(run, 0)
     assert "the seed, which the run ships" in Judge(run, **hooks(run)).name

@@ -19,7 +19,7 @@ from ste_plugin.dataset.token_counts import load_template
 from ste_plugin.engines.base import ChatRequest
 from ste_plugin.errors import DataError, EngineError
 from ste_plugin.evaluation.shipped import judge_label
-from ste_plugin.evaluation.trained_judges import find_judge
+from ste_plugin.evaluation.trained_judges import find_judge, require_own_weights
 from ste_plugin.pairs.constructed import CONSTRUCTED
 from ste_plugin.pairs.pool_files import read_pool
 from ste_plugin.plugins.manager import contributions, find_contribution
@@ -115,7 +115,9 @@ def draw_pairs(context: RunContext) -> tuple[str, list[ResponsePair]]:
 
 def _find(context: RunContext, number: int) -> RunJudge:
     path = context.folder.audit / f"probes-{number:02d}.completions.jsonl"
-    return RunJudge(context, judge_label(number), find_judge(context, number), path)
+    judge = find_judge(context, number)
+    require_own_weights(judge, number)
+    return RunJudge(context, judge_label(number), judge, path)
 
 
 def _announce(

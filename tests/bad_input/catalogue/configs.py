@@ -680,10 +680,23 @@ ROWS = [
         run_with(iterations="2", judge=served(base_url="http://127.0.0.1:9/v1")),
         RUN,
         2,
-        "judge.engine: http cannot judge with the model trained in iteration 1, as your server "
-        "keeps serving the seed. Set judge.engine: serve (a vLLM server that the run starts "
+        "judge.engine: http cannot judge with the model that was trained first, as your "
+        "server keeps serving the seed. Set judge.engine: serve (a vLLM server that the run starts "
         "with whichever model it needs), vllm or local (the generator may stay http), or "
-        "iterations: 1.",
+        "iterations: 1 and one training.recipe.",
+    ),
+    Row(
+        "stages of a judge that cannot be replaced",
+        run_with(
+            training="{recipe: [sft-lora-8b, dpo-lora-8b]}",
+            judge=served(base_url="http://127.0.0.1:9/v1"),
+        ),
+        RUN,
+        2,
+        "judge.engine: http cannot judge with the model that was trained first, as your "
+        "server keeps serving the seed. Set judge.engine: serve (a vLLM server that the run starts "
+        "with whichever model it needs), vllm or local (the generator may stay http), or "
+        "iterations: 1 and one training.recipe.",
     ),
     Row(
         "personal data of a kind that there is not",
