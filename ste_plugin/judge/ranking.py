@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from math import ceil, log2
 
 from ste_plugin.errors import DataError
-from ste_plugin.judge.comparison import Comparison
+from ste_plugin.judge.comparison import Abstained, Comparison
 from ste_plugin.judge.strengths import fit_strengths
 from ste_plugin.judge.texts import is_empty
 from ste_plugin.records import content_key
 
 CompareIndices = Callable[[Sequence[tuple[int, int]]], list[Comparison]]
 """Pairs of answers, by index → what the judge says of each."""
+_ALIKE: tuple[Abstained, ...] = ("unsure", "orders differ", "tie")
 _TRIES = 2
 """In a knockout, comparisons that may say nothing of an answer: the other one may be at fault."""
 
@@ -150,16 +151,22 @@ def next_pairs(
     return pairs
 
 
+def _chance(asked: Asked) -> float | None:
+    """Return how likely the first of two answers is better; None where nothing is said of them.
+
+    A cascade that read both and abstains gives no probability: to it they are alike.
+    """
+    said = asked.comparison
+    return 0.5 if said.probability is None and said.abstained in _ALIKE else said.probability
+
+
 def _tells(asked: Asked) -> bool:
-    return asked.comparison.probability is not None
+    return _chance(asked) is not None
 
 
 def _told(asked: Sequence[Asked]) -> list[tuple[int, int, float]]:
-    return [
-        (each.a, each.b, each.comparison.probability)
-        for each in asked
-        if each.comparison.probability is not None
-    ]
+    chances = [(each.a, each.b, _chance(each)) for each in asked]
+    return [(a, b, chance) for a, b, chance in chances if chance is not None]
 
 
 def _in_vain(asked: Sequence[Asked]) -> Counter[int]:
@@ -182,7 +189,7 @@ def _scores(n: int, asked: Sequence[Asked]) -> list[float]:
 
 def _loser(asked: Asked, scores: Sequence[float]) -> int:
     """Return which of two answers leaves a knockout: in a draw, the weaker one."""
-    chance = asked.comparison.probability
+    chance = _chance(asked)
     if chance is None or chance == 0.5:
         return min(asked.a, asked.b, key=lambda i: scores[i])
     return asked.b if chance > 0.5 else asked.a

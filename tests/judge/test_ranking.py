@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ste_plugin.errors import DataError
-from ste_plugin.judge.comparison import unable
+from ste_plugin.judge.comparison import Comparison, unable
 from ste_plugin.judge.ranking import default_budget, different_texts, next_pairs, rank_by_comparing
 from ste_plugin.judge.strengths import fit_strengths
 from tests.helpers.asked_judges import compares, fake_judge, told
@@ -59,6 +59,26 @@ def test_a_knockout_finds_the_best_by_one_comparison_fewer_than_answers(numbers)
     found = rank_by_comparing(len(numbers), right(numbers), None, only_first=True)
     assert numbers[found.best] == max(numbers)
     assert len(found.asked) == len(numbers) - 1
+
+
+@pytest.mark.parametrize("only_first", [True, False])
+def test_answers_that_a_cascade_is_unsure_about_stay_before_one_that_is_worse(only_first):
+    def ask(pairs):
+        unsure = Comparison(None, None, "unsure")
+        return [
+            unsure if 3 not in pair else Comparison(None, 0.95 if pair[1] == 3 else 0.05)
+            for pair in pairs
+        ]
+
+    found = rank_by_comparing(4, ask, None, only_first=only_first)
+    assert found.order[-1] == 3 and None not in found.scores
+    assert found.first_is_best < 0.5
+
+
+def test_answers_that_a_cascade_is_always_unsure_about_are_as_likely_to_be_best():
+    unsure = Comparison(None, None, "unsure")
+    found = rank_by_comparing(4, lambda pairs: [unsure] * len(pairs), None)
+    assert found.first_is_best == pytest.approx(0.25, abs=0.03)
 
 
 def test_a_judge_that_cannot_tell_leaves_all_as_likely_to_be_best():
