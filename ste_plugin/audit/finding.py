@@ -21,7 +21,7 @@ class Finding(Record, frozen=True):
     threshold: float | None
     """What the figure is held to; None where it is only told."""
     n: int
-    """Of how many pairs, prompts or rows."""
+    """Of how many cases: pairs, verdicts, prompts or rows."""
     failed: bool
     """Whether the figure breaks its threshold."""
     words: str

@@ -115,7 +115,7 @@ def level_gate(number: int, held: Held, sums: Mapping[int, GroupedSums | None]) 
         told.figure,
         told.interval,
         held.level if is_most else 1 - held.level,
-        int(max(own.total()[1::2])),
+        int(held.of.cases(own.total())),
         False,
         words,
         held.cure,

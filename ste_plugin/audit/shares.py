@@ -192,7 +192,7 @@ def level_finding(
     words = held.sentence(estimate.figure, course)
     words += "" if is_held else "; the seed's is only told"
     failed = is_held and estimate.above(held.level)
-    level, n = held.level if is_held else None, int(max(sums.total()))
+    level, n = held.level if is_held else None, int(held.of.cases(sums.total()))
     return share_finding(held.name, subject, estimate, level, n, failed, words, held.cure)
 
 
@@ -205,7 +205,7 @@ def change_finding(
     what = "strength of the preference for one letter" if held.is_letter else held.name
     words = f"{what}: {told} since {start}{_letters(held, before, now)}"
     words += f"; a rise by at most {100 * most:.0f}"
-    name, n = f"{held.name} since {start}", int(max(now.total()))
+    name, n = f"{held.name} since {start}", int(held.of.cases(now.total()))
     failed = moved.above(most)
     return share_finding(name, subject, moved, most, n, failed, words, held.cure)
 

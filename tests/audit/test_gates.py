@@ -43,6 +43,12 @@ def breaks(held, judge, *others):
     return found.failed
 
 
+def test_a_figure_is_told_with_the_number_of_its_own_cases():
+    sums = {n: sums_of(judged(RIGHT * 40)) for n in (0, 1)}
+    told = {held.name: level_gate(1, held, sums).finding.n for held in LEVELS}
+    assert told == {"position_bias": 80, "consistency": 40, "invalid_rate": 80}
+
+
 def test_a_judge_that_always_says_a_breaks_after_one_that_does_not_and_not_after_its_like():
     assert breaks(BIAS, ALWAYS_A * 40, RIGHT * 40)
     assert breaks(BIAS, ALWAYS_A * 40, ALWAYS_A * 40, RIGHT * 40)
