@@ -7,6 +7,7 @@ from typing import Any
 
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.compare import Comparison, compare_evaluations
+from ste_plugin.evaluation.gain import DEV, correct_together
 from ste_plugin.evaluation.judges import Evaluation
 
 Measured = tuple[int, Path, Mapping[str, Any]]
@@ -30,6 +31,8 @@ def compare_rounds(
 ) -> list[Compared]:
     """Return how rounds compare, in the order wanted, an earlier and a later one each.
 
+    Comparisons with the seed, but for that on the dev pairs, are corrected for how many there are.
+
     `by_name` has the rounds that were measured on each set, in their order. What was said of a set
     is read once, and held no longer than a later round is compared with it.
     """
@@ -44,6 +47,9 @@ def compare_rounds(
             later = {first for first, second in compared if second > number}
             held = {n: evaluation for n, evaluation in held.items() if n in later}
     for found in compared.values():
+        if found.first == 0:  # as `ste run` tells the gain
+            tested = {name: c for name, c in found.comparisons.items() if name != DEV}
+            found.comparisons.update(correct_together(tested))
         if not (found.comparisons or found.refused):
             found.refused[""] = "they were measured on other pairs"
     return list(compared.values())

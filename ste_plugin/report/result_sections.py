@@ -129,8 +129,8 @@ def _comparison_table(rows: Sequence[_Row]) -> Table:
     ]
     caption = (
         "Gain and its test: pairs that the later judge gets right in both orders and the earlier "
-        "does not (won), and the other way round (lost). p-values are not corrected for how many "
-        "there are."
+        "does not (won), and the other way round (lost). p-values of comparisons with the seed are "
+        "corrected after Holm over all sets but dev; those between iterations are not."
     )
     return Table(columns, [_comparison_cells(row) for row in rows], caption)
 
@@ -143,7 +143,7 @@ def _comparison_cells(row: _Row) -> list[Any]:
     if comparison.more_than_noise:
         answer = "yes, better" if d.difference > 0 else "yes, worse"
     strip = Strip((Mark("difference", estimate),))
-    p = p_text(comparison.p)
+    p = p_text(comparison.p if comparison.p_corrected is None else comparison.p_corrected)
     return [name, rounds, strip, estimate, comparison.won, comparison.lost, p, answer]
 
 

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from ste_plugin.evaluation.compare import compare
+from ste_plugin.evaluation.gain import gain_of
 from ste_plugin.report.headline import make_headline
 from ste_plugin.report.read_run import read_run
 from ste_plugin.storage.jsonl import read_json, replace_json
@@ -46,6 +47,14 @@ def test_a_difference_within_noise_is_not_sold_as_a_gain(tmp_path):
     assert words.startswith(
         "No more than noise: 14 pairs do not tell the seed and iteration 1 apart."
     )
+
+
+@pytest.mark.parametrize("skill", [0.6, 0.65, 0.7, 0.75, 0.8])
+def test_a_gain_is_called_what_ste_run_calls_it_whatever_the_number_of_sets(tmp_path, skill):
+    root = measured_run(tmp_path, (0.5, skill), sets={"dev": 12, "test": 40, "mine": 40})
+    on_test = gain_of(root, best=1, last=1).comparisons["test"]
+    assert "after Holm's correction over 2 sets" in on_test.sentence("the seed", "iteration 1")
+    assert told(root)[1].startswith(on_test.sentence("the seed", "iteration 1"))
 
 
 def test_a_judge_that_got_worse_on_the_test_pairs_is_called_worse(tmp_path):
