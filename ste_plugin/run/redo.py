@@ -131,7 +131,7 @@ def set_aside_made_of(folder: RunLayout, number: int, stage: int) -> Path | None
     paths = [*(current / name for name in _MEASURED), *stages, *later]
     found = [path for path in paths if path.exists()]
     whole = [path for path in (folder.report, folder.report_page, folder.audit) if path.exists()]
-    return _move_all(folder, [*whole, *found]) if found else None
+    return _move_all(folder, [*whole, *reversed(found)]) if found else None
 
 
 def _move_all(folder: RunLayout, paths: Iterable[Path]) -> Path | None:
@@ -167,7 +167,8 @@ def _obsolete(folder: RunLayout, redo: Redo) -> list[Path]:
             paths = [p / name for p in measured for name in _MEASURED]
     found = [] if redo.stage == "eval" else [folder.audit]  # of judges that there are no more
     whole = [folder.report, folder.report_page, *found]
-    return [path for path in [*whole, *paths] if path.exists()]
+    # what was made last goes first, so that all that is left by a kill belongs together
+    return [path for path in [*whole, *reversed(paths)] if path.exists()]
 
 
 def _move(source: Path, target: Path) -> None:

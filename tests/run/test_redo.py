@@ -2,6 +2,7 @@
 output."""
 
 import shutil
+from contextlib import suppress
 
 import pytest
 import yaml
@@ -520,3 +521,36 @@ def test_an_option_that_changes_what_is_answered_makes_everything_obsolete(tmp_p
 def test_how_a_server_runs_may_change_within_a_run(tmp_path, before, after):
     lines = lines_between(tmp_path, before, after)
     assert {first_stage(line.split(":")[0]) for line in lines} <= {None}
+
+
+@pytest.mark.parametrize("moves", range(8))
+@pytest.mark.parametrize("stage", ["pool", "generate", "train"])
+def test_whatever_a_redo_that_is_killed_has_moved_nothing_is_left_of_what_is_gone(
+    tmp_path, monkeypatch, stage, moves
+):
+    from ste_plugin.run import redo
+
+    folder, move, moved = RunLayout(tmp_path), redo._move, []
+    order = [
+        "pool/done.json",
+        "iter-01/dataset/manifest.json",
+        "iter-01/model/trained.json",
+        "iter-01/done.json",
+        "iter-02/dataset/manifest.json",
+        "iter-02/model/trained.json",
+        "iter-02/done.json",
+        "report.json",
+    ]
+    made(folder, *order)
+
+    def until_killed(path, target):
+        if len(moved) == moves:
+            raise KeyboardInterrupt
+        moved.append(path)
+        move(path, target)
+
+    monkeypatch.setattr(redo, "_move", until_killed)
+    with suppress(KeyboardInterrupt):
+        set_aside(folder, Redo(stage))
+    there = [name in left(folder) for name in order]
+    assert there == sorted(there, reverse=True)
