@@ -26,7 +26,13 @@ from ste_plugin.config import HostConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.model_folder import refuse_pickles
 from ste_plugin.errors import DataError, HostError
-from ste_plugin.hosts.run_host import python_of, require_module, run_host, run_python
+from ste_plugin.hosts.run_host import (
+    Versions,
+    python_of,
+    require_module,
+    run_host,
+    run_python,
+)
 from ste_plugin.storage.dataset_manifest import DatasetManifest, read_manifest, row_format_of_rl
 from ste_plugin.storage.durable import move
 from ste_plugin.storage.jsonl import replace_bytes
@@ -38,8 +44,11 @@ from ste_plugin.storage.training_manifest import (
 )
 from ste_plugin.text.redaction import redact
 
-INSTALL = 'pip install "axolotl>=0.19,<0.22"'
+VERSIONS = Versions("0.19", "0.22")
+INSTALL = f'pip install "axolotl{VERSIONS}"'
 """The command that an error gives where axolotl is missing."""
+INSTALL_OURS = "pip install /path/to/ste-plugin"
+"""The command where our plugin is missing beside it: it is on no index."""
 
 _MADE_BY_AXOLOTL = ("debug.log", "config.json", "adapter_config.json")
 
@@ -124,8 +133,8 @@ def require_host(python: str) -> str:
 
     Raises: HostError naming what is missing there and the command that installs it.
     """
-    version = require_module(python, "axolotl", INSTALL)
-    require_module(python, "ste_plugin", "pip install ste-plugin")
+    version = require_module(python, "axolotl", INSTALL, VERSIONS)
+    require_module(python, "ste_plugin", INSTALL_OURS)
     return version
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from ste_plugin.config import ProgramConfig, ServeConfig
 from ste_plugin.errors import HostError
@@ -23,6 +24,8 @@ _BLOCK_BYTES = 1 << 16
 _ANSWER_TIMEOUT_S = 600
 """How long an interpreter may take to answer: importing a host took minutes on a busy machine."""
 _MAX_OUTPUT = 300
+_UNKNOWN = "unknown"
+"""The version of a module that lies on the path without having been installed."""
 _PRELUDE = """
 import json, sys
 sys.path[:] = [p for p in sys.path if p]  # a folder of a host's name in the cwd is not the host
@@ -34,7 +37,7 @@ if importlib.util.find_spec(name):
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        version = "unknown"
+        version = sys.argv[2]
 print(json.dumps(version))
 """
 
@@ -44,15 +47,37 @@ def python_of(host: ProgramConfig | ServeConfig) -> str:
     return host.python or sys.executable
 
 
-def require_module(python: str, module: str, install: str) -> str:
+class Versions(NamedTuple):
+    """The versions of a program that it was tried with."""
+
+    least: str
+    below: str
+
+    def __str__(self) -> str:
+        return f">={self.least},<{self.below}"
+
+
+def is_older(version: str, than: str) -> bool:
+    """Return whether a version is older than another, by its leading numbers; one without any is
+    taken to be."""
+    return _leading_numbers(version) < _leading_numbers(than)
+
+
+def _leading_numbers(version: str) -> list[int]:
+    numbers = re.match(r"[\d.]*", version)
+    return [int(part) for part in numbers.group().split(".") if part] if numbers else []
+
+
+def require_module(python: str, module: str, install: str, versions: Versions | None = None) -> str:
     """Return the version of `module` in the environment of `python`, without importing it.
 
-    Raises: HostError with the command `install` where the interpreter or the module is missing.
+    Raises: HostError with the command `install` where the interpreter or the module is missing, or
+    the module older than the `versions` that it was tried with.
     """
     hint = f"Install it there with `{install}`, or set hosts.*.python to an environment that has it"
     if shutil.which(python) is None:
         raise HostError(f"{python}: no such Python interpreter, so {module} cannot run. {hint}.")
-    done = run_python(python, _PRINT_VERSION, module)
+    done = run_python(python, _PRINT_VERSION, module, _UNKNOWN)
     try:
         version = json.loads(done.stdout)
     except ValueError as error:
@@ -63,6 +88,10 @@ def require_module(python: str, module: str, install: str) -> str:
         ) from error
     if version is None:
         raise HostError(f"{python}: {module} is not installed in its environment. {hint}.")
+    if versions and version != _UNKNOWN and is_older(version, versions.least):
+        raise HostError(
+            f"{python}: found {module} {version}; expected {versions.least} or newer. {hint}."
+        )
     return str(version)
 
 

@@ -12,7 +12,7 @@ from ste_plugin import __version__
 from ste_plugin.config import EvaluationConfig, ProgramConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.errors import ConfigError, DataError, HostError, SteError, did_you_mean
-from ste_plugin.hosts.run_host import python_of, require_module, run_python
+from ste_plugin.hosts.run_host import Versions, python_of, require_module, run_python
 from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.published import check_published
 from ste_plugin.labelled.pair import LabelledPair
@@ -40,7 +40,9 @@ from ste_plugin.storage.jsonl import read_json, replace_json
 from ste_plugin.storage.resources import find_task, shipped_folder
 from ste_plugin.text.log_summary import read_log
 
-INSTALL = "pip install 'ste-plugin[eval]'"
+VERSIONS = Versions("0.4.11", "0.5")
+INSTALL = "pip install '/path/to/ste-plugin[eval]'"
+"""The command that an error gives where lm-eval, or our plugin beside it, is missing."""
 SEED = 0
 """Of the bootstrap behind the standard errors."""
 _ASK_BACKENDS = """
@@ -182,7 +184,7 @@ def require_host(python: str, backend: str) -> str:
     Raises: HostError naming what is missing there and the command that installs it; ConfigError
     for a backend that this lm-eval does not have.
     """
-    version = require_module(python, "lm_eval", INSTALL)
+    version = require_module(python, "lm_eval", INSTALL, VERSIONS)
     require_module(python, "ste_plugin", INSTALL)  # the task's classes live in it
     _require_backend(python, backend)
     for module in _BACKEND_NEEDS.get(backend, ()):

@@ -3,34 +3,34 @@ do first."""
 
 import importlib.metadata
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ste_plugin.axolotl import runner as axolotl
 from ste_plugin.axolotl.launcher import check_launcher
+from ste_plugin.axolotl.requirements import missing_model
 from ste_plugin.config import HostConfig, HostsConfig, RunConfig
+from ste_plugin.engines.identity import model_path
+from ste_plugin.engines.nested import answering_model
 from ste_plugin.engines.ray.engine import describe_cluster
-from ste_plugin.errors import (
-    ConfigError,
-    DataError,
-    EngineError,
-    HostError,
-    PluginError,
-    SteError,
-)
+from ste_plugin.engines.registry import LOADING
+from ste_plugin.errors import ConfigError, DataError, HostError, PluginError, SteError
 from ste_plugin.evaluation.kept_out import KEEP_OUT, prompt_source
 from ste_plugin.evaluation.prompt_files import files_of
-from ste_plugin.hosts.run_host import require_module
+from ste_plugin.hosts.run_host import Versions, is_older, require_module
 from ste_plugin.instructions.sources.files import describe_files
 from ste_plugin.instructions.sources.readers import check_source
+from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.run.doctor_training import axolotl_configs, check_axolotl_configs, check_recipes
 from ste_plugin.run.finding import CheckResult
+from ste_plugin.run.loop import checks_ahead
 from ste_plugin.run.models_ahead import check_whole, find_unloadable
 from ste_plugin.run.open_run import open_aside
-from ste_plugin.run.stages import check_backend, read_row_formats
 from ste_plugin.storage.config_file import read_config
 
 
@@ -43,36 +43,41 @@ def conclude(findings: Sequence[CheckResult]) -> str:
 def examine(configs: Sequence[Path], files: Sequence[Path]) -> list[CheckResult]:
     """Return findings on Python, PATH, plugins, model libraries, GPU, axolotl and lm-eval.
 
-    `configs` are a run's, whose hosts and files of instructions are looked at, and axolotl configs
-    with our plugin, or folders of them, which are checked as a training would before it loads a
-    model.
+    `configs` are a run's, which is looked over as `ste run` does before it begins, and axolotl
+    configs with our plugin, or folders of them, which are checked as a training would before it
+    loads a model.
     Raises: ConfigError for a file that is no config.
     """
     theirs = axolotl_configs(configs)
     ours = [path for path in configs if path.is_file() and path not in theirs]
     absent = [path for path in configs if not path.exists()]
     runs = {path: read_config(path) for path in [*ours, *absent]}
-    hosts = [config.hosts for config in runs.values()] or [HostsConfig()]
     return [
         _python(),
         _on_path(),
         _plugins(files),
         *_libraries(),
         _gpu(),
-        *(finding for path, config in runs.items() for finding in _settings(path, config, files)),
-        *(finding for path, config in runs.items() for finding in _sources(path, config)),
-        *(finding for path, config in runs.items() for finding in _given(path, config)),
-        *(f for path, config in runs.items() for f in _kept_out(path, config, files)),
-        *(finding for path, config in runs.items() for finding in _models(path, config)),
-        *(finding for host in hosts for finding in _hosts(host)),
-        *(finding for config in runs.values() for finding in _clusters(config)),
-        *(
-            finding
-            for path, config in runs.items()
-            for finding in check_recipes(path, config, files)
-        ),
+        *(finding for path, config in runs.items() for finding in _run(path, config, files)),
+        *(_hosts(HostsConfig()) if not runs else ()),
         *check_axolotl_configs(theirs),
     ]
+
+
+def _run(path: Path, config: RunConfig, files: Sequence[Path]) -> list[CheckResult]:
+    """Return what is found of a run: part by part, then what `ste run` would refuse besides."""
+    parts = [
+        *_sources(path, config),
+        *_given(path, config),
+        *_kept_out(path, config, files),
+        *_models(path, config),
+        *_hosts(config.hosts),
+        *_clusters(config),
+    ]
+    recipes = check_recipes(path, config, files)
+    problems = [finding for finding in (*parts, *recipes) if not finding.ok]
+    told = [line for problem in problems for line in problem.found.splitlines()]
+    return [*parts, *_settings(_refusals(path, config, files), told), *recipes]
 
 
 def _python() -> CheckResult:
@@ -82,11 +87,12 @@ def _python() -> CheckResult:
 
 def _hosts(hosts: HostsConfig) -> list[CheckResult]:
     """Return a finding for each program of another environment that a run starts."""
-    train, serve = hosts.train.python, hosts.serve.python
+    train, measure, serve = hosts.train.python, hosts.eval.python, hosts.serve.python
     findings = [
-        _host("axolotl", "axolotl", train, "pip install 'ste-plugin[train]'"),
-        _host("our plugin beside axolotl", "ste_plugin", train, "pip install ste-plugin"),
-        _host("lm-eval", "lm_eval", hosts.eval.python, "pip install 'ste-plugin[eval]'"),
+        _host("axolotl", "axolotl", train, axolotl.INSTALL, axolotl.VERSIONS),
+        _host("our plugin beside axolotl", "ste_plugin", train, axolotl.INSTALL_OURS),
+        _host("lm-eval", "lm_eval", measure, lm_eval.INSTALL, lm_eval.VERSIONS),
+        _host("our plugin beside lm-eval", "ste_plugin", measure, lm_eval.INSTALL),
     ]
     if hosts.train.launcher != "python" or hosts.train.wrapper:
         findings.append(_launcher(hosts.train))
@@ -138,20 +144,37 @@ def _given(path: Path, config: RunConfig) -> Iterator[CheckResult]:
             yield CheckResult("given pairs", str(error), False, "correct pairs.given")
 
 
-def _settings(path: Path, config: RunConfig, files: Sequence[Path]) -> Iterator[CheckResult]:
-    """Yield a finding where a run would refuse its settings, as a strategy that no plugin has;
-    those that the config lists are known only where they are given here, too."""
+def _refusals(path: Path, config: RunConfig, files: Sequence[Path]) -> Iterator[SteError]:
+    """Yield why `ste run` would refuse to begin: each check that it begins with and that fails.
+
+    Plugins that the config lists are known only where they are given here, too.
+    """
     if len(files) < len(config.plugins):
         return
     try:
         with open_aside(config, path.resolve().parent, files, quiet=True) as context:
-            read_row_formats(context)
-            check_backend(context)
-    except (PluginError, HostError, EngineError):
-        return  # told among the plugins, programs and models
-    except (ConfigError, DataError) as error:
-        setting = str(error).partition(":")[0]
-        yield CheckResult("settings", str(error), False, f"correct {setting}")
+            for check in checks_ahead(context):
+                try:
+                    check(context)
+                except SteError as error:
+                    yield error
+    except PluginError:
+        return  # told among the plugins
+    except SteError as error:
+        yield error
+
+
+def _settings(refusals: Iterator[SteError], told: Sequence[str]) -> Iterator[CheckResult]:
+    """Yield a finding for each refusal that holds no line that is `told`."""
+    for error in refusals:
+        text = str(error)
+        if any(line in text for line in told):
+            continue
+        setting = text.partition(":")[0]
+        named = re.fullmatch(r"[a-z_.]+", setting)
+        yield CheckResult(
+            "settings", text, False, f"correct {setting}" if named else "see the words above"
+        )
 
 
 def _kept_out(path: Path, config: RunConfig, files: Sequence[Path]) -> Iterator[CheckResult]:
@@ -181,6 +204,11 @@ def _models(path: Path, config: RunConfig) -> Iterator[CheckResult]:
             check_whole(config.judge, base)
     except ConfigError as error:
         yield CheckResult("judge", str(error), False, "merge the adapter into its base")
+    for role, model in config.models.items():
+        loads = answering_model(model).engine in LOADING and role not in unloadable
+        if loads and (absent := missing_model(model_path(model, base), ("config.json",))):
+            cure = f"download it where the hub is in reach: hf download {model.model}"
+            yield CheckResult(role, f"{model.model}: {absent}", False, cure)
 
 
 def _on_path() -> CheckResult:
@@ -225,20 +253,14 @@ def _gpu() -> CheckResult:
     return CheckResult("GPU", "; ".join(done.stdout.strip().splitlines()), True)
 
 
-def _host(name: str, module: str, python: str | None, install: str) -> CheckResult:
+def _host(
+    name: str, module: str, python: str | None, install: str, versions: Versions | None = None
+) -> CheckResult:
     where = python or sys.executable
     try:
-        version = _version_here(module) if python is None else None
-        return CheckResult(
-            name, f"{version or require_module(where, module, install)} in {where}", True
-        )
+        version = require_module(where, module, install, versions)
     except HostError as error:
         return CheckResult(name, str(error).splitlines()[0], False, install)
-
-
-def _version_here(module: str) -> str | None:
-    """Return the version of a package beside this one; None where it is not to be had at once."""
-    try:
-        return importlib.metadata.version(module) if importlib.util.find_spec(module) else None
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    tried = versions is None or is_older(version, versions.below)
+    hint = "" if tried else f"newer than what was tried; {install} where something is amiss"
+    return CheckResult(name, f"{version} in {where}", True, hint)

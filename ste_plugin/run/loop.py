@@ -22,6 +22,7 @@ from ste_plugin.pairs.pool import is_pool_made
 from ste_plugin.run import gating, stages
 from ste_plugin.run.models_ahead import check_loadable, check_whole
 from ste_plugin.run.prefetch import prepare_pool_with_prefetch
+from ste_plugin.run.stale import drop_stale
 from ste_plugin.storage.dataset_manifest import read_manifest
 from ste_plugin.storage.jsonl import read_derived_json, read_json, read_rows, replace_json
 
@@ -41,23 +42,35 @@ def check_ahead(context: RunContext) -> None:
     trained, or a model that cannot be loaded; DataError for pairs that cannot be judged; HostError
     for a host that is not installed.
     """
-    hosts = context.config.hosts
-    stages.check_servable(context)
-    gating.check_people(context)
-    stages.read_row_formats(context)
+    for check in checks_ahead(context):
+        check(context)
+
+
+def checks_ahead(context: RunContext) -> Iterator[Callable[[RunContext], object]]:
+    """Yield what `check_ahead` calls, one after the other; each raises as it does."""
+    yield from (stages.check_servable, gating.check_people, stages.read_row_formats)
     if not context.folder.report.exists():  # a finished run needs its pairs no more
-        check_configured(context)
-        check_whole(context.config.judge, context.base)
+        yield check_configured
+        yield lambda run: check_whole(run.config.judge, run.base)
     if not is_pool_made(context):
-        check_loadable(context.config, context.base)
-        check_kept_out(context)
+        yield lambda run: check_loadable(run.config, run.base)
+        yield check_kept_out
+    yield from (_check_server, _check_training, stages.check_backend)
+
+
+def _check_server(context: RunContext) -> None:
+    """Raise HostError where the run is to start vLLM's server and has no vLLM."""
     if any(starts_server(model, context) for model in context.config.models.values()):
-        require_module(python_of(hosts.serve), "vllm", "pip install vllm")
-    axolotl.require_host(python_of(hosts.train))
+        require_module(python_of(context.config.hosts.serve), "vllm", "pip install vllm")
+
+
+def _check_training(context: RunContext) -> None:
+    """Raise HostError where axolotl is missing, ConfigError where it would not train by a recipe
+    that is still to be trained by."""
+    axolotl.require_host(python_of(context.config.hosts.train))
     last = stages.stage_numbers(context)[-1]
     if not stages.is_trained(context, context.config.iterations, last):
         stages.check_trainable(context)
-    stages.check_backend(context)
 
 
 def starts_server(model: ModelConfig, context: RunContext) -> bool:
@@ -113,13 +126,14 @@ def _run_iterations(context: RunContext) -> Iterator[IterationReport]:
 def finish_iteration(context: RunContext, number: int) -> IterationReport:
     """Do what is left to do of an iteration; return its report.
 
-    A finished iteration is measured again only on benchmarks that were added to the config, and its
-    gates are decided again only where these have changed.
+    A finished iteration is measured again only on benchmarks that were added to the config and on
+    pairs that have changed, and its gates are decided again only where these or they have changed.
     Raises: ConfigError where another recipe, or other gates, would have made another judge.
     """
     numbers = stages.stage_numbers(context)
     done = context.folder.iteration(number) / "done.json"
     if done.exists():
+        drop_stale(context, number)
         gating.check_judged_by(context, number)
         for stage in numbers:
             _check_trained_by(context, number, stage)

@@ -2,17 +2,21 @@
 
 import json
 import os
+import struct
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
+from ste_plugin.axolotl import runner as axolotl
+from ste_plugin.lm_eval_tasks import runner as lm_eval
 from ste_plugin.run import doctor_training
 from ste_plugin.run.doctor import conclude
 from ste_plugin.run.doctor_training import check_recipes
 from ste_plugin.run.finding import CheckResult
 from ste_plugin.storage.resources import shipped_folder
-from tests.helpers import environment
+from tests.helpers import ROOT, environment
 from tests.helpers.builders import config, config_text
 from tests.helpers.packed_files import PACKERS, json_lines, lay_out
 
@@ -29,6 +33,29 @@ def doctor(*arguments, cwd, path=os.environ["PATH"]):
     return subprocess.run(
         command, cwd=cwd, env=environment(PATH=path), capture_output=True, text=True, check=False
     )
+
+
+def model_in(folder):
+    """What looks like a model, as long as nobody loads it."""
+    folder.mkdir()
+    for name in ("config.json", "tokenizer.json"):
+        (folder / name).write_text("{}")
+    header = json.dumps({"w": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    return folder
+
+
+def python_with(folder, module, version):
+    """An interpreter whose environment has one module, an empty one."""
+    (folder / "site" / module).mkdir(parents=True)
+    (folder / "site" / module / "__init__.py").touch()
+    told = folder / "site" / f"{module}-{version}.dist-info" / "METADATA"
+    told.parent.mkdir()
+    told.write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: {version}\n")
+    program = folder / "python"
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={folder}/site exec {sys.executable} -S "$@"\n')
+    program.chmod(0o755)
+    return program
 
 
 @pytest.mark.parametrize("findings", [[WELL], [WELL, HINT]])
@@ -55,15 +82,18 @@ def test_a_command_that_is_not_on_path_is_a_hint_and_no_problem(tmp_path):
 
 
 def test_with_a_problem_the_last_line_is_its_cure(tmp_path):
-    settings = {"training": "{recipe: demo-smollm2-cpu-lora}"}
+    settings = {
+        "training": "{recipe: demo-smollm2-cpu-lora}",
+        "judge": f"{{model: {model_in(tmp_path / 'judge')}}}",
+    }
     config = config_text(hosts="{eval: {python: /no/such/python}}", **settings)
     (tmp_path / "ste.yaml").write_text(config)
     (tmp_path / "instructions.jsonl").touch()
     done = doctor("ste.yaml", cwd=tmp_path)
     assert done.returncode == 1
     *_, cure, last = done.stdout.splitlines()
-    assert cure == "         → pip install 'ste-plugin[eval]'"
-    assert last == "Not ready. First, lm-eval: pip install 'ste-plugin[eval]'"
+    assert cure == "         → pip install '/path/to/ste-plugin[eval]'"
+    assert last == "Not ready. First, lm-eval: pip install '/path/to/ste-plugin[eval]'"
 
 
 def test_a_run_whose_instructions_are_not_there_is_not_ready(tmp_path):
@@ -92,12 +122,59 @@ def test_a_run_whose_instructions_are_not_there_is_not_ready(tmp_path):
     ],
 )
 def test_what_a_run_would_refuse_in_its_settings_is_told_before_it(tmp_path, settings, found):
-    (tmp_path / "ste.yaml").write_text(config_text(**settings))
+    judge = {"judge": f"{{model: {model_in(tmp_path / 'judge')}}}"}
+    (tmp_path / "ste.yaml").write_text(config_text(**judge | settings))
     (tmp_path / "instructions.jsonl").write_bytes(json_lines({"instruction": "Name a fruit."}))
     done = doctor("ste.yaml", cwd=tmp_path)
     assert done.returncode == 1
     assert found in " ".join(done.stdout.split())
     assert done.stdout.splitlines()[-1].startswith("Not ready. First, settings: correct ")
+
+
+def test_labelled_pairs_that_are_not_there_are_a_problem(tmp_path):
+    (tmp_path / "ste.yaml").write_text(config_text(evaluation="{pairs: {mine: labelled.jsonl}}"))
+    done = doctor("ste.yaml", cwd=tmp_path)
+    assert f"PROBLEM  settings: {tmp_path / 'labelled.jsonl'}: no such file" in done.stdout
+
+
+def test_an_lm_eval_without_our_plugin_beside_it_is_a_problem(tmp_path):
+    python = python_with(tmp_path, "lm_eval", "0.4.13")
+    (tmp_path / "ste.yaml").write_text(config_text(hosts=f"{{eval: {{python: {python}}}}}"))
+    done = doctor("ste.yaml", cwd=tmp_path)
+    assert f"ok  lm-eval: 0.4.13 in {python}\n" in done.stdout
+    assert f"PROBLEM  our plugin beside lm-eval: {python}: ste_plugin is not" in done.stdout
+    assert done.stdout.count("ste_plugin is not installed") == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("0.4.2", "PROBLEM  lm-eval: {python}: found lm_eval 0.4.2; expected 0.4.11 or newer."),
+        ("0.4.11", "ok  lm-eval: 0.4.11 in {python}\n"),
+        ("0.5.0.dev1", "hint  lm-eval: 0.5.0.dev1 in {python}\n         → newer than what was tri"),
+    ],
+)
+def test_a_program_older_than_what_was_tried_is_a_problem_and_a_newer_one_a_hint(
+    tmp_path, version, told
+):
+    python = python_with(tmp_path, "lm_eval", version)
+    (tmp_path / "ste.yaml").write_text(config_text(hosts=f"{{eval: {{python: {python}}}}}"))
+    assert told.format(python=python) in doctor("ste.yaml", cwd=tmp_path).stdout
+
+
+def test_the_versions_that_were_tried_are_those_of_the_extras():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert extras["train"] == [f"axolotl{axolotl.VERSIONS}"]
+    assert extras["eval"] == [f"lm-eval[hf,api]{lm_eval.VERSIONS}"]
+
+
+def test_a_model_of_the_hub_that_was_not_downloaded_is_a_problem_where_the_hub_is_off(tmp_path):
+    (tmp_path / "ste.yaml").write_text(config_text())
+    done = doctor("ste.yaml", cwd=tmp_path)
+    assert "PROBLEM  judge: some/judge: no such folder, and not among the models" in done.stdout
+    assert "hf download some/judge" in done.stdout
 
 
 def test_what_is_to_be_kept_out_is_looked_up_before_a_run(tmp_path):

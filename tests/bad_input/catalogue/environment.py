@@ -86,8 +86,8 @@ ROWS = [
         "ste run ste.yaml",
         5,
         "/bin/true: does not answer as Python 3.8 or newer (exit code 0): nothing printed. "
-        "Install it there with `pip install 'ste-plugin[eval]'`, or set hosts.*.python to an "
-        "environment that has it.",
+        "Install it there with `pip install '/path/to/ste-plugin[eval]'`, or set hosts.*.python to "
+        "an environment that has it.",
     ),
     Row(
         "no environment for the server",
