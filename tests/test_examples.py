@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from ste_plugin.pairs.pool_files import split_of
+from ste_plugin.records import content_key
+from ste_plugin.storage.config_file import read_config
 from tests.helpers import ROOT
 from tests.helpers.chat_server import chat_server
 from tests.helpers.installed import install
@@ -37,6 +40,15 @@ def test_ste_finds_each_of_its_parts(desk):
     assert "ferry_desk_pairs" in desk.ste("tasks", "list")
     assert "for the ferry line's desk: short judgments" in desk.ste("recipes", "list")
     assert "lora_r: 16" in desk.ste("recipes", "show", "ferry-desk-lora-8b")
+
+
+def test_its_twelve_tickets_are_enough_for_each_split():
+    folder = ROOT / "examples/ferry-desk"
+    config, told = read_config(folder / "ste.yaml"), (folder / "data/tickets.json").read_text()
+    tickets = [t for t in json.loads(told)["tickets"] if t.get("status") != "spam"]
+    asked = [[m["text"] for m in t["messages"] if m["from"] == "passenger"] for t in tickets]
+    splits = [split_of(content_key("instruction", texts[0]), config) for texts in asked if texts]
+    assert [splits.count(split) for split in ("train", "dev", "test")] == [7, 3, 2]
 
 
 def reply(body, _):
