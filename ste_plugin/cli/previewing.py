@@ -26,9 +26,10 @@ _UNITS = ((1, "s"), (60, "min"), (3600, "h"))
 
 @app.command()
 def preview(config: Config, plugin: Plugin = None, as_json: Json = False) -> None:
-    """Show what becomes of ten instructions, up to training rows, and what the whole run will cost.
+    """Show what becomes of ten instructions, up to rows, and what all answers and judgments take.
 
-    The ten are paid for; the run's folder is left as it is.
+    That is in tokens and time, and in money for an `http` model with `prices`; training and
+    measuring come on top. The ten are paid for; the run's folder is left as it is.
     """
     import msgspec
 

@@ -50,7 +50,11 @@ def init(
         raise ConfigError(f"{path}: exists already; give another name: `ste init other.yaml`.")
     make_folder(path.parent)
     path.write_text(starter(), encoding="utf-8")
-    say(f"Wrote {path}. Edit it, then: ste run {path}")
+    say(
+        f"Wrote {path}. Set judge.model there, and put your instructions beside it, into the file "
+        f'that `instructions` names ({{"instruction": "…"}} a line). Then: ste doctor {path}, '
+        f"ste run {path}"
+    )
 
 
 @app.command()
@@ -217,7 +221,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(help="Where to put model and run.")] = Path("runs/demo"),
     as_json: Json = False,
 ) -> None:
-    """Make a judge from a 135M model on this machine: two iterations, no GPU, about 20 minutes."""
+    """Make a judge from a 135M model on this machine: two iterations, no GPU, 20 to 35 minutes."""
     from ste_plugin.cli.app import open_run
     from ste_plugin.demo import prepare_demo
     from ste_plugin.run import loop

@@ -16,6 +16,7 @@ HEAD = """\
 ## A run: from unlabelled instructions to a trained, measured judge. Start it: ste run ste.yaml
 ## Lines that begin with one # show the defaults. To change a setting take its # off, and that of
 ## the block around it. What has no default is set already: put your own there.
+## Llama 3.1 is gated: accept its licence on the hub, then `hf auth login`, or name another model.
 """
 COLUMN, WIDTH = 34, 110
 """Where an explanation begins, and how far it may go; a longer one stands above its setting."""
