@@ -24,6 +24,7 @@ from ste_plugin.lm_eval_tasks.benchmarks.rewardbench2 import Choice
 from ste_plugin.lm_eval_tasks.settings import JudgeSettings
 from ste_plugin.plugins.manager import contributed_folders
 from ste_plugin.storage.resources import find_task, task_names
+from ste_plugin.text.turns import without_system
 
 KEEP_OUT = "selection.keep_out"
 _TURN = re.compile(r"(?:^|\n\n)(System|User|Human|Assistant|Tool)(?:, turn \d+)?: ?")
@@ -127,10 +128,11 @@ class PromptSource:
 
 
 def _each_once(prompts: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return id and text of the prompts, and of what a user says in one of several turns."""
+    """Return id and text of the prompts, and of these without what the system was told, and of what
+    a user says in one of several turns."""
     texts: dict[str, str] = {}
     for key, prompt in prompts:
-        for text in (prompt, *_turns(prompt)):
+        for text in (prompt, without_system(prompt), *_turns(prompt)):
             texts.setdefault(text, key)
     return [(key, text) for text, key in texts.items()]
 

@@ -16,7 +16,7 @@ def read_form(path: Path, key: str, newest: int) -> Any:
     form = content.get(key) if isinstance(content, dict) else None
     if isinstance(form, int) and form > newest:
         raise ConfigError(
-            f"{path}: found form {form} of this file; this ste-plugin knows {newest}. Update it: "
-            "pip install -U ste-plugin."
+            f"{path}: found form {form} of this file; this ste-plugin knows {newest}. "
+            "Install a newer one."
         )
     return content

@@ -48,6 +48,13 @@ def test_of_a_conversation_each_turn_of_the_user_is_kept_out_too(tmp_path: Path)
     assert texts == [turns, question(1), question(3)]
 
 
+def test_a_short_prompt_below_a_system_turn_is_kept_out_without_it_too(tmp_path: Path):
+    row = {"id": "x", "prompt": f"System: {question(1)}\n\nUser: Where do I park?"}
+    write_rows(tmp_path / "mine.jsonl", [row])
+    texts = [text for _, text in source(tmp_path).read("mine.jsonl", KEEP_OUT).prompts]
+    assert texts == [row["prompt"], "Where do I park?"]
+
+
 def test_a_name_that_is_nearly_a_benchmark_is_refused_with_the_right_one(tmp_path: Path):
     with pytest.raises(ConfigError, match="Did you mean 'ste_rewardbench'?"):
         source(tmp_path).read("ste_rewardbnch", KEEP_OUT)
