@@ -202,7 +202,7 @@ def test_a_format_that_comes_with_its_judge_is_asked_for_by_its_file(tmp_path):
 
 
 def test_a_file_of_a_newer_form_asks_for_an_update(tmp_path):
-    with pytest.raises(ConfigError, match=r"form 2 of this file.*Update it"):
+    with pytest.raises(ConfigError, match=r"form 2 of this file.*Install a newer one"):
         read_published(written(tmp_path / "a", ste_judge=2))
 
 

@@ -105,7 +105,7 @@ ROWS = [
         {"judge/ste_judge.json": judge(ste_judge=9)},
         f"ste judge judge {ASK}",
         2,
-        "judge/ste_judge.json: found form 9 of this file; this ste-plugin knows 1. Update it: pip "
-        "install -U ste-plugin.",
+        "judge/ste_judge.json: found form 9 of this file; this ste-plugin knows 1. Install "
+        "a newer one.",
     ),
 ]
