@@ -70,10 +70,9 @@ def _folder_of(path: Path) -> Path:
     return path.resolve().parent / read_config(path).run
 
 
-def _load(files: Sequence[Path]) -> "pluggy.PluginManager | None":
-    """Return the plugins that the command line names; their code runs, so only these."""
-    if not files:
-        return None
+def _load(files: Sequence[Path]) -> "pluggy.PluginManager":
+    """Return the plugins that are installed, and those that the command line names: of files only
+    these, as their code runs."""
     from ste_plugin.plugins.manager import plugin_manager
 
     return plugin_manager([path.resolve() for path in files])
@@ -97,7 +96,7 @@ def _indexed(roots: Sequence[Path]) -> "Iterator[list[IndexedFolder]]":
 def _serve(
     roots: Sequence[Path],
     port: int,
-    plugins: "pluggy.PluginManager | None",
+    plugins: "pluggy.PluginManager",
     *,
     open_browser: bool,
 ) -> None:
@@ -116,9 +115,7 @@ def _serve(
         serve(routes, say=say, port=port, open_browser=open_browser, static=[STATIC])
 
 
-def _export(
-    indexed: "Sequence[IndexedFolder]", out: Path, plugins: "pluggy.PluginManager | None"
-) -> None:
+def _export(indexed: "Sequence[IndexedFolder]", out: Path, plugins: "pluggy.PluginManager") -> None:
     from ste_plugin.view.inspect_log import export
     from ste_plugin.view.prompts import format_finder
 

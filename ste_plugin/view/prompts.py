@@ -8,7 +8,6 @@ import pluggy
 
 from ste_plugin.errors import ConfigError, DataError, SteError
 from ste_plugin.judging import JudgeFormat
-from ste_plugin.judging.builtin import FORMATS
 from ste_plugin.plugins.judge_formats import format_of_manifest
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.records import ORDERS
@@ -40,21 +39,21 @@ FindFormat = Callable[[Path], JudgeFormat]
 """Returns the judge format of a run. Raises: SteError where it is not known here."""
 
 
-def format_finder(plugins: pluggy.PluginManager | None) -> FindFormat:
-    """Return how the judge format of a run is found: a built-in one, or one of these plugins."""
+def format_finder(plugins: pluggy.PluginManager) -> FindFormat:
+    """Return how the judge format of a run is found: among those of these plugins."""
 
     def find(root: Path) -> JudgeFormat:
         name = read_run_yaml(root / "run.yaml").judging.format
-        if plugins:
+        try:
             found: JudgeFormat = find_contribution(
                 plugins, "ste_judge_formats", name, "judging.format"
             )
-            return found
-        if name not in FORMATS:
+        except ConfigError as error:
             raise ConfigError(
-                f"The judge format {name!r} is a plugin's: name that with --plugin to see prompts."
-            )
-        return FORMATS[name]
+                f"{error} To see prompts, install the plugin that has it, or name its file with "
+                "--plugin."
+            ) from error
+        return found
 
     return find
 

@@ -67,7 +67,7 @@ def test_pages_say_which_answer_was_shown_alone(finished):
     (first, *_) = (row for _, row in read_rows(root / "iter-01/judgments.jsonl"))
     address = f"/pair?of=iter-01&set=train&pair={first['pair_key']}"
     with opened(root) as folder:
-        app = Starlette(routes=view_routes([folder], format_finder(None)))
+        app = Starlette(routes=view_routes([folder], format_finder(plugin_manager())))
         with TestClient(app) as client:
             page = words_of(client.get(address).text)
     assert "Better answer shown alone: right" in page

@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.view import inspect_log
 from ste_plugin.view.inspect_log import export
 from ste_plugin.view.prompts import format_finder
@@ -14,7 +15,7 @@ from tests.helpers.viewed_folders import opened
 
 def exported(root, out):
     with opened(root) as folder:
-        return {path.name: path for path in export(folder, out, format_finder(None))}
+        return {path.name: path for path in export(folder, out, format_finder(plugin_manager()))}
 
 
 def read(path, name):

@@ -6,14 +6,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from ste_plugin.cli.viewing import _load
+from ste_plugin.errors import ConfigError
+from ste_plugin.judging.builtin import FORMATS
+from ste_plugin.plugins.manager import plugin_manager
 from ste_plugin.storage.jsonl import replace_json
 from ste_plugin.view.pages import STATIC, view_routes
 from ste_plugin.view.prompts import format_finder
 from tests.helpers import viewed_runs as runs
 from tests.helpers.browser import PHONE, axe_problems, open_page, serving
+from tests.helpers.plugin_files import installed_plugin
 from tests.helpers.viewed_folders import opened
 
 HOSTILE = "<script>document.title='owned'</script><b onclick=x>&\u202e"
@@ -21,7 +27,7 @@ HOSTILE = "<script>document.title='owned'</script><b onclick=x>&\u202e"
 
 @contextmanager
 def client_of(*folders):
-    routes = view_routes(folders, format_finder(None))
+    routes = view_routes(folders, format_finder(plugin_manager()))
     with TestClient(Starlette(routes=routes)) as client:
         yield client
 
@@ -70,6 +76,25 @@ def test_a_prompt_that_another_version_of_the_format_sent_is_not_shown(tmp_path)
     with opened(tmp_path) as folder, client_of(folder) as client:
         page = text_of(client.get(address).text)
     assert "The prompt cannot be rebuilt: it was sent by version brief-0 of the format" in page
+
+
+def test_prompts_are_rebuilt_by_the_format_of_an_installed_plugin(tmp_path, monkeypatch):
+    runs.write_run(tmp_path / "run", 4)
+    record = yaml.safe_load((tmp_path / "run/run.yaml").read_text())
+    record["config"]["judging"]["format"] = "terse"
+    (tmp_path / "run/run.yaml").write_text(yaml.safe_dump(record))
+    with pytest.raises(ConfigError, match="no 'terse'.*install the plugin that has it"):
+        format_finder(_load([]))(tmp_path / "run")
+    body = """
+    from ste_plugin.judging.builtin import FORMATS
+
+    @hookimpl
+    def ste_judge_formats():
+        return {"terse": FORMATS["brief"]}
+    """
+    site = installed_plugin(tmp_path / "site", body, "acme_of_the_view")
+    monkeypatch.syspath_prepend(site)
+    assert format_finder(_load([]))(tmp_path / "run") is FORMATS["brief"]
 
 
 def test_a_row_of_several_answers_is_shown_without_orders(tmp_path):
@@ -273,7 +298,7 @@ def test_hostile_texts_are_shown_and_do_nothing(tmp_path):
 def test_it_is_used_by_keyboard_alone_and_has_no_barriers(tmp_path, browser):
     runs.write_run(tmp_path, 24, 12, instruction=HOSTILE)
     with opened(tmp_path) as folder:
-        routes = view_routes([folder], format_finder(None))
+        routes = view_routes([folder], format_finder(plugin_manager()))
         with serving(routes, [STATIC]) as url:
             with open_page(browser, url) as page:
                 go(page, "j", "j", "k", "Enter")
