@@ -11,7 +11,7 @@ PersonalData = Literal["email", "phone", "card", "iban", "ip", "key", "name"]
 Measure = Literal["exact", "near-duplicate", "8-grams", "13-grams"]
 """How an instruction can repeat a benchmark's prompt, the strictest first."""
 
-_READERS_OF_FILES = ("jsonl", "csv", "parquet")
+READERS_OF_FILES = ("jsonl", "csv", "parquet")
 _READ_BY = {
     "limit": "limit",
     "categories": "category-quotas",
@@ -72,7 +72,7 @@ class SourceConfig(Strict):
 
     @model_validator(mode="after")
     def _has_subsets(self) -> "SourceConfig":
-        if self.subset is not None and self.reader in _READERS_OF_FILES:
+        if self.subset is not None and self.reader in READERS_OF_FILES:
             raise ValueError(
                 f"found subset: {self.subset} with reader: {self.reader}; expected it of a hub "
                 "data set alone. Set reader: hub, or remove subset"

@@ -8,7 +8,16 @@ from ste_plugin.config.base import PathText, Strict
 
 
 def _as_texts(given: Any) -> Any:
-    return {str(k): v for k, v in given.items()} if isinstance(given, dict) else given
+    if not isinstance(given, dict):
+        return given
+    if found := [label for label in given if isinstance(label, bool)]:
+        words = "yes, on and true" if found[0] else "no, off and false"
+        raise ValueError(
+            f"found {str(found[0]).lower()}, which YAML makes of {words} without quotes; expected "
+            "labels as the file writes them. Put them in quotes, as {'yes': A, 'no': B}; those of "
+            "JSON's true and false are 'True' and 'False'"
+        )
+    return {str(label): side for label, side in given.items()}
 
 
 Labels = Annotated[dict[str, Literal["A", "B", "tie"]], BeforeValidator(_as_texts)]

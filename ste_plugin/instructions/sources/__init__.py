@@ -110,5 +110,17 @@ def _no_instructions_error(sources: Sequence["SourceConfig"], unread: _Unread) -
     return DataError(
         f"{names}: no instruction is left of {unread.reasons.total()} rows read{reasons}; expected "
         "at least one. Loosen `where`, correct `form` and `columns`, or give another file."
-        f"{example}"
+        f"{_unquoted(sources, unread)}{example}"
     )
+
+
+def _unquoted(sources: Sequence["SourceConfig"], unread: _Unread) -> str:
+    """Return what may be amiss where rows are left out for a boolean that they do not have."""
+    for column, wanted in (item for source in sources for item in source.where.items()):
+        if isinstance(wanted, bool) and unread.reasons[f"filtered: {column}"]:
+            word = "yes or on" if wanted else "no or off"
+            return (
+                f"\n`where` asks for {column}: {str(wanted).lower()}, which YAML makes of {word}, "
+                "too: put the word in quotes where it is the file's own."
+            )
+    return ""

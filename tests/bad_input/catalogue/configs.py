@@ -732,6 +732,32 @@ ROWS = [
         "from which iteration on.",
     ),
     Row(
+        "an iteration to redo that the run does not have",
+        run_with(),
+        "ste run ste.yaml --from generate --iteration 7",
+        2,
+        "--iteration: found 7; expected one from 1 to 1, as the config says iterations: 1. Give "
+        "one of these.",
+    ),
+    Row(
+        "a data set of the seed",
+        run_with(),
+        "ste generate ste.yaml --iteration 0",
+        2,
+        "--iteration: found 0; expected one from 1 to 1, as the config says iterations: 1. Give "
+        "one of these.",
+    ),
+    Row(
+        "labels that YAML takes for booleans",
+        run_with(evaluation="{pairs: {mine: {path: mine.jsonl, labels: {yes: A, no: B}}}}"),
+        RUN,
+        2,
+        TO_FIX
+        + "evaluation.pairs.mine.labels: found true, which YAML makes of yes, on and true without "
+        "quotes; expected labels as the file writes them. Put them in quotes, as {'yes': A, 'no': "
+        "B}; those of JSON's true and false are 'True' and 'False'",
+    ),
+    Row(
         "a starter config over a file",
         {"ste.yaml": "mine: true\n"},
         "ste init",

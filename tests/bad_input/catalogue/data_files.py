@@ -358,6 +358,16 @@ INSTRUCTIONS = [
         "at least one. Loosen `where`, correct `form` and `columns`, or give another file.",
     ),
     Row(
+        "a filter for a word that YAML takes for a boolean",
+        given(lines({"instruction": "Si noe.", "lang": "no"}), where="{lang: no}"),
+        GENERATE,
+        3,
+        "instructions.jsonl: no instruction is left of 1 rows read (filtered: lang 1); expected "
+        "at least one. Loosen `where`, correct `form` and `columns`, or give another file.\n"
+        "`where` asks for lang: false, which YAML makes of no or off, too: put the word in quotes "
+        "where it is the file's own.",
+    ),
+    Row(
         "all lines bad and skipped",
         given("a\nb\n", on_bad_line="skip"),
         GENERATE,
