@@ -92,8 +92,13 @@ def measured_at(path: Path) -> Evaluation | None:
 
 
 def compare_labelled(first: Evaluation | None, second: Evaluation | None) -> Compared | None:
-    """Return how two judges compare on the labelled pairs that both were measured on."""
+    """Return how two judges compare on the labelled pairs that both were measured on.
+
+    None where one was measured before pairs of the file were changed: an id is then no pair's.
+    """
     if first is None or second is None:
+        return None
+    if first.results.get("pairs_sha256") != second.results.get("pairs_sha256"):
         return None
     shared = [key for key in first.outcomes if key in second.outcomes]
     if not shared:

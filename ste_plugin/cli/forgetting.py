@@ -43,7 +43,7 @@ def forget(
     with open_existing(config, base, plugin or []) as context:
         report = forgetting.forget(context, query, dry=dry_run)
         root = context.folder.root
-    rounds = _forget_in_rounds(root, query, plugin or [], dry=dry_run)
+    rounds = _forget_in_rounds(root, base, query, plugin or [], dry=dry_run)
     if as_json:
         told = {name: asdict(each) for name, each in rounds.items()}
         show({"dry_run": dry_run, **asdict(report), "rounds": told})
@@ -55,17 +55,22 @@ def forget(
 
 
 def _forget_in_rounds(
-    root: Path, query: "ForgetQuery", plugins: list[Path], *, dry: bool
+    root: Path, base: Path, query: "ForgetQuery", plugins: list[Path], *, dry: bool
 ) -> "dict[str, ForgetReport]":
-    """Forget in the runs of a run's rounds, too; return the folder of each → what went."""
+    """Forget in the runs of a run's rounds, too; return the folder of each → what went.
+
+    `base`: where paths in the run's config start, and in theirs.
+    """
     from ste_plugin import forget as forgetting
     from ste_plugin.run.open_run import open_existing
+    from ste_plugin.storage.config_file import read_run_yaml
     from ste_plugin.storage.followed import read_followed
 
     reports = {}
     for folder in (each.folder(root) for each in read_followed(root)):
         if (folder / "run.yaml").is_file():
-            config, base = forgetting.read_run(folder)
+            written = read_run_yaml(folder / "run.yaml")
+            config = written.model_copy(update={"run": folder})
             with open_existing(config, base, plugins) as context:
                 reports[str(folder)] = forgetting.forget(context, query, dry=dry)
     return reports

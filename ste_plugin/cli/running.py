@@ -151,9 +151,11 @@ def generate(
     from ste_plugin.cli.app import open_run
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import find_next_iteration
+    from ste_plugin.run.redo import require_iteration
 
     with open_run(config, plugin or [], quiet=as_json) as context:
         number = find_next_iteration(context) if iteration is None else iteration
+        require_iteration(context.config, number)
         manifest = stages.generate(context, number, stages.find_next_stage(context, number))
     show({"iteration": number, "manifest": str(manifest)}) if as_json else say(manifest)
 
@@ -191,9 +193,11 @@ def train(
     from ste_plugin.cli.app import open_run
     from ste_plugin.run import stages
     from ste_plugin.run.open_run import find_next_iteration
+    from ste_plugin.run.redo import require_iteration
 
     with open_run(config, plugin or [], quiet=as_json) as context:
         number = find_next_iteration(context) if iteration is None else iteration
+        require_iteration(context.config, number)
         model = stages.train(context, number, stages.find_next_stage(context, number))
     show({"iteration": number, "model": str(model)}) if as_json else say(model)
 

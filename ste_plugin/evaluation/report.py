@@ -117,16 +117,19 @@ def kept_out_lines(done: Mapping[str, Any]) -> list[str]:
 
 
 def strategies_table(reports: Sequence[IterationReport], pairs: str) -> Table:
-    """Return right-in-both-orders separately for every pair strategy (or subset)."""
-    subsets: Mapping[str, Any] = reports[0].evaluations[pairs]["subsets"]
+    """Return right-in-both-orders separately for every pair strategy (or subset).
+
+    A judge that was measured before one was renamed has a dash there.
+    """
+    measured: list[Mapping[str, Any]] = [r.evaluations[pairs]["subsets"] for r in reports]
+    subsets = {name: figures for found in reversed(measured) for name, figures in found.items()}
     table = Table(title="right in both orders, by kind of pair", title_justify="left")
     table.add_column("")
     for name, figures in subsets.items():
         n = pairs_counted(figures, "acc_pc", figures["n"])
         table.add_column(escape_for_terminal(f"{name} ({n})"), justify="right")
-    for report in reports:
-        by_subset = report.evaluations[pairs]["subsets"]
-        cells = [number_text(by_subset[name].get("acc_pc")) for name in subsets]
+    for report, found in zip(reports, measured, strict=True):
+        cells = [number_text(found.get(name, {}).get("acc_pc")) for name in subsets]
         table.add_row(judge_label(report.number), *cells)
     return table
 

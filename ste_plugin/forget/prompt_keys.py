@@ -1,6 +1,7 @@
 """The completions of a selection, by the keys of the prompts that were made from it."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from ste_plugin.context import RunContext
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.identity import fingerprint, model_identity
 from ste_plugin.engines.nested import with_trained_weights
+from ste_plugin.errors import DataError, SteError
 from ste_plugin.forget.selection import Selection, find_files
 from ste_plugin.inference.completion_store import CompletionStore, find_completions
 from ste_plugin.inference.requests import JudgeRequests, Prompt
@@ -25,7 +27,9 @@ from ste_plugin.pairs.writers import (
     writer_of,
 )
 from ste_plugin.records import ORDERS, Instruction, Judgment, ResponsePair
+from ste_plugin.storage.config_file import read_run_yaml
 from ste_plugin.storage.jsonl import iter_records, read_json
+from ste_plugin.storage.run_layout import RunLayout
 from ste_plugin.storage.training_manifest import NAME as TRAINED
 from ste_plugin.storage.training_manifest import find_trained_model
 
@@ -34,7 +38,36 @@ PROBES = "probes-*.completions.jsonl"
 
 
 def find_prompt_keys(context: RunContext, selection: Selection) -> set[str]:
-    """Return the prompt keys of every label, answer and judgment that was requested."""
+    """Return the prompt keys of every label, answer and judgment that was requested.
+
+    Completions stay where a redo sets aside what was made of them, so that those go as well that
+    were asked by the settings of then. Where these are not known, `selection.unread` says so.
+    """
+    keys = _requested_keys(context, selection)
+    for old in sorted(context.folder.root.glob("old-[0-9]*")):
+        try:
+            if (earlier := _with_settings_of(old, context)).config != context.config:
+                keys |= _requested_keys(earlier, selection)
+        except SteError as error:
+            why = str(error).splitlines()[0]
+            selection.unread.append(f"what was asked by the settings of {old.name} ({why})")
+    return keys
+
+
+def _with_settings_of(old: Path, context: RunContext) -> RunContext:
+    """Return the context of the run as it was when a redo set `old` aside."""
+    layout = RunLayout(old)
+    if not layout.config.exists():
+        raise DataError("set aside by a version that kept no run.yaml there")
+    config = read_run_yaml(layout.config)
+    if layout.judge_format.exists():  # the file that the config names may hold another one now
+        file = str(layout.judge_format.resolve())
+        asked = config.judging.model_copy(update={"format": file, "rubric": ""})
+        config = config.model_copy(update={"judging": asked})
+    return replace(context, config=config)
+
+
+def _requested_keys(context: RunContext, selection: Selection) -> set[str]:
     instructions, pairs = list(selection.instructions.values()), dict(selection.pairs)
     return {
         *_label_keys(context, instructions),

@@ -145,8 +145,10 @@ def _check_held_out(
 
 def _raise_changed(folder: Path, file: str, problem: str) -> None:
     raise DataError(
-        f"{folder / file}: changed since it was written ({problem}). Derived file: remove it and "
-        f"{folder / 'done.json'}, and run the same command again; nothing is paid for twice."
+        f"{folder / file}: changed since it was written ({problem}). Derived file: put it back "
+        f"from a copy. Or, where no source of instructions has changed, remove it and "
+        f"{folder / 'done.json'}, and run the same command again; where one has, all else is made "
+        "anew, too: `ste run CONFIG --from pool`. Nothing is paid for twice."
     )
 
 

@@ -19,8 +19,10 @@ from ste_plugin.errors import ConfigError, DataError, PluginError, did_you_mean
 from ste_plugin.evaluation.plan import plan_evaluations
 from ste_plugin.evaluation.shipped import judge_name
 from ste_plugin.plugins.loader import FIX_PLUGIN
+from ste_plugin.plugins.manager import BUILT_IN_NAME
 from ste_plugin.records import Record
 from ste_plugin.run.data_audit import audit_data
+from ste_plugin.run.used_plugins import file_name, lacking
 from ste_plugin.storage.jsonl import read_derived_json, read_json, replace_json
 
 
@@ -56,13 +58,16 @@ def find_passed(context: RunContext, before: int) -> int:
 def decide_gates(context: RunContext, number: int) -> Decision:
     """Return what an iteration's gates decided; decided now where settings or plugins have changed.
 
-    Raises: DataError where its judge was not measured; PluginError where a plugin's gate fails.
+    Raises: ConfigError where a plugin is missing that it was decided by; DataError where its judge
+    was not measured; PluginError where a plugin's gate fails.
     """
     path = context.folder.iteration(number) / "gates.json"
     if path.exists():
         decision = read_derived_json(path, Decision.from_dict)
-        by = _settings(context), _plugins(context.plugins)
-        if (decision.settings, decision.plugins) == by:
+        plugins = _plugins(context.plugins)
+        for missing in sorted(decision.plugins.keys() - plugins.keys()):
+            raise ConfigError(lacking(path, missing, "eval"))
+        if (decision.settings, decision.plugins) == (_settings(context), plugins):
             return decision
     _require_measured(context, number)
     decision = _decide(context, number)
@@ -79,15 +84,12 @@ def _settings(context: RunContext) -> dict[str, Any]:
 
 
 def _plugins(plugins: pluggy.PluginManager) -> dict[str, str]:
-    """Return the plugins that have gates, without the built-in ones, and a hash of their files.
-
-    Files go by their names alone, so that a run that is moved keeps its decisions.
-    """
+    """Return the plugins that have gates, without the built-in ones, and a hash of their files."""
     gates = plugins.hook.ste_gates.get_hookimpls()
     return {
-        Path(gate.plugin_name).name: _hash_of(gate.plugin)
+        file_name(gate.plugin_name): _hash_of(gate.plugin)
         for gate in sorted(gates, key=lambda gate: gate.plugin_name)
-        if gate.plugin_name != "builtin"
+        if gate.plugin_name != BUILT_IN_NAME
     }
 
 

@@ -29,7 +29,14 @@ from ste_plugin.plugins.judge_formats import keep_copy
 from ste_plugin.plugins.manager import find_contribution, plugin_manager
 from ste_plugin.progress import ProgressReporter
 from ste_plugin.run.locks import OTHER_PARTS_S, hold, lock_run
-from ste_plugin.run.redo import Redo, flat_settings, refuse_changes, set_aside
+from ste_plugin.run.redo import (
+    Redo,
+    flat_settings,
+    refuse_changes,
+    require_iteration,
+    set_aside,
+)
+from ste_plugin.run.used_plugins import require_used, used_plugins
 from ste_plugin.storage.config_file import changed_fields, read_config, read_run_yaml
 from ste_plugin.storage.durable import make_folder, sync_folders
 from ste_plugin.storage.jsonl import read_rows, replace_bytes, truncate_partial_line
@@ -59,6 +66,8 @@ def open_described(
 
     Raises: as `open_run`.
     """
+    if redo:
+        require_iteration(config, redo.iteration, least=0 if redo.stage == "eval" else 1)
     context = _make_context(config, base, files, quiet=quiet)
     folder = context.folder
     _check_names(context)
@@ -68,10 +77,12 @@ def open_described(
         sync_folders(folder.root)  # a killed start may have made some
         truncate_partial_line(folder.events)
         now = _refuse_changes(config, folder, redo)
+        require_used(context.plugins, folder, redo)
         if redo and (old := set_aside(folder, redo)):
             context.progress.event("redo", redone=redo.stage, old=old.name)
             context.progress.say(f"The old output is in {old}.")
-        _write_config(now, folder)  # last: nothing of other settings lies there any more
+        # last: nothing of other settings, or plugins, lies there any more
+        _write_config(now, context)
         keep_copy(context.judge_format, folder.judge_format)
         try:
             # under the lock: reading removes a partial line, which another writer may be writing
@@ -247,12 +258,17 @@ def check_contributed(config: RunConfig, plugins: pluggy.PluginManager) -> None:
             find_contribution(plugins, hook, name, setting)
 
 
-def _write_config(now: dict[str, Any], folder: RunLayout) -> None:
-    """Write the settings that the run goes on with into its run.yaml."""
-    text = yaml.safe_dump(
-        {"ste_version": __version__, "config": now}, sort_keys=False, allow_unicode=True
-    )
-    replace_bytes(folder.config, text.encode())
+def _write_config(now: dict[str, Any], context: RunContext) -> None:
+    """Write the settings and plugins that the run goes on with into its run.yaml.
+
+    Where its folder does not tell where paths start, run.yaml does.
+    """
+    record: dict[str, Any] = {"ste_version": __version__}
+    if context.config.run.is_absolute():
+        record["base"] = str(context.base)
+    record |= {"plugins": used_plugins(context.plugins), "config": now}
+    text = yaml.safe_dump(record, sort_keys=False, allow_unicode=True)
+    replace_bytes(context.folder.config, text.encode())
 
 
 def _refuse_changes(config: RunConfig, folder: RunLayout, redo: Redo | None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from ste_plugin.inference.completion_store import (
 from ste_plugin.inference.share import Part
 from ste_plugin.pairs.pool_files import is_settled
 from ste_plugin.run.open_run import lock_part, open_aside
+from ste_plugin.run.used_plugins import require_used
 from ste_plugin.run.wave import find_wave
 from ste_plugin.storage.config_file import read_config
 from ste_plugin.storage.run_layout import RunLayout
@@ -83,6 +84,7 @@ def open_part(
 
         aside = config.model_copy(update={"run": own})
         with open_aside(aside, base, files, quiet=quiet) as context:
+            require_used(context.plugins, folder)
             stores = CompletionStores(open_store)
             paths = [own / p.relative_to(folder.root) for p in find_completions(folder.root)]
             tokens = sum(stores.open(p).written_tokens for p in paths)

@@ -1,7 +1,7 @@
 """Redoing a run from a stage: which changed settings need it, and where the old output goes."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from ste_plugin.engines.identity import ANSWER_OPTIONS, answer_options
 from ste_plugin.errors import ConfigError
 from ste_plugin.inference.completion_store import remove_unusable
 from ste_plugin.storage.durable import move
+from ste_plugin.storage.jsonl import replace_bytes
 from ste_plugin.storage.run_layout import RunLayout
 
 Stage = Literal["pool", "generate", "train", "eval"]
@@ -90,6 +91,16 @@ def flat_settings(config: RunConfig) -> dict[str, Any]:
     return settings
 
 
+def require_iteration(config: RunConfig, number: int, least: int = 1) -> None:
+    """Raise ConfigError for an iteration that the run does not have; `least`: 0 has the seed."""
+    if not least <= number <= config.iterations:
+        seed = "" if least else ", or 0 for the seed"
+        raise ConfigError(
+            f"--iteration: found {number}; expected one from 1 to {config.iterations}{seed}, as "
+            f"the config says iterations: {config.iterations}. Give one of these."
+        )
+
+
 def refuse_changes(root: Path, changed: list[str], redo: Redo | None) -> None:
     """Raise ConfigError for settings that would mix two runs in one folder.
 
@@ -134,9 +145,16 @@ def set_aside_made_of(folder: RunLayout, number: int, stage: int) -> Path | None
     return _move_all(folder, [*whole, *reversed(found)]) if found else None
 
 
-def _move_all(folder: RunLayout, paths: Iterable[Path]) -> Path | None:
+def _move_all(folder: RunLayout, paths: Sequence[Path]) -> Path | None:
+    """Move paths, beside a copy of the settings that they were made with.
+
+    By these `ste forget` finds what was asked then.
+    """
     targets = (folder.root / f"old-{number}" for number in range(1, 1000))
     target = next(path for path in targets if not path.exists())
+    for path in (folder.config, folder.judge_format) if paths else ():
+        if path.exists():
+            replace_bytes(target / path.name, path.read_bytes())
     for path in paths:
         _move(path, target / path.relative_to(folder.root))
     return target if target.exists() else None
@@ -172,12 +190,15 @@ def _obsolete(folder: RunLayout, redo: Redo) -> list[Path]:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move a file or folder, without the completions in it that something is made of."""
+    """Move a file or folder, without the completions in it that something is made of.
+
+    What says that the folder is done goes before what it says that of.
+    """
     if source.name.endswith(".completions.jsonl"):
         remove_unusable(source)
         return
     if source.is_dir() and any(source.rglob("*.completions.jsonl")):
-        for path in sorted(source.iterdir()):
+        for path in sorted(source.iterdir(), key=lambda path: (path.name != "done.json", path)):
             _move(path, target / path.name)
     else:
         move(source, target)

@@ -30,6 +30,7 @@ from ste_plugin.lm_eval_tasks.orders import at_revision
 from ste_plugin.plugins.manager import contributed_folders, registered_files
 from ste_plugin.run import gating
 from ste_plugin.run.redo import set_aside_made_of
+from ste_plugin.run.stale import drop_stale
 from ste_plugin.storage.dataset_manifest import read_manifest, row_format_of_rl
 from ste_plugin.storage.training_manifest import find_trained_model
 
@@ -179,8 +180,7 @@ def train(context: RunContext, number: int, stage: int = 1) -> Path:
 
     Raises: DataError where there is no data set, or one in another judge format to train on.
     """
-    config = context.config
-    folder = context.folder.iteration(number, stage)
+    config, folder = context.config, context.folder.iteration(number, stage)
     manifest = folder / "dataset" / "manifest.json"
     if not manifest.exists():
         raise DataError(f"{manifest}: no data set there. Run `ste generate` first.")
@@ -215,8 +215,7 @@ def _begin_training(context: RunContext, number: int, stage: int) -> None:
 
 def _check_format(context: RunContext, number: int, stage: int) -> None:
     manifest = context.folder.iteration(number, stage) / "dataset" / "manifest.json"
-    written = read_manifest(manifest).judge_format["version"]
-    current = context.judge_format.version
+    written, current = read_manifest(manifest).judge_format["version"], context.judge_format.version
     if written != current:
         raise DataError(
             f"{manifest}: its prompts are in the format {written}, but the judge would be asked in "
@@ -237,6 +236,7 @@ def evaluate(context: RunContext, number: int) -> dict[str, Any]:
     Returns name of the pairs or benchmark → lm-eval's results.
     """
     model, results = find_judge(context, number), {}
+    drop_stale(context, number)
     planned = plan_evaluations(context)
     server = find_server(context, model)
     if not _asks_a_server(context.config.evaluation):

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ste_plugin.config import RunConfig
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.text import safe_yaml
@@ -75,6 +77,28 @@ def read_run_yaml(path: Path) -> RunConfig:
         return validate_settings(RunConfig, config, str(path))
     except ConfigError as error:
         raise DataError(f"{error}\n{_HOW_TO_RESTORE}") from error
+
+
+class RunRecord(msgspec.Struct, frozen=True):
+    """What `run.yaml` says beside the config; a version that kept no record of it says nothing."""
+
+    plugins: dict[str, list[str]] = {}
+    """Plugin → those of its hooks that the run was made with."""
+    base: str = ""
+    """Where the config's relative paths start, unless the run's own path tells."""
+
+
+def read_run_record(path: Path) -> RunRecord:
+    """Return what a `run.yaml` says beside the config.
+
+    Raises: DataError where that is not what `ste run` wrote.
+    """
+    try:
+        return msgspec.convert(read_yaml(path), RunRecord)
+    except msgspec.ValidationError as error:
+        raise DataError(
+            f"{path}: {error}; expected what `ste run` wrote. {_HOW_TO_RESTORE}"
+        ) from error
 
 
 def changed_fields(old: Any, new: Any, key_path: str = "") -> list[str]:

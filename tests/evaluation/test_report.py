@@ -38,3 +38,17 @@ def test_tables_say_how_many_pairs_count_and_what_the_others_are(tmp_path):
 def test_where_all_pairs_count_nothing_more_is_said(tmp_path):
     found = measured(tmp_path / "eval/test", judged_pairs(20, 0.9, 1))
     assert judge_line("m", "test", found)["counted"] is None
+
+
+def test_a_kind_of_pairs_that_one_judge_was_not_measured_on_is_a_dash(tmp_path):
+    found = reported_figures(measured(tmp_path / "eval/people", judged_pairs(20, 0.9, 1)))
+    renamed = found | {"subsets": {"crowd": next(iter(found["subsets"].values()))}}
+    reports = [
+        IterationReport(n, str(tmp_path), "m", {"people": f}, 1, 1, 1, 1, None, 0.1)
+        for n, f in enumerate((found, renamed))
+    ]
+    drawn = io.StringIO()
+    Console(file=drawn, width=200).print(strategies_table(reports, "people"))
+    lines = [line for line in drawn.getvalue().splitlines() if "seed" in line or "iter" in line]
+    assert "crowd" in drawn.getvalue()
+    assert ["–" in line for line in lines] == [True, True]

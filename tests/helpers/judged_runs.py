@@ -16,6 +16,7 @@ from ste_plugin.axolotl.run_config import overlay, read_recipe
 from ste_plugin.config import EvaluationConfig, ModelConfig
 from ste_plugin.engines import ChatRequest, Place, Sampling
 from ste_plugin.lm_eval_tasks import runner
+from ste_plugin.lm_eval_tasks.measurement import described
 from ste_plugin.records import ORDERS, OTHER
 from ste_plugin.run import loop, stages
 from ste_plugin.run.open_run import open_run
@@ -154,7 +155,9 @@ def judges_trained(*judges: float | str, on_step=lambda _: None):
 
     def evaluate(model, out, *, settings, **_):
         done = out / "results.json"
-        if done.exists() and read_json(done)["data"] == str(settings.data):
+        pairs = described(settings, None, runner.read_documents(settings))
+        told = ("data", "pairs_sha256")
+        if done.exists() and all(read_json(done)[name] == pairs[name] for name in told):
             return read_json(done)
         on_step(f"evaluate {out}")
         results = measure(Path(model), out, settings)

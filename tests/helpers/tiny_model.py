@@ -50,6 +50,14 @@ def tiny_tokenizer(template=TEMPLATE, sentences=SENTENCES, added=()):
     )
 
 
+def save_without_weights(folder: Path) -> Path:
+    """Save what a run reads of a model whose answers a function gives: its config and tokenizer."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"model_type": "llama", "max_position_embeddings": 4096}')
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
 def save_tiny_model(folder: Path, **changes) -> Path:
     """Save a random two-layer Llama (float32) with a byte-level BPE and a ChatML template."""
     from transformers import LlamaConfig, LlamaForCausalLM

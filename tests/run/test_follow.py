@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import yaml
 
 from ste_plugin.errors import ConfigError, DataError
 from ste_plugin.run.status import read_status
@@ -300,6 +301,30 @@ def test_forgetting_reaches_the_rounds(config, tiny_model, capsys):
     own = config.parent / "run-follow-01"
     assert told[str(own)]["removed"]["pairs"] > 0
     assert "Say number 7." not in (own / "pool/pairs.jsonl").read_text()
+
+
+def test_forgetting_reaches_the_rounds_of_a_run_that_lies_elsewhere(
+    tiny_model, tmp_path, tmp_path_factory, capsys, monkeypatch
+):
+    from ste_plugin.cli.entry_point import app
+
+    run = tmp_path / "scratch/judge"
+    config = finished_run(tmp_path / "a", tiny_model, 0.85, run=str(run))
+    follow(config, policy(tmp_path / "a", tiny_model, 100))
+    monkeypatch.chdir(tmp_path_factory.mktemp("other"))
+    words = ["forget", run, "--match", "Say number 7.", "--plugin", tmp_path / "a/hooks.py"]
+    capsys.readouterr()
+    app([*(str(word) for word in words), "--json"], standalone_mode=False)
+    told = json.loads(capsys.readouterr().out)["rounds"]
+    assert told[str(run.with_name("judge-follow-01"))]["removed"]["completions"] > 0
+
+
+def test_a_round_is_not_begun_without_the_plugins_of_the_run(config, tiny_model):
+    path = config.parent / "run/run.yaml"
+    record = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(record | {"plugins": {"policy.py": ["ste_gates"]}}))
+    with pytest.raises(ConfigError, match=r"made with the plugin policy\.py"):
+        follow(config, policy(config.parent, tiny_model, 100))
 
 
 def test_a_checkpoint_that_is_removed_once_it_has_answered_does_not_end_its_round(

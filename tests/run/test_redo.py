@@ -554,3 +554,38 @@ def test_whatever_a_redo_that_is_killed_has_moved_nothing_is_left_of_what_is_gon
         set_aside(folder, Redo(stage))
     there = [name in left(folder) for name in order]
     assert there == sorted(there, reverse=True)
+
+
+def test_what_says_that_a_folder_is_done_is_set_aside_before_what_it_says_that_of(
+    tmp_path, monkeypatch
+):
+    from ste_plugin.run import redo
+
+    folder = RunLayout(tmp_path)
+    names = ("contamination.jsonl", "done.json", "instructions.jsonl", "pairs.jsonl")
+    made(folder, *(f"pool/{name}" for name in names))
+    (folder.pool / "pairs.completions.jsonl").write_text("")
+    move, moved = redo.move, []
+    monkeypatch.setattr(redo, "move", lambda a, b: move(moved.append(a) or a, b))
+    set_aside(folder, Redo("pool"))
+    assert moved[0] == folder.pool / "done.json"
+    assert len(moved) == len(names)
+
+
+def test_what_is_set_aside_lies_beside_the_settings_that_it_was_made_with(tmp_path):
+    folder = RunLayout(tmp_path)
+    made(folder, "run.yaml", "judge_format.yaml", "pool/done.json")
+    aside = set_aside(folder, Redo("pool"))
+    assert (aside / "run.yaml").read_bytes() == folder.config.read_bytes()
+    assert (aside / "judge_format.yaml").exists()
+
+
+@pytest.mark.parametrize(("stage", "number"), [("generate", 7), ("train", 0), ("eval", 3)])
+def test_an_iteration_that_the_run_does_not_have_is_not_redone(tmp_path, stage, number):
+    path = written(tmp_path, tmp_path, iterations=2)
+    redo = Redo(stage, number)
+    with (
+        pytest.raises(ConfigError, match=f"--iteration: found {number}; expected one from"),
+        open_run(path, [], quiet=True, redo=redo),
+    ):
+        pass
