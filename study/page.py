@@ -36,7 +36,8 @@ def tables() -> str:
         parts.append(f"### {model}\n\n![{PLOTTED}](study-{model}.svg)")
         for number in sorted({r for m, _, r, _ in found if m == model}):
             parts.append(f"**Round {number}**\n\n{table(head, rows(found, model, number))}")
-            parts.append(f"{WORDS}\n\n{table(('arm', *SETS), words(found, model, number))}")
+            if shared := list(words(found, model, number)):
+                parts.append(f"{WORDS}\n\n{table(('arm', *SETS), shared)}")
     return "\n\n".join(parts) or "No arm was run yet."
 
 
@@ -60,11 +61,14 @@ def rows(
 def words(
     found: dict[tuple[str, str, int, str], Cell], model: str, number: int
 ) -> Iterator[tuple[str, ...]]:
-    """Yield of each arm in how many pairs the answer with more words of the question is taken."""
+    """Yield of each arm in how many pairs the answer with more words of the question is taken.
+
+    An arm of which that is not known is left out.
+    """
     for arm in ARMS:
         of_arm = [found.get((model, arm, number, name)) for name in SETS]
-        if any(of_arm):
-            counts = (cell.shared_words if cell else (0, 0) for cell in of_arm)
+        counts = [cell.shared_words if cell else (0, 0) for cell in of_arm]
+        if any(of for _, of in counts):
             yield (f"`{arm}`", *(f"{taken} of {of}" if of else "–" for taken, of in counts))
 
 
