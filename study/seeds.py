@@ -6,8 +6,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ste_plugin.demo.fetch import fetch_model
 from ste_plugin.errors import EngineError
@@ -23,6 +24,10 @@ TURNS = (
     "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
 )
 """A chat template for the base model, which has none, of the marks that its tokenizer knows."""
+
+
+WHOLE = (3, 4)
+"""Kinds of tokens in a GGUF file that no merge makes: marks of turns, runs of line breaks."""
 
 
 def fetch_smollm2(folder: Path) -> None:
@@ -73,18 +78,61 @@ def save(source: Path, folder: Path) -> None:
 
     config = getattr(transformers, "GgufConfig", None)  # since transformers 5.19
     extra = {"quantization_config": config(dequantize=True)} if config else {}
-    tokenizer = transformers.AutoTokenizer.from_pretrained(source, gguf_file=GEMMA)
+    tokenizer = read_tokenizer(source / GEMMA)
     model = transformers.AutoModelForCausalLM.from_pretrained(
         source, gguf_file=GEMMA, dtype=torch.float32, **extra
     )
     tokenizer.chat_template = TURNS
-    tokenizer.eos_token = "<end_of_turn>"
-    tokenizer.clean_up_tokenization_spaces = False
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     fresh = folder.with_name(f".{folder.name}.new")
     model.save_pretrained(fresh)
     tokenizer.save_pretrained(fresh)
     fresh.rename(folder)
+
+
+def read_tokenizer(path: Path) -> Any:
+    """Return the tokenizer of a GGUF file: byte pair encoding, a token's score being its rank.
+
+    What transformers (5.16) reads of it spells every word letter by letter, once saved and loaded.
+    """
+    from gguf import GGUFReader
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    fields = GGUFReader(path).fields
+    tokens, scores, kinds = (
+        fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "scores", "token_type")
+    )
+    ids = {token: number for number, token in enumerate(tokens)}
+    ranked = {t: -score for t, score, kind in zip(tokens, scores, kinds, strict=True) if kind == 1}
+    bpe = models.BPE(ids, merges(ids, ranked), unk_token="<unk>", byte_fallback=True, fuse_unk=True)
+    tokenizer = Tokenizer(bpe)
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    whole = [token for token, kind in zip(tokens, kinds, strict=True) if kind in WHOLE]
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in whole])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<bos>",
+        eos_token="<end_of_turn>",
+        unk_token="<unk>",
+        pad_token="<pad>",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def merges(ids: Mapping[str, int], ranked: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Return the pairs of tokens that make another, the one of the lowest rank first."""
+    found = [
+        (rank, ids[token[:cut]], ids[token[cut:]], (token[:cut], token[cut:]))
+        for token, rank in ranked.items()
+        for cut in range(1, len(token))
+        if token[:cut] in ranked and token[cut:] in ranked
+    ]
+    return [pair for *_, pair in sorted(found)]
 
 
 SEEDS: dict[str, Callable[[Path], None]] = {

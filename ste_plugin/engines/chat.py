@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Message
 from ste_plugin.engines.render import check_kwargs, render_turns
+from ste_plugin.engines.spelling import require_words
 from ste_plugin.errors import EngineError
 from ste_plugin.text.sanitize import sanitize_for_tokenizer
 from ste_plugin.text.thinking import (
@@ -50,7 +51,7 @@ class ChatTemplate:
     ) -> None:
         """`kwargs`: `chat_template_kwargs` of the model; `marks`: its `thinking`, open and close.
 
-        Raises: EngineError where the tokenizer has no chat template.
+        Raises: EngineError where the tokenizer has no chat template, or reads no words.
         """
         self.tokenizer, self._kwargs = tokenizer, dict(kwargs or {})
         if not getattr(tokenizer, "chat_template", None):
@@ -59,6 +60,7 @@ class ChatTemplate:
                 "cannot be shown to it. Use an instruction-tuned model, or put chat_template.jinja "
                 "in its folder."
             )
+        require_words(tokenizer)
         self._own_marks = (Marks(*marks),) if marks else find_marks(*_vocabulary(tokenizer))
 
     @classmethod
