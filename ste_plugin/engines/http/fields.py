@@ -11,16 +11,21 @@ Body = dict[str, Any]
 NEUTRAL: dict[str, float] = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 """Sampling that no request wants, each off. Left unsaid, vLLM and SGLang would take them from the
 model's generation_config.json, and llama.cpp's server from its own defaults."""
+PENALTIES: dict[str, float] = {"presence_penalty": 0.0, "frequency_penalty": 0.0}
+"""What no request wants, either, by OpenAI's names. Ollama would take them from the model's file
+(1.5 for Qwen3.6), and the letter that a judge has just reasoned about would lose by it."""
 _OTHER_NAME = {"max_tokens": "max_completion_tokens"}
 """OpenAI's reasoning models know the newer name alone."""
 _OTHER_OFF = {"top_k": (0, -1)}
 """SGLang and older versions of vLLM write "all tokens" as -1."""
-_OFF: dict[str, float] = NEUTRAL | {"temperature": 1.0, "top_p": 1.0}
+_OFF: dict[str, float] = NEUTRAL | PENALTIES | {"temperature": 1.0, "top_p": 1.0}
 """What a field's own default means, too."""
 FIXED = {"model", "messages", "n", "stream"}
 """Fields without which it would be another request."""
 TEMPLATE_KWARGS = "chat_template_kwargs"
 """What a server gives its chat template beside the turns."""
+_NO_PENALTY = "Penalty is not enabled"
+"""Gemini's words for both penalties, by no name."""
 _NO_TEMPLATE = "not supported for Mistral tokenizers"
 """vLLM's words, from a tokenizer without a template: it opens no thought, and is given nothing."""
 
@@ -39,7 +44,7 @@ class RequestFields:
 
     def assume_openai(self) -> None:
         """Write requests as OpenAI's own servers take them, without finding that out."""
-        self._omitted |= set(NEUTRAL)
+        self._omitted |= {*NEUTRAL, *PENALTIES}  # its reasoning models refuse these
         self._renamed |= _OTHER_NAME
 
     def apply(self, body: Body) -> Body:
@@ -61,6 +66,8 @@ class RequestFields:
                 return ""
             adaptable = set(sent) - FIXED - set(self._extra)
             named = refusal.named(adaptable)
+            if _NO_PENALTY in refusal.message:
+                named |= adaptable & set(PENALTIES)
             if _NO_TEMPLATE in refusal.message:
                 named |= adaptable & {TEMPLATE_KWARGS}
             if {"temperature", "top_p"} <= named:  # both together are refused: one may stay
@@ -91,7 +98,7 @@ class RequestFields:
         if field in _OTHER_NAME and refusal.is_unsupported:
             self._renamed[field] = _OTHER_NAME[field]
             return f"{field} is sent as {_OTHER_NAME[field]}"
-        if field in NEUTRAL or field == "seed":
+        if field in {*NEUTRAL, *PENALTIES, "seed"}:
             return self._drop(field, value, refusal)
         if field == TEMPLATE_KWARGS and _NO_TEMPLATE in refusal.message:
             self._omitted.add(field)

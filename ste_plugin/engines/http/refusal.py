@@ -30,7 +30,7 @@ _ECHOES = {"input", "flagged_input", "body", "ctx", "url"}
 _TRANSIENT = {408, 409, 429}
 _MAX_READ = 4000
 """Characters of a message that are looked at: an error page may be a book."""
-_NO_ONES_PROMPT = {401, 404, 405, *_TRANSIENT}
+_NO_ONES_PROMPT = {401, 402, 404, 405, *_TRANSIENT}
 """Statuses that are never about what a prompt holds."""
 
 _LONG_CODE = re.compile(
@@ -167,7 +167,7 @@ class Refusal:
         if self.fields & {"messages", "n", "model"}:
             return set()
         complaint = _ALTERNATIVES.split(self.message, maxsplit=1)[0]
-        return {f for f in fields if re.search(rf"(?<![\w-]){re.escape(f)}(?![\w-])", complaint)}
+        return {field for field in fields if _word(field).search(complaint)}
 
     def _matches(self, code: re.Pattern[str], words: re.Pattern[str]) -> bool:
         return self._has_code(code) or bool(words.search(self.message))
@@ -179,6 +179,13 @@ class Refusal:
         """Return whether it says so, and not that the server itself is in trouble."""
         in_trouble = self.status >= 500 and _TROUBLE.search(self.message)
         return not in_trouble and bool(words.search(self.message))
+
+
+def _word(field: str) -> re.Pattern[str]:
+    """Return what finds a field's name, also as gateways in other languages write it."""
+    first, *rest = field.split("_")
+    camel = first + "".join(map(str.capitalize, rest))
+    return re.compile(rf"(?<![\w-])({re.escape(field)}|{re.escape(camel)})(?![\w-])")
 
 
 def read_refusal(status: int, content: Any) -> Refusal:

@@ -6,7 +6,7 @@ from itertools import chain, groupby, islice
 from typing import Any
 
 from ste_plugin.engines.base import ChatRequest, Message
-from ste_plugin.engines.http.fields import NEUTRAL
+from ste_plugin.engines.http.fields import NEUTRAL, PENALTIES
 from ste_plugin.engines.http.options import Prefill
 
 _MAX_SAMPLES = 128
@@ -90,6 +90,7 @@ def build_body(call: Call, model: str, prefill: Prefill, attempt: int = 0) -> di
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_new_tokens,
         **NEUTRAL,
+        **PENALTIES,
     }
     if request.choices:
         body["max_tokens"] = max(sampling.max_new_tokens, _CHOICE_TOKENS[prefill])

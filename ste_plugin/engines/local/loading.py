@@ -2,6 +2,8 @@
 
 import logging
 import os
+import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,8 @@ from ste_plugin.errors import ConfigError, EngineError, SteError
 
 logger = logging.getLogger(__name__)
 _EMULATED = (
-    "%s: options: dtype: bfloat16, which this CPU has no instructions for: it emulates them, in up "
-    "to thirty times float32's time. Leave dtype away, or set float32."
+    "%s: options: dtype: bfloat16, which this CPU has no instructions for: it emulates "
+    "them, far slower than float32. Leave dtype away, or set float32."
 )
 
 
@@ -119,14 +121,26 @@ def _load_parts(path: str, options: LocalOptions, dtype: str) -> tuple[Any, Any]
         path if own else base, revision=revision, trust_remote_code=trusted
     )
     # other weights are pickles, which can run code when they are loaded
-    model = AutoModelForCausalLM.from_pretrained(
+    model, found = AutoModelForCausalLM.from_pretrained(
         base or path,
         dtype=dtype,
         use_safetensors=True,
         revision=revision,
         trust_remote_code=trusted,
+        output_loading_info=True,
     )
+    _require_all(base or path, found["missing_keys"])
     return tokenizer, model if base is None else _merge_adapter(model, path, len(tokenizer))
+
+
+def _require_all(path: str, missing: Collection[str]) -> None:
+    """Raise EngineError where weights lack tensors: transformers draws these at random, and says so
+    in a warning alone."""
+    if missing:
+        raise EngineError(
+            f"{path}: its weights lack {len(missing)} tensors of the model that its config.json "
+            f"describes, such as {min(missing)}; these would be random. Copy or merge it again."
+        )
 
 
 def _merge_adapter(base: Any, folder: str, vocabulary: int) -> Any:
@@ -145,8 +159,11 @@ def _merge_adapter(base: Any, folder: str, vocabulary: int) -> Any:
     if vocabulary > base.get_input_embeddings().weight.shape[0]:
         base.resize_token_embeddings(vocabulary)  # training added tokens, as peft itself does it
     try:
-        adapted = PeftModel.from_pretrained(base, folder, use_safetensors=True)
-    except RuntimeError as error:  # what torch raises for tensors of another shape
+        with warnings.catch_warnings():
+            # of an adapter that is for other tensors, whose model would be its base
+            warnings.filterwarnings("error", message="Found missing adapter keys")
+            adapted = PeftModel.from_pretrained(base, folder, use_safetensors=True)
+    except (RuntimeError, UserWarning) as error:  # what torch raises for tensors of another shape
         raise EngineError(
             f"{folder}: this adapter does not fit its base: {str(error).splitlines()[-1].strip()}\n"
             "Set base_model_name_or_path in its adapter_config.json to the model it was trained on."

@@ -106,6 +106,32 @@ def test_sampling_that_nobody_asked_for_is_switched_off_in_words():
     assert OFF.items() <= server.bodies[0].items()
 
 
+PENALTIES = {"presence_penalty": 0.0, "frequency_penalty": 0.0}
+
+
+def test_no_penalty_of_a_models_own_file_weighs_on_a_letter_that_was_reasoned_about():
+    with chat_server(babble) as server:
+        answers(engine(server.base_url), wanted())
+    assert PENALTIES.items() <= server.bodies[0].items()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Penalty is not enabled for models/tiny",
+        "Model tiny does not support parameter presencePenalty.",
+        "Unsupported parameter: 'presence_penalty' is not supported with this model.",
+    ],
+)
+def test_penalties_that_a_server_refuses_are_left_out(message):
+    def objects(body: Body) -> Refuse | None:
+        return Refuse(400, message) if "presence_penalty" in body else None
+
+    with chat_server(babble, objects=objects) as server:
+        assert len(answers(engine(server.base_url), wanted())) == 1
+    assert OFF.items() <= server.bodies[-1].items()
+
+
 def test_a_server_that_checks_names_costs_one_refused_call_for_all_that_is_off(caplog):
     message = "Unknown parameter: '{}'."
     with chat_server(babble, objects=refusing(*OFF, message=message)) as server:

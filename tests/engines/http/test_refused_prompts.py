@@ -83,6 +83,7 @@ NOT_THE_PROMPT = {
     "a role": (403, error("Access denied by security policy of your organization")),
     "a model": (404, error("The model content-filter does not exist")),
     "no credit": (402, error("Insufficient credits: exceeds the limit of 5")),
+    "little credit": (402, error("Prompt tokens limit exceeded: 4231 > 2920. Add credits")),
     "a field": (400, error("response_format: expected an object")),
 }
 

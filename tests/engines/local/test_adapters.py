@@ -140,6 +140,30 @@ def test_an_adapter_of_another_shape_says_that_it_does_not_fit(adapter, tiny_mod
         load(str(odd), LocalOptions())
 
 
+def test_an_adapter_for_tensors_of_other_names_does_not_pass_for_its_base(adapter, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(adapter, tmp_path / "adapter")
+    path = tmp_path / "adapter/adapter_model.safetensors"
+    named = {
+        k.replace(".layers.", ".language_model.layers."): v for k, v in load_file(path).items()
+    }
+    save_file(named, path)
+    with pytest.raises(EngineError, match=r"does not fit its base.*missing adapter keys"):
+        load(str(tmp_path / "adapter"), LocalOptions())
+
+
+def test_weights_that_lack_tensors_are_not_filled_up_at_random(tiny_model, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(tiny_model, tmp_path / "model")
+    path = tmp_path / "model/model.safetensors"
+    whole = load_file(path)
+    save_file({k: v for k, v in whole.items() if ".layers.1." not in k}, path, {"format": "pt"})
+    with pytest.raises(EngineError, match=r"lack \d+ tensors.*layers\.1\..*random"):
+        load(str(tmp_path / "model"), LocalOptions())
+
+
 def test_without_peft_the_cure_is_named(adapter, monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)  # Python's own way to say: not installed
     with pytest.raises(EngineError, match="pip install peft"):
