@@ -35,6 +35,8 @@ _LABEL = re.compile(
     # in lower case it may be code, as scores[answer], where it has no line of its own
     rf"|(?<!{_IN_LINE})[ \t]*\[\s*(?:/\s*)?(?:answer|instruction)\s*\][ \t]*(?!{_IN_LINE})",
 )
+_ENDS = ".!?\n。！？｡।؟"
+"""What ends a sentence, in the scripts of Chinese, Japanese, Hindi and Arabic, too."""
 _VERDICT = re.compile(r"\[\s*\[\s*[A-D]\s*\]\s*\]")
 """A verdict on two answers or on four; other letters are no verdict, but code, as x[[i]]."""
 
@@ -213,7 +215,7 @@ class JudgeFormat:
             return self.closing
         reasoning = sanitize_for_model(without_verdicts(reply, self.mark))
         if cut_off:
-            reasoning = reasoning[: 1 + max(reasoning.rfind(end) for end in ".!?\n")].strip()
+            reasoning = reasoning[: 1 + max(reasoning.rfind(end) for end in _ENDS)].strip()
         return f"{reasoning}\n\n{self.closing}".lstrip()
 
     def forced_text(self, prefix: str, letter: str) -> str:

@@ -23,9 +23,9 @@ class MajorityAnswer:
     """Better: with the final answer that more than half of the samples have. Worse: with the
     rarest.
 
-    Without any known answer. The majority of a model that is mostly wrong is wrong, too. Final
-    answers have the votes of all that say the same: "5" those for "5 hours" and "5 minutes" as
-    well, which have none of each other's.
+    Without need of a known answer: where there is one, a majority that misses it makes no pair. The
+    majority of a model that is mostly wrong is wrong, too. Final answers have the votes of all that
+    say the same: "5" those for "5 hours" and "5 minutes" as well, which have none of each other's.
     """
 
     version: str = _VERSION
@@ -48,6 +48,9 @@ class MajorityAnswer:
         most = max(votes, key=votes.__getitem__)  # of equals the first
         if 2 * votes[most] <= counts.total():
             return Drop("pairs", instruction.key, "no final answer has a majority")
+        known = _known_answer(instruction)
+        if known and not is_same(most, known):
+            return Drop("pairs", instruction.key, "the majority misses the known answer")
         others = [answer for answer in counts if is_other(answer, most)]
         if not others:
             return Drop("pairs", instruction.key, "no sample has another final answer")

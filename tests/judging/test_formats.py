@@ -177,6 +177,19 @@ def test_a_torn_last_sentence_is_not_kept_as_reasoning():
     assert prefix == "A is right.\n\nFinal verdict: [["
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("甲说得对。乙说的", "甲说得对。"),
+        ("क सही है। ख कहत", "क सही है।"),
+        ("أ صحيح؟ نعم ب يق", "أ صحيح؟"),
+    ],
+)
+def test_sentences_of_other_scripts_are_kept_as_reasoning(said, kept):
+    prefix = FORMATS["brief"].forced_prefix(said, cut_off=True)
+    assert prefix == f"{kept}\n\nFinal verdict: [["
+
+
 def test_editing_a_prompt_changes_its_version():
     from dataclasses import replace
 

@@ -15,6 +15,8 @@ from ste_plugin.judging.written.verdict_settings import LETTER, SCORE, JsonPaths
 Words = Mapping[str, Reading]
 """What a judge writes → what that says."""
 NUMBER = r"[-+]?\d{1,15}(?:\.\d{1,15})?"
+_NO_OTHER_NUMBER = r"(?!\d|[.,]\d|\s*(?:[-–]|to\b|or\b)\s*\d)"
+"""What stands behind a score where nothing is marked there: "7-8", "7 or 8" and "3,5" are none."""
 _NUMBER = re.compile(rf"\s*{NUMBER}\s*")
 _MAX_OBJECTS = 100
 """Places of a reply at which a JSON object is looked for."""
@@ -57,7 +59,8 @@ def mark_of(file: FormatFile) -> Any:
     verdict = file.verdict
     if verdict and verdict.marks and file.rates:
         before, after = verdict.marks.split(SCORE)
-        return re.compile(rf"{re.escape(before)}(?P<score>{NUMBER}){re.escape(after)}")
+        ends = "" if after else _NO_OTHER_NUMBER
+        return re.compile(rf"{re.escape(before)}(?P<score>{NUMBER}){ends}{re.escape(after)}")
     if verdict and verdict.marks:
         return marks_pattern(verdict.marks, tuple(words_of(file)))
     return compile_linear(verdict.pattern) if verdict and verdict.pattern else NOTHING
