@@ -123,7 +123,8 @@ def model_of(backend: Any) -> str:
     lora = getattr(getattr(backend, "lora_request", None), "lora_path", None)
     names = [getattr(backend, name, None) for name in ("pretrained", "peft", "delta", "revision")]
     names += [getattr(backend, name, None) for name in ("model", "base_url")]
-    names += [(getattr(backend, "model_args", None) or {}).get("model"), lora]
+    args = getattr(backend, "model_args", None) or {}
+    names += [args.get("model"), args.get("revision"), lora]
     known = dict.fromkeys(name for name in names if isinstance(name, str) and name)
     return " ".join(map(_with_fingerprint, known)) or type(backend).__name__
 

@@ -214,9 +214,13 @@ def identity(
     """Return everything that the figures depend on, as results.json records it."""
     how = described(settings, judge_format, rows)
     backend = {"backend": config.backend, "model_args": dict(config.model_args)}
+    # an adapter, a tokenizer: the same path may hold another one later
+    texts = {name: value for name, value in config.model_args.items() if isinstance(value, str)}
+    own = {name: fingerprint(Path(text)) for name, text in texts.items() if Path(text).is_dir()}
     return {
         "model": model,
         "model_fingerprint": fingerprint(Path(model)) if Path(model).is_dir() else None,
+        **({"model_args_fingerprints": own} if own else {}),
         **how,
         "settings": how["settings"] | backend,
     }

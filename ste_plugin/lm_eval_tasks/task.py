@@ -89,11 +89,25 @@ class PairJudge(ChatTask):
         # a mean is never settled before its last rating
         self.in_waves = votes and alone and visible and not self.format.pointwise
         super().build_all_requests(**settings)
+        self.require_own_draws()
         skipped = self.check_prompts()
         if self.in_waves or skipped:
             draw_in_waves(self.backend)
         if self.generates:
             share_prompts(self.backend, self.letters_behind())
+
+    def require_own_draws(self) -> None:
+        """Raise ConfigError where a backend's copies of the model would all draw the same votes.
+
+        lm-eval (0.4.13) seeds vLLM's copies alike, and gives each every second request.
+        """
+        copies = getattr(self.backend, "data_parallel_size", 1)
+        if self.settings.votes > 1 and copies > 1:
+            raise ConfigError(
+                f"data_parallel_size: found {copies}, with {self.settings.votes} votes; expected 1,"
+                " as lm-eval's copies of vLLM share a seed and would repeat each other's votes. "
+                "Leave it out, or start a server with several copies and use local-completions."
+            )
 
     def check_prompts(self) -> bool:
         """Return whether pairs were skipped; raise where a backend would ask something else.

@@ -1,9 +1,12 @@
 """lm-eval's own options, in the real lm-eval: what they make of judges is right, or refused."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from ste_plugin.errors import ConfigError
 from ste_plugin.lm_eval_tasks.host_options import (
+    model_of,
     refuse_lost_keys,
     refuse_lost_metadata,
     sampling_told,
@@ -79,6 +82,13 @@ def test_weights_that_changed_in_their_folder_are_another_model(pairs, tmp_path)
             run_task(named(str(folder), knows), pairs, lm_eval_settings=cached)
     with pytest.raises(ConfigError, match="Name another file for each model"):
         run_task(named(str(folder), knows), pairs, lm_eval_settings=cached)
+
+
+def test_another_revision_on_vllm_is_another_model():
+    def judge(revision):
+        return SimpleNamespace(model_args={"model": "org/judge", "revision": revision})
+
+    assert model_of(judge("round-1")) != model_of(judge("round-2"))
 
 
 def test_a_cache_that_does_not_say_whose_replies_it_holds_is_refused(pairs, tmp_path):

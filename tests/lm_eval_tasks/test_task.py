@@ -241,6 +241,21 @@ def test_a_changed_file_or_setting_is_another_evaluation(pairs, tmp_path):
     assert host.read_finished(path, identity()) is None
 
 
+def test_an_adapter_that_was_trained_again_is_measured_again(pairs, tmp_path):
+    adapter, path = tmp_path / "adapter", tmp_path / "results.json"
+    adapter.mkdir()
+
+    def identity():
+        config = EvaluationConfig(model_args={"peft": str(adapter), "dtype": "float32"})
+        return host.identity("m", JudgeSettings(pairs, "verdict"), VERDICT, config)
+
+    (adapter / "adapter_model.safetensors").write_bytes(b"first" * 99)
+    path.write_text(json.dumps(identity()))
+    assert host.read_finished(path, identity()) is not None
+    (adapter / "adapter_model.safetensors").write_bytes(b"again" * 99)
+    assert host.read_finished(path, identity()) is None
+
+
 def test_samples_that_lack_a_pair_are_not_reported_as_results(pairs, tmp_path):
     labelled = read_pairs(JudgeSettings(pairs))
     with pytest.raises(HostError, match=r"4 of 4 pairs \(first: 'p0'\)"):

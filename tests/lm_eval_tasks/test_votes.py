@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ste_plugin.errors import ConfigError
 from ste_plugin.judging.builtin import VERDICT
 from ste_plugin.judging.verdict import majority
 from ste_plugin.labelled.pair import LabelledPair
@@ -153,6 +154,16 @@ def test_without_early_stop_or_a_view_of_the_backend_every_vote_is_drawn(tmp_pat
         model, drawn = voting(sequences)
         run_task(model, written(tmp_path / "p.jsonl", [pair("0")]), votes=3, **settings)
         assert drawn == [3, 3]
+
+
+def test_votes_of_copies_that_share_a_seed_are_refused(tmp_path):
+    model, drawn = voting([["A", "A", "A"], ["B", "A", "A"]])
+    model.data_parallel_size = 2
+    path = written(tmp_path / "p.jsonl", [pair("0")])
+    with pytest.raises(ConfigError, match="data_parallel_size: found 2, with 3 votes"):
+        run_task(model, path, votes=3)
+    assert drawn == [0, 0]
+    run_task(model, path)
 
 
 def test_ties_are_no_verdict_and_silent_votes_never_win(tmp_path):
