@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ste_plugin import __version__
 from ste_plugin.context import RunContext
+from ste_plugin.engines.base import Message
+from ste_plugin.judging import JudgeFormat
 from ste_plugin.judging.published import PublishedJudge
 from ste_plugin.lm_eval_tasks.setting_values import PREFIX
 from ste_plugin.publish import facts
 from ste_plugin.publish.chosen import Chosen
 from ste_plugin.publish.facts import Wishes
 from ste_plugin.publish.markdown import fenced, section_blocks, table, told_blocks
+from ste_plugin.publish.origins import better_by, data_origin, model_origin, pairs_told
 from ste_plugin.publish.rows import PublishedRows
 from ste_plugin.report.making_sections import making_sections
 from ste_plugin.report.parts import Section
@@ -30,6 +33,7 @@ _CUT = 160
 """Characters of a text in a row that is shown."""
 _SLOTS = ("{the instruction}", "{answer A}", "{answer B}")
 """What stands for the texts of a pair where a prompt is shown."""
+_RUBRIC = "{the rubric of the row's category}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ def model_card(about: Subject, record: PublishedJudge, files: Iterable[str]) -> 
         adapter=adapter,
         base=about.base,
         record=record,
+        origin=model_origin(run, number),
         finding=facts.finding_sentences(run, about.chosen),
         figures=table(heads, figures) if figures else "",
         measured_on=facts.sets_in_words(run, number),
@@ -86,7 +91,11 @@ def model_card(about: Subject, record: PublishedJudge, files: Iterable[str]) -> 
         audit=facts.audit_sentence(run, number),
         trust=list(_trust(run)),
         lm_eval=lm_eval_command(record, "judge" if about.on_hub else "model"),
-        prompt=judge_format.render(*_SLOTS),
+        prompt=shown_prompt(judge_format),
+        by_category=judge_format.by_category,
+        columns=list(judge_format.columns),
+        columns_given=_columns_given(judge_format),
+        only_choices=judge_format.only_choices,
         wanted=judge_format.wanted,
         licence=wishes.license,
         unknown=facts.unknowns(run, number, _licences(about, wishes.license, "this model")),
@@ -118,9 +127,12 @@ def data_card(about: Subject, rows: PublishedRows, taken_out: Mapping[str, int])
         name=about.data,
         judge=wishes.name,
         version=__version__,
+        origin=data_origin(about.run, about.chosen.number),
+        better_by=better_by(about.run),
         files=table(["file", "rows"], [[name, rows.counts[name]] for name in rows.files]),
         examples=[(name, _shortened(rows.first[name])) for name in rows.files if "dev" not in name],
         configs=list(splits),
+        has_test="pairs/test.jsonl" in rows.files,
         scrubbed=_scrubbed(about),
         taken_out=_taken_out(taken_out, sum(rows.forgotten.values())),
         licence=wishes.data_license,
@@ -142,6 +154,23 @@ def _render(template: str, metadata: Mapping[str, Any], **values: Any) -> str:
     return f"---\n{head}---\n\n{environment.get_template(template).render(**values)}"
 
 
+def shown_prompt(judge_format: JudgeFormat) -> tuple[Message, ...]:
+    """Return the prompt with what stands for texts, columns and the rubric of a row's category."""
+    bound = judge_format
+    if judge_format.by_category:
+        bound = replace(judge_format, criteria={"default": ""}).with_words(_RUBRIC)
+    row = {name: f"{{the column {name}}}" for name in judge_format.columns}
+    return bound.for_row(row).render(*_SLOTS)
+
+
+def _columns_given(judge_format: JudgeFormat) -> str:
+    """Return the options of `ste judge` for what a format shows of a row beside the texts."""
+    category = next(iter(judge_format.criteria)) if judge_format.by_category else ""
+    names = dict.fromkeys(judge_format.columns, "TEXT")
+    names |= {"category": category} if category else {}
+    return "".join(f" --column {shlex.quote(f'{n}={text}')}" for n, text in names.items())
+
+
 def _code(text: str) -> str:
     """Return a text that can stand between backticks."""
     return " ".join(str(text).replace("`", "'").split())
@@ -152,11 +181,9 @@ def _shared(about: Subject) -> dict[str, Any]:
     sections = {section.anchor: section for section in making_sections(about.run)}
     config = about.run.config
     rows = facts.source_rows(about.context.config, about.wishes)
-    generator = config.generator.model if config.generator else "the seed itself"
     told = {
         "seed": about.base or facts.UNKNOWN,
-        "answers written by": generator,
-        "ways to make a pair": ", ".join(config.pairs.strategies),
+        **pairs_told(about.run),
         "judged in the format": config.judging.format,
         "trained by the recipe": ", ".join(config.training.recipe),
         "started from": config.training.start_from,
@@ -169,7 +196,7 @@ def _shared(about: Subject) -> dict[str, Any]:
         "made": table(["", ""], told.items()),
         "data": _blocks([sections["data"]], level=3),
         "costs": _blocks([sections["costs"]], level=2),
-        "licences": table(["source of instructions", "reader", "licence"], rows),
+        "licences": table(["source", "reader", "licence"], rows),
     }
 
 

@@ -15,6 +15,7 @@ from ste_plugin.judging.published import VERSION, FormatCard, PublishedJudge
 from ste_plugin.lm_eval_tasks.figures import pairs_counted, pairs_in_words
 from ste_plugin.plugins.manager import BUILT_IN_NAME, contributions
 from ste_plugin.publish.chosen import Chosen
+from ste_plugin.publish.origins import unchecked_pairs, unseen_answers
 from ste_plugin.report.figures import LABELS, estimate_of
 from ste_plugin.report.headline import make_headline
 from ste_plugin.report.read_run import HELD_OUT, Round, RunFigures
@@ -79,11 +80,12 @@ def publish_record(
 
 
 def source_rows(config: RunConfig, wishes: Wishes) -> list[tuple[str, str, str]]:
-    """Return name, reader and licence of each source of instructions.
+    """Return name, reader and licence of each source of instructions and of labelled pairs.
 
     Raises: ConfigError for a licence of a source that there is none of.
     """
-    names = [source.path for source in config.instructions]
+    labelled = [file.path for file in config.pairs.given]
+    names = list(dict.fromkeys([*(source.path for source in config.instructions), *labelled]))
     given = dict(wishes.source_licenses)
     for name in given:
         if name not in names:
@@ -91,7 +93,10 @@ def source_rows(config: RunConfig, wishes: Wishes) -> list[tuple[str, str, str]]
                 f"--source-license: found {name!r}.{did_you_mean(name, names)} The run's sources "
                 f"are: {', '.join(names)}."
             )
-    return [(source_name(s), s.reader, given.get(s.path, UNKNOWN)) for s in config.instructions]
+    return [
+        *((source_name(s), s.reader, given.get(s.path, UNKNOWN)) for s in config.instructions),
+        *((PurePath(path).name, "labelled pairs", given.get(path, UNKNOWN)) for path in labelled),
+    ]
 
 
 def source_name(source: SourceConfig) -> str:
@@ -200,21 +205,12 @@ def audit_sentence(run: RunFigures, number: int) -> str:
 
 def unknowns(run: RunFigures, number: int, licences: Sequence[tuple[str, str]]) -> list[str]:
     """Return what is not known of a judge, each as a sentence; `licences`: of what, which."""
-    r, names = round_of(run, number), run.names
-    told = list(_unmeasured(r))
-    if not [name for name in names if name not in HELD_OUT]:
-        told.append(
-            "How it judges answers that no model of this run wrote: it was measured on no "
-            "benchmark and on no pairs that people labelled."
-        )
-    if run.people is None:
-        told.append(
-            "Whether people find the better answers better: they are so by the way they were "
-            "made, and nobody has looked at them."
-        )
+    told = list(_unmeasured(round_of(run, number)))
+    told += [words for words in (unseen_answers(run), unchecked_pairs(run)) if words]
     if not any(name != "gates" for name in run.findings.get(number, {})):
         told.append("What it goes by instead of judging: no audit was made.")
-    told += [f"The licence of {what}." for what, licence in licences if licence == UNKNOWN]
+    open_ones = (what for what, licence in licences if licence == UNKNOWN)
+    told += [f"The licence of {what}." for what in dict.fromkeys(open_ones)]
     told.append(
         "How it does in languages, domains and lengths that its instructions do not have, and on "
         "answers that were written to please it."

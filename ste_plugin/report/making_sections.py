@@ -10,6 +10,13 @@ from ste_plugin.report.cost_section import (
     value_at,
     without_empty,
 )
+from ste_plugin.report.origins import (
+    NOT_MADE,
+    constructed_stages,
+    given_in_words,
+    is_constructed,
+    pool_in_words,
+)
 from ste_plugin.report.parts import (
     Bar,
     Cell,
@@ -32,22 +39,14 @@ def making_sections(run: RunFigures) -> list[Section]:
 
 def _data(run: RunFigures) -> Section:
     rounds = [r for r in run.rounds if r.manifests]
-    parts: list[Part] = [Paragraph(_pool_in_words(run))]
+    parts: list[Part] = [Paragraph(pool_in_words(run))]
+    if told := constructed_stages(run):
+        parts.append(Paragraph(told))
     if rounds:
-        parts += [_rows_table(rounds), *_strategies_table(rounds)]
+        parts += [_rows_table(rounds), *_strategies_table(rounds, given=bool(run.given))]
     else:
         parts.append(Paragraph("No data set is made yet.", "note"))
     return Section("Training data", "data", parts)
-
-
-def _pool_in_words(run: RunFigures) -> str:
-    if not run.pool:
-        return "No pairs are made yet."
-    pairs = ", ".join(f"{n:,} {split}" for split, n in run.pool.get("pairs", {}).items())
-    return (
-        f"{run.pool.get('instructions', 0):,} instructions were chosen; better and worse answers "
-        f"to them make these pairs: {pairs}. No two splits share an instruction."
-    )
 
 
 def _rows_table(rounds: Sequence[Round]) -> Table:
@@ -87,14 +86,15 @@ def _pass_rate(r: Round) -> Estimate | None:
     return Estimate(mean, None if error is None else (mean - 1.96 * error, mean + 1.96 * error))
 
 
-def _strategies_table(rounds: Sequence[Round]) -> Iterable[Table]:
+def _strategies_table(rounds: Sequence[Round], *, given: bool) -> Iterable[Table]:
     by_round = [_strategies(r) for r in rounds]
     names = list(dict.fromkeys(name for counts in by_round for name in counts))
     if not names:
         return
     columns = [Column("kind of pair"), *(Column(r.name, "number") for r in rounds)]
     rows: list[list[Cell]] = [[name, *(c.get(name) for c in by_round)] for name in names]
-    yield Table(columns, rows, "Training rows by how the worse answer was made.")
+    caption = "Training rows by how the worse answer was made"
+    yield Table(columns, rows, f"{caption}; `given` came with a label." if given else f"{caption}.")
 
 
 def _strategies(r: Round) -> Counter[str]:
@@ -158,13 +158,12 @@ def _drops_by_round(total: Counter[str], by_round: Mapping[str, Counter[str]]) -
 
 
 def _how(run: RunFigures) -> Section:
-    config, generator = run.config, run.config.generator
+    config = run.config
     told: dict[str, Cell] = {
         "seed judge": config.judge.model,
-        "writes the answers": generator.model if generator else "the seed judge itself",
-        "worse answers by": ", ".join(config.pairs.strategies),
+        **_pairs_told(run),
         "judge format": config.judging.format,
-        "samples per pair and order": f"at most {config.judging.samples}",
+        "samples per pair and order": _samples(run),
         "trained by": ", ".join(config.training.recipe),
         "starts from": config.training.start_from,
         "instructions of an iteration": config.training.instructions,
@@ -175,6 +174,25 @@ def _how(run: RunFigures) -> Section:
     rows = [[name, value] for name, value in told.items()]
     table = Table([Column("setting"), Column("value")], rows, "As the run was started.", wordy=True)
     return Section("Settings", "settings", [table, *_measured_pairs(run)])
+
+
+def _pairs_told(run: RunFigures) -> dict[str, Cell]:
+    """Return who writes the answers of pairs, how, and which pairs were given."""
+    generator, strategies = run.config.generator, run.config.pairs.strategies
+    writer = generator.model if generator else "the seed judge itself"
+    given: dict[str, Cell] = {"given": given_in_words(run)} if run.config.pairs.given else {}
+    if not strategies:
+        return {"writes the answers": NOT_MADE} | given
+    return {"writes the answers": writer, "worse answers by": ", ".join(strategies)} | given
+
+
+def _samples(run: RunFigures) -> str:
+    kinds = {is_constructed(manifest) for r in run.rounds for manifest in r.manifests}
+    drawn = f"at most {run.config.judging.samples}"
+    if True not in kinds:
+        return drawn
+    one = "1, as the judgments that are learnt were constructed"
+    return f"{one}; in other stages {drawn}" if False in kinds else one
 
 
 def _versions(run: RunFigures) -> str:

@@ -1,7 +1,8 @@
 """The figures of a run, read from its folder alone; nothing is opened or written."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from ste_plugin.config import RunConfig
 from ste_plugin.context import IterationReport
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.shipped import judge_label
+from ste_plugin.pairs.given import GIVEN
+from ste_plugin.pairs.pool_files import SPLITS, split_of
+from ste_plugin.records import ResponsePair
 from ste_plugin.report.compared import Compared, Measured, compare_rounds
 from ste_plugin.review.results import Results
 from ste_plugin.storage.config_file import read_run_yaml
 from ste_plugin.storage.followed import Followed, read_followed
-from ste_plugin.storage.jsonl import read_derived_json, read_rows
+from ste_plugin.storage.jsonl import iter_records, read_derived_json, read_rows
 from ste_plugin.storage.run_layout import RunLayout
 
 HELD_OUT = ("test", "dev")
@@ -72,6 +76,8 @@ class RunFigures:
     """What people said of its pairs and judgments; None where nobody has looked."""
     followed: tuple[Followed, ...] = ()
     """Rounds in which its judge was refreshed on a policy's answers."""
+    given: Mapping[str, int] = field(default_factory=dict)
+    """Split → how many of its pairs came with a label, in the files of `pairs.given`."""
 
     @property
     def name(self) -> str:
@@ -152,7 +158,17 @@ def read_run(root: Path) -> RunFigures:
         collapse=_read_object(collapse) if collapse.exists() else {},
         people=_read_people(folder.review / "agreement.json"),
         followed=tuple(read_followed(root)),
+        given=_count_given(folder, config),
     )
+
+
+def _count_given(folder: RunLayout, config: RunConfig) -> dict[str, int]:
+    path = folder.pool / "pairs.jsonl"
+    if not config.pairs.given or not path.exists():
+        return {}
+    pairs = (pair for pair in iter_records(path, ResponsePair) if pair.strategy == GIVEN)
+    counts = Counter(split_of(pair.split_key, config) for pair in pairs)
+    return {split: counts[split] for split in SPLITS if counts[split]}
 
 
 def _read_rounds(folder: RunLayout, stages: int) -> list[Round]:

@@ -37,6 +37,7 @@ FACETS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
             "wrong": "wrong",
             "none": "no verdict",
             "unlabelled": "no label",
+            "too-long": "not asked: too long",
         },
     ),
     ("changed", "Since the round before", {"gained": "gained", "lost": "lost", "same": "same"}),

@@ -17,7 +17,15 @@ from ste_plugin.view.read_lines import (
     PairLine,
     SampleLine,
 )
-from ste_plugin.view.schema import FLIPS, ITEM_OF_PAIR, NO_LABEL, NO_VERDICT, RIGHT, WRONG
+from ste_plugin.view.schema import (
+    FLIPS,
+    ITEM_OF_PAIR,
+    NO_LABEL,
+    NO_VERDICT,
+    NOT_ASKED,
+    RIGHT,
+    WRONG,
+)
 from ste_plugin.view.sources import Contents, FileState, Source
 
 TRAIN, TRAIN_DEV = "train", "train-dev"
@@ -246,6 +254,8 @@ def _outcomes(row: JudgedLine) -> tuple[int | None, int | None, bool]:
 
 
 def _outcome(row: JudgedLine, a: int | None, b: int | None) -> int:
+    if not row.fits:
+        return NOT_ASKED
     shown = {points for points in (a, b) if points is not None}
     if row.points is None and not (len(row.votes) > 1 and row.votes[0] > row.votes[1]):
         return NO_LABEL

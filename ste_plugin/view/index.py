@@ -22,6 +22,8 @@ from ste_plugin.errors import DataError
 from ste_plugin.storage.durable import is_about_storage, sync_folder, write_error
 from ste_plugin.view.fill import Filler
 from ste_plugin.view.schema import (
+    NO_LABEL,
+    NOT_ASKED,
     TABLES,
     VERSION,
     beside,
@@ -269,10 +271,12 @@ def compare_rounds(db: sqlite3.Connection) -> None:
             db.execute(_CHANGED, {"now": now, "before": before})
 
 
-_CHANGED = """
+_CHANGED = f"""
 UPDATE item SET changed = (
   SELECT (item.outcome = 0) - (old.outcome = 0) FROM item AS old
-  WHERE old.pair = item.pair AND old.source = :before AND item.outcome != 4 AND old.outcome != 4
+  WHERE old.pair = item.pair AND old.source = :before
+    AND item.outcome NOT IN ({NO_LABEL}, {NOT_ASKED})
+    AND old.outcome NOT IN ({NO_LABEL}, {NOT_ASKED})
 ) WHERE source = :now
 """
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ste_plugin.view.indexed_folder import IndexedFolder
 from ste_plugin.view.queries import PAGE
-from ste_plugin.view.schema import NO_LABEL, OUTCOMES, RIGHT
+from ste_plugin.view.schema import NO_LABEL, NOT_ASKED, OUTCOMES, RIGHT
 from ste_plugin.view.sources import spoken_by
 from ste_plugin.view.words import words_path
 
@@ -63,7 +63,8 @@ _JOINED = (
     "FROM item AS a JOIN pair ON pair.id = a.pair JOIN subset ON subset.id = a.subset"
     " JOIN other.pair AS twin ON twin.key = pair.key"
     " JOIN other.item AS b ON b.pair = twin.id AND b.source = :second"
-    f" WHERE a.source = :first AND a.outcome != {NO_LABEL} AND b.outcome != {NO_LABEL}"
+    f" WHERE a.source = :first AND a.outcome NOT IN ({NO_LABEL}, {NOT_ASKED})"
+    f" AND b.outcome NOT IN ({NO_LABEL}, {NOT_ASKED})"
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlencode
 
-from ste_plugin.view.schema import OUTCOMES
+from ste_plugin.view.schema import NOT_ASKED, OUTCOMES
 from ste_plugin.view.words import to_match
 
 PAGE = 50
@@ -124,7 +124,7 @@ def narrow(db: sqlite3.Connection, wanted: Filter) -> Narrowed:
             conditions.append(f"item.{name} = {int(getattr(wanted, name) == 'yes')}")
     if wanted.people:
         same = "=" if wanted.people == "agree" else "!="
-        conditions.append(f"{_EFFECTIVE} {same} {_PREFERS}")
+        conditions.append(f"{_EFFECTIVE} {same} {_PREFERS} AND item.outcome != {NOT_ASKED}")
     if wanted.changed:
         conditions.append(f"item.changed = {CHANGES.get(wanted.changed, 9)}")
     if match := to_match(wanted.q):
@@ -232,6 +232,7 @@ def _misses(wanted: str, found: str) -> bool:
 def _values(source: tuple[str, str], subset: str, row: Sequence[Any]) -> dict[str, str]:
     _, _, outcome, forced, mixed, people, changed, _ = row
     prefers = {0: 1, 2: -1}.get(outcome, 0)
+    people = None if outcome == NOT_ASKED else people
     change = {number: name for name, number in CHANGES.items()}
     return {
         "judge": source[0],

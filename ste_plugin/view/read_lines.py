@@ -96,4 +96,5 @@ class JudgedLine(msgspec.Struct, gc=False):
     samples_b: tuple[str | None, ...] = ()
     votes: tuple[int, ...] = (1, 0, 0)
     drawn: int = 0
+    fits: bool = True
     points: float | None = None

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 """Of the tables: an index of another one is made again."""
 
-RIGHT, FLIPS, WRONG, NO_VERDICT, NO_LABEL = range(5)
+RIGHT, FLIPS, WRONG, NO_VERDICT, NO_LABEL, NOT_ASKED = range(6)
 """`item.outcome`: every order shown is right; one is right and one wrong; every one is wrong; one
-has no single verdict; nobody said which answer is better."""
+has no single verdict; nobody said which answer is better; the prompt was too long to be asked."""
 
-OUTCOMES = ("right", "flips", "wrong", "none", "unlabelled")
+OUTCOMES = ("right", "flips", "wrong", "none", "unlabelled", "too-long")
 """The same, as addresses have it."""
 
 TABLES = """

@@ -17,6 +17,7 @@ from ste_plugin.config import EvaluationConfig, ModelConfig
 from ste_plugin.engines import ChatRequest, Place, Sampling
 from ste_plugin.lm_eval_tasks import runner
 from ste_plugin.lm_eval_tasks.measurement import described
+from ste_plugin.lm_eval_tasks.shown_columns import columns_shown
 from ste_plugin.records import ORDERS, OTHER
 from ste_plugin.run import loop, stages
 from ste_plugin.run.open_run import open_run
@@ -186,12 +187,10 @@ def measure(model: Path, out: Path, settings) -> dict:
     """Judge labelled pairs as lm-eval would, and leave the files that it and the runner leave."""
     engine = create(ModelConfig(model=str(model)), None)
     judge_format, rows = settings.load_judge_format(), runner.read_documents(settings)
+    bound = [judge_format.for_row(columns_shown(row.to_doc())) for row in rows]
     replies = [
-        [
-            _reply(engine, judge_format.render_pair(r.prompt, r.chosen, r.rejected, o))
-            for o in ORDERS
-        ]
-        for r in rows
+        [_reply(engine, form.render_pair(r.prompt, r.chosen, r.rejected, o)) for o in ORDERS]
+        for form, r in zip(bound, rows, strict=True)
     ]
     logged = [
         {

@@ -1,14 +1,17 @@
 """The index: made once, extended, made again where it is damaged, never in the run's way."""
 
 import shutil
+import sqlite3
 from contextlib import closing
 
 import pytest
 from filelock import FileLock
 
 from ste_plugin.errors import DataError
+from ste_plugin.storage.jsonl import read_rows, replace_rows
 from ste_plugin.view import index as made
 from ste_plugin.view.index import INDEX, bring_up_to_date, place_for, remove_place
+from ste_plugin.view.schema import OUTCOMES
 from tests.helpers import viewed_runs as runs
 
 
@@ -212,3 +215,28 @@ def test_votes_of_several_people_are_labels_and_ties_have_no_right_answer(tmp_pa
     found = rows(update(tmp_path)[0], "SELECT people, outcome FROM item ORDER BY id")
     right, no_label = 0, 4
     assert found == [(1, right), (0, no_label), (None, no_label), (None, right)]
+
+
+def test_pairs_that_were_too_long_to_be_asked_are_no_pairs_without_a_verdict(tmp_path):
+    runs.write_run(tmp_path, 4, 2)
+    path = tmp_path / "iter-02/eval/test/judged.jsonl"
+    judged = [row for _, row in read_rows(path)]
+    silent = dict.fromkeys(("verdict_a", "verdict_b", "forced_a", "forced_b"))
+    judged[0] |= silent
+    judged[1] |= silent | {"fits": False}
+    replace_rows(path, judged)
+    on_test = "judge = 'iter-02' AND on_pairs = 'test'"
+    found = rows(update(tmp_path)[0], f"{ITEMS.partition(' ORDER')[0]} WHERE {on_test}")
+    outcomes = {key: OUTCOMES[outcome] for _, _, key, outcome, *_ in found}
+    assert outcomes == {judged[0]["id"]: "none", judged[1]["id"]: "too-long"}
+    changed = {key: changed for *_, key, _, _, _, _, changed, _, _ in found}
+    assert changed[judged[1]["id"]] is None
+
+
+def test_an_index_of_an_older_form_is_made_again(tmp_path):
+    runs.write_run(tmp_path)
+    first, _ = update(tmp_path)
+    with closing(sqlite3.connect(first.path)) as db, db:
+        db.execute("UPDATE meta SET value = '1' WHERE name = 'version'")
+    again, read = update(tmp_path)
+    assert read and again.lineage != first.lineage
