@@ -110,6 +110,13 @@ def adapter_base(folder: Path) -> str | None:
     return str(beside) if beside.is_dir() else base
 
 
+def tokenizer_of(path: str) -> str:
+    """Return where the model's tokenizer lies: an adapter's folder need not hold one."""
+    base = adapter_base(Path(path))
+    own = (Path(path) / "tokenizer_config.json").is_file()
+    return path if base is None or own else base
+
+
 def _is_model(folder: Path) -> bool:
     weights = [path.name for path in folder.glob("*.safetensors")]
     return (folder / "config.json").is_file() and weights != ["adapter_model.safetensors"]

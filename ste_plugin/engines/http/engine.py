@@ -29,14 +29,17 @@ from ste_plugin.errors import EngineError
 logger = logging.getLogger(__name__)
 
 
-def create(model: ModelConfig, place: Place) -> "HttpEngine":
+def create(
+    model: ModelConfig, place: Place, template: Callable[[], ChatTemplate | None] | None = None
+) -> "HttpEngine":
     """Return an engine for the model under its name on the server; nothing is sent yet.
 
+    `template`: finds its chat template where the model's name does not tell.
     Raises: ConfigError for a wrong option, or an environment variable that is not set.
     """
     options = read_options(model.options)
-    template = {TEMPLATE_KWARGS: model.chat_template_kwargs}
-    added = (template if model.chat_template_kwargs else {}) | options.extra_body
+    kwargs = {TEMPLATE_KWARGS: model.chat_template_kwargs}
+    added = (kwargs if model.chat_template_kwargs else {}) | options.extra_body
     endpoints = [
         Endpoint(
             e,
@@ -48,7 +51,8 @@ def create(model: ModelConfig, place: Place) -> "HttpEngine":
         for e in options.resolve_endpoints(model.model)
     ]
     balancer = LoadBalancer(endpoints, options.max_attempts)
-    return HttpEngine(model, options, balancer, partial(find_template, model, place.base))
+    find = template or partial(find_template, model, place.base)
+    return HttpEngine(model, options, balancer, find)
 
 
 class HttpEngine:

@@ -25,7 +25,7 @@ def require_ray() -> None:
     if find_spec("ray") is None:
         raise EngineError(
             "engine ray: Ray is not installed beside ste-plugin. Install it on every machine of "
-            "the cluster, in one version: pip install 'ste-plugin[ray]'."
+            "the cluster, in one version: pip install '/path/to/ste-plugin[ray]'."
         )
 
 

@@ -17,10 +17,11 @@ from ste_plugin.config import ModelConfig
 from ste_plugin.engines.base import ChatRequest, Completion
 from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.choice_tokens import choice_token
+from ste_plugin.engines.model_folder import tokenizer_of
 from ste_plugin.engines.token_sampler import draw_choice
 from ste_plugin.engines.vllm.errors import suggest_fix, summarize_vllm_failure
 from ste_plugin.engines.vllm.loading import load_llm, load_tokenizer
-from ste_plugin.engines.vllm.options import VllmOptions, tokenizer_of, visible_gpus, vllm_arguments
+from ste_plugin.engines.vllm.options import VllmOptions, visible_gpus, vllm_arguments
 from ste_plugin.engines.vllm.reaper import Reaper
 from ste_plugin.errors import EngineError
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 
 from ste_plugin.config import Positive, Strict
-from ste_plugin.engines.model_folder import ADAPTER_CONFIG, adapter_base
+from ste_plugin.engines.model_folder import ADAPTER_CONFIG, adapter_base, tokenizer_of
 from ste_plugin.errors import ConfigError
 from ste_plugin.text.settings_errors import validate_settings
 
@@ -86,13 +86,6 @@ def vllm_arguments(path: str, options: VllmOptions) -> dict[str, Any]:
         "max_loras": 1,
         "max_lora_rank": next((r for r in _LORA_RANKS if r >= rank), rank),
     }
-
-
-def tokenizer_of(path: str) -> str:
-    """Return where the model's tokenizer lies: an adapter's folder need not hold one."""
-    base = adapter_base(Path(path))
-    own = (Path(path) / "tokenizer_config.json").is_file()
-    return path if base is None or own else base
 
 
 def visible_gpus(options: VllmOptions) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from threading import Thread
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from ste_plugin.config import ModelConfig, Positive, ServeConfig
 from ste_plugin.engines.base import ChatRequest, Completion, Engine, LazyEngine, Place
+from ste_plugin.engines.chat import ChatTemplate
 from ste_plugin.engines.http import engine as http
 from ste_plugin.engines.http.options import Seconds
 from ste_plugin.engines.identity import model_path
@@ -61,7 +63,7 @@ class ServedEngine:
         try:
             self._server.wait_until_ready(options.start_timeout_s)
             client = client_of(model, place, self._server.base_url, options.concurrency)
-            self._http_engine = http.create(client, place)
+            self._http_engine = http.create(client, place, _finder(model, place))
         except BaseException:  # an interrupt, too, must leave nothing running
             self._server.stop()
             raise
@@ -105,10 +107,18 @@ def client_of(model: ModelConfig, place: Place, base_url: str, concurrency: int)
         "prefill": "vllm",
         "concurrency": concurrency,
     }
-    template = find_template(model, place.base)
+    template = _finder(model, place)()
     if template and template.has_special_marks:  # else thought and answer would be one text
         http_options["extra_body"] = {"skip_special_tokens": False}
     return model.model_copy(update={"engine": "http", "options": http_options})
+
+
+def _finder(model: ModelConfig, place: Place) -> Callable[[], ChatTemplate | None]:
+    """Return what finds the model's chat template, as its server has it.
+
+    A command of the user's own may give the model a name that is another's on the hub.
+    """
+    return partial(find_template, model, place.base, ours=not place.serve.command)
 
 
 def server_command(

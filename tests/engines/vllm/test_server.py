@@ -20,6 +20,8 @@ from ste_plugin.engines.vllm.options import visible_gpus
 from ste_plugin.engines.vllm.server import ServeOptions, server_command
 from ste_plugin.errors import ConfigError, EngineError
 from tests.helpers import environment
+from tests.helpers.chat_templates import family_tokenizer
+from tests.helpers.hub_cache import downloaded
 from tests.helpers.started_server import asked, served
 
 OUT_OF_MEMORY = """\
@@ -68,6 +70,21 @@ def test_a_server_is_started_asked_and_ended_with_all_its_children(tmp_path):
         assert [gone(pid) for pid in pids] == [True, True]
     assert alive == [True, True]
     assert answered == {r.key for r in requests}
+
+
+@pytest.mark.parametrize(
+    ("command", "told"), [(None, {"skip_special_tokens": False}), (("serve",), None)]
+)
+def test_a_hub_models_template_is_known_where_our_own_server_loads_it(
+    tmp_path, monkeypatch, command, told
+):
+    family_tokenizer("Magistral").save_pretrained(tmp_path / "judge")
+    (tmp_path / "judge/config.json").write_text('{"model_type": "mistral"}')
+    downloaded(tmp_path / "hub", monkeypatch, "org/judge", main=tmp_path / "judge")
+    model = ModelConfig(model="org/judge", engine="serve")
+    place = Place(tmp_path, tmp_path, ServeConfig(command=command) if command else ServeConfig())
+    client = server.client_of(model, place, "http://127.0.0.1:1/v1", 1)
+    assert client.options.get("extra_body") == told
 
 
 def test_a_closed_server_is_started_again_by_the_next_request(tmp_path):
