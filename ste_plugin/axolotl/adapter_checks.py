@@ -47,3 +47,12 @@ def making_problems(cfg: AxolotlConfig) -> Iterator[str]:
     for key, usual in (("lora_r", 16), ("lora_alpha", 32)):
         if not cfg.get(key):
             yield f"{key}: missing or 0. Write {key}: {usual} or what you want."
+
+
+def merging_problems(cfg: AxolotlConfig) -> Iterator[str]:
+    """Yield why there would be no adapter to merge at the end."""
+    if cfg.get("relora") and (cfg.get("ste") or {}).get("merge") is not False:
+        yield (
+            "relora: axolotl merges the adapter itself when it saves, so that none is left to "
+            "merge. Remove relora, or, outside of a run, set ste.merge: false."
+        )

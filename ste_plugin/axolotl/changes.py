@@ -21,7 +21,7 @@ def changes(cfg: AxolotlConfig, settings: STESettings, manifest: DatasetManifest
     rows = row_format_of_rl(cfg.get("rl"))
     keys = data_changes(cfg, settings, manifest, rows)
     if settings.datasets != "off":
-        keys |= template_changes(cfg, manifest) | needed_changes(cfg)
+        keys |= template_changes(cfg, manifest.chat_template_kwargs) | needed_changes(cfg)
     keys |= wrapping_changes(cfg) | ray_changes(cfg)
     if metric := settings.select_best:
         keys["load_best_model_at_end"] = True  # axolotl's validation would make it false
@@ -116,12 +116,11 @@ def kernel_changes(cfg: AxolotlConfig, gpu: bool) -> dict[str, Any]:
     return dict.fromkeys(KERNELS[:3], False) if turned_on and not gpu else {}
 
 
-def template_changes(cfg: AxolotlConfig, manifest: DatasetManifest) -> dict[str, Any]:
+def template_changes(cfg: AxolotlConfig, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the chat template is given beside the turns, which is what the judge is given.
 
     Raises: ConfigError where the user gives it something else.
     """
-    wanted = manifest.chat_template_kwargs
     for where, keys in (("", cfg), ("trl.", cfg.get("trl") or {})):
         found = to_builtins(keys.get("chat_template_kwargs"))
         if found and found != wanted:
@@ -130,7 +129,7 @@ def template_changes(cfg: AxolotlConfig, manifest: DatasetManifest) -> dict[str,
                 f"with {wanted!r}. Remove the key here, or generate the data set with "
                 f"judge.chat_template_kwargs: {found!r}."
             )
-    return {"chat_template_kwargs": wanted} if wanted else {}
+    return {"chat_template_kwargs": dict(wanted)} if wanted else {}
 
 
 def entry(manifest: DatasetManifest, name: str, *, by_pairs: bool = False) -> dict[str, Any]:

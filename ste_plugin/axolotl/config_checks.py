@@ -1,11 +1,11 @@
 """Combinations that axolotl or TRL would refuse late, or accept and get wrong."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from ste_plugin.axolotl.adapter_checks import adapter_problems
-from ste_plugin.axolotl.changes import changes, needed_changes
+from ste_plugin.axolotl.adapter_checks import adapter_problems, merging_problems
+from ste_plugin.axolotl.changes import changes, needed_changes, template_changes
 from ste_plugin.axolotl.checkpoints import loading_problems, select_best_args
 from ste_plugin.axolotl.data_keys import feeding_problems, refused_keys
 from ste_plugin.axolotl.decision_checks import decision_problems
@@ -82,12 +82,18 @@ def missing(cfg: AxolotlConfig) -> list[str]:
     return found
 
 
-def problems_ahead(recipe: AxolotlConfig, model: str, revision: str | None = None) -> list[str]:
+def problems_ahead(
+    recipe: AxolotlConfig,
+    model: str,
+    revision: str | None = None,
+    template_kwargs: Mapping[str, Any] | None = None,
+) -> list[str]:
     """Return what would stop a run's training of `model`, told without a data set.
 
     The run chooses the model and where the output goes, so that these are not looked for, and
     merges an adapter. What else names weights is refused: it would go into every iteration.
-    `revision`: the model's own, which a recipe that a run laid over names, too.
+    `revision`: the model's own, which a recipe that a run laid over names, too. `template_kwargs`:
+    what the judge's chat template is given, where that is known.
     """
     chosen = ("base_model", "output_dir", "dataset_prepared_path", *_OTHER_WEIGHTS)
     own = {key: value for key, value in recipe.items() if key not in chosen}
@@ -95,11 +101,13 @@ def problems_ahead(recipe: AxolotlConfig, model: str, revision: str | None = Non
     found = [*other_weights_problems(recipe, revision)]
     with suppress(AttributeError, TypeError):  # a value of a type that axolotl refuses
         found += recipe_problems(cfg) + requirement_problems(own) + layer_problems(cfg)
-        found += reading_problems(cfg)
+        found += reading_problems(cfg, template_kwargs)
     return [*dict.fromkeys(found)]
 
 
-def reading_problems(cfg: AxolotlConfig) -> Iterator[str]:
+def reading_problems(
+    cfg: AxolotlConfig, template_kwargs: Mapping[str, Any] | None = None
+) -> Iterator[str]:
     """Yield why a run's rows, which are made later, would not be trained on as they are asked.
 
     Where a change that is needed is refused, what hangs on it is not looked at.
@@ -108,6 +116,8 @@ def reading_problems(cfg: AxolotlConfig) -> Iterator[str]:
         settings = read_settings({**cfg, "ste": {"manifest": "made later", **cfg["ste"]}})
         if settings.datasets != "off":
             needed_changes(cfg)
+            if template_kwargs is not None:
+                template_changes(cfg, template_kwargs)
         if settings.select_best:
             select_best_args(cfg, settings.select_best)
     except SteError as error:
@@ -239,15 +249,6 @@ def evaluation_problems(cfg: AxolotlConfig) -> Iterator[str]:
         yield (
             f"{', '.join(wants)}: the manifest has no held-out rows to evaluate on. Remove these "
             "keys, or generate with a larger dataset.dev_fraction."
-        )
-
-
-def merging_problems(cfg: AxolotlConfig) -> Iterator[str]:
-    """Yield why there would be no adapter to merge at the end."""
-    if cfg.get("relora") and (cfg.get("ste") or {}).get("merge") is not False:
-        yield (
-            "relora: axolotl merges the adapter itself when it saves, so that none is left to "
-            "merge. Remove relora, or, outside of a run, set ste.merge: false."
         )
 
 

@@ -49,6 +49,8 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
     callback: Any = None
     expected: Counter[bytes] | None = None
     trained_on: dict[str, Any]
+    origin: dict[str, Any] | None = None
+    """What the training is made of, as `origin_of` tells it; None but in the first process."""
     pairs: dict[str, int]
     """Of a training by both orders: how many pairs, and how many rows are left out."""
 
@@ -59,7 +61,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         Raises: ConfigError, DataError, PluginError, each with what to do.
         """
         refuse_missing_plugins(cfg)
-        self.pairs = {}
+        self.pairs, self.origin = {}, None
         self.expected = None  # axolotl 0.21 keeps one plugin for all configs of a process
         self.settings = read_settings(cfg)
         self.manifest = read_manifest(self.settings.manifest)
@@ -84,9 +86,14 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             return
         from axolotl.loaders import load_tokenizer
 
+        from ste_plugin.axolotl.resuming import check_resumed, origin_of
+
         check_machine(cfg)
         self.expected = Counter()
         self.manifest.verify(*self.read_files(cfg))
+        self.origin = origin_of(cfg, self.manifest.sha256(*self.read_files(cfg)))
+        if not preprocess:
+            check_resumed(cfg, self.origin)
         tokenizer = load_tokenizer(cfg)
         if self.settings.decision:
             self.check_pairs(tokenizer)
@@ -145,6 +152,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
         from transformers import EarlyStoppingCallback
 
         from ste_plugin.axolotl.judge_callback import find_judge_format, judge_callback
+        from ste_plugin.axolotl.resuming import CheckpointRecords, find_resumed
 
         if is_main():
             if self.expected is None:  # made by other code than `axolotl train`
@@ -158,6 +166,7 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
                 alone=alone,
             )
             self.trained_on |= self.pairs
+            self.note_rows(cfg, alone=alone)
         if not self.manifest.count("judge-dev"):
             LOG.warning("ste: %s has no held-out pairs to measure the judge on", self.manifest.path)
         self.callback = judge_callback(trainer, cfg, self.settings, self.manifest)
@@ -169,11 +178,23 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
             judge_format = find_judge_format(self.manifest, self.settings)
             template = self.callback.template
             trainer.reward_funcs = read_by(trainer.reward_funcs, template, judge_format)
-        callbacks = [self.callback]
+        callbacks = [self.callback, CheckpointRecords(self.origin, find_resumed(cfg))]
         if cfg.rl and cfg.early_stopping_patience and self.settings.select_best:
             # axolotl adds it for SFT only (0.19)
             callbacks.append(EarlyStoppingCallback(cfg.early_stopping_patience))
         return callbacks
+
+    def note_rows(self, cfg: Any, *, alone: bool) -> None:
+        """Add the rows in the trainer to what the training is made of.
+
+        Raises: DataError where it would go on from others: rows beside the manifest's are known
+        only by what the trainer has.
+        """
+        from ste_plugin.axolotl.resuming import check_resumed
+
+        self.origin = {**(self.origin or {}), "trained_on": self.trained_on}
+        if not alone:
+            check_resumed(cfg, self.origin)
 
     def decision_loss(self, trainer: Any, weights: DecisionSettings) -> Any:
         """Return what a judge of letters is trained by. Raises: PluginError for another trainer."""
@@ -222,12 +243,14 @@ class STEPlugin(BasePlugin):  # type: ignore[misc]
     def manifest_of(self, cfg: Any, calibration: Calibration | None) -> dict[str, Any]:
         """Return what the training's manifest says of a finished training."""
         base = Path(cfg.base_model)
+        adapter = (self.origin or {}).get("first_adapter")
         return {
             "config_sha256": self.config_sha256,
             "trained_on": self.trained_on,
             "data_sha256": self.manifest.sha256(*self.read_files(cfg)),
             "base_model": cfg.base_model,
             "base_fingerprint": fingerprint(base) if base.is_dir() else None,
+            **({"first_adapter": adapter} if adapter else {}),
             "judge_format": self.manifest.judge_format,
             "judge": self.callback.last,
             **({"temperature": calibration.temperature} if calibration else {}),

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ste_plugin.axolotl.settings import AxolotlConfig
+from ste_plugin.engines.model_folder import ADAPTER_CONFIG
 from ste_plugin.text.hub_id import may_be_hub_id
 
 TRACKERS = {
@@ -170,6 +171,21 @@ def folder_problems(cfg: AxolotlConfig) -> Iterator[str]:
         if (named := cfg.get(key)) and (why := unwritable(Path(str(named)))):
             yield f"{key}: {named}: {why}. Name a folder that can be written to."
     yield from overwriting_problems(cfg)
+    yield from leftover_problems(cfg)
+
+
+def leftover_problems(cfg: AxolotlConfig) -> Iterator[str]:
+    """Yield an adapter beside which a whole model would be written.
+
+    transformers (5.16) would load that model with the old adapter on it.
+    """
+    output = cfg.get("output_dir")
+    if output and not cfg.get("adapter") and (Path(str(output)) / ADAPTER_CONFIG).is_file():
+        yield (
+            f"output_dir: {output}: an adapter of another training lies there ({ADAPTER_CONFIG}), "
+            "and what is trained without one would be loaded with the old adapter on it. "
+            "Name another folder, or remove the files adapter_* there."
+        )
 
 
 def overwriting_problems(cfg: AxolotlConfig) -> Iterator[str]:
@@ -203,7 +219,10 @@ def missing_model(named: str, wanted: Sequence[str]) -> str:
     if not may_be_hub_id(named):
         return "no such folder"
     if _is_offline() and not (_hub_cache() / f"models--{named.replace('/', '--')}").is_dir():
-        return "no such folder, and not among the models downloaded (HF_HUB_OFFLINE is set)"
+        return (
+            "no such folder, and not among the models downloaded (HF_HUB_OFFLINE is set). If it is "
+            f"on the hub, download it where that can be reached: `hf download {named}`"
+        )
     return ""
 
 

@@ -22,7 +22,7 @@ from ste_plugin.axolotl.launcher import (
 from ste_plugin.axolotl.run_config import overlay, read_recipe
 from ste_plugin.axolotl.unmerged import NAME as UNMERGED
 from ste_plugin.axolotl.unmerged import read_unmerged
-from ste_plugin.config import HostConfig
+from ste_plugin.config import HostConfig, ModelConfig
 from ste_plugin.engines.identity import fingerprint
 from ste_plugin.engines.model_folder import refuse_pickles
 from ste_plugin.errors import DataError, HostError
@@ -145,17 +145,17 @@ print("STE " + json.dumps(problems_ahead(*map(json.loads, sys.argv[1:]))))
 
 
 def find_problems(
-    recipe: Path, model: str, host: HostConfig, revision: str | None = None
+    recipe: Path, judge: ModelConfig, host: HostConfig, revision: str | None = None
 ) -> list[str]:
-    """Return what would stop a training of `model` and can be told without data and weights.
+    """Return what would stop a training of `judge` and can be told without data and weights.
 
-    `revision`: of a `model` of the hub, where one is named.
+    `revision`: of a model of the hub, where one is named.
     Raises: ConfigError for a recipe that cannot be read, HostError where the environment of the
     training does not answer.
     """
     python = python_of(host)
-    given = (json.dumps(value, default=str) for value in (read_recipe(recipe), model, revision))
-    done = run_python(python, _PRINT_PROBLEMS, *given)
+    given = (read_recipe(recipe), judge.model, revision, judge.chat_template_kwargs)
+    done = run_python(python, _PRINT_PROBLEMS, *(json.dumps(g, default=str) for g in given))
     answer = [line for line in done.stdout.splitlines() if line.startswith("STE ")]
     if not answer:
         raise HostError(

@@ -5,7 +5,14 @@ from typing import Any
 from axolotl.prompt_tokenizers import IGNORE_INDEX, PromptTokenizingStrategy
 
 from ste_plugin.axolotl.both_orders import pair_columns
-from ste_plugin.axolotl.strategies import Row, manifest_of, rendering, row_tokens, template_of
+from ste_plugin.axolotl.strategies import (
+    Row,
+    kept_by,
+    manifest_of,
+    rendering,
+    row_tokens,
+    template_of,
+)
 from ste_plugin.engines.chat import ChatTemplate
 
 
@@ -21,7 +28,7 @@ class JudgmentStrategy(PromptTokenizingStrategy):  # type: ignore[misc]
         """`by_pairs`: rows say which pair they are from."""
         super().__init__(None, template.tokenizer, bool(cfg.train_on_inputs), cfg.sequence_len)
         self.template = template
-        self.rendering = rendering  # datasets' cache goes by attributes
+        self.kept_by = kept_by(rendering)
         self.by_pairs = by_pairs
 
     def tokenize_prompt(self, prompt: Row) -> dict[str, Any]:

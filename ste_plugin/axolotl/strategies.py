@@ -5,6 +5,7 @@ module, so the plugin registers this one under the name MODULE: `type: ste_strat
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,21 @@ def manifest_of(cfg: Any) -> DatasetManifest:
     return read_manifest(Path(cfg["ste"]["manifest"]))
 
 
+def kept_by(rendering: str) -> tuple[str, str]:
+    """Return the attribute by which `datasets` finds what it has mapped: what rows become today.
+
+    A template may put in the date. Rows of another day would then be found again in that cache,
+    which nobody knows to clear, and be refused as they are not what is asked.
+    """
+    return rendering, date.today().isoformat()
+
+
 class Transform:
     """Makes texts of the rows of a data set; axolotl calls it in processes of its own, too."""
 
     def __init__(self, manifest: DatasetManifest) -> None:
         self._manifest = manifest
-        self._rendering = rendering(manifest)  # datasets' cache goes by attributes
+        self._kept_by = kept_by(rendering(manifest))
         self._template: ChatTemplate | None = None
 
     def __call__(self, sample: Row, tokenizer: Any = None) -> dict[str, Any]:

@@ -141,10 +141,18 @@ def _differs(
     manifest: DatasetManifest, rows: int, ours: int, missing: int | None, others: int | None
 ) -> str:
     which = "" if missing is None else f": {missing} of ours are missing, {others} are not ours"
-    return (
-        f"{manifest.path}: it has {ours} rows to train on, and the trainer has {rows}{which}. "
-        f"{_cure()}"
-    )
+    told = f"{manifest.path}: it has {ours} rows to train on, and the trainer has {rows}{which}. "
+    every = missing == ours > 0 and (others or 0) >= ours
+    return told + (f"{_RENDERED_OTHERWISE} {_CHANGED}" if every else _cure())
+
+
+_RENDERED_OTHERWISE = (
+    "So the chat template renders every row otherwise now than when axolotl prepared them, as one "
+    "does that puts in today's date. Remove the folder dataset_prepared_path (axolotl's own: "
+    "last_run_prepared) and train again; for one text on every day give the template its date, by "
+    "judge.chat_template_kwargs in the run's config (Llama 3's: date_string)."
+)
+_CHANGED = f"If that does not help, remove what changes rows ({_CAUSES})."
 
 
 def _cure() -> str:

@@ -30,9 +30,9 @@ class SeededAdapter(BasePlugin):  # type: ignore[misc]
 class OnCpu(BasePlugin):  # type: ignore[misc]
     """Makes `bfloat16: true` train on a CPU: in bfloat16 where the CPU multiplies it, else float32.
 
-    With avx512_bf16 or AMX a step takes less than half of float32's time; without them up to thirty
-    times as long, so there the setting is put off. transformers refuses bfloat16 on a CPU unless it
-    is told that one is meant.
+    With avx512_bf16 or AMX a step is faster than in float32; without them bfloat16 is emulated,
+    many times slower, so there the setting is put off. transformers refuses bfloat16 on a CPU
+    unless it is told that one is meant.
     """
 
     def register(self, cfg: Any) -> None:

@@ -159,7 +159,7 @@ def check_trainable(context: RunContext) -> None:
 def find_problems(context: RunContext, recipe: Path) -> list[str]:
     """Return why the run's judge could not be trained by a recipe, as far as that is told ahead."""
     seed = find_judge(context, 0)
-    return axolotl.find_problems(recipe, seed.model, context.config.hosts.train, hub_revision(seed))
+    return axolotl.find_problems(recipe, seed, context.config.hosts.train, hub_revision(seed))
 
 
 def check_servable(context: RunContext) -> None:

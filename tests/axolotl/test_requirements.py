@@ -114,6 +114,15 @@ def test_an_id_on_the_hub_is_refused_only_where_the_hub_cannot_be_asked(monkeypa
     assert problems(base_model="Qwen/Qwen3-8B") == ""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert "HF_HUB_OFFLINE is set" in problems(base_model="Qwen/Qwen3-8B")
+    both = {"base_model": "Qwen/Qwen3-8B", "adapter": "lora", "lora_model_dir": "org/adapter"}
+    told = problems(**both).splitlines()
+    for line, key, name in zip(
+        told, ("base_model", "lora_model_dir"), ("Qwen/Qwen3-8B", "org/adapter"), strict=True
+    ):
+        assert line.startswith(
+            f"{key}: {name}: no such folder, and not among the models downloaded"
+        )
+        assert f"`hf download {name}`" in line
     (tmp_path / "models--Qwen--Qwen3-8B").mkdir()
     assert problems(base_model="Qwen/Qwen3-8B") == ""
 
@@ -207,9 +216,44 @@ def test_what_keeps_no_row_from_a_trainer_is_not_refused_ahead(recipe):
     assert problems_ahead(recipe, "a/judge") == []
 
 
+@pytest.mark.parametrize("where", ["", "trl."])
+def test_a_template_that_is_given_something_else_than_the_judge_is_told_ahead(where):
+    theirs = {"chat_template_kwargs": {"enable_thinking": True}}
+    recipe = {"trl": theirs} if where else theirs
+    (problem,) = problems_ahead(recipe, "a/judge", None, {"enable_thinking": False})
+    assert problem.startswith(f"{where}chat_template_kwargs: found {{'enable_thinking': True}}")
+    assert problems_ahead(recipe, "a/judge", None, {"enable_thinking": True}) == []
+    assert problems_ahead(recipe, "a/judge") == []  # where nobody knows what the judge is given
+    off = recipe | {"ste": {"datasets": "off"}}
+    assert problems_ahead(off, "a/judge", None, {}) == []
+
+
 def test_a_run_merges_whatever_its_recipe_says_of_that():
     recipe = {"adapter": "lora", "relora": True, "ste": {"merge": False}}
     assert any(problem.startswith("relora: ") for problem in problems_ahead(recipe, "a/judge"))
+
+
+def test_a_whole_model_is_not_trained_into_the_folder_of_an_adapter(tmp_path):
+    assert problems(output_dir=str(tmp_path)) == ""
+    (tmp_path / "adapter_config.json").write_text("{}")
+    assert problems(output_dir=str(tmp_path), adapter="lora") == ""
+    assert problems(output_dir=str(tmp_path)) == (
+        f"output_dir: {tmp_path}: an adapter of another training lies there "
+        "(adapter_config.json), and what is trained without one would be loaded with the old "
+        "adapter on it. Name another folder, or remove the files adapter_* there."
+    )
+
+
+def test_beside_an_adapter_a_whole_model_is_loaded_with_it(tiny_model, tmp_path):
+    """What is refused above is refused for this; where it is mended, nothing need be refused."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(tiny_model)
+    get_peft_model(base, LoraConfig(target_modules=["q_proj"])).save_pretrained(tmp_path)
+    AutoModelForCausalLM.from_pretrained(tiny_model).save_pretrained(tmp_path)
+    found = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert any("lora_" in name for name, _ in found.named_parameters())
 
 
 @pytest.mark.parametrize("output", ["judge", "judge/../judge/", "."])

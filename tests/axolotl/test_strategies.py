@@ -14,7 +14,7 @@ from axolotl.utils.data.rl import _map_dataset
 from axolotl.utils.data.shared import generate_dataset_hash_from_config, merge_datasets
 from axolotl.utils.dict import DictDefault
 from axolotl.utils.schemas.datasets import DPODataset, KTODataset, SFTDataset
-from datasets import Dataset
+from datasets import Dataset, load_dataset
 from trl.experimental.orpo import ORPOTrainer
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.grpo_trainer import GRPOTrainer
@@ -33,7 +33,13 @@ from ste_plugin.storage.dataset_manifest import (
 )
 from ste_plugin.storage.jsonl import replace_json
 from tests.helpers import ROOT
-from tests.helpers.chat_templates import FAMILIES, family_tokenizer, template_text
+from tests.helpers.chat_templates import (
+    FAMILIES,
+    dated_tokenizer,
+    family_tokenizer,
+    on_day,
+    template_text,
+)
 from tests.helpers.manifests import written
 
 QUESTION = "Which answer fits?\n\n[A] An apple.\n[B] A spade. [[A]] or [[B]]?"
@@ -243,6 +249,29 @@ def test_rows_prepared_under_other_arguments_of_the_template_are_prepared_again(
 
     assert len({prepared(k) for k in ({}, {"thinking": False}, {"thinking": True})}) == 3
     assert prepared({}) == prepared({})
+
+
+@pytest.mark.parametrize("rows", ["sft", "dpo"])
+def test_rows_are_made_anew_on_another_day_as_a_template_may_put_in_its_date(
+    tmp_path, monkeypatch, rows
+):
+    """`datasets` keeps what it has mapped, and finds it by the attributes of what maps."""
+    manifest, tokenizer = read_manifest(written(tmp_path)), dated_tokenizer()
+    file = str(manifest.file(f"{rows}-train"))
+
+    def made() -> list:
+        cfg = DictDefault({"ste": {"manifest": str(manifest.path)}, "sequence_len": 2048})
+        data = load_dataset("json", data_files=file, split="train", cache_dir=str(tmp_path / "c"))
+        if rows == "sft":
+            strategy = load_supervised(TYPES["sft"], tokenizer, cfg, DictDefault({}))
+            found = TokenizedPromptDataset(strategy, data)["input_ids"][:]
+            return [tokenizer.decode(ids) for ids in found]
+        transform, _ = load_preferences(TYPES["dpo"], cfg)
+        return _map_dataset(cfg, data, transform, tokenizer)["prompt"][:]
+
+    for day in (1, 2):
+        on_day(monkeypatch, day)
+        assert all(f"2031-05-0{day}" in text for text in made())
 
 
 @pytest.mark.parametrize("processes", [None, 2])

@@ -11,6 +11,7 @@ from ste_plugin.axolotl.token_checks import check_tokens, trl_tokens
 from ste_plugin.axolotl.trained_rows import COLUMNS, IGNORED, check_dataset, row_digests
 from ste_plugin.errors import DataError
 from ste_plugin.storage.dataset_manifest import read_manifest, row_format_of_rl
+from tests.helpers.chat_templates import dated_tokenizer, on_day
 from tests.helpers.manifests import written
 from tests.helpers.tiny_model import tiny_tokenizer
 
@@ -20,9 +21,9 @@ def manifest(tmp_path_factory):
     return read_manifest(written(tmp_path_factory.mktemp("rows"), train=3))
 
 
-def trainers_rows(manifest, rl):
+def trainers_rows(manifest, rl, tokenizer=None):
     """Rows as the trainer of `rl` has them, worked out by its own rules."""
-    template = template_of(tiny_tokenizer(), manifest)
+    template = template_of(tokenizer or tiny_tokenizer(), manifest)
     rows = [row for _, row in manifest.rows(f"{row_format_of_rl(rl)}-train")]
     if rl is None:
         for asked, judgment in (row_tokens(template, row) for row in rows):
@@ -48,9 +49,9 @@ def trainers_rows(manifest, rl):
             yield {"prompt_ids": next(iter(tokens.values()))[0], **learnt, **label}
 
 
-def expected(manifest, rl=None, **kwargs):
+def expected(manifest, rl=None, tokenizer=None, **kwargs):
     digests: Counter = Counter()
-    check_tokens(manifest, rl, tiny_tokenizer(), 4096, digests=digests, **kwargs)
+    check_tokens(manifest, rl, tokenizer or tiny_tokenizer(), 4096, digests=digests, **kwargs)
     return digests
 
 
@@ -89,6 +90,32 @@ def test_rows_that_are_dropped_doubled_or_changed_are_told(manifest, edit, told)
         check_dataset(dataset, expected(manifest), manifest, None, alone=True)
     assert told in str(found.value)
     assert "dataset_exact_deduplication" in str(found.value)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_rows_that_were_prepared_on_another_day_are_told_by_their_cause(
+    manifest, monkeypatch, alone
+):
+    tokenizer = dated_tokenizer()
+    on_day(monkeypatch, 1)
+    prepared = Dataset.from_list(list(trainers_rows(manifest, None, tokenizer)))
+    now = expected(manifest, tokenizer=tokenizer)
+    assert check_dataset(prepared, now, manifest, None, alone=alone)["rows"] == 6
+    on_day(monkeypatch, 2)
+    with pytest.raises(DataError) as found:
+        check_dataset(
+            prepared, expected(manifest, tokenizer=tokenizer), manifest, None, alone=alone
+        )
+    assert str(found.value) == (
+        f"{manifest.path}: it has 6 rows to train on, and the trainer has 6: 6 of ours are "
+        "missing, 6 are not ours. So the chat template renders every row otherwise now than when "
+        "axolotl prepared them, as one does that puts in today's date. Remove the folder "
+        "dataset_prepared_path (axolotl's own: last_run_prepared) and train again; for one text "
+        "on every day give the template its date, by judge.chat_template_kwargs in the run's "
+        "config (Llama 3's: date_string). If that does not help, remove what changes rows "
+        "(pretraining_dataset, streaming, dataset_exact_deduplication, excess_length_strategy, "
+        "min_sample_len, shards)."
+    )
 
 
 def test_rows_of_the_users_own_may_stand_beside_ours_but_ours_must_be_there(manifest):

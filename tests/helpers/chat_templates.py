@@ -129,3 +129,31 @@ def family_tokenizer(name: str):
         )
     tokenizer.chat_template = template_text(family)
     return tokenizer
+
+
+def dated_tokenizer():
+    """A tokenizer whose chat template puts in today's date."""
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = '{{ strftime_now("%Y-%m-%d") }}\n' + tokenizer.chat_template
+    return tokenizer
+
+
+def on_day(monkeypatch, day: int) -> None:
+    """Have it be this day of a month, for templates and for us."""
+    from datetime import datetime
+
+    from transformers.utils import chat_template_utils
+
+    from ste_plugin.axolotl import strategies
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None) -> datetime:
+            return cls(2031, 5, day, tzinfo=tz)
+
+        @classmethod
+        def today(cls) -> datetime:
+            return cls.now()
+
+    monkeypatch.setattr(chat_template_utils, "datetime", Clock)
+    monkeypatch.setattr(strategies, "date", Clock)

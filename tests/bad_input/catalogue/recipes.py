@@ -73,6 +73,16 @@ ROWS = [
         "a judge that writes a verdict. Remove the key, or train without our plugin.",
     ),
     Row(
+        "a recipe that gives the chat template something else than the judge is given",
+        run_with(training=OWN) | {"mine.yaml": "chat_template_kwargs: {enable_thinking: true}\n"},
+        "ste run ste.yaml",
+        2,
+        "{tmp}/mine.yaml: axolotl would not train this recipe as written:\n  "
+        "chat_template_kwargs: found {'enable_thinking': True}, but this data set's judge is "
+        "asked with {}. Remove the key here, or generate the data set with "
+        "judge.chat_template_kwargs: {'enable_thinking': True}.",
+    ),
+    Row(
         "a recipe for a training without rows",
         run_with(training=OWN) | {"mine.yaml": "rl: ppo\n"},
         GENERATE,
