@@ -26,7 +26,7 @@ OPTIONS = {"seconds": SECONDS, "at_once": AT_ONCE}
 def measure(inputs: Inputs) -> Iterator[Measurement]:
     """Yield the throughput of two replicas against that of one, and of two bare actors."""
     if find_spec("ray") is None:
-        raise MissingInput("Ray (pip install 'ste-plugin[ray]')")
+        raise MissingInput("Ray (pip install '/path/to/ste-plugin[ray]')")
     with cluster() as address:
         runs = range(inputs.repetitions)
         figures = [(bare(address), ours(address, 2), ours(address, 1)) for _ in runs]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ste_plugin.audit.people_file import PeopleOnPair
+from ste_plugin.audit.run_pairs import held_out_files
 from ste_plugin.errors import DataError
 from ste_plugin.evaluation.judges import Evaluation, evaluations_at, read_judge_samples
 from ste_plugin.evaluation.shipped import folder_name
@@ -13,7 +14,7 @@ from ste_plugin.lm_eval_tasks.judged_pair import NONE, JudgedPair
 from ste_plugin.lm_eval_tasks.metrics import CHOSEN, NEITHER, REJECTED, SILENT, preferred
 from ste_plugin.lm_eval_tasks.replies import NOT_ASKED
 from ste_plugin.storage.config_file import read_config
-from ste_plugin.storage.jsonl import read_json, read_rows
+from ste_plugin.storage.jsonl import read_rows
 from ste_plugin.storage.run_layout import RunLayout
 from ste_plugin.storage.training_manifest import read_training_manifest
 
@@ -93,7 +94,7 @@ def _how_to_measure(
     if not files:
         return (
             f"{labels} has no texts, and none of its pairs is a held-out one of the run around it: "
-            "label some of those, `ste review RUN --split held-out`."
+            "label some of those, `ste review RUN --split test`."
         )
     name = _format_file(Path(model)) or version.rpartition("-")[0]
     judge_format = f" --format {name}" if name else ""
@@ -115,13 +116,11 @@ def _format_file(model: Path) -> str:
 def _held_out(people: Mapping[str, PeopleOnPair], labels: Path) -> dict[str, Path]:
     """Return name → file of those held-out pairs of the run around `review/labels.jsonl` of which
     some are labelled; they have the texts that labels lack."""
-    pool = labels.parent.parent / "pool"
-    done = pool / "done.json"
-    files = read_json(done)["files"] if done.is_file() else {}
+    files = held_out_files(labels.parent.parent / "pool")
     return {
-        name: pool / file
+        name: file
         for name, file in files.items()
-        if any(row.get("id") in people for _, row in read_rows(pool / file))
+        if any(row.get("id") in people for _, row in read_rows(file))
     }
 
 

@@ -10,6 +10,7 @@ from ste_plugin.labelled import read_labelled
 from ste_plugin.labelled.labels import LABEL_COLUMNS
 from ste_plugin.labelled.pair import LabelledPair, VoteCounts
 from ste_plugin.labelled.people import LABELS, VOTES, people_column, votes_of
+from ste_plugin.labelled.read import Keep
 from ste_plugin.labelled.row_files import file_rows
 from ste_plugin.labelled.rows import Row
 from ste_plugin.labelled.shapes import OWN_SHAPES, shape_of
@@ -33,14 +34,15 @@ class PeopleOnPair(NamedTuple):
         return {1: 0, -1: 1}.get(most_say(*self.votes))
 
 
-def read_people(path: Path) -> dict[str, PeopleOnPair]:
+def read_people(path: Path, keep: Keep = CATEGORY_KEPT) -> dict[str, PeopleOnPair]:
     """Return id → what people said of the pairs of a file, those without any label left out.
 
     It is the file of labels of `ste review`, or one of pairs (JSONL, JSON, CSV, Parquet): id,
     prompt, and chosen and rejected, or response_a and response_b; or any shape in which preferences
     are published, one label a row. Who said what is in `labels`
     ({"ann": "chosen", "ben": "tie"}), or counted in `votes` ([chosen, rejected, tie]); in a file
-    without either, chosen (or the `label`) is what one person said.
+    without either, chosen (or the `label`) is what one person said. `keep` takes further columns
+    along.
     Raises: DataError naming the row that is none of this.
     """
     if not path.exists():
@@ -51,9 +53,9 @@ def read_people(path: Path) -> dict[str, PeopleOnPair]:
     if _is_of_review(path):
         return _of_review(path)
     if _is_of_another_shape(path):
-        pairs = read_labelled(path, name="labels", keep=CATEGORY_KEPT)
+        pairs = read_labelled(path, name="labels", keep=keep)
         return {p.id: PeopleOnPair(p.id, p.votes, p) for p in pairs if any(p.votes)}
-    labelled = {p.id: p for p in _of_rows(path) if any(p.votes)}
+    labelled = {p.id: p for p in _of_rows(path, keep) if any(p.votes)}
     if not labelled:
         raise DataError(
             f"{path}: no pair with a label; expected `labels`, `votes`, `label`, or chosen and "
@@ -62,14 +64,14 @@ def read_people(path: Path) -> dict[str, PeopleOnPair]:
     return labelled
 
 
-def _of_rows(path: Path) -> list[PeopleOnPair]:
+def _of_rows(path: Path, keep: Keep) -> list[PeopleOnPair]:
     """Return the pairs of our own shapes. Raises: DataError naming the row that is none."""
     found: list[PeopleOnPair] = []
     places: dict[str, str] = {}
     unsaid: set[str] = set()
     people_said = False
     for row in file_rows(path, "labels"):
-        people = _read(row)
+        people = _read(row, keep)
         if people.id in places:
             raise DataError(
                 f"{row.where}: id {people.id!r} was already at {places[people.id]}. Give every "
@@ -111,12 +113,13 @@ def _of_review(path: Path) -> dict[str, PeopleOnPair]:
     }
 
 
-def _read(row: Row) -> PeopleOnPair:
+def _read(row: Row, keep: Keep) -> PeopleOnPair:
     said = people_column(row)
     columns = {name: value for name, value in row.columns.items() if name != said}
-    plain = replace(row, columns=columns | {"subset": columns.get("subset") or "labels"})
+    columns |= {"subset": columns.get("subset") or "labels"}
+    plain = replace(row, columns=columns, shown=frozenset(keep.columns))
     plain.require(["id"])
-    pair = CATEGORY_KEPT(read_pair(plain), row)
+    pair = keep(read_pair(plain), row)
     if not said:
         return PeopleOnPair(pair.id, pair.votes, pair)
     votes = votes_of(row, said, pair)

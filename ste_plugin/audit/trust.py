@@ -7,10 +7,13 @@ from math import ceil
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from msgspec.structs import replace
+
 from ste_plugin.audit.always_valid import cases_needed
 from ste_plugin.audit.always_valid import interval as always_valid
 from ste_plugin.audit.judge_words import JudgeWord, judge_words
 from ste_plugin.audit.people_file import PeopleOnPair, read_people
+from ste_plugin.audit.run_pairs import all_chose, ids_that_chose, is_of_pool
 from ste_plugin.errors import DataError, Inconclusive, NotTrusted
 from ste_plugin.evaluation.shipped import judge_in_words
 from ste_plugin.lm_eval_tasks.bootstrap import prompt_key, rounded
@@ -51,6 +54,10 @@ class Trust(Record, frozen=True):
     prompts: int
     labelled: int
     """Pairs in the file of labels."""
+    labels_by: Literal["people", "construction"]
+    """Whose they are; those of a run's held-out pairs themselves are by construction."""
+    chose_judge: int
+    """Of these are dev pairs of a run, by which its judge was chosen: they are left out."""
     not_judged: int
     """Of these the judge was not asked about."""
     divided: int
@@ -95,15 +102,26 @@ class Compared(NamedTuple):
 def trust(judge: Path, labels: Path, criterion: Criterion) -> Trust:
     """Return whether a judge can be trusted, by the pairs that people labelled.
 
-    Raises: DataError where the judge was measured on none of them, saying how it is.
+    Pairs that chose the judge of a run are left out: dev pairs of the run around the judge or the
+    labels. Raises: DataError where the judge was measured on none of the others, saying how it is.
     """
-    people = read_people(labels)
+    labelled = read_people(labels)
+    chose = ids_that_chose(judge, labels)
+    people = {key: said for key, said in labelled.items() if key not in chose}
+    if not people:
+        raise all_chose(labels, len(labelled))
     words = judge_words(judge, people, labels)
     compared = [Compared(prompt_key(word.prompt), people[key], word) for key, word in words.items()]
     values, threshold = _values(compared, criterion)
     if not values:
         raise DataError(_nothing_counts(labels, compared, criterion))
-    return _decide(judge, people, compared, values, threshold, criterion)
+    found = _decide(judge, people, compared, values, threshold, criterion)
+    return replace(
+        found,
+        labelled=len(labelled),
+        labels_by="construction" if is_of_pool(labels) else "people",
+        chose_judge=len(labelled) - len(people),
+    )
 
 
 Values = Mapping[str, Sequence[float]]
@@ -168,6 +186,8 @@ def _decide(
         pairs=pairs,
         prompts=len(means),
         labelled=len(people),
+        labels_by="people",
+        chose_judge=0,
         not_judged=len(people) - len(compared),
         divided=sum(c.people.preferred is None for c in compared),
         people=_by_prompt(compared, lambda c: agreement_of_people(c.people)),

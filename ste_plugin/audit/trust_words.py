@@ -11,10 +11,12 @@ from ste_plugin.errors import Inconclusive, NotTrusted
 
 def lines_of(found: Trust) -> Iterator[str]:
     """Yield what is told before the answer; the answer, too, where the judge is trusted."""
-    labelled = f"{found.labelled} pairs labelled by people"
+    labelled = f"{found.labelled} pairs labelled by {found.labels_by}"
     yield f"{found.judge}: {found.which or labelled}"
     if found.which:
         yield labelled
+    if found.chose_judge:
+        yield f"  {found.chose_judge} of them are dev pairs, which chose a run's judge: left out"
     if found.not_judged:
         were = "was" if found.not_judged == 1 else "were"
         yield f"  {found.not_judged} of them {were} not shown to this judge: left out"
@@ -23,6 +25,7 @@ def lines_of(found: Trust) -> Iterator[str]:
             "divides people, or is a tie" if found.divided == 1 else "divide people, or are ties"
         )
         yield f"  {found.divided} of them {divide}: nobody can be right about that"
+    yield "  each prompt counts once, however many of its pairs are labelled"
     if found.people.value is not None:
         low, high = found.people.interval or (0.0, 1.0)
         yield (

@@ -7,7 +7,13 @@ from typing import Any
 
 from ste_plugin.cascade.outcome import Setting, StageName, decision_entropy, is_settled
 from ste_plugin.cascade.settings import is_cascade, read_fitted, refuse_others
-from ste_plugin.cascade.stages import Stages, asked_as, open_stages, require_likelihoods
+from ste_plugin.cascade.stages import (
+    Stages,
+    asked_as,
+    formats_of,
+    open_stages,
+    require_likelihoods,
+)
 from ste_plugin.errors import ConfigError
 from ste_plugin.judge import Comparison, Judge, PairwiseJudge
 from ste_plugin.judge.texts import Texts
@@ -36,9 +42,8 @@ class Cascade(PairwiseJudge):
         refuse_others(str(path), self.fitted, asked_as(self._stages))
         names = [judge.name for name, judge in self._stages.items() if name != "vote"]
         last = list(self._stages.values())[-1]
-        formats = (judge.format for judge in self._stages.values())
-        by_category = next((each for each in formats if getattr(each, "criteria", {})), None)
-        super().__init__(f"{path}: {', then '.join(names)}", last.format, {}, by_category)
+        formats = formats_of(self._stages)
+        super().__init__(f"{path}: {', then '.join(names)}", last.format, {}, formats)
 
     @property
     def about(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Fitting a cascade: ask every stage about labelled pairs, and find what keeps the promise."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from math import ceil
 from typing import Any, NamedTuple
 
 from ste_plugin.cascade import curve as curves
@@ -15,19 +15,19 @@ from ste_plugin.cascade.promise import (
     more_prompts,
     one_per_prompt,
 )
-from ste_plugin.cascade.settings import CascadeSettings, Fitted, Ties
-from ste_plugin.cascade.stages import (
-    Stages,
-    asked_as,
-    no_likelihoods,
-    open_stages,
-    require_likelihoods,
-)
+from ste_plugin.cascade.settings import Fitted, Ties
+from ste_plugin.cascade.stages import Stages, asked_as, no_likelihoods, require_likelihoods
 from ste_plugin.cascade.words import promise_in_words
 from ste_plugin.errors import ConfigError, DataError, Inconclusive
-from ste_plugin.judge import Comparison
+from ste_plugin.judge import Comparison, Judge
+from ste_plugin.judge.silence import is_unread, why_silent
+from ste_plugin.judge.texts import Pair
 from ste_plugin.lm_eval_tasks.bootstrap import prompt_key
 from ste_plugin.records import Record
+
+_FIRST, _LEAST = 32, 8
+"""A judge with reasons is asked about so many pairs before all others; of no fewer than the least
+a verdict on none is no accident."""
 
 
 class Promise(NamedTuple):
@@ -91,25 +91,24 @@ def require_enough(labels: FitLabels, promise: Promise, depth: int) -> None:
 
 
 def ask_all(
-    settings: CascadeSettings,
+    stages: Stages,
     labels: FitLabels,
     ties: Ties,
-    plugins: Sequence[str | Path] = (),
     say: Callable[[str], object] = lambda _: None,
-) -> tuple[Stages, list[Outcome]]:
-    """Return the judges, and what they said of every pair.
+) -> list[Outcome]:
+    """Return what the judges said of every pair, and close them.
 
-    Raises: ConfigError where the first one tells no probabilities; EngineError where one of them
-    cannot answer.
+    Raises: ConfigError where the first one tells no probabilities; DataError where no verdict of
+    the one with reasons can be read; EngineError where one of them cannot answer.
     """
-    stages = open_stages(settings, plugins)
     said: list[list[Comparison]] = [[] for _ in labels.pairs]
     try:
         require_likelihoods(stages["decision"])
         due = list(range(len(said)))
         for name, judge in stages.items():
             say(f"{name}: {len(due)} pairs, {judge.name}")
-            found = judge.compare_many(labels.pairs[i].shown_to(judge) for i in due)
+            shown = [labels.pairs[i].shown_to(judge) for i in due]
+            found = _heard(judge, shown) if name == "reasoning" else judge.compare_many(shown)
             for i, comparison in zip(due, found, strict=True):
                 said[i].append(comparison)
             if name == "decision":
@@ -119,8 +118,26 @@ def ask_all(
     finally:
         for judge in stages.values():
             judge.close()
-    outcomes = [outcome_of(*each, ties) for each in zip(labels.pairs, said, strict=True)]
-    return stages, outcomes
+    return [outcome_of(*each, ties) for each in zip(labels.pairs, said, strict=True)]
+
+
+def _heard(judge: Judge, pairs: Sequence[Pair]) -> list[Comparison]:
+    """Return what a judge says of pairs, having asked about a few from all over them first.
+
+    Raises: DataError where no verdict can be read on any of these.
+    """
+    first = range(0, len(pairs), ceil(len(pairs) / _FIRST) or 1)
+    found = dict(zip(first, judge.compare_many(pairs[i] for i in first), strict=True))
+    asked = [each for each in found.values() if each.abstained != "identical answers"]
+    if len(asked) >= _LEAST and all(map(is_unread, asked)):
+        raise DataError(
+            f"reasoning: no verdict of {judge.name} could be read on any of the first {len(asked)} "
+            f"pairs that it was asked about. {why_silent(asked)} Nothing more was asked, and "
+            "nothing is written."
+        )
+    others = [i for i in range(len(pairs)) if i not in found]
+    found |= zip(others, judge.compare_many(pairs[i] for i in others), strict=True)
+    return [found[i] for i in range(len(pairs))]
 
 
 def outcome_of(pair: FitPair, said: Sequence[Comparison], ties: Ties = "left out") -> Outcome:

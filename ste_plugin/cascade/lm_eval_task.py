@@ -25,7 +25,7 @@ from ste_plugin.lm_eval_tasks.benchmarks import read_pairs
 from ste_plugin.lm_eval_tasks.bootstrap import prompt_key
 from ste_plugin.lm_eval_tasks.chat_task import read_settings
 from ste_plugin.lm_eval_tasks.share_interval import clustered_interval
-from ste_plugin.lm_eval_tasks.shown_columns import CATEGORY_KEPT, columns_shown
+from ste_plugin.lm_eval_tasks.shown_columns import columns_shown, kept_by_all
 
 VARIABLE = "STE_CASCADE"
 _HOW = "cascade"
@@ -47,7 +47,7 @@ class CascadeTask(ConfigurableTask):  # type: ignore[misc]
                 f"{VARIABLE} is not set; expected the file that `ste cascade fit` wrote."
             )
         self.cascade = Cascade(self.path, plugins=settings.plugins)
-        self.documents = read_pairs(settings, CATEGORY_KEPT)
+        self.documents = read_pairs(settings, kept_by_all(self.cascade.formats))
         self.subsets = list(dict.fromkeys(pair.subset for pair in self.documents))
         DummyLM.tokenizer = None  # its own is on the hub, and is asked for when all is judged
         super().__init__(config={**own, **FIXED, **_OUTPUT})

@@ -156,11 +156,24 @@ def read_fitted(path: Path) -> tuple[CascadeSettings, Fitted]:
 
 
 def require_writable(path: Path) -> None:
-    """Raise ConfigError where a cascade cannot be written, or not be found again."""
+    """Raise ConfigError where what was fitted cannot be written, not be found again, or would make
+    another judge of the one that it is for: a fingerprint is of all files of a model's folder."""
     if path.suffix != ".json" or path.is_dir() or not path.resolve().parent.is_dir():
         raise ConfigError(
             f"--out: found {path}; expected a file that ends in .json, in a folder that is there."
         )
+    for folder in path.resolve().parents:
+        if (folder / "config.json").is_file():
+            raise ConfigError(
+                f"--out: found {path}, in the folder of a model, {_shown(folder, path)}; expected "
+                "a place beside it: a file more in there makes another model of it, for which "
+                f"nothing was fitted. Write it elsewhere: --out {path.name}."
+            )
+
+
+def _shown(folder: Path, path: Path) -> str:
+    """Return a folder around a path as that path writes it, where it does."""
+    return next((str(p) for p in path.parents if p.resolve() == folder), str(folder))
 
 
 def write_cascade(path: Path, settings: CascadeSettings) -> None:

@@ -8,6 +8,7 @@ from ste_plugin.cascade.settings import CascadeSettings
 from ste_plugin.errors import ConfigError
 from ste_plugin.judge import Judge
 from ste_plugin.judge.judge import AskedAs
+from ste_plugin.judging import JudgeFormat
 
 Stages = dict[StageName, Judge]
 """In the order of being asked."""
@@ -55,6 +56,11 @@ def no_likelihoods(name: str) -> ConfigError:
         "format), so that nothing says how sure a decision is. Use one that does: engine: "
         "decisions or local."
     )
+
+
+def formats_of(stages: Stages) -> list[JudgeFormat]:
+    """Return the formats in which the stages are asked; a vote's is that of the reasoning."""
+    return [judge.format for name, judge in stages.items() if name != "vote"]
 
 
 def asked_as(stages: Stages) -> dict[StageName, AskedAs]:

@@ -11,15 +11,17 @@ _PREFERRED: dict[LabelsBy, str] = {
     "people": "on which most people prefer one answer",
     "construction": "of which one answer is worse by construction",
 }
+_OR_WRONG: dict[LabelsBy, str] = {
+    "people": "where any answer is wrong unless most people prefer it",
+    "construction": "where any answer is wrong unless the other one is worse by construction",
+}
 
 
 def promise_in_words(
     error: float, confidence: float, prompts: int, by: LabelsBy, ties: Ties = "left out"
 ) -> str:
     """Return what is promised, and what is not."""
-    of_which = _PREFERRED[by]
-    if ties == "wrong":
-        of_which = "where an answer is wrong, too, if the label prefers neither"
+    of_which = (_OR_WRONG if ties == "wrong" else _PREFERRED)[by]
     words = (
         f"With a chance of at least {confidence:.0%} over the draw of these {prompts} prompts, at "
         f"most {error:.3g} of the pairs that this cascade answers are answered wrong: of one pair "

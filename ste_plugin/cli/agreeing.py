@@ -14,6 +14,11 @@ Iteration = Annotated[
     typer.Option("--iteration", min=0, help="Whose judge; by default the last that was measured."),
 ]
 
+_WEIGHTS = (
+    "Over all strategies each pair counts by how many of its strategy's pairs it stands for; `ste "
+    "audit --labels` counts each prompt once instead, so that its figures are others."
+)
+
 
 @app.command()
 def agreement(run: Run, iteration: Iteration = None, as_json: Json = False) -> None:
@@ -29,3 +34,5 @@ def agreement(run: Run, iteration: Iteration = None, as_json: Json = False) -> N
         return
     for line in lines_of(results):
         say(line)
+    if results.strategies or results.judge:
+        say(_WEIGHTS)

@@ -50,6 +50,7 @@ def fit_calibration(
     from ste_plugin.cli.measuring import parse_args
     from ste_plugin.judge import Judge
     from ste_plugin.judge.which import is_run
+    from ste_plugin.lm_eval_tasks.shown_columns import kept_by_all
     from ste_plugin.storage.jsonl import replace_json
 
     require_writable(out)
@@ -58,7 +59,6 @@ def fit_calibration(
             f"{judge}: a cascade has a threshold of its own (`ste cascade fit`) and no "
             "temperature. Name the judge that decides first."
         )
-    told = read_labels(labels, None, constructed=constructed)
     own = None if base_url or is_run(Path(judge)) else "local"
     with Judge(
         judge,
@@ -72,6 +72,8 @@ def fit_calibration(
         force_verdict=True,
         plugins=plugin or [],
     ) as asked:
+        keep = kept_by_all(asked.formats)
+        told = read_labels(labels, None, constructed=constructed, keep=keep, judges=None)
         found = fit_on_labels(asked, told, lambda line: say(line, err=True))
     replace_json(out, found.to_dict())
     if as_json:

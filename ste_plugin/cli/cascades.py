@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ste_plugin.cascade.fitting import Fit, Promise
     from ste_plugin.cascade.labels import FitLabels
     from ste_plugin.cascade.settings import CascadeSettings, Fitted
+    from ste_plugin.cascade.stages import Stages
 
 cascades = typer.Typer(
     help="A decision first, then reasons, then a vote, then silence.", no_args_is_help=True
@@ -70,7 +71,7 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit when a decision is believed, so that a promised error is kept; ask all stages once."""
-    from ste_plugin.cascade import fitting, settings
+    from ste_plugin.cascade import fitting, settings, stages
 
     of_model = {"engine": engine, "base_url": base_url, "options": _parsed(options)}
     more = {
@@ -84,9 +85,10 @@ def fit(
     promise = fitting.Promise(error, confidence, _ties(ties))
     promise.check()
     settings.require_writable(out)
-    labelled = _labelled(labels, told, constructed)
-    fitting.require_enough(labelled, promise, len(told.stages))
-    fitted = _fitted(told, labelled, promise, plugin or [], as_json)
+    judges = stages.open_stages(told, plugin or [])
+    labelled = _labelled(labels, told, judges, constructed)
+    fitting.require_enough(labelled, promise, len(judges))
+    fitted = _fitted(judges, labelled, promise, as_json)
     settings.write_cascade(out, told.model_copy(update={"fitted": fitted}))
     if as_json:
         show(fitted.model_dump())
@@ -97,45 +99,50 @@ def fit(
         )
 
 
-def _labelled(labels: Path | None, told: "CascadeSettings", constructed: bool) -> "FitLabels":
+def _labelled(
+    labels: Path | None, told: "CascadeSettings", judges: "Stages", constructed: bool
+) -> "FitLabels":
     """Return the labelled pairs to fit on; without any, those of the first judge's run."""
+    from ste_plugin.audit.judge_words import folder_of
+    from ste_plugin.cascade.stages import formats_of
     from ste_plugin.judge.which import is_run
+    from ste_plugin.lm_eval_tasks.shown_columns import kept_by_all
 
     first = Path(told.decision.judge)
-    return read_labels(labels, first if is_run(first) else None, constructed=constructed)
+    return read_labels(
+        labels,
+        first if is_run(first) else None,
+        constructed=constructed,
+        keep=kept_by_all(formats_of(judges)),
+        judges=[folder_of(Path(each.judge)) for each in (told.decision, told.reasoning) if each],
+    )
 
 
-def read_labels(labels: Path | None, run: Path | None, *, constructed: bool) -> "FitLabels":
-    """Return what `fit_labels` does, having said how many labels have no pair."""
+def read_labels(labels: Path | None, run: Path | None, **how: Any) -> "FitLabels":
+    """Return what `fit_labels` does, having said how many labels are left out, and why."""
     from ste_plugin.cascade.labels import fit_labels
 
-    found = fit_labels(labels, run, constructed=constructed)
+    found = fit_labels(labels, run, **how)
     if found.without_texts:
         say(f"{labels}: {found.without_texts} labels of pairs without texts, left out.", err=True)
+    if found.chose_judge:
+        say(f"{labels}: {found.chose_judge} dev pairs, which chose the judge, left out.", err=True)
     return found
 
 
-def _fitted(
-    told: "CascadeSettings",
-    labelled: "FitLabels",
-    promise: "Promise",
-    plugins: list[Path],
-    as_json: bool,
-) -> "Fitted":
+def _fitted(judges: "Stages", labelled: "FitLabels", promise: "Promise", as_json: bool) -> "Fitted":
     """Ask the judges, print what every setting does, and return what the chosen one promises.
 
     Raises: Inconclusive or NotTrusted where none keeps the promise.
     """
     from ste_plugin.cascade import fitting
 
-    stages, outcomes = fitting.ask_all(
-        told, labelled, promise.ties, plugins, lambda line: say(line, err=True)
-    )
-    found = fitting.fit(outcomes, promise, len(told.stages))
+    outcomes = fitting.ask_all(judges, labelled, promise.ties, lambda line: say(line, err=True))
+    found = fitting.fit(outcomes, promise, len(judges))
     if not as_json:
         _print_curve(found)
     _require_kept(found, promise)
-    return fitting.fitted(found, promise, labelled, stages, outcomes)
+    return fitting.fitted(found, promise, labelled, judges, outcomes)
 
 
 def _settings(judge: Path, of_model: dict[str, Any], more: dict[str, Any]) -> "CascadeSettings":

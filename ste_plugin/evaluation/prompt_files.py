@@ -75,6 +75,8 @@ def _read(where: str, row: Row, source: SourceConfig) -> Sequence[Instruction | 
             f"{where}: no column {column!r}, which the file's first row has; found "
             f"{', '.join(map(repr, row.columns)) or 'none'}. Name it alike in all rows."
         )
+    if source.columns.get("input") not in row.columns:  # a row may leave out what is empty
+        source = source.model_copy(update={"columns": _without_input(source.columns)})
     try:
         if form:
             return _turns(where, form, row.columns[column])
@@ -113,9 +115,13 @@ def _source_of(row: Row, path: str, form: str, column: str) -> SourceConfig:
             f"{row.where}: no column {wanted!r}; found {', '.join(map(repr, row.columns))}."
             f"{did_you_mean(wanted, row.columns)} Name the one that holds what is asked: --column."
         )
+    columns = {_COLUMN[form]: column} if form and column else {}
     if not form:
-        form, column = _form_of(row, (column,) if column else ())
-    columns = {_COLUMN[form]: column} if column else {}
+        form, found = _form_of(row, (column,) if column else ())
+        # a column that nobody named and that is the form's own says nothing of those beside it
+        columns = {_COLUMN[form]: found} if column or found != _COLUMN[form] else {}
+        if form == "plain" and found == "instruction" and not column and _has_context(row):
+            form, columns = "alpaca", {"input": "context"}
     return SourceConfig(path=path, form=form, columns=columns)  # type: ignore[arg-type]
 
 
@@ -134,6 +140,15 @@ def _form_of(row: Row, only: tuple[str, ...]) -> tuple[str, str]:
         f"{', '.join(dict.fromkeys((*_TEXT_COLUMNS, *_TURN_COLUMNS)))}. Rename the column that "
         "holds them (`ste audit` also takes --column)."
     )
+
+
+def _has_context(row: Row) -> bool:
+    """Return whether what an instruction is about stands beside it, as in Dolly's rows."""
+    return isinstance(row.columns.get("context"), str)
+
+
+def _without_input(columns: Mapping[str, str]) -> dict[str, str]:
+    return {name: column for name, column in columns.items() if name != "input"}
 
 
 def _form_of_turns(value: Any) -> str:

@@ -22,9 +22,9 @@ from ste_plugin.cascade import open_judge
 from ste_plugin.errors import ConfigError, DataError, EngineError, did_you_mean
 from ste_plugin.integrations.lm_eval_answers import REFERENCE, FindOther, find_other
 from ste_plugin.integrations.lm_eval_replies import first_reply
-from ste_plugin.integrations.scoring import is_unread, score_of
-from ste_plugin.integrations.silence import why_silent
+from ste_plugin.integrations.scoring import score_of
 from ste_plugin.judge import Comparison, PairwiseJudge
+from ste_plugin.judge.silence import is_unread, why_silent
 from ste_plugin.lm_eval_tasks.backend_checks import backend_of
 from ste_plugin.lm_eval_tasks.share_interval import clustered_interval
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol, get_args
 from ste_plugin.errors import ConfigError, DataError, nearest_or
 from ste_plugin.integrations.texts import prompt_key
 from ste_plugin.judge.comparison import Comparison
+from ste_plugin.judge.silence import is_unread
 from ste_plugin.judge.texts import Pair, Prompt
 
 By = Literal["verdict", "probability"]
@@ -88,11 +89,6 @@ def score_of(comparison: Comparison, by: By = "verdict") -> float:
     if by == "probability":
         return DRAW if comparison.probability is None else comparison.probability
     return {"A": WON, "B": LOST}.get(comparison.verdict or "", DRAW)
-
-
-def is_unread(comparison: Comparison) -> bool:
-    """Return whether no verdict could be read in one of the orders, or not be asked for."""
-    return bool(comparison.problem) or comparison.abstained == "no verdict"
 
 
 def score_answers(

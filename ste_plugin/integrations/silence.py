@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ste_plugin.errors import DataError
-from ste_plugin.integrations.scoring import DRAW, By, is_unread, score_of
+from ste_plugin.integrations.scoring import DRAW, By, score_of
 from ste_plugin.judge.comparison import Comparison
+from ste_plugin.judge.silence import is_unread, why_silent
 
 SILENT_BATCHES = 8
 """So many batches in a row without a verdict that can be read are no accident."""
@@ -23,6 +24,8 @@ class SilenceWatch:
         self._silent_batches = 0
         self._drawn: Counter[str] | None = Counter()
         """Why pairs were drawn, as long as all were."""
+        self._by_stages = False
+        """Whether what judges is a cascade."""
 
     def see(self, compared: Sequence[Comparison]) -> None:
         """Count a batch.
@@ -48,48 +51,36 @@ class SilenceWatch:
         if self._drawn is None:
             return
         self._drawn.update(each.abstained or "no verdict" for each in asked)
+        self._by_stages = self._by_stages or any(each.stage for each in asked)
         if self._drawn.total() >= UNDECIDED_PAIRS:
-            raise DataError(_undecided(self._drawn))
+            raise DataError(_undecided(self._drawn, asked, by_stages=self._by_stages))
 
 
-def _undecided(drawn: Counter[str]) -> str:
+def _undecided(drawn: Counter[str], asked: Sequence[Comparison], *, by_stages: bool) -> str:
+    """Return that nothing was decided, and what to do, by why most were drawn.
+
+    `asked`: the latest of them. `by_stages`: whether a cascade was asked, which has no probability
+    where it abstains, so that nothing is gained by those.
+    """
     (most, _), *_ = drawn.most_common()
     cures = {
         "orders differ": "It follows the order in which answers are shown: `ste audit` of its run "
         "measures that. Take another judge or format, or by: probability.",
         "tie": "It finds all of them alike: take a format without a tie, or by: probability.",
+        "unsure": _OF_CASCADE,
     }
+    if by_stages and most in cures:
+        cures[most] = _OF_CASCADE
     said = ", ".join(f"{why}: {n}" for why, n in drawn.most_common())
+    unread = [each for each in asked if is_unread(each)]
     return (
         f"the judge found no winner in any of the first {drawn.total()} comparisons ({said}), so "
-        f"that every completion earned the same. {cures.get(most, why_silent(()))}"
+        f"that every completion earned the same. {cures.get(most) or why_silent(unread)}"
     )
 
 
-def why_silent(asked: Sequence[Comparison]) -> str:
-    """Return why no verdict was read of these, by the first of them, and what to do."""
-    if problem := next((each.problem for each in asked if each.problem), ""):
-        return f"The first of them that could not be compared: {problem}"
-    if said := next(filter(None, map(broken_reply, asked)), ""):
-        return f"A reply of it is {said}. {_cure(said)}"
-    return (
-        "Try the judge on a pair of your own (ste_plugin.Judge): a wrong format, or too few "
-        "max_new_tokens, leave its replies without a verdict."
-    )
-
-
-def broken_reply(comparison: Comparison) -> str:
-    """Return what is wrong with a reply of a comparison that does not count; else nothing."""
-    replies = (reply for order in comparison.orders for reply in order.replies)
-    return next((reply.problem for reply in replies if reply.problem), "")
-
-
-def _cure(said: str) -> str:
-    if "token limit" in said:
-        return "Raise max_new_tokens, or shorten what it is to write."
-    if "thought" in said:
-        return (
-            "Serve the judge without a reasoning parser, or raise max_new_tokens where it thinks "
-            "that long."
-        )
-    return "Try the judge on a pair of your own (ste_plugin.Judge)."
+_OF_CASCADE = (
+    "It is a cascade, and none of its stages is sure enough of these answers, so that it abstains; "
+    "by: probability does not change that. Fit one that answers more (`ste cascade fit`): with a "
+    "judge that reasons (--reasoning), or for a larger --error."
+)

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple, Protocol
 
 from ste_plugin.errors import DataError
 from ste_plugin.integrations.scoring import DRAW, LOST, WON, By, score_of
-from ste_plugin.integrations.silence import broken_reply
 from ste_plugin.integrations.texts import read_answer, read_prompt
 from ste_plugin.judge.comparison import Comparison
+from ste_plugin.judge.silence import broken_reply
 from ste_plugin.judge.texts import Pair
 
 

@@ -106,7 +106,7 @@ class Judge(PairwiseJudge):
         )
         revision = revision_of(found.model)
         check_published(found.model.model, words.format, judge_format, revision)
-        check_columns(judge_format, columns or {})
+        check_columns([judge_format], columns or {})
         self._found, self._samples = found, samples
         self._model = OneModel(open_engine(found.model, found.place, manager))
         self._requests = requests_to(found, judge_format, samples)

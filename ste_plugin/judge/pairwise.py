@@ -13,12 +13,12 @@ from ste_plugin.judge.batching import Batcher
 from ste_plugin.judge.comparison import Comparison, identical, made, unable
 from ste_plugin.judge.ranking import Ranking, checked_answers, different_texts, rank_by_comparing
 from ste_plugin.judge.texts import (
-    OF_CRITERIA,
     Columns,
     Pair,
     Prompt,
     Texts,
     is_same,
+    known_columns,
     read_pair,
 )
 from ste_plugin.judging import JudgeFormat
@@ -32,27 +32,27 @@ class PairwiseJudge(ABC):
         name: str,
         judge_format: JudgeFormat,
         columns: Columns,
-        by_category: JudgeFormat | None = None,
+        formats: Sequence[JudgeFormat] = (),
     ) -> None:
         """`columns`: what is shown beside the texts of all pairs that have none of their own.
 
-        `by_category`: the format by which pairs are read, where that is not the judge's own.
+        `formats`: those by which pairs are read, where that is not the judge's own alone.
         """
         self.name = name
         """What this judge is, in words."""
         self.format = judge_format
         """How it is asked and read."""
-        self._read_by = by_category or judge_format
+        self.formats: tuple[JudgeFormat, ...] = tuple(formats) or (judge_format,)
+        """All in which it is asked, by which pairs are read."""
         self._columns: Columns = dict(columns)
         self._batcher = Batcher(self.compare_many, stop=self._stop)
         _JUDGES.add(self)
 
     def columns_of(self, subset: str, shown: Columns) -> Columns:
-        """Return what this judge takes of a labelled pair's row: what its rubric is chosen by."""
-        if not getattr(self._read_by, "criteria", {}):  # a plugin's format may have none
-            return {}
-        chosen_by = {"subset": subset, **shown}
-        return {name: chosen_by[name] for name in OF_CRITERIA if name in chosen_by}
+        """Return what this judge takes of a labelled pair's row: what its formats show beside the
+        texts, and what a rubric is chosen by."""
+        row = {"subset": subset, **shown}
+        return {name: row[name] for name in known_columns(self.formats) if name in row}
 
     @abstractmethod
     def load(self) -> None:
@@ -176,8 +176,8 @@ class PairwiseJudge(ABC):
     def _read(self, pair: Pair) -> Texts | Comparison:
         """Return what is shown of a pair, or what is said of it without asking."""
         try:
-            texts = read_pair(pair, self._read_by, self._columns)
-            return identical() if is_same(texts, self._read_by) else texts
+            texts = read_pair(pair, self.formats, self._columns)
+            return identical() if is_same(texts, self.formats) else texts
         except (DataError, ConfigError) as error:
             return unable(str(error))
 
@@ -192,7 +192,7 @@ class PairwiseJudge(ABC):
     ) -> Ranking:
         answers = checked_answers(answers, budget)
         different, own = different_texts(answers), columns or {}
-        first = read_pair((prompt, answers[0], answers[0], own), self._read_by, self._columns)
+        first = read_pair((prompt, answers[0], answers[0], own), self.formats, self._columns)
 
         def compare(pairs: Sequence[tuple[int, int]]) -> list[Comparison]:
             return self.compare_many([(prompt, different[a], different[b], own) for a, b in pairs])

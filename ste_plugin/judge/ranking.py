@@ -39,7 +39,8 @@ class Ranking:
     intervals: tuple[tuple[float, float] | None, ...]
     """Per answer: 95 % interval of its score."""
     first_is_best: float
-    """How sure the first place is: the chance that no other answer is better, by this judge."""
+    """How sure the first place is: the chance that no other answer is better, by this judge. One
+    of which nothing was said may be: it is as good as any, before anything is known of it."""
     asked: tuple[Asked, ...]
     """Which answers were compared, in the order of asking; none in a format that rates each."""
 
@@ -211,10 +212,11 @@ def _ranking(n: int, asked: Sequence[Asked], ahead: Collection[int]) -> Ranking:
     place = {index: at for at, index in enumerate(heard)}
     found = fit_strengths(len(heard), [(place[a], place[b], chance) for a, b, chance in told])
     order = sorted(heard, key=lambda i: (i not in ahead, -found.scores[place[i]]))
+    of_all = fit_strengths(n, told) if in_vain else found
     return Ranking(
         order=(*order, *sorted(in_vain)),
         scores=tuple(found.scores[place[i]] if i in place else None for i in range(n)),
         intervals=tuple(found.intervals[place[i]] if i in place else None for i in range(n)),
-        first_is_best=found.best[place[order[0]]],
+        first_is_best=of_all.best[order[0]],
         asked=tuple(asked),
     )

@@ -16,7 +16,8 @@ def rank_by_rating(spreads: Sequence[Spread]) -> Ranking:
     """Return a ranking by what was said of each answer: score → how likely it is.
 
     Intervals are those of the score itself; of a single reply without likelihoods they are one
-    point. An answer without a score comes last. Raises: DataError where none has one.
+    point. An answer without a score comes last, and may be the best for all that is known of it:
+    its score is as likely to be one of any other's. Raises: DataError where none has one.
     """
     import numpy as np
 
@@ -27,13 +28,16 @@ def rank_by_rating(spreads: Sequence[Spread]) -> Ranking:
             "compare(), or set force_verdict=True."
         )
     rng = np.random.default_rng(0)
-    draws = np.full((len(scored), _DRAWS), -np.inf)
+    draws = np.empty((len(scored), _DRAWS))
     means: list[float | None] = [None] * len(scored)
     for i, known in enumerate(scored):
         if known:
             shares = np.array(list(known.values())) / sum(known.values())
             means[i] = float(np.dot(list(known), shares))
             draws[i] = rng.choice(list(known), _DRAWS, p=shares)
+    unheard = [i for i, known in enumerate(scored) if not known]
+    heard = draws[[i for i, known in enumerate(scored) if known]]
+    draws[unheard] = rng.choice(heard.ravel(), (len(unheard), _DRAWS))
     highest = draws == draws.max(axis=0)
     chances = (highest / highest.sum(axis=0)).mean(axis=1)
     order = tuple(sorted(range(len(means)), key=lambda i: -_or_lowest(means[i])))

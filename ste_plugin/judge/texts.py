@@ -102,43 +102,53 @@ def problem_of(prompt: str, a: str, b: str) -> str:
     return ""
 
 
-def read_pair(pair: object, judge_format: JudgeFormat, columns: Columns) -> Texts:
+def read_pair(pair: object, formats: Sequence[JudgeFormat], columns: Columns) -> Texts:
     """Return what is shown of a pair, whose own columns go before `columns`.
 
     Raises: DataError for what is no pair, or an empty text; ConfigError where a column is missing
-    that the format shows, or is none of its.
+    that one of the formats shows, or is none of theirs.
     """
     prompt, a, b, *own = _parts(pair)
     row = dict(columns)
     if own:
-        check_columns(judge_format, own[0])
+        check_columns(formats, own[0])
         row |= own[0]
     texts = Texts(prompt_text(prompt), a, b, row)
     if problem := problem_of(*texts[:3]):
         raise DataError(problem)
-    judge_format.for_row(row)
+    for judge_format in formats:
+        judge_format.for_row(row)
     return texts
 
 
-def is_same(texts: Texts, judge_format: JudgeFormat) -> bool:
+def is_same(texts: Texts, formats: Sequence[JudgeFormat]) -> bool:
     """Return whether both answers look the same to a judge, as those that differ in blanks do."""
-    own = judge_format.for_row(texts.columns)
-    return own.render(*texts[:3]) == own.render(*texts.turned[:3])
+    own = [judge_format.for_row(texts.columns) for judge_format in formats]
+    return all(each.render(*texts[:3]) == each.render(*texts.turned[:3]) for each in own)
 
 
-def check_columns(judge_format: JudgeFormat, columns: object) -> None:
-    """Raise ConfigError for what is no mapping of texts, or a name that the format never shows."""
+def known_columns(formats: Iterable[JudgeFormat]) -> list[str]:
+    """Return the columns that formats show of a row, or find their rubric's words by."""
+    known: dict[str, None] = {}
+    for each in formats:
+        by_criteria = OF_CRITERIA if getattr(each, "criteria", {}) else ()
+        known |= dict.fromkeys((*getattr(each, "columns", ()), *by_criteria))
+    return list(known)  # a plugin's format may have neither
+
+
+def check_columns(formats: Sequence[JudgeFormat], columns: object) -> None:
+    """Raise ConfigError for what is no mapping of texts, or a name that no format ever shows."""
     if not isinstance(columns, Mapping):
         raise ConfigError(
             f"columns: found {str(columns)[:40]!r}; expected a mapping, as {{'rubric': '…'}}."
         )
-    if not type(judge_format).__module__.startswith("ste_plugin."):
+    if not all(type(each).__module__.startswith("ste_plugin.") for each in formats):
         return  # a plugin's may read any
-    known = (*judge_format.columns, *(OF_CRITERIA if judge_format.criteria else ()))
+    known, names = known_columns(formats), " or ".join(dict.fromkeys(f.name for f in formats))
     for name in columns:
         if name not in known:
             raise ConfigError(
-                f"columns: the judge format {judge_format.name} shows no {name!r}."
+                f"columns: the judge format {names} shows no {name!r}."
                 f"{did_you_mean(str(name), known)} It shows {', '.join(known) or 'none'}. Leave it "
                 "out."
             )

@@ -1,7 +1,7 @@
 """Columns of a labelled pair's row that a judge format shows beside prompt and answers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,6 +37,15 @@ def kept_beside(judge_format: JudgeFormat) -> Keep | None:
     if not (judge_format.columns or judge_format.criteria):
         return None
     return _Keeping(judge_format.columns)
+
+
+def kept_by_all(formats: Iterable[JudgeFormat]) -> Keep:
+    """Return what takes along the columns that any of some judge formats shows, and the category.
+
+    It raises DataError for a row that has not all of them.
+    """
+    names = (name for each in formats for name in getattr(each, "columns", ()))
+    return _Keeping(tuple(dict.fromkeys(names)))
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def test_a_judge_of_other_pairs_is_told_the_command_that_measures_it(tmp_path):
 
 def test_labels_of_pairs_that_were_not_held_out_say_where_others_come_from(tmp_path):
     evaluated(tmp_path / "mine", key="other")
-    with pytest.raises(DataError, match="--split held-out"):
+    with pytest.raises(DataError, match="--split test"):
         judge_words(tmp_path / "mine", people(pair=None), tmp_path / "labels.jsonl")
 
 
@@ -124,7 +124,7 @@ def test_a_model_that_was_not_measured_is_measured_on_the_pairs_behind_a_runs_la
 
 def test_labels_that_no_held_out_pair_has_texts_for_say_so(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(DataError, match=r"has no texts, .*--split held-out"):
+    with pytest.raises(DataError, match=r"has no texts, .*--split test"):
         judge_words(tmp_path, people(pair=None), tmp_path / "labels.jsonl")
 
 

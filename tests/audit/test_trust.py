@@ -145,6 +145,44 @@ def test_pairs_that_the_judge_was_not_asked_about_are_left_out_and_told(tmp_path
     assert "  10 of them were not shown to this judge" in "\n".join(lines_of(found))
 
 
+def a_pool(run, dev, test):
+    """A run's held-out pairs, each a prompt of its own, by number."""
+    pool = run / "pool"
+    pool.mkdir(parents=True)
+    for name, numbers in (("dev", dev), ("test", test)):
+        rows = [
+            {"id": f"p{i}", "prompt": f"Question {i}?", "chosen": GOOD, "rejected": BAD}
+            for i in numbers
+        ]
+        (pool / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = {"dev": "dev.jsonl", "test": "test.jsonl"}
+    (pool / "done.json").write_text(json.dumps({"files": files}))
+    return pool
+
+
+@pytest.mark.parametrize("around", ["judge", "labels"])
+def test_nobody_is_trusted_by_the_pairs_that_chose_the_judge(tmp_path, around):
+    a_pool(tmp_path / "run", range(50), range(50, 120))
+    inside, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder, place = (inside, elsewhere) if around == "judge" else (elsewhere, inside)
+    labels = people_say(place / "people.jsonl", [(3, 0, 0)] * 60)
+    prefers = ["chosen"] * 50 + ["rejected"] * 10
+    found = trust(judged(folder / "iter-01/eval/mine", prefers), labels, Criterion())
+    assert (found.pairs, found.figure, found.chose_judge) == (10, 0.0, 50)
+    assert "  50 of them are dev pairs, which chose a run's judge: left out" in lines_of(found)
+    with pytest.raises(DataError, match="50 pairs, all of them dev pairs of a run, which chose"):
+        trust(folder / "iter-01/eval/mine", people_say(labels, [(3, 0, 0)] * 50), Criterion())
+
+
+def test_held_out_pairs_that_nobody_labelled_are_said_to_be_by_construction(tmp_path):
+    pool = a_pool(tmp_path / "run", range(5), range(60))
+    (pool / "dev.jsonl").write_text("")
+    found = trust(judged(tmp_path / "eval", ["chosen"] * 60), pool / "test.jsonl", Criterion())
+    assert found.labels_by == "construction"
+    assert next(lines_of(found)).endswith(": 60 pairs labelled by construction")
+
+
 def test_answers_named_the_other_way_round_are_told_by_their_lengths(tmp_path):
     labels = people_say(tmp_path / "people.jsonl", [(3, 0, 0)] * 60, turned=range(0, 60, 2))
     found = trust(judged(tmp_path / "eval", ["chosen"] * 60), labels, Criterion())

@@ -11,9 +11,11 @@ from ste_plugin.cascade import open_judge
 from ste_plugin.cascade.fitting import Promise, ask_all, fit, fitted, require_enough
 from ste_plugin.cascade.labels import fit_labels
 from ste_plugin.cascade.settings import CascadeSettings, read_cascade, write_cascade
+from ste_plugin.cascade.stages import asked_as, formats_of, open_stages
 from ste_plugin.errors import ConfigError, DataError, EngineError, Inconclusive
 from ste_plugin.integrations.policy_reward import WinRate
 from ste_plugin.integrations.reward_settings import RewardSettings
+from ste_plugin.lm_eval_tasks.shown_columns import kept_by_all
 from ste_plugin.testing import FakeEngine
 from tests.helpers.cascades import StagedEngine, number_of, pair_row, use_engine, write_pairs
 from tests.helpers.served_judges import served
@@ -33,7 +35,8 @@ def fitted_text(tmp_path_factory):
     labels = fit_labels(write_pairs(folder / "people.jsonl", map(pair_row, range(300))), None)
     with pytest.MonkeyPatch.context() as patch:
         use_engine(patch, StagedEngine())
-        stages, said = ask_all(settings, labels, "left out")
+        stages = open_stages(settings)
+        said = ask_all(stages, labels, "left out")
     promise = Promise(0.10)
     found = fit(said, promise, len(settings.stages))
     told = fitted(found, promise, labels, stages, said)
@@ -148,7 +151,7 @@ def test_a_judge_that_tells_no_probabilities_cannot_decide(tmp_path, monkeypatch
     use_engine(monkeypatch, FakeEngine(StagedEngine().said))
     labels = fit_labels(write_pairs(tmp_path / "people.jsonl", map(pair_row, range(20))), None)
     with pytest.raises(ConfigError, match=r"tells no probabilities .* engine: decisions or local"):
-        ask_all(CascadeSettings.model_validate(JUDGES), labels, "left out")
+        ask_all(open_stages(CascadeSettings.model_validate(JUDGES)), labels, "left out")
 
 
 def test_a_fitted_cascade_on_an_engine_without_probabilities_is_refused(made, monkeypatch):
@@ -267,7 +270,8 @@ def test_each_pair_is_asked_by_the_rubric_of_its_category(tmp_path, monkeypatch,
     kinds = [{category: ("even", "odd")[n % 2]} for n in range(120)]
     rows = [pair_row(n, **{"subset": "all"} | kind) for n, kind in enumerate(kinds)]
     labels = fit_labels(write_pairs(tmp_path / "people.jsonl", rows), None)
-    stages, said = ask_all(settings, labels, "left out")
+    stages = open_stages(settings)
+    said = ask_all(stages, labels, "left out")
     assert rubrics(engine) == {(0, "Other"), (1, "Odd")}
     promise = Promise(0.3)
     found = fit(said, promise, len(settings.stages))
@@ -300,7 +304,7 @@ def test_decisions_that_all_differ_between_the_orders_pass_every_pair_on(tmp_pat
     rows = map(pair_row, range(3, 400, 4))
     labels = fit_labels(write_pairs(tmp_path / "people.jsonl", rows), None)
     settings = CascadeSettings.model_validate(JUDGES)
-    _, said = ask_all(settings, labels, "left out")
+    said = ask_all(open_stages(settings), labels, "left out")
     found = fit(said, Promise(0.10), len(settings.stages))
     assert {each.entropy for each in said} == {None}
     chosen = found.point_of(found.best)
@@ -337,3 +341,112 @@ def test_over_http_many_clients_at_once_get_what_the_cascade_itself_says(made):
     told = [(a["verdict"], a["stage"], a["tokens"]["written"]) for a in answers]
     assert told == [(c.verdict, c.stage, c.tokens.written) for c in alone]
     assert {a["stage"] for a in answers} == {"decision", "reasoning", "vote"}
+
+
+def a_run(folder, dev, test):
+    """A run with these held-out pairs, by number."""
+    pool = folder / "pool"
+    pool.mkdir(parents=True)
+    for name, numbers in (("dev", dev), ("test", test)):
+        write_pairs(pool / f"{name}.jsonl", [pair_row(n, labels=None) for n in numbers])
+    files = {"dev": "dev.jsonl", "test": "test.jsonl"}
+    (pool / "done.json").write_text(json.dumps({"files": files}))
+    return folder
+
+
+def test_labels_of_a_review_promise_nothing_by_the_pairs_that_chose_the_judge(tmp_path):
+    run = a_run(tmp_path / "run", range(9), range(9, 20))
+    said = [
+        {"rater": "ann", "kind": "pair", "pair_key": f"p{n}", "choice": "better"} for n in range(12)
+    ]
+    (run / "review").mkdir()
+    labels = write_pairs(run / "review" / "labels.jsonl", said)
+    found = fit_labels(labels, None)
+    assert [pair.key for pair in found.pairs] == ["p9", "p10", "p11"]
+    assert (found.by, found.chose_judge, found.without_texts) == ("people", 9, 0)
+    for_a_temperature = fit_labels(labels, None, judges=None)
+    assert (len(for_a_temperature.pairs), for_a_temperature.chose_judge) == (12, 0)
+    write_pairs(labels, said[:9])
+    with pytest.raises(DataError, match="9 pairs, all of them dev pairs of a run.*--split test"):
+        fit_labels(labels, None)
+
+
+def test_dev_pairs_of_a_run_promise_nothing_as_labels_and_test_pairs_do_by_construction(tmp_path):
+    run = a_run(tmp_path / "run", range(9), range(9, 20))
+    with pytest.raises(DataError, match="9 pairs, all of them dev pairs of a run"):
+        fit_labels(run / "pool" / "dev.jsonl", None)
+    found = fit_labels(run / "pool" / "test.jsonl", None)
+    assert (found.by, len(found.pairs)) == ("construction", 11)
+
+
+def test_dev_pairs_that_people_labelled_elsewhere_are_known_by_the_judge_s_run(tmp_path):
+    run = a_run(tmp_path / "run", range(9), range(9, 20))
+    labels = write_pairs(tmp_path / "people.jsonl", map(pair_row, range(12)))
+    assert len(fit_labels(labels, None).pairs) == 12
+    model = run / "iter-01" / "model"
+    assert [p.key for p in fit_labels(labels, None, judges=[model]).pairs] == ["p9", "p10", "p11"]
+
+
+BY_REFERENCE = """\
+name: by-reference
+turns:
+  - template: |
+      A right answer: {{ reference }}
+      {{ instruction }}
+      First: {{ answer_a }}
+      Second: {{ answer_b }}
+      ASKED
+columns: [reference]
+verdict: {marks: "[[{letter}]]"}
+closing: "[["
+after_letter: "]]"
+"""
+ASKED = {"decision": "Which one? [[A]] or [[B]].", "reasoning": "Say why: [[A]] or [[B]]."}
+
+
+def by_reference(path, stage):
+    """The file of a format whose prompts show the column `reference`."""
+    path.write_text(BY_REFERENCE.replace("ASKED", ASKED[stage]))
+    return str(path)
+
+
+@pytest.mark.parametrize("stage", ["decision", "reasoning"])
+def test_each_stage_is_shown_the_columns_of_its_own_format(tmp_path, monkeypatch, stage):
+    engine = use_engine(monkeypatch, StagedEngine())
+    judge = JUDGES[stage] | {"format": by_reference(tmp_path / "ours.yaml", stage)}
+    settings = CascadeSettings.model_validate(JUDGES | {stage: judge})
+    rows = [pair_row(n, reference=f"Reference {n}.") for n in range(120)]
+    path = write_pairs(tmp_path / "people.jsonl", rows)
+    stages = open_stages(settings)
+    labels = fit_labels(path, None, keep=kept_by_all(formats_of(stages)))
+    said = ask_all(stages, labels, "left out")
+    assert shown_references(engine) == set(range(120))
+    promise = Promise(0.3)
+    told = fitted(fit(said, promise, 3), promise, labels, stages, said)
+    deepest = told.model_copy(update={"deepest": "reasoning", "threshold": 0.0})
+    del (known := asked_as(stages))["vote"]
+    asked = {name: each._asdict() for name, each in known.items()}
+    deepest = deepest.model_copy(update={"asked_as": asked})
+    write_cascade(tmp_path / "c.json", settings.model_copy(update={"fitted": deepest}))
+    engine.requests.clear()
+    with Cascade(tmp_path / "c.json") as cascade:
+        found = cascade.compare_many([pair.shown_to(cascade) for pair in labels.pairs[:8]])
+    assert not any(each.problem for each in found)
+    assert shown_references(engine) == set(range(8))
+
+
+def shown_references(engine):
+    """The numbers of the pairs that were shown with their own reference."""
+    texts = [r.messages[-1].content for r in engine.requests]
+    asked = [(number_of(r), text) for r, text in zip(engine.requests, texts, strict=True)]
+    return {n for n, text in asked if f"A right answer: Reference {n}." in text}
+
+
+def test_labels_without_a_column_that_a_format_shows_are_refused(tmp_path, monkeypatch):
+    use_engine(monkeypatch, StagedEngine())
+    form = by_reference(tmp_path / "ours.yaml", "decision")
+    settings = CascadeSettings.model_validate({"decision": JUDGES["decision"] | {"format": form}})
+    keep = kept_by_all(formats_of(open_stages(settings)))
+    path = write_pairs(tmp_path / "people.jsonl", map(pair_row, range(3)))
+    with pytest.raises(DataError, match="people.jsonl:1: no column 'reference'"):
+        fit_labels(path, None, keep=keep)

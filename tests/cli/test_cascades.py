@@ -24,8 +24,8 @@ def fitted(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ste_plugin.cli.stopping.leave_interrupts", lambda: None)
 
-    def run(rows, more="", reasoning_error=0.0):
-        use_engine(monkeypatch, StagedEngine(reasoning_error))
+    def run(rows, more="", engine=None):
+        use_engine(monkeypatch, engine or StagedEngine())
         labels = write_pairs(tmp_path / "people.jsonl", rows)
         command = f"ste cascade fit {JUDGES} --labels {labels} {more}"
         monkeypatch.setattr(sys, "argv", command.split())
@@ -135,13 +135,45 @@ def test_ties_are_left_out_or_count_as_wrong_answers(fitted):
     assert code == 8, printed.err
 
 
+class ByPosition(StagedEngine):
+    """Prefers whatever is shown first, also by its reasons and votes."""
+
+    def said(self, request):
+        said = super().said(request)
+        return "Because. Final verdict: [[A]]" if "Because" in said else said
+
+
 def test_stages_that_never_hold_in_both_orders_are_said_to_answer_nothing(fitted):
-    # such pairs are decided by position; three tokens hold no judgment with reasons
+    # the decision goes by position on these
     rows = map(pair_row, range(3, 323, 4))
-    code, printed, told = fitted(rows, "--max-new-tokens 3")
+    code, printed, told = fitted(rows, engine=ByPosition())
     assert (code, told) == (8, None)
     assert "no stage gives a verdict that holds in both orders on any of 80" in printed.err
     assert "the reasoning judge alone: answers 0.000, accuracy -," in printed.out
+
+
+def test_a_judge_whose_reasons_never_end_is_named_before_most_of_them_and_all_votes_are_paid(
+    fitted,
+):
+    engine = StagedEngine()  # three tokens hold no judgment with reasons
+    code, printed, told = fitted(map(pair_row, range(160)), "--max-new-tokens 3", engine)
+    assert (code, told) == (3, None)
+    assert (
+        "reasoning: no verdict of large could be read on any of the first 32 pairs that it was "
+        "asked about. A reply of it is cut off by the token limit" in printed.err
+    )
+    assert "Raise max_new_tokens" in printed.err
+    reasoned = [r for r in engine.requests if "Say why" in r.messages[-1].content]
+    assert len(reasoned) == 2 * 32
+    assert {r.sampling.temperature for r in reasoned} == {0}
+
+
+def test_whose_labels_they_are_is_said_where_ties_count_as_wrong(fitted):
+    rows = [pair_row(i, labels={"ann": "both" if i % 50 == 0 else "chosen"}) for i in range(200)]
+    _, _, told = fitted(rows, "--ties wrong --error 0.2")
+    assert "any answer is wrong unless most people prefer it" in told["fitted"]["promise"]
+    _, _, told = fitted(rows, "--ties wrong --error 0.2 --constructed")
+    assert "unless the other one is worse by construction" in told["fitted"]["promise"]
 
 
 @pytest.mark.parametrize("out", ["there", "there/c.txt", "nowhere/c.json"])

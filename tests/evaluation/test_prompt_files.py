@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from ste_plugin.errors import ConfigError, DataError
-from ste_plugin.evaluation.prompt_files import read_texts
+from ste_plugin.evaluation.prompt_files import describe_source, read_texts
 from ste_plugin.instructions.sources.row_values import BadRow
 from ste_plugin.records import Instruction
 from tests.helpers.contaminated import write_rows
@@ -45,6 +45,31 @@ def test_the_first_row_shows_where_the_prompt_is(row: dict, tmp_path: Path):
 def test_an_input_belongs_to_its_instruction(tmp_path: Path):
     path = write_rows(tmp_path / "a.jsonl", [{"instruction": ASKED, "input": "Red.", "output": ""}])
     assert texts(path) == [f"{ASKED}\n\nRed."]
+
+
+def test_a_context_belongs_to_its_instruction_as_in_rows_of_dolly(tmp_path: Path):
+    rows = [
+        {"instruction": ASKED, "context": "", "response": "Fig."},
+        {"instruction": "Name one.", "context": "Figs and pears.", "response": "Fig."},
+        {"instruction": "Name two.", "response": "Figs, pears."},
+    ]
+    path = write_rows(tmp_path / "a.jsonl", rows)
+    assert texts(path) == [ASKED, "Name one.\n\nFigs and pears.", "Name two."]
+    assert texts(path, column="instruction") == [ASKED, "Name one.", "Name two."]
+    described = describe_source(path.name, tmp_path)
+    assert (described.form, described.columns) == ("alpaca", {"input": "context"})
+
+
+@pytest.mark.parametrize(
+    "first", [{"instruction": ASKED}, {"instruction": ASKED, "input": "", "context": ""}]
+)
+def test_a_context_that_is_not_read_is_refused_as_in_a_source(tmp_path: Path, first: dict):
+    write_rows(tmp_path / "a.jsonl", [first, first | {"context": "Figs and pears."}])
+    (bad,) = [t for t in read_texts("a.jsonl", tmp_path) if isinstance(t, BadRow)]
+    assert str(bad).startswith(
+        "a.jsonl:2: 'context' asks something that is not in 'instruction', 'Figs and pears.'. Set "
+    )
+    assert bad.reason == "'context' is not read"
 
 
 def test_lists_tables_and_turns_in_a_table_are_read(tmp_path: Path):

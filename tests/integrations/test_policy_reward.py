@@ -119,6 +119,18 @@ def test_a_judge_that_never_finds_a_winner_ends_the_training(drawn, cure):
         reward([ASK] * 2, said("Fig.", "Apple."))
 
 
+@pytest.mark.parametrize("drawn", ["unsure", "orders differ"])
+def test_a_cascade_that_always_abstains_ends_the_training_and_says_how_to_fit_another(drawn):
+    reward = WinRate(Always(Comparison(None, None, drawn, stage="decision")), by="probability")
+    with pytest.raises(DataError) as caught:
+        for _ in range(UNDECIDED_PAIRS):
+            reward([ASK] * 2, said("Fig.", "Apple."))
+    told = str(caught.value)
+    assert f"({drawn}: {UNDECIDED_PAIRS})" in told
+    assert "It is a cascade, and none of its stages is sure enough" in told
+    assert "(`ste cascade fit`): with a judge that reasons (--reasoning)" in told
+
+
 def test_a_policy_whose_answers_become_alike_is_trained_on():
     judge = ShorterWins()
     reward = WinRate(judge)

@@ -142,7 +142,9 @@ def test_a_format_that_rates_is_asked_once_per_answer(monkeypatch):
     found = judge.rank("Count.", ["is 3", "is 9", "is x", "is 5"])
     assert found.order == (1, 3, 0, 2)
     assert found.scores == (3, 9, None, 5)
-    assert (found.first_is_best, found.asked, engine.count) == (1.0, (), 4)
+    assert (found.asked, engine.count) == ((), 4)
+    # the score that was not heard is one of 3, 9 and 5, and that of the best shares its place
+    assert found.first_is_best == pytest.approx(2 / 3 + 1 / 3 / 2, abs=0.03)
 
 
 def test_equal_scores_share_the_first_place(monkeypatch):
@@ -214,3 +216,11 @@ def test_a_knockout_among_draws_is_not_won_by_what_was_never_compared():
     found = rank_by_comparing(4, compare, None, only_first=True)
     assert found.order[-1] == 1
     assert sum(each.comparison.probability is not None for each in found.asked) <= 3
+
+
+def test_an_answer_that_was_not_heard_may_be_the_best_and_takes_from_the_first_one_s_chance():
+    numbers = [2, 1, 0]
+    heard = rank_by_comparing(2, right(numbers), 9)
+    found = rank_by_comparing(3, of_which_one_is_too_long(numbers, 2), 9)
+    assert found.order == (0, 1, 2)
+    assert 1 / 3 < found.first_is_best < heard.first_is_best - 0.1

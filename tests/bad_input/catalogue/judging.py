@@ -127,6 +127,24 @@ ROWS = [
         "out, or change the file.",
     ),
     Row(
+        "a cascade to be written into its judge's folder",
+        {"model/config.json": "{}"},
+        "ste cascade fit model --engine local --out model/cascade.json",
+        2,
+        "--out: found model/cascade.json, in the folder of a model, model; expected a place beside "
+        "it: a file more in there makes another model of it, for which nothing was fitted. Write "
+        "it elsewhere: --out cascade.json.",
+    ),
+    Row(
+        "a calibration to be written below its judge's folder",
+        {"model/config.json": "{}", "model/more": None},
+        "ste calibrate model --labels people.jsonl --out model/more/calibration.json",
+        2,
+        "--out: found model/more/calibration.json, in the folder of a model, model; expected a "
+        "place beside it: a file more in there makes another model of it, for which nothing was "
+        "fitted. Write it elsewhere: --out calibration.json.",
+    ),
+    Row(
         "a cascade to be fitted without labels",
         {},
         "ste cascade fit m --engine local",

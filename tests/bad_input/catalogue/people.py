@@ -87,7 +87,21 @@ ROWS = [
         3,
         "mine: none of the pairs of people.jsonl is among those that this judge was measured on "
         "(mine). people.jsonl has no texts, and none of its pairs is a held-out one of the run "
-        "around it: label some of those, `ste review RUN --split held-out`.",
+        "around it: label some of those, `ste review RUN --split test`.",
+    ),
+    Row(
+        "labels of a review that are all of pairs that chose the judge",
+        people(LABEL)
+        | {
+            "run/review/labels.jsonl": lines(LABEL),
+            "run/pool/dev-1.jsonl": lines({"id": "k"}),
+            "run/pool/done.json": lines({"files": {"dev": "dev-1.jsonl"}}),
+        },
+        "ste audit mine --labels run/review/labels.jsonl",
+        3,
+        "run/review/labels.jsonl: 1 pairs, all of them dev pairs of a run, which chose its judge "
+        "and its temperature: nothing can be promised by them, whoever labelled them. Label its "
+        "test pairs, `ste review RUN --split test`, or give other pairs that people labelled.",
     ),
     Row(
         "another pair of the same id",
