@@ -244,7 +244,7 @@ def test_a_machine_on_which_no_ray_runs_is_told_how_to_start_one(monkeypatch):
 
 def test_ray_that_is_not_installed_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(connection, "find_spec", lambda _: None)
-    with pytest.raises(EngineError, match=r"pip install 'ste-plugin\[ray\]'"):
+    with pytest.raises(EngineError, match=r"pip install '/path/to/ste-plugin\[ray\]'"):
         engine.create(ModelConfig(model="m", engine="ray", options={"engine": "local"}), HERE)
 
 

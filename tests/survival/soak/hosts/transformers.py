@@ -18,3 +18,6 @@ class AutoTokenizer:
         return {
             "input_ids": [t.split() for t in texts] if isinstance(texts, list) else texts.split()
         }
+
+    def tokenize(self, text):
+        return text.split()
