@@ -165,7 +165,8 @@ def shown_prompt(judge_format: JudgeFormat) -> tuple[Message, ...]:
 
 def _columns_given(judge_format: JudgeFormat) -> str:
     """Return the options of `ste judge` for what a format shows of a row beside the texts."""
-    category = next(iter(judge_format.criteria)) if judge_format.by_category else ""
+    known = [*judge_format.criteria] if judge_format.by_category else [""]
+    category = "default" if "default" in known else known[0]
     names = dict.fromkeys(judge_format.columns, "TEXT")
     names |= {"category": category} if category else {}
     return "".join(f" --column {shlex.quote(f'{n}={text}')}" for n, text in names.items())
