@@ -220,7 +220,7 @@ def test_what_the_run_refuses_the_preview_refuses_before_anything_is_asked(tiny_
         iterations=2,
         judge={"model": "m", "engine": "http", "options": {"base_url": "http://127.0.0.1:9/v1"}},
     )
-    with pytest.raises(ConfigError, match="cannot judge with the model trained in iteration 1"):
+    with pytest.raises(ConfigError, match="cannot judge with the model that was trained first"):
         preview(path, [], quiet=True)
 
 
