@@ -201,7 +201,8 @@ def _strategies(said: Results) -> Iterator[Table]:
     rows = [[name, _strip(rate), _estimate(rate)] for name, rate in said.reasoning.items()]
     columns = [Column("kind of pair"), Column("holds", "plot"), Column("share", "number")]
     if rows:
-        yield Table(columns, rows, "How often a judgment's reasoning holds, as people say.")
+        of = f" of {said.reasoning_by}" if said.reasoning_by else ""
+        yield Table(columns, rows, f"How often a judgment's reasoning{of} holds, as people say.")
 
 
 def _strip(rate: Rate) -> Strip:

@@ -1,7 +1,7 @@
 """What comes of a run's review: `review/agreement.json`, for people, the report and scripts."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from ste_plugin.lm_eval_tasks.metrics import CHOSEN, NEITHER, REJECTED, SILENT, 
 from ste_plugin.pairs.pool_files import split_of
 from ste_plugin.records import Record, ResponsePair
 from ste_plugin.review.agreement import Agreement, Rating, agreement, agreement_with, pairwise
+from ste_plugin.review.judgments_by import of_newest_judge
 from ste_plugin.review.labels import CHOICES, Label, labels_path, read_labels
 from ste_plugin.review.majority import most_say
 from ste_plugin.review.rates import Case, Estimate, rate_of
@@ -75,10 +76,15 @@ class Results(Record, frozen=True):
     judge_iteration: int | None
     """Which one's; 0 is the seed."""
     reasoning: dict[str, Estimate]
-    """Pair strategy, or `all` → how often a person finds that a judgment's reasoning holds."""
+    """Pair strategy, or `all` → how often a person finds that a judgment's reasoning holds: of the
+    newest judge whose judgments were labelled."""
     people_on_reasoning: Agreement | None
     judge_is: str = ""
     """In words: which one's, and whether the run ships that one."""
+    reasoning_by: str = ""
+    """In words: whose judgments `reasoning` is of."""
+    reasoning_of_others: int = 0
+    """Labels of judgments that other judges of the run wrote; they are left out."""
 
     @property
     def ceiling(self) -> float | None:
@@ -105,7 +111,10 @@ def review_results(folder: RunLayout, config: RunConfig, iteration: int | None =
             "that people saw: has the run been made anew, or is the file another run's?"
         )
     number, judged = _judge(folder.root, {label.pair_key for label in known}, iteration)
-    results = _results(known, pairs, number, judged, len(labels) - len(known))
+    of_judgments = {label.judgment_key for label in known if label.kind == "judgment"}
+    newest, by = of_newest_judge(folder, of_judgments)
+    results = _results(known, pairs, number, judged, len(labels) - len(known), newest)
+    results = msgspec.structs.replace(results, reasoning_by=by)
     if results.judge_iteration is not None:
         words = number_in_words(folder.root, results.judge_iteration)
         results = msgspec.structs.replace(results, judge_is=words)
@@ -177,11 +186,12 @@ def _results(
     number: int | None,
     judged: Mapping[str, str],
     others: int,
+    newest: Collection[str],
 ) -> Results:
     of_pairs = [_rating(label, label.pair_key, pairs) for label in labels if label.kind == "pair"]
-    of_reasons = [
-        _rating(label, label.judgment_key, pairs) for label in labels if label.kind == "judgment"
-    ]
+    on_reasons = [label for label in labels if label.kind == "judgment"]
+    of_reasons = [_rating(label, label.judgment_key, pairs) for label in on_reasons]
+    by_newest = [label for label in on_reasons if label.judgment_key in newest]
     raters = sorted({rating.rater for rating in of_pairs})
     offered = CHOICES["pair"]
     held = {name: [r for r in of_pairs if r.rater == name and r.item in judged] for name in raters}
@@ -196,7 +206,8 @@ def _results(
             r: agreement_with(judged, given, offered) for r, given in held.items() if given
         },
         judge_iteration=number if any(held.values()) else None,
-        reasoning=_reasoning(labels, pairs),
+        reasoning=_reasoning(by_newest, pairs),
+        reasoning_of_others=len(on_reasons) - len(by_newest),
         people_on_reasoning=agreement(of_reasons, CHOICES["judgment"])
         if len({rating.rater for rating in of_reasons}) > 1
         else None,
@@ -248,10 +259,9 @@ def _reasoning(labels: Iterable[Label], pairs: Mapping[str, Reviewed]) -> dict[s
     """Return strategy → how often reasoning holds, `all` last."""
     cases: dict[str, list[Case]] = defaultdict(list)
     for label in labels:
-        if label.kind == "judgment":
-            pair = pairs[label.pair_key]
-            case = Case(pair.instruction_key, float(label.choice == "holds"), pair.stands_for)
-            cases[pair.strategy].append(case)
+        pair = pairs[label.pair_key]
+        case = Case(pair.instruction_key, float(label.choice == "holds"), pair.stands_for)
+        cases[pair.strategy].append(case)
     if len(cases) > 1:
         cases[ALL] = [case for given in cases.values() for case in given]
     return {name: rate_of(given) for name, given in cases.items()}

@@ -28,9 +28,18 @@ def lines_of(results: Results) -> Iterator[str]:
         )
         yield from _notes(results)
     if results.reasoning:
-        yield "\nDoes the judge's reasoning hold?"
+        yield f"\nDoes the judge's reasoning hold?{_writer(results)}"
         rows = [(name, estimate_text(found)) for name, found in results.reasoning.items()]
         yield from _table(("strategy", "holds"), rows)
+
+
+def _writer(results: Results) -> str:
+    """Return whose judgments people said it of, where that is known."""
+    if not results.reasoning_by:
+        return ""
+    count = results.reasoning_of_others
+    others = f"; {count} labels are of other judges' judgments: left out" if count else ""
+    return f" (of {results.reasoning_by}{others})"
 
 
 def _agreements(results: Results) -> Iterator[tuple[str, Agreement]]:

@@ -61,11 +61,14 @@ class StatedVerdict:
         return task.prompt_key, ""
 
     def settles(self, reply: Completion) -> bool:
-        """Return whether it states a verdict, where one can be forced; otherwise True."""
+        """Return whether it ends with a verdict, where one can be forced; otherwise True.
+
+        Not where the token limit cut it off behind one, which may not have been its last word.
+        """
         requests = self._requests
-        if reply.finish_reason in UNUSABLE:
+        if not requests.force_verdict or reply.finish_reason in UNUSABLE:
             return True
-        return not requests.force_verdict or requests.judge_format.parse(reply.text) is not None
+        return reply.finish_reason == "stop" and requests.judge_format.parse(reply.text) is not None
 
 
 class ForcedVerdict:

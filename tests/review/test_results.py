@@ -4,6 +4,7 @@ import json
 
 import pytest
 import yaml
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from ste_plugin.cli.entry_point import app
@@ -15,8 +16,9 @@ from ste_plugin.records import ResponsePair
 from ste_plugin.review.labels import Label, append_labels, labels_path
 from ste_plugin.review.population import find_run
 from ste_plugin.review.results import review_results
-from ste_plugin.storage.jsonl import read_json, read_records
+from ste_plugin.storage.jsonl import read_json, read_records, replace_records
 from tests.helpers.fake_runs import generated, written
+from tests.helpers.review_runs import judgment_of
 
 TWO_CALLS, OTHER = "modified-instruction-two-calls", "other-instruction"
 
@@ -146,6 +148,21 @@ def test_one_rater_and_no_judge_leave_rates_alone(run):
     say(run, "ann", pairs_of(run, OTHER)[:3], ["better"] * 3)
     found = results(run)
     assert (found.people, found.judge, found.judge_iteration, found.ceiling) == (None,) * 4
+
+
+def test_reasoning_is_that_of_the_newest_judge_whose_judgments_were_labelled(run):
+    pairs = pairs_of(run, OTHER, ("train",))[:4]
+    say(run, "ann", pairs, ["fails", "fails", "holds", "holds"], kind="judgment")
+    for number, keys in ((1, ("j0", "j1")), (2, ("j2", "j3")), (3, ("j8",))):
+        folder = run / f"iter-{number:02d}"
+        folder.mkdir(exist_ok=True)
+        written = [replace(judgment_of(pairs[0], 0), key=key) for key in keys]
+        replace_records(folder / "judgments.jsonl", written)
+    found = results(run)
+    assert (found.reasoning[OTHER].value, found.reasoning_of_others) == (1, 2)
+    assert found.reasoning_by == "iteration 1"
+    told = "reasoning hold? (of iteration 1; 2 labels are of other judges' judgments: left out)"
+    assert told in said_by("agreement", run)
 
 
 def test_it_is_counted_how_often_reasoning_holds(run):

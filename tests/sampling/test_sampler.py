@@ -212,6 +212,21 @@ def test_a_judgment_that_was_not_finished_is_dropped_and_counted_and_no_verdict_
     assert sum(row["finish_reason"] == reason for _, row in rows) == sampled
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_verdict_that_the_token_limit_cut_off_behind_counts_only_where_one_is_forced_again(
+    tiny_model, tmp_path, monkeypatch, force
+):
+    create = fake_judge.create
+    monkeypatch.setattr(fake_judge, "create", lambda *args: BreaksOff(create(*args), "length"))
+    judging = {"sampling": "fixed", "samples": 2, "top_up": 0, "force_verdict": force}
+    path = made(tmp_path, tiny_model, "well", judging=judging)
+    manifest = generated(path)
+    judgments = read_records(tmp_path / "run/iter-01/judgments.jsonl", Judgment)
+    dropped = manifest["drops"].get("judging: judgment cut off by the token limit", 0)
+    assert dropped == (0 if force else manifest["counts"]["judgments"])
+    assert {j.forced for j in judgments if j.sample_index == 0} == ({True} if force else set())
+
+
 def test_a_prompt_that_the_judges_server_refuses_is_asked_once_and_counted(tiny_model, tmp_path):
     path = made(tmp_path, tiny_model)
     config = yaml.safe_load(path.read_text())

@@ -133,9 +133,9 @@ class JudgeAsker:
         if completion is None:  # a format without judgments: the letter alone is asked for
             return _Reply(request, "", None, usable=True)
         usable = completion.finish_reason not in _UNASKED
-        whole = completion.finish_reason == "stop" or self._known_maker(None).force_verdict
+        whole = completion.finish_reason == "stop"  # else a verdict may not be its last word
         parse = self._known_maker(question).judge_format.parse
-        said = _one_sided(parse(completion.text)) if usable and whole else None
+        said = _one_sided(parse(completion.text)) if whole else None
         return _Reply(request, completion.text, said, usable)
 
     def _read_forced(

@@ -76,6 +76,22 @@ def test_a_reply_that_says_nothing_of_the_judge_takes_no_side(reason):
     assert asker.sides([Arm(PAIR)], complete) == [None]
 
 
+@pytest.mark.parametrize(("force", "sides"), [(False, (0.5, 0.5)), (True, (1.0, 0.0))])
+def test_a_verdict_behind_which_the_token_limit_cut_counts_only_where_one_is_forced(force, sides):
+    config = JudgingConfig(format="brief", force_verdict=force)
+    asker = JudgeAsker(FORMATS["brief"], "m", config)
+
+    def complete(requests, _, __):
+        return [
+            Completion(r.key, "B", "stop", 1, 1)
+            if r.choices
+            else Completion(r.key, "[[A]] Or", "length", 1, 9)
+            for r in requests
+        ]
+
+    assert asker.sides([Arm(PAIR)], complete) == [sides]
+
+
 @pytest.mark.parametrize(
     ("better", "worse", "sides"),
     [(8, 3, (0.0, 0.0)), (0, 3, (1.0, 1.0)), (4, 4, (0.5, 0.5)), (8, "?", (0.5, 0.5))],
